@@ -1,0 +1,329 @@
+"""Every setting of a node in one frozen value, with memberlist's three profiles.
+
+Names are memberlist's and Serf's in snake_case. Durations are float seconds. ``Config`` checks each field and the
+combinations when it is built and names the offending field.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from types import MappingProxyType
+from typing import Any, Self
+
+from swim.errors import ConfigError
+
+__all__ = ["Config", "default_name", "split_host_port"]
+
+_KEY_SIZES = (16, 24, 32)
+_DELEGATE_VERSIONS = (0, 2, 3, 4, 5)
+_META_MAX_BYTES = 512
+_NAME_MAX_BYTES = 128
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """Settings of one node. Use ``Config.lan()``, ``.wan()`` or ``.local()`` and override by keyword.
+
+    Raises:
+        ConfigError: naming the field, when a value or a combination is impossible.
+    """
+
+    # -- identity and addresses
+    name: str
+    bind: str = "127.0.0.1:7946"
+    """``HOST:PORT`` or ``[V6]:PORT``; port 0 lets the system choose one for UDP and TCP alike."""
+    advertise: str | None = None
+    """Address told to peers, ``HOST[:PORT]``; None picks one of the bind address's family."""
+    seeds: tuple[str, ...] = ()
+    """Addresses to join, ``HOST[:PORT]``; names are resolved anew at every attempt."""
+    tags: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """Serf tags; at most 512 bytes once encoded."""
+
+    # -- versions
+    protocol_version: int = 2
+    delegate_version: int = 5
+    """Serf protocol spoken: 2..5, or 0 for a plain memberlist pool without Serf (Alertmanager)."""
+
+    # -- packets and streams
+    label: str = ""
+    skip_inbound_label_check: bool = False
+    keys: tuple[bytes, ...] = field(default=(), repr=False)
+    """Gossip keys, 16, 24 or 32 bytes each; the first one encrypts, all decrypt."""
+    gossip_verify_incoming: bool = True
+    gossip_verify_outgoing: bool = True
+    accept_encryption_v0: bool = False
+    """Read the unauthenticated-version form that nodes before protocol 2 send."""
+    enable_compression: bool = True
+    udp_buffer_size: int = 1400
+    """Largest packet sent, bytes, all layers included."""
+    cidrs_allowed: tuple[str, ...] | None = None
+    """Networks that packets, streams and advertised addresses may come from; None allows all, () nobody."""
+    require_node_names: bool = False
+    """Refuse to dial an address given without a ``NAME/`` prefix."""
+
+    # -- failure detection (lan profile)
+    probe_interval: float = 1.0
+    """0 disables probing."""
+    probe_timeout: float = 0.5
+    indirect_checks: int = 3
+    disable_tcp_pings: bool = False
+    suspicion_mult: int = 4
+    suspicion_max_timeout_mult: int = 6
+    awareness_max_multiplier: int = 8
+    awareness_stretches_suspicion: bool = True
+    """Also multiply the suspicion timers this node starts by its health score + 1 (Lifeguard LHA)."""
+    buddy_system: bool = True
+    """Tell a suspect about the suspicion in the very ping that probes it (Lifeguard)."""
+    early_verdict: bool = True
+    """End a probe round as soon as every relay sent its nack and the stream was refused."""
+    self_doubt_threshold: int = 3
+    """Distinct targets failing in a row, with no ack between, after which accusations are rate-limited; 0 is off."""
+
+    # -- dissemination
+    gossip_interval: float = 0.2
+    """0 disables gossip rounds."""
+    gossip_nodes: int = 3
+    """0 disables gossip rounds."""
+    gossip_to_the_dead_time: float = 30.0
+    retransmit_mult: int = 4
+    eager_gossip_delay: float = 0.005
+    """A fresh broadcast leaves after this long instead of at the next gossip round; negative is off."""
+    verify_second_hand: bool = True
+    """Ping an unknown or tombstoned member that others call alive before passing the claim on."""
+    queue_check_interval: float = 30.0
+    """Seconds between updates of the queue-depth gauges while something is queued; 0 disables them."""
+
+    # -- push/pull and membership
+    push_pull_interval: float = 30.0
+    """0 disables periodic push/pull."""
+    tcp_timeout: float = 10.0
+    dead_node_reclaim_time: float = 0.0
+    """Seconds after which a dead member's name may be taken by another address; 0 is never."""
+    rejoin_interval: float = 30.0
+    """Mean seconds between attempts to reach seeds and past members that are not alive; 0 disables them."""
+    rejoin_interval_alone: float = 2.0
+    """The same while this node is alone, or right after its table shrank suddenly."""
+
+    # -- Serf
+    broadcast_timeout: float = 5.0
+    leave_propagate_delay: float = 1.0
+    reconnect_timeout: float = 24 * 3600.0
+    """Seconds a failed member stays listed."""
+    tombstone_timeout: float = 24 * 3600.0
+    """Seconds a left member stays listed."""
+    recent_intent_timeout: float = 300.0
+    leaving_timeout: float = 60.0
+    """Seconds after which a member still ``leaving`` but acking probes counts as alive again."""
+    enable_name_conflict_resolution: bool = True
+    validate_node_names: bool = False
+    """Accept only names of ``[A-Za-z0-9.-]``, as Serf's option of that name."""
+    query_timeout_mult: int = 16
+
+    # -- limits; each has a counter that tells when it was hit
+    handoff_queue_depth: int = 1024
+    """Packets handled between two looks at the timers."""
+    max_members: int = 100_000
+    max_new_members_per_packet: int = 64
+    max_layers: int = 8
+    """Nesting of compound and compressed messages inside one packet."""
+    max_packet_bytes: int = 65_536
+    """Decompressed size of a packet."""
+    max_stream_bytes: int = 20 * 1024 * 1024
+    """Bytes of one stream as received."""
+    max_decompressed_stream_bytes: int = 40 * 1024 * 1024
+    max_streams: int = 128
+    """Inbound streams open at once, and outbound ones."""
+    max_push_pull_records: int = 1_048_576
+    max_tombstones: int = 10_000
+    max_intents: int = 1024
+    max_queue_depth: int = 4096
+    event_buffer_size: int = 1024
+    """Events kept per slow subscriber before ``EventsLost``."""
+    history_size: int = 16
+    """Transitions kept per member."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "tags", MappingProxyType(dict(self.tags)))
+        object.__setattr__(self, "seeds", tuple(self.seeds))
+        object.__setattr__(self, "keys", tuple(self.keys))
+        if self.cidrs_allowed is not None:
+            object.__setattr__(self, "cidrs_allowed", tuple(self.cidrs_allowed))
+        _check_identity(self)
+        _check_ranges(self)
+        _check_combinations(self)
+
+    @classmethod
+    def lan(cls, **overrides: Any) -> Self:
+        """memberlist's DefaultLANConfig: detects a failure in 5 to 12 s, for one data centre."""
+        return cls(**overrides)
+
+    @classmethod
+    def wan(cls, **overrides: Any) -> Self:
+        """memberlist's DefaultWANConfig: slower timers for links of 100 ms and more."""
+        return cls(**(_WAN | overrides))
+
+    @classmethod
+    def local(cls, **overrides: Any) -> Self:
+        """memberlist's DefaultLocalConfig: fast timers for nodes on one machine."""
+        return cls(**(_LOCAL | overrides))
+
+    def with_changes(self, **changes: Any) -> Self:
+        """A copy with some fields replaced, checked like a new one."""
+        return replace(self, **changes)
+
+
+_WAN: dict[str, Any] = {
+    "tcp_timeout": 30.0,
+    "suspicion_mult": 6,
+    "push_pull_interval": 60.0,
+    "probe_timeout": 3.0,
+    "probe_interval": 5.0,
+    "gossip_nodes": 4,
+    "gossip_interval": 0.5,
+    "gossip_to_the_dead_time": 60.0,
+}
+_LOCAL: dict[str, Any] = {
+    "tcp_timeout": 1.0,
+    "indirect_checks": 1,
+    "retransmit_mult": 2,
+    "suspicion_mult": 3,
+    "push_pull_interval": 15.0,
+    "probe_timeout": 0.2,
+    "probe_interval": 1.0,
+    "gossip_interval": 0.1,
+    "gossip_to_the_dead_time": 15.0,
+}
+
+_AT_LEAST: dict[str, float] = {
+    "probe_interval": 0,
+    "probe_timeout": 0,
+    "indirect_checks": 0,
+    "suspicion_mult": 1,
+    "suspicion_max_timeout_mult": 1,
+    "awareness_max_multiplier": 1,
+    "self_doubt_threshold": 0,
+    "gossip_interval": 0,
+    "gossip_nodes": 0,
+    "gossip_to_the_dead_time": 0,
+    "retransmit_mult": 0,
+    "queue_check_interval": 0,
+    "push_pull_interval": 0,
+    "tcp_timeout": 0.001,
+    "dead_node_reclaim_time": 0,
+    "rejoin_interval": 0,
+    "rejoin_interval_alone": 0.05,
+    "broadcast_timeout": 0,
+    "leave_propagate_delay": 0,
+    "reconnect_timeout": 0,
+    "tombstone_timeout": 0,
+    "recent_intent_timeout": 0,
+    "leaving_timeout": 0,
+    "query_timeout_mult": 1,
+    "udp_buffer_size": 512,
+    "handoff_queue_depth": 1,
+    "max_members": 1,
+    "max_new_members_per_packet": 1,
+    "max_layers": 1,
+    "max_packet_bytes": 1024,
+    "max_stream_bytes": 1024,
+    "max_decompressed_stream_bytes": 1024,
+    "max_streams": 1,
+    "max_push_pull_records": 1,
+    "max_tombstones": 0,
+    "max_intents": 0,
+    "max_queue_depth": 1,
+    "event_buffer_size": 1,
+    "history_size": 1,
+}
+
+
+def default_name() -> str:
+    """The host's name, memberlist's default ``Name``."""
+    import socket  # noqa: PLC0415  the only look at the machine, and only when asked
+
+    return socket.gethostname()
+
+
+def split_host_port(field_name: str, text: str, default_port: int | None = None) -> tuple[str, int]:
+    """Splits ``HOST``, ``HOST:PORT``, ``V6`` or ``[V6]:PORT``.
+
+    Raises:
+        ConfigError: naming ``field_name``, for an empty host or a port outside 0..65535.
+    """
+    host, port_text = text, ""
+    if text.startswith("["):
+        host, bracket, rest = text[1:].partition("]")
+        if not bracket or (rest and not rest.startswith(":")):
+            raise ConfigError(field_name, f"{text!r} has an unbalanced bracket")
+        port_text = rest[1:]
+        if rest == ":":
+            raise ConfigError(field_name, f"{text!r} ends in ':' without a port")
+    elif text.count(":") == 1:
+        host, _, port_text = text.partition(":")
+        if not port_text:
+            raise ConfigError(field_name, f"{text!r} ends in ':' without a port")
+    if not host:
+        raise ConfigError(field_name, f"{text!r} has no host")
+    if not port_text:
+        if default_port is None:
+            raise ConfigError(field_name, f"{text!r} has no port")
+        return host, default_port
+    if not port_text.isascii() or not port_text.isdigit() or int(port_text) > 65535:
+        raise ConfigError(field_name, f"port {port_text!r} in {text!r} is not a number from 0 to 65535")
+    return host, int(port_text)
+
+
+def _check_identity(config: Config) -> None:
+    name_bytes = config.name.encode("utf-8", "surrogateescape") if isinstance(config.name, str) else b""
+    if not name_bytes or len(name_bytes) > _NAME_MAX_BYTES:
+        raise ConfigError("name", f"must be 1 to {_NAME_MAX_BYTES} bytes, not {len(name_bytes)}")
+    if config.validate_node_names and not all(c.isascii() and (c.isalnum() or c in "-.") for c in config.name):
+        raise ConfigError("name", f"{config.name!r} has characters outside [A-Za-z0-9.-]")
+    split_host_port("bind", config.bind)
+    if config.advertise is not None:
+        split_host_port("advertise", config.advertise, 0)
+    for seed in config.seeds:
+        split_host_port("seeds", seed.partition("/")[2] if "/" in seed else seed, 0)
+    for key, value in config.tags.items():
+        if not isinstance(key, str) or not isinstance(value, str):
+            raise ConfigError("tags", f"{key!r} must map text to text")
+    if len(config.label.encode()) > 255:
+        raise ConfigError("label", f"must be at most 255 bytes, not {len(config.label.encode())}")
+    for key in config.keys:
+        if not isinstance(key, bytes) or len(key) not in _KEY_SIZES:
+            raise ConfigError("keys", "each key must be 16, 24 or 32 bytes")
+    for cidr in config.cidrs_allowed or ():
+        try:
+            ipaddress.ip_network(cidr, strict=False)
+        except ValueError as error:
+            raise ConfigError("cidrs_allowed", str(error)) from None
+
+
+def _check_ranges(config: Config) -> None:
+    if not 1 <= config.protocol_version <= 5:
+        raise ConfigError("protocol_version", f"must be 1 to 5, not {config.protocol_version!r}")
+    if config.delegate_version not in _DELEGATE_VERSIONS:
+        raise ConfigError("delegate_version", f"must be one of {_DELEGATE_VERSIONS}, not {config.delegate_version!r}")
+    annotations = {f.name: f.type for f in fields(config)}
+    for name, minimum in _AT_LEAST.items():
+        value = getattr(config, name)
+        whole = annotations[name] == "int"
+        if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
+            raise ConfigError(name, f"must be a {'whole number' if whole else 'number'}, not {value!r}")
+        if not math.isfinite(value) or value < minimum:
+            raise ConfigError(name, f"must be at least {minimum:g}, not {value!r}")
+
+
+def _check_combinations(config: Config) -> None:
+    if config.probe_interval and config.probe_timeout > config.probe_interval:
+        raise ConfigError(
+            "probe_timeout",
+            f"{config.probe_timeout:g} s is longer than probe_interval ({config.probe_interval:g} s)",
+        )
+    if config.udp_buffer_size > config.max_packet_bytes:
+        raise ConfigError("udp_buffer_size", f"is larger than max_packet_bytes ({config.max_packet_bytes})")
+    if config.max_new_members_per_packet > config.max_members:
+        raise ConfigError("max_new_members_per_packet", f"is larger than max_members ({config.max_members})")

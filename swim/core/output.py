@@ -1,0 +1,100 @@
+"""What a node wants done: values its driver carries out, in order. Nothing here does I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NamedTuple
+
+from swim.events import ForceLeaveOutcome, JoinResult, MemberEvent
+
+__all__ = [
+    "Close",
+    "Dial",
+    "Endpoint",
+    "Finished",
+    "Lookup",
+    "Output",
+    "Send",
+    "StreamAction",
+    "StreamEnd",
+    "Transmit",
+]
+
+Endpoint = tuple[str, int]
+"""IP address in text (no brackets, no zone) and port."""
+
+
+class Transmit(NamedTuple):
+    """Send ``data`` as one packet to ``endpoint``."""
+
+    endpoint: Endpoint
+    data: bytes
+
+
+class Dial(NamedTuple):
+    """Open a stream to ``endpoint``, write ``data``, then feed what comes back to the node.
+
+    ``deadline`` is the absolute time at which the driver closes the stream and reports ``StreamEnd.TIMEOUT``.
+    """
+
+    stream_id: int
+    endpoint: Endpoint
+    data: bytes
+    deadline: float
+
+
+class Send(NamedTuple):
+    """Write ``data`` to an open stream, then close it after a drain of what the peer still sends.
+
+    ``deadline`` replaces the stream's previous one.
+    """
+
+    stream_id: int
+    data: bytes
+    deadline: float
+
+
+class Close(NamedTuple):
+    """Close a stream now. The node already forgot it: report nothing."""
+
+    stream_id: int
+
+
+StreamAction = Dial | Send | Close
+
+
+class StreamEnd(StrEnum):
+    """Why a stream ended, as the driver reports it."""
+
+    EOF = "closed by the peer"
+    REFUSED = "connection refused"
+    RESET = "connection reset"
+    TIMEOUT = "timed out"
+    UNREACHABLE = "unreachable"
+    LOCAL = "local error"
+
+
+class Lookup(NamedTuple):
+    """Resolve ``address`` (``[NAME/]HOST[:PORT]``) and hand the result to ``Node.resolved``."""
+
+    address: str
+
+
+class Finished(NamedTuple):
+    """A command's outcome, by the ticket its call returned."""
+
+    ticket: int
+    result: JoinResult | ForceLeaveOutcome | None
+
+
+@dataclass(slots=True)
+class Output:
+    """One batch, in the order things happened within each list."""
+
+    transmits: list[Transmit] = field(default_factory=list)
+    streams: list[StreamAction] = field(default_factory=list)
+    lookups: list[Lookup] = field(default_factory=list)
+    events: Sequence[MemberEvent] = field(default_factory=list)
+    finished: list[Finished] = field(default_factory=list)

@@ -1,0 +1,45 @@
+"""Errors, sorted by whose fault they are. Each docstring ends with the effect on state."""
+
+from __future__ import annotations
+
+__all__ = ["ConfigError", "InternalError", "LocalError", "RemoteError", "SwimError"]
+
+
+class SwimError(Exception):
+    """Root of every error this package raises on purpose."""
+
+
+class ConfigError(SwimError, ValueError):
+    """A setting is wrong; the message starts with the field's name. Nothing was started.
+
+    Attributes:
+        field: name of the offending ``Config`` field (or command-line setting).
+        reason: what is wrong with it, without the field's name.
+    """
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(f"{field}: {reason}")
+        self.field = field
+        self.reason = reason
+
+
+class LocalError(SwimError):
+    """The caller asked for something that cannot be done now. Doesn't affect any state."""
+
+
+class RemoteError(SwimError):
+    """A peer sent something unusable. It is counted under ``reason`` and dropped; state is untouched.
+
+    Never raised out of the driver.
+
+    Attributes:
+        reason: short stable key for the drop counter, such as ``"decrypt"`` or ``"truncated"``.
+    """
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(f"{reason}: {detail}" if detail else reason)
+        self.reason = reason
+
+
+class InternalError(SwimError):
+    """A bug in swim: please report it with the traceback. State may be inconsistent; stop the node."""

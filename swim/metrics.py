@@ -1,0 +1,35 @@
+"""Counters and gauges as plain values; names are memberlist's and Serf's where they have one."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+__all__ = ["Metrics"]
+
+
+class Metrics:
+    """What one node counted since it was built. Cheap to update, read by copying.
+
+    Attributes:
+        counters: monotonically growing integers by name, e.g. ``"memberlist.udp.received"`` (bytes)
+            or ``"swim.dropped.decrypt"`` (packets or streams dropped, by reason).
+        gauges: last value by name, e.g. ``"memberlist.health.score"``.
+    """
+
+    __slots__ = ("counters", "gauges")
+
+    def __init__(self) -> None:
+        self.counters: Counter[str] = Counter()
+        self.gauges: dict[str, float] = {}
+
+    def count(self, name: str, amount: int = 1) -> None:
+        """Adds ``amount`` to the counter ``name``."""
+        self.counters[name] += amount
+
+    def dropped(self, reason: str) -> None:
+        """Counts one dropped packet, stream or message under ``swim.dropped.<reason>``."""
+        self.counters[f"swim.dropped.{reason}"] += 1
+
+    def gauge(self, name: str, value: float) -> None:
+        """Sets the gauge ``name``."""
+        self.gauges[name] = value

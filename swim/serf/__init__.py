@@ -1,0 +1,1 @@
+"""The Serf layer on the core: tags, intents, member status. Pure, like the core."""
