@@ -1,0 +1,59 @@
+"""The pen that holds every peer of a test, and lets none out."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+import trio
+
+import swim
+from tests.interop.peers import Alertmanager, OurAgent, OurNode, SerfAgent, Subprocess
+
+_PeerT = TypeVar("_PeerT", bound=Subprocess)
+
+
+class Pen:
+    """Makes peers; whatever they started is killed by pid when the test ends, however it ends."""
+
+    def __init__(self, directory: Path, nursery: trio.Nursery) -> None:
+        self.directory = directory
+        self._nursery = nursery
+        self._subprocesses: list[Subprocess] = []
+
+    def serf(self, name: str, **options: Any) -> SerfAgent:
+        return self._keep(SerfAgent(self.directory, name, **options))
+
+    def agent(self, name: str, **options: Any) -> OurAgent:
+        return self._keep(OurAgent(self.directory, name, **options))
+
+    def alertmanager(self, name: str) -> Alertmanager:
+        return self._keep(Alertmanager(self.directory, name))
+
+    def node(self, name: str, *, key: bytes | None = None, **changes: Any) -> OurNode:
+        """A node of ours on the local profile, in the test's own process."""
+        keys = () if key is None else (key,)
+        return OurNode(self._nursery, swim.Config.local(name=name, keys=keys, **changes))
+
+    def _keep(self, peer: _PeerT) -> _PeerT:
+        self._subprocesses.append(peer)
+        return peer
+
+    async def empty(self) -> None:
+        for peer in self._subprocesses:
+            for run in peer.runs:
+                run.kill()
+            if isinstance(peer, SerfAgent):
+                await peer.aclose()
+
+
+@pytest.fixture
+async def pen(tmp_path: Path, nursery: trio.Nursery) -> AsyncIterator[Pen]:
+    held = Pen(tmp_path, nursery)
+    try:
+        yield held
+    finally:
+        with trio.CancelScope(shield=True):
+            await held.empty()

@@ -1,0 +1,326 @@
+"""Real Serf agents, real Alertmanagers and nodes of ours behind one small surface, for tests that mix them."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import sys
+import urllib.request
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import trio
+
+import swim
+from tests.interop.processes import Process, binary, eventually, free_port
+from tests.interop.serf_rpc import SerfRpc, SerfRpcError
+
+
+class Seen(NamedTuple):
+    """How one member looks from one peer."""
+
+    status: str
+    address: str
+    tags: dict[str, str]
+    protocol: tuple[int, int, int]
+    delegate: tuple[int, int, int]
+
+
+class Peer(Protocol):
+    """What every kind of peer can be asked, whoever wrote it."""
+
+    name: str
+    address: str
+
+    async def start(self, *join: str) -> None: ...
+    async def members(self) -> dict[str, Seen]: ...
+    async def leave(self) -> None: ...
+    async def force_leave(self, name: str, *, prune: bool = False) -> None: ...
+    def failed(self) -> list[str]:
+        """Names this peer announced as failed, in order, over all its runs."""
+        ...
+
+
+class Subprocess:
+    """A peer in a process of its own, which may be started several times under one name."""
+
+    def __init__(self, directory: Path, name: str) -> None:
+        self.name = name
+        self.runs: list[Process] = []
+        self._directory = directory
+        self.move()
+
+    def move(self) -> None:
+        """Takes another gossip port for the next start."""
+        self.address = f"127.0.0.1:{free_port()}"
+
+    @property
+    def process(self) -> Process:
+        return self.runs[-1]
+
+    def run(self, argv: Sequence[str]) -> None:
+        self.runs.append(Process(argv, self._directory / f"{self.name}-{len(self.runs)}.log"))
+
+    def kill(self) -> None:
+        self.process.kill()
+
+    def logs(self) -> str:
+        return "".join(run.log() for run in self.runs)
+
+
+class SerfAgent(Subprocess):
+    """A real ``serf agent``."""
+
+    def __init__(
+        self,
+        directory: Path,
+        name: str,
+        *,
+        tags: Mapping[str, str] | None = None,
+        key: bytes | None = None,
+        profile: str = "local",
+        advertise: str | None = None,
+        settings: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(directory, name)
+        self._options = ["-node", name, "-profile", profile]
+        for item in (tags or {}).items():
+            self._options += ["-tag", "=".join(item)]
+        if key is not None:
+            self._options += ["-encrypt", base64.b64encode(key).decode()]
+        if advertise is not None:
+            self._options += ["-advertise", advertise]
+        if settings is not None:
+            file = directory / f"{name}.json"
+            file.write_text(json.dumps(settings))
+            self._options += ["-config-file", str(file)]
+        self._rpc: SerfRpc | None = None
+
+    @property
+    def rpc(self) -> SerfRpc:
+        assert self._rpc is not None, f"{self.name} was not started"
+        return self._rpc
+
+    async def start(self, *join: str) -> None:
+        await self.aclose()
+        rpc_port = free_port()
+        argv = [binary("serf"), "agent", "-bind", self.address, "-rpc-addr", f"127.0.0.1:{rpc_port}", *self._options]
+        for address in join:
+            argv += ["-join", address]
+        self.run(argv)
+        await eventually(lambda: self._connect(rpc_port), 10, describe=self.logs)
+
+    async def _connect(self, rpc_port: int) -> bool:
+        assert self.process.returncode is None, self.logs()
+        try:
+            self._rpc = await SerfRpc.connect(rpc_port)
+        except (OSError, SerfRpcError):
+            return False
+        return True
+
+    async def aclose(self) -> None:
+        if self._rpc is not None:
+            await self._rpc.aclose()
+
+    async def members(self) -> dict[str, Seen]:
+        return {member["Name"]: _seen_by_serf(member) for member in await self.rpc.members()}
+
+    async def leave(self) -> None:
+        await self.rpc.leave()
+        await self.process.exited()
+
+    async def force_leave(self, name: str, *, prune: bool = False) -> None:
+        await self.rpc.force_leave(name, prune=prune)
+
+    def failed(self) -> list[str]:
+        return re.findall(r"EventMemberFailed: (\S+)", self.logs())
+
+    async def command(self, *words: str) -> str:
+        """Standard output of the real ``serf`` command, asked about this agent."""
+        argv = [binary("serf"), words[0], f"-rpc-addr=127.0.0.1:{self.rpc.port}", *words[1:]]
+        done = await trio.run_process(argv, capture_stdout=True, capture_stderr=True)
+        return done.stdout.decode()
+
+
+class OurAgent(Subprocess):
+    """``swim agent`` in a process of its own."""
+
+    def __init__(
+        self,
+        directory: Path,
+        name: str,
+        *,
+        tags: Mapping[str, str] | None = None,
+        key: bytes | None = None,
+        profile: str = "local",
+    ) -> None:
+        super().__init__(directory, name)
+        self._options = ["--name", name, "--profile", profile]
+        for item in (tags or {}).items():
+            self._options += ["--tag", "=".join(item)]
+        if key is not None:
+            self._options += ["--encrypt", base64.b64encode(key).decode()]
+        self._http = ""
+
+    async def start(self, *join: str) -> None:
+        self._http = f"127.0.0.1:{free_port()}"
+        argv = [sys.executable, "-m", "swim", "agent", "--bind", self.address, "--http", self._http, *self._options]
+        for address in join:
+            argv += ["--join", address]
+        self.run(argv)
+        await eventually(self._ready, 20, describe=self.logs)
+
+    async def _ready(self) -> bool:
+        assert self.process.returncode is None, self.logs()
+        try:
+            await self.members()
+        except OSError:
+            return False
+        return True
+
+    async def members(self) -> dict[str, Seen]:
+        answer = await self._ask("GET", "/v1/swim/members")
+        return {member["name"]: _seen_by_http(member) for member in answer["members"]}
+
+    async def leave(self) -> None:
+        self.process.interrupt()
+        await self.process.exited()
+
+    async def force_leave(self, name: str, *, prune: bool = False) -> None:
+        await self._ask("PUT", f"/v1/swim/force-leave?node={name}" + ("&prune=true" if prune else ""))
+
+    def failed(self) -> list[str]:
+        return re.findall(r"(\S+) failed", self.logs())
+
+    async def _ask(self, method: str, path: str) -> Any:
+        request = urllib.request.Request(f"http://{self._http}{path}", method=method)
+
+        def ask() -> Any:
+            with urllib.request.urlopen(request, timeout=10) as response:
+                return json.loads(response.read() or b"null")
+
+        return await trio.to_thread.run_sync(ask)
+
+
+class OurNode:
+    """A node of ours inside the test's process, on real loopback sockets."""
+
+    def __init__(self, nursery: trio.Nursery, config: swim.Config) -> None:
+        self.name = config.name
+        self.faults = swim.LinkFaults()
+        self.events: list[swim.Event] = []
+        self._nursery = nursery
+        self._config = config
+        self._cluster: swim.Cluster | None = None
+        self._scope = trio.CancelScope()
+        self.move()
+
+    def move(self) -> None:
+        """Takes another port for the next start."""
+        self.address = f"127.0.0.1:{free_port()}"
+
+    @property
+    def cluster(self) -> swim.Cluster:
+        assert self._cluster is not None, f"{self.name} was not started"
+        return self._cluster
+
+    async def start(self, *join: str) -> None:
+        await self._nursery.start(self._run)
+        if join:
+            result = await self.cluster.join(join)
+            assert result.joined, result
+
+    async def _run(self, task_status: trio.TaskStatus[None]) -> None:
+        config = self._config.with_changes(bind=self.address)
+        with trio.CancelScope() as self._scope:
+            async with swim.open_cluster(config, faults=self.faults) as self._cluster:
+                events = self._cluster.events()
+                task_status.started()
+                async for event in events:
+                    self.events.append(event)
+
+    async def members(self) -> dict[str, Seen]:
+        return {member.name: _seen_by_us(member) for member in self.cluster.members()}
+
+    def kill(self) -> None:
+        self._scope.cancel()
+
+    async def leave(self) -> None:
+        await self.cluster.leave()
+        self._scope.cancel()
+
+    async def force_leave(self, name: str, *, prune: bool = False) -> None:
+        await self.cluster.force_leave(name, prune=prune)
+
+    def failed(self) -> list[str]:
+        return [event.member.name for event in self.events if isinstance(event, swim.MemberFailed)]
+
+
+class Alertmanager(Subprocess):
+    """A real Alertmanager: plain memberlist, and a new random name at every start."""
+
+    async def start(self, *join: str) -> None:
+        self._http = f"127.0.0.1:{free_port()}"
+        config = self._directory / "alertmanager.yml"
+        config.write_text("route: {receiver: none}\nreceivers: [{name: none}]\n")
+        argv = [binary("prometheus-alertmanager"), f"--config.file={config}", f"--web.listen-address={self._http}"]
+        argv += [f"--cluster.listen-address={self.address}", f"--storage.path={self._directory / self.name}"]
+        argv += ["--cluster.reconnect-interval=1s", "--cluster.settle-timeout=1s"]
+        argv += [f"--cluster.peer={address}" for address in join]
+        self.run(argv)
+        await eventually(self._ready, 20, describe=self.logs)
+
+    async def _ready(self) -> bool:
+        assert self.process.returncode is None, self.logs()
+        try:
+            return bool(await self.peers())
+        except OSError:
+            return False
+
+    async def peers(self) -> dict[str, str]:
+        """Address by name of everybody it counts as a peer, itself included."""
+        cluster = (await self._status())["cluster"]
+        return {peer["name"]: peer["address"] for peer in cluster["peers"]}
+
+    async def own_name(self) -> str:
+        """The random name of this run."""
+        return (await self._status())["cluster"]["name"]
+
+    async def _status(self) -> Any:
+        def ask() -> Any:
+            with urllib.request.urlopen(f"http://{self._http}/api/v2/status", timeout=5) as response:
+                return json.load(response)
+
+        return await trio.to_thread.run_sync(ask)
+
+
+def _seen_by_serf(member: Mapping[str, Any]) -> Seen:
+    return Seen(
+        member["Status"],
+        f"{'.'.join(map(str, member['Addr'][-4:]))}:{member['Port']}",
+        dict(member["Tags"] or {}),
+        (member["ProtocolMin"], member["ProtocolMax"], member["ProtocolCur"]),
+        (member["DelegateMin"], member["DelegateMax"], member["DelegateCur"]),
+    )
+
+
+def _seen_by_http(member: Mapping[str, Any]) -> Seen:
+    return Seen(
+        member["status"],
+        f"{member['address']}:{member['port']}",
+        member["tags"],
+        tuple(member["protocol"]),
+        tuple(member["delegate"]),
+    )
+
+
+def _seen_by_us(member: swim.Member) -> Seen:
+    return Seen(
+        str(member.status),
+        f"{member.address}:{member.port}",
+        dict(member.tags),
+        tuple(member.protocol),
+        tuple(member.delegate),
+    )

@@ -1,0 +1,105 @@
+"""Processes that a test starts, signals by pid and never leaves behind."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import socket
+import subprocess
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+
+import pytest
+import trio
+
+_PACKAGES = {"serf": "serf", "prometheus-alertmanager": "prometheus-alertmanager"}
+_BELOW_EPHEMERAL = range(12_000, 32_000)
+
+
+def binary(name: str) -> str:
+    """Path of a peer's program; without it the test is skipped, or fails where ``SWIM_REQUIRE_PEERS=1``."""
+    path = shutil.which(name)
+    if path is not None:
+        return path
+    reason = f"{name} is not installed; apt-get install {_PACKAGES[name]}"
+    if os.environ.get("SWIM_REQUIRE_PEERS") == "1":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+def free_port() -> int:
+    """A loopback port free for TCP and UDP, outside the range from which the system takes source ports."""
+    for _ in range(200):
+        port = random.choice(_BELOW_EPHEMERAL)
+        try:
+            with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
+                tcp.bind(("127.0.0.1", port))
+                udp.bind(("127.0.0.1", port))
+        except OSError:
+            continue
+        return port
+    raise OSError("no free loopback port")
+
+
+async def eventually(
+    predicate: Callable[[], bool] | Callable[[], Awaitable[bool]],
+    timeout: float,
+    *,
+    describe: Callable[[], object] = lambda: "",
+) -> None:
+    """Polls until ``predicate`` holds; fails with ``describe()`` after ``timeout`` seconds of real time."""
+    deadline = trio.current_time() + timeout
+    while True:
+        outcome = predicate()
+        if not isinstance(outcome, bool):
+            outcome = await outcome
+        if outcome:
+            return
+        if trio.current_time() >= deadline:
+            pytest.fail(f"not within {timeout:g} s: {describe()}")
+        await trio.sleep(0.05)
+
+
+class Process:
+    """One child process with its output in a file."""
+
+    def __init__(self, argv: Sequence[str], log: Path) -> None:
+        self.log_path = log
+        with log.open("wb") as output:
+            self._popen = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+
+    @property
+    def pid(self) -> int:
+        return self._popen.pid
+
+    @property
+    def returncode(self) -> int | None:
+        return self._popen.poll()
+
+    def log(self) -> str:
+        return self.log_path.read_text(errors="replace")
+
+    def pause(self) -> None:
+        self._popen.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self._popen.send_signal(signal.SIGCONT)
+
+    def interrupt(self) -> None:
+        self._popen.send_signal(signal.SIGINT)
+
+    def terminate(self) -> None:
+        self._popen.terminate()
+
+    def kill(self) -> None:
+        """SIGKILL, which ends a paused process too, and waits for the end."""
+        self._popen.kill()
+        self._popen.wait()
+
+    async def exited(self, timeout: float = 15.0) -> int:
+        """The exit code, once there is one."""
+        await eventually(lambda: self.returncode is not None, timeout, describe=self.log)
+        assert self.returncode is not None
+        return self.returncode
