@@ -1,0 +1,1 @@
+"""The command line: ``swim agent``, ``swim cluster`` and the commands that ask an agent over HTTP."""

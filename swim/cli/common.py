@@ -1,0 +1,185 @@
+"""What all commands share: exit codes, the global options, durations, and how a result is written."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from enum import IntEnum
+from typing import Any, NamedTuple, NoReturn, TypeVar
+
+import click
+
+__all__ = [
+    "DURATION",
+    "CliError",
+    "ExitCode",
+    "Globals",
+    "emit",
+    "fail",
+    "global_options",
+    "globals_of",
+    "parse_duration",
+    "table",
+]
+
+_DEFAULT_ADDRESS = "http://127.0.0.1:4646"
+_DEFAULT_TIMEOUT = 10.0
+_UNITS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_STATUS_COLOURS = {"alive": "green", "leaving": "yellow", "left": "bright_black", "failed": "red"}
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+class ExitCode(IntEnum):
+    """Exit codes of every ``swim`` command."""
+
+    DONE = 0
+    FAILED = 1
+    USAGE = 2
+    NOT_FOUND = 3
+    UNREACHABLE = 4
+    TIMED_OUT = 5
+    REFUSED = 6
+
+
+class CliError(Exception):
+    """Ends a command with one line on stderr and an exit code.
+
+    Attributes:
+        code: the exit code.
+    """
+
+    def __init__(self, code: ExitCode, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+def fail(code: ExitCode, text: str) -> NoReturn:
+    """Raises ``CliError``.
+
+    Raises:
+        CliError: always.
+    """
+    raise CliError(code, text)
+
+
+class Globals(NamedTuple):
+    """The global options, wherever on the command line they stood.
+
+    Attributes:
+        json: one JSON document on stdout.
+        plain: tab-separated values, no header, no colour.
+        address: base URL of the agent.
+        timeout: seconds to wait for the agent.
+    """
+
+    json: bool
+    plain: bool
+    address: str
+    timeout: float
+
+
+def parse_duration(text: str) -> float:
+    """Seconds of ``20``, ``1.5s``, ``250ms``, ``2m`` or ``1h``.
+
+    Raises:
+        ValueError: for anything else, negative numbers included.
+    """
+    found = re.fullmatch(r"(\d+(?:\.\d+)?|\.\d+)(ms|s|m|h|)", text.strip(), re.ASCII)
+    if found is None:
+        raise ValueError(f"{text!r} is not a duration such as 20, 1.5s, 250ms or 2m")
+    return float(found[1]) * _UNITS[found[2]]
+
+
+class _Duration(click.ParamType):
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, float):
+            return value
+        try:
+            return parse_duration(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+DURATION = _Duration()
+"""A click type: seconds, or a number with ``ms``, ``s``, ``m`` or ``h``."""
+
+
+def global_options(command: _Command) -> _Command:
+    """Adds ``--json``, ``--plain``, ``--address`` and ``--timeout``; they are read with ``globals_of``."""
+    decorators = (
+        click.option("--json", is_flag=True, default=None, expose_value=False, callback=_remember,
+                     help="One JSON document on stdout."),
+        click.option("--plain", is_flag=True, default=None, expose_value=False, callback=_remember,
+                     help="Tab-separated values without header or colour."),
+        click.option("--address", metavar="URL", expose_value=False, callback=_remember,
+                     help=f"The agent's HTTP address [SWIM_ADDRESS, NOMAD_ADDR, {_DEFAULT_ADDRESS}]."),
+        click.option("--timeout", type=DURATION, metavar="SECONDS", expose_value=False, callback=_remember,
+                     help=f"How long to wait for the agent [{_DEFAULT_TIMEOUT:g}]."),
+    )  # fmt: skip
+    for decorator in reversed(decorators):
+        command = decorator(command)
+    return command
+
+
+def _remember(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+    if value is not None:
+        ctx.find_root().meta[f"swim.{param.name}"] = value
+
+
+def globals_of(ctx: click.Context) -> Globals:
+    """The global options in force; an option after the subcommand wins over one before it.
+
+    Raises:
+        click.UsageError: if ``--json`` and ``--plain`` are both given.
+    """
+    given = ctx.find_root().meta
+    wanted = Globals(
+        json=given.get("swim.json", False),
+        plain=given.get("swim.plain", False),
+        address=given.get("swim.address")
+        or os.environ.get("SWIM_ADDRESS")
+        or os.environ.get("NOMAD_ADDR")
+        or _DEFAULT_ADDRESS,
+        timeout=given.get("swim.timeout", _DEFAULT_TIMEOUT),
+    )
+    if wanted.json and wanted.plain:
+        raise click.UsageError("--json and --plain exclude each other", ctx)
+    return wanted
+
+
+def emit(
+    wanted: Globals, document: Mapping[str, Any], *, text: str = "", rows: Iterable[Sequence[Any]] = ()
+) -> None:
+    """Writes one result to stdout: ``document`` with ``--json``, ``rows`` with ``--plain``, else ``text``."""
+    if wanted.json:
+        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+    elif wanted.plain:
+        for row in rows:
+            click.echo("\t".join(str(cell) for cell in row))
+    elif text:
+        click.echo(text)
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """Aligned columns under ``header``; a cell that is a member status is coloured on a terminal."""
+    lines = [tuple(header), *(tuple(str(cell) for cell in row) for row in rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
+    return "\n".join(
+        "  ".join(_paint(cell, cell.ljust(width)) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    )
+
+
+def _paint(cell: str, padded: str) -> str:
+    colour = _STATUS_COLOURS.get(cell.partition(" ")[0])
+    return click.style(padded, fg=colour) if colour and _colours() else padded
+
+
+def _colours() -> bool:
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

@@ -1,0 +1,53 @@
+"""Gossip keys as text: ``swim keygen``, and reading what it prints."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import os
+
+import click
+
+from swim.cli.common import emit, global_options, globals_of
+
+__all__ = ["decode_key", "keygen", "read_keys"]
+
+_SIZES = (16, 24, 32)
+
+
+@click.command()
+@global_options
+@click.pass_context
+def keygen(ctx: click.Context) -> None:
+    """Print 32 random bytes in base64: a gossip key, as ``serf keygen`` makes it."""
+    key = base64.b64encode(os.urandom(32)).decode()
+    emit(globals_of(ctx), {"key": key}, text=key, rows=[(key,)])
+
+
+def decode_key(text: str) -> bytes:
+    """The key in standard base64, as Serf's ``-encrypt`` takes it.
+
+    Raises:
+        ValueError: for other text or another length than 16, 24 or 32 bytes. The key isn't in the message.
+    """
+    try:
+        key = base64.b64decode(text.strip(), validate=True)
+    except (binascii.Error, ValueError):
+        raise ValueError("the key is not valid base64") from None
+    if len(key) not in _SIZES:
+        raise ValueError(f"the key is {len(key)} bytes after base64; it must be 16, 24 or 32")
+    return key
+
+
+def read_keys(text: str) -> tuple[bytes, ...]:
+    """The keys of a key file: one a line, or a JSON list as in Serf's ``keyring_file``; the first one encrypts.
+
+    Raises:
+        ValueError: as ``decode_key``, or if there is no key at all.
+    """
+    lines = json.loads(text) if text.lstrip().startswith("[") else text.split()
+    keys = tuple(decode_key(str(line)) for line in lines)
+    if not keys:
+        raise ValueError("there is no key in it")
+    return keys
