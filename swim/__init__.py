@@ -1,0 +1,85 @@
+"""SWIM cluster membership: a full peer of memberlist and Serf, on trio.
+
+    async with swim.open_cluster(swim.Config.lan(name="web-1", seeds=["127.0.0.1:7947"])) as cluster:
+        print(cluster.members())
+
+Everything public is named here; the packages below may change without notice.
+"""
+
+from swim.config import Config as Config
+from swim.config import default_name as default_name
+from swim.config import split_host_port as split_host_port
+from swim.core.output import Endpoint as Endpoint
+from swim.errors import ConfigError as ConfigError
+from swim.errors import InternalError as InternalError
+from swim.errors import LocalError as LocalError
+from swim.errors import RemoteError as RemoteError
+from swim.errors import SwimError as SwimError
+from swim.events import Event as Event
+from swim.events import EventsLost as EventsLost
+from swim.events import ForceLeaveOutcome as ForceLeaveOutcome
+from swim.events import JoinOutcome as JoinOutcome
+from swim.events import JoinResult as JoinResult
+from swim.events import Member as Member
+from swim.events import MemberEvent as MemberEvent
+from swim.events import MemberFailed as MemberFailed
+from swim.events import MemberJoined as MemberJoined
+from swim.events import MemberLeaving as MemberLeaving
+from swim.events import MemberLeft as MemberLeft
+from swim.events import MemberReaped as MemberReaped
+from swim.events import MemberRefuted as MemberRefuted
+from swim.events import MemberRestarted as MemberRestarted
+from swim.events import MemberStatus as MemberStatus
+from swim.events import MemberSuspected as MemberSuspected
+from swim.events import MemberUpdated as MemberUpdated
+from swim.events import Reason as Reason
+from swim.events import Transition as Transition
+from swim.events import VersionTriple as VersionTriple
+from swim.metrics import Metrics as Metrics
+from swim.net.cluster import Cluster as Cluster
+from swim.net.cluster import open_cluster as open_cluster
+from swim.net.cluster import run_cluster as run_cluster
+from swim.net.faults import LinkFaults as LinkFaults
+from swim.net.subscriptions import Subscription as Subscription
+from swim.net.transport import Transport as Transport
+from swim.node import NodeStats as NodeStats
+
+__all__ = [
+    "Cluster",
+    "Config",
+    "ConfigError",
+    "Endpoint",
+    "Event",
+    "EventsLost",
+    "ForceLeaveOutcome",
+    "InternalError",
+    "JoinOutcome",
+    "JoinResult",
+    "LinkFaults",
+    "LocalError",
+    "Member",
+    "MemberEvent",
+    "MemberFailed",
+    "MemberJoined",
+    "MemberLeaving",
+    "MemberLeft",
+    "MemberReaped",
+    "MemberRefuted",
+    "MemberRestarted",
+    "MemberStatus",
+    "MemberSuspected",
+    "MemberUpdated",
+    "Metrics",
+    "NodeStats",
+    "Reason",
+    "RemoteError",
+    "Subscription",
+    "SwimError",
+    "Transition",
+    "Transport",
+    "VersionTriple",
+    "default_name",
+    "open_cluster",
+    "run_cluster",
+    "split_host_port",
+]

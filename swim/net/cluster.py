@@ -1,0 +1,313 @@
+"""``open_cluster`` and ``Cluster``: a running member of a cluster, on trio."""
+
+# ruff: noqa: ASYNC109  a timeout here ends the wait, not the work, and often with a partial result
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import Literal, cast
+
+import trio
+
+from swim.config import Config
+from swim.core.output import Endpoint
+from swim.core.rng import Rng
+from swim.errors import LocalError
+from swim.events import ForceLeaveOutcome, JoinOutcome, JoinResult, Member, Transition
+from swim.metrics import Metrics
+from swim.net.faults import FaultyTransport, LinkFaults
+from swim.net.files import SnapshotFile
+from swim.net.loop import Driver, Ticket
+from swim.net.resolve import choose_advertise, warn_if_exposed
+from swim.net.subscriptions import Subscription
+from swim.net.transport import SocketTransport, Transport
+from swim.node import Node, NodeStats
+
+__all__ = ["Cluster", "Status", "open_cluster", "run_cluster"]
+
+_logger = logging.getLogger("swim.cluster")
+
+_NONCE_BYTES = 12
+_NOT_ALIVE = "Serf can't Join after Leave or Shutdown"
+
+Status = Literal["running", "leaving", "left", "stopped"]
+
+
+class Cluster:
+    """The cluster as one member sees it. Made by ``open_cluster``; usable from its trio run only.
+
+    Reading (``members``, ``member``, ``local``, ``history``, ``stats``) never waits. Every waiting method may
+    be cancelled: what it began goes on in the background.
+
+    Attributes:
+        config: the settings it runs with.
+        metrics: live counters and gauges.
+        endpoint: the bound address and port.
+        advertised: the address and port peers are told.
+        started_at: when it started, on the scale of ``now()``.
+    """
+
+    def __init__(self, driver: Driver, *, endpoint: Endpoint, advertised: Endpoint) -> None:
+        self.config: Config = driver.node.config
+        self.metrics: Metrics = driver.node.metrics
+        self.endpoint = endpoint
+        self.advertised = advertised
+        self.started_at = self.now()
+        self._driver = driver
+        self._node = driver.node
+        self._status: Status = "running"
+        self._departure: Ticket | None = None
+
+    @property
+    def status(self) -> Status:
+        """``running``; ``leaving`` and ``left`` after ``leave``; ``stopped`` once the block was left."""
+        if self._status == "leaving" and self._departure is not None and self._departure.is_done:
+            self._status = "left"
+        return self._status
+
+    @property
+    def local(self) -> Member:
+        """This node's own entry."""
+        return self._node.local
+
+    @property
+    def is_alone(self) -> bool:
+        """True if no other member is alive."""
+        stats = self.stats()
+        return stats.members - stats.failed - stats.left <= 1
+
+    def members(self) -> tuple[Member, ...]:
+        """Every listed member, this node, failed and left ones included; an immutable snapshot."""
+        return self._node.members()
+
+    def member(self, name: str) -> Member | None:
+        """One member by name, or None."""
+        return self._node.member(name)
+
+    def history(self, name: str) -> tuple[Transition, ...]:
+        """The last ``history_size`` transitions of a member, oldest first; () if it is unknown."""
+        return self._node.history(name)
+
+    def stats(self) -> NodeStats:
+        """Counts of members, clocks and queues, and the health score."""
+        return self._node.stats()
+
+    def now(self) -> float:
+        """Seconds on the clock of ``Transition.at`` and ``started_at``: monotonic, arbitrary zero."""
+        return trio.current_time()
+
+    def events(self) -> Subscription:
+        """Subscribes from this very moment; iterate the result with ``async for``.
+
+        Take ``members()`` right after (without an ``await`` between) and fold the events into it: the fold
+        always equals a later ``members()``.
+        """
+        return self._driver.subscriptions.open()
+
+    async def join(self, addresses: Sequence[str], *, timeout: float | None = None) -> JoinResult:
+        """Exchanges full state with every address, side by side.
+
+        A name is resolved now, and each of its addresses tried. Never raises for an address that can't be joined.
+
+        Args:
+            addresses: ``[NAME/]HOST[:PORT]``, the port defaulting to the own one; any that answers is enough.
+            timeout: seconds after which the addresses not finished yet count as timed out; None leaves it to
+                ``tcp_timeout`` of each stream.
+
+        Returns:
+            The outcome of each endpoint, in the order of the addresses given.
+
+        Raises:
+            LocalError: after ``leave`` or after the block was left.
+        """
+        if self.status != "running":
+            raise LocalError(_NOT_ALIVE)
+        tickets = [self._driver.submit(self._node.join, (address,)) for address in addresses]
+        await _finished(tickets, timeout)
+        outcomes: list[JoinOutcome] = []
+        for address, ticket in zip(addresses, tickets, strict=True):
+            if ticket.is_done:
+                outcomes += cast(JoinResult, await ticket.outcome()).outcomes
+            else:
+                outcomes.append(JoinOutcome(address, None, f"failed to join {address}: timed out"))
+        return JoinResult(tuple(outcomes))
+
+    async def leave(self, *, timeout: float | None = None) -> None:
+        """Tells the cluster that this node leaves, and stops taking part; ``rejoin`` takes it back.
+
+        Returns once enough peers know, or at the node's own deadline. A second call waits for the first.
+
+        Args:
+            timeout: seconds to wait; afterwards the leave goes on in the background.
+
+        Raises:
+            LocalError: after the block was left.
+        """
+        if self.status == "stopped":
+            raise LocalError("Leave called after Shutdown")
+        if self._departure is None:
+            self._departure = self._driver.submit(self._node.leave)
+            self._status = "leaving"
+        await _finished([self._departure], timeout)
+
+    async def rejoin(self, *, timeout: float | None = None) -> JoinResult:
+        """Comes back after ``leave``: alive again under the same name, joined to seeds and past members.
+
+        Args:
+            timeout: seconds to wait for the join; afterwards it goes on in the background.
+
+        Raises:
+            LocalError: if the node has not left, or after the block was left.
+        """
+        if self.status not in ("leaving", "left"):
+            raise LocalError(f"can't rejoin: the node is {self.status}")
+        ticket = self._driver.submit(self._node.rejoin)
+        self._departure = None
+        self._status = "running"
+        await _finished([ticket], timeout)
+        return cast(JoinResult, await ticket.outcome()) if ticket.is_done else JoinResult(())
+
+    async def force_leave(
+        self, name: str, *, prune: bool = False, timeout: float | None = None
+    ) -> ForceLeaveOutcome:
+        """Declares a failed member to have left, so that nobody tries to reach it any more.
+
+        Args:
+            name: the member.
+            prune: also forget it at once.
+            timeout: seconds to wait for the outcome; afterwards it goes on in the background.
+
+        Raises:
+            TimeoutError: no outcome within ``timeout``.
+            LocalError: after the block was left.
+        """
+        self._check_open()
+        ticket = self._driver.submit(self._node.force_leave, name, prune=prune)
+        await _finished([ticket], timeout)
+        if not ticket.is_done:
+            raise TimeoutError(f"force-leave of {name}: no outcome within {timeout:g} s")
+        return cast(ForceLeaveOutcome, await ticket.outcome())
+
+    async def set_tags(self, tags: Mapping[str, str]) -> None:
+        """Replaces this node's tags and waits until the change has spread (at most ``broadcast_timeout``).
+
+        Raises:
+            ConfigError: field ``tags``: more than 512 bytes once encoded.
+            LocalError: after the block was left.
+        """
+        self._check_open()
+        await self._driver.submit(self._node.set_tags, tags).outcome()
+
+    def _check_open(self) -> None:
+        if self.status == "stopped":
+            raise LocalError("the cluster was closed")
+
+    def _stop(self) -> None:
+        self._status = "stopped"
+        self._driver.close()
+
+
+@asynccontextmanager
+async def open_cluster(
+    config: Config,
+    *,
+    transport: Transport | None = None,
+    faults: LinkFaults | None = None,
+    data_dir: Path | None = None,
+    leave_timeout: float = 5.0,
+) -> AsyncIterator[Cluster]:
+    """Runs a member for the length of a block.
+
+    Leaving the block normally leaves the cluster gracefully, within ``leave_timeout``; an exception or a
+    cancellation closes everything at once, and the others see this member fail. Seeds of ``config`` are joined
+    in the background.
+
+    Args:
+        config: the settings.
+        transport: a bound network; None binds real sockets at ``config.bind``. Closed in the end.
+        faults: switches that break this node's network on purpose.
+        data_dir: directory for the snapshot, from which a restart recovers its clocks and past members.
+        leave_timeout: seconds a graceful leave may take; 0 skips it.
+
+    Raises:
+        ConfigError: a port is in use, a name does not resolve, the directory can't be used.
+    """
+    snapshot = SnapshotFile(data_dir) if data_dir is not None else None
+    network = transport if transport is not None else await SocketTransport.bind(config.bind)
+    failure: Exception | None = None
+    try:
+        advertised, why = await choose_advertise(config, network)
+        _announce(config, network.endpoint, advertised, why)
+        node = Node(
+            config,
+            advertise=advertised,
+            bind_port=network.endpoint[1],
+            rng=Rng(random.Random()),
+            nonce=partial(os.urandom, _NONCE_BYTES),
+            snapshot=snapshot.text if snapshot is not None else "",
+        )
+        async with trio.open_nursery() as nursery:
+            driver = Driver(
+                node,
+                network if faults is None else FaultyTransport(network, faults),
+                nursery,
+                faults=faults,
+                changed=snapshot.changed if snapshot is not None else lambda: None,
+            )
+            driver.start()
+            if snapshot is not None:
+                nursery.start_soon(snapshot.keep, node.snapshot)
+            cluster = Cluster(driver, endpoint=network.endpoint, advertised=advertised)
+            try:
+                yield cluster
+                if leave_timeout > 0 and cluster.status != "left":
+                    await cluster.leave(timeout=leave_timeout)
+            except Exception as error:
+                # Raised again outside the nursery, which would wrap it in a group.
+                failure = error
+            finally:
+                cluster._stop()
+                if snapshot is not None:
+                    snapshot.write(node.snapshot())
+            nursery.cancel_scope.cancel()
+    finally:
+        network.close()
+    if failure is not None:
+        raise failure
+
+
+async def run_cluster(
+    config: Config,
+    *,
+    transport: Transport | None = None,
+    faults: LinkFaults | None = None,
+    data_dir: Path | None = None,
+    task_status: trio.TaskStatus[Cluster] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Runs a member until cancelled: ``cluster = await nursery.start(run_cluster, config)``.
+
+    Cancelling closes at once; call ``cluster.leave()`` before for a graceful departure. Arguments and errors
+    are those of ``open_cluster``.
+    """
+    async with open_cluster(config, transport=transport, faults=faults, data_dir=data_dir) as cluster:
+        task_status.started(cluster)
+        await trio.sleep_forever()
+
+
+async def _finished(tickets: Sequence[Ticket], timeout: float | None) -> None:
+    """Waits for all tickets, at most ``timeout`` seconds."""
+    with trio.move_on_after(float("inf") if timeout is None else timeout):
+        for ticket in tickets:
+            await ticket.outcome()
+
+
+def _announce(config: Config, bound: Endpoint, advertised: Endpoint, why: str) -> None:
+    extra = {"node": config.name, "bound": bound, "advertised": advertised, "reason": why}
+    _logger.info("bound to %s:%d, advertising %s:%d (%s)", *bound, *advertised, why, extra=extra)
+    warn_if_exposed(config, bound, advertised)

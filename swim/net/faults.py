@@ -1,0 +1,124 @@
+"""Faults on purpose, without privileges: blocked endpoints, packet loss, a paused node."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Sequence
+
+import trio
+
+from swim.core.output import Endpoint
+from swim.core.rng import Rng
+from swim.net.transport import Transport
+
+__all__ = ["FaultyTransport", "LinkFaults"]
+
+
+class LinkFaults:
+    """Switches that break one node's network; flip them at any time.
+
+    Packets are filtered when sent and when received; streams on the dialling side alone, because an inbound
+    stream comes from a port that says nothing about its node. So give both sides of a cut their switch.
+
+    Attributes:
+        loss: probability, 0 to 1, that a packet is lost, applied to each one sent and each one received.
+    """
+
+    def __init__(self, *, loss: float = 0.0, seed: int | None = None) -> None:
+        self.loss = loss
+        self._blocked: set[Endpoint] = set()
+        self._running: trio.Event | None = None
+        self._rng = Rng(random.Random(seed))
+
+    def block(self, endpoints: Iterable[Endpoint]) -> None:
+        """Lets nothing through to or from ``endpoints``, in addition to those blocked before."""
+        self._blocked.update(endpoints)
+
+    def unblock(self, endpoints: Iterable[Endpoint] | None = None) -> None:
+        """Takes back ``block`` for some endpoints, or for all."""
+        if endpoints is None:
+            self._blocked.clear()
+        else:
+            self._blocked.difference_update(endpoints)
+
+    @property
+    def blocked(self) -> frozenset[Endpoint]:
+        """The endpoints nothing gets through to."""
+        return frozenset(self._blocked)
+
+    @property
+    def paused(self) -> bool:
+        """True while the node reads, sends, accepts and decides nothing, like a stopped process."""
+        return self._running is not None
+
+    def pause(self) -> None:
+        """Stops the node; packets pile up in its socket."""
+        if self._running is None:
+            self._running = trio.Event()
+
+    def resume(self) -> None:
+        """Lets a paused node go on; it finds out that it overslept."""
+        if self._running is not None:
+            self._running.set()
+            self._running = None
+
+    async def running(self) -> None:
+        """Waits until the node is not paused; a checkpoint only if it was."""
+        while self._running is not None:
+            await self._running.wait()
+
+    def passes(self, endpoint: Endpoint) -> bool:
+        """Decides the fate of one packet to or from ``endpoint``."""
+        if endpoint in self._blocked:
+            return False
+        return self.loss <= 0.0 or self._rng.uniform(0.0, 1.0) >= self.loss
+
+
+class FaultyTransport:
+    """A transport seen through faults."""
+
+    def __init__(self, inner: Transport, faults: LinkFaults) -> None:
+        self._inner = inner
+        self._faults = faults
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """The bound address and port."""
+        return self._inner.endpoint
+
+    def receive(self) -> tuple[bytes, Endpoint]:
+        """One waiting packet that gets through."""
+        while True:
+            data, source = self._inner.receive()
+            if self._faults.passes(source):
+                return data, source
+
+    def send(self, endpoint: Endpoint, data: bytes) -> None:
+        """Sends one packet, or loses it silently as a network would."""
+        if self._faults.passes(endpoint):
+            self._inner.send(endpoint, data)
+
+    async def readable(self) -> None:
+        """Waits until a packet is there (which may not get through)."""
+        await self._inner.readable()
+
+    async def accept(self) -> tuple[trio.abc.HalfCloseableStream, Endpoint]:
+        """Waits for an inbound stream while not paused."""
+        await self._faults.running()
+        accepted = await self._inner.accept()
+        await self._faults.running()
+        return accepted
+
+    async def connect(self, endpoint: Endpoint) -> trio.abc.HalfCloseableStream:
+        """Opens a stream; to a blocked endpoint it waits for ever, as if every SYN were lost."""
+        if endpoint in self._faults.blocked:
+            await trio.sleep_forever()
+        return await self._inner.connect(endpoint)
+
+    async def resolve(self, host: str, port: int) -> Sequence[Endpoint]:
+        """Resolves a name; faults don't touch the resolver."""
+        return await self._inner.resolve(host, port)
+
+    def close(self) -> None:
+        """Closes the transport beneath."""
+        self._inner.close()

@@ -1,0 +1,211 @@
+"""The one loop that moves packets and fires timers, and the path on which a node's outputs are carried out.
+
+The idle node's cost is this loop, so a pass is one kernel wait, one look at the clock and plain calls. What
+waits in the socket goes in before a due timer fires: a node that was held up must not mistake its own absence
+for others' silence. How late it woke is told to the node.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Concatenate, ParamSpec, TypeVar
+
+import trio
+
+from swim.core.output import Endpoint
+from swim.errors import LocalError
+from swim.events import ForceLeaveOutcome, JoinResult
+from swim.log import DropLog, log_event
+from swim.net.faults import LinkFaults
+from swim.net.resolve import Lookups
+from swim.net.streams import Streams
+from swim.net.subscriptions import Subscriptions
+from swim.net.transport import Transport
+from swim.node import Node
+
+__all__ = ["Driver", "Ticket"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+Outcome = JoinResult | ForceLeaveOutcome | None
+
+_LEAST_OVERSLEEP = 0.05
+"""Seconds; waking later than this (or a quarter of ``probe_timeout`` if that is more) is told to the node."""
+
+
+class Ticket:
+    """A command under way; its outcome comes from the node some time later."""
+
+    __slots__ = ("_done", "_outcome")
+
+    def __init__(self) -> None:
+        self._done = trio.Event()
+        self._outcome: Outcome | LocalError = None
+
+    @property
+    def is_done(self) -> bool:
+        """True once there is an outcome, or will never be one."""
+        return self._done.is_set()
+
+    def finish(self, outcome: Outcome | LocalError) -> None:
+        """Sets the outcome and wakes whoever waits."""
+        self._outcome = outcome
+        self._done.set()
+
+    async def outcome(self) -> Outcome:
+        """Waits for the outcome.
+
+        Raises:
+            LocalError: the cluster closed before there was one.
+        """
+        await self._done.wait()
+        if isinstance(self._outcome, LocalError):
+            raise self._outcome
+        return self._outcome
+
+
+class Driver:
+    """Moves bytes and time between one node and the world.
+
+    Args:
+        node: the sans-I/O node; nothing else may call it.
+        transport: bound; closed by the caller.
+        nursery: where streams and lookups run; cancelling it stops everything.
+        changed: called when something happened that a snapshot may want to keep.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        transport: Transport,
+        nursery: trio.Nursery,
+        *,
+        faults: LinkFaults | None = None,
+        changed: Callable[[], None] = lambda: None,
+    ) -> None:
+        config = node.config
+        self.node = node
+        self.faults = faults
+        self.subscriptions = Subscriptions(config.event_buffer_size)
+        self.streams = Streams(self, transport, nursery)
+        self._lookups = Lookups(
+            transport, default_port=transport.endpoint[1], timeout=config.tcp_timeout, report=self._resolved
+        )
+        self._transport = transport
+        self._nursery = nursery
+        self._changed = changed
+        self._drops = DropLog(config.name, node.metrics)
+        self._tickets: dict[int, Ticket] = {}
+        self._waiting = trio.CancelScope()
+        self._send_failed = False
+        self._oversleep_threshold = max(_LEAST_OVERSLEEP, config.probe_timeout / 4)
+
+    def start(self) -> None:
+        """Starts the node and its tasks."""
+        self.call(self.node.start)
+        self._nursery.start_soon(self._run)
+        self._nursery.start_soon(self.streams.accept)
+
+    def call(self, method: Callable[Concatenate[float, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Calls a method of the node with the time, carries out what it wants done, and re-times the loop."""
+        now = trio.current_time()
+        result = method(now, *args, **kwargs)
+        self.carry_out(now)
+        return result
+
+    def submit(
+        self, command: Callable[Concatenate[float, P], int], *args: P.args, **kwargs: P.kwargs
+    ) -> Ticket:
+        """Like ``call``, for a command that returns a ticket number."""
+        now = trio.current_time()
+        ticket = self._tickets[command(now, *args, **kwargs)] = Ticket()
+        self.carry_out(now)
+        return ticket
+
+    def close(self) -> None:
+        """Ends subscriptions and commands under way."""
+        self.subscriptions.close()
+        for ticket in self._tickets.values():
+            ticket.finish(LocalError("the cluster was closed"))
+        self._tickets.clear()
+
+    def carry_out(self, now: float) -> None:
+        """Does what the node asked for since the last time. A paused node's wishes wait."""
+        if self.faults is not None and self.faults.paused:
+            return
+        output = self.node.poll()
+        self._send_failed = False
+        for endpoint, data in output.transmits:
+            self._send(now, endpoint, data)
+        for action in output.streams:
+            self.streams.carry_out(action)
+        for lookup in output.lookups:
+            self._lookups.start(self._nursery, lookup.address)
+        for event in output.events:
+            log_event(self.node.config.name, event)
+            self.subscriptions.publish(event)
+        for number, outcome in output.finished:
+            ticket = self._tickets.pop(number, None)
+            if ticket is not None:
+                ticket.finish(outcome)
+        if output.events or output.finished:
+            self._changed()
+        self._waiting.deadline = now if self._send_failed else self._next_deadline()
+
+    async def _run(self) -> None:
+        now = trio.current_time()
+        while True:
+            now = await self._pass(now)
+
+    async def _pass(self, before: float) -> float:
+        """Waits for a packet or the next timer, handles both in this order; returns the time it woke."""
+        with self._waiting:
+            await self._transport.readable()
+        if self.faults is not None:
+            await self.faults.running()
+        now = trio.current_time()
+        self._drain(now)
+        # A deadline already past when the wait began counts from there: that delay was the node's own work.
+        overslept = now - max(self._waiting.deadline, before)
+        if overslept > self._oversleep_threshold:
+            # Streams were held up as well: let their tasks hand in what waits before anybody is judged.
+            await trio.lowlevel.checkpoint()
+            now = trio.current_time()
+            self._drain(now)
+        else:
+            overslept = 0.0
+        if self._next_deadline() <= now:
+            self.node.handle_timeout(now, overslept=overslept)
+        self._waiting = trio.CancelScope()
+        self.carry_out(now)
+        self._drops.look(now)
+        return now
+
+    def _drain(self, now: float) -> None:
+        receive, receive_packet = self._transport.receive, self.node.receive_packet
+        for _ in range(self.node.config.handoff_queue_depth):
+            try:
+                data, source = receive()
+            except BlockingIOError:
+                return
+            except OSError:
+                self.node.metrics.dropped("receive_error")
+                return
+            receive_packet(now, data, source)
+
+    def _send(self, now: float, endpoint: Endpoint, data: bytes) -> None:
+        try:
+            self._transport.send(endpoint, data)
+        except BlockingIOError:
+            self.node.metrics.dropped("send_buffer_full")
+        except (OSError, OverflowError) as error:
+            self._send_failed = True
+            self.node.send_failed(now, endpoint, str(error))
+
+    def _next_deadline(self) -> float:
+        deadline = self.node.next_deadline()
+        return math.inf if deadline is None else deadline
+
+    def _resolved(self, address: str, endpoints: Sequence[Endpoint], error: str) -> None:
+        self.call(self.node.resolved, address, endpoints, error)

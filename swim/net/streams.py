@@ -1,0 +1,162 @@
+"""Stream work of one node: dial, accept, read, reply; every stream has its own task and absolute deadline."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import trio
+
+from swim.core.output import Close, Dial, Endpoint, Send, StreamAction, StreamEnd
+from swim.net.transport import Transport
+
+if TYPE_CHECKING:
+    from swim.net.loop import Driver
+
+__all__ = ["Streams", "why_ended"]
+
+_logger = logging.getLogger("swim.net")
+
+_READ_BYTES = 65_536
+_DRAIN_TIME = 1.0
+"""Seconds for a peer to close after a reply: closing on unread bytes would destroy the reply (RST)."""
+_SHORTEST_BACK_OFF = 0.005
+_LONGEST_BACK_OFF = 1.0
+
+_ENDS = {
+    errno.ECONNREFUSED: StreamEnd.REFUSED,
+    errno.ECONNRESET: StreamEnd.RESET,
+    errno.ECONNABORTED: StreamEnd.RESET,
+    errno.EPIPE: StreamEnd.RESET,
+    errno.ETIMEDOUT: StreamEnd.TIMEOUT,
+    errno.EHOSTUNREACH: StreamEnd.UNREACHABLE,
+    errno.EHOSTDOWN: StreamEnd.UNREACHABLE,
+    errno.ENETUNREACH: StreamEnd.UNREACHABLE,
+    errno.ENETDOWN: StreamEnd.UNREACHABLE,
+}
+
+
+@dataclass(slots=True, eq=False)
+class _Open:
+    """One stream that the node knows: what it is allowed to wait for, and what the node answered."""
+
+    stream_id: int
+    reading: trio.CancelScope
+    answer: Send | Close | None = None
+
+
+class Streams:
+    """All streams of one node, as tasks in the cluster's nursery."""
+
+    def __init__(self, driver: Driver, transport: Transport, nursery: trio.Nursery) -> None:
+        self._driver = driver
+        self._node = driver.node
+        self._transport = transport
+        self._nursery = nursery
+        self._open: dict[int, _Open] = {}
+
+    def carry_out(self, action: StreamAction) -> None:
+        """Starts what the node asks for; never waits."""
+        if isinstance(action, Dial):
+            opened = self._begin(action.stream_id, action.deadline)
+            self._nursery.start_soon(self._to_end, opened, action.endpoint, action.data)
+            return
+        stream = self._open.get(action.stream_id)
+        if stream is not None and stream.answer is None:
+            stream.answer = action
+            stream.reading.cancel()
+
+    async def accept(self) -> None:
+        """Accepts inbound streams until cancelled, and keeps on when the system is short of resources."""
+        back_off = _SHORTEST_BACK_OFF
+        while True:
+            try:
+                stream, source = await self._transport.accept()
+            except OSError as error:
+                if error.errno == errno.ECONNABORTED:
+                    continue
+                self._node.metrics.dropped("accept_error")
+                if back_off == _SHORTEST_BACK_OFF:
+                    _logger.warning("cannot accept streams: %s", error.strerror)
+                await trio.sleep(back_off)
+                back_off = min(2 * back_off, _LONGEST_BACK_OFF)
+                continue
+            back_off = _SHORTEST_BACK_OFF
+            accepted = self._driver.call(self._node.accept_stream, source)
+            if accepted is None:
+                await trio.aclose_forcefully(stream)
+                continue
+            opened = self._begin(accepted.stream_id, accepted.deadline)
+            self._nursery.start_soon(self._to_end, opened, stream)
+
+    def _begin(self, stream_id: int, deadline: float) -> _Open:
+        opened = self._open[stream_id] = _Open(stream_id, trio.CancelScope(deadline=deadline))
+        return opened
+
+    async def _to_end(
+        self, opened: _Open, peer: trio.abc.HalfCloseableStream | Endpoint, request: bytes = b""
+    ) -> None:
+        """Runs one stream until the node or the peer ends it, then tells the node unless it knows."""
+        end, detail = StreamEnd.TIMEOUT, ""
+        stream: trio.abc.HalfCloseableStream | None = None
+        try:
+            with opened.reading:
+                stream = await self._transport.connect(peer) if isinstance(peer, tuple) else peer
+                end, detail = await self._exchange(stream, opened, request)
+            if stream is not None and isinstance(opened.answer, Send):
+                end, detail = await _reply(stream, opened.answer)
+        except OSError as error:
+            end, detail = why_ended(error)
+        finally:
+            del self._open[opened.stream_id]
+            if stream is not None:
+                await trio.aclose_forcefully(stream)
+        if not isinstance(opened.answer, Close):
+            self._driver.call(self._node.stream_ended, opened.stream_id, end, detail)
+
+    async def _exchange(
+        self, stream: trio.abc.HalfCloseableStream, opened: _Open, request: bytes
+    ) -> tuple[StreamEnd, str]:
+        """Writes the request, then reads until the peer closes; a node's answer cancels it from outside."""
+        failure = None
+        if request:
+            try:
+                await stream.send_all(request)
+            except trio.BrokenResourceError as error:
+                # The peer may have said why before it closed: read on, and report the reset only after that.
+                failure = error
+        try:
+            while data := await stream.receive_some(_READ_BYTES):
+                if self._driver.faults is not None:
+                    await self._driver.faults.running()
+                self._driver.call(self._node.receive_stream, opened.stream_id, bytes(data))
+        except trio.BrokenResourceError as error:
+            failure = error
+        return why_ended(failure) if failure is not None else (StreamEnd.EOF, "")
+
+
+async def _reply(stream: trio.abc.HalfCloseableStream, send: Send) -> tuple[StreamEnd, str]:
+    """Writes the node's answer, closes our side, and reads what the peer still sends for a moment."""
+    with trio.CancelScope(deadline=send.deadline):
+        try:
+            await stream.send_all(send.data)
+            await stream.send_eof()
+        except trio.BrokenResourceError as error:
+            return why_ended(error)
+        with trio.move_on_after(_DRAIN_TIME), contextlib.suppress(trio.BrokenResourceError):
+            while await stream.receive_some(_READ_BYTES):
+                pass
+        return StreamEnd.EOF, ""
+    return StreamEnd.TIMEOUT, ""
+
+
+def why_ended(error: BaseException) -> tuple[StreamEnd, str]:
+    """Sorts an error of a stream into the node's vocabulary; the detail is the system's own text."""
+    cause = error.__cause__ if isinstance(error, trio.BrokenResourceError) else error
+    if not isinstance(cause, OSError):
+        return StreamEnd.RESET, str(error)
+    end = _ENDS.get(cause.errno or 0, StreamEnd.LOCAL)
+    return end, cause.strerror or str(cause)

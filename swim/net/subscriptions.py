@@ -1,0 +1,94 @@
+"""Events for any number of readers, each with its own bounded buffer."""
+
+from __future__ import annotations
+
+import weakref
+from collections import deque
+
+import trio
+
+from swim.events import Event, EventsLost, MemberEvent
+
+__all__ = ["Subscription", "Subscriptions"]
+
+
+class Subscription:
+    """One reader's view of the events since it subscribed; an async iterator that ends with the cluster.
+
+    A reader slower than the cluster finds ``EventsLost(count)`` in place of what its buffer could not hold.
+    Dropping the object, or ``close()``, ends the subscription.
+    """
+
+    __slots__ = ("__weakref__", "_arrived", "_buffer", "_closed", "_lost", "_size")
+
+    def __init__(self, size: int) -> None:
+        self._buffer: deque[Event] = deque()
+        self._size = size
+        self._lost = 0
+        self._closed = False
+        self._arrived = trio.Event()
+
+    def __aiter__(self) -> Subscription:
+        return self
+
+    async def __anext__(self) -> Event:
+        await trio.lowlevel.checkpoint()
+        while not self._buffer:
+            if self._lost:
+                return self._take_loss()
+            if self._closed:
+                raise StopAsyncIteration
+            await self._arrived.wait()
+        event = self._buffer.popleft()
+        if not self._buffer and not self._closed:
+            self._arrived = trio.Event()
+        return event
+
+    def close(self) -> None:
+        """Ends the subscription; what is buffered can still be read."""
+        self._closed = True
+        self._arrived.set()
+
+    def put(self, event: MemberEvent) -> None:
+        """Buffers one event, or counts it as lost. Never waits."""
+        if self._closed:
+            return
+        if len(self._buffer) >= self._size:
+            self._lost += 1
+            return
+        if self._lost:
+            self._buffer.append(self._take_loss())
+        self._buffer.append(event)
+        self._arrived.set()
+
+    def _take_loss(self) -> EventsLost:
+        lost, self._lost = self._lost, 0
+        return EventsLost(lost)
+
+
+class Subscriptions:
+    """All readers of one cluster. A reader that nobody holds any more is forgotten."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._readers: weakref.WeakSet[Subscription] = weakref.WeakSet()
+        self._closed = False
+
+    def open(self) -> Subscription:
+        """A new subscription that begins with the next event."""
+        subscription = Subscription(self._size)
+        if self._closed:
+            subscription.close()
+        self._readers.add(subscription)
+        return subscription
+
+    def publish(self, event: MemberEvent) -> None:
+        """Hands one event to every reader."""
+        for reader in self._readers:
+            reader.put(event)
+
+    def close(self) -> None:
+        """Ends every subscription, those opened later too."""
+        self._closed = True
+        for reader in self._readers:
+            reader.close()

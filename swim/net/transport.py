@@ -1,0 +1,189 @@
+"""What the driver needs of a network, and the real one: a UDP socket and a TCP listener on one port."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import socket
+from collections.abc import Sequence
+from typing import Any, Protocol, Self
+
+import trio
+
+from swim.config import split_host_port
+from swim.core.output import Endpoint
+from swim.errors import ConfigError
+
+__all__ = ["SocketTransport", "Transport"]
+
+_PORT_ATTEMPTS = 10
+_BACKLOG = 1024
+_RECEIVE_BUFFER_BYTES = 2 * 1024 * 1024
+_LARGEST_PACKET_BYTES = 65_536
+
+
+class Transport(Protocol):
+    """Packets and streams between endpoints. ``send`` and ``receive`` never wait.
+
+    Streams are trio's half-closeable byte streams. What goes wrong is told by ``OSError`` (with its errno),
+    on a stream by trio's ``BrokenResourceError`` caused by one.
+    """
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """The bound address and port; peers see it as the source of our packets."""
+        ...
+
+    def receive(self) -> tuple[bytes, Endpoint]:
+        """One packet that already waits and its source; ``BlockingIOError`` if there is none."""
+        ...
+
+    def send(self, endpoint: Endpoint, data: bytes) -> None:
+        """Sends one packet; ``BlockingIOError`` when buffers are full, another ``OSError`` if it can't go."""
+        ...
+
+    async def readable(self) -> None:
+        """Waits until ``receive`` has something; always a checkpoint."""
+        ...
+
+    async def accept(self) -> tuple[trio.abc.HalfCloseableStream, Endpoint]:
+        """Waits for an inbound stream; returns it with the peer's (ephemeral) endpoint."""
+        ...
+
+    async def connect(self, endpoint: Endpoint) -> trio.abc.HalfCloseableStream:
+        """Opens a stream; ``OSError`` tells why it can't be."""
+        ...
+
+    async def resolve(self, host: str, port: int) -> Sequence[Endpoint]:
+        """Every address of a name, both families, the preferred first; ``OSError`` if there is none."""
+        ...
+
+    def close(self) -> None:
+        """Releases the port at once; may be called twice."""
+        ...
+
+
+class SocketTransport:
+    """UDP and TCP on the same address and port."""
+
+    def __init__(self, packets: socket.socket, listener: socket.socket) -> None:
+        self._packets = packets
+        self._listener = trio.socket.from_stdlib_socket(listener)
+        self._zoned = packets.family == socket.AF_INET6
+        self._endpoint: Endpoint = packets.getsockname()[:2]
+        self._buffer = bytearray(_LARGEST_PACKET_BYTES)
+        self._view = memoryview(self._buffer)
+
+    @classmethod
+    async def bind(cls, bind: str) -> Self:
+        """Binds ``HOST:PORT``; HOST may be a name (IPv4 preferred), port 0 picks a free one for both sockets.
+
+        Raises:
+            ConfigError: field ``bind``: port in use, address not of this machine, unknown name.
+        """
+        host, port = split_host_port("bind", bind)
+        try:
+            found = await trio.socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except OSError as error:
+            raise ConfigError("bind", f"cannot resolve {host}: {error.strerror}") from None
+        family, *_, address = min(found, key=lambda info: info[0] != socket.AF_INET)
+        for attempt in range(_PORT_ATTEMPTS):
+            listener = _bound("TCP", family, address, host)
+            try:
+                packets = _bound("UDP", family, listener.getsockname(), host)
+            except ConfigError:
+                listener.close()
+                if port or attempt == _PORT_ATTEMPTS - 1:
+                    raise
+                continue
+            return cls(packets, listener)
+        raise AssertionError("unreachable")
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """The bound address and port."""
+        return self._endpoint
+
+    def receive(self) -> tuple[bytes, Endpoint]:
+        """One packet that already waits and its source."""
+        size, source = self._packets.recvfrom_into(self._buffer)
+        if self._zoned:
+            return bytes(self._view[:size]), _without_zone(source)
+        return bytes(self._view[:size]), source
+
+    def send(self, endpoint: Endpoint, data: bytes) -> None:
+        """Sends one packet from the bound port."""
+        self._packets.sendto(data, endpoint)
+
+    async def readable(self) -> None:
+        """Waits until a packet is there."""
+        await trio.lowlevel.wait_readable(self._packets)
+
+    async def accept(self) -> tuple[trio.SocketStream, Endpoint]:
+        """Waits for an inbound connection."""
+        accepted, source = await self._listener.accept()
+        return trio.SocketStream(accepted), _without_zone(source)
+
+    async def connect(self, endpoint: Endpoint) -> trio.SocketStream:
+        """Opens a connection from an ephemeral port."""
+        family = socket.AF_INET6 if ":" in endpoint[0] else socket.AF_INET
+        connection = trio.socket.socket(family, socket.SOCK_STREAM)
+        try:
+            await connection.connect(endpoint)
+        except BaseException:
+            connection.close()
+            raise
+        return trio.SocketStream(connection)
+
+    async def resolve(self, host: str, port: int) -> Sequence[Endpoint]:
+        """Every address the system's resolver gives for a name, in its order."""
+        found = await trio.socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        return tuple(dict.fromkeys(_without_zone(address) for *_, address in found))
+
+    def close(self) -> None:
+        """Closes both sockets."""
+        self._listener.close()
+        self._packets.close()
+
+
+def _without_zone(address: tuple[Any, ...]) -> Endpoint:
+    return address[0].partition("%")[0], address[1]
+
+
+def _bound(kind: str, family: int, address: tuple[Any, ...], host: str) -> socket.socket:
+    """A non-blocking socket bound to ``address``, listening if it is a TCP one."""
+    sock = socket.socket(family, socket.SOCK_STREAM if kind == "TCP" else socket.SOCK_DGRAM)
+    try:
+        sock.setblocking(False)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        if kind == "TCP":
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind(address)
+        if kind == "TCP":
+            sock.listen(_BACKLOG)
+        else:
+            _enlarge_receive_buffer(sock)
+    except OSError as error:
+        sock.close()
+        raise ConfigError("bind", _why_not_bound(error, kind, host, address[1])) from None
+    return sock
+
+
+def _why_not_bound(error: OSError, kind: str, host: str, port: int) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"{kind} port {port} on {host} is in use; choose another with bind"
+    if error.errno == errno.EADDRNOTAVAIL:
+        return f"{host} is not an address of this machine"
+    return f"cannot bind {kind} port {port} on {host}: {os.strerror(error.errno or 0)}"
+
+
+def _enlarge_receive_buffer(sock: socket.socket) -> None:
+    """Asks for memberlist's 2 MiB, halving until the system agrees: a burst must survive a late reader."""
+    size = _RECEIVE_BUFFER_BYTES
+    while size >= _LARGEST_PACKET_BYTES:
+        with contextlib.suppress(OSError):
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
+            return
+        size //= 2
