@@ -1,0 +1,63 @@
+"""The compression layer (type 9): a whole message inside ``{Algo, Buf}``."""
+
+from __future__ import annotations
+
+from swim.errors import RemoteError
+from swim.wire.fields import U8, pack, raw, struct, uint, unpack
+from swim.wire.lzw import compress, decompress
+
+__all__ = ["compress_message", "decompress_message", "decompress_value", "shrink_message"]
+
+_LZW = 0
+_WRAPPER_BYTES = 13
+"""Type byte, map header, both keys, ``Algo`` and the shortest length of ``Buf``."""
+_SHORT_RAW_BYTES = 32
+"""From here on the length of ``Buf`` takes two bytes more."""
+
+
+def compress_message(message: bytes) -> bytes:
+    """Wraps ``message`` in a compression layer, even where that makes it longer."""
+    return b"\x09" + pack({"Algo": _LZW, "Buf": compress(message)})
+
+
+def shrink_message(message: bytes) -> bytes:
+    """``compress_message`` where the result is strictly shorter than ``message``, else ``message`` itself."""
+    if _cannot_shrink(message):
+        return message
+    wrapped = compress_message(message)
+    return wrapped if len(wrapped) < len(message) else message
+
+
+def decompress_message(data: bytes, limit: int) -> bytes:
+    """Takes the compression layer off ``data`` (type byte included); at most ``limit`` bytes come out.
+
+    Raises:
+        RemoteError: ``msgpack``, ``compress`` (also for an unknown algorithm), ``decompressed-too-large`` or
+            ``empty``.
+    """
+    return decompress_value(unpack(data[1:]), limit)
+
+
+def decompress_value(value: object, limit: int) -> bytes:
+    """``decompress_message`` of an already unpacked body; raises the same errors."""
+    get = struct(value, (b"Algo", b"Buf")).get
+    algorithm = uint(get(b"Algo"), U8)
+    if algorithm != _LZW:
+        raise RemoteError("compress", f"unknown algorithm {algorithm}")
+    message = decompress(raw(get(b"Buf")) or b"", limit)
+    if not message:
+        raise RemoteError("empty", "nothing inside the compression layer")
+    return message
+
+
+def _cannot_shrink(message: bytes) -> bool:
+    """A lower bound of the compressed size, several times cheaper than compressing; it spares the pings.
+
+    A pair of adjacent bytes not seen before always straddles two codes, so there is at least one code more
+    than there are distinct pairs; each takes 9 bits or more, and so do the clear and the end code.
+    """
+    view = memoryview(message)
+    even, odd = len(view) & ~1, (len(view) - 1) | 1
+    pairs = len({*view[:even].cast("H"), *view[1:odd].cast("H")})
+    bound = (9 * (pairs + 3) + 7) // 8
+    return bound + _WRAPPER_BYTES + (2 if bound >= _SHORT_RAW_BYTES else 0) >= len(message)

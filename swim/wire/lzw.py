@@ -1,0 +1,111 @@
+"""LZW as in GIF files and Go's ``compress/lzw``: codes of 9 to 12 bits, least significant first."""
+
+from __future__ import annotations
+
+from swim.errors import RemoteError
+
+__all__ = ["compress", "decompress"]
+
+_CLEAR = 256
+_END = 257
+_MIN_WIDTH = 9
+_MAX_WIDTH = 12
+_TABLE_FULL = 4095
+_LITERALS = [bytes((value,)) for value in range(256)] + [b"", b""]
+_FLUSH_BITS = 48
+_FLUSH_MASK = (1 << _FLUSH_BITS) - 1
+
+
+def compress(data: bytes) -> bytes:
+    """Compresses ``data``; the output is byte for byte that of Go's encoder."""
+    out = bytearray()
+    pending, bits, width, counter = _CLEAR, _MIN_WIDTH, _MIN_WIDTH, _END
+    table: dict[int, int] = {}
+    prefix = data[0] if data else -1
+    for byte in memoryview(data)[1:]:
+        key = prefix << 8 | byte
+        if key in table:
+            prefix = table[key]
+            continue
+        pending |= prefix << bits
+        bits += width
+        prefix = byte
+        counter += 1
+        if counter == _TABLE_FULL:
+            pending |= _CLEAR << bits
+            bits += width
+            width, counter = _MIN_WIDTH, _END
+            table.clear()
+        else:
+            table[key] = counter
+            if not counter & (counter - 1):
+                width += 1
+        if bits >= _FLUSH_BITS:
+            out += (pending & _FLUSH_MASK).to_bytes(_FLUSH_BITS // 8, "little")
+            pending >>= _FLUSH_BITS
+            bits -= _FLUSH_BITS
+    if prefix >= 0:
+        pending |= prefix << bits
+        bits += width
+        counter += 1
+        if counter == _TABLE_FULL:
+            pending |= _CLEAR << bits
+            bits += width
+            width = _MIN_WIDTH
+        elif not counter & (counter - 1):
+            width += 1
+    pending |= _END << bits
+    bits += width
+    out += pending.to_bytes((bits + 7) // 8, "little")
+    return bytes(out)
+
+
+def decompress(data: bytes, limit: int) -> bytes:
+    """Restores what ``compress`` was given; bytes after the end code are ignored.
+
+    Args:
+        data: the compressed bytes.
+        limit: largest output accepted, bytes; it is checked before memory beyond it is taken.
+
+    Raises:
+        RemoteError: ``decompressed-too-large`` beyond ``limit``; ``compress`` for a code that means nothing
+            yet or when the end code is missing.
+    """
+    out = bytearray()
+    table = _LITERALS.copy()
+    previous: bytes | None = None
+    pending, bits, position = 0, 0, 0
+    width = _MIN_WIDTH
+    mask = (1 << width) - 1
+    while True:
+        if bits < width:
+            chunk = data[position : position + 6]
+            pending |= int.from_bytes(chunk, "little") << bits
+            bits += 8 * len(chunk)
+            position += 6
+            if bits < width:
+                raise RemoteError("compress", "no end code")
+        code = pending & mask
+        pending >>= width
+        bits -= width
+        if code == _CLEAR:
+            table = _LITERALS.copy()
+            previous, width, mask = None, _MIN_WIDTH, (1 << _MIN_WIDTH) - 1
+            continue
+        if code == _END:
+            return bytes(out)
+        if code < len(table):
+            entry = table[code]
+        elif code == len(table) and previous is not None:
+            entry = previous + previous[:1]
+        else:
+            raise RemoteError("compress", f"code {code} before its definition")
+        if len(out) + len(entry) > limit:
+            raise RemoteError("decompressed-too-large", f"over {limit} bytes")
+        out += entry
+        if previous is not None:
+            table.append(previous + entry[:1])
+            if len(table) > mask and width < _MAX_WIDTH:
+                width += 1
+                mask = (1 << width) - 1
+        previous = entry if len(table) <= _TABLE_FULL else None
