@@ -49,7 +49,7 @@ _PACK_OPTIONS: dict[str, Any] = {"use_bin_type": False}
 def _make_packer(**options: Any) -> Callable[[Any], bytes]:
     if msgpack.Packer.__module__ == "msgpack.fallback":
         return partial(msgpack.packb, **options)  # the pure-Python packer must not be shared between threads
-    return msgpack.Packer(**options).pack
+    return msgpack.Packer(**options).pack  # type: ignore[no-any-return]
 
 
 _pack_strict = _make_packer(**_PACK_OPTIONS)

@@ -1,0 +1,83 @@
+"""The gossip keys of a node: one encrypts, all decrypt."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+
+from swim.errors import LocalError
+
+__all__ = ["Keyring", "fingerprint"]
+
+_SIZES = (16, 24, 32)
+
+
+def fingerprint(key: bytes) -> str:
+    """Twelve hex digits that name ``key`` without giving it away; keys are shown in no other form."""
+    return hashlib.sha256(key).hexdigest()[:12]
+
+
+class Keyring:
+    """An ordered set of AES keys of 16, 24 or 32 bytes; the first one is primary. True when it holds a key.
+
+    Changes take effect with the next packet or stream. The rules are those of memberlist's keyring.
+
+    Raises:
+        LocalError: a key has another size.
+    """
+
+    __slots__ = ("_keys",)
+
+    def __init__(self, keys: Iterable[bytes] = ()) -> None:
+        self._keys: list[bytes] = []
+        for key in keys:
+            self.add(key)
+
+    def __bool__(self) -> bool:
+        return bool(self._keys)
+
+    def __repr__(self) -> str:
+        return f"Keyring({', '.join(map(fingerprint, self._keys))})"
+
+    @property
+    def keys(self) -> tuple[bytes, ...]:
+        """All keys in the order in which they are tried, primary first."""
+        return tuple(self._keys)
+
+    @property
+    def primary(self) -> bytes | None:
+        """The key that encrypts, or None when encryption is off."""
+        return self._keys[0] if self._keys else None
+
+    def add(self, key: bytes) -> None:
+        """Installs ``key`` behind the others; one that is installed already stays where it is.
+
+        Raises:
+            LocalError: the key has not 16, 24 or 32 bytes. The keyring is unchanged.
+        """
+        if len(key) not in _SIZES:
+            raise LocalError("key size must be 16, 24 or 32 bytes")
+        if key not in self._keys:
+            self._keys.append(bytes(key))
+
+    def use(self, key: bytes) -> None:
+        """Makes an installed key primary.
+
+        Raises:
+            LocalError: the key is not installed. The keyring is unchanged.
+        """
+        if key not in self._keys:
+            raise LocalError("Requested key is not in the keyring")
+        self._keys.remove(key)
+        self._keys.insert(0, bytes(key))
+
+    def remove(self, key: bytes) -> None:
+        """Takes ``key`` out; nothing happens if it is not installed.
+
+        Raises:
+            LocalError: the key is primary. The keyring is unchanged.
+        """
+        if self._keys and key == self._keys[0]:
+            raise LocalError("Removing the primary key is not allowed")
+        if key in self._keys:
+            self._keys.remove(key)

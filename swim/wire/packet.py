@@ -1,0 +1,168 @@
+"""A whole packet: the layers put around messages before sending, and peeled off on receipt.
+
+From the outside in: label, encryption, CRC, compression, compound, message. The CRC is recognised once,
+directly inside the encryption; compound and compression may nest in any order on receipt, and never by us.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Sequence
+
+from swim.config import Config
+from swim.errors import RemoteError
+from swim.metrics import Metrics
+from swim.wire import compound, crypto
+from swim.wire.codec import PACKET_TYPES
+from swim.wire.compression import decompress_message, shrink_message
+from swim.wire.keyring import Keyring
+from swim.wire.label import add_label, check_label, split_label
+from swim.wire.messages import MessageType
+
+__all__ = ["CRC_BYTES", "PacketCodec"]
+
+CRC_BYTES = 5
+"""What the CRC header adds to a packet."""
+
+_COMPOUND = int(MessageType.COMPOUND)
+_COMPRESS = int(MessageType.COMPRESS)
+_CRC = int(MessageType.CRC)
+
+
+class PacketCodec:
+    """Seals and opens packets as one node's configuration says.
+
+    Args:
+        config: label, compression, encryption switches and limits.
+        keyring: looked at anew for every packet.
+        nonce: called once per encrypted packet; returns 12 bytes never returned before.
+    """
+
+    __slots__ = ("_config", "_keyring", "_label", "_nonce", "_version")
+
+    def __init__(self, config: Config, keyring: Keyring, nonce: Callable[[], bytes]) -> None:
+        self._config = config
+        self._keyring = keyring
+        self._nonce = nonce
+        self._label = config.label.encode()
+        self._version = 1 if config.protocol_version >= 2 else 0
+
+    @property
+    def overhead(self) -> int:
+        """Most bytes that label and encryption add to a packet now; the CRC's ``CRC_BYTES`` come on top."""
+        label = 2 + len(self._label) if self._label else 0
+        return label + (crypto.overhead(self._version) if self._encrypts else 0)
+
+    def seal(self, messages: Sequence[bytes], *, crc: bool) -> bytes:
+        """One packet holding ``messages``, in order, bare when there is just one.
+
+        Args:
+            messages: 1 to 127 whole messages, type byte included.
+            crc: put the CRC header on; for receivers known to speak protocol 5.
+
+        Raises:
+            LocalError: too many, empty or overlong messages. Nothing was sent.
+        """
+        data = messages[0] if len(messages) == 1 else compound.pack(messages)
+        if self._config.enable_compression:
+            data = shrink_message(data)
+        if crc:
+            data = b"\x0c" + zlib.crc32(data).to_bytes(4, "big") + data
+        key = self._keyring.primary
+        if key is not None and self._config.gossip_verify_outgoing:
+            data = crypto.seal(key, data, self._label, self._nonce(), self._version)
+        return add_label(data, self._label)
+
+    def open(self, data: bytes, metrics: Metrics | None = None) -> list[bytes]:
+        """The messages of a packet in the order in which they stand in it, each with its type byte.
+
+        A broken part of a compound is counted with ``metrics.dropped(reason)`` and left out; the others are
+        returned. Nesting deeper than ``max_layers`` and output beyond ``max_packet_bytes`` are refused.
+
+        Raises:
+            RemoteError: the packet as a whole is unusable: ``empty``, ``too-large``, ``label``, ``version``,
+                ``truncated``, ``decrypt``, ``crc``, ``compress``, ``decompressed-too-large``, ``nesting``,
+                ``msgpack`` or ``unknown-type``.
+        """
+        if len(data) > self._config.max_packet_bytes:
+            raise RemoteError("too-large", f"packet of {len(data)} bytes")
+        data = _without_crc(self._decrypted(self._without_label(data)))
+        if data and data[0] in PACKET_TYPES:
+            return [data]
+        messages: list[bytes] = []
+        _Peeler(self._config, metrics, messages).peel(data, 0)
+        return messages
+
+    @property
+    def _encrypts(self) -> bool:
+        return bool(self._keyring) and self._config.gossip_verify_outgoing
+
+    def _without_label(self, data: bytes) -> bytes:
+        if not data:
+            raise RemoteError("empty")
+        header = split_label(data)
+        if header is None:
+            raise RemoteError("truncated", "label header")
+        label, offset = header
+        check_label(label, self._label, skip_inbound_label_check=self._config.skip_inbound_label_check)
+        return data[offset:] if offset else data
+
+    def _decrypted(self, data: bytes) -> bytes:
+        if not self._keyring:
+            return data
+        try:
+            return crypto.open_sealed(self._keyring, data, self._label, self._config.accept_encryption_v0)
+        except RemoteError:
+            if self._config.gossip_verify_incoming:
+                raise
+            return data
+
+
+def _without_crc(data: bytes) -> bytes:
+    if len(data) < CRC_BYTES or data[0] != _CRC:
+        return data
+    payload = data[CRC_BYTES:]
+    if zlib.crc32(payload) != int.from_bytes(data[1:CRC_BYTES], "big"):
+        raise RemoteError("crc")
+    return payload
+
+
+class _Peeler:
+    """Takes compounds and compression apart, within the limits that hold for the whole packet."""
+
+    __slots__ = ("_budget", "_max_layers", "_messages", "_metrics")
+
+    def __init__(self, config: Config, metrics: Metrics | None, messages: list[bytes]) -> None:
+        self._budget = config.max_packet_bytes
+        self._max_layers = config.max_layers
+        self._metrics = metrics
+        self._messages = messages
+
+    def peel(self, data: bytes, depth: int) -> None:
+        if not data:
+            raise RemoteError("empty")
+        kind = data[0]
+        if kind in PACKET_TYPES:
+            self._messages.append(data)
+            return
+        if kind not in (_COMPOUND, _COMPRESS):
+            raise RemoteError("unknown-type", f"{kind} in a packet")
+        if depth >= self._max_layers:
+            raise RemoteError("nesting", f"over {self._max_layers} layers")
+        if kind == _COMPRESS:
+            inner = decompress_message(data, self._budget)
+            self._budget -= len(inner)
+            self.peel(inner, depth + 1)
+            return
+        parts, missing = compound.split(data)
+        for part in parts:
+            try:
+                self.peel(part, depth + 1)
+            except RemoteError as error:
+                self._dropped(error.reason)
+        for _ in range(missing):
+            self._dropped("truncated")
+
+    def _dropped(self, reason: str) -> None:
+        if self._metrics is not None:
+            self._metrics.dropped(reason)
