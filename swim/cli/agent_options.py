@@ -1,4 +1,4 @@
-"""The settings of ``swim agent`` as one table, and how flags, environment and file are laid over each other."""
+"""The settings of ``swim agent`` as one table; flags laid over the environment, laid over the file."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SECRETS = ("encrypt", "keys")
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One setting: the flag ``--retry-join``, the variable ``SWIM_RETRY_JOIN`` and the file's ``retry_join``."""
+    """One setting: the flag ``--retry-join``, the variable ``SWIM_RETRY_JOIN``, the file's ``retry_join``."""
 
     name: str
     kind: Literal["text", "number", "switch", "list"]
@@ -52,18 +52,30 @@ OPTIONS = (
     Option("join", "list", "Join this address once at the start; repeatable.", "HOST[:PORT]"),
     Option("retry_join", "list", "Try this address for ever; repeatable.", "HOST[:PORT]"),
     Option("tag", "list", "Set a tag; repeatable.", "KEY=VALUE"),
-    Option("profile", "text", "memberlist's timers for this kind of network [lan].", choices=("lan", "wan", "local")),
+    Option(
+        "profile",
+        "text",
+        "memberlist's timers for this kind of network [lan].",
+        choices=("lan", "wan", "local"),
+    ),
     Option("encrypt", "text", "Gossip key: 16, 24 or 32 bytes in base64.", "KEY"),
     Option("key_file", "text", "Read the gossip keys from a file, the first one encrypts.", "FILE"),
     Option("label", "text", "Only talk to nodes with the same label.", "LABEL"),
     Option("region", "text", "Region shown over HTTP and set as a tag.", "REGION"),
     Option("datacenter", "text", "Data centre shown over HTTP and set as a tag.", "DATACENTER"),
-    Option("rpc_port", "number", "Port set as the tag `port`, for Nomad's clients.", "PORT"),
+    Option(
+        "rpc_port",
+        "number",
+        "Port other Nomad servers would be called at; sets the tags port and rpc_addr.",
+        "PORT",
+    ),
     Option("name_with_region", "switch", "Be called NAME.REGION, as Nomad's servers are."),
     Option("data_dir", "text", "Keep what is worth keeping over a restart here.", "DIR"),
     Option("log_level", "text", "Least serious record logged [info].", choices=LEVELS),
     Option("log_format", "text", "Form of the log on stderr [text].", choices=("text", "json")),
-    Option("delegate_version", "number", "Serf protocol; 0 speaks plain memberlist [5].", choices=tuple("02345")),
+    Option(
+        "delegate_version", "number", "Serf protocol; 0 speaks plain memberlist [5].", choices=tuple("02345")
+    ),
     Option("bootstrap_expect", "number", "Servers expected; a minority of them names no leader [0].", "N"),
     Option("disable_remote_exec", "switch", "Forbid remote execution on this agent."),
 )
@@ -85,13 +97,18 @@ class Settings(NamedTuple):
 
 def options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Adds every entry of ``OPTIONS`` and ``--config`` to a click command."""
-    command = click.option("--config", metavar="FILE", envvar="SWIM_CONFIG", help="TOML file of settings.")(command)
+    command = click.option("--config", metavar="FILE", envvar="SWIM_CONFIG", help="TOML file of settings.")(
+        command
+    )
     for option in reversed(OPTIONS):
         extra: dict[str, Any] = {"help": option.help, "envvar": option.variable}
         if option.kind == "switch":
             extra |= {"is_flag": True, "default": None}
         else:
-            extra |= {"multiple": option.kind == "list", "metavar": None if option.choices else option.metavar}
+            extra |= {
+                "multiple": option.kind == "list",
+                "metavar": None if option.choices else option.metavar,
+            }
             extra["type"] = click.Choice(option.choices) if option.choices else _FLAG_TYPES[option.kind]
         command = click.option(option.flag, **extra)(command)
     return command
@@ -104,8 +121,8 @@ def settings_of(ctx: click.Context) -> Settings:
     """Lays flags over environment variables over the file named by ``--config``.
 
     Raises:
-        ConfigError: if the file cannot be read, has unknown keys or values of a wrong type (all are named), or
-            if one layer sets two options that exclude each other.
+        ConfigError: if the file cannot be read, has unknown keys or values of a wrong type (all are named),
+            or if one layer sets two options that exclude each other.
     """
     flags: dict[str, Any] = {}
     environment: dict[str, Any] = {}

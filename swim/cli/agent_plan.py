@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import msgpack
 
-from agent_api.settings import AgentSettings
+from agent_api import AgentSettings
 from swim.cli.agent_options import Settings
 from swim.cli.keys import decode_key, read_keys
 from swim.config import Config, default_name, split_host_port
@@ -70,7 +70,9 @@ def _plan(values: Mapping[str, Any], gossip: Mapping[str, Any]) -> AgentPlan:
     server_name = values.get("name") or gossip.get("name") or default_name()
     changes: dict[str, Any] = dict(gossip)
     changes["name"] = f"{server_name}.{region}" if values.get("name_with_region") else server_name
-    changes["bind"] = _with_port("bind", values.get("bind") or gossip.get("bind") or "127.0.0.1", _GOSSIP_PORT)
+    changes["bind"] = _with_port(
+        "bind", values.get("bind") or gossip.get("bind") or "127.0.0.1", _GOSSIP_PORT
+    )
     for name in ("advertise", "label", "delegate_version"):
         if name in values:
             changes[name] = int(values[name]) if name == "delegate_version" else values[name]
@@ -85,18 +87,18 @@ def _plan(values: Mapping[str, Any], gossip: Mapping[str, Any]) -> AgentPlan:
     data_dir = Path(values["data_dir"]) if "data_dir" in values else None
     log_level = values.get("log_level", "info")
     api = AgentSettings(
+        http=_with_port("http", values.get("http", "127.0.0.1"), _HTTP_PORT),
         region=region,
         datacenter=datacenter,
         node_name=server_name,
         bootstrap_expect=values.get("bootstrap_expect", 0),
         disable_remote_exec=bool(values.get("disable_remote_exec")),
         rpc_port=values.get("rpc_port", _RPC_PORT),
-        log_level=log_level.upper(),
+        log_level=log_level,
         data_dir=str(data_dir) if data_dir else "",
         start_join=tuple(values.get("join", ())),
         retry_join=config.seeds,
     )
-    api = replace(api, http=_with_port("http", values.get("http", "127.0.0.1"), _HTTP_PORT))
     return AgentPlan(
         config=config,
         api=api,
@@ -151,8 +153,8 @@ def _tags(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, st
         tags["region"] = values["region"]
     if "datacenter" in values:
         tags["dc"] = values["datacenter"]
-    if tags.keys() & {"region", "dc"} or "rpc_port" in values:
-        tags["port"] = str(values.get("rpc_port", _RPC_PORT))
+    if "rpc_port" in values:
+        tags["port"] = str(values["rpc_port"])
         host, _ = split_host_port("advertise", changes.get("advertise") or changes["bind"], _GOSSIP_PORT)
         if host not in ("0.0.0.0", "::"):
             tags["rpc_addr"] = host

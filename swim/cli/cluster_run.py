@@ -1,7 +1,7 @@
 """Several real nodes in one process: each with its own sockets, HTTP API, faults and lifetime.
 
-Faults are applied in each node's own sends and receives, so that nothing here needs privileges. ``kill`` cancels
-a node's scope: its sockets close without a word to the others, as when its process dies.
+Faults are applied in each node's own sends and receives, so that nothing here needs privileges. ``kill``
+cancels a node's scope: its sockets close without a word to the others, as when its process dies.
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ from typing import Literal
 
 import trio
 
-from agent_api.server import serve
-from agent_api.settings import AgentSettings
+from agent_api import AgentSettings, serve
 from swim.cli.cluster_script import Command, Loss, OnNodes, Partition, Simple
 from swim.config import Config, split_host_port
 from swim.errors import ConfigError
@@ -107,10 +106,15 @@ class LocalNode:
         self._scope, self._stopped = trio.CancelScope(), trio.Event()
         try:
             with self._scope, _naming_the_flag(self.name):
-                async with open_cluster(config, faults=self.faults) as cluster, trio.open_nursery() as nursery:
+                async with (
+                    open_cluster(config, faults=self.faults) as cluster,
+                    trio.open_nursery() as nursery,
+                ):
                     events = cluster.events()
                     self.bind = "{}:{}".format(*cluster.endpoint)
-                    bound = await nursery.start(serve, cluster, AgentSettings(node_name=self.name, http=self.http))
+                    bound = await nursery.start(
+                        serve, cluster, AgentSettings(node_name=self.name, http=self.http)
+                    )
                     self.http = "{}:{}".format(*bound)
                     self.cluster, self.state = cluster, "running"
                     task_status.started()
@@ -135,6 +139,17 @@ class LocalNode:
             self.faults.resume()
             await self.cluster.leave(timeout=_LEAVE_SECONDS)
             await self.stop("left")
+
+    async def sees_alive(self, count: int) -> None:
+        """Waits until its view has ``count`` alive members, or until it stops."""
+        if self.cluster is not None:
+            events = self.cluster.events()
+            while self.alive() < count and await anext(events, None) is not None:
+                pass
+
+    def alive(self) -> int:
+        """How many members it believes alive."""
+        return sum(member.status is MemberStatus.ALIVE for member in self.members())
 
     def pause(self) -> None:
         """Freezes a running node."""
@@ -178,17 +193,14 @@ class LocalCluster:
                     if node.cluster is not None:
                         joining.start_soon(node.cluster.join, [first])
             with trio.move_on_after(_CONVERGE_SECONDS):
-                while not self.complete():
-                    await trio.sleep(0.02)
+                for node in self.nodes:
+                    await node.sees_alive(len(self.nodes))
             task_status.started()
             await trio.sleep_forever()
 
     def complete(self) -> bool:
         """True if every node sees every node alive."""
-        return all(
-            sum(member.status is MemberStatus.ALIVE for member in node.members()) == len(self.nodes)
-            for node in self.nodes
-        )
+        return all(node.alive() == len(self.nodes) for node in self.nodes)
 
     async def apply(self, command: Command) -> None:
         """Carries out one command; returns before a leave or a restart has finished.
@@ -232,7 +244,9 @@ class LocalCluster:
 
     async def _start(self, node: LocalNode) -> None:
         assert self._nursery is not None
-        seeds = tuple(other.bind for other in self.nodes if other is not node and not other.bind.endswith(":0"))
+        seeds = tuple(
+            other.bind for other in self.nodes if other is not node and not other.bind.endswith(":0")
+        )
         config = _PROFILES[self._plan.profile](
             name=node.name,
             bind=node.bind,

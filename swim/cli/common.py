@@ -6,11 +6,14 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from enum import IntEnum
 from typing import Any, NamedTuple, NoReturn, TypeVar
 
 import click
+
+from swim.errors import SwimError
 
 __all__ = [
     "DURATION",
@@ -22,7 +25,9 @@ __all__ = [
     "global_options",
     "globals_of",
     "parse_duration",
+    "printable",
     "table",
+    "unwrapped",
 ]
 
 _DEFAULT_ADDRESS = "http://127.0.0.1:4646"
@@ -158,17 +163,37 @@ def emit(
 ) -> None:
     """Writes one result to stdout: ``document`` with ``--json``, ``rows`` with ``--plain``, else ``text``."""
     if wanted.json:
-        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+        text = json.dumps(document, indent=2, ensure_ascii=False)
+        click.echo(text.encode("utf-8", "replace").decode())
     elif wanted.plain:
         for row in rows:
-            click.echo("\t".join(str(cell) for cell in row))
+            click.echo("\t".join(printable(cell) for cell in row))
     elif text:
         click.echo(text)
 
 
+@contextmanager
+def unwrapped() -> Iterator[None]:
+    """Takes an error that is one of ours, or a user's, out of the groups that trio's nurseries wrap it in."""
+    try:
+        yield
+    except BaseExceptionGroup as group:
+        leaf: BaseException | None = group
+        while isinstance(leaf, BaseExceptionGroup):
+            leaf = leaf.exceptions[0]
+        if isinstance(leaf, (SwimError, CliError, OSError, KeyboardInterrupt)):
+            raise leaf from None
+        raise
+
+
+def printable(value: object) -> str:
+    """``value`` as text without control characters: a member's name comes from the network."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(value))
+
+
 def table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """Aligned columns under ``header``; a cell that is a member status is coloured on a terminal."""
-    lines = [tuple(header), *(tuple(str(cell) for cell in row) for row in rows)]
+    lines = [tuple(header), *(tuple(map(printable, row)) for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
     return "\n".join(
         "  ".join(_paint(cell, cell.ljust(width)) for cell, width in zip(line, widths, strict=True)).rstrip()

@@ -41,7 +41,7 @@ def decode_key(text: str) -> bytes:
 
 
 def read_keys(text: str) -> tuple[bytes, ...]:
-    """The keys of a key file: one a line, or a JSON list as in Serf's ``keyring_file``; the first one encrypts.
+    """The keys of a key file: one a line, or a JSON list as in Serf's ``keyring_file``; the first encrypts.
 
     Raises:
         ValueError: as ``decode_key``, or if there is no key at all.

@@ -31,7 +31,9 @@ def start_logging(level: str, log_format: Literal["text", "json"]) -> None:
 
 def set_level(level: str) -> None:
     """Changes the level of the running log to one of ``LEVELS``; other packages stay at ``warn`` or above."""
-    number = {"debug": logging.DEBUG, "info": logging.INFO, "warn": logging.WARNING, "error": logging.ERROR}[level]
+    number = {"debug": logging.DEBUG, "info": logging.INFO, "warn": logging.WARNING, "error": logging.ERROR}[
+        level
+    ]
     logging.getLogger("swim").setLevel(number)
     logging.getLogger().setLevel(max(number, logging.WARNING))
 
@@ -72,4 +74,8 @@ class _JsonFormatter(logging.Formatter):
 
 def _quoted(value: object) -> str:
     text = str(value)
-    return json.dumps(text, ensure_ascii=False) if not text or any(c.isspace() or c in '"=' for c in text) else text
+    return (
+        json.dumps(text, ensure_ascii=False)
+        if not text or any(c.isspace() or c in '"=' for c in text)
+        else text
+    )

@@ -1,0 +1,29 @@
+"""Talking to a running agent: its client, with HTTP's failures turned into exit codes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from agent_api.client import AgentClient, AgentError, AgentUnreachable
+from swim.cli.common import ExitCode, Globals, fail
+
+__all__ = ["talking"]
+
+_CODES = {400: ExitCode.FAILED, 403: ExitCode.REFUSED, 404: ExitCode.NOT_FOUND, 409: ExitCode.REFUSED,
+          504: ExitCode.TIMED_OUT}  # fmt: skip
+
+
+@contextmanager
+def talking(wanted: Globals) -> Iterator[AgentClient]:
+    """A client of the agent at ``wanted.address``.
+
+    Raises:
+        CliError: if the agent can't be reached, is too slow, or refuses.
+    """
+    try:
+        yield AgentClient(wanted.address, timeout=wanted.timeout)
+    except AgentUnreachable as error:
+        fail(ExitCode.UNREACHABLE, str(error))
+    except AgentError as error:
+        fail(_CODES.get(error.status, ExitCode.FAILED), error.text)
