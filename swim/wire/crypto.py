@@ -15,7 +15,7 @@ from swim.wire.keyring import Keyring
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-__all__ = ["NONCE_BYTES", "open_sealed", "overhead", "seal"]
+__all__ = ["NONCE_BYTES", "open_sealed", "overhead", "seal", "sealed_size"]
 
 NONCE_BYTES = 12
 _TAG_BYTES = 16
@@ -25,6 +25,11 @@ _BLOCK_BYTES = 16
 def overhead(version: int) -> int:
     """Most bytes that ``seal`` adds to a plaintext: 29, or 45 for version 0."""
     return 1 + NONCE_BYTES + _TAG_BYTES + (_BLOCK_BYTES if version == 0 else 0)
+
+
+def sealed_size(plaintext_bytes: int, version: int) -> int:
+    """Exact length of what ``seal`` makes of a plaintext of ``plaintext_bytes``."""
+    return overhead(version) + plaintext_bytes - (plaintext_bytes % _BLOCK_BYTES if version == 0 else 0)
 
 
 def seal(key: bytes, plaintext: bytes, aad: bytes, nonce: bytes, version: int = 1) -> bytes:
@@ -47,9 +52,9 @@ def open_sealed(keyring: Keyring, blob: bytes | memoryview, aad: bytes, accept_v
     """Decrypts what ``seal`` made, trying every key in the keyring's order.
 
     Raises:
-        RemoteError: ``empty``, for an empty blob or plaintext; ``version``, for a version above 1, or 0 unless
-            ``accept_v0``; ``truncated``, for a blob too short to hold anything; ``decrypt``, when no key fits
-            or the padding of version 0 is wrong.
+        RemoteError: ``empty``, for an empty blob or plaintext; ``version``, for a version above 1, or for 0
+            without ``accept_v0``; ``truncated``, for a blob too short to hold anything; ``decrypt``, when no
+            key fits or the padding of version 0 is wrong.
     """
     if not blob:
         raise RemoteError("empty")

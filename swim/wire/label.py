@@ -1,7 +1,7 @@
 """The label header (type 244): keeps the clusters of one network apart, outermost and in plain sight.
 
-Since memberlist 0.3.0. Packets always carry it; on a stream only the dialling side writes it, once. Either way
-the label takes part in the authentication of encrypted data.
+Since memberlist 0.3.0. Packets always carry it; on a stream only the dialling side writes it, once.
+Either way the label takes part in the authentication of encrypted data.
 """
 
 from __future__ import annotations
