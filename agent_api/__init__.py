@@ -1,0 +1,30 @@
+"""Nomad's ``/v1/agent`` HTTP API, and ``/v1/swim`` for our own commands, over one ``swim.Cluster``.
+
+``create_app`` builds the ASGI application, ``serve`` runs it on trio. Both are loaded on first use, so that a
+program which only wants ``agent_api.client`` does not pay for a web framework.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from agent_api.app import create_app as create_app
+    from agent_api.server import serve as serve
+    from agent_api.settings import AgentSettings as AgentSettings
+
+__all__ = ["AgentSettings", "create_app", "serve"]
+
+_HOMES = {
+    "AgentSettings": "agent_api.settings",
+    "create_app": "agent_api.app",
+    "serve": "agent_api.server",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'agent_api' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name]), name)

@@ -1,0 +1,50 @@
+"""``create_app``: one cluster's HTTP API as an ASGI application."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocketClose
+
+from agent_api.agent import Agent
+from agent_api.envelope import Envelope
+from agent_api.routes import ROUTES
+from agent_api.servers import Servers
+from agent_api.settings import AgentSettings
+from swim import Cluster
+
+__all__ = ["create_app"]
+
+
+def create_app(
+    cluster: Cluster, settings: AgentSettings | None = None, *, on_leave: Callable[[], None] | None = None
+) -> Starlette:
+    """The API over ``cluster``, to be served by any ASGI server on trio, or mounted under any path.
+
+    Args:
+        cluster: an open cluster; the application neither starts nor closes it.
+        settings: defaults if None.
+        on_leave: called after ``PUT /v1/swim/leave`` was answered; the place to stop the agent.
+    """
+    settings = settings or AgentSettings()
+    app = Starlette(
+        routes=ROUTES,
+        middleware=[Middleware(Envelope, headers=settings.http_api_response_headers)],
+    )
+    app.router.redirect_slashes = False
+    app.router.default = _not_found
+    app.state.agent = Agent(cluster, settings, Servers(cluster, settings), on_leave or _ignore)
+    return app
+
+
+def _ignore() -> None:
+    """The default ``on_leave``: whoever opened the cluster notices by its status."""
+
+
+async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:
+    answer = WebSocketClose() if scope["type"] == "websocket" else Response(status_code=404)
+    await answer(scope, receive, send)

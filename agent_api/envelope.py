@@ -1,0 +1,85 @@
+"""What surrounds every answer: headers, compression, and one log record."""
+
+from __future__ import annotations
+
+import gzip
+import logging
+from collections.abc import Mapping
+
+import trio
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+__all__ = ["Envelope", "accepts_gzip"]
+
+_COMPRESS_FROM_BYTES = 1024
+
+_log = logging.getLogger("swim.http")
+
+
+def accepts_gzip(accept_encoding: str) -> bool:
+    """Whether an ``Accept-Encoding`` header offers gzip, by name or by ``*``, with a weight above 0."""
+    weights: dict[str, float] = {}
+    for offer in accept_encoding.lower().split(","):
+        coding, _, parameters = offer.partition(";")
+        name, _, weight = parameters.strip().partition("=")
+        try:
+            weights[coding.strip()] = float(weight) if name.strip() == "q" else 1.0
+        except ValueError:
+            weights[coding.strip()] = 0.0
+    return weights.get("gzip", weights.get("*", 0.0)) > 0
+
+
+class Envelope:
+    """ASGI middleware: ``Vary`` and the operator's headers on all, gzip for JSON from 1 KiB up if offered.
+
+    Streams and empty bodies are never compressed. Requests are logged at DEBUG under ``swim.http``.
+    """
+
+    __slots__ = ("_app", "_headers")
+
+    def __init__(self, app: ASGIApp, headers: Mapping[str, str]) -> None:
+        self._app = app
+        own = [(b"vary", b"Accept-Encoding")]
+        self._headers = own + [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Passes one request on and dresses its answer."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        offers = b",".join(value for name, value in scope["headers"] if name == b"accept-encoding")
+        compress = accepts_gzip(offers.decode("latin-1"))
+        started = trio.current_time()
+        head: Message | None = None
+
+        async def dressed_send(message: Message) -> None:
+            nonlocal head
+            if message["type"] == "http.response.start":
+                head = {**message, "headers": [*message["headers"], *self._headers]}
+                return
+            if head is not None:
+                if compress and not message.get("more_body"):
+                    _compress(head, message)
+                _log.debug(
+                    "%s %s -> %d in %.1f ms",
+                    scope["method"],
+                    scope["path"],
+                    head["status"],
+                    1000 * (trio.current_time() - started),
+                )
+                await send(head)
+                head = None
+            await send(message)
+
+        await self._app(scope, receive, dressed_send)
+
+
+def _compress(head: Message, message: Message) -> None:
+    body = message.get("body", b"")
+    headers = dict(head["headers"])
+    if headers.get(b"content-type") != b"application/json" or len(body) < _COMPRESS_FROM_BYTES:
+        return
+    message["body"] = gzip.compress(body, compresslevel=5, mtime=0)
+    length = b"%d" % len(message["body"])
+    head["headers"] = [(name, value) for name, value in head["headers"] if name != b"content-length"]
+    head["headers"] += [(b"content-length", length), (b"content-encoding", b"gzip")]

@@ -1,0 +1,47 @@
+"""Refusals as Nomad words them: a status and a bare line of text."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from starlette.responses import PlainTextResponse, Response
+
+from swim import SwimError
+
+__all__ = ["INVALID_METHOD", "HttpError", "error_response", "multi_error"]
+
+INVALID_METHOD = "Invalid method"
+
+_log = logging.getLogger("swim.http")
+
+
+class HttpError(Exception):
+    """Ends a request with ``status`` and ``text``. Doesn't affect any state.
+
+    Attributes:
+        status: HTTP status, 400..599.
+        text: the whole body.
+    """
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+        self.text = text
+
+
+def multi_error(messages: Sequence[str]) -> str:
+    """The text Go's multi-error type makes of ``messages``: a count, then one bullet per line."""
+    count = "1 error" if len(messages) == 1 else f"{len(messages)} errors"
+    bullets = "\n".join(f"\t* {message}" for message in messages)
+    return f"{count} occurred:\n{bullets}\n\n"
+
+
+def error_response(error: Exception) -> Response:
+    """The answer for whatever a handler raised; what nobody foresaw is logged and shows only its type."""
+    if isinstance(error, HttpError):
+        return PlainTextResponse(error.text, status_code=error.status)
+    if isinstance(error, SwimError):
+        return PlainTextResponse(str(error), status_code=500)
+    _log.exception("request failed", exc_info=error)
+    return PlainTextResponse(f"internal error: {type(error).__name__}", status_code=500)

@@ -1,0 +1,229 @@
+"""The paths and their handlers.
+
+Every handler checks in Nomad's order: method (done by ``Endpoint``), role, parameters, then it acts. Members
+and health take the common read parameters.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import trio
+from starlette.background import BackgroundTask
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from agent_api import health as health_report
+from agent_api import shapes
+from agent_api.agent import Agent, Call, nothing
+from agent_api.errors import INVALID_METHOD, HttpError, error_response, multi_error
+from agent_api.query import Query
+from agent_api.self_config import self_document
+from swim import ForceLeaveOutcome, LocalError, Subscription
+
+__all__ = ["ROUTES", "Endpoint"]
+
+Handler = Callable[[Call], Awaitable[Response]]
+
+_JOIN_SECONDS = 3.0
+_FORCE_LEAVE_SECONDS = 3.0
+"""A broadcast that takes longer goes on without the client waiting."""
+_HEARTBEAT_SECONDS = 30.0
+
+_log = logging.getLogger("swim.http")
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One path as an ASGI application: at most a reader and a writer; PUT and POST are the same."""
+
+    get: Handler | None = None
+    put: Handler | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers one request; what a handler raises becomes an answer too."""
+        request = Request(scope, receive, send)
+        try:
+            response = await self._answer(request)
+        except Exception as error:
+            response = error_response(error)
+        await response(scope, receive, send)
+
+    async def _answer(self, request: Request) -> Response:
+        handler = {"GET": self.get, "PUT": self.put, "POST": self.put}.get(request.method)
+        if handler is None:
+            allowed = [*(["GET"] if self.get else []), *(["PUT", "POST"] if self.put else [])]
+            return PlainTextResponse(INVALID_METHOD, 405, headers={"Allow": ", ".join(allowed)})
+        agent: Agent = request.app.state.agent
+        return await handler(Call(agent, Query(request.scope["query_string"]), request))
+
+
+async def _members(call: Call) -> Response:
+    call.query.check_common()
+    cluster, settings = call.agent.cluster, call.agent.settings
+    return call.json(
+        {
+            "ServerName": settings.server_name(cluster.config.name),
+            "ServerRegion": settings.region,
+            "ServerDC": settings.datacenter,
+            "Members": [shapes.nomad_member(member) for member in shapes.nomad_order(cluster.members())],
+        }
+    )
+
+
+async def _servers(call: Call) -> Response:
+    call.agent.require_client_role()
+    return call.json(call.agent.servers.known())
+
+
+async def _set_servers(call: Call) -> Response:
+    call.agent.require_client_role()
+    addresses = call.query.all("address")
+    if not addresses:
+        raise HttpError(400, "missing server address")
+    await call.agent.servers.pin(addresses)
+    return nothing()
+
+
+async def _self(call: Call) -> Response:
+    return call.json(self_document(call))
+
+
+async def _join(call: Call) -> Response:
+    call.agent.require_server_role()
+    addresses = call.query.all("address")
+    if not addresses:
+        raise HttpError(400, "missing address to join")
+    joined, error = 0, ""
+    try:
+        result = await call.agent.cluster.join(addresses, timeout=_JOIN_SECONDS)
+    except LocalError as refusal:
+        error = str(refusal)
+    else:
+        joined = result.joined
+        error = "" if joined else multi_error([outcome.error for outcome in result.outcomes])
+    return call.json({"num_joined": joined, "error": error, "warning": ""})
+
+
+async def _force_leave(call: Call) -> Response:
+    call.agent.require_server_role()
+    node = call.query.first("node")
+    if not node:
+        raise HttpError(400, "missing node to force leave")
+    prune = call.query.boolean("prune", "invalid prune value")
+    try:
+        outcome = await call.agent.cluster.force_leave(node, prune=prune, timeout=_FORCE_LEAVE_SECONDS)
+    except TimeoutError:
+        return nothing()
+    if outcome is ForceLeaveOutcome.UNKNOWN:
+        _log.warning("force-leave of %r: no such member", node)
+    return nothing()
+
+
+async def _health(call: Call) -> Response:
+    call.query.check_common()
+    halves = health_report.report(
+        call.agent,
+        call.query.all("type"),
+        region=call.query.region(call.agent.settings.region),
+        stale=call.query.stale,
+    )
+    return call.json(halves, status=200 if all(half["ok"] for half in halves.values()) else 500)
+
+
+async def _swim_members(call: Call) -> Response:
+    members = sorted(call.agent.cluster.members(), key=lambda member: member.name)
+    return call.json({"members": [shapes.member_shape(member) for member in members]})
+
+
+async def _swim_info(call: Call) -> Response:
+    return call.json(shapes.info_shape(call.agent.cluster))
+
+
+async def _swim_join(call: Call) -> Response:
+    addresses = call.query.all("address")
+    if not addresses:
+        raise HttpError(400, "missing address to join")
+    try:
+        result = await call.agent.cluster.join(addresses, timeout=_JOIN_SECONDS)
+    except LocalError as refusal:
+        raise HttpError(409, str(refusal)) from None
+    return call.json(shapes.join_shape(result))
+
+
+async def _swim_force_leave(call: Call) -> Response:
+    node = call.query.first("node")
+    if not node:
+        raise HttpError(400, "missing node to force leave")
+    prune = call.query.boolean("prune", "invalid prune value")
+    try:
+        outcome = await call.agent.cluster.force_leave(node, prune=prune, timeout=_FORCE_LEAVE_SECONDS)
+    except TimeoutError as slow:
+        raise HttpError(504, str(slow)) from None
+    if outcome is ForceLeaveOutcome.UNKNOWN:
+        raise HttpError(404, f"no member named {node!r}")
+    return call.json(shapes.force_leave_shape(node, outcome))
+
+
+async def _swim_leave(call: Call) -> Response:
+    await call.agent.cluster.leave()
+    response = call.json({"left": True})
+    response.background = BackgroundTask(_run, call.agent.on_leave)
+    return response
+
+
+async def _run(callback: Callable[[], None]) -> None:
+    """Calls ``callback`` in the event loop; Starlette would take a plain function to a thread."""
+    callback()
+
+
+async def _swim_why(call: Call) -> Response:
+    name = call.query.first("name")
+    if not name:
+        raise HttpError(400, "missing name")
+    cluster = call.agent.cluster
+    member, history = cluster.member(name), cluster.history(name)
+    if member is None and not history:
+        raise HttpError(404, f"no member named {name!r}")
+    return call.json(shapes.why_shape(name, member, history, cluster.now()))
+
+
+async def _swim_events(call: Call) -> Response:
+    lines = _lines(call.agent.cluster.events())
+    return StreamingResponse(lines, media_type="application/json", headers={"Cache-Control": "no-cache"})
+
+
+async def _lines(events: Subscription) -> AsyncIterator[bytes]:
+    """One JSON object a line; an empty one at once, so that the head leaves, and as a heartbeat."""
+    line: dict[str, Any] = {}
+    while True:
+        yield shapes.dumps(line) + b"\n"
+        line = {}
+        with trio.move_on_after(_HEARTBEAT_SECONDS):
+            try:
+                line = shapes.event_shape(await anext(events))
+            except StopAsyncIteration:
+                return
+
+
+ROUTES = (
+    Route("/v1/agent/members", Endpoint(get=_members), name="members"),
+    Route("/v1/agent/servers", Endpoint(get=_servers, put=_set_servers), name="servers"),
+    Route("/v1/agent/self", Endpoint(get=_self), name="self"),
+    Route("/v1/agent/join", Endpoint(put=_join), name="join"),
+    Route("/v1/agent/force-leave", Endpoint(put=_force_leave), name="force-leave"),
+    Route("/v1/agent/health", Endpoint(get=_health), name="health"),
+    Route("/v1/swim/members", Endpoint(get=_swim_members), name="swim-members"),
+    Route("/v1/swim/info", Endpoint(get=_swim_info), name="swim-info"),
+    Route("/v1/swim/join", Endpoint(put=_swim_join), name="swim-join"),
+    Route("/v1/swim/force-leave", Endpoint(put=_swim_force_leave), name="swim-force-leave"),
+    Route("/v1/swim/leave", Endpoint(put=_swim_leave), name="swim-leave"),
+    Route("/v1/swim/why", Endpoint(get=_swim_why), name="swim-why"),
+    Route("/v1/swim/events", Endpoint(get=_swim_events), name="swim-events"),
+)
+"""Shared by every application in the process; a handler finds its agent in ``app.state``."""

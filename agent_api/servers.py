@@ -1,0 +1,165 @@
+"""Which members are servers, which of them leads, and the list of servers an operator may pin.
+
+Whoever gossips is a server, as in Nomad, whose clients don't. There is no consensus here: the leader is
+advice, the alive server of a region with the smallest name.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Sequence
+from functools import partial
+
+import trio
+
+from agent_api.errors import HttpError, multi_error
+from agent_api.settings import AgentSettings
+from swim import Cluster, Member, MemberStatus
+
+__all__ = ["Servers", "join_host_port", "parse_port"]
+
+_RESOLVE_SECONDS = 3.0
+_PING_SECONDS = 1.0
+
+
+def join_host_port(host: str, port: int) -> str:
+    """``HOST:PORT``, with brackets around an IPv6 address."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def parse_port(text: str) -> int | None:
+    """The port number 1..65535 that ``text`` is, else None."""
+    decimal = text.isascii() and text.isdigit() and len(text) <= 5
+    return int(text) if decimal and 0 < int(text) <= 65535 else None
+
+
+class Servers:
+    """The servers one agent knows of: seen in gossip, or pinned by an operator until the next restart."""
+
+    __slots__ = ("_cluster", "_pinned", "_settings")
+
+    def __init__(self, cluster: Cluster, settings: AgentSettings) -> None:
+        self._cluster = cluster
+        self._settings = settings
+        self._pinned: tuple[str, ...] = ()
+
+    def known(self) -> list[str]:
+        """``IP:PORT`` of each known server, sorted as text: the pinned ones, else those alive in gossip."""
+        return sorted(set(self._pinned) or {self.address(member) for member in self._alive()})
+
+    def regions(self) -> list[str]:
+        """Regions with at least one alive server, sorted."""
+        return sorted({self._region(member) for member in self._alive()})
+
+    def peers(self, region: str) -> list[Member]:
+        """The servers of ``region`` that have not left."""
+        return [member for member in self._members(region) if member.status is not MemberStatus.LEFT]
+
+    def leader(self, region: str) -> Member | None:
+        """The advisory leader of ``region``; None if it has servers but no leader.
+
+        Raises:
+            HttpError: 500 ``No path to region``, if it has no alive server.
+        """
+        peers = self.peers(region)
+        alive = [member for member in peers if member.status is MemberStatus.ALIVE]
+        if not alive:
+            raise HttpError(500, "No path to region")
+        quorum = self._settings.bootstrap_expect // 2 + 1 if self._settings.bootstrap_expect else 0
+        if not self._settings.advisory_leader or len(alive) < quorum:
+            return None
+        return min(alive, key=lambda member: member.name)
+
+    def address(self, member: Member) -> str:
+        """Where a server's RPC listens by its tags ``rpc_addr`` and ``port``, else where it is assumed."""
+        host = member.tags.get("rpc_addr") or member.address
+        return join_host_port(host, parse_port(member.tags.get("port", "")) or self._settings.rpc_port)
+
+    async def pin(self, addresses: Sequence[str]) -> None:
+        """Replaces the list by those of ``addresses`` that resolve (and answer, with ``verify_servers``).
+
+        Raises:
+            HttpError: 400 listing what is wrong with each, if none is left; the list stays as it was.
+        """
+        good: set[str] = set()
+        bad: dict[str, str] = {}
+        async with trio.open_nursery() as nursery:
+            for address in dict.fromkeys(addresses):
+                nursery.start_soon(self._try_one, address, good, bad)
+        if not good:
+            raise HttpError(400, multi_error([bad[address] for address in dict.fromkeys(addresses)]))
+        self._pinned = tuple(good)
+
+    async def _try_one(self, address: str, good: set[str], bad: dict[str, str]) -> None:
+        try:
+            endpoint = await _resolve(address, self._settings.rpc_port)
+        except (OSError, ValueError, trio.TooSlowError) as error:
+            bad[address] = f"failed to resolve {address}: {_why(error)}"
+            return
+        text = join_host_port(*endpoint)
+        try:
+            if self._settings.verify_servers:
+                with trio.fail_after(_PING_SECONDS):
+                    await (await trio.open_tcp_stream(*endpoint)).aclose()
+        except (OSError, trio.TooSlowError) as error:
+            bad[address] = f"Server at address {text} failed ping: {_why(error)}"
+        else:
+            good.add(text)
+
+    def _alive(self) -> list[Member]:
+        return [member for member in self._members() if member.status is MemberStatus.ALIVE]
+
+    def _members(self, region: str | None = None) -> list[Member]:
+        return [
+            member
+            for member in self._cluster.members()
+            if self._is_server(member) and region in (None, self._region(member))
+        ]
+
+    def _region(self, member: Member) -> str:
+        return member.tags.get("region") or self._settings.region
+
+    def _is_server(self, member: Member) -> bool:
+        if member.name == self._cluster.local.name and not self._settings.server_enabled:
+            return False
+        port = member.tags.get("port")
+        return not port or parse_port(port) is not None
+
+
+def _why(error: Exception) -> str:
+    return "timed out" if isinstance(error, trio.TooSlowError) else str(error)
+
+
+async def _resolve(address: str, default_port: int) -> tuple[str, int]:
+    """IP and port of ``HOST``, ``HOST:PORT``, ``V6`` or ``[V6]:PORT``; the first answer for a name.
+
+    Raises:
+        ValueError: if the text has no such form.
+        OSError: if the name has no address.
+        trio.TooSlowError: if nobody answered within 3 s.
+    """
+    host, port = _split(address, default_port)
+    try:
+        return str(ipaddress.ip_address(host)), port
+    except ValueError:
+        lookup = partial(trio.socket.getaddrinfo, host, port, type=trio.socket.SOCK_STREAM)
+        with trio.fail_after(_RESOLVE_SECONDS):
+            found = await lookup()
+        return str(found[0][4][0]), port
+
+
+def _split(address: str, default_port: int) -> tuple[str, int]:
+    host, port = address, str(default_port)
+    if address.startswith("["):
+        host, bracket, rest = address[1:].partition("]")
+        if not bracket or (rest and not rest.startswith(":")):
+            raise ValueError("unbalanced bracket")
+        port = rest[1:] if rest else port
+    elif address.count(":") == 1:
+        host, _, port = address.partition(":")
+    if not host:
+        raise ValueError("no host")
+    number = parse_port(port)
+    if number is None:
+        raise ValueError(f"invalid port {port!r}")
+    return host, number

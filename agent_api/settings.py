@@ -1,0 +1,128 @@
+"""Every setting of the HTTP layer in one frozen value, named as Nomad's agent configuration in snake_case."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from swim import ConfigError
+
+__all__ = ["AgentSettings", "split_bind"]
+
+_LOG_LEVELS = ("trace", "debug", "info", "warn", "error", "off")
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentSettings:
+    """Settings of one agent's HTTP API. What concerns gossip is in ``swim.Config``.
+
+    Raises:
+        ConfigError: naming the field, when a value or a combination is impossible.
+    """
+
+    http: str = "127.0.0.1:4646"
+    """``HOST:PORT`` or ``[V6]:PORT`` to serve on; port 0 lets the system choose one."""
+
+    # -- identity
+    region: str = "global"
+    datacenter: str = "dc1"
+    node_name: str = ""
+    """``ServerName`` in answers; empty takes the gossip name without a ``.region`` suffix."""
+
+    # -- roles
+    server_enabled: bool = True
+    """Serve gossip control: join and force-leave."""
+    client_enabled: bool = True
+    """Serve the server list."""
+    rpc_port: int = 4647
+    """Port of servers whose tags have no ``port``, and of addresses given without one; 1..65535."""
+    bootstrap_expect: int = 0
+    """Servers the region should have; without a majority of them alive there is no leader. 0 doesn't look."""
+    advisory_leader: bool = True
+    """Name the alive server with the smallest name as leader; off means never, and health doesn't ask."""
+    verify_servers: bool = False
+    """Accept an address for the server list only if a TCP connection to it opens within 1 s."""
+    disable_remote_exec: bool = False
+    """Shown as ``Client.DisableRemoteExec``; this agent has no remote execution either way."""
+
+    # -- shown by ``self``, acted upon by whoever starts the agent
+    leave_on_interrupt: bool = True
+    leave_on_terminate: bool = True
+    log_level: str = "info"
+    """``trace``, ``debug``, ``info``, ``warn``, ``error`` or ``off``."""
+    data_dir: str = ""
+    start_join: tuple[str, ...] = ()
+    retry_join: tuple[str, ...] = ()
+    retry_interval: float = 30.0
+    """Seconds; shown in whole ones."""
+    retry_max_attempts: int = 0
+    """0 is without end."""
+
+    # -- secrets: never in a repr, shown as ``<redacted>``
+    consul_token: str = field(default="", repr=False)
+    vault_token: str = field(default="", repr=False)
+    circonus_api_token: str = field(default="", repr=False)
+    replication_token: str = field(default="", repr=False)
+
+    http_api_response_headers: Mapping[str, str] = field(
+        default_factory=lambda: MappingProxyType({}), repr=False
+    )
+    """Set on every answer, errors included."""
+
+    def __post_init__(self) -> None:
+        for name in ("start_join", "retry_join"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        headers = MappingProxyType(dict(self.http_api_response_headers))
+        object.__setattr__(self, "http_api_response_headers", headers)
+        split_bind(self.http)
+        _check_text(self)
+        _check_numbers(self)
+        _check_headers(headers)
+        if not (self.server_enabled or self.client_enabled):
+            raise ConfigError("server_enabled", "and client_enabled cannot both be off")
+
+    def server_name(self, gossip_name: str) -> str:
+        """Nomad's ``ServerName`` of the node whose gossip name is ``gossip_name``."""
+        return self.node_name or gossip_name.removesuffix(f".{self.region}") or gossip_name
+
+
+def split_bind(text: str) -> tuple[str, int]:
+    """Host (without brackets) and port of ``HOST:PORT`` or ``[V6]:PORT``.
+
+    Raises:
+        ConfigError: naming ``http``.
+    """
+    host, _, port = text.rpartition(":")
+    bare = host.removeprefix("[").removesuffix("]")
+    if not bare or (":" in bare) != (host == f"[{bare}]"):
+        raise ConfigError("http", f"{text!r} is not HOST:PORT or [V6]:PORT")
+    if not (port.isascii() and port.isdigit()) or int(port) > 65535:
+        raise ConfigError("http", f"port {port!r} in {text!r} is not a number from 0 to 65535")
+    return bare, int(port)
+
+
+def _check_text(settings: AgentSettings) -> None:
+    for name in ("region", "datacenter"):
+        if not getattr(settings, name):
+            raise ConfigError(name, "must not be empty")
+    if settings.log_level.lower() not in _LOG_LEVELS:
+        raise ConfigError("log_level", f"must be one of {', '.join(_LOG_LEVELS)}, not {settings.log_level!r}")
+
+
+def _check_numbers(settings: AgentSettings) -> None:
+    if not 1 <= settings.rpc_port <= 65535:
+        raise ConfigError("rpc_port", f"must be 1 to 65535, not {settings.rpc_port!r}")
+    for name in ("bootstrap_expect", "retry_interval", "retry_max_attempts"):
+        if getattr(settings, name) < 0:
+            raise ConfigError(name, f"must be at least 0, not {getattr(settings, name)!r}")
+
+
+def _check_headers(headers: Mapping[str, str]) -> None:
+    for name, value in headers.items():
+        if not _HEADER_NAME.fullmatch(name):
+            raise ConfigError("http_api_response_headers", f"{name!r} is not a header name")
+        if not value.isprintable() or not value.isascii():
+            raise ConfigError("http_api_response_headers", f"the value of {name!r} must be printable ASCII")

@@ -1,0 +1,191 @@
+"""JSON shapes: Nomad's ``/v1/agent`` documents and our own ``/v1/swim`` ones, each made in one place."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any, TypedDict
+
+from agent_api.servers import join_host_port
+from swim import Cluster, Event, EventsLost, ForceLeaveOutcome, JoinResult, Member, Transition, __version__
+
+__all__ = [
+    "AddressOutcome",
+    "ForceLeaveReply",
+    "JoinReply",
+    "MemberShape",
+    "dumps",
+    "event_shape",
+    "force_leave_shape",
+    "info_shape",
+    "join_shape",
+    "member_shape",
+    "nomad_member",
+    "nomad_order",
+    "why_shape",
+]
+
+
+class MemberShape(TypedDict):
+    """One member in ``/v1/swim`` answers; ``protocol`` and ``delegate`` are min, max, current."""
+
+    name: str
+    address: str
+    port: int
+    status: str
+    is_suspect: bool
+    incarnation: int
+    tags: dict[str, str]
+    protocol: list[int]
+    delegate: list[int]
+
+
+class AddressOutcome(TypedDict):
+    """What became of one address of a join; ``error`` is empty if ``ok``."""
+
+    address: str
+    ok: bool
+    error: str
+
+
+class JoinReply(TypedDict):
+    """The answer of ``PUT /v1/swim/join``."""
+
+    joined: int
+    addresses: list[AddressOutcome]
+
+
+class ForceLeaveReply(TypedDict):
+    """The answer of ``PUT /v1/swim/force-leave``; see ``swim.ForceLeaveOutcome`` for ``outcome``."""
+
+    node: str
+    outcome: str
+
+
+def dumps(value: object, *, pretty: bool = False) -> bytes:
+    """``value`` as UTF-8 JSON: compact, or indented by 4 with a final newline.
+
+    Bytes of a name that are not UTF-8 (kept as surrogates) become U+FFFD, as Go's encoder writes them.
+    """
+    if pretty:
+        text = json.dumps(value, ensure_ascii=False, indent=4) + "\n"
+    else:
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace").encode()
+
+
+def nomad_member(member: Member) -> dict[str, Any]:
+    """A member as ``/v1/agent/members`` lists it."""
+    return {
+        "Name": member.name,
+        "Addr": member.address,
+        "Port": member.port,
+        "Tags": dict(member.tags),
+        "Status": str(member.status),
+        "ProtocolMin": member.protocol.min,
+        "ProtocolMax": member.protocol.max,
+        "ProtocolCur": member.protocol.current,
+        "DelegateMin": member.delegate.min,
+        "DelegateMax": member.delegate.max,
+        "DelegateCur": member.delegate.current,
+    }
+
+
+def nomad_order(members: Iterable[Member]) -> list[Member]:
+    """By tag ``region``, tag ``dc`` and name, as Nomad's command line sorts; two answers compare equal."""
+    return sorted(members, key=lambda m: (m.tags.get("region", ""), m.tags.get("dc", ""), m.name))
+
+
+def member_shape(member: Member) -> MemberShape:
+    """A member as ``swim members --json`` prints it."""
+    return {
+        "name": member.name,
+        "address": member.address,
+        "port": member.port,
+        "status": str(member.status),
+        "is_suspect": member.is_suspect,
+        "incarnation": member.incarnation,
+        "tags": dict(member.tags),
+        "protocol": list(member.protocol),
+        "delegate": list(member.delegate),
+    }
+
+
+def join_shape(result: JoinResult) -> JoinReply:
+    """A join's outcomes, one per endpoint dialled and one per name that did not resolve."""
+    return {
+        "joined": result.joined,
+        "addresses": [
+            {"address": outcome.address, "ok": outcome.ok, "error": outcome.error}
+            for outcome in result.outcomes
+        ],
+    }
+
+
+def force_leave_shape(node: str, outcome: ForceLeaveOutcome) -> ForceLeaveReply:
+    """Which case of a force-leave applied."""
+    return {"node": node, "outcome": str(outcome)}
+
+
+def why_shape(name: str, member: Member | None, history: Sequence[Transition], now: float) -> dict[str, Any]:
+    """A member's transitions, oldest first, each with its reason and its age in seconds."""
+    return {
+        "name": name,
+        "member": member_shape(member) if member else None,
+        "history": [
+            {
+                "at": line.at,
+                "age": now - line.at,
+                "before": line.before,
+                "after": line.after,
+                "incarnation": line.incarnation,
+                "cause": line.reason.cause,
+                "accuser": line.reason.accuser,
+                "detail": line.reason.detail,
+            }
+            for line in history
+        ],
+    }
+
+
+def info_shape(cluster: Cluster) -> dict[str, Any]:
+    """What a node says about itself; keys only as fingerprints."""
+    stats = cluster.stats()
+    return {
+        "name": cluster.config.name,
+        "version": __version__,
+        "status": cluster.status,
+        "endpoint": join_host_port(*cluster.endpoint),
+        "advertised": join_host_port(*cluster.advertised),
+        "is_alone": cluster.is_alone,
+        "health_score": stats.health_score,
+        "uptime": cluster.now() - cluster.started_at,
+        "seeds": list(cluster.config.seeds),
+        "label": cluster.config.label,
+        "encrypted": stats.encrypted,
+        "keys": [hashlib.sha256(key).hexdigest()[:16] for key in cluster.config.keys],
+        "stats": stats._asdict(),
+        "metrics": {
+            "counters": dict(sorted(cluster.metrics.counters.items())),
+            "gauges": dict(sorted(cluster.metrics.gauges.items())),
+        },
+    }
+
+
+def event_shape(event: Event) -> dict[str, Any]:
+    """One line of ``/v1/swim/events``."""
+    if isinstance(event, EventsLost):
+        return {"event": "EventsLost", "count": event.count}
+    return {
+        "event": type(event).__name__,
+        "sequence": event.sequence,
+        "member": member_shape(event.member),
+        "previous": str(event.previous.status) if event.previous else None,
+        "cause": event.reason.cause,
+        "accuser": event.reason.accuser,
+        "detail": event.reason.detail,
+    }
