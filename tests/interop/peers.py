@@ -1,4 +1,4 @@
-"""Real Serf agents, real Alertmanagers and nodes of ours behind one small surface, for tests that mix them."""
+"""Real Serf agents, real Alertmanagers and nodes of ours behind one small surface, to be mixed by tests."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from typing import Any, NamedTuple, Protocol
 import trio
 
 import swim
-from tests.interop.processes import Process, binary, eventually, free_port
+from sims.bench.ports import free_port
+from tests.interop.processes import Process, binary, eventually
 from tests.interop.serf_rpc import SerfRpc, SerfRpcError
 
 
@@ -106,7 +107,15 @@ class SerfAgent(Subprocess):
     async def start(self, *join: str) -> None:
         await self.aclose()
         rpc_port = free_port()
-        argv = [binary("serf"), "agent", "-bind", self.address, "-rpc-addr", f"127.0.0.1:{rpc_port}", *self._options]
+        argv = [
+            binary("serf"),
+            "agent",
+            "-bind",
+            self.address,
+            "-rpc-addr",
+            f"127.0.0.1:{rpc_port}",
+            *self._options,
+        ]
         for address in join:
             argv += ["-join", address]
         self.run(argv)
@@ -166,7 +175,17 @@ class OurAgent(Subprocess):
 
     async def start(self, *join: str) -> None:
         self._http = f"127.0.0.1:{free_port()}"
-        argv = [sys.executable, "-m", "swim", "agent", "--bind", self.address, "--http", self._http, *self._options]
+        argv = [
+            sys.executable,
+            "-m",
+            "swim",
+            "agent",
+            "--bind",
+            self.address,
+            "--http",
+            self._http,
+            *self._options,
+        ]
         for address in join:
             argv += ["--join", address]
         self.run(argv)
@@ -265,7 +284,11 @@ class Alertmanager(Subprocess):
         self._http = f"127.0.0.1:{free_port()}"
         config = self._directory / "alertmanager.yml"
         config.write_text("route: {receiver: none}\nreceivers: [{name: none}]\n")
-        argv = [binary("prometheus-alertmanager"), f"--config.file={config}", f"--web.listen-address={self._http}"]
+        argv = [
+            binary("prometheus-alertmanager"),
+            f"--config.file={config}",
+            f"--web.listen-address={self._http}",
+        ]
         argv += [f"--cluster.listen-address={self.address}", f"--storage.path={self._directory / self.name}"]
         argv += ["--cluster.reconnect-interval=1s", "--cluster.settle-timeout=1s"]
         argv += [f"--cluster.peer={address}" for address in join]

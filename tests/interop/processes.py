@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import random
 import shutil
 import signal
-import socket
 import subprocess
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -15,7 +13,6 @@ import pytest
 import trio
 
 _PACKAGES = {"serf": "serf", "prometheus-alertmanager": "prometheus-alertmanager"}
-_BELOW_EPHEMERAL = range(12_000, 32_000)
 
 
 def binary(name: str) -> str:
@@ -29,28 +26,14 @@ def binary(name: str) -> str:
     pytest.skip(reason)
 
 
-def free_port() -> int:
-    """A loopback port free for TCP and UDP, outside the range from which the system takes source ports."""
-    for _ in range(200):
-        port = random.choice(_BELOW_EPHEMERAL)
-        try:
-            with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
-                tcp.bind(("127.0.0.1", port))
-                udp.bind(("127.0.0.1", port))
-        except OSError:
-            continue
-        return port
-    raise OSError("no free loopback port")
-
-
 async def eventually(
     predicate: Callable[[], bool] | Callable[[], Awaitable[bool]],
-    timeout: float,
+    within: float,
     *,
     describe: Callable[[], object] = lambda: "",
 ) -> None:
-    """Polls until ``predicate`` holds; fails with ``describe()`` after ``timeout`` seconds of real time."""
-    deadline = trio.current_time() + timeout
+    """Polls until ``predicate`` holds; fails with ``describe()`` after ``within`` seconds of real time."""
+    deadline = trio.current_time() + within
     while True:
         outcome = predicate()
         if not isinstance(outcome, bool):
@@ -58,7 +41,7 @@ async def eventually(
         if outcome:
             return
         if trio.current_time() >= deadline:
-            pytest.fail(f"not within {timeout:g} s: {describe()}")
+            pytest.fail(f"not within {within:g} s: {describe()}")
         await trio.sleep(0.05)
 
 
@@ -98,8 +81,8 @@ class Process:
         self._popen.kill()
         self._popen.wait()
 
-    async def exited(self, timeout: float = 15.0) -> int:
+    async def exited(self, within: float = 15.0) -> int:
         """The exit code, once there is one."""
-        await eventually(lambda: self.returncode is not None, timeout, describe=self.log)
+        await eventually(lambda: self.returncode is not None, within, describe=self.log)
         assert self.returncode is not None
         return self.returncode

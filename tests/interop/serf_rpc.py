@@ -69,7 +69,7 @@ class SerfRpc:
         return (await self._call("get-coordinate", {"Node": name}, answers=True))["Ok"]
 
     async def query(
-        self, name: str, payload: bytes | None = None, *, timeout: float = 2.0, relay_factor: int = 0
+        self, name: str, payload: bytes | None = None, *, seconds: float = 2.0, relay_factor: int = 0
     ) -> list[Answer]:
         """All acks and responses until the query's deadline."""
         body = {
@@ -77,7 +77,7 @@ class SerfRpc:
             "FilterTags": None,
             "RequestAck": True,
             "RelayFactor": relay_factor,
-            "Timeout": int(timeout * 1e9),
+            "Timeout": int(seconds * 1e9),
             "Name": name,
             "Payload": payload,
         }

@@ -1,0 +1,1 @@
+"""Clusters to prove things with: simulated in virtual time, and real ones to measure (``sims.bench``)."""

@@ -1,0 +1,64 @@
+"""``python -m sims.bench``: see ``--help``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+from collections.abc import Sequence
+
+from sims.bench.engines import ENGINES
+from sims.bench.report import document, table
+from sims.bench.scenarios import SCENARIOS, Options
+
+__all__ = ["main"]
+
+_STOPPED = 3
+_STOP_SECONDS = 10.0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one scenario and prints it; 1 if a target was missed, 130 after Ctrl-C.
+
+    Args:
+        argv: arguments without the program's name; None takes the process's own.
+    """
+    options = _parser().parse_args(argv)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    engines = [ENGINES[name] for name in dict.fromkeys(options.engine or ENGINES)]
+    sizes = Options(
+        nodes=options.nodes,
+        profile=options.profile,
+        runs=options.runs,
+        window=options.window,
+        hogs=options.hogs,
+        stopped=min(_STOPPED, options.nodes - 1),
+        stop_seconds=_STOP_SECONDS,
+    )
+    try:
+        results = SCENARIOS[options.scenario](engines, sizes)
+    except KeyboardInterrupt:
+        return 130
+    summary = document(options.scenario, results)
+    print(json.dumps(summary, indent=2) if options.json else table(options.scenario, results))
+    return 1 if any(measure["met"] is False for measure in summary["measures"].values()) else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m sims.bench", description="Real agents side by side.")
+    parser.add_argument("scenario", choices=SCENARIOS, help="what to measure")
+    parser.add_argument("--nodes", type=int, default=20, metavar="N", help="agents of each kind (20)")
+    parser.add_argument("--profile", choices=("lan", "local"), default="lan")
+    parser.add_argument("--runs", type=int, default=3, metavar="R", help="repetitions, or windows (3)")
+    parser.add_argument(
+        "--window", type=float, default=40.0, metavar="SECONDS", help="of idling or hogs (40)"
+    )
+    parser.add_argument("--hogs", type=int, default=32, metavar="N", help="busy loops of `starve` (32)")
+    parser.add_argument("--engine", action="append", choices=ENGINES, help="only this one (both)")
+    parser.add_argument("--json", action="store_true", help="one document on standard output")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,133 @@
+"""How to start, ask and read each kind of agent."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import socket
+import sys
+from collections.abc import Mapping
+from typing import NamedTuple, Protocol
+
+import msgpack  # type: ignore[import-untyped]
+
+__all__ = ["ENGINES", "Engine", "Place", "Sighting"]
+
+
+class Place(NamedTuple):
+    """Where one agent lives: its name, gossip port and control port, on 127.0.0.1."""
+
+    name: str
+    gossip_port: int
+    control_port: int
+
+    @property
+    def gossip(self) -> str:
+        """Address that other agents join."""
+        return f"127.0.0.1:{self.gossip_port}"
+
+
+class Sighting(NamedTuple):
+    """A transition that an agent logged. ``kind`` is ``joined``, ``suspected``, ``failed`` or ``left``."""
+
+    at: float
+    kind: str
+    subject: str
+
+
+class Engine(Protocol):
+    """One kind of agent: its command line, its log and its control protocol."""
+
+    name: str
+
+    def argv(self, place: Place, profile: str) -> list[str]:
+        """Command that runs the agent in the foreground, alone."""
+        ...
+
+    def read(self, line: str) -> tuple[str, str] | None:
+        """Kind and subject of the transition in a log line, if it tells one."""
+        ...
+
+    def connect(self, place: Place) -> socket.socket:
+        """A control connection on which ``join_request`` or ``leave_request`` can be sent at once."""
+        ...
+
+    def join_request(self, address: str) -> bytes:
+        """Bytes that make the agent join another."""
+        ...
+
+    def leave_request(self) -> bytes:
+        """Bytes that make the agent leave gracefully."""
+        ...
+
+
+class _Serf:
+    name = "serf"
+    _verb = re.compile(r"EventMember(Join|Failed|Leave)(?: \(forced\))?: (\S+)|Suspect (\S+) has failed")
+    _kinds: Mapping[str | None, str] = {
+        "Join": "joined",
+        "Failed": "failed",
+        "Leave": "left",
+        None: "suspected",
+    }
+
+    def argv(self, place: Place, profile: str) -> list[str]:
+        program = shutil.which("serf")
+        if program is None:
+            raise SystemExit("serf is not installed; apt-get install serf")
+        identity = [f"-node={place.name}", f"-bind={place.gossip}", f"-profile={profile}"]
+        return [program, "agent", *identity, f"-rpc-addr=127.0.0.1:{place.control_port}"]
+
+    def read(self, line: str) -> tuple[str, str] | None:
+        found = self._verb.search(line)
+        return (self._kinds[found[1]], found[2] or found[3]) if found else None
+
+    def connect(self, place: Place) -> socket.socket:
+        connection = socket.create_connection(("127.0.0.1", place.control_port), timeout=10)
+        connection.sendall(_request("handshake", 1, {"Version": 1}))
+        connection.recv(4096)
+        return connection
+
+    def join_request(self, address: str) -> bytes:
+        return _request("join", 2, {"Existing": [address], "Replay": False})
+
+    def leave_request(self) -> bytes:
+        return _request("leave", 2)
+
+
+class _Swim:
+    name = "swim"
+    _event = re.compile(r'"event": "Member(Joined|Restarted|Failed|Left|Suspected)", "member": "([^"]+)"')
+    _kinds: Mapping[str, str] = {"Restarted": "joined"}
+
+    def argv(self, place: Place, profile: str) -> list[str]:
+        identity = [f"--name={place.name}", f"--bind={place.gossip}", f"--profile={profile}"]
+        control = [f"--http=127.0.0.1:{place.control_port}", "--log-format=json"]
+        return [sys.executable, "-m", "swim", "agent", *identity, *control]
+
+    def read(self, line: str) -> tuple[str, str] | None:
+        found = self._event.search(line)
+        return (self._kinds.get(found[1], found[1].lower()), found[2]) if found else None
+
+    def connect(self, place: Place) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", place.control_port), timeout=10)
+
+    def join_request(self, address: str) -> bytes:
+        return _put(f"/v1/swim/join?address={address}")
+
+    def leave_request(self) -> bytes:
+        return _put("/v1/swim/leave")
+
+
+def _request(command: str, sequence: int, body: dict[str, object] | None = None) -> bytes:
+    packed: bytes = msgpack.packb({"Command": command, "Seq": sequence})
+    return packed if body is None else packed + msgpack.packb(body)
+
+
+def _put(target: str) -> bytes:
+    return (
+        f"PUT {target} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode()
+    )
+
+
+ENGINES: dict[str, Engine] = {engine.name: engine for engine in (_Serf(), _Swim())}

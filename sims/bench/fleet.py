@@ -1,0 +1,216 @@
+"""Many agents of one kind as child processes, and one loop that stamps what they log."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable
+from functools import partial
+from types import TracebackType
+from typing import Self
+
+from sims.bench.engines import Engine, Place, Sighting
+from sims.bench.ports import free_port
+
+__all__ = ["Agent", "Fleet", "progress"]
+
+_START_SECONDS = 180.0
+_STARTING_AT_ONCE = 8
+
+
+def progress(text: str) -> None:
+    """Says on standard error what is going on."""
+    print(f"  {text}", file=sys.stderr, flush=True)
+
+
+class Agent:
+    """One running agent, the transitions it logged and the names it ever knew."""
+
+    def __init__(self, engine: Engine, place: Place, argv: list[str]) -> None:
+        self.place = place
+        self.sightings: list[Sighting] = []
+        self.known = {place.name}
+        self.tail: list[str] = []
+        self._engine = engine
+        self._unfinished = b""
+        self._process = subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            bufsize=0,
+            start_new_session=True,
+        )
+        assert self._process.stdout is not None
+        self.output = self._process.stdout
+
+    @property
+    def pid(self) -> int:
+        """Process id."""
+        return self._process.pid
+
+    @property
+    def is_running(self) -> bool:
+        """True until the process ended."""
+        return self._process.poll() is None
+
+    def take(self, data: bytes, at: float) -> None:
+        """Reads log output that arrived at ``at``."""
+        *lines, self._unfinished = (self._unfinished + data).split(b"\n")
+        for raw in lines:
+            line = raw.decode(errors="replace")
+            self.tail = [*self.tail[-9:], line]
+            read = self._engine.read(line)
+            if read is not None:
+                self.sightings.append(Sighting(at, *read))
+                if read[0] == "joined":
+                    self.known.add(read[1])
+
+    def seen(self, kind: str, since: float = 0.0) -> dict[str, float]:
+        """First time of each subject with a transition of this kind at ``since`` or later."""
+        first: dict[str, float] = {}
+        for sighting in self.sightings:
+            if sighting.kind == kind and sighting.at >= since:
+                first.setdefault(sighting.subject, sighting.at)
+        return first
+
+    def signal(self, number: signal.Signals) -> None:
+        """Sends a signal."""
+        self._process.send_signal(number)
+
+    def end(self) -> None:
+        """SIGKILL, and waits for the end."""
+        self._process.kill()
+        self._process.wait()
+
+
+class Fleet:
+    """Agents of one engine and profile; a context manager that kills them all by pid at its end."""
+
+    def __init__(self, engine: Engine, profile: str, *, nice: int = 0) -> None:
+        self.engine = engine
+        self.agents: list[Agent] = []
+        self._profile = profile
+        self._nice = nice
+        self._selector = selectors.DefaultSelector()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: object, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Kills every agent that still runs."""
+        for agent in self.agents:
+            self._end(agent)
+        self._selector.close()
+
+    @staticmethod
+    def clock() -> float:
+        """Now, on the clock that stamps sightings."""
+        return time.monotonic()
+
+    def start(self, count: int) -> None:
+        """Starts agents named ``n1`` ... and waits until each one's control port answers.
+
+        Raises:
+            SystemExit: with the last log lines, if one ends or is not ready in time.
+        """
+        for index in range(1, count + 1):
+            self._start(Place(f"n{index}", free_port(), free_port()))
+            if index % _STARTING_AT_ONCE == 0 or index == count:
+                self._wait_ready(self.agents[-_STARTING_AT_ONCE:])
+
+    def restart(self, agent: Agent) -> Agent:
+        """Ends the agent and starts another at its place, under its name; waits until it is ready."""
+        self._end(agent)
+        self.agents.remove(agent)
+        fresh = self._start(agent.place)
+        self._wait_ready([fresh])
+        return fresh
+
+    def pump(self, until: Callable[[], bool], timeout: float) -> bool:
+        """Stamps log lines until ``until()`` holds or ``timeout`` seconds passed; tells which."""
+        deadline = time.monotonic() + timeout
+        while not until():
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return False
+            for key, _ in self._selector.select(min(left, 0.2)):
+                self._drain(key.data)
+        return True
+
+    def join_storm(self) -> float:
+        """Has every agent join the first one, all at once; returns the moment of the first request."""
+        seed, *others = self.agents
+        return self._send_all(others, self.engine.join_request(seed.place.gossip))
+
+    def join_one(self, agent: Agent) -> float:
+        """Has one agent join the first one; returns the moment of the request."""
+        return self._send_all([agent], self.engine.join_request(self.agents[0].place.gossip))
+
+    def leave(self, agent: Agent) -> float:
+        """Asks one agent to leave gracefully; returns the moment of the request."""
+        return self._send_all([agent], self.engine.leave_request())
+
+    def is_complete(self) -> bool:
+        """True once every agent logged every other as joined."""
+        return all(len(agent.known) >= len(self.agents) for agent in self.agents)
+
+    def _send_all(self, agents: Iterable[Agent], request: bytes) -> float:
+        connections = [self.engine.connect(agent.place) for agent in agents]
+        started = time.monotonic()
+        for connection in connections:
+            connection.sendall(request)
+        for connection in connections:
+            self._selector.register(connection, selectors.EVENT_READ, connection)
+        return started
+
+    def _start(self, place: Place) -> Agent:
+        argv = self.engine.argv(place, self._profile)
+        if self._nice:
+            argv = ["nice", "-n", str(self._nice), *argv]
+        agent = Agent(self.engine, place, argv)
+        self.agents.append(agent)
+        os.set_blocking(agent.output.fileno(), False)
+        self._selector.register(agent.output, selectors.EVENT_READ, agent)
+        return agent
+
+    def _wait_ready(self, agents: Iterable[Agent]) -> None:
+        for agent in agents:
+            if not self.pump(partial(self._answers, agent), _START_SECONDS):
+                raise SystemExit(f"{agent.place.name} is not ready:\n" + "\n".join(agent.tail))
+
+    def _answers(self, agent: Agent) -> bool:
+        if not agent.is_running:
+            raise SystemExit(f"{agent.place.name} ended:\n" + "\n".join(agent.tail))
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", agent.place.control_port)) == 0
+
+    def _drain(self, source: Agent | socket.socket) -> None:
+        """Reads what is there; whatever a control connection answers is only taken off the wire."""
+        if isinstance(source, socket.socket):
+            with contextlib.suppress(OSError):
+                if source.recv(65_536):
+                    return
+            self._selector.unregister(source)
+            source.close()
+            return
+        data = source.output.read(65_536)
+        if data:
+            source.take(data, time.monotonic())
+        elif data == b"":
+            self._selector.unregister(source.output)
+
+    def _end(self, agent: Agent) -> None:
+        agent.end()
+        with contextlib.suppress(KeyError):
+            self._selector.unregister(agent.output)
+        agent.output.close()

@@ -1,0 +1,28 @@
+"""Loopback ports that nobody else is likely to take meanwhile."""
+
+from __future__ import annotations
+
+import random
+import socket
+
+__all__ = ["free_port"]
+
+_BELOW_EPHEMERAL = range(12_000, 32_000)
+
+
+def free_port() -> int:
+    """A port free on 127.0.0.1 for TCP and UDP, outside the range from which Linux takes source ports.
+
+    Raises:
+        OSError: if 200 attempts at random found none.
+    """
+    for _ in range(200):
+        port = random.choice(_BELOW_EPHEMERAL)
+        try:
+            with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
+                tcp.bind(("127.0.0.1", port))
+                udp.bind(("127.0.0.1", port))
+        except OSError:
+            continue
+        return port
+    raise OSError("no free loopback port")

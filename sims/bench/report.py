@@ -1,0 +1,85 @@
+"""Samples side by side: medians, ranges, ratios, and whether the targets are met."""
+
+from __future__ import annotations
+
+import statistics
+from typing import Any, NamedTuple
+
+from sims.bench.scenarios import Samples
+
+__all__ = ["TARGETS", "Target", "document", "table"]
+
+
+class Target(NamedTuple):
+    """An upper bound: ``ratio`` on our median over Serf's, ``limit`` on the worst of our own values."""
+
+    ratio: float | None = None
+    limit: float | None = None
+
+
+TARGETS: dict[tuple[str, str], Target] = {
+    ("steady", "cpu per node, s/min"): Target(ratio=0.5),
+    ("one-process", "cpu per node, s/min"): Target(ratio=0.15),
+    ("one-process", "RSS per further node, MiB"): Target(limit=0.5),
+    ("memory", "RSS per process, MiB"): Target(limit=45.0),
+    ("join", "all complete, s"): Target(ratio=1.0, limit=3.0),
+    ("fail", "all failed, s"): Target(ratio=1.0),
+    ("leave", "all left, s"): Target(ratio=0.6),
+    ("starve", "failed, running ones"): Target(ratio=1.0),
+    ("pause", "failed, running ones"): Target(limit=0.0),
+    ("table", "member table, MiB"): Target(limit=40.0),
+}
+"""What a release has to reach, by scenario and measure."""
+
+
+def document(scenario: str, results: dict[str, Samples]) -> dict[str, Any]:
+    """The run as one JSON document: every value, medians, ratios of medians and target verdicts."""
+    ours, theirs = results.get("swim", {}), results.get("serf", {})
+    measures = {}
+    for measure in dict.fromkeys([*ours, *theirs]):
+        ratio = _ratio(ours.get(measure), theirs.get(measure))
+        target = TARGETS.get((scenario, measure))
+        measures[measure] = {
+            "medians": {name: statistics.median(s[measure]) for name, s in results.items() if measure in s},
+            "ratio": ratio,
+            "met": target and ours.get(measure) and _met(target, ratio, ours[measure]),
+        }
+    return {"scenario": scenario, "results": results, "measures": measures}
+
+
+def table(scenario: str, results: dict[str, Samples]) -> str:
+    """The run as text: one line per measure."""
+    measures: dict[str, Any] = document(scenario, results)["measures"]
+    lines = [f"{'':32}" + "".join(f"{name:>26}" for name in results) + f"{'ratio':>8}  target"]
+    for measure, summary in measures.items():
+        cells = "".join(f"{_cell(samples.get(measure)):>26}" for samples in results.values())
+        ratio = "" if summary["ratio"] is None else f"{summary['ratio']:.2f}"
+        lines.append(
+            f"{measure:32}{cells}{ratio:>8}  {_verdict(TARGETS.get((scenario, measure)), summary['met'])}"
+        )
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _ratio(ours: list[float] | None, theirs: list[float] | None) -> float | None:
+    if not ours or not theirs or not statistics.median(theirs):
+        return None
+    return statistics.median(ours) / statistics.median(theirs)
+
+
+def _met(target: Target, ratio: float | None, ours: list[float]) -> bool:
+    within_ratio = target.ratio is None or ratio is None or ratio <= target.ratio
+    return within_ratio and (target.limit is None or max(ours) <= target.limit)
+
+
+def _cell(values: list[float] | None) -> str:
+    if not values:
+        return "-"
+    return f"{statistics.median(values):.3g} ({min(values):.3g}-{max(values):.3g})"
+
+
+def _verdict(target: Target | None, met: bool | None) -> str:
+    if target is None:
+        return ""
+    bounds = [f"ratio <= {target.ratio:g}"] if target.ratio is not None else []
+    bounds += [f"max <= {target.limit:g}"] if target.limit is not None else []
+    return " and ".join(bounds) + {None: "", True: ": met", False: ": MISSED"}[met]
