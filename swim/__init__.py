@@ -43,6 +43,7 @@ from swim.net.faults import LinkFaults as LinkFaults
 from swim.net.subscriptions import Subscription as Subscription
 from swim.net.transport import Transport as Transport
 from swim.node import NodeStats as NodeStats
+from swim.version import __version__ as __version__
 
 __all__ = [
     "Cluster",
@@ -78,6 +79,7 @@ __all__ = [
     "Transition",
     "Transport",
     "VersionTriple",
+    "__version__",
     "default_name",
     "open_cluster",
     "run_cluster",

@@ -114,7 +114,7 @@ def options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-_FLAG_TYPES: dict[str, click.ParamType] = {"text": click.STRING, "list": click.STRING, "number": click.INT}
+_FLAG_TYPES: dict[str, type] = {"text": str, "list": str, "number": int}
 
 
 def settings_of(ctx: click.Context) -> Settings:

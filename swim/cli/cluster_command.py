@@ -17,7 +17,7 @@ from swim.cli.cluster_prompt import edit, keys, raw_keys
 from swim.cli.cluster_run import ClusterPlan, LocalCluster, LocalNode, agree
 from swim.cli.cluster_script import HELP, Command, ScriptError, Simple, Step, parse_command, parse_script
 from swim.cli.cluster_view import Screen, document, line, views
-from swim.cli.common import DURATION, ExitCode, Globals, fail, global_options, globals_of, table, unwrapped
+from swim.cli.common import ExitCode, Globals, duration, fail, global_options, globals_of, table, unwrapped
 from swim.events import Event
 
 __all__ = ["cluster"]
@@ -38,7 +38,7 @@ _PORT = click.IntRange(0, 65535)
 @click.option(
     "--for",
     "seconds",
-    type=DURATION,
+    type=duration,
     metavar="SECONDS",
     help="Stop this long after all nodes run; otherwise at quit or a signal.",
 )

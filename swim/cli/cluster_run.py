@@ -14,7 +14,7 @@ from typing import Literal
 
 import trio
 
-from agent_api import AgentSettings, serve
+from agent_api import serve
 from swim.cli.cluster_script import Command, Loss, OnNodes, Partition, Simple
 from swim.config import Config, split_host_port
 from swim.errors import ConfigError
@@ -112,10 +112,7 @@ class LocalNode:
                 ):
                     events = cluster.events()
                     self.bind = "{}:{}".format(*cluster.endpoint)
-                    bound = await nursery.start(
-                        serve, cluster, AgentSettings(node_name=self.name, http=self.http)
-                    )
-                    self.http = "{}:{}".format(*bound)
+                    self.url = await nursery.start(serve, cluster, self._api())
                     self.cluster, self.state = cluster, "running"
                     task_status.started()
                     async for event in events:

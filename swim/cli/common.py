@@ -16,10 +16,10 @@ import click
 from swim.errors import SwimError
 
 __all__ = [
-    "DURATION",
     "CliError",
     "ExitCode",
     "Globals",
+    "duration",
     "emit",
     "fail",
     "global_options",
@@ -99,20 +99,16 @@ def parse_duration(text: str) -> float:
     return float(found[1]) * _UNITS[found[2]]
 
 
-class _Duration(click.ParamType):
-    name = "duration"
+def duration(text: str) -> float:
+    """``parse_duration`` as the type of a click option.
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        if isinstance(value, float):
-            return value
-        try:
-            return parse_duration(str(value))
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-
-
-DURATION = _Duration()
-"""A click type: seconds, or a number with ``ms``, ``s``, ``m`` or ``h``."""
+    Raises:
+        click.BadParameter: instead of ``ValueError``.
+    """
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
 
 
 def global_options(command: _Command) -> _Command:
@@ -124,7 +120,7 @@ def global_options(command: _Command) -> _Command:
                      help="Tab-separated values without header or colour."),
         click.option("--address", metavar="URL", expose_value=False, callback=_remember,
                      help=f"The agent's HTTP address [SWIM_ADDRESS, NOMAD_ADDR, {_DEFAULT_ADDRESS}]."),
-        click.option("--timeout", type=DURATION, metavar="SECONDS", expose_value=False, callback=_remember,
+        click.option("--timeout", type=duration, metavar="SECONDS", expose_value=False, callback=_remember,
                      help=f"How long to wait for the agent [{_DEFAULT_TIMEOUT:g}]."),
     )  # fmt: skip
     for decorator in reversed(decorators):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
+
 import click
 
+from agent_api.client import AgentError
 from swim.cli.common import ExitCode, emit, fail, global_options, globals_of, table
 from swim.cli.remote import talking
 
@@ -17,7 +20,7 @@ def members(ctx: click.Context) -> None:
     """List the members the agent knows."""
     wanted = globals_of(ctx)
     with talking(wanted) as agent:
-        document = agent.members()
+        document = {"members": agent.members()}
     rows = [
         (
             member["name"],
@@ -57,8 +60,8 @@ def leave(ctx: click.Context) -> None:
     """Make the agent leave the cluster gracefully, and stop."""
     wanted = globals_of(ctx)
     with talking(wanted) as agent:
-        document = agent.leave()
-    emit(wanted, document, text="left the cluster", rows=[("left",)])
+        agent.leave()
+    emit(wanted, {"left": True}, text="left the cluster", rows=[("left",)])
 
 
 @click.command("force-leave")
@@ -70,9 +73,13 @@ def force_leave(ctx: click.Context, name: str, prune: bool) -> None:
     """Declare that the failed member NAME has left; a living one refutes it."""
     wanted = globals_of(ctx)
     with talking(wanted) as agent:
-        document = agent.force_leave(name, prune=prune)
-    outcome = document["outcome"]
-    emit(wanted, document, text=f"{name}: {outcome}", rows=[(name, outcome)])
+        try:
+            outcome = agent.force_leave(name, prune=prune)["outcome"]
+        except AgentError as error:
+            if error.status != HTTPStatus.NOT_FOUND:
+                raise
+            outcome = "unknown"
+    emit(wanted, {"node": name, "outcome": outcome}, text=f"{name}: {outcome}", rows=[(name, outcome)])
     if outcome == "unknown":
         fail(ExitCode.NOT_FOUND, f"no member is called {name!r}")
     if outcome == "refuted":

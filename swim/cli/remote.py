@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from agent_api.client import AgentClient, AgentError, AgentUnreachable
+from agent_api.client import AgentClient, AgentError, AgentTimeout, AgentUnreachable
 from swim.cli.common import ExitCode, Globals, fail
 
 __all__ = ["talking"]
@@ -23,7 +23,9 @@ def talking(wanted: Globals) -> Iterator[AgentClient]:
     """
     try:
         yield AgentClient(wanted.address, timeout=wanted.timeout)
+    except AgentTimeout as error:
+        fail(ExitCode.TIMED_OUT, str(error))
     except AgentUnreachable as error:
         fail(ExitCode.UNREACHABLE, str(error))
     except AgentError as error:
-        fail(_CODES.get(error.status, ExitCode.FAILED), error.text)
+        fail(_CODES.get(error.status, ExitCode.FAILED), str(error))
