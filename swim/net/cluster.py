@@ -113,7 +113,7 @@ class Cluster:
     async def join(self, addresses: Sequence[str], *, timeout: float | None = None) -> JoinResult:
         """Exchanges full state with every address, side by side.
 
-        A name is resolved now, and each of its addresses tried. Never raises for an address that can't be joined.
+        A name is resolved now, and each of its addresses tried. A failed address raises nothing.
 
         Args:
             addresses: ``[NAME/]HOST[:PORT]``, the port defaulting to the own one; any that answers is enough.
@@ -225,8 +225,8 @@ async def open_cluster(
     """Runs a member for the length of a block.
 
     Leaving the block normally leaves the cluster gracefully, within ``leave_timeout``; an exception or a
-    cancellation closes everything at once, and the others see this member fail. Seeds of ``config`` are joined
-    in the background.
+    cancellation closes everything at once, and the others see this member fail. The seeds in ``config`` are
+    joined in the background.
 
     Args:
         config: the settings.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import logging
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -156,7 +157,6 @@ async def _reply(stream: trio.abc.HalfCloseableStream, send: Send) -> tuple[Stre
 def why_ended(error: BaseException) -> tuple[StreamEnd, str]:
     """Sorts an error of a stream into the node's vocabulary; the detail is the system's own text."""
     cause = error.__cause__ if isinstance(error, trio.BrokenResourceError) else error
-    if not isinstance(cause, OSError):
+    if not isinstance(cause, OSError) or cause.errno is None:
         return StreamEnd.RESET, str(error)
-    end = _ENDS.get(cause.errno or 0, StreamEnd.LOCAL)
-    return end, cause.strerror or str(cause)
+    return _ENDS.get(cause.errno, StreamEnd.LOCAL), os.strerror(cause.errno)

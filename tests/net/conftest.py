@@ -1,0 +1,97 @@
+"""A driver around a fake node on an in-memory network, and whole clusters on one."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any, cast
+
+import pytest
+import trio
+
+from swim.config import Config
+from swim.net.cluster import Cluster, run_cluster
+from swim.net.faults import FaultyTransport, LinkFaults
+from swim.net.loop import Driver
+from swim.net.transport import Transport
+from swim.node import Node
+from tests.net.fake_node import FakeNode
+from tests.net.memory import MemoryNetwork
+
+
+@pytest.fixture
+def network() -> MemoryNetwork:
+    return MemoryNetwork()
+
+
+@asynccontextmanager
+async def driving(
+    node: FakeNode, transport: Transport, *, faults: LinkFaults | None = None
+) -> AsyncIterator[Driver]:
+    """Drives a fake node for the length of the block."""
+    async with trio.open_nursery() as nursery:
+        if faults is not None:
+            transport = FaultyTransport(transport, faults)
+        driver = Driver(cast(Node, node), transport, nursery, faults=faults)
+        driver.start()
+        yield driver
+        nursery.cancel_scope.cancel()
+    driver.close()
+    transport.close()
+
+
+async def until(condition: Callable[[], Any], *, within: float = 60.0) -> None:
+    """Waits until a condition holds, polling; fails after ``within`` seconds."""
+    with trio.fail_after(within):
+        while not condition():  # noqa: ASYNC110  the condition is the node's, it has no event to wait for
+            await trio.sleep(0.02)
+
+
+class Pool:
+    """Whole clusters on one in-memory network, at 10.0.0.1, 10.0.0.2 ...; the profile is ``local``."""
+
+    def __init__(self, network: MemoryNetwork, nursery: trio.Nursery) -> None:
+        self.network = network
+        self.clusters: dict[str, Cluster] = {}
+        self.faults: dict[str, LinkFaults] = {}
+        self._scopes: dict[str, trio.CancelScope] = {}
+        self._nursery = nursery
+
+    async def start(self, name: str, **settings: Any) -> Cluster:
+        """Starts a node; its name's digits are the last byte of its address."""
+        host = "10.0.0." + "".join(c for c in name if c.isdigit())
+        config = Config.local(**({"name": name, "bind": f"{host}:7946"} | settings))
+        faults = self.faults[name] = LinkFaults(seed=1)
+
+        async def run(*, task_status: trio.TaskStatus[Cluster]) -> None:
+            with trio.CancelScope() as self._scopes[name]:
+                transport = self.network.transport(host)
+                await run_cluster(config, transport=transport, faults=faults, task_status=task_status)
+
+        cluster = self.clusters[name] = await self._nursery.start(run)
+        return cluster
+
+    async def form(self, size: int, **settings: Any) -> list[Cluster]:
+        """Starts ``n1`` to ``n<size>`` and waits until all know all."""
+        clusters = [await self.start(f"n{i + 1}", **settings) for i in range(size)]
+        for cluster in clusters[1:]:
+            result = await cluster.join(["10.0.0.1"])
+            assert result.joined == 1, result
+        await until(lambda: all(len(statuses(cluster)) == size for cluster in clusters))
+        return clusters
+
+    def kill(self, name: str) -> None:
+        """Ends a node without a word."""
+        self._scopes[name].cancel()
+
+
+@pytest.fixture
+async def pool(network: MemoryNetwork, autojump_clock: Any) -> AsyncIterator[Pool]:
+    async with trio.open_nursery() as nursery:
+        yield Pool(network, nursery)
+        nursery.cancel_scope.cancel()
+
+
+def statuses(cluster: Cluster) -> dict[str, str]:
+    """Each listed member's status."""
+    return {member.name: member.status.value for member in cluster.members()}
