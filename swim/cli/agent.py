@@ -29,8 +29,7 @@ _log = logging.getLogger("swim.agent")
 @click.command()
 @options
 @global_options
-@click.pass_context
-def agent(ctx: click.Context, **_: object) -> int:
+def agent(**_: object) -> int:
     """Run one node with its HTTP API until a signal stops it.
 
     Each option may also be an environment variable (SWIM_BIND, SWIM_RETRY_JOIN, ...) or a key of the
@@ -40,6 +39,7 @@ def agent(ctx: click.Context, **_: object) -> int:
     SIGINT and SIGTERM leave the cluster gracefully, a second one stops at once. SIGHUP reads log level and
     tags from the file again. With --json the bound addresses go to stdout as one line, once all are ready.
     """
+    ctx = click.get_current_context()
     plan = plan_of(settings_of(ctx))
     start_logging(plan.log_level, plan.log_format)
     with unwrapped():
@@ -79,8 +79,8 @@ class _Agent:
         ready = {"name": cluster.config.name, "gossip": _text(cluster.endpoint)}
         click.echo(f"gossip ready on {ready['gossip']}", err=True)
         if self._plan.serves_http:
-            bound = await nursery.start(partial(serve, cluster, self._plan.api, on_leave=self._stopped.set))
-            ready["http"] = f"http://{_text(bound)}"
+            serving = partial(serve, cluster, self._plan.api, on_leave=self._stopped.set)
+            ready["http"] = await nursery.start(serving)
             click.echo(f"http ready on {ready['http']}", err=True)
         if globals_of(self._ctx).json:
             click.echo(json.dumps(ready))

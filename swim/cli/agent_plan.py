@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import msgpack
+import msgpack  # type: ignore[import-untyped]
 
 from agent_api import AgentSettings
 from swim.cli.agent_options import Settings

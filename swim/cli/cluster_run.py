@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -28,6 +28,7 @@ __all__ = ["ClusterPlan", "LocalCluster", "LocalNode", "agree"]
 _HOST = "127.0.0.1"
 _LEAVE_SECONDS = 5.0
 _CONVERGE_SECONDS = 15.0
+_SEEDS = 3
 _PROFILES: dict[str, Callable[..., Config]] = {"lan": Config.lan, "wan": Config.wan, "local": Config.local}
 
 NodeState = Literal["running", "paused", "killed", "left"]
@@ -66,7 +67,7 @@ class LocalNode:
         faults: the switches of its network.
         cluster: its running membership, or None while it is killed or has left.
         bind: its gossip ``HOST:PORT``; the real port once it ran.
-        http: the same for its HTTP API.
+        url: base URL of its HTTP API; likewise.
     """
 
     def __init__(self, number: int, plan: ClusterPlan) -> None:
@@ -76,14 +77,9 @@ class LocalNode:
         self.faults = LinkFaults(seed=plan.seed + number)
         self.cluster: Cluster | None = None
         self.bind = f"{_HOST}:{plan.bind_base + number - 1 if plan.bind_base else 0}"
-        self.http = f"{_HOST}:{plan.http_base + number - 1 if plan.http_base else 0}"
+        self.url = f"http://{_HOST}:{plan.http_base + number - 1 if plan.http_base else 0}"
         self._scope = trio.CancelScope()
         self._stopped = trio.Event()
-
-    @property
-    def url(self) -> str:
-        """Base URL of its HTTP API."""
-        return f"http://{self.http}"
 
     def members(self) -> tuple[Member, ...]:
         """Its view of the cluster, by name; empty while it doesn't run."""
@@ -120,6 +116,9 @@ class LocalNode:
         finally:
             self.cluster = None
             self._stopped.set()
+
+    def _api(self) -> AgentSettings:
+        return AgentSettings(node_name=self.name, http=self.url.removeprefix("http://"))
 
     async def stop(self, state: NodeState) -> None:
         """Stops it at once, without a word to the others; harmless if it doesn't run."""
@@ -241,13 +240,12 @@ class LocalCluster:
 
     async def _start(self, node: LocalNode) -> None:
         assert self._nursery is not None
-        seeds = tuple(
-            other.bind for other in self.nodes if other is not node and not other.bind.endswith(":0")
-        )
+        others = (other.bind for other in self.nodes if other is not node)
+        known = (bind for bind in others if not bind.endswith(":0"))
         config = _PROFILES[self._plan.profile](
             name=node.name,
             bind=node.bind,
-            seeds=seeds if node.state == "left" or not self._fresh() else seeds[: node.number - 1],
+            seeds=tuple(itertools.islice(known, _SEEDS)),
             tags={"build": __version__},
             label=self._plan.label,
             keys=self._plan.keys,
@@ -265,7 +263,7 @@ class LocalCluster:
                 one.faults.block([split_host_port("bind", other.bind)])
 
 
-def agree(nodes: tuple[LocalNode, ...]) -> bool:
+def agree(nodes: Sequence[LocalNode]) -> bool:
     """True if all running nodes list the same names with the same status."""
     views = {
         tuple((member.name, member.status) for member in node.members())
