@@ -307,13 +307,13 @@ def _check_member(reason: str, name: str, addr: bytes, meta: bytes | None, vsn: 
 
 
 _PACKET_READERS: dict[int, Callable[[object], Message]] = {
-    MessageType.PING: ping_from,
-    MessageType.INDIRECT_PING: _indirect_ping_from,
-    MessageType.ACK: ack_from,
-    MessageType.SUSPECT: _suspect_from,
-    MessageType.ALIVE: _alive_from,
-    MessageType.DEAD: _dead_from,
-    MessageType.NACK: _nack_from,
+    int(MessageType.PING): ping_from,
+    int(MessageType.INDIRECT_PING): _indirect_ping_from,
+    int(MessageType.ACK): ack_from,
+    int(MessageType.SUSPECT): _suspect_from,
+    int(MessageType.ALIVE): _alive_from,
+    int(MessageType.DEAD): _dead_from,
+    int(MessageType.NACK): _nack_from,
 }
 
 PACKET_TYPES = frozenset({*_PACKET_READERS, int(MessageType.USER)})

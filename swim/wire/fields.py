@@ -17,9 +17,13 @@ import msgpack  # type: ignore[import-untyped]
 from swim.errors import LocalError, RemoteError
 
 __all__ = [
-    "UNPACK_OPTIONS",
+    "U8",
+    "U16",
+    "U32",
+    "UNPACK_ERRORS",
     "Fields",
     "flag",
+    "new_unpacker",
     "pack",
     "raw",
     "struct",
@@ -34,16 +38,15 @@ U8 = 0xFF
 U16 = 0xFFFF
 U32 = 0xFFFF_FFFF
 
-UNPACK_OPTIONS: dict[str, Any] = {
-    "raw": True,
-    "use_list": False,
-    "strict_map_key": False,
-    "max_array_len": 1024,
-    "max_map_len": 256,
-}
-"""How every reader is built. Arrays are capped because msgpack allocates them when it sees their header."""
+_MAX_ARRAY = 1024
+"""Arrays are capped because msgpack allocates them when it sees their header."""
+_MAX_MAP = 256
 
 _PACK_OPTIONS: dict[str, Any] = {"use_bin_type": False}
+
+
+UNPACK_ERRORS = (ValueError, TypeError, RecursionError, OverflowError, msgpack.UnpackException)
+"""Everything msgpack raises for bytes it cannot read."""
 
 
 def _make_packer(**options: Any) -> Callable[[Any], bytes]:
@@ -54,7 +57,7 @@ def _make_packer(**options: Any) -> Callable[[Any], bytes]:
 
 _pack_strict = _make_packer(**_PACK_OPTIONS)
 _pack_escaped = _make_packer(**_PACK_OPTIONS, unicode_errors="surrogateescape")
-_unpackb = partial(msgpack.unpackb, **UNPACK_OPTIONS)
+_unpackb = msgpack.unpackb
 
 
 def pack(fields: Mapping[str, Any]) -> bytes:
@@ -79,12 +82,32 @@ def unpack(data: bytes | memoryview) -> object:
         RemoteError: ``msgpack``, for a truncated or malformed value or one beyond the limits above.
     """
     try:
-        value: object = _unpackb(data)
+        # spelled out: a shared dict of options or a partial costs a quarter of the call
+        value: object = _unpackb(
+            data,
+            raw=True,
+            use_list=False,
+            strict_map_key=False,
+            max_array_len=_MAX_ARRAY,
+            max_map_len=_MAX_MAP,
+        )
     except msgpack.ExtraData as extra:
         return extra.unpacked
-    except (ValueError, TypeError, RecursionError, OverflowError, msgpack.UnpackException) as error:
+    except UNPACK_ERRORS as error:
         raise RemoteError("msgpack", type(error).__name__) from None
     return value
+
+
+def new_unpacker(max_buffer_size: int) -> msgpack.Unpacker:
+    """An incremental ``unpack`` that holds at most ``max_buffer_size`` bytes; raises msgpack's own errors."""
+    return msgpack.Unpacker(
+        raw=True,
+        use_list=False,
+        strict_map_key=False,
+        max_buffer_size=max_buffer_size,
+        max_array_len=_MAX_ARRAY,
+        max_map_len=_MAX_MAP,
+    )
 
 
 def struct(value: object, order: Sequence[bytes]) -> Fields:

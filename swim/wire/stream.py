@@ -23,7 +23,7 @@ from swim.wire.codec import (
     user_length_from,
 )
 from swim.wire.compression import compress_message, decompress_value
-from swim.wire.fields import UNPACK_OPTIONS
+from swim.wire.fields import UNPACK_ERRORS, new_unpacker
 from swim.wire.keyring import Keyring
 from swim.wire.label import add_label, check_label, split_label
 from swim.wire.messages import Ack, ErrorReply, MessageType, NodeRecord, Ping, PushPull, User
@@ -211,7 +211,8 @@ class StreamParser:
 
     def _start_body(self) -> int:
         kind = self._buffer[0]
-        self._unpacker = self._new_unpacker()
+        config = self._codec.config
+        self._unpacker = new_unpacker(max(config.max_stream_bytes, config.max_decompressed_stream_bytes))
         self._unpacker.feed(memoryview(self._buffer)[1:])
         self._buffer = bytearray()
         return kind
@@ -237,7 +238,7 @@ class StreamParser:
                 value: object = self._unpacker.unpack()
             except msgpack.OutOfData:
                 yield from self._more()
-            except (ValueError, TypeError, RecursionError, OverflowError, msgpack.UnpackException) as error:
+            except UNPACK_ERRORS as error:
                 raise RemoteError("msgpack", type(error).__name__) from None
             else:
                 return value
@@ -257,8 +258,3 @@ class StreamParser:
         yield
         self._unpacker.feed(self._buffer)
         self._buffer = bytearray()
-
-    def _new_unpacker(self) -> msgpack.Unpacker:
-        config = self._codec.config
-        largest = max(config.max_stream_bytes, config.max_decompressed_stream_bytes)
-        return msgpack.Unpacker(max_buffer_size=largest, **UNPACK_OPTIONS)
