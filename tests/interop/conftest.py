@@ -32,10 +32,16 @@ class Pen:
     def alertmanager(self, name: str) -> Alertmanager:
         return self._keep(Alertmanager(self.directory, name))
 
-    def node(self, name: str, *, key: bytes | None = None, **changes: Any) -> OurNode:
-        """A node of ours on the local profile, in the test's own process."""
+    def node(self, name: str, *, key: bytes | None = None, profile: str = "local", **changes: Any) -> OurNode:
+        """A node of ours in the test's own process."""
         keys = () if key is None else (key,)
-        return OurNode(self._nursery, swim.Config.local(name=name, keys=keys, **changes))
+        preset = getattr(swim.Config, profile)
+        return OurNode(self._nursery, preset(name=name, keys=keys, **changes))
+
+    def plain_node(self, name: str) -> OurNode:
+        """A node of ours in a memberlist pool without Serf, with Alertmanager's timers."""
+        config = swim.Config.lan(name=name, delegate_version=0, push_pull_interval=60.0)
+        return OurNode(self._nursery, config)
 
     def _keep(self, peer: _PeerT) -> _PeerT:
         self._subprocesses.append(peer)

@@ -82,8 +82,6 @@ class SerfAgent(Subprocess):
         tags: Mapping[str, str] | None = None,
         key: bytes | None = None,
         profile: str = "local",
-        advertise: str | None = None,
-        settings: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(directory, name)
         self._options = ["-node", name, "-profile", profile]
@@ -91,12 +89,6 @@ class SerfAgent(Subprocess):
             self._options += ["-tag", "=".join(item)]
         if key is not None:
             self._options += ["-encrypt", base64.b64encode(key).decode()]
-        if advertise is not None:
-            self._options += ["-advertise", advertise]
-        if settings is not None:
-            file = directory / f"{name}.json"
-            file.write_text(json.dumps(settings))
-            self._options += ["-config-file", str(file)]
         self._rpc: SerfRpc | None = None
 
     @property
@@ -128,6 +120,10 @@ class SerfAgent(Subprocess):
         except (OSError, SerfRpcError):
             return False
         return True
+
+    def advertise(self, address: str) -> None:
+        """Tells others another address than its own from the next start on."""
+        self._options += ["-advertise", address]
 
     async def aclose(self) -> None:
         if self._rpc is not None:

@@ -1,0 +1,78 @@
+"""User events, queries, tags and name conflicts between real Serf agents and our nodes."""
+
+from __future__ import annotations
+
+import pytest
+import trio
+
+from tests.interop.conftest import Pen
+from tests.interop.door import Door
+from tests.interop.processes import eventually
+from tests.interop.watch import Watch
+
+pytestmark = [pytest.mark.peers, pytest.mark.slow]
+
+
+async def test_queries_of_serf_are_acked_directly_and_through_relays(pen: Pen) -> None:
+    s1, s2 = pen.serf("s1"), pen.serf("s2")
+    p1, p2 = pen.node("p1"), pen.node("p2")
+    everybody = {"s1", "s2", "p1", "p2"}
+    await s1.start()
+    for peer in (s2, p1, p2):
+        await peer.start(s1.address)
+    watch = Watch([s1, s2, p1, p2])
+    await watch.until_status("alive", everybody, 10)
+
+    for relay_factor in (0, 2):
+        answers = await s1.rpc.query("anything", b"payload", relay_factor=relay_factor)
+        assert sorted({answer.member for answer in answers if answer.kind == "ack"}) == sorted(everybody)
+    assert "Successfully contacted all live nodes" in await s2.command("reachability")
+    watch.only_failed()
+
+
+async def test_a_user_event_travels_from_serf_to_serf_through_our_node_alone(
+    pen: Pen, nursery: trio.Nursery
+) -> None:
+    p1 = pen.node("p1", profile="lan")
+    s1, s2 = pen.serf("s1", profile="lan"), pen.serf("s2", profile="lan")
+    doors = [Door(peer.address, allowed=[p1.address]) for peer in (s1, s2)]
+    for peer, door in zip((s1, s2), doors, strict=True):
+        await nursery.start(door.run)
+        peer.advertise(door.address)
+    await p1.start()
+    await s1.start(p1.address)
+    await s2.start(p1.address)
+    await Watch([s1, s2, p1]).until_status("alive", {"s1", "s2", "p1"}, 10)
+
+    await s1.rpc.event("deploy", b"42")
+    await eventually(lambda: "Received event: user-event: deploy" in s2.logs(), 5, describe=s2.logs)
+    assert all(door.turned_away for door in doors)
+
+
+async def test_tags_changed_on_either_side_are_seen_on_the_other(pen: Pen) -> None:
+    s1, p1 = pen.serf("s1", tags={"v": "1"}), pen.node("p1", tags={"v": "1"})
+    await s1.start()
+    await p1.start(s1.address)
+    await s1.rpc.set_tags({"v": "2"})
+    await p1.cluster.set_tags({"v": "3"})
+    await Watch([s1, p1]).until(
+        lambda members: (
+            {name: member.tags.get("v") for name, member in members.items()} == {"s1": "2", "p1": "3"}
+        ),
+        10,
+    )
+
+
+async def test_a_serf_agent_that_takes_our_name_has_to_go(pen: Pen) -> None:
+    s1, s2, p1 = pen.serf("s1"), pen.serf("s2"), pen.node("p1")
+    await s1.start()
+    await s2.start(s1.address)
+    await p1.start(s1.address)
+    watch = Watch([s1, s2, p1])
+    await watch.until_status("alive", {"s1", "s2", "p1"}, 10)
+
+    usurper = pen.serf("p1")
+    await usurper.start(s1.address)
+    await usurper.process.exited(60)
+    assert all((await peer.members())["p1"].address == p1.address for peer in watch.peers)
+    await watch.until_status("alive", {"s1", "s2", "p1"}, 10)

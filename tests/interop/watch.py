@@ -1,0 +1,50 @@
+"""Waiting for many peers to agree, and catching every wrong verdict on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+
+from tests.interop.peers import Peer, Seen
+from tests.interop.processes import eventually
+
+
+class Watch:
+    """Peers whose announcements are followed from the start to the end of a test."""
+
+    def __init__(self, peers: Sequence[Peer]) -> None:
+        self.peers = list(peers)
+        self._heard: dict[str, int] = {}
+
+    async def until(
+        self, holds: Callable[[dict[str, Seen]], bool], within: float, *, at: Collection[Peer] = ()
+    ) -> None:
+        """Waits until ``holds(members)`` at every peer, or at those given."""
+        views: dict[str, dict[str, Seen]] = {}
+
+        async def everywhere() -> bool:
+            for peer in at or self.peers:
+                views[peer.name] = await peer.members()
+                if not holds(views[peer.name]):
+                    return False
+            return True
+
+        await eventually(everywhere, within, describe=lambda: views)
+
+    async def until_status(
+        self, status: str, names: Collection[str], within: float, *, at: Collection[Peer] = ()
+    ) -> None:
+        """Waits until each of the members named has this status everywhere."""
+        await self.until(
+            lambda members: all(name in members and members[name].status == status for name in names),
+            within,
+            at=at,
+        )
+
+    def only_failed(self, *names: str) -> None:
+        """No peer announced as failed anybody but these members since the last call."""
+        for peer in self.peers:
+            failed = peer.failed()
+            heard = self._heard.get(peer.name, 0)
+            self._heard[peer.name] = len(failed)
+            wrong = set(failed[heard:]) - set(names)
+            assert not wrong, f"{peer.name} announced {wrong} as failed"
