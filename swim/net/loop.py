@@ -190,7 +190,7 @@ class Driver:
             except BlockingIOError:
                 return
             except OSError:
-                self.node.metrics.dropped("receive_error")
+                self.node.metrics.dropped("receive-error")
                 return
             receive_packet(now, data, source)
 
@@ -198,7 +198,7 @@ class Driver:
         try:
             self._transport.send(endpoint, data)
         except BlockingIOError:
-            self.node.metrics.dropped("send_buffer_full")
+            self.node.metrics.dropped("send-buffer-full")
         except (OSError, OverflowError) as error:
             self._send_failed = True
             self.node.send_failed(now, endpoint, str(error))

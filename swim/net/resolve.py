@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 import trio
 
 from swim.config import Config, split_host_port
+from swim.core.addresses import Address, parse_address
 from swim.core.output import Endpoint
 from swim.errors import ConfigError
 from swim.net.transport import Transport
@@ -65,18 +66,19 @@ class Lookups:
         self._report(address, endpoints, error)
 
     async def _endpoints(self, address: str) -> Sequence[Endpoint]:
-        host, port = split_host_port("address", _without_name(address), self._default_port)
-        literal = _literal(host)
-        if literal:
-            found: Sequence[Endpoint] = ((literal, port),)
+        parsed = parse_address(address, self._default_port)
+        if parsed.literal is not None:
+            found: Sequence[Endpoint] = (parsed.literal,)
         else:
             async with self._limit:
                 with trio.fail_after(self._timeout):
-                    found = await self._transport.resolve(host, port)
+                    found = await self._transport.resolve(parsed.host, parsed.port)
         own = _version(self._transport.endpoint[0])
         reachable = tuple(endpoint for endpoint in found if _version(endpoint[0]) == own)
         if not reachable:
-            raise ConfigError("address", f"{host} has no IPv{own} address, the family this node is bound to")
+            raise ConfigError(
+                "address", f"{parsed.host} has no IPv{own} address, the family this node is bound to"
+            )
         return reachable
 
 
@@ -92,8 +94,7 @@ async def choose_advertise(config: Config, transport: Transport) -> tuple[Endpoi
     bound_host, bound_port = transport.endpoint
     version = _version(bound_host)
     if config.advertise is not None:
-        host, port = split_host_port("advertise", config.advertise, 0)
-        return await _explicit(transport, host, port or bound_port, version), "set by advertise"
+        return await _explicit(config.advertise, transport), "set by advertise"
     if not ipaddress.ip_address(bound_host).is_unspecified:
         return transport.endpoint, "the bound address"
     outward = _outward_address(version)
@@ -123,33 +124,21 @@ def warn_if_exposed(config: Config, *endpoints: Endpoint) -> None:
         )
 
 
-async def _explicit(transport: Transport, host: str, port: int, version: int) -> Endpoint:
-    literal = _literal(host)
-    if literal:
-        return literal, port
+async def _explicit(advertise: str, transport: Transport) -> Endpoint:
+    bound_host, bound_port = transport.endpoint
+    version = _version(bound_host)
+    host, port = split_host_port("advertise", advertise, 0)
+    address = Address("", host, port or bound_port)
+    if address.literal is not None:
+        return address.literal
     try:
-        found = await transport.resolve(host, port)
+        found = await transport.resolve(host, address.port)
     except OSError as error:
         raise ConfigError("advertise", f"cannot resolve {host}: {error.strerror or error}") from None
     for endpoint in found:
         if _version(endpoint[0]) == version:
             return endpoint
     raise ConfigError("advertise", f"{host} has no IPv{version} address, the family this node is bound to")
-
-
-def _without_name(address: str) -> str:
-    name, slash, rest = address.partition("/")
-    if slash and not name:
-        raise ConfigError("address", f"{address!r} has an empty node name")
-    return rest if slash else address
-
-
-def _literal(host: str) -> str:
-    """The canonical text of a literal IP address, or "" for a name."""
-    try:
-        return str(ipaddress.ip_address(host))
-    except ValueError:
-        return ""
 
 
 def _version(host: str) -> int:

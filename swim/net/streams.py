@@ -13,6 +13,7 @@ import trio
 
 from swim.core.output import Close, Dial, Endpoint, Send, StreamAction, StreamEnd
 from swim.net.transport import Transport
+from swim.node import Accepted
 
 if TYPE_CHECKING:
     from swim.net.loop import Driver
@@ -24,6 +25,8 @@ _logger = logging.getLogger("swim.net")
 _READ_BYTES = 65_536
 _DRAIN_TIME = 1.0
 """Seconds for a peer to close after a reply: closing on unread bytes would destroy the reply (RST)."""
+_STREAMS_FACTOR = 3
+"""Inbound, outbound and still replying ones: each may be ``max_streams``."""
 _SHORTEST_BACK_OFF = 0.005
 _LONGEST_BACK_OFF = 1.0
 
@@ -79,19 +82,26 @@ class Streams:
             except OSError as error:
                 if error.errno == errno.ECONNABORTED:
                     continue
-                self._node.metrics.dropped("accept_error")
+                self._node.metrics.dropped("accept-error")
                 if back_off == _SHORTEST_BACK_OFF:
                     _logger.warning("cannot accept streams: %s", error.strerror)
                 await trio.sleep(back_off)
                 back_off = min(2 * back_off, _LONGEST_BACK_OFF)
                 continue
             back_off = _SHORTEST_BACK_OFF
-            accepted = self._driver.call(self._node.accept_stream, source)
+            accepted = self._admit(source)
             if accepted is None:
                 await trio.aclose_forcefully(stream)
                 continue
             opened = self._begin(accepted.stream_id, accepted.deadline)
             self._nursery.start_soon(self._to_end, opened, stream)
+
+    def _admit(self, source: Endpoint) -> Accepted | None:
+        """Asks the node, unless peers that don't read their replies hold too many streams already."""
+        if len(self._open) >= _STREAMS_FACTOR * self._node.config.max_streams:
+            self._node.metrics.dropped("replying-streams")
+            return None
+        return self._driver.call(self._node.accept_stream, source)
 
     def _begin(self, stream_id: int, deadline: float) -> _Open:
         opened = self._open[stream_id] = _Open(stream_id, trio.CancelScope(deadline=deadline))

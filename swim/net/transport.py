@@ -70,7 +70,7 @@ class SocketTransport:
     def __init__(self, packets: socket.socket, listener: socket.socket) -> None:
         self._packets = packets
         self._listener = trio.socket.from_stdlib_socket(listener)
-        self._zoned = packets.family == socket.AF_INET6
+        self._is_ipv6 = packets.family == socket.AF_INET6
         self._endpoint: Endpoint = packets.getsockname()[:2]
         self._buffer = bytearray(_LARGEST_PACKET_BYTES)
         self._view = memoryview(self._buffer)
@@ -108,7 +108,7 @@ class SocketTransport:
     def receive(self) -> tuple[bytes, Endpoint]:
         """One packet that already waits and its source."""
         size, source = self._packets.recvfrom_into(self._buffer)
-        if self._zoned:
+        if self._is_ipv6:
             return bytes(self._view[:size]), _without_zone(source)
         return bytes(self._view[:size]), source
 
@@ -126,9 +126,10 @@ class SocketTransport:
         return trio.SocketStream(accepted), _without_zone(source)
 
     async def connect(self, endpoint: Endpoint) -> trio.SocketStream:
-        """Opens a connection from an ephemeral port."""
-        family = socket.AF_INET6 if ":" in endpoint[0] else socket.AF_INET
-        connection = trio.socket.socket(family, socket.SOCK_STREAM)
+        """Opens a connection from an ephemeral port, in the address family of the bind."""
+        if (":" in endpoint[0]) != self._is_ipv6:
+            raise OSError(errno.EAFNOSUPPORT, os.strerror(errno.EAFNOSUPPORT))
+        connection = trio.socket.socket(self._packets.family, socket.SOCK_STREAM)
         try:
             await connection.connect(endpoint)
         except BaseException:

@@ -97,7 +97,7 @@ async def test_a_full_send_buffer_drops_and_counts(network: MemoryNetwork, autoj
         node.wishes.transmits.append(Transmit(PEER, b"x"))
         driver.call(node.join, ())
     assert node.named("send_failed") == []
-    assert node.metrics.counters["swim.dropped.send_buffer_full"] == 1
+    assert node.metrics.counters["swim.dropped.send-buffer-full"] == 1
 
 
 async def test_a_paused_node_stands_still_and_oversleeps(
@@ -179,7 +179,7 @@ async def test_lookups(network: MemoryNetwork, autojump_clock: MockClock) -> Non
         "six.example": ((), f"six.example {wrong_family}"),
         "gone.example": ((), "Name or service not known"),
         "10.0.0.5:": ((), "'10.0.0.5:' ends in ':' without a port"),
-        "/10.0.0.5": ((), "'/10.0.0.5' has an empty node name"),
+        "/10.0.0.5": ((), "'/10.0.0.5' has an empty node name before '/'"),
     }
     assert sorted(network.lookups) == ["gone.example", "seed.example", "six.example"]
 

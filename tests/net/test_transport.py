@@ -38,6 +38,13 @@ async def test_packets_and_streams_share_a_free_port(bind: str) -> None:
         two.close()
 
 
+async def test_the_other_address_family_is_not_dialled() -> None:
+    transport = await SocketTransport.bind("127.0.0.1:0")
+    with pytest.raises(OSError, match="family"):
+        await transport.connect(("::1", 7946))
+    transport.close()
+
+
 async def test_an_ipv6_node_leaves_the_same_ipv4_port_free() -> None:
     wide = await SocketTransport.bind("[::]:0")
     narrow = await SocketTransport.bind(f"127.0.0.1:{wide.endpoint[1]}")
