@@ -44,7 +44,6 @@ from swim.net.subscriptions import Subscription as Subscription
 from swim.net.transport import Transport as Transport
 from swim.node import NodeStats as NodeStats
 from swim.version import __version__ as __version__
-from swim.version import __version__ as __version__
 
 __all__ = [
     "Cluster",
@@ -80,7 +79,6 @@ __all__ = [
     "Transition",
     "Transport",
     "VersionTriple",
-    "__version__",
     "__version__",
     "default_name",
     "open_cluster",
