@@ -1,0 +1,139 @@
+"""A cluster that gossips with nobody: what ``swim.Cluster`` shows, over a table that the test fills."""
+
+# ruff: noqa: ASYNC109  the signatures are those of swim.Cluster
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import trio
+
+from swim import (
+    Config,
+    Endpoint,
+    ForceLeaveOutcome,
+    JoinOutcome,
+    JoinResult,
+    LocalError,
+    Member,
+    MemberEvent,
+    MemberJoined,
+    MemberStatus,
+    Metrics,
+    NodeStats,
+    Reason,
+    Subscription,
+    Transition,
+    VersionTriple,
+)
+
+GOSSIP_PORT = 4648
+
+
+def make_member(
+    name: str, *, gossip_port: int = GOSSIP_PORT, status: MemberStatus = MemberStatus.ALIVE, **tags: str
+) -> Member:
+    return Member(
+        name=name,
+        address="127.0.0.1",
+        port=gossip_port,
+        tags=tags,
+        status=status,
+        is_suspect=False,
+        incarnation=1,
+        protocol=VersionTriple(1, 5, 2),
+        delegate=VersionTriple(2, 5, 5),
+    )
+
+
+class FakeCluster:
+    """Joins any endpoint in ``reachable`` (its own too), resolves digits only, and refuses no force-leave."""
+
+    def __init__(self, config: Config, *, reachable: Sequence[Endpoint] = ()) -> None:
+        self.config = config
+        self.metrics = Metrics()
+        self.endpoint = self.advertised = ("127.0.0.1", GOSSIP_PORT)
+        self.started_at = 0.0
+        self.status = "running"
+        self.reachable = {self.endpoint, *reachable}
+        self.table = {config.name: make_member(config.name, **config.tags)}
+        self.log: dict[str, list[Transition]] = {}
+        self.subscriptions: list[Subscription] = []
+        self.broken: Exception | None = None
+
+    @property
+    def local(self) -> Member:
+        return self.table[self.config.name]
+
+    @property
+    def is_alone(self) -> bool:
+        return sum(member.status is MemberStatus.ALIVE for member in self.table.values()) <= 1
+
+    def add(self, member: Member) -> None:
+        previous = self.table.get(member.name)
+        self.table[member.name] = member
+        self._publish(MemberJoined(member, previous, Reason("claim"), sequence=len(self.log) + 1))
+        line = Transition(trio.current_time(), "unknown", str(member.status), 1, Reason("claim", "n9"))
+        self.log.setdefault(member.name, []).append(line)
+
+    def members(self) -> tuple[Member, ...]:
+        if self.broken:
+            raise self.broken
+        return tuple(reversed(self.table.values()))
+
+    def member(self, name: str) -> Member | None:
+        return self.table.get(name)
+
+    def history(self, name: str) -> tuple[Transition, ...]:
+        return tuple(self.log.get(name, ()))
+
+    def now(self) -> float:
+        return trio.current_time()
+
+    def stats(self) -> NodeStats:
+        failed = sum(member.status is MemberStatus.FAILED for member in self.table.values())
+        left = sum(member.status is MemberStatus.LEFT for member in self.table.values())
+        return NodeStats(len(self.table), failed, left, 0, 1, 1, 1, 0, 0, 0, bool(self.config.keys))
+
+    async def join(self, addresses: Sequence[str], *, timeout: float | None = None) -> JoinResult:
+        if self.status != "running":
+            raise LocalError("Serf can't Join after Leave or Shutdown")
+        return JoinResult(tuple(self._dial(address) for address in addresses))
+
+    async def leave(self, *, timeout: float | None = None) -> None:
+        self.status = "left"
+        self.table[self.config.name] = replace(self.local, status=MemberStatus.LEFT)
+
+    async def force_leave(
+        self, name: str, *, prune: bool = False, timeout: float | None = None
+    ) -> ForceLeaveOutcome:
+        member = self.table.get(name)
+        if member is None:
+            return ForceLeaveOutcome.UNKNOWN
+        if member is self.local:
+            return ForceLeaveOutcome.REFUTED
+        if member.status is MemberStatus.ALIVE:
+            raise TimeoutError(f"force-leave of {name}: no outcome within {timeout:g} s")
+        if prune:
+            del self.table[name]
+            return ForceLeaveOutcome.PRUNED
+        self.table[name] = replace(member, status=MemberStatus.LEFT)
+        return ForceLeaveOutcome.LEFT
+
+    def events(self) -> Subscription:
+        self.subscriptions.append(Subscription(self.config.event_buffer_size))
+        return self.subscriptions[-1]
+
+    def _publish(self, event: MemberEvent) -> None:
+        for subscription in self.subscriptions:
+            subscription.put(event)
+
+    def _dial(self, address: str) -> JoinOutcome:
+        host, _, port = address.partition(":")
+        if not host.replace(".", "").isdigit() or not (port or "1").isdigit() or int(port or 1) > 65535:
+            return JoinOutcome(address, None, f"failed to resolve {address}: no such host")
+        endpoint = (host, int(port or GOSSIP_PORT))
+        if endpoint in self.reachable:
+            return JoinOutcome(address, endpoint)
+        return JoinOutcome(address, endpoint, f"failed to join {host}:{endpoint[1]}: connection refused")

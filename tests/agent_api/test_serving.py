@@ -1,0 +1,140 @@
+"""Where an application can live: on its own port, under a prefix of another one; and its settings."""
+
+from __future__ import annotations
+
+import contextlib
+from functools import partial
+from typing import Any
+
+import pytest
+import trio
+import trio.testing
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from agent_api import AgentSettings, create_app, serve
+from swim import ConfigError
+from tests.agent_api.fakes import FakeCluster
+from tests.agent_api.http import Agent
+
+
+async def test_mounted_in_another_application(cluster: FakeCluster) -> None:
+    outer = Starlette(routes=[Mount("/cluster/a", create_app(cluster))])
+    async with trio.open_nursery() as nursery:
+        endpoint = await nursery.start(serve, outer, AgentSettings(http="127.0.0.1:0"))
+        agent = Agent(cluster, endpoint)
+        assert (await agent.get("/cluster/a/v1/agent/members")).json()["ServerName"] == "n1"
+        assert (await agent.get("/cluster/a/v1/agent/members/")).status == 404
+        assert (await agent.put("/cluster/a/v1/agent/members")).text == "Invalid method"
+        nursery.cancel_scope.cancel()
+
+
+async def test_applications_do_not_share_state(cluster: FakeCluster) -> None:
+    outer = Starlette(routes=[Mount("/a", create_app(cluster)), Mount("/b", create_app(cluster))])
+    async with trio.open_nursery() as nursery:
+        endpoint = await nursery.start(serve, outer, AgentSettings(http="127.0.0.1:0"))
+        agent = Agent(cluster, endpoint)
+        await agent.put("/a/v1/agent/servers?address=1.2.3.4:5")
+        assert (await agent.get("/a/v1/agent/servers")).json() == ["1.2.3.4:5"]
+        assert (await agent.get("/b/v1/agent/servers")).json() == ["127.0.0.1:4647"]
+        nursery.cancel_scope.cancel()
+
+
+async def test_ipv6(cluster: FakeCluster) -> None:
+    async with trio.open_nursery() as nursery:
+        endpoint = await nursery.start(serve, cluster, AgentSettings(http="[::1]:0"))
+        assert endpoint[0] == "::1"
+        config = (await Agent(cluster, endpoint).get("/v1/agent/self")).json()["config"]
+        assert config["AdvertiseAddrs"]["HTTP"] == f"[::1]:{endpoint[1]}"
+        nursery.cancel_scope.cancel()
+
+
+async def test_port_in_use(agent: Agent, cluster: FakeCluster) -> None:
+    port = agent.endpoint[1]
+    with pytest.raises(ConfigError) as refusal:
+        await serve(cluster, AgentSettings(http=f"127.0.0.1:{port}"))
+    assert str(refusal.value) == f"http: port {port} on 127.0.0.1 is in use; choose another with --http"
+
+
+async def test_address_of_another_machine(cluster: FakeCluster) -> None:
+    with pytest.raises(ConfigError, match=r"^http: cannot listen on 192\.0\.2\.1:1"):
+        await serve(cluster, AgentSettings(http="192.0.2.1:1"))
+
+
+async def test_a_body_too_large_to_discard_ends_the_connection(agent: Agent) -> None:
+    tasks = trio.lowlevel.current_statistics().tasks_living
+    request = b"PUT /v1/agent/join HTTP/1.1\r\nHost: a\r\nContent-Length: 10000000\r\n\r\n"
+    async with await trio.open_tcp_stream(*agent.endpoint) as stream:
+        with trio.fail_after(5), contextlib.suppress(trio.BrokenResourceError):
+            await stream.send_all(request + b"x" * 9_999_999)
+    with trio.fail_after(5):
+        while trio.lowlevel.current_statistics().tasks_living > tasks:
+            await trio.lowlevel.checkpoint()
+
+
+async def test_connections_are_kept_for_several_requests(agent: Agent) -> None:
+    body = b"x" * 200_000
+    head = b"PUT /v1/agent/join HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(body)
+    async with await trio.open_tcp_stream(*agent.endpoint) as stream:
+        for _ in range(3):
+            await stream.send_all(head)
+            await trio.testing.wait_all_tasks_blocked()
+            await stream.send_all(body)
+            received = b""
+            with trio.fail_after(5):
+                while not received.endswith(b"missing address to join"):
+                    received += await stream.receive_some()
+            assert received.startswith(b"HTTP/1.1 400")
+
+
+async def test_cancelling_stops_serving(cluster: FakeCluster) -> None:
+    async with trio.open_nursery() as nursery:
+        endpoint = await nursery.start(partial(serve, cluster, AgentSettings(http="127.0.0.1:0")))
+        nursery.cancel_scope.cancel()
+    with pytest.raises(OSError, match="failed"):
+        await trio.open_tcp_stream(*endpoint)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("http", "4646"),
+        ("http", "127.0.0.1:"),
+        ("http", "127.0.0.1:65536"),
+        ("http", ":4646"),
+        ("http", "::1:4646"),
+        ("http", "[::1:4646"),
+        ("region", ""),
+        ("datacenter", ""),
+        ("rpc_port", 0),
+        ("bootstrap_expect", -1),
+        ("retry_interval", -1.0),
+        ("log_level", "loud"),
+        ("http_api_response_headers", {"X Y": "z"}),
+        ("http_api_response_headers", {"X": "a\r\nSet-Cookie: b"}),
+    ],
+)
+def test_settings_name_the_field(field: str, value: Any) -> None:
+    settings: dict[str, Any] = {field: value}
+    with pytest.raises(ConfigError) as refusal:
+        AgentSettings(**settings)
+    assert refusal.value.field == field
+
+
+def test_an_agent_needs_a_role() -> None:
+    with pytest.raises(ConfigError, match="cannot both be off"):
+        AgentSettings(server_enabled=False, client_enabled=False)
+
+
+@pytest.mark.parametrize(
+    ("settings", "name", "expected"),
+    [
+        ({}, "n1.global", "n1"),
+        ({}, "n1", "n1"),
+        ({"region": "eu"}, "n1.global", "n1.global"),
+        ({"node_name": "x"}, "n1.global", "x"),
+        ({}, ".global", ".global"),
+    ],
+)
+def test_server_name(settings: dict[str, Any], name: str, expected: str) -> None:
+    assert AgentSettings(**settings).server_name(name) == expected

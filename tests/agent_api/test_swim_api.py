@@ -1,0 +1,175 @@
+"""``/v1/swim``, through the blocking client that the commands use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import trio
+
+from agent_api.client import AgentClient, AgentError, AgentTimeout, AgentUnreachable
+from swim import ConfigError, MemberStatus
+from tests.agent_api.fakes import FakeCluster, make_member
+from tests.agent_api.http import Agent, served
+
+
+@pytest.fixture
+def ask(agent: Agent) -> Callable[..., Any]:
+    """Calls a method of a client of ``agent`` in a thread."""
+    client = AgentClient("http://{}:{}".format(*agent.endpoint))
+
+    async def call(method: str, *args: Any, **kwargs: Any) -> Any:
+        return await trio.to_thread.run_sync(lambda: getattr(client, method)(*args, **kwargs))
+
+    return call
+
+
+async def test_members(ask: Callable[..., Any], cluster: FakeCluster) -> None:
+    cluster.add(make_member("a", status=MemberStatus.FAILED))
+    first, second = await ask("members")
+    assert (first["name"], second["name"]) == ("a", "n1.global")
+    assert first == {
+        "name": "a", "address": "127.0.0.1", "port": 4648, "status": "failed", "is_suspect": False,
+        "incarnation": 1, "tags": {}, "protocol": [1, 5, 2], "delegate": [2, 5, 5],
+    }  # fmt: skip
+
+
+async def test_info(ask: Callable[..., Any], cluster: FakeCluster) -> None:
+    cluster.metrics.count("memberlist.udp.sent", 7)
+    info = await ask("info")
+    assert info["name"] == "n1.global"
+    assert (info["status"], info["is_alone"], info["encrypted"]) == ("running", True, False)
+    assert (info["endpoint"], info["advertised"]) == ("127.0.0.1:4648", "127.0.0.1:4648")
+    assert info["stats"]["members"] == 1
+    assert info["metrics"]["counters"] == {"memberlist.udp.sent": 7}
+
+
+async def test_join(ask: Callable[..., Any], cluster: FakeCluster) -> None:
+    assert await ask("join", ["127.0.0.1:4648", "nope"]) == {
+        "joined": 1,
+        "addresses": [
+            {"address": "127.0.0.1:4648", "ok": True, "error": ""},
+            {"address": "nope", "ok": False, "error": "failed to resolve nope: no such host"},
+        ],
+    }
+    with pytest.raises(AgentError, match="missing address to join") as refusal:
+        await ask("join", [])
+    assert refusal.value.status == 400
+    await cluster.leave()
+    with pytest.raises(AgentError, match="can't Join after Leave") as refusal:
+        await ask("join", ["127.0.0.1:4648"])
+    assert refusal.value.status == 409
+
+
+async def test_force_leave(ask: Callable[..., Any], cluster: FakeCluster) -> None:
+    cluster.add(make_member("alive"))
+    cluster.add(make_member("ä&b c", status=MemberStatus.FAILED))
+    assert await ask("force_leave", "ä&b c") == {"node": "ä&b c", "outcome": "left"}
+    assert await ask("force_leave", "ä&b c", prune=True) == {"node": "ä&b c", "outcome": "pruned"}
+    with pytest.raises(AgentError, match="no member named 'ä&b c'") as refusal:
+        await ask("force_leave", "ä&b c")
+    assert refusal.value.status == 404
+    with pytest.raises(AgentError, match="no outcome") as refusal:
+        await ask("force_leave", "alive")
+    assert refusal.value.status == 504
+    with pytest.raises(AgentError, match="missing node"):
+        await ask("force_leave", "")
+
+
+async def test_why(ask: Callable[..., Any], cluster: FakeCluster) -> None:
+    cluster.add(make_member("b"))
+    why = await ask("why", "b")
+    (line,) = why["history"]
+    assert (why["name"], why["member"]["status"]) == ("b", "alive")
+    assert (line["before"], line["after"], line["cause"], line["accuser"]) == (
+        "unknown",
+        "alive",
+        "claim",
+        "n9",
+    )
+    assert 0 <= line["age"] < 60
+    with pytest.raises(AgentError) as refusal:
+        await ask("why", "nobody")
+    assert refusal.value.status == 404
+    with pytest.raises(AgentError, match="missing name"):
+        await ask("why", "")
+
+
+async def test_leave_is_answered_before_the_agent_is_told(cluster: FakeCluster) -> None:
+    told = trio.Event()
+    async with served(cluster, on_leave=told.set) as agent:
+        assert (await agent.put("/v1/swim/leave")).json() == {"left": True}
+        assert cluster.status == "left"
+        with trio.fail_after(5):
+            await told.wait()
+
+
+async def test_events(agent: Agent, cluster: FakeCluster) -> None:
+    client = AgentClient("http://{}:{}".format(*agent.endpoint))
+    events = client.events()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_add_once_subscribed, cluster)
+        event = await trio.to_thread.run_sync(next, events)
+    assert (event["event"], event["member"]["name"], event["cause"]) == ("MemberJoined", "b", "claim")
+    for subscription in cluster.subscriptions:
+        subscription.close()
+    assert await trio.to_thread.run_sync(list, events) == []
+
+
+async def _add_once_subscribed(cluster: FakeCluster) -> None:
+    with trio.fail_after(5):
+        while not cluster.subscriptions:
+            await trio.lowlevel.checkpoint()
+    cluster.add(make_member("b"))
+
+
+async def test_a_reader_of_events_that_goes_away_is_forgotten(agent: Agent, cluster: FakeCluster) -> None:
+    def handlers() -> int:
+        return trio.lowlevel.current_statistics().tasks_living
+
+    before = handlers()
+    async with await trio.open_tcp_stream(*agent.endpoint) as stream:
+        await stream.send_all(b"GET /v1/swim/events HTTP/1.1\r\nHost: agent\r\n\r\n")
+        received = b""
+        while b"{}\n" not in received:
+            received += await stream.receive_some()
+        assert handlers() > before
+    with trio.fail_after(5):
+        while handlers() > before:
+            await trio.lowlevel.checkpoint()
+
+
+# -- the client against agents that are not there
+
+
+async def test_unreachable_agent() -> None:
+    (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    host, port = listener.socket.getsockname()
+    await listener.aclose()
+    with pytest.raises(AgentUnreachable, match=f"cannot reach an agent at http://{host}:{port}: .*refused"):
+        await trio.to_thread.run_sync(AgentClient(f"{host}:{port}").members)
+
+
+async def test_silent_agent() -> None:
+    (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    async with listener:
+        client = AgentClient("{}:{}".format(*listener.socket.getsockname()), timeout=0.01)
+        with pytest.raises(AgentTimeout, match=r"within 0\.01 s"):
+            await trio.to_thread.run_sync(client.members)
+
+
+async def test_something_else_than_an_agent(agent: Agent) -> None:
+    client = AgentClient("http://{}:{}/elsewhere".format(*agent.endpoint))
+    with pytest.raises(AgentError, match="the agent answered 404"):
+        await trio.to_thread.run_sync(client.members)
+
+
+@pytest.mark.parametrize(
+    "address", ["https://127.0.0.1:1", "unix:///x", "http://", "http://h:x", "http://[::1"]
+)
+def test_addresses_the_client_refuses(address: str) -> None:
+    with pytest.raises(ConfigError) as refusal:
+        AgentClient(address)
+    assert refusal.value.field == "address"
