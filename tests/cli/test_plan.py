@@ -1,0 +1,125 @@
+"""From flags, environment and file to what the agent starts."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import click
+import pytest
+
+from swim import ConfigError, __version__
+from swim.cli.agent_options import OPTIONS, Option, options, settings_of
+from swim.cli.agent_plan import AgentPlan, plan_of
+
+
+def planned(*arguments: str) -> AgentPlan:
+    @click.command()
+    @options
+    @click.pass_context
+    def command(ctx: click.Context, /, **_: object) -> AgentPlan:
+        return plan_of(settings_of(ctx))
+
+    plan = command.main(arguments, standalone_mode=False)
+    assert isinstance(plan, AgentPlan)
+    return plan
+
+
+@dataclass
+class File:
+    path: Path
+    arguments: tuple[str, str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.arguments = ("--config", str(self.path))
+
+    def write(self, text: str) -> None:
+        self.path.write_text(text)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> File:
+    return File(tmp_path / "agent.toml")
+
+
+def test_defaults() -> None:
+    plan = planned("--name", "a")
+    assert (plan.config.bind, plan.api.http, plan.serves_http) == ("127.0.0.1:4648", "127.0.0.1:4646", True)
+    assert plan.config == plan.config.lan(name="a", bind="127.0.0.1:4648", tags={"build": __version__})
+    assert (plan.api.region, plan.api.datacenter, plan.api.node_name) == ("global", "dc1", "a")
+    assert (plan.log_level, plan.log_format, plan.data_dir, plan.join) == ("info", "text", None, ())
+
+
+def test_flag_over_environment_over_file(file: File, monkeypatch: pytest.MonkeyPatch) -> None:
+    file.write('name = "file"\nlabel = "file"\nregion = "file"\n')
+    monkeypatch.setenv("SWIM_CONFIG", str(file.path))
+    monkeypatch.setenv("SWIM_NAME", "variable")
+    monkeypatch.setenv("SWIM_LABEL", "variable")
+    plan = planned("--name", "flag")
+    assert (plan.config.name, plan.config.label, plan.api.region) == ("flag", "variable", "file")
+
+
+@pytest.mark.parametrize("option", OPTIONS, ids=lambda option: option.name)
+def test_every_flag_has_a_key_in_the_file(option: Option, file: File) -> None:
+    value = {"switch": "true", "number": "2", "list": '["a=b"]'}.get(option.kind, '"x"')
+    if option.choices and option.kind == "text":
+        value = f'"{option.choices[0]}"'
+    file.write(f"{option.name} = {value}\n")
+    try:
+        planned("--name", "a", *file.arguments)
+    except ConfigError as error:
+        assert "unknown key" not in str(error)
+
+
+def test_exclusive_options_of_a_higher_layer_replace_those_of_a_lower(file: File) -> None:
+    key = base64.b64encode(bytes(16)).decode()
+    file.write('no_http = true\nkey_file = "/nowhere"\n')
+    plan = planned(*file.arguments, "--http", "127.0.0.1:0", "--encrypt", key)
+    assert plan.serves_http
+    assert plan.config.keys == (bytes(16),)
+
+
+def test_gossip_table_reaches_the_config(file: File) -> None:
+    file.write(
+        'profile = "wan"\n[gossip]\nprobe_interval = 7\nindirect_checks = 2\nenable_compression = false\n'
+        'cidrs_allowed = ["127.0.0.0/8"]\nseeds = ["a:1"]\n[gossip.tags]\nrole = "db"\nbuild = "mine"\n'
+    )
+    config = planned(*file.arguments, "--tag", "role=web").config
+    assert (config.probe_interval, config.indirect_checks, config.enable_compression) == (7, 2, False)
+    assert config.gossip_interval == 0.5
+    assert (config.seeds, config.cidrs_allowed) == (("a:1",), ("127.0.0.0/8",))
+    assert config.tags == {"role": "web", "build": "mine"}
+
+
+def test_tags_of_region_datacenter_and_rpc_port() -> None:
+    plan = planned("--region", "eu", "--datacenter", "dc2", "--rpc-port", "5000", "--tag", "dc=mine")
+    assert plan.config.tags == {
+        "build": __version__,
+        "region": "eu",
+        "dc": "mine",
+        "port": "5000",
+        "rpc_addr": "127.0.0.1",
+    }
+    assert (plan.api.region, plan.api.datacenter, plan.api.rpc_port) == ("eu", "dc2", 5000)
+
+
+def test_name_with_region() -> None:
+    plan = planned("--name", "n1", "--name-with-region")
+    assert (plan.config.name, plan.api.node_name) == ("n1.global", "n1")
+
+
+@pytest.mark.parametrize(
+    ("text", "bind"), [("::1", "[::1]:4648"), ("[::1]:9", "[::1]:9"), ("localhost", "localhost:4648")]
+)
+def test_bind_without_a_port_takes_the_agents_own(text: str, bind: str) -> None:
+    assert planned("--name", "a", "--bind", text).config.bind == bind
+
+
+def test_an_error_names_where_the_value_came_from(file: File, monkeypatch: pytest.MonkeyPatch) -> None:
+    file.write('retry_join = ["a:b"]\n')
+    with pytest.raises(ConfigError, match="agent.toml: retry_join"):
+        planned(*file.arguments)
+    monkeypatch.setenv("SWIM_RETRY_JOIN", "a:b")
+    with pytest.raises(ConfigError, match="SWIM_RETRY_JOIN"):
+        planned()

@@ -1,0 +1,176 @@
+"""The commands that ask an agent: their output, their exit codes, and where they look for it."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from tests.cli.conftest import InProcess
+from tests.cli.fake_agent import FakeAgent, fake_agent
+
+WEB = {
+    "name": "web-1",
+    "address": "127.0.0.1",
+    "port": 4648,
+    "status": "alive",
+    "is_suspect": False,
+    "incarnation": 3,
+    "tags": {"role": "web", "build": "1"},
+    "protocol": [1, 5, 2],
+    "delegate": [2, 5, 5],
+}
+SICK = WEB | {"name": "db\x1b[31m", "address": "::1", "is_suspect": True, "tags": {}}
+
+
+@pytest.fixture
+def agent() -> Iterator[FakeAgent]:
+    with fake_agent() as running:
+        running.answers["/v1/swim/members"] = (200, {"members": [WEB, SICK]})
+        yield running
+
+
+def test_members_is_a_table(swim: InProcess, agent: FakeAgent) -> None:
+    code, out, err = swim("members", "--address", agent.url)
+    assert (code, err) == (0, "")
+    header, web, sick = out.splitlines()
+    assert header.split() == ["NAME", "ADDRESS", "STATUS", "TAGS"]
+    assert web.split() == ["web-1", "127.0.0.1:4648", "alive", "build=1,role=web"]
+    assert "[::1]:4648" in sick
+    assert "alive (suspect)" in sick
+
+
+def test_control_characters_from_the_network_stay_out_of_the_terminal(
+    swim: InProcess, agent: FakeAgent
+) -> None:
+    for arguments in ((), ("--plain",), ("--json",)):
+        assert "\x1b" not in swim("members", *arguments, "--address", agent.url).out
+
+
+def test_members_plain_is_tab_separated(swim: InProcess, agent: FakeAgent) -> None:
+    out = swim("members", "--plain", "--address", agent.url).out
+    assert out.splitlines()[0] == "web-1\t127.0.0.1:4648\talive\tbuild=1,role=web"
+
+
+@pytest.mark.parametrize("arguments", [("--json", "members"), ("members", "--json")])
+def test_global_options_stand_before_or_after(
+    swim: InProcess, agent: FakeAgent, arguments: tuple[str, ...]
+) -> None:
+    code, out, _ = swim("--address", agent.url, *arguments)
+    assert code == 0
+    assert json.loads(out) == {"members": [WEB, SICK]}
+
+
+def test_the_address_after_the_command_wins(swim: InProcess, agent: FakeAgent) -> None:
+    assert swim("--address", "http://127.0.0.1:1", "members", "--address", agent.url).code == 0
+
+
+def test_addresses_from_the_environment(
+    swim: InProcess, agent: FakeAgent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NOMAD_ADDR", agent.url)
+    assert swim("members").code == 0
+    monkeypatch.setenv("SWIM_ADDRESS", "http://127.0.0.1:1")
+    assert swim("members").code == 4
+
+
+def test_nobody_there_is_4(swim: InProcess) -> None:
+    code, out, err = swim("members", "--address", "http://127.0.0.1:1")
+    assert (code, out) == (4, "")
+    assert err.count("\n") == 1
+    assert "http://127.0.0.1:1" in err
+
+
+def test_no_answer_is_5(swim: InProcess) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        code, _, err = swim("members", "--address", address, "--timeout", "50ms")
+    assert code == 5
+    assert "0.05 s" in err
+
+
+def test_something_else_answers(swim: InProcess, agent: FakeAgent) -> None:
+    agent.answers["/v1/swim/members"] = (200, "<html>")
+    assert swim("members", "--address", agent.url).code == 4
+
+
+def test_join_counts_and_complains(swim: InProcess, agent: FakeAgent) -> None:
+    outcomes = [
+        {"address": "a", "ok": True, "error": ""},
+        {"address": "b", "ok": False, "error": "failed to join b: connection refused"},
+    ]
+    agent.answers["/v1/swim/join"] = (200, {"joined": 1, "addresses": outcomes})
+    code, out, err = swim("join", "a", "b", "--address", agent.url)
+    assert (code, out) == (0, "joined 1 of 2 addresses\n")
+    assert err == "swim: failed to join b: connection refused\n"
+    assert agent.asked == [("PUT", "/v1/swim/join", {"address": ["a", "b"]})]
+
+
+@pytest.mark.parametrize(("why", "code"), [("connection refused", 1), ("timed out", 5)])
+def test_join_that_reaches_nobody_fails(swim: InProcess, agent: FakeAgent, why: str, code: int) -> None:
+    outcomes = [{"address": "b", "ok": False, "error": f"failed to join b: {why}"}]
+    agent.answers["/v1/swim/join"] = (200, {"joined": 0, "addresses": outcomes})
+    result = swim("join", "b", "--json", "--address", agent.url)
+    assert result.code == code
+    assert json.loads(result.out)["joined"] == 0
+    assert result.err == f"swim: failed to join b: {why}\n"
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome", "code"),
+    [
+        ((200, {"node": "x", "outcome": "left"}), "left", 0),
+        ((200, {"node": "x", "outcome": "already-left"}), "already-left", 0),
+        ((200, {"node": "x", "outcome": "pruned"}), "pruned", 0),
+        ((200, {"node": "x", "outcome": "refuted"}), "refuted", 6),
+        ((404, "no member named 'x'"), "unknown", 3),
+    ],
+)
+def test_force_leave_tells_which_case_applied(
+    swim: InProcess, agent: FakeAgent, answer: tuple[int, object], outcome: str, code: int
+) -> None:
+    agent.answers["/v1/swim/force-leave"] = answer
+    result = swim("force-leave", "x", "--json", "--address", agent.url)
+    assert result.code == code
+    assert json.loads(result.out) == {"node": "x", "outcome": outcome}
+
+
+def test_why_lists_transitions_and_unknown_is_3(swim: InProcess, agent: FakeAgent) -> None:
+    entry = {
+        "at": 10.0,
+        "age": 2.5,
+        "before": "suspect",
+        "after": "failed",
+        "incarnation": 7,
+        "cause": "suspicion-expired",
+        "accuser": "web-2",
+        "detail": "",
+    }
+    agent.answers["/v1/swim/why"] = (200, {"name": "db", "member": None, "history": [entry]})
+    out = swim("why", "db", "--address", agent.url).out
+    for cell in ("2.5 s ago", "suspect -> failed", "7", "suspicion-expired", "web-2"):
+        assert cell in out
+    agent.answers["/v1/swim/why"] = (404, "no member named 'db'")
+    assert swim("why", "db", "--address", agent.url).code == 3
+
+
+def test_info_is_flat_for_people(swim: InProcess, agent: FakeAgent) -> None:
+    document = {"name": "web-1", "encrypted": True, "seeds": ["a", "b"], "stats": {"members": 2}}
+    agent.answers["/v1/swim/info"] = (200, document)
+    out = swim("info", "--plain", "--address", agent.url).out
+    assert out.splitlines() == ["name\tweb-1", "encrypted\ttrue", "seeds\ta,b", "stats.members\t2"]
+    assert json.loads(swim("info", "--json", "--address", agent.url).out) == document
+
+
+def test_leave(swim: InProcess, agent: FakeAgent) -> None:
+    agent.answers["/v1/swim/leave"] = (200, {"left": True})
+    assert swim("leave", "--address", agent.url).out == "left the cluster\n"
+    assert agent.asked[-1][:2] == ("PUT", "/v1/swim/leave")
+
+
+@pytest.mark.parametrize(("status", "code"), [(403, 6), (409, 6), (500, 1)])
+def test_refusals_keep_the_agents_words(swim: InProcess, agent: FakeAgent, status: int, code: int) -> None:
+    agent.answers["/v1/swim/members"] = (status, "because")
+    assert swim("members", "--address", agent.url) == (code, "", "swim: because\n")

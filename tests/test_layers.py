@@ -1,0 +1,103 @@
+"""Which module may import which: the layers of the architecture, and no I/O below the driver."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+import pytest
+
+from tests.source import PACKAGES, python_files, tree_of
+
+LEAVES = ("swim.config", "swim.errors", "swim.events", "swim.metrics", "swim.version")
+LAYERS = ("swim.wire", "swim.core", "swim.serf", "swim.node", "swim.log", "swim.net", "swim.cli")
+PURE = ("swim.wire", "swim.core", "swim.serf", "swim.node")
+IMPURE_MODULES = ("asyncio", "os", "secrets", "socket", "subprocess", "threading", "time", "trio")
+
+
+def module_of(path: str) -> str:
+    return path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
+def within(module: str, *packages: str) -> bool:
+    return any(module == package or module.startswith(f"{package}.") for package in packages)
+
+
+def imports_of(path: str) -> Iterator[tuple[str, int]]:
+    """Every imported module as a dotted name (``from a.b import c`` gives ``a.b.c``), with its line."""
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, node.lineno) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{path}:{node.lineno} is a relative import"
+            yield from ((f"{node.module}.{alias.name}", node.lineno) for alias in node.names)
+
+
+def allowed(module: str, imported: str) -> bool:
+    """May ``module`` import ``imported``? Only imports of our own packages are judged."""
+    if not within(imported, *PACKAGES) or within(imported, *LEAVES):
+        return not (within(module, *LEAVES) and within(imported, "agent_api", "sims"))
+    if within(module, *LEAVES):
+        return False
+    if within(module, "agent_api"):
+        return within(imported, "agent_api") or (within(imported, "swim") and not within(imported, *LAYERS))
+    if within(module, "sims.bench"):
+        return True
+    if within(module, "sims"):
+        return within(imported, "sims", *PURE)
+    if within(module, "swim.cli", "swim.__main__"):
+        return within(imported, "swim", "agent_api", "sims")
+    if module == "swim":
+        return within(imported, "swim") and not within(imported, "swim.cli")
+    layer = next(index for index, name in enumerate(LAYERS) if within(module, name))
+    return within(imported, *LAYERS[: layer + 1])
+
+
+@pytest.mark.parametrize("path", python_files(*PACKAGES))
+def test_imports_point_down(path: str) -> None:
+    module = module_of(path)
+    wrong = [f"{path}:{line} imports {name}" for name, line in imports_of(path) if not allowed(module, name)]
+    assert not wrong
+
+
+@pytest.mark.parametrize("path", [path for path in python_files("swim") if within(module_of(path), *PURE)])
+def test_pure_layers_do_no_io(path: str) -> None:
+    wrong = [
+        f"{path}:{line} imports {name}" for name, line in imports_of(path) if within(name, *IMPURE_MODULES)
+    ]
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "random":
+            if node.attr != "Random":
+                wrong.append(f"{path}:{node.lineno} uses random.{node.attr}")
+        elif isinstance(node, ast.ImportFrom) and node.module == "random":
+            wrong += [
+                f"{path}:{node.lineno} imports random.{a.name}" for a in node.names if a.name != "Random"
+            ]
+    assert not wrong
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in python_files("sims") if not path.startswith("sims/bench/")]
+)
+def test_simulator_needs_no_trio(path: str) -> None:
+    wrong = [
+        f"{path}:{line} imports {name}" for name, line in imports_of(path) if within(name, "trio", "asyncio")
+    ]
+    assert not wrong
+
+
+@pytest.mark.parametrize(
+    ("module", "imported"),
+    [
+        ("swim.core.probe", "swim.serf.tags"),
+        ("swim.wire.packet", "swim.core.member"),
+        ("swim.node", "swim.net.loop"),
+        ("swim.net.loop", "swim.cli.main"),
+        ("agent_api.routes", "swim.net.cluster"),
+        ("sims.world", "swim.net.loop"),
+        ("swim.config", "swim.node"),
+        ("swim", "swim.cli"),
+    ],
+)
+def test_the_rule_itself_refuses(module: str, imported: str) -> None:
+    assert not allowed(module, imported)
