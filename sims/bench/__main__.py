@@ -9,8 +9,9 @@ import sys
 from collections.abc import Sequence
 
 from sims.bench.engines import ENGINES
+from sims.bench.options import Options
 from sims.bench.report import document, table
-from sims.bench.scenarios import SCENARIOS, Options
+from sims.bench.scenarios import SCENARIOS
 
 __all__ = ["main"]
 

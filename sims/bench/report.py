@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from typing import Any, NamedTuple
 
-from sims.bench.scenarios import Samples
+from sims.bench.options import Samples
 
 __all__ = ["TARGETS", "Target", "document", "table"]
 

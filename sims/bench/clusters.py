@@ -1,0 +1,55 @@
+"""Fleets brought up and kept going, and samples taken from them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from sims.bench.engines import Engine
+from sims.bench.fleet import Fleet, progress
+from sims.bench.options import Options, Samples
+
+__all__ = ["JOIN_TIMEOUT", "SETTLE_SECONDS", "add", "joined_fleet", "pump_all", "say", "start_all"]
+
+JOIN_TIMEOUT = 120.0
+SETTLE_SECONDS = 10.0
+
+
+def start_all(fleet: Fleet, options: Options) -> None:
+    """Starts the agents, which don't know each other yet."""
+    progress(f"starting {options.nodes} {fleet.engine.name} agents, {options.profile} profile")
+    fleet.start(options.nodes)
+
+
+def joined_fleet(engine: Engine, options: Options, *, nice: int = 0) -> Fleet:
+    """A running fleet, a context manager, in which everybody knows everybody."""
+    fleet = Fleet(engine, options.profile, nice=nice)
+    try:
+        start_all(fleet, options)
+        fleet.join_storm()
+        if not fleet.pump(fleet.is_complete, JOIN_TIMEOUT):
+            raise SystemExit(f"the {engine.name} agents did not all find each other in {JOIN_TIMEOUT:g} s")
+    except BaseException:
+        fleet.close()
+        raise
+    return fleet
+
+
+def pump_all(fleets: Sequence[Fleet], seconds: float) -> None:
+    """Lets time pass for all fleets at once."""
+    deadline = Fleet.clock() + seconds
+    while (left := deadline - Fleet.clock()) > 0:
+        for fleet in fleets:
+            fleet.pump(lambda: False, min(left, 0.5) / len(fleets))
+        if not fleets:
+            time.sleep(left)
+
+
+def say(run: int, engine: Engine, samples: Samples) -> None:
+    """Tells the latest value of every measure."""
+    progress(f"run {run + 1}, {engine.name}: " + ", ".join(f"{k} {v[-1]:.3g}" for k, v in samples.items()))
+
+
+def add(samples: Samples, measure: str, value: float) -> None:
+    """Appends one value."""
+    samples.setdefault(measure, []).append(value)

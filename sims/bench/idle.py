@@ -1,0 +1,115 @@
+"""What a node costs while nothing happens."""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Self
+
+from sims.bench.clusters import JOIN_TIMEOUT, SETTLE_SECONDS, add, joined_fleet, pump_all
+from sims.bench.engines import ENGINES, Engine
+from sims.bench.fleet import Agent, Fleet, progress
+from sims.bench.options import Options, Samples
+from sims.bench.procfs import context_switches, cpu_seconds, proportional_mib, resident_mib
+
+__all__ = ["memory", "one_process", "steady"]
+
+
+def steady(engines: Sequence[Engine], options: Options) -> dict[str, Samples]:
+    """CPU and memory of idle, converged agents; all fleets idle in the same windows."""
+    with ExitStack() as stack:
+        fleets = [stack.enter_context(joined_fleet(engine, options)) for engine in engines]
+        pump_all(fleets, SETTLE_SECONDS)
+        results: dict[str, Samples] = {fleet.engine.name: {} for fleet in fleets}
+        for run in range(options.runs):
+            progress(f"window {run + 1} of {options.runs}: {options.window:g} s")
+            _add_window(results, fleets, options.window)
+            for fleet in fleets:
+                _add_memory(results[fleet.engine.name], fleet.agents)
+    return results
+
+
+def memory(engines: Sequence[Engine], options: Options) -> dict[str, Samples]:
+    """Memory of converged agents, one process each."""
+    results: dict[str, Samples] = {}
+    for engine in engines:
+        for _ in range(options.runs):
+            with joined_fleet(engine, options) as fleet:
+                pump_all([fleet], SETTLE_SECONDS)
+                _add_memory(results.setdefault(engine.name, {}), fleet.agents)
+    return results
+
+
+def one_process(engines: Sequence[Engine], options: Options) -> dict[str, Samples]:
+    """CPU and memory per node of one ``swim cluster`` of N nodes; N Serf agents idle at the same time."""
+    with ExitStack() as stack:
+        serf = ENGINES["serf"]
+        fleets = [stack.enter_context(joined_fleet(serf, options))] if serf in engines else []
+        alone, shared = (stack.enter_context(_Shared(n, options.profile)) for n in (1, options.nodes))
+        pump_all(fleets, SETTLE_SECONDS)
+        ours: Samples = {}
+        results = {**{fleet.engine.name: {} for fleet in fleets}, "swim": ours}
+        for run in range(options.runs):
+            progress(f"window {run + 1} of {options.runs}: {options.window:g} s")
+            before = cpu_seconds(shared.pid)
+            _add_window(results, fleets, options.window)
+            cpu = (cpu_seconds(shared.pid) - before) / options.nodes
+            add(ours, "cpu per node, s/min", cpu * 60 / options.window)
+            further = (resident_mib(shared.pid) - resident_mib(alone.pid)) / max(1, options.nodes - 1)
+            add(ours, "RSS per further node, MiB", further)
+    return results
+
+
+class _Shared:
+    """``swim cluster`` of ``nodes`` nodes, as a context manager that waits until all know each other."""
+
+    def __init__(self, nodes: int, profile: str) -> None:
+        self._lines = nodes * (nodes - 1)
+        self._log = tempfile.NamedTemporaryFile(prefix="swim-bench-")  # noqa: SIM115  closed by __exit__
+        progress(f"starting one process of {nodes} nodes, {profile} profile")
+        command = [sys.executable, "-m", "swim", "cluster", "--nodes", str(nodes), "--profile", profile]
+        command += ["--bind-base", "0", "--http-base", "0"]
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log, start_new_session=True
+        )
+        self.pid = self._process.pid
+
+    def __enter__(self) -> Self:
+        deadline = time.monotonic() + JOIN_TIMEOUT
+        while time.monotonic() < deadline and self._process.poll() is None:
+            if Path(self._log.name).read_text().count(" joined ") >= self._lines:
+                return self
+            time.sleep(0.1)
+        self.__exit__()
+        raise SystemExit(f"swim cluster did not converge in {JOIN_TIMEOUT:g} s")
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._log.close()
+
+
+def _add_window(results: dict[str, Samples], fleets: Sequence[Fleet], seconds: float) -> None:
+    before = [[_usage(agent) for agent in fleet.agents] for fleet in fleets]
+    pump_all(fleets, seconds)
+    for fleet, old in zip(fleets, before, strict=True):
+        new = [_usage(agent) for agent in fleet.agents]
+        cpu = statistics.fmean(b[0] - a[0] for a, b in zip(old, new, strict=True))
+        switches = statistics.fmean(b[1] - a[1] for a, b in zip(old, new, strict=True))
+        add(results[fleet.engine.name], "cpu per node, s/min", cpu * 60 / seconds)
+        add(results[fleet.engine.name], "context switches, 1/s", switches / seconds)
+
+
+def _add_memory(samples: Samples, agents: list[Agent]) -> None:
+    add(samples, "RSS per process, MiB", statistics.fmean(resident_mib(agent.pid) for agent in agents))
+    add(samples, "PSS per process, MiB", statistics.fmean(proportional_mib(agent.pid) for agent in agents))
+
+
+def _usage(agent: Agent) -> tuple[float, int]:
+    return cpu_seconds(agent.pid), context_switches(agent.pid)
