@@ -16,7 +16,7 @@ from swim.cli.logs import LEVELS
 from swim.config import Config
 from swim.errors import ConfigError
 
-__all__ = ["OPTIONS", "Option", "Settings", "options", "settings_of"]
+__all__ = ["OPTIONS", "Option", "Settings", "options", "read_file", "settings_of"]
 
 _EXCLUSIVE = (("encrypt", "key_file"), ("http", "no_http"))
 _SECRETS = ("encrypt", "keys")

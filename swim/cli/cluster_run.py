@@ -14,7 +14,7 @@ from typing import Literal
 
 import trio
 
-from agent_api import serve
+from agent_api import AgentSettings, serve
 from swim.cli.cluster_script import Command, Loss, OnNodes, Partition, Simple
 from swim.config import Config, split_host_port
 from swim.errors import ConfigError

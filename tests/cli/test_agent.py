@@ -1,0 +1,135 @@
+"""``swim agent`` as real processes on loopback: readiness, signals, reload, and the commands against it."""
+
+from __future__ import annotations
+
+import base64
+import json
+import signal
+import socket
+from pathlib import Path
+
+import pytest
+
+from tests.cli.processes import Agent, Processes, eventually, run
+
+pytestmark = pytest.mark.slow
+
+TWO = {"a": "alive", "b": "alive"}
+
+
+def two(processes: Processes, *arguments: str) -> tuple[Agent, Agent]:
+    """Two agents that see each other."""
+    first = processes.agent("a", *arguments)
+    second = processes.agent("b", "--join", first.gossip, *arguments)
+    eventually(lambda: first.statuses() == second.statuses() == TWO)
+    return first, second
+
+
+def test_two_agents_from_join_to_leave(processes: Processes) -> None:
+    key = base64.b64encode(bytes(range(32))).decode()
+    first, second = two(processes, "--encrypt", key, "--label", "test", "--tag", "role=web")
+    member = next(
+        m for m in json.loads(first.swim("members", "--json").stdout)["members"] if m["name"] == "b"
+    )
+    assert member["tags"]["role"] == "web"
+    assert f"{member['address']}:{member['port']}" == second.gossip
+
+    info = json.loads(first.swim("info", "--json").stdout)
+    assert (info["name"], info["encrypted"], info["label"]) == ("a", True, "test")
+    assert "joined" in first.swim("join", second.gossip).stdout
+    assert first.swim("why", "b").returncode == 0
+    assert first.swim("why", "nobody").returncode == 3
+    assert first.swim("force-leave", "nobody").returncode == 3
+
+    second.signal(signal.SIGTERM)
+    assert second.wait() == 0
+    eventually(lambda: first.statuses() == {"a": "alive", "b": "left"})
+    everything = "".join(first.err + first.out + second.err + second.out)
+    assert key not in everything
+
+
+def test_a_killed_agent_is_failed_then_forced_to_leave_then_pruned(processes: Processes) -> None:
+    first, second = two(processes)
+    second.signal(signal.SIGKILL)
+    eventually(lambda: first.statuses() == {"a": "alive", "b": "failed"})
+    assert json.loads(first.swim("force-leave", "b", "--json").stdout) == {"node": "b", "outcome": "left"}
+    assert first.statuses() == {"a": "alive", "b": "left"}
+    assert json.loads(first.swim("force-leave", "b", "--prune", "--json").stdout)["outcome"] == "pruned"
+    assert first.statuses() == {"a": "alive"}
+
+
+def test_leave_over_http_ends_the_agent(processes: Processes) -> None:
+    first, second = two(processes)
+    assert second.swim("leave").stdout == "left the cluster\n"
+    assert second.wait() == 0
+    eventually(lambda: first.statuses() == {"a": "alive", "b": "left"})
+
+
+def test_retry_join_waits_for_a_seed_that_starts_later(processes: Processes) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    first = processes.agent("a", "--retry-join", f"127.0.0.1:{port}")
+    second = processes.start("agent", "--name", "b", "--bind", f"127.0.0.1:{port}", "--no-http")
+    eventually(lambda: first.statuses() == TWO)
+    assert any(line.startswith("gossip ready on ") for line in second.err)
+
+
+def test_ready_lines_and_a_join_that_reaches_nobody(processes: Processes) -> None:
+    agent = processes.agent("a", "--join", "127.0.0.1:1")
+    assert agent.err[:1] == [f"gossip ready on {agent.gossip}\n"] or any(
+        "gossip ready" in x for x in agent.err
+    )
+    assert f"http ready on {agent.http}\n" in agent.err
+    eventually(lambda: any("failed to join 127.0.0.1:1" in line for line in agent.err))
+    assert agent.statuses() == {"a": "alive"}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_lone_agent_leaves_on_a_signal(processes: Processes, number: int) -> None:
+    agent = processes.agent("a")
+    agent.signal(number)
+    assert agent.wait() == 0
+    assert not any("Traceback" in line for line in agent.err)
+
+
+def test_sighup_takes_tags_and_level_from_the_file(processes: Processes, tmp_path: Path) -> None:
+    file = tmp_path / "agent.toml"
+    file.write_text('tag = ["role=old"]\n')
+    agent = processes.agent("a", "--config", str(file), "--log-format", "json")
+
+    def role() -> str:
+        members = json.loads(agent.swim("members", "--json").stdout)["members"]
+        return str(members[0]["tags"]["role"])
+
+    assert role() == "old"
+    file.write_text('tag = ["role=new"]\nlog_level = "debug"\n')
+    agent.signal(signal.SIGHUP)
+    eventually(lambda: role() == "new")
+    file.write_text("nonsense = 1\n")
+    agent.signal(signal.SIGHUP)
+    eventually(lambda: any("nonsense" in line for line in agent.err))
+    assert role() == "new"
+    records = [json.loads(line) for line in agent.err if line.startswith("{")]
+    assert all({"@timestamp", "@level", "@module", "@message"} <= record.keys() for record in records)
+
+
+@pytest.mark.parametrize("flag", ["--bind", "--http"])
+def test_a_taken_port_is_a_usage_error_naming_it(flag: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        addresses = {"--bind": "127.0.0.1:0", "--http": "127.0.0.1:0"} | {flag: f"127.0.0.1:{port}"}
+        finished = run("agent", "--name", "a", *(text for pair in addresses.items() for text in pair))
+    assert finished.returncode == 2
+    assert str(port) in finished.stderr
+    assert "Traceback" not in finished.stderr
+
+
+def test_a_restart_remembers_its_peers(processes: Processes, tmp_path: Path) -> None:
+    first, second = two(processes)
+    keeper = processes.agent("c", "--join", first.gossip, "--data-dir", str(tmp_path / "c"))
+    eventually(lambda: keeper.statuses() == TWO | {"c": "alive"})
+    keeper.signal(signal.SIGKILL)
+    keeper.wait()
+    again = processes.agent("c", "--data-dir", str(tmp_path / "c"))
+    eventually(lambda: again.statuses() == second.statuses() == TWO | {"c": "alive"})
