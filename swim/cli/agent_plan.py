@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import msgpack  # type: ignore[import-untyped]
-
 from agent_api import AgentSettings
 from swim.cli.agent_options import Settings
 from swim.cli.keys import decode_key, read_keys
 from swim.config import Config, default_name, split_host_port
 from swim.errors import ConfigError
+from swim.serf.tags import encode_tags
 from swim.version import __version__
 
 __all__ = ["AgentPlan", "plan_of"]
@@ -21,7 +20,6 @@ __all__ = ["AgentPlan", "plan_of"]
 _GOSSIP_PORT = 4648
 _HTTP_PORT = 4646
 _RPC_PORT = 4647
-_TAGS_MAX_BYTES = 512
 _PROFILES: dict[str, Callable[..., Config]] = {"lan": Config.lan, "wan": Config.wan, "local": Config.local}
 _OPTION_OF_FIELD = {"seeds": "retry_join", "tags": "tag", "keys": "encrypt"}
 
@@ -84,6 +82,7 @@ def _plan(values: Mapping[str, Any], gossip: Mapping[str, Any]) -> AgentPlan:
     for address in values.get("join", ()):
         split_host_port("join", address.partition("/")[2] if "/" in address else address, _GOSSIP_PORT)
     config = _checked(_PROFILES[values.get("profile", "lan")], changes)
+    encode_tags(config.tags, delegate_version=config.delegate_version)
     data_dir = Path(values["data_dir"]) if "data_dir" in values else None
     log_level = values.get("log_level", "info")
     api = AgentSettings(
@@ -164,8 +163,4 @@ def _tags(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, st
         if not key or not equals:
             raise ConfigError("tag", f"{text!r} is not KEY=VALUE")
         tags[key] = value
-    # Serf's form: one marker byte, then a msgpack map of strings.
-    size = 1 + len(msgpack.packb(tags, use_bin_type=False))
-    if size > _TAGS_MAX_BYTES:
-        raise ConfigError("tag", f"all tags together are {size} bytes; the limit is {_TAGS_MAX_BYTES}")
     return tags
