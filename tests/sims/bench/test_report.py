@@ -1,0 +1,44 @@
+"""Medians, ratios and target verdicts of a run."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from sims.bench.report import document, table
+
+
+def measure(scenario: str, name: str, ours: list[float], serf: list[float]) -> dict[str, Any]:
+    summary: dict[str, Any] = document(scenario, {"serf": {name: serf}, "swim": {name: ours}})
+    json.dumps(summary)
+    return summary["measures"][name]  # type: ignore[no-any-return]
+
+
+def test_the_ratio_is_ours_over_serf_by_medians() -> None:
+    summary = measure("fail", "first back, s", [1.0, 2.0, 9.0], [4.0, 4.0, 40.0])
+    assert summary == {"medians": {"serf": 4.0, "swim": 2.0}, "ratio": 0.5, "met": None}
+
+
+@pytest.mark.parametrize(
+    ("ours", "serf", "met"),
+    [([1.0, 2.9], [2.0, 2.0], True), ([1.0, 1.0, 3.1], [2.0], False), ([2.9, 2.9], [1.0], False)],
+    ids=["both bounds hold", "one run over the limit", "median over serf's"],
+)
+def test_a_target_may_bound_the_ratio_and_every_run(ours: list[float], serf: list[float], met: bool) -> None:
+    assert measure("join", "all complete, s", ours, serf)["met"] is met
+
+
+def test_a_ratio_over_zero_is_unknown_and_not_missed() -> None:
+    assert measure("starve", "failed, running ones", [0.0], [0.0]) == {
+        "medians": {"serf": 0.0, "swim": 0.0},
+        "ratio": None,
+        "met": True,
+    }
+
+
+def test_the_table_has_a_line_per_measure_with_its_verdict() -> None:
+    lines = table("steady", {"serf": {"cpu per node, s/min": [0.1]}, "swim": {"cpu per node, s/min": [0.04]}})
+    line = " ".join(lines.splitlines()[1].split())
+    assert line == "cpu per node, s/min 0.1 (0.1-0.1) 0.04 (0.04-0.04) 0.40 ratio <= 0.5: met"
