@@ -20,16 +20,16 @@ def compress(data: bytes) -> bytes:
     """Compresses ``data``; the output is byte for byte that of Go's encoder."""
     out = bytearray()
     pending, bits, width, counter = _CLEAR, _MIN_WIDTH, _MIN_WIDTH, _END
-    table: dict[int, int] = {}
-    prefix = data[0] if data else -1
-    for byte in memoryview(data)[1:]:
-        key = prefix << 8 | byte
+    table: dict[int, int] = {}  # code * 256 + next byte -> that string's code * 256
+    prefix = data[0] << 8 if data else -1
+    for byte in data[1:]:
+        key = prefix | byte
         if key in table:
             prefix = table[key]
             continue
-        pending |= prefix << bits
+        pending |= prefix >> 8 << bits
         bits += width
-        prefix = byte
+        prefix = byte << 8
         counter += 1
         if counter == _TABLE_FULL:
             pending |= _CLEAR << bits
@@ -37,7 +37,7 @@ def compress(data: bytes) -> bytes:
             width, counter = _MIN_WIDTH, _END
             table.clear()
         else:
-            table[key] = counter
+            table[key] = counter << 8
             if not counter & (counter - 1):
                 width += 1
         if bits >= _FLUSH_BITS:
@@ -45,7 +45,7 @@ def compress(data: bytes) -> bytes:
             pending >>= _FLUSH_BITS
             bits -= _FLUSH_BITS
     if prefix >= 0:
-        pending |= prefix << bits
+        pending |= prefix >> 8 << bits
         bits += width
         counter += 1
         if counter == _TABLE_FULL:

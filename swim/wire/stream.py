@@ -8,6 +8,7 @@ so the parser decodes value by value and never waits for the end of the stream.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from contextlib import suppress
 
 import msgpack  # type: ignore[import-untyped]
 
@@ -246,11 +247,14 @@ class StreamParser:
     def _raw(self, size: int) -> Generator[None, None, bytes]:
         if size > self._codec.config.max_stream_bytes:
             raise RemoteError("too-large", f"{size} bytes announced")
-        taken = bytearray(self._unpacker.read_bytes(size))
-        while len(taken) < size:
+        taken = bytearray()
+        while True:
+            # msgpack's C unpacker gives what it has, the pure-Python one all or nothing
+            with suppress(msgpack.OutOfData):
+                taken += self._unpacker.read_bytes(size - len(taken))
+            if len(taken) == size:
+                return bytes(taken)
             yield from self._more()
-            taken += self._unpacker.read_bytes(size - len(taken))
-        return bytes(taken)
 
     def _more(self) -> Generator[None, None, None]:
         if self._complete:

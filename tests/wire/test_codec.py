@@ -1,0 +1,213 @@
+"""Messages to bytes and back, against memberlist's own bytes and against anything else."""
+
+from __future__ import annotations
+
+import msgpack
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from swim.errors import LocalError, RemoteError
+from swim.wire.codec import (
+    PACKET_TYPES,
+    decode,
+    encode,
+    encode_user_stream,
+    push_pull_header_from,
+    record_from,
+    user_length_from,
+)
+from swim.wire.fields import unpack
+from swim.wire.messages import Alive, ErrorReply, Ping, PushPull, User
+from tests.wire import strategies
+from tests.wire.differences import DELIBERATE
+from tests.wire.vectors import KINDS, load, message, outcome, record, select
+
+ALIVE = Alive(1, "n", b"\x7f\0\0\1", 7946, None, b"\1\5\2\2\5\5")
+
+
+def _in_packets(vector):
+    return vector["fields"].get("type") in KINDS and "UserMsgLen" not in vector["fields"]
+
+
+@pytest.mark.parametrize("vector", select(load("messages"), _in_packets))
+def test_message_vectors_both_ways(vector):
+    data, fields = bytes.fromhex(vector["hex"]), vector["fields"]
+    if f"messages/{vector['name']}" in DELIBERATE:
+        with pytest.raises(RemoteError, match="bad-alive"):
+            decode(data)
+        return
+    expected = message(KINDS[fields["type"]], fields)
+    assert encode(expected) == data
+    if data[0] in PACKET_TYPES:
+        assert decode(data) == decode(memoryview(data)) == expected
+    else:
+        assert isinstance(expected, ErrorReply)
+
+
+@pytest.mark.parametrize("vector", select(load("messages"), lambda v: "State" in v["fields"]))
+def test_record_vectors_both_ways(vector):
+    data, expected = bytes.fromhex(vector["hex"]), record(vector["fields"])
+    assert record_from(unpack(data)) == expected
+    assert encode(PushPull(False, (expected,))).endswith(data)
+
+
+@pytest.mark.parametrize("vector", select(load("messages"), lambda v: "Nodes" in v["fields"]))
+def test_push_pull_header_vectors(vector):
+    data, fields = bytes.fromhex(vector["hex"]), vector["fields"]
+    header = (fields["Nodes"], fields["UserStateLen"], fields["Join"])
+    assert push_pull_header_from(unpack(data[1:])) == header
+    if f"messages/{vector['name']}" not in DELIBERATE:
+        blank = ALIVE  # the header counts records, whatever they hold
+        records = (strategies.NodeRecord(blank.node, blank.addr, 1, None, 1, 0, blank.vsn),) * fields["Nodes"]
+        assert encode(PushPull(fields["Join"], records, bytes(fields["UserStateLen"]))).startswith(data)
+
+
+@pytest.mark.parametrize("vector", select(load("messages"), lambda v: "UserMsgLen" in v["fields"]))
+def test_user_stream_header_vectors(vector):
+    data, size = bytes.fromhex(vector["hex"]), vector["fields"]["UserMsgLen"]
+    assert user_length_from(unpack(data[1:])) == size
+    if f"messages/{vector['name']}" not in DELIBERATE:
+        assert encode_user_stream(bytes(size)) == data + bytes(size)
+
+
+@pytest.mark.parametrize("vector", load("decoder_compat"))
+def test_odd_encodings_are_read_as_memberlist_reads_them(vector):
+    data, name = bytes.fromhex(vector["hex"]), f"decoder_compat/{vector['name']}"
+    kind = 1 if vector["name"].startswith("ping") else 4
+    reason = DELIBERATE.get(name, "")
+    if reason.startswith("bad-alive"):
+        with pytest.raises(RemoteError, match="bad-alive"):
+            decode(bytes((kind,)) + data)
+    elif "error" in vector["fields"] and not reason:
+        with pytest.raises(RemoteError):
+            decode(bytes((kind,)) + data)
+    elif kind == 4:
+        fields = vector["fields"].get("decoded") or _as_head(name)
+        assert decode(b"\4" + data) == message("alive", fields)
+    else:
+        got = decode(b"\1" + data)
+        assert (got.seq_no, got.node, got.nack) == (7, "node-c", True)
+
+
+def _as_head(name):
+    head = name.replace("@0.2.2", "@head")
+    [found] = select(load("decoder_compat"), lambda v: f"decoder_compat/{v['name']}" == head)
+    return found.values[0]["fields"]["decoded"]
+
+
+@pytest.mark.parametrize("vector", select(load("malformed"), lambda v: v["name"].startswith("alive-")))
+def test_members_that_no_peer_could_use_are_refused(vector):
+    data = bytes.fromhex(vector["hex"])
+    if f"malformed/{vector['name']}" in DELIBERATE:
+        with pytest.raises(RemoteError, match="bad-alive"):
+            decode(data)
+    else:
+        assert isinstance(decode(data), Alive)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"node": ""},
+        {"node": "n" * 129},
+        {"node": "ü" * 65},
+        {"addr": b""},
+        {"addr": b"\1" * 5},
+        {"meta": b"m" * 513},
+        {"vsn": b""},
+        {"vsn": b"\1\5\2\0\0"},
+        {"vsn": b"\0\5\2\0\0\0"},
+        {"vsn": b"\1\5\6\0\0\0"},
+        {"vsn": b"\3\5\2\0\0\0"},
+        {"vsn": b"\5\1\2\0\0\0"},
+    ],
+    ids=repr,
+)
+def test_each_rule_for_members(change):
+    assert decode(encode(ALIVE)) == ALIVE
+    with pytest.raises(RemoteError, match="bad-alive"):
+        decode(encode(ALIVE._replace(**change)))
+
+
+def test_version_bytes_beyond_the_sixth_are_cut():
+    assert decode(encode(ALIVE._replace(vsn=b"\1\5\2\2\5\5\7\7"))) == ALIVE
+
+
+@pytest.mark.parametrize("kind", sorted(set(range(256)) - PACKET_TYPES))
+def test_other_types_are_not_messages(kind):
+    with pytest.raises(RemoteError, match="unknown-type"):
+        decode(bytes((kind, 0x80)))
+
+
+def test_nothing_is_not_a_message():
+    with pytest.raises(RemoteError, match="empty"):
+        decode(b"")
+
+
+def test_text_that_is_no_text_is_the_callers_fault():
+    with pytest.raises(LocalError, match="text"):
+        encode(Ping(1, "\ud800"))
+    assert decode(encode(Ping(1, "fine"))) == Ping(1, "fine")
+
+
+@pytest.mark.parametrize("depth", [10, 100, 400, 5000])
+def test_nested_arrays_cannot_exhaust_memory(depth):
+    with pytest.raises(RemoteError, match="msgpack"):
+        decode(b"\0" + b"\xdc\xff\xff" * depth)
+
+
+def test_unknown_fields_of_any_shape_are_ignored():
+    body = msgpack.packb(
+        {"SeqNo": 1, "Node": "n", "New": {7: [1, {"x": b"y"}], b"\xff": msgpack.Timestamp(5)}}
+    )
+    assert decode(b"\0" + body) == Ping(1, "n")
+
+
+@given(strategies.messages)
+def test_round_trip(value):
+    assert decode(encode(value)) == value
+
+
+@given(strategies.messages, st.binary(max_size=20))
+def test_trailing_bytes_are_ignored(value, trailing):
+    if not isinstance(value, User):
+        assert decode(encode(value) + trailing) == value
+
+
+@given(st.sampled_from(sorted(PACKET_TYPES)), st.binary(max_size=200))
+def test_any_bytes_are_a_message_or_a_remote_error(kind, body):
+    _message_or_remote_error(bytes((kind,)) + body)
+
+
+_values = st.recursive(
+    st.one_of(
+        st.none(),
+        st.booleans(),
+        st.integers(-(2**63), 2**64 - 1),
+        st.floats(),
+        st.binary(max_size=20),
+        st.text(),
+    ),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=8), st.dictionaries(st.text(max_size=5), inner, max_size=4)
+    ),
+    max_leaves=8,
+)
+_field_names = st.sampled_from(
+    ["SeqNo", "Node", "SourceAddr", "SourcePort", "Target", "Port", "Nack", "Payload", "From", "Addr", "Vsn"]
+)
+
+
+@given(
+    st.sampled_from(sorted(PACKET_TYPES)),
+    st.one_of(_values, st.dictionaries(_field_names, _values, max_size=6)),
+    st.booleans(),
+)
+def test_any_msgpack_value_is_a_message_or_a_remote_error(kind, value, use_bin):
+    _message_or_remote_error(bytes((kind,)) + msgpack.packb(value, use_bin_type=use_bin))
+
+
+def _message_or_remote_error(data):
+    value, _ = outcome(decode, data)
+    assert value is None or decode(encode(value)) == value
