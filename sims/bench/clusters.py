@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 
 from sims.bench.engines import Engine
@@ -41,8 +40,6 @@ def pump_all(fleets: Sequence[Fleet], seconds: float) -> None:
     while (left := deadline - Fleet.clock()) > 0:
         for fleet in fleets:
             fleet.pump(lambda: False, min(left, 0.5) / len(fleets))
-        if not fleets:
-            time.sleep(left)
 
 
 def say(run: int, engine: Engine, samples: Samples) -> None:

@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 
 import msgpack  # type: ignore[import-untyped]
 
-__all__ = ["ENGINES", "Engine", "Place", "Sighting"]
+__all__ = ["ENGINES", "Engine", "Place", "SharedProcess", "Sighting"]
 
 
 class Place(NamedTuple):
@@ -117,6 +117,31 @@ class _Swim:
 
     def leave_request(self) -> bytes:
         return _put("/v1/swim/leave")
+
+
+class SharedProcess(_Swim):
+    """``swim cluster``: ``nodes`` nodes in one process, joined from the start; what it knows are pairs."""
+
+    name = "swim cluster"
+    _transition = re.compile(r"(node-\d+)  (node-\d+) joined ")
+
+    def __init__(self, nodes: int) -> None:
+        self.nodes = nodes
+
+    def argv(self, place: Place, profile: str) -> list[str]:
+        """The command; the control port is that of node-1, the other nodes take the next ones."""
+        size = [f"--nodes={self.nodes}", f"--profile={profile}"]
+        ports = ["--bind-base=0", f"--http-base={place.control_port}"]
+        return [sys.executable, "-m", "swim", "cluster", *size, *ports]
+
+    def read(self, line: str) -> tuple[str, str] | None:
+        """Who saw whom join, as one subject."""
+        found = self._transition.search(line)
+        return ("joined", f"{found[1]} {found[2]}") if found else None
+
+    def is_complete(self, pairs: int) -> bool:
+        """True if everybody saw every other join."""
+        return pairs >= self.nodes * (self.nodes - 1)
 
 
 def _request(command: str, sequence: int, body: dict[str, object] | None = None) -> bytes:

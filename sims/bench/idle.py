@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 import statistics
-import subprocess
-import sys
-import tempfile
-import time
 from collections.abc import Sequence
 from contextlib import ExitStack
-from pathlib import Path
-from typing import Self
 
 from sims.bench.clusters import JOIN_TIMEOUT, SETTLE_SECONDS, add, joined_fleet, pump_all
-from sims.bench.engines import ENGINES, Engine
+from sims.bench.engines import ENGINES, Engine, SharedProcess
 from sims.bench.fleet import Agent, Fleet, progress
 from sims.bench.options import Options, Samples
 from sims.bench.procfs import context_switches, cpu_seconds, proportional_mib, resident_mib
@@ -51,53 +45,44 @@ def one_process(engines: Sequence[Engine], options: Options) -> dict[str, Sample
     with ExitStack() as stack:
         serf = ENGINES["serf"]
         fleets = [stack.enter_context(joined_fleet(serf, options))] if serf in engines else []
-        alone, shared = (stack.enter_context(_Shared(n, options.profile)) for n in (1, options.nodes))
-        pump_all(fleets, SETTLE_SECONDS)
+        alone, shared = (stack.enter_context(_shared(nodes, options)) for nodes in (1, options.nodes))
+        pump_all([*fleets, alone, shared], SETTLE_SECONDS)
         ours: Samples = {}
         results = {**{fleet.engine.name: {} for fleet in fleets}, "swim": ours}
+        lone_pid, pid = alone.agents[0].pid, shared.agents[0].pid
         for run in range(options.runs):
             progress(f"window {run + 1} of {options.runs}: {options.window:g} s")
-            before = cpu_seconds(shared.pid)
-            _add_window(results, fleets, options.window)
-            cpu = (cpu_seconds(shared.pid) - before) / options.nodes
+            before = cpu_seconds(pid)
+            _add_window(results, fleets, options.window, beside=(alone, shared))
+            cpu = (cpu_seconds(pid) - before) / options.nodes
             add(ours, "cpu per node, s/min", cpu * 60 / options.window)
-            further = (resident_mib(shared.pid) - resident_mib(alone.pid)) / max(1, options.nodes - 1)
+            further = (resident_mib(pid) - resident_mib(lone_pid)) / max(1, options.nodes - 1)
             add(ours, "RSS per further node, MiB", further)
     return results
 
 
-class _Shared:
-    """``swim cluster`` of ``nodes`` nodes, as a context manager that waits until all know each other."""
-
-    def __init__(self, nodes: int, profile: str) -> None:
-        self._lines = nodes * (nodes - 1)
-        self._log = tempfile.NamedTemporaryFile(prefix="swim-bench-")  # noqa: SIM115  closed by __exit__
-        progress(f"starting one process of {nodes} nodes, {profile} profile")
-        command = [sys.executable, "-m", "swim", "cluster", "--nodes", str(nodes), "--profile", profile]
-        command += ["--bind-base", "0", "--http-base", "0"]
-        self._process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log, start_new_session=True
-        )
-        self.pid = self._process.pid
-
-    def __enter__(self) -> Self:
-        deadline = time.monotonic() + JOIN_TIMEOUT
-        while time.monotonic() < deadline and self._process.poll() is None:
-            if Path(self._log.name).read_text().count(" joined ") >= self._lines:
-                return self
-            time.sleep(0.1)
-        self.__exit__()
-        raise SystemExit(f"swim cluster did not converge in {JOIN_TIMEOUT:g} s")
-
-    def __exit__(self, *_: object) -> None:
-        self._process.kill()
-        self._process.wait()
-        self._log.close()
+def _shared(nodes: int, options: Options) -> Fleet:
+    """A running ``swim cluster`` in which everybody knows everybody."""
+    engine = SharedProcess(nodes)
+    fleet = Fleet(engine, options.profile)
+    try:
+        progress(f"starting one process of {nodes} nodes, {options.profile} profile")
+        fleet.start(1)
+        known = fleet.agents[0].known
+        if not fleet.pump(lambda: engine.is_complete(len(known) - 1), JOIN_TIMEOUT):
+            raise SystemExit(f"swim cluster did not converge in {JOIN_TIMEOUT:g} s")
+    except BaseException:
+        fleet.close()
+        raise
+    return fleet
 
 
-def _add_window(results: dict[str, Samples], fleets: Sequence[Fleet], seconds: float) -> None:
+def _add_window(
+    results: dict[str, Samples], fleets: Sequence[Fleet], seconds: float, *, beside: Sequence[Fleet] = ()
+) -> None:
+    """Samples one window of idling; the fleets ``beside`` are kept going too."""
     before = [[_usage(agent) for agent in fleet.agents] for fleet in fleets]
-    pump_all(fleets, seconds)
+    pump_all([*fleets, *beside], seconds)
     for fleet, old in zip(fleets, before, strict=True):
         new = [_usage(agent) for agent in fleet.agents]
         cpu = statistics.fmean(b[0] - a[0] for a, b in zip(old, new, strict=True))
