@@ -292,8 +292,8 @@ def _check_identity(config: Config) -> None:
             raise ConfigError("tags", f"{key!r} must map text to text")
     if len(config.label.encode()) > 255:
         raise ConfigError("label", f"must be at most 255 bytes, not {len(config.label.encode())}")
-    for key in config.keys:
-        if not isinstance(key, bytes) or len(key) not in _KEY_SIZES:
+    for secret in config.keys:
+        if not isinstance(secret, bytes) or len(secret) not in _KEY_SIZES:
             raise ConfigError("keys", "each key must be 16, 24 or 32 bytes")
     for cidr in config.cidrs_allowed or ():
         try:

@@ -1,4 +1,24 @@
-"""The sans-I/O node. INTERFACE UNDER CONSTRUCTION: signatures are settled, bodies follow."""
+"""The sans-I/O node: bytes, streams, commands and time go in; transmits, stream work and events come out.
+
+The caller owns sockets, clock and tasks. Its duties, in order, once per wake-up::
+
+    for data, source in everything_the_socket_holds():      # input before timers, always
+        node.receive_packet(now, data, source)
+    deadline = node.next_deadline()
+    if deadline is not None and deadline <= now:
+        node.handle_timeout(now, overslept=now - planned)   # how much later than planned this wake-up is
+    output = node.poll()
+    for transmit in output.transmits: ...                   # send each as one packet
+    for action in output.streams: ...                       # Dial, Send, Close; feed what comes back
+    for lookup in output.lookups: ...                       # resolve, then node.resolved(...)
+    for event in output.events: ...                         # hand to the application, in order
+    for done in output.finished: ...                        # wake whoever waits for the ticket
+    if output.stop: ...                                     # stop at once, without leaving
+    sleep_until_readable_or(node.next_deadline())
+
+``poll`` also follows every command. ``now`` never goes back. Nothing here reads a clock, draws randomness of its own,
+opens a socket or calls the application. The simulator drives the same class.
+"""
 
 from __future__ import annotations
 
@@ -6,21 +26,28 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from swim.config import Config
+from swim.core.engine import Engine
 from swim.core.output import Endpoint, Output, StreamEnd
 from swim.core.rng import Rng
-from swim.events import Member, Transition
+from swim.errors import LocalError
+from swim.events import Member, MemberStatus, Reason, Transition
 from swim.metrics import Metrics
+from swim.serf.layer import SerfLayer
+from swim.serf.snapshot import Snapshot
+from swim.wire.keyring import Keyring
+
+__all__ = ["Accepted", "Node", "NodeStats"]
 
 
 class Accepted(NamedTuple):
-    """An inbound stream the node agreed to read."""
+    """An inbound stream the node agreed to read, until the absolute ``deadline``."""
 
     stream_id: int
     deadline: float
 
 
 class NodeStats(NamedTuple):
-    """Serf's stats section; ``members`` counts all listed ones."""
+    """Serf's stats section. ``members`` counts all listed ones; the times are Lamport clocks."""
 
     members: int
     failed: int
@@ -36,10 +63,19 @@ class NodeStats(NamedTuple):
 
 
 class Node:
-    """One member of a cluster, without sockets, clock or tasks."""
+    """One member of a cluster, without sockets, clock or tasks.
 
-    config: Config
-    metrics: Metrics
+    Args:
+        config: the settings.
+        advertise: ``(ip, port)`` that peers are told.
+        bind_port: the port it listens on; stands in for a port 0 in what peers send.
+        rng: every random choice.
+        nonce: 12 fresh bytes per call for encryption; by default from ``rng``, which suits simulations only.
+        snapshot: text that ``snapshot()`` returned in a former life, or "".
+
+    Raises:
+        ConfigError: naming ``tags``, if they take more than 512 bytes.
+    """
 
     def __init__(
         self,
@@ -50,34 +86,197 @@ class Node:
         rng: Rng,
         nonce: Callable[[], bytes] | None = None,
         snapshot: str = "",
-    ) -> None: ...
+    ) -> None:
+        self.config = config
+        self.metrics = Metrics()
+        self.keyring = Keyring(config.keys)
+        self._restored = Snapshot.replay(snapshot)
+        self._engine = Engine(
+            config,
+            advertise=advertise,
+            bind_port=bind_port,
+            rng=rng,
+            metrics=self.metrics,
+            keyring=self.keyring,
+            nonce=nonce or (lambda: rng.bytes(12)),
+            incarnation=self._restored.incarnation + 1,
+        )
+        self._layer = SerfLayer(self._engine, config)
 
-    # inputs
-    def start(self, now: float) -> None: ...
-    def receive_packet(self, now: float, data: bytes, source: Endpoint) -> None: ...
-    def accept_stream(self, now: float, source: Endpoint) -> Accepted | None: ...
-    def receive_stream(self, now: float, stream_id: int, data: bytes) -> None: ...
-    def stream_ended(self, now: float, stream_id: int, end: StreamEnd, detail: str = "") -> None: ...
-    def send_failed(self, now: float, endpoint: Endpoint, detail: str) -> None: ...
-    def resolved(self, now: float, address: str, endpoints: Sequence[Endpoint], error: str = "") -> None: ...
-    def handle_timeout(self, now: float, *, overslept: float = 0.0) -> None: ...
+    # -- inputs
 
-    # outputs
-    def next_deadline(self) -> float | None: ...
-    def poll(self) -> Output: ...
+    def start(self, now: float) -> None:
+        """Makes the local member alive and starts looking for whoever the snapshot knew."""
+        engine, layer, restored = self._engine, self._layer, self._restored
+        engine.start(now, layer)
+        for clock, last in (
+            (layer.clock, restored.clock),
+            (layer.event_clock, restored.event_clock),
+            (layer.queries.clock, restored.query_clock),
+        ):
+            clock.witness(last)
+        layer.member_joined(now, engine.shared.local, Reason("local", detail="start"))
+        for name, endpoint in {**restored.failed, **restored.alive}.items():
+            if name != self.config.name:
+                engine.rejoining.lost(now, name, endpoint)
 
-    # commands; those with a ticket report `Finished(ticket, ...)` in a later output
-    def join(self, now: float, addresses: Sequence[str]) -> int: ...  # JoinResult; emits Lookup for each address
-    def leave(self, now: float) -> int: ...  # None when done
-    def rejoin(self, now: float) -> int: ...  # JoinResult; after leave, on the same object
-    def force_leave(self, now: float, name: str, *, prune: bool = False) -> int: ...  # ForceLeaveOutcome
-    def set_tags(self, now: float, tags: Mapping[str, str]) -> int: ...  # None when spread (or broadcast_timeout)
+    def receive_packet(self, now: float, data: bytes, source: Endpoint) -> None:
+        """One datagram from ``source``. Anything wrong with it is counted and dropped."""
+        self._engine.receive_packet(now, data, source)
 
-    # views
+    def accept_stream(self, now: float, source: Endpoint) -> Accepted | None:
+        """An inbound stream; None means: close it unread."""
+        stream_id = self._engine.accept_stream(source)
+        return None if stream_id is None else Accepted(stream_id, now + self.config.tcp_timeout)
+
+    def receive_stream(self, now: float, stream_id: int, data: bytes) -> None:
+        """Bytes read from a stream."""
+        self._engine.receive_stream(now, stream_id, data)
+
+    def stream_ended(self, now: float, stream_id: int, end: StreamEnd, detail: str = "") -> None:
+        """A stream is over and the node did not ask for it."""
+        self._engine.stream_ended(now, stream_id, end, detail)
+
+    def send_failed(self, now: float, endpoint: Endpoint, detail: str) -> None:
+        """A packet to ``endpoint`` could not be sent."""
+        self._engine.send_failed(now, endpoint, detail)
+
+    def resolved(self, now: float, address: str, endpoints: Sequence[Endpoint], error: str = "") -> None:
+        """The answer to a ``Lookup``: endpoints, or none and why."""
+        self._engine.resolved(now, address, endpoints, error)
+
+    def handle_timeout(self, now: float, *, overslept: float = 0.0) -> None:
+        """Fires due timers. ``overslept``: seconds by which this wake-up is later than planned."""
+        self._engine.handle_timeout(now, overslept)
+
+    # -- outputs
+
+    def next_deadline(self) -> float | None:
+        """When ``handle_timeout`` is due, absolute seconds; None if nothing is."""
+        return self._engine.shared.timers.next_deadline()
+
+    def poll(self) -> Output:
+        """Everything to be done since the last call."""
+        output = self._engine.poll()
+        roster = self._layer.roster
+        if roster.events:
+            output.events, roster.events = roster.events, []
+        return output
+
+    # -- commands; each returns a ticket that a later ``Finished`` carries
+
+    def join(self, now: float, addresses: Sequence[str]) -> int:
+        """Push/pulls with every address at once; finishes with a ``JoinResult``.
+
+        Raises:
+            LocalError: after a leave.
+        """
+        return self._engine.join(now, addresses)
+
+    def leave(self, now: float) -> int:
+        """Leaves gracefully; finishes with None on evidence that it spread, or at a deadline."""
+        return self._engine.leave(now)
+
+    def rejoin(self, now: float) -> int:
+        """Comes back after a finished leave and joins the seeds and past peers; finishes with a ``JoinResult``.
+
+        Raises:
+            LocalError: if no leave has finished.
+        """
+        peers = [
+            f"[{member.address}]:{member.port}" if ":" in member.address else f"{member.address}:{member.port}"
+            for member in self.members()
+            if member.status is MemberStatus.ALIVE and member.name != self.config.name
+        ]
+        self._engine.restart(now)
+        self._layer.restarted(now)
+        return self._engine.join(now, [*self.config.seeds, *peers[:3]])
+
+    def force_leave(self, now: float, name: str, *, prune: bool = False) -> int:
+        """Declares that ``name`` leaves; finishes with a ``ForceLeaveOutcome`` once it has spread.
+
+        Raises:
+            LocalError: in a plain memberlist pool, or after the own leave.
+        """
+        if self._engine.shared.status != "running":
+            raise LocalError("force-leave is not possible after leaving")
+        ticket = self._engine.ticket()
+        outcome = self._layer.force_leave(now, name, ticket, prune=prune)
+        self._engine.wait(now, ticket, outcome)
+        return ticket
+
+    def set_tags(self, now: float, tags: Mapping[str, str]) -> int:
+        """Replaces the tags; finishes with None when the news was sent often enough, or at a deadline.
+
+        Raises:
+            ConfigError: naming ``tags``, if they take more than 512 bytes. The old ones stay.
+            LocalError: after a leave.
+        """
+        return self._engine.update(now, self._layer.set_tags(tags))
+
+    # -- views
+
     @property
-    def local(self) -> Member: ...
-    def members(self) -> tuple[Member, ...]: ...
-    def member(self, name: str) -> Member | None: ...
-    def history(self, name: str) -> tuple[Transition, ...]: ...
-    def stats(self) -> NodeStats: ...
-    def snapshot(self) -> str: ...  # text to keep in a file and hand back as `snapshot=`; "" before start
+    def status(self) -> str:
+        """``idle``, ``running``, ``leaving`` or ``left``."""
+        return self._engine.shared.status
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether no other member is alive or suspect."""
+        return not self._engine.shared.has_peers
+
+    @property
+    def local(self) -> Member:
+        """The node's own entry."""
+        entry = self._layer.roster.get(self.config.name)
+        if entry is None:
+            raise LocalError("the node has not been started")
+        return entry.member
+
+    def members(self) -> tuple[Member, ...]:
+        """All listed members, the node itself included."""
+        return self._layer.roster.members()
+
+    def member(self, name: str) -> Member | None:
+        """One listed member."""
+        entry = self._layer.roster.get(name)
+        return entry.member if entry is not None else None
+
+    def history(self, name: str) -> tuple[Transition, ...]:
+        """Why a member is what it is: its last transitions, oldest first."""
+        return self._layer.roster.history(name)
+
+    def stats(self) -> NodeStats:
+        """Counts, clocks and queue lengths."""
+        layer = self._layer
+        return NodeStats(
+            len(layer.roster),
+            layer.roster.count(MemberStatus.FAILED),
+            layer.roster.count(MemberStatus.LEFT),
+            self._engine.shared.awareness.score,
+            layer.clock.time,
+            layer.event_clock.time,
+            layer.queries.clock.time,
+            len(layer.intent_queue),
+            len(layer.event_queue),
+            len(layer.query_queue),
+            bool(self.keyring),
+        )
+
+    def snapshot(self) -> str:
+        """Text to keep and hand back as ``snapshot=`` after a restart."""
+        layer, local = self._layer, self._engine.shared.local
+        return Snapshot(
+            alive={
+                member.name: (member.address, member.port)
+                for member in self.members()
+                if member.status is MemberStatus.ALIVE
+            },
+            failed=self._engine.rejoining.candidates(),
+            clock=layer.clock.time - 1,
+            event_clock=layer.event_clock.time - 1,
+            query_clock=layer.queries.clock.time - 1,
+            incarnation=local.incarnation,
+            left=self.status == "left",
+        ).encode()

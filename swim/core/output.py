@@ -91,10 +91,15 @@ class Finished(NamedTuple):
 
 @dataclass(slots=True)
 class Output:
-    """One batch, in the order things happened within each list."""
+    """One batch, in the order things happened within each list.
+
+    Attributes:
+        stop: why the node must stop at once without leaving (it lost a name conflict), or "".
+    """
 
     transmits: list[Transmit] = field(default_factory=list)
     streams: list[StreamAction] = field(default_factory=list)
     lookups: list[Lookup] = field(default_factory=list)
     events: Sequence[MemberEvent] = field(default_factory=list)
     finished: list[Finished] = field(default_factory=list)
+    stop: str = ""

@@ -1,0 +1,207 @@
+"""The transmit-limited broadcast queue: what this node still has to tell others, and how often.
+
+memberlist's TransmitLimitedQueue (fewest transmits first, then longest, then newest), with a priority in front and
+with two memories: who told us (it is not told again), and what was retired under a smaller cluster size.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right, insort
+from collections import OrderedDict
+from enum import IntEnum
+
+__all__ = ["Broadcast", "BroadcastQueue", "Priority", "retransmit_limit"]
+
+_RETIRED_MAX = 2048
+_RETIRED_SECONDS = 60.0
+
+
+def retransmit_limit(mult: int, n: int) -> int:
+    """How often a broadcast is sent in a cluster of ``n``: ``mult * ceil(log10(n + 1))``."""
+    return mult * math.ceil(math.log10(n + 1))
+
+
+class Priority(IntEnum):
+    """Who goes first when a packet is full."""
+
+    URGENT = 0
+    """Refutations and the own leave."""
+    DEAD = 1
+    SUSPECT = 2
+    ALIVE = 3
+    OTHER = 4
+
+
+class Broadcast:
+    """One queued message. At most one per ``name`` is queued; a newer one replaces it."""
+
+    __slots__ = ("message", "name", "order", "origin", "priority", "retired_at", "ticket", "transmits")
+
+    def __init__(self, name: str, message: bytes, priority: Priority, origin: str, ticket: int | None) -> None:
+        self.name = name
+        self.message = message
+        self.priority = priority
+        self.origin = origin
+        self.ticket = ticket
+        self.order = 0
+        self.transmits = 0
+        self.retired_at = 0.0
+
+
+_Tier = list[tuple[int, int, Broadcast]]
+
+
+class BroadcastQueue:
+    """Queued broadcasts in tiers of equal priority and transmit count, each sorted by length and age.
+
+    Attributes:
+        finished: tickets of broadcasts that were sent often enough or replaced; the owner drains it.
+        limit: transmits a broadcast gets; follows the cluster size through ``resize``.
+    """
+
+    __slots__ = ("_by_name", "_mult", "_next_order", "_retired", "_tiers", "finished", "limit", "max_depth")
+
+    def __init__(self, mult: int, *, max_depth: int) -> None:
+        self._mult = mult
+        self._tiers: dict[tuple[int, int], _Tier] = {}
+        self._by_name: dict[str, Broadcast] = {}
+        self._retired: OrderedDict[str, Broadcast] = OrderedDict()
+        self._next_order = 0
+        self.max_depth = max_depth
+        self.limit = retransmit_limit(mult, 1)
+        self.finished: list[int] = []
+
+    def __len__(self) -> int:
+        return len(self._by_name)
+
+    def queue(
+        self,
+        name: str,
+        message: bytes,
+        *,
+        priority: Priority = Priority.OTHER,
+        origin: str = "",
+        ticket: int | None = None,
+    ) -> int:
+        """Queues ``message``, replacing (and finishing) the entry of the same name.
+
+        Returns:
+            How many entries were dropped, most transmitted first, to stay within ``max_depth``.
+        """
+        self.discard(name)
+        self._next_order += 1
+        entry = Broadcast(name, message, priority, origin, ticket)
+        entry.order = self._next_order
+        self._by_name[name] = entry
+        self._insert(entry)
+        return self.prune(self.max_depth) if len(self._by_name) > self.max_depth else 0
+
+    def discard(self, name: str) -> None:
+        """Drops the entry of ``name``; it counts as finished."""
+        self._retired.pop(name, None)
+        entry = self._by_name.pop(name, None)
+        if entry is not None:
+            self._remove(entry)
+            self._finish(entry)
+
+    def prune(self, keep: int) -> int:
+        """Keeps the first ``keep`` entries in sending order; returns how many were dropped."""
+        dropped = 0
+        while len(self._by_name) > keep:
+            tier = self._tiers[max(self._tiers)]
+            self.discard(tier[0][2].name)
+            dropped += 1
+        return dropped
+
+    def take(
+        self,
+        now: float,
+        room: int,
+        overhead: int,
+        *,
+        most: int = 127,
+        exclude: str = "",
+        charge: bool = True,
+    ) -> list[bytes]:
+        """Messages for one packet, each at most once.
+
+        Args:
+            now: seconds, to date what is retired.
+            room: bytes available.
+            overhead: bytes each message costs beyond its length.
+            most: messages at most (decoders before memberlist 0.2.4 fail on 128 parts).
+            exclude: name of the receiving member; what came from it is not told again.
+            charge: whether this counts as a transmit (not toward dead members).
+        """
+        if not self._by_name:
+            return []
+        taken: list[Broadcast] = []
+        for key in sorted(self._tiers):
+            tier = self._tiers[key]
+            place = len(tier)
+            while room > overhead and len(taken) < most:
+                place = min(place, bisect_right(tier, (room - overhead, self._next_order + 1)))
+                while place and exclude and tier[place - 1][2].origin == exclude:
+                    place -= 1
+                if not place:
+                    break
+                place -= 1
+                length, _, entry = tier[place]
+                taken.append(entry)
+                room -= length + overhead
+                if charge:
+                    del tier[place]
+            if not tier:
+                del self._tiers[key]
+        if charge:
+            self._charge(now, taken)
+        return [entry.message for entry in taken]
+
+    def resize(self, now: float, n: int) -> bool:
+        """Adapts the transmit limit to ``n`` nodes; True if entries retired too early are queued again.
+
+        A node that joins sees a small cluster and stops sending early; as its view grows, it owes the difference.
+        """
+        limit = retransmit_limit(self._mult, n)
+        grew = limit > self.limit
+        self.limit = limit
+        if not grew or not self._retired:
+            return False
+        revived = False
+        for entry in self._retired.values():
+            if entry.transmits < limit and now - entry.retired_at <= _RETIRED_SECONDS:
+                self._by_name[entry.name] = entry
+                self._insert(entry)
+                revived = True
+        self._retired.clear()
+        return revived
+
+    def _charge(self, now: float, taken: list[Broadcast]) -> None:
+        for entry in taken:
+            entry.transmits += 1
+            if entry.transmits < self.limit:
+                self._insert(entry)
+                continue
+            del self._by_name[entry.name]
+            self._finish(entry)
+            entry.retired_at = now
+            self._retired[entry.name] = entry
+            if len(self._retired) > _RETIRED_MAX:
+                self._retired.popitem(last=False)
+
+    def _finish(self, entry: Broadcast) -> None:
+        if entry.ticket is not None:
+            self.finished.append(entry.ticket)
+            entry.ticket = None
+
+    def _insert(self, entry: Broadcast) -> None:
+        tier = self._tiers.setdefault((entry.priority, entry.transmits), [])
+        insort(tier, (len(entry.message), entry.order, entry))
+
+    def _remove(self, entry: Broadcast) -> None:
+        key = (entry.priority, entry.transmits)
+        tier = self._tiers[key]
+        tier.remove((len(entry.message), entry.order, entry))
+        if not tier:
+            del self._tiers[key]

@@ -1,0 +1,360 @@
+"""Claims applied to the table: alive, suspect, dead and leave, about others and about this node.
+
+``precedence`` decides; this part carries the verdict out: state, suspicion, rebroadcast, refutation, and word to the
+layer above. Mirrors memberlist's aliveNode, suspectNode and deadNode.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from swim.core.broadcast import Priority
+from swim.core.gossip import Gossip
+from swim.core.member import Record, State, same_address
+from swim.core.output import Endpoint
+from swim.core.precedence import Claim, Stored, Verdict, decide, decide_self
+from swim.core.shared import Shared, logger
+from swim.core.suspicion import Suspicion, confirmations_wanted, suspicion_timeout
+from swim.core.sync_schedule import push_pull_scale
+from swim.core.verifier import Verifier
+from swim.events import Reason
+from swim.wire.codec import encode
+from swim.wire.messages import Alive, Dead, Suspect
+
+__all__ = ["Claims", "Source"]
+
+_INCARNATION_MAX = 0xFFFFFFFF
+_STORED = {
+    State.ALIVE: Stored.ALIVE,
+    State.SUSPECT: Stored.SUSPECT,
+    State.DEAD: Stored.DEAD,
+    State.LEFT: Stored.LEFT,
+}
+_SELF_STORED = {
+    "idle": Stored.RUNNING,
+    "running": Stored.RUNNING,
+    "leaving": Stored.LEAVING,
+    "left": Stored.GONE,
+}
+
+
+class Source(NamedTuple):
+    """Where a claim came from.
+
+    Attributes:
+        cause: goes into the transition's reason: ``claim``, ``push-pull``, ``probe``, ``suspicion-expired``, ...
+        endpoint: the sender's, if it came in a packet.
+        name: the sender's name if known; it is not told the claim again.
+        is_first_hand: the sender is the member itself.
+        detail: rest of the reason.
+    """
+
+    cause: str
+    endpoint: Endpoint | None = None
+    name: str = ""
+    is_first_hand: bool = False
+    detail: str = ""
+
+
+class Claims:
+    """Applies claims; owns the running suspicions and the reaping of dead records."""
+
+    def __init__(self, shared: Shared, gossip: Gossip, verifier: Verifier) -> None:
+        self._shared = shared
+        self._gossip = gossip
+        self._verifier = verifier
+        self.suspicions: dict[str, Suspicion] = {}
+        self.grown = 0
+        """Members added or revived so far; the push/pull schedule watches it for join bursts."""
+        verifier.revive = lambda now, claim: self.alive(now, claim, Source("acked", is_first_hand=True))
+        shared.timers.register("suspicion", self._expire, self._is_running)
+        shared.timers.register("reap", self._reap, self._is_reapable)
+
+    # -- alive
+
+    def alive(self, now: float, claim: Alive, source: Source) -> None:
+        """Applies an alive claim (memberlist 11.1)."""
+        shared = self._shared
+        if claim.port == 0 or shared.config.protocol_version < 2:
+            claim = claim._replace(port=shared.bind_port)
+        shared.metrics.count("memberlist.msg.alive")
+        if not shared.delegate.allow_alive(claim):
+            shared.metrics.dropped("vetoed-alive")
+            return
+        record = shared.table.get(claim.node)
+        if record is None:
+            self._stranger(now, claim, source)
+        elif claim.port != record.port or not same_address(claim.addr, record.addr):
+            self._moved(now, record, claim, source)
+        elif record is shared.local:
+            self._alive_self(now, claim)
+        else:
+            stored = _STORED[record.state]
+            verdict = decide(Claim.ALIVE, claim.incarnation, stored, record.incarnation)
+            if verdict is not Verdict.IGNORE:
+                self._revive(now, record, claim, source)
+
+    def announce_self(self, now: float, *, ticket: int | None = None) -> None:
+        """Queues the local alive claim ahead of everything else."""
+        local = self._shared.local
+        self._queue(now, local.name, encode(local.alive_claim()), Priority.URGENT, ticket=ticket)
+
+    def update_self(self, now: float, meta: bytes | None, *, ticket: int | None = None) -> None:
+        """Publishes new metadata under the next incarnation (memberlist UpdateNode)."""
+        local = self._shared.local
+        local.incarnation += 1
+        local.meta = meta
+        self._shared.delegate.member_refreshed(now, local, Reason("local", detail="metadata update"))
+        self.announce_self(now, ticket=ticket)
+
+    def _stranger(self, now: float, claim: Alive, source: Source) -> None:
+        shared = self._shared
+        record = Record(claim, State.ALIVE, now)
+        if claim.incarnation == 0:
+            return
+        if not shared.allows(record.endpoint[0]):
+            shared.metrics.dropped("cidr")
+            return
+        if shared.n >= shared.config.max_members or shared.new_members_left <= 0:
+            shared.metrics.dropped("member-limit")
+            return
+        stone = shared.table.tombstone(claim.node, now)
+        if stone is not None and not self._is_witnessed(source, record):
+            verdict = decide(Claim.ALIVE, claim.incarnation, Stored.TOMBSTONE, stone.incarnation)
+            if verdict is Verdict.VERIFY:
+                self._verifier.hold(now, claim, source.name, is_entombed=True)
+                return
+        shared.new_members_left -= 1
+        shared.table.add(record)
+        self._grow(now)
+        shared.delegate.member_joined(now, record, Reason(source.cause, source.name, source.detail))
+        self._pass_on(now, record, claim, source)
+
+    def _moved(self, now: float, record: Record, claim: Alive, source: Source) -> None:
+        """An alive claim from another address: a takeover if the name is free, else a conflict."""
+        shared = self._shared
+        reclaim = shared.config.dead_node_reclaim_time
+        aged = record.state is State.DEAD and 0 < reclaim < now - record.changed_at
+        host = Record(claim, State.ALIVE, now).endpoint[0]
+        if not shared.allows(host):
+            shared.metrics.dropped("cidr")
+        elif record is not shared.local and (record.state is State.LEFT or aged):
+            self._revive(now, record, claim, source)
+        else:
+            shared.metrics.count("swim.conflicts")
+            shared.delegate.member_conflict(now, record, claim)
+
+    def _revive(self, now: float, record: Record, claim: Alive, source: Source) -> None:
+        """Adopts a winning alive claim about a known member."""
+        shared = self._shared
+        was_live = record.is_live
+        before = record.endpoint
+        self.suspicions.pop(record.name, None)
+        record.adopt(claim)
+        if record.endpoint != before:
+            shared.table.moved(record, before)
+        if record.state is not State.ALIVE:
+            shared.table.set_state(record, State.ALIVE, now)
+        reason = Reason(source.cause, source.name, source.detail)
+        if was_live:
+            shared.delegate.member_refreshed(now, record, reason)
+            self._queue(now, record.name, encode(claim), Priority.ALIVE, origin=source.name)
+            return
+        record.verified = False
+        self._grow(now)
+        shared.delegate.member_joined(now, record, reason)
+        self._pass_on(now, record, claim, source)
+
+    def _pass_on(self, now: float, record: Record, claim: Alive, source: Source) -> None:
+        """Spreads the news of a joined member, at once or after it acked a ping of ours."""
+        record.verified = record.verified or self._is_witnessed(source, record)
+        if record.verified or not self._shared.config.verify_second_hand:
+            self._queue(now, record.name, encode(claim), Priority.ALIVE, origin=source.name)
+        else:
+            self._verifier.hold(now, claim, source.name)
+
+    def _grow(self, now: float) -> None:
+        self.grown += 1
+        if self._shared.resized(now):
+            self._gossip.poke(now)
+
+    @staticmethod
+    def _is_witnessed(source: Source, record: Record) -> bool:
+        return source.is_first_hand or source.endpoint == record.endpoint
+
+    def _alive_self(self, now: float, claim: Alive) -> None:
+        local = self._shared.local
+        stored = _SELF_STORED[self._shared.status]
+        verdict = decide_self(Claim.ALIVE, claim.incarnation, stored, local.incarnation)
+        differs = (claim.meta or b"") != (local.meta or b"") or claim.vsn != local.vsn
+        if verdict is Verdict.REFUTE or (verdict is Verdict.COMPARE and differs):
+            self._refute(now, claim.incarnation, Reason("claim", detail="alive claim that is not ours"))
+
+    # -- suspect, dead, leave
+
+    def suspect(self, now: float, claim: Suspect, source: Source) -> None:
+        """Applies a suspect claim, from a peer or from the own probe (memberlist 11.2, 14)."""
+        shared = self._shared
+        shared.metrics.count("memberlist.msg.suspect")
+        record = shared.table.get(claim.node)
+        if record is None:
+            return
+        if record is shared.local:
+            self._accused(now, Claim.SUSPECT, claim, source)
+            return
+        verdict = decide(Claim.SUSPECT, claim.incarnation, _STORED[record.state], record.incarnation)
+        if verdict is Verdict.SUSPECT:
+            record.incarnation = claim.incarnation
+            shared.table.set_state(record, State.SUSPECT, now)
+            suspicion = self._suspicion(now, claim)
+            self.suspicions[record.name] = suspicion
+            shared.timers.at(suspicion.deadline, "suspicion", (record.name, suspicion, suspicion.deadline))
+            self._queue(now, record.name, encode(claim), Priority.SUSPECT, origin=source.name)
+            shared.delegate.member_suspected(now, record, Reason(source.cause, claim.accuser, source.detail))
+        elif verdict is Verdict.CONFIRM:
+            suspicion = self.suspicions[record.name]
+            if suspicion.confirm(now, claim.accuser):
+                shared.timers.at(suspicion.deadline, "suspicion", (record.name, suspicion, suspicion.deadline))
+                self._queue(now, record.name, encode(claim), Priority.SUSPECT, origin=source.name)
+
+    def dead(self, now: float, claim: Dead, source: Source) -> None:
+        """Applies a dead claim, or a leave (``accuser == node``)."""
+        shared = self._shared
+        shared.metrics.count("memberlist.msg.dead")
+        record = shared.table.get(claim.node)
+        kind = Claim.LEAVE if claim.accuser == claim.node else Claim.DEAD
+        if record is None:
+            return
+        if record is shared.local:
+            self._accused(now, kind, claim, source)
+            return
+        verdict = decide(kind, claim.incarnation, _STORED[record.state], record.incarnation)
+        if verdict in (Verdict.DEAD, Verdict.LEFT):
+            self._bury(now, record, claim, verdict, source)
+
+    def leave_self(self, now: float, *, ticket: int | None = None) -> None:
+        """Declares the local node to have left and queues the claim (memberlist Leave)."""
+        local = self._shared.local
+        self._shared.status = "left"
+        self._shared.table.set_state(local, State.LEFT, now)
+        claim = Dead(local.incarnation, local.name, local.name)
+        self._queue(now, local.name, encode(claim), Priority.URGENT, ticket=ticket)
+        self._shared.delegate.member_gone(now, local, Reason("local", local.name, "leave"))
+
+    def forget(self, now: float, name: str) -> None:
+        """Removes a dead or left member at once, leaving a tombstone."""
+        record = self._shared.table.get(name)
+        if record is not None and not record.is_live and record is not self._shared.local:
+            self._reap(now, (record, record.changed_at))
+
+    def hold(self, now: float, gap: float) -> None:
+        """This node slept for ``gap`` seconds: no suspicion expires on account of that."""
+        grace = self._shared.config.probe_interval
+        for name, suspicion in self.suspicions.items():
+            suspicion.hold(now, gap, grace)
+            self._shared.timers.at(suspicion.deadline, "suspicion", (name, suspicion, suspicion.deadline))
+
+    def _bury(self, now: float, record: Record, claim: Dead, verdict: Verdict, source: Source) -> None:
+        shared = self._shared
+        self.suspicions.pop(record.name, None)
+        self._verifier.forget(record.name)
+        record.incarnation = claim.incarnation
+        state = State.LEFT if verdict is Verdict.LEFT else State.DEAD
+        shared.table.set_state(record, state, now)
+        self._queue(now, record.name, encode(claim), Priority.DEAD, origin=source.name)
+        shared.timers.at(now + shared.config.gossip_to_the_dead_time, "reap", (record, record.changed_at))
+        shared.delegate.member_gone(now, record, Reason(source.cause, claim.accuser, source.detail))
+
+    def _accused(self, now: float, kind: Claim, claim: Suspect | Dead, source: Source) -> None:
+        shared = self._shared
+        stored = _SELF_STORED[shared.status]
+        verdict = decide_self(kind, claim.incarnation, stored, shared.local.incarnation)
+        if verdict is Verdict.REFUTE:
+            self._refute(now, claim.incarnation, Reason(source.cause, claim.accuser, f"called {kind.value}"))
+        elif verdict is Verdict.LEFT:
+            self.leave_self(now)
+
+    def _refute(self, now: float, accused: int, reason: Reason) -> None:
+        """Raises the own incarnation above an accusation (memberlist 11.4), never past its 32 bits."""
+        shared = self._shared
+        local = shared.local
+        incarnation = max(local.incarnation, accused) + 1
+        if incarnation > _INCARNATION_MAX:
+            shared.metrics.dropped("incarnation-wrap")
+            logger.warning("accused at incarnation %d by %s: cannot refute", accused, reason.accuser or "?")
+            return
+        local.incarnation = incarnation
+        shared.awareness.apply(1)
+        shared.metrics.count("swim.refutations")
+        self.announce_self(now)
+        shared.delegate.member_refreshed(now, local, reason)
+
+    # -- suspicion and reaping
+
+    def _suspicion(self, now: float, claim: Suspect) -> Suspicion:
+        config, n = self._shared.config, self._shared.n
+        low = suspicion_timeout(config.suspicion_mult, n, config.probe_interval)
+        if config.awareness_stretches_suspicion:
+            low = self._shared.awareness.scale(low)
+        return Suspicion(
+            now,
+            claim.incarnation,
+            claim.accuser,
+            low=low,
+            high=low * config.suspicion_max_timeout_mult,
+            wanted=confirmations_wanted(config.suspicion_mult, n),
+        )
+
+    def _is_running(self, token: tuple[str, Suspicion, float]) -> bool:
+        name, suspicion, deadline = token
+        return self.suspicions.get(name) is suspicion and suspicion.deadline == deadline
+
+    def _expire(self, now: float, token: tuple[str, Suspicion, float]) -> None:
+        name, suspicion, _ = token
+        record = self._shared.table.get(name)
+        if record is None:
+            return
+        accusers = ", ".join(sorted(suspicion.accusers))
+        source = Source(
+            "suspicion-expired", detail=f"after {now - suspicion.started:.1f} s, accused by {accusers}"
+        )
+        self.dead(now, Dead(record.incarnation, name, self._shared.local.name), source)
+
+    def _is_reapable(self, token: tuple[Record, float]) -> bool:
+        record, changed_at = token
+        return self._shared.table.get(record.name) is record and record.changed_at == changed_at
+
+    def _reap(self, now: float, token: tuple[Record, float]) -> None:
+        record, _ = token
+        if not record.is_live:
+            self._shared.queue.discard(record.name)
+            self._shared.table.bury(record, now + self._tombstone_seconds())
+            self._shared.resized(now)
+
+    def _tombstone_seconds(self) -> float:
+        """The longest time a stale alive claim can circulate.
+
+        A peer that missed the news probes the member within two rounds of its list, suspects it for the longest
+        timeout, and may have handed its record to others by push/pull meanwhile.
+        """
+        config, n = self._shared.config, self._shared.n
+        probes = (2 * n - 1) * config.probe_interval
+        suspicion = suspicion_timeout(config.suspicion_mult, n, config.probe_interval)
+        exchanges = 2 * push_pull_scale(config.push_pull_interval, n)
+        longest = probes + suspicion * config.suspicion_max_timeout_mult + exchanges
+        return max(longest, config.gossip_to_the_dead_time)
+
+    def _queue(
+        self,
+        now: float,
+        name: str,
+        message: bytes,
+        priority: Priority,
+        *,
+        origin: str = "",
+        ticket: int | None = None,
+    ) -> None:
+        dropped = self._shared.queue.queue(name, message, priority=priority, origin=origin, ticket=ticket)
+        if dropped:
+            self._shared.metrics.count("swim.dropped.queue-full", dropped)
+        self._gossip.poke(now)

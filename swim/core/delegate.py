@@ -1,0 +1,85 @@
+"""The seam to the layer above the core: Serf, or plain membership. Both sides are pure; nothing here waits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from swim.core.member import Record
+from swim.core.output import Endpoint
+from swim.events import Reason
+from swim.wire.messages import Alive, NodeRecord
+
+__all__ = ["Delegate"]
+
+
+class Delegate(Protocol):
+    """What the core asks of, and tells, the layer above (memberlist's delegates in one place)."""
+
+    def meta(self) -> bytes | None:
+        """The local node's metadata, at most 512 bytes."""
+        ...
+
+    def allow_alive(self, claim: Alive) -> bool:
+        """Whether an alive claim may be considered at all."""
+        ...
+
+    def refuse_merge(self, records: Sequence[NodeRecord]) -> str:
+        """Why a join's push/pull must not be merged, or ""."""
+        ...
+
+    def member_joined(self, now: float, record: Record, reason: Reason) -> None:
+        """``record`` is alive and was unknown, dead or left."""
+        ...
+
+    def member_refreshed(self, now: float, record: Record, reason: Reason) -> None:
+        """``record`` raised its incarnation while alive or suspect; address or metadata may have changed."""
+        ...
+
+    def member_suspected(self, now: float, record: Record, reason: Reason) -> None:
+        """``record`` is suspect now."""
+        ...
+
+    def member_gone(self, now: float, record: Record, reason: Reason) -> None:
+        """``record`` is dead or left now, as its state says."""
+        ...
+
+    def member_conflict(self, now: float, record: Record, claim: Alive) -> None:
+        """Somebody claims ``record``'s name from another address."""
+        ...
+
+    def user_message(self, now: float, body: bytes, source: Endpoint | None) -> None:
+        """A user message arrived (without its type byte)."""
+        ...
+
+    def broadcasts(self, now: float, room: int, overhead: int, *, most: int, target: Record | None) -> list[bytes]:
+        """User messages to fill a packet with; each costs ``overhead`` bytes beyond its length."""
+        ...
+
+    def has_broadcasts(self) -> bool:
+        """Whether ``broadcasts`` would return anything, given room."""
+        ...
+
+    def take_finished(self) -> list[int]:
+        """Tickets of user messages that were sent often enough since the last call."""
+        ...
+
+    def local_state(self, join: bool) -> bytes:
+        """The user state sent with a push/pull."""
+        ...
+
+    def merge_state(self, now: float, state: bytes, *, join: bool, peer: str) -> None:
+        """Takes in the user state of a peer's push/pull; the member records are already merged."""
+        ...
+
+    def announce_join(self, now: float) -> None:
+        """At least one address of a join answered."""
+        ...
+
+    def announce_leave(self, now: float) -> list[bytes]:
+        """Begins the own leave; returns user messages to send straight to several peers."""
+        ...
+
+    def cluster_resized(self, now: float, n: int) -> None:
+        """The core knows ``n`` nodes now, unreaped dead included."""
+        ...

@@ -1,0 +1,346 @@
+"""The SWIM engine: routes packets, streams, timers and commands to the parts that own the state.
+
+It holds no rules of its own beyond the routing; see ``claims``, ``prober``, ``relay``, ``verifier``, ``sync``,
+``joins``, ``rejoin`` and ``departure``. Messages of one packet are handled in order (memberlist's order is a race).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from swim.config import Config
+from swim.core.claims import Claims, Source
+from swim.core.delegate import Delegate
+from swim.core.departure import Departure
+from swim.core.gossip import Gossip
+from swim.core.joins import Joins
+from swim.core.member import Record, State, pack_address
+from swim.core.output import Endpoint, Finished, Output, StreamEnd
+from swim.core.prober import Prober
+from swim.core.rejoin import Rejoin
+from swim.core.relay import Relay
+from swim.core.rng import Rng
+from swim.core.shared import Shared, logger
+from swim.core.streams import Departing, Fallback, Joining, Periodic, Purpose, Reconnecting, Streams
+from swim.core.sync import Sync
+from swim.core.sync_schedule import SyncSchedule
+from swim.core.verifier import Verifier
+from swim.errors import LocalError, RemoteError
+from swim.events import ForceLeaveOutcome
+from swim.metrics import Metrics
+from swim.wire.codec import decode, encode
+from swim.wire.keyring import Keyring
+from swim.wire.messages import (
+    Ack,
+    Alive,
+    Dead,
+    ErrorReply,
+    IndirectPing,
+    Message,
+    Nack,
+    Ping,
+    PushPull,
+    Suspect,
+    User,
+)
+
+__all__ = ["Engine"]
+
+_PROTOCOL_MIN, _PROTOCOL_MAX = 1, 5
+_DELEGATE_MIN, _DELEGATE_MAX = 2, 5
+
+
+class Engine:
+    """One node's SWIM protocol, with a delegate above and a driver below."""
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        advertise: Endpoint,
+        bind_port: int,
+        rng: Rng,
+        metrics: Metrics,
+        keyring: Keyring,
+        nonce: Callable[[], bytes],
+        incarnation: int = 1,
+    ) -> None:
+        host, port = advertise
+        delegate = (_DELEGATE_MIN, _DELEGATE_MAX) if config.delegate_version else (0, 0)
+        vsn = bytes(
+            (_PROTOCOL_MIN, _PROTOCOL_MAX, config.protocol_version, *delegate, config.delegate_version)
+        )
+        claim = Alive(incarnation, config.name, pack_address(host), port, None, vsn)
+        local = Record(claim, State.ALIVE, 0.0)
+        local.verified = True
+        shared = Shared(
+            config, local=local, bind_port=bind_port, rng=rng, metrics=metrics, keyring=keyring, nonce=nonce
+        )
+        self.shared = shared
+        self.gossip = Gossip(shared)
+        self._verifier = Verifier(shared, self.gossip)
+        self.claims = Claims(shared, self.gossip, self._verifier)
+        self._streams = Streams(shared)
+        self._streams.on_request = self._answer
+        self._streams.on_reply = self._take_reply
+        self._streams.on_failure = self._take_failure
+        self.sync = Sync(shared, self.claims, self._streams)
+        self._prober = Prober(shared, self.gossip, self.claims, self._verifier, self._streams)
+        self._relay = Relay(shared, self.gossip)
+        self._schedule = SyncSchedule(shared, lambda now: self._exchange(now))
+        self._joins = Joins(shared, self.sync)
+        self.rejoining = Rejoin(shared, self.sync)
+        self._departure = Departure(shared, self.gossip, self.claims, self.sync)
+        self._grown = 0
+        self._last_ticket = 0
+        shared.timers.register("update-end", self._update_timed_out, self._is_waiting)
+        self._updates: dict[int, ForceLeaveOutcome | None] = {}
+
+    # -- life
+
+    def start(self, now: float, delegate: Delegate) -> None:
+        """Makes the local member alive and arms what is periodic."""
+        shared = self.shared
+        shared.delegate = delegate
+        shared.status = "running"
+        shared.local.meta = delegate.meta()
+        shared.local.changed_at = now
+        shared.table.add(shared.local)
+        shared.resized(now)
+        self.rejoining.arm(now)
+
+    def restart(self, now: float) -> None:
+        """After a leave: the same member again, under the next incarnation."""
+        shared = self.shared
+        if shared.status != "left" or self._departure.is_under_way:
+            raise LocalError("rejoin is possible only after the leave has finished")
+        shared.status = "running"
+        shared.local.incarnation += 1
+        shared.table.set_state(shared.local, State.ALIVE, now)
+        self.claims.announce_self(now)
+        self._after(now)
+
+    def ticket(self) -> int:
+        """A fresh number for a command whose outcome comes later."""
+        self._last_ticket += 1
+        return self._last_ticket
+
+    # -- inputs
+
+    def receive_packet(self, now: float, data: bytes, source: Endpoint) -> None:
+        """Handles one datagram; whatever is wrong with it is counted and dropped."""
+        shared = self.shared
+        shared.metrics.counters["memberlist.udp.received"] += len(data)
+        if not shared.allows(source[0]):
+            shared.metrics.dropped("cidr")
+            return
+        shared.new_members_left = shared.config.max_new_members_per_packet
+        try:
+            messages = shared.packets.open(data, shared.metrics)
+        except RemoteError as error:
+            shared.metrics.dropped(error.reason)
+            logger.debug("packet from %s:%d dropped: %s", *source, error)
+            return
+        sender = shared.table.at(source)
+        if sender is not None and not sender.verified and sender.is_live:
+            self._verifier.evidence(now, sender)
+        for message in messages:
+            try:
+                self._handle(now, decode(message), source, sender)
+            except RemoteError as error:
+                shared.metrics.dropped(error.reason)
+        self._after(now)
+
+    def accept_stream(self, source: Endpoint) -> int | None:
+        """Takes an inbound stream, or refuses it."""
+        return self._streams.accept(source)
+
+    def receive_stream(self, now: float, stream_id: int, data: bytes) -> None:
+        """Handles bytes of a stream."""
+        self._streams.receive(now, stream_id, data)
+        self._after(now)
+
+    def stream_ended(self, now: float, stream_id: int, end: StreamEnd, detail: str) -> None:
+        """Handles the end of a stream."""
+        self._streams.ended(now, stream_id, end, detail)
+        self._after(now)
+
+    def send_failed(self, now: float, endpoint: Endpoint, detail: str) -> None:
+        """Handles a packet that could not be sent."""
+        self.shared.metrics.dropped("send")
+        self._prober.send_failed(now, endpoint, detail)
+        self._after(now)
+
+    def resolved(self, now: float, address: str, endpoints: Sequence[Endpoint], error: str) -> None:
+        """Handles the answer to a lookup."""
+        self._joins.resolved(now, address, endpoints, error)
+        self.rejoining.resolved(now, address, endpoints)
+        self._after(now)
+
+    def handle_timeout(self, now: float, overslept: float) -> None:
+        """Fires due timers. After a gap, age-based decisions wait for a round and the health score rises."""
+        shared = self.shared
+        config = shared.config
+        if overslept > max(config.probe_timeout, 0.05) / 2:
+            shared.metrics.count("swim.overslept")
+            shared.awareness.apply(1 + int(overslept / max(config.probe_interval, 0.1)))
+            self.claims.hold(now, overslept)
+            self._prober.hold(now)
+        shared.timers.fire_due(now)
+        self._after(now)
+
+    # -- commands
+
+    def join(self, now: float, addresses: Sequence[str]) -> int:
+        """Starts a join; its ``JoinResult`` follows under the returned ticket."""
+        if self.shared.status != "running":
+            raise LocalError("Serf can't Join after Leave or Shutdown")
+        ticket = self.ticket()
+        self._joins.begin(now, ticket, addresses)
+        self._after(now)
+        return ticket
+
+    def leave(self, now: float) -> int:
+        """Starts the leave, or joins one under way."""
+        ticket = self.ticket()
+        self._departure.begin(now, ticket)
+        self._after(now)
+        return ticket
+
+    def update(self, now: float, meta: bytes | None) -> int:
+        """Publishes new metadata; finished when it was sent often enough, or after ``broadcast_timeout``."""
+        if self.shared.status != "running":
+            raise LocalError("tags cannot change after leaving")
+        ticket = self.ticket()
+        self.claims.update_self(now, meta, ticket=ticket)
+        self.wait(now, ticket)
+        self._after(now)
+        return ticket
+
+    def wait(self, now: float, ticket: int, result: ForceLeaveOutcome | None = None) -> None:
+        """Finishes ``ticket`` with ``result`` at the latest after ``broadcast_timeout``; now if nobody listens."""
+        self._updates[ticket] = result
+        patience = self.shared.config.broadcast_timeout if self.shared.has_peers else 0.0
+        self.shared.timers.at(now + patience, "update-end", ticket)
+
+    def finish(self, ticket: int) -> None:
+        """A broadcast that carried ``ticket`` was sent often enough."""
+        if ticket in self._updates:
+            self.shared.output.finished.append(Finished(ticket, self._updates.pop(ticket)))
+
+    def poll(self) -> Output:
+        """Everything to be done since the last call."""
+        shared = self.shared
+        output, shared.output = shared.output, Output()
+        return output
+
+    # -- routing
+
+    def _handle(self, now: float, message: Message, source: Endpoint, sender: Record | None) -> None:
+        match message:
+            case Ping():
+                self._relay.ping(now, message, source, sender)
+            case Ack():
+                handled = self._prober.ack(now, message, source) or self._relay.ack(now, message, source)
+                if not handled and not self._verifier.acked(now, message.seq_no, source):
+                    self.shared.metrics.dropped("unexpected-ack")
+            case Alive():
+                self.claims.alive(now, message, self._source(source, sender))
+            case Suspect():
+                self.claims.suspect(now, message, self._source(source, sender))
+            case Dead():
+                self.claims.dead(now, message, self._source(source, sender))
+            case User():
+                self.shared.delegate.user_message(now, message.body, source)
+            case IndirectPing():
+                self._relay.indirect_ping(now, message, source)
+            case Nack():
+                self._prober.nack(now, message, source)
+            case PushPull() | ErrorReply():
+                raise RemoteError("unknown-type", "stream message in a packet")
+
+    @staticmethod
+    def _source(source: Endpoint, sender: Record | None) -> Source:
+        return Source("claim", source, sender.name if sender is not None else "")
+
+    def _answer(self, now: float, message: Message, source: Endpoint) -> bytes | None:
+        shared = self.shared
+        match message:
+            case Ping() if message.node in ("", shared.local.name):
+                return encode(Ack(message.seq_no))
+            case Ping():
+                shared.metrics.dropped("ping-for-another")
+            case PushPull():
+                objection = self.sync.objection(message)
+                if objection:
+                    return encode(ErrorReply(objection))
+                reply = self.sync.state(join=message.join)
+                self.sync.merge(now, message, source, dialled=False)
+                return reply
+            case User():
+                shared.delegate.user_message(now, message.body, None)
+            case _:
+                shared.metrics.dropped("unknown-type")
+        return None
+
+    def _take_reply(self, now: float, purpose: Purpose, message: Message, endpoint: Endpoint) -> None:
+        match purpose, message:
+            case Fallback(seq_no), Ack() if message.seq_no == seq_no:
+                self._prober.fallback_done(now, seq_no, "")
+            case Fallback(seq_no), _:
+                self._prober.fallback_done(now, seq_no, "wrong answer")
+            case _, PushPull():
+                objection = self.sync.objection(message)
+                if objection:
+                    self._take_failure(now, purpose, None, objection)
+                    return
+                was_alone = not self.shared.has_peers
+                self.sync.merge(now, message, endpoint, dialled=True)
+                self._synced(now, purpose, was_alone)
+            case _:
+                self._take_failure(now, purpose, None, "unexpected reply")
+
+    def _synced(self, now: float, purpose: Purpose, was_alone: bool) -> None:
+        match purpose:
+            case Joining():
+                self._joins.settled(now, purpose, "")
+            case Departing():
+                self._departure.synced()
+            case Reconnecting() if was_alone:
+                self.shared.delegate.announce_join(now)
+
+    def _take_failure(self, now: float, purpose: Purpose, _end: StreamEnd | None, error: str) -> None:
+        match purpose:
+            case Fallback(seq_no):
+                self._prober.fallback_done(now, seq_no, error)
+            case Joining():
+                self._joins.settled(now, purpose, error)
+            case Periodic() | Reconnecting() | Departing():
+                self.shared.metrics.count("swim.push-pull.failed")
+                logger.debug("push/pull failed: %s", error)
+
+    def _exchange(self, now: float) -> None:
+        self.sync.with_random_member(now, Periodic())
+
+    def _after(self, now: float) -> None:
+        """Follows up on what an input changed: growth, finished broadcasts."""
+        shared = self.shared
+        if self.claims.grown != self._grown:
+            count = self.claims.grown - self._grown
+            self._grown = self.claims.grown
+            self._prober.arm(now)
+            self._schedule.grown(now, count)
+            self.rejoining.arm(now)
+            self.gossip.poke(now)
+        if shared.queue.finished:
+            for ticket in shared.queue.finished:
+                self.finish(ticket)
+            shared.queue.finished.clear()
+        for ticket in shared.delegate.take_finished():
+            self.finish(ticket)
+
+    def _is_waiting(self, ticket: int) -> bool:
+        return ticket in self._updates
+
+    def _update_timed_out(self, _now: float, ticket: int) -> None:
+        self.finish(ticket)

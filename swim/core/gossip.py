@@ -1,0 +1,114 @@
+"""Packets out: what rides in them, and the gossip rounds that spread what is queued.
+
+memberlist gossips every ``gossip_interval``, busy or not. Here a round is due only while something is queued; the
+first one leaves a few milliseconds after a fresh broadcast, the next ones no closer than the interval.
+"""
+
+from __future__ import annotations
+
+from swim.core.member import Record, State
+from swim.core.output import Endpoint, Transmit
+from swim.core.shared import Shared
+from swim.wire.messages import MessageType
+
+__all__ = ["Gossip"]
+
+_CRC_BYTES = 5
+_COMPOUND_HEADER_BYTES = 2
+_PART_BYTES = 2
+_PARTS_MAX = 127
+_CRC_SINCE_PROTOCOL = 5
+_USER = bytes([MessageType.USER])
+
+
+class Gossip:
+    """Seals packets and spreads the queued broadcasts."""
+
+    def __init__(self, shared: Shared) -> None:
+        self._shared = shared
+        self._last_round = float("-inf")
+        self._armed: float | None = None
+        shared.timers.register("gossip", self._round, lambda deadline: deadline == self._armed)
+
+    def poke(self, now: float) -> None:
+        """Something may have been queued: makes sure that a gossip round is due."""
+        config = self._shared.config
+        if self._armed is not None or not config.gossip_interval or not config.gossip_nodes:
+            return
+        if not self._shared.has_peers or not self._is_pending():
+            return
+        delay = config.eager_gossip_delay
+        first = now + (delay if delay >= 0 else config.gossip_interval)
+        self._armed = max(first, self._last_round + config.gossip_interval)
+        self._shared.timers.at(self._armed, "gossip", self._armed)
+
+    def send(self, now: float, endpoint: Endpoint, message: bytes, *, record: Record | None) -> None:
+        """Sends one message with as many queued broadcasts as fit beside it.
+
+        Args:
+            now: seconds.
+            endpoint: where to.
+            message: complete, with its type byte.
+            record: the receiving member, if it is known by name.
+        """
+        parts = [message]
+        if self._is_pending():
+            room = self._room() - len(message) - _PART_BYTES
+            parts += self._fill(now, room, _PARTS_MAX - 1, record)
+        self.send_exactly(endpoint, parts, record=record)
+
+    def send_exactly(self, endpoint: Endpoint, parts: list[bytes], *, record: Record | None) -> None:
+        """Sends just these messages in one packet, with a CRC if the receiver is known to read it."""
+        shared = self._shared
+        crc = record is not None and record.protocol_max >= _CRC_SINCE_PROTOCOL
+        data = shared.packets.seal(parts, crc=crc)
+        shared.metrics.counters["memberlist.udp.sent"] += len(data)
+        shared.output.transmits.append(Transmit(endpoint, data))
+
+    def tell(self, now: float, parts: list[bytes], most: int) -> None:
+        """Sends messages straight to up to ``most`` random live members, without waiting for a round."""
+        for record in self._shared.table.pick(most, self._is_live_peer):
+            self.send_exactly(record.endpoint, parts, record=record)
+
+    def _is_pending(self) -> bool:
+        return bool(self._shared.queue) or self._shared.delegate.has_broadcasts()
+
+    def _room(self) -> int:
+        shared = self._shared
+        return shared.config.udp_buffer_size - shared.packets.overhead - _CRC_BYTES - _COMPOUND_HEADER_BYTES
+
+    def _fill(self, now: float, room: int, most: int, target: Record | None, *, exclude: bool = True) -> list[bytes]:
+        """Queued broadcasts for one packet: the core's first, then the layer above's."""
+        shared = self._shared
+        charge = target is None or target.is_live
+        name = target.name if target is not None and exclude else ""
+        parts = shared.queue.take(now, room, _PART_BYTES, most=most, exclude=name, charge=charge)
+        room -= sum(map(len, parts)) + _PART_BYTES * len(parts)
+        if charge and len(parts) < most and shared.delegate.has_broadcasts():
+            bodies = shared.delegate.broadcasts(
+                now, room, _PART_BYTES + 1, most=most - len(parts), target=target if exclude else None
+            )
+            parts += [_USER + body for body in bodies]
+        return parts
+
+    def _round(self, now: float, _deadline: float) -> None:
+        shared = self._shared
+        self._armed = None
+        self._last_round = now
+        if not shared.has_peers:
+            return
+        targets = shared.table.pick(shared.config.gossip_nodes, lambda record: self._is_target(now, record))
+        for target in targets:
+            # A lone target is told again even what came from it, so that the queue empties.
+            parts = self._fill(now, self._room(), _PARTS_MAX, target, exclude=len(targets) > 1)
+            if parts:
+                self.send_exactly(target.endpoint, parts, record=target)
+        self.poke(now)
+
+    def _is_target(self, now: float, record: Record) -> bool:
+        if record is self._shared.local or record.state is State.LEFT:
+            return False
+        return record.is_live or now - record.changed_at < self._shared.config.gossip_to_the_dead_time
+
+    def _is_live_peer(self, record: Record) -> bool:
+        return record.is_live and record is not self._shared.local

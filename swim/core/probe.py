@@ -1,0 +1,111 @@
+"""One probe round of one target: what was asked, what came back, and what it means. Knows no packets or timers."""
+
+from __future__ import annotations
+
+from swim.core.member import Record
+from swim.core.output import Endpoint
+
+__all__ = ["ProbeRound", "SelfDoubt"]
+
+
+class ProbeRound:
+    """The state of one round (memberlist probeNode).
+
+    Attributes:
+        target: the probed member.
+        incarnation: the target's incarnation at the start; an accusation names this one.
+        seq_no: of the ping and of everything asked for it.
+        relays: endpoints asked to ping indirectly, and whether each can nack.
+        nacks: relays that nacked; each counts once.
+        fallback: outcome of the stream ping: ``""`` (not tried), ``pending``, ``acked`` or why it failed.
+        send_error: the ping could not even be sent.
+    """
+
+    __slots__ = (
+        "deadline",
+        "fallback",
+        "incarnation",
+        "is_indirect",
+        "nacks",
+        "relays",
+        "send_error",
+        "seq_no",
+        "started",
+        "target",
+    )
+
+    def __init__(self, target: Record, seq_no: int, started: float, deadline: float) -> None:
+        self.target = target
+        self.incarnation = target.incarnation
+        self.seq_no = seq_no
+        self.started = started
+        self.deadline = deadline
+        self.is_indirect = False
+        self.relays: dict[Endpoint, bool] = {}
+        self.nacks: set[Endpoint] = set()
+        self.fallback = ""
+        self.send_error = ""
+
+    def expects(self, source: Endpoint) -> bool:
+        """Whether an ack or nack may come from ``source``: the target or a relay that was asked.
+
+        A member with several addresses may answer from another one, hence the port alone is enough.
+        """
+        asked = (self.target.endpoint, *self.relays)
+        return any(source == endpoint or source[1] == endpoint[1] for endpoint in asked)
+
+    @property
+    def nacks_expected(self) -> int:
+        """How many relays were asked for a nack."""
+        return sum(self.relays.values())
+
+    @property
+    def is_decided(self) -> bool:
+        """Every relay said it got no ack, and the target refused the stream: waiting on brings nothing."""
+        return (
+            self.is_indirect
+            and 0 < self.nacks_expected == len(self.relays) == len(self.nacks)
+            and self.fallback not in ("", "pending", "acked")
+        )
+
+    def failure_delta(self) -> int:
+        """Change of the health score after a failed round (memberlist 14.3): missing nacks are our own fault."""
+        expected = self.nacks_expected
+        return max(0, expected - len(self.nacks)) if expected else 1
+
+    def describe_failure(self) -> str:
+        """What was tried in vain, for the transition's reason."""
+        tried = [self.send_error or "direct"]
+        if self.relays:
+            tried.append(f"{len(self.relays)} relays ({len(self.nacks)} nacks)")
+        if self.fallback:
+            tried.append(f"stream ({self.fallback})")
+        return "no ack: " + ", ".join(tried)
+
+
+class SelfDoubt:
+    """Many different targets fail in a row and nobody acks: it is probably this node. Accusations then wait.
+
+    The first ``threshold - 1`` targets are accused at once, later ones no more often than ``pause`` apart, until an
+    ack arrives.
+    """
+
+    __slots__ = ("_failed", "_last", "_threshold")
+
+    def __init__(self, threshold: int) -> None:
+        self._threshold = threshold
+        self._failed: set[str] = set()
+        self._last = float("-inf")
+
+    def acked(self) -> None:
+        """Somebody answered: the doubt is gone."""
+        if self._failed:
+            self._failed.clear()
+
+    def may_accuse(self, now: float, target: str, pause: float) -> bool:
+        """Notes that ``target`` failed; True if it may be accused now."""
+        self._failed.add(target)
+        if 0 < self._threshold <= len(self._failed) and now - self._last < pause:
+            return False
+        self._last = now
+        return True

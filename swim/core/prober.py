@@ -1,0 +1,196 @@
+"""Failure detection: one probe round at a time, round-robin over the members (memberlist 12, 13)."""
+
+from __future__ import annotations
+
+import math
+
+from swim.core.claims import Claims, Source
+from swim.core.gossip import Gossip
+from swim.core.member import Record, State
+from swim.core.output import Endpoint
+from swim.core.probe import ProbeRound, SelfDoubt
+from swim.core.shared import Shared, logger
+from swim.core.streams import Fallback, Streams
+from swim.core.suspicion import suspicion_timeout
+from swim.core.verifier import Verifier
+from swim.wire.codec import encode
+from swim.wire.messages import Ack, IndirectPing, Nack, Ping, Suspect
+
+__all__ = ["Prober"]
+
+_STREAM_PING_SINCE = 3
+_NACK_SINCE = 4
+
+
+class Prober:
+    """Runs probe rounds and accuses who does not answer."""
+
+    def __init__(
+        self, shared: Shared, gossip: Gossip, claims: Claims, verifier: Verifier, streams: Streams
+    ) -> None:
+        self._shared = shared
+        self._gossip = gossip
+        self._claims = claims
+        self._verifier = verifier
+        self._streams = streams
+        self._doubt = SelfDoubt(shared.config.self_doubt_threshold)
+        self._round: ProbeRound | None = None
+        self._armed: float | None = None
+        timers = shared.timers
+        timers.register("probe", self._begin, lambda deadline: deadline == self._armed)
+        timers.register("probe-timeout", self._ask_relays, self._is_direct)
+        timers.register("probe-end", self._end, self._is_running)
+
+    def arm(self, now: float) -> None:
+        """Starts probing at a random phase, if it is not under way and there is somebody to probe."""
+        interval = self._shared.config.probe_interval
+        if self._armed is None and self._round is None and interval and self._shared.has_peers:
+            self._set(now + self._shared.rng.uniform(0, interval))
+
+    def ack(self, now: float, ack: Ack, source: Endpoint) -> bool:
+        """Takes an ack if it belongs to the current round; True if so."""
+        current = self._round
+        if current is None or ack.seq_no != current.seq_no:
+            return False
+        if not current.expects(source):
+            self._shared.metrics.dropped("unexpected-ack")
+            return True
+        self._succeed(now, current)
+        return True
+
+    def nack(self, now: float, nack: Nack, source: Endpoint) -> None:
+        """Counts a relay's nack; once all are in, the round may be decided early."""
+        current = self._round
+        if current is None or nack.seq_no != current.seq_no or source not in current.relays:
+            self._shared.metrics.dropped("unexpected-nack")
+            return
+        current.nacks.add(source)
+        self._end_if_decided(now, current)
+
+    def fallback_done(self, now: float, seq_no: int, error: str) -> None:
+        """The stream ping was acked (``error`` empty) or failed."""
+        current = self._round
+        if current is None or current.seq_no != seq_no:
+            return
+        current.fallback = error or "acked"
+        self._end_if_decided(now, current)
+
+    def send_failed(self, now: float, endpoint: Endpoint, detail: str) -> None:
+        """A packet could not be sent: if it was this round's ping, go on to the relays at once."""
+        current = self._round
+        if current is not None and not current.is_indirect and current.target.endpoint == endpoint:
+            current.send_error = f"direct ({detail})"
+            self._ask_relays(now, current.seq_no)
+
+    def hold(self, now: float) -> None:
+        """This node slept: the round at hand proves nothing."""
+        self._round = None
+        self._armed = None
+        self.arm(now)
+
+    # -- one round
+
+    def _begin(self, now: float, _deadline: float) -> None:
+        self._armed = None
+        shared = self._shared
+        target = shared.table.next_target(shared.local)
+        if target is None:
+            return
+        config = shared.config
+        current = ProbeRound(
+            target, shared.next_seq_no(), now, now + shared.awareness.scale(config.probe_interval)
+        )
+        self._round = current
+        local = shared.local
+        ping = encode(Ping(current.seq_no, target.name, local.addr, local.port, local.name))
+        if target.state is State.SUSPECT and config.buddy_system:
+            accusation = encode(Suspect(target.incarnation, target.name, local.name))
+            self._gossip.send_exactly(target.endpoint, [ping, accusation], record=target)
+        else:
+            self._gossip.send(now, target.endpoint, ping, record=target)
+        shared.timers.at(now + config.probe_timeout, "probe-timeout", current.seq_no)
+        shared.timers.at(current.deadline, "probe-end", current.seq_no)
+
+    def _ask_relays(self, now: float, seq_no: int) -> None:
+        current = self._round
+        assert current is not None
+        current.is_indirect = True
+        shared, target = self._shared, current.target
+        config, local = shared.config, shared.local
+
+        def is_relay(record: Record) -> bool:
+            return record.state is State.ALIVE and record is not local and record is not target
+
+        for relay in shared.table.pick(config.indirect_checks, is_relay):
+            can_nack = relay.protocol_max >= _NACK_SINCE
+            current.relays[relay.endpoint] = can_nack
+            request = IndirectPing(
+                seq_no, target.addr, target.port, target.name, can_nack, local.addr, local.port, local.name
+            )
+            self._gossip.send(now, relay.endpoint, encode(request), record=relay)
+        if not config.disable_tcp_pings and target.protocol_max >= _STREAM_PING_SINCE:
+            current.fallback = "pending"
+            ping = Ping(seq_no, target.name, local.addr, local.port, local.name)
+            self._streams.dial(target.endpoint, encode(ping), Fallback(seq_no), current.deadline)
+
+    def _succeed(self, now: float, current: ProbeRound) -> None:
+        shared = self._shared
+        self._round = None
+        self._doubt.acked()
+        if not current.send_error:
+            shared.awareness.apply(-1)
+        if not current.target.verified:
+            self._verifier.evidence(now, current.target)
+        self._schedule_after(now, current)
+
+    def _end(self, now: float, _seq_no: int) -> None:
+        current = self._round
+        assert current is not None
+        if current.fallback == "acked":
+            logger.warning(
+                "member %s answers on streams but not to packets: is UDP blocked?", current.target.name
+            )
+            self._shared.metrics.count("swim.probe.stream-only")
+            self._succeed(now, current)
+        else:
+            self._fail(now, current)
+
+    def _end_if_decided(self, now: float, current: ProbeRound) -> None:
+        if self._shared.config.early_verdict and current.is_decided:
+            self._fail(now, current)
+
+    def _fail(self, now: float, current: ProbeRound) -> None:
+        shared = self._shared
+        self._round = None
+        shared.awareness.apply(current.failure_delta())
+        shared.metrics.count("memberlist.degraded.probe")
+        self._schedule_after(now, current)
+        name = current.target.name
+        record = shared.table.get(name)
+        if record is not current.target or not record.is_live:
+            return
+        config = shared.config
+        pause = suspicion_timeout(config.suspicion_mult, shared.n, config.probe_interval) / 2
+        if not self._doubt.may_accuse(now, name, pause):
+            shared.awareness.apply(1)
+            shared.metrics.count("swim.self-doubt")
+            return
+        claim = Suspect(current.incarnation, name, shared.local.name)
+        self._claims.suspect(now, claim, Source("probe", detail=current.describe_failure()))
+
+    def _schedule_after(self, now: float, current: ProbeRound) -> None:
+        """The next round starts on the interval's grid, counted from this one's start; missed ones are skipped."""
+        interval = self._shared.config.probe_interval
+        steps = max(1, math.ceil((now - current.started) / interval - 1e-9))
+        self._set(current.started + steps * interval)
+
+    def _set(self, deadline: float) -> None:
+        if self._shared.has_peers:
+            self._armed = deadline
+            self._shared.timers.at(deadline, "probe", deadline)
+
+    def _is_running(self, seq_no: int) -> bool:
+        return self._round is not None and self._round.seq_no == seq_no
+
+    def _is_direct(self, seq_no: int) -> bool:
+        return self._is_running(seq_no) and not (self._round and self._round.is_indirect)

@@ -1,0 +1,129 @@
+"""Rejoin for ever: seeds and past members that are not alive are tried again and again, at a jittered interval.
+
+memberlist forgets the dead, and Serf gives up after a day; two halves of a healed partition then stay apart. Here
+every seed (a name, resolved anew each time) and every member that failed (bounded, aged) stays a candidate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from swim.core.addresses import parse_address
+from swim.core.output import Endpoint, Lookup
+from swim.core.shared import Shared
+from swim.core.streams import Reconnecting
+from swim.core.sync import Sync
+from swim.errors import ConfigError
+
+__all__ = ["Rejoin"]
+
+_PAST_MAX = 1024
+_PAST_SECONDS = 7 * 24 * 3600.0
+
+
+class _Past(NamedTuple):
+    endpoint: Endpoint
+    since: float
+
+
+class Rejoin:
+    """Remembers whom to look for, and looks for one seed and one past member at a time."""
+
+    def __init__(self, shared: Shared, sync: Sync) -> None:
+        self._shared = shared
+        self._sync = sync
+        self._past: dict[str, _Past] = {}
+        self._seed_endpoints: dict[str, tuple[Endpoint, ...]] = {}
+        self._looked_up: set[str] = set()
+        self._armed: float | None = None
+        self._high_water = 1
+        for seed in shared.config.seeds:
+            self._learn_literal(seed)
+        shared.timers.register("rejoin", self._try, lambda deadline: deadline == self._armed)
+
+    def arm(self, now: float) -> None:
+        """Sees to it that the next attempt is due, if anybody is missing; sooner if the table shrank."""
+        shared = self._shared
+        live = shared.table.live
+        self._high_water = max(self._high_water, live)
+        if not shared.config.rejoin_interval or shared.status != "running" or not self._is_anyone_missing():
+            self._armed = None
+            return
+        shrank = self._high_water - live >= 2 and 4 * live <= 3 * self._high_water
+        fast = shrank or not shared.has_peers
+        mean = shared.config.rejoin_interval_alone if fast else shared.config.rejoin_interval
+        due = now + shared.rng.uniform(0.5, 1.5) * mean
+        if self._armed is None or due < self._armed:
+            self._armed = due
+            shared.timers.at(due, "rejoin", due)
+
+    def lost(self, now: float, name: str, endpoint: Endpoint) -> None:
+        """A member failed: it is a candidate until it is back, has left or is forced out."""
+        self._past.pop(name, None)
+        if len(self._past) >= _PAST_MAX:
+            del self._past[next(iter(self._past))]
+        self._past[name] = _Past(endpoint, now)
+        self.arm(now)
+
+    def forget(self, name: str) -> None:
+        """A member is back, left, or was declared gone by an operator."""
+        self._past.pop(name, None)
+
+    def candidates(self) -> dict[str, Endpoint]:
+        """Past members that are looked for, by name."""
+        return {name: past.endpoint for name, past in self._past.items()}
+
+    def resolved(self, now: float, address: str, endpoints: Sequence[Endpoint]) -> None:
+        """Takes the answer to a seed's lookup and dials what is not alive."""
+        if address not in self._looked_up:
+            return
+        self._looked_up.discard(address)
+        self._seed_endpoints[address] = tuple(endpoints)
+        for endpoint in endpoints:
+            self._dial(now, address, endpoint)
+
+    def _try(self, now: float, _deadline: float) -> None:
+        self._armed = None
+        shared = self._shared
+        seeds = [seed for seed in shared.config.seeds if not self._is_satisfied(seed)]
+        if seeds:
+            self._look_up(now, shared.rng.choice(seeds))
+        for name in [name for name, past in self._past.items() if now - past.since > _PAST_SECONDS]:
+            del self._past[name]
+        if self._past:
+            name = shared.rng.choice(list(self._past))
+            self._dial(now, name, self._past[name].endpoint)
+        self._high_water = max(shared.table.live, self._high_water - 1)
+        self.arm(now)
+
+    def _look_up(self, now: float, seed: str) -> None:
+        known = parse_address(seed, self._shared.bind_port).literal
+        if known is not None:
+            self._dial(now, seed, known)
+        elif seed not in self._looked_up:
+            self._looked_up.add(seed)
+            self._shared.output.lookups.append(Lookup(seed))
+
+    def _dial(self, now: float, address: str, endpoint: Endpoint) -> None:
+        if not self._is_live(endpoint):
+            self._shared.metrics.count("swim.rejoin.attempts")
+            self._sync.dial(now, endpoint, Reconnecting(address), join=True)
+
+    def _is_anyone_missing(self) -> bool:
+        return bool(self._past) or not all(map(self._is_satisfied, self._shared.config.seeds))
+
+    def _is_satisfied(self, seed: str) -> bool:
+        return any(map(self._is_live, self._seed_endpoints.get(seed, ())))
+
+    def _is_live(self, endpoint: Endpoint) -> bool:
+        record = self._shared.table.at(endpoint)
+        return record is not None and record.is_live
+
+    def _learn_literal(self, seed: str) -> None:
+        try:
+            literal = parse_address(seed, self._shared.bind_port).literal
+        except ConfigError:
+            return
+        if literal is not None:
+            self._seed_endpoints[seed] = (literal,)

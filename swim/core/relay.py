@@ -1,0 +1,104 @@
+"""Pings for others: answering them, relaying them, and saying in time that a relayed one got no answer."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from swim.core.gossip import Gossip
+from swim.core.member import Record, endpoint_of
+from swim.core.output import Endpoint
+from swim.core.shared import Shared
+from swim.wire.codec import encode
+from swim.wire.messages import Ack, Dead, IndirectPing, Nack, Ping
+
+__all__ = ["Relay"]
+
+_RELAYED_MAX = 1024
+_NACK_SHARE = 0.8
+
+
+class _Relayed(NamedTuple):
+    requester: Endpoint
+    seq_no: int
+    target: Endpoint
+
+
+class Relay:
+    """Answers pings and relays indirect ones (memberlist 13, "Relaying")."""
+
+    def __init__(self, shared: Shared, gossip: Gossip) -> None:
+        self._shared = shared
+        self._gossip = gossip
+        self._relayed: dict[int, _Relayed] = {}
+        shared.timers.register("nack", self._nack, self._relayed.__contains__)
+        shared.timers.register("relay-end", self._forget, self._relayed.__contains__)
+
+    def ping(self, now: float, ping: Ping, source: Endpoint, sender: Record | None) -> None:
+        """Answers a ping for this node; one for another name is dropped."""
+        shared = self._shared
+        if ping.node and ping.node != shared.local.name:
+            shared.metrics.dropped("ping-for-another")
+            return
+        reply_to = self._reply_endpoint(source, ping.source_addr, ping.source_port)
+        ack = encode(Ack(ping.seq_no))
+        if shared.status == "left":
+            # Whoever still probes a node that left has missed its leave.
+            local = shared.local
+            leave = encode(Dead(local.incarnation, local.name, local.name))
+            self._gossip.send_exactly(reply_to, [ack, leave], record=sender)
+            return
+        self._gossip.send(now, reply_to, ack, record=sender)
+
+    def indirect_ping(self, now: float, request: IndirectPing, source: Endpoint) -> None:
+        """Pings a known member on behalf of another."""
+        shared = self._shared
+        if len(request.target) not in (4, 16):
+            shared.metrics.dropped("bad-target")
+            return
+        target = endpoint_of(request.target, request.port or shared.bind_port)
+        record = shared.table.at(target)
+        if record is None or len(self._relayed) >= _RELAYED_MAX:
+            # Relaying to anybody would let strangers aim our packets.
+            shared.metrics.dropped("relay-refused")
+            return
+        seq_no = shared.next_seq_no()
+        requester = self._reply_endpoint(source, request.source_addr, request.source_port)
+        self._relayed[seq_no] = _Relayed(requester, request.seq_no, target)
+        local = shared.local
+        ping = Ping(seq_no, request.node, local.addr, local.port, local.name)
+        self._gossip.send(now, target, encode(ping), record=record)
+        config = shared.config
+        if request.nack:
+            # The requester's round ends T - probe_timeout after it asked us; a later nack would count as missing.
+            patience = min(config.probe_timeout, _NACK_SHARE * (config.probe_interval - config.probe_timeout))
+            shared.timers.at(now + patience, "nack", seq_no)
+        shared.timers.at(now + config.probe_timeout, "relay-end", seq_no)
+
+    def ack(self, now: float, ack: Ack, source: Endpoint) -> bool:
+        """Passes on the ack of a relayed ping; True if it was one."""
+        relayed = self._relayed.get(ack.seq_no)
+        if relayed is None:
+            return False
+        if source != relayed.target and source[1] != relayed.target[1]:
+            self._shared.metrics.dropped("unexpected-ack")
+            return True
+        del self._relayed[ack.seq_no]
+        requester = self._shared.table.at(relayed.requester)
+        self._gossip.send(now, relayed.requester, encode(Ack(relayed.seq_no)), record=requester)
+        return True
+
+    def _reply_endpoint(self, source: Endpoint, addr: bytes, port: int) -> Endpoint:
+        """The address a request names, if a member is known there; else where the packet came from."""
+        if port and len(addr) in (4, 16):
+            named = endpoint_of(addr, port)
+            if named == source or self._shared.table.at(named) is not None:
+                return named
+        return source
+
+    def _nack(self, now: float, seq_no: int) -> None:
+        relayed = self._relayed[seq_no]
+        requester = self._shared.table.at(relayed.requester)
+        self._gossip.send(now, relayed.requester, encode(Nack(relayed.seq_no)), record=requester)
+
+    def _forget(self, _now: float, seq_no: int) -> None:
+        del self._relayed[seq_no]

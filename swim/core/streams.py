@@ -1,0 +1,166 @@
+"""Streams, one exchange each: who dialled, what for, and the parser that reads it. The driver moves the bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from swim.core.output import Close, Dial, Endpoint, Send, StreamEnd
+from swim.core.shared import Shared, logger
+from swim.errors import RemoteError
+from swim.wire.codec import encode
+from swim.wire.messages import ErrorReply, Message
+from swim.wire.stream import StreamParser
+
+__all__ = ["Departing", "Fallback", "Joining", "Periodic", "Purpose", "Reconnecting", "Streams"]
+
+
+class Fallback(NamedTuple):
+    """A stream ping of the probe round ``seq_no``."""
+
+    seq_no: int
+
+
+class Joining(NamedTuple):
+    """A push/pull of the join command ``ticket``; ``slot`` numbers its endpoints."""
+
+    ticket: int
+    slot: int
+
+
+class Reconnecting(NamedTuple):
+    """A push/pull with a seed or a past member that is not alive."""
+
+    address: str
+
+
+class Periodic(NamedTuple):
+    """A push/pull with a random live member."""
+
+
+class Departing(NamedTuple):
+    """The push/pull by which a leave is made sure of."""
+
+
+Purpose = Fallback | Joining | Reconnecting | Periodic | Departing
+
+
+class _Exchange:
+    __slots__ = ("endpoint", "parser", "purpose")
+
+    def __init__(self, parser: StreamParser, endpoint: Endpoint, purpose: Purpose | None) -> None:
+        self.parser = parser
+        self.endpoint = endpoint
+        self.purpose = purpose
+
+
+class Streams:
+    """All open exchanges of one node; at most ``max_streams`` each way.
+
+    Attributes:
+        on_request: answers an inbound message with a reply, or None to close; the engine sets it.
+        on_reply: takes the reply to a stream that was dialled.
+        on_failure: learns why a dialled stream brought no reply.
+    """
+
+    on_request: Callable[[float, Message, Endpoint], bytes | None]
+    on_reply: Callable[[float, Purpose, Message, Endpoint], None]
+    on_failure: Callable[[float, Purpose, StreamEnd | None, str], None]
+
+    def __init__(self, shared: Shared) -> None:
+        self._shared = shared
+        self._inbound: dict[int, _Exchange] = {}
+        self._outbound: dict[int, _Exchange] = {}
+        self._last_id = 0
+
+    def dial(self, endpoint: Endpoint, message: bytes, purpose: Purpose, deadline: float) -> bool:
+        """Opens a stream and sends ``message``; False if too many are open already."""
+        shared = self._shared
+        if len(self._outbound) >= shared.config.max_streams:
+            shared.metrics.dropped("outbound-streams")
+            return False
+        stream_id = self._next_id()
+        parser = StreamParser(shared.streams, acceptor=False)
+        self._outbound[stream_id] = _Exchange(parser, endpoint, purpose)
+        data = shared.streams.seal(message, label_header=True)
+        shared.metrics.count("memberlist.tcp.connect")
+        shared.metrics.count("memberlist.tcp.sent", len(data))
+        shared.output.streams.append(Dial(stream_id, endpoint, data, deadline))
+        return True
+
+    def accept(self, source: Endpoint) -> int | None:
+        """Takes an inbound stream; None refuses it."""
+        shared = self._shared
+        if shared.status == "idle" or not shared.allows(source[0]):
+            shared.metrics.dropped("cidr")
+            return None
+        if len(self._inbound) >= shared.config.max_streams:
+            shared.metrics.dropped("inbound-streams")
+            return None
+        shared.metrics.count("memberlist.tcp.accept")
+        stream_id = self._next_id()
+        self._inbound[stream_id] = _Exchange(StreamParser(shared.streams, acceptor=True), source, None)
+        return stream_id
+
+    def receive(self, now: float, stream_id: int, data: bytes) -> None:
+        """Feeds bytes of a stream; unknown ids are those already forgotten."""
+        if stream_id in self._outbound:
+            self._receive_reply(now, stream_id, data)
+        elif stream_id in self._inbound:
+            self._receive_request(now, stream_id, data)
+
+    def ended(self, now: float, stream_id: int, end: StreamEnd, detail: str) -> None:
+        """The driver's word that a stream is gone."""
+        exchange = self._outbound.pop(stream_id, None)
+        if exchange is not None and exchange.purpose is not None:
+            self.on_failure(now, exchange.purpose, end, detail or end.value)
+        elif self._inbound.pop(stream_id, None) is not None and end is not StreamEnd.EOF:
+            self._shared.metrics.dropped("stream-" + end.name.lower())
+
+    def _receive_reply(self, now: float, stream_id: int, data: bytes) -> None:
+        exchange = self._outbound[stream_id]
+        purpose = exchange.purpose
+        assert purpose is not None
+        try:
+            message = exchange.parser.feed(data)
+        except RemoteError as error:
+            self._shared.metrics.dropped(error.reason)
+            self._close(stream_id)
+            self.on_failure(now, purpose, None, f"unreadable reply ({error})")
+            return
+        if message is None:
+            return
+        self._close(stream_id)
+        if isinstance(message, ErrorReply):
+            self.on_failure(now, purpose, None, f"remote error: {message.error}")
+        else:
+            self.on_reply(now, purpose, message, exchange.endpoint)
+
+    def _receive_request(self, now: float, stream_id: int, data: bytes) -> None:
+        shared = self._shared
+        exchange = self._inbound[stream_id]
+        try:
+            message = exchange.parser.feed(data)
+            if message is None:
+                return
+            reply = self.on_request(now, message, exchange.endpoint)
+        except RemoteError as error:
+            shared.metrics.dropped(error.reason)
+            logger.debug("stream from %s:%d dropped: %s", *exchange.endpoint, error)
+            reply = encode(ErrorReply(str(error))) if exchange.parser.error_reply else None
+        if reply is None:
+            self._close(stream_id)
+            return
+        del self._inbound[stream_id]
+        sealed = shared.streams.seal(reply, label_header=False)
+        shared.metrics.count("memberlist.tcp.sent", len(sealed))
+        shared.output.streams.append(Send(stream_id, sealed, now + shared.config.tcp_timeout))
+
+    def _close(self, stream_id: int) -> None:
+        self._outbound.pop(stream_id, None)
+        self._inbound.pop(stream_id, None)
+        self._shared.output.streams.append(Close(stream_id))
+
+    def _next_id(self) -> int:
+        self._last_id += 1
+        return self._last_id

@@ -1,0 +1,77 @@
+"""Lifeguard's suspicion timer: long at first, shorter with every independent confirmation."""
+
+from __future__ import annotations
+
+import math
+
+__all__ = ["Suspicion", "confirmations_wanted", "remaining", "suspicion_timeout"]
+
+
+def suspicion_timeout(mult: int, n: int, interval: float) -> float:
+    """Shortest suspicion, seconds: ``mult * max(1, log10 n) * interval``, as memberlist rounds it.
+
+    Args:
+        mult: ``suspicion_mult``.
+        n: nodes known, self and unreaped dead included.
+        interval: ``probe_interval``, seconds.
+    """
+    scale = max(1.0, math.log10(max(1.0, n)))
+    return mult * (math.floor(scale * 1000) / 1000) * interval
+
+
+def confirmations_wanted(mult: int, n: int) -> int:
+    """How many independent accusers bring the timer to its minimum: ``mult - 2``, or 0 if too few nodes exist."""
+    wanted = mult - 2
+    return wanted if wanted >= 1 and n - 2 >= wanted else 0
+
+
+def remaining(confirmed: int, wanted: int, elapsed: float, low: float, high: float) -> float:
+    """Seconds left of a suspicion; zero or less means it expires now.
+
+    Args:
+        confirmed: independent confirmations so far.
+        wanted: confirmations that bring the total to ``low`` (at least 1).
+        elapsed: seconds since the suspicion began.
+        low: shortest total, seconds.
+        high: longest total, seconds.
+    """
+    fraction = math.log(confirmed + 1.0) / math.log(wanted + 1.0)
+    total = math.floor(1000 * (high - fraction * (high - low))) / 1000
+    return max(total, low) - elapsed
+
+
+class Suspicion:
+    """One running suspicion of one member.
+
+    Attributes:
+        incarnation: the member's incarnation when it was suspected.
+        accusers: everyone who accused it, the first accuser included.
+        deadline: when it expires, absolute seconds.
+    """
+
+    __slots__ = ("_confirmed", "_high", "_low", "_wanted", "accusers", "deadline", "incarnation", "started")
+
+    def __init__(
+        self, now: float, incarnation: int, accuser: str, *, low: float, high: float, wanted: int
+    ) -> None:
+        self.incarnation = incarnation
+        self.accusers = {accuser}
+        self.started = now
+        self._low, self._high, self._wanted = low, high, wanted
+        self._confirmed = 0
+        self.deadline = now + (high if wanted else low)
+
+    def confirm(self, now: float, accuser: str) -> bool:
+        """Counts an independent accuser; True if it was news (then it is worth passing on)."""
+        if self._confirmed >= self._wanted or accuser in self.accusers:
+            return False
+        self.accusers.add(accuser)
+        self._confirmed += 1
+        left = remaining(self._confirmed, self._wanted, now - self.started, self._low, self._high)
+        self.deadline = now + max(0.0, left)
+        return True
+
+    def hold(self, now: float, gap: float, grace: float) -> None:
+        """Takes time that this node slept through out of the account, and leaves ``grace`` seconds at least."""
+        self.started += gap
+        self.deadline = max(self.deadline + gap, now + grace)

@@ -1,0 +1,77 @@
+"""When to push/pull: periodically, slower in large clusters, and once more after a burst of joins."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from swim.core.shared import Shared
+
+__all__ = ["SyncSchedule", "push_pull_scale"]
+
+_SCALE_FROM = 32
+_BURST_SHARE = 8
+
+
+def push_pull_scale(interval: float, n: int) -> float:
+    """Seconds between a node's push/pulls in a cluster of ``n``, as memberlist scales them."""
+    if n <= _SCALE_FROM:
+        return interval
+    return interval * (math.ceil(math.log2(n) - math.log2(_SCALE_FROM)) + 1)
+
+
+class SyncSchedule:
+    """Decides when; ``exchange`` does it, with one random live member.
+
+    A mass join leaves somebody uninformed now and then, since early senders count a small cluster. So when the
+    table grew by an eighth or more and has been quiet for a moment, one more push/pull closes the gap at once.
+    """
+
+    def __init__(self, shared: Shared, exchange: Callable[[float], None]) -> None:
+        self._shared = shared
+        self._exchange = exchange
+        self._armed: float | None = None
+        self._settle: float | None = None
+        self._growth = 0
+        self._burst_began = 0.0
+        shared.timers.register("push-pull", self._periodic, lambda deadline: deadline == self._armed)
+        shared.timers.register("settle", self._settled, lambda deadline: deadline == self._settle)
+
+    def arm(self, now: float) -> None:
+        """Starts the periodic exchange at a random phase, if it is not running and there is a peer."""
+        config = self._shared.config
+        if self._armed is not None or not config.push_pull_interval or not self._shared.has_peers:
+            return
+        delay = self._shared.rng.uniform(0, config.push_pull_interval)
+        self._set(now + delay + push_pull_scale(config.push_pull_interval, self._shared.n))
+
+    def grown(self, now: float, count: int) -> None:
+        """``count`` members joined or came back: waits for quiet, then exchanges once more if it was a burst."""
+        self.arm(now)
+        self._growth += count
+        config = self._shared.config
+        if not config.push_pull_interval:
+            return
+        if self._settle is None:
+            self._burst_began = now
+        quiet = self._shared.rng.uniform(2, 4) * max(config.gossip_interval, 0.05)
+        # A burst that goes on and on is answered in between as well.
+        self._settle = min(now + quiet, self._burst_began + 2 * quiet + config.probe_interval)
+        self._shared.timers.at(self._settle, "settle", self._settle)
+
+    def _settled(self, now: float, _deadline: float) -> None:
+        self._settle = None
+        growth, self._growth = self._growth, 0
+        if growth * _BURST_SHARE >= self._shared.n:
+            self._exchange(now)
+
+    def _periodic(self, now: float, _deadline: float) -> None:
+        self._armed = None
+        if not self._shared.has_peers:
+            return
+        self._exchange(now)
+        self._set(now + push_pull_scale(self._shared.config.push_pull_interval, self._shared.n))
+
+    def _set(self, deadline: float) -> None:
+        self._armed = deadline
+        self._shared.timers.at(deadline, "push-pull", deadline)

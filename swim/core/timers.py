@@ -1,0 +1,62 @@
+"""Deadlines as values. A timer carries what it was made for; a stale one is skipped, none is cancelled."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+__all__ = ["Timers"]
+
+
+class _Timer(NamedTuple):
+    deadline: float
+    order: int
+    kind: str
+    token: Any
+
+
+class _Kind(NamedTuple):
+    is_current: Callable[[Any], bool]
+    fire: Callable[[float, Any], None]
+
+
+class Timers:
+    """All deadlines of one node, in one heap; equal deadlines fire in the order they were set."""
+
+    __slots__ = ("_heap", "_kinds", "_order")
+
+    def __init__(self) -> None:
+        self._heap: list[_Timer] = []
+        self._kinds: dict[str, _Kind] = {}
+        self._order = 0
+
+    def register(
+        self, kind: str, fire: Callable[[float, Any], None], is_current: Callable[[Any], bool]
+    ) -> None:
+        """Names a kind of timer: what to do when it is due, and whether a token still means anything."""
+        self._kinds[kind] = _Kind(is_current, fire)
+
+    def at(self, deadline: float, kind: str, token: Any = None) -> None:
+        """Sets a timer for ``deadline``, absolute seconds."""
+        self._order += 1
+        heapq.heappush(self._heap, _Timer(deadline, self._order, kind, token))
+
+    def next_deadline(self) -> float | None:
+        """When the next timer that still means something is due; nobody wakes for a stale one."""
+        heap, kinds = self._heap, self._kinds
+        while heap:
+            timer = heap[0]
+            if kinds[timer.kind].is_current(timer.token):
+                return timer.deadline
+            heapq.heappop(heap)
+        return None
+
+    def fire_due(self, now: float) -> None:
+        """Fires every current timer whose deadline has come, earliest first."""
+        heap, kinds = self._heap, self._kinds
+        while heap and heap[0].deadline <= now:
+            timer = heapq.heappop(heap)
+            kind = kinds[timer.kind]
+            if kind.is_current(timer.token):
+                kind.fire(now, timer.token)

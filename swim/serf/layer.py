@@ -1,0 +1,359 @@
+"""The Serf layer: the core's delegate. Tags, intents, status, push/pull state, events and queries passed on.
+
+With ``delegate_version`` 0 it keeps the roster alone and neither writes nor reads Serf messages: a plain memberlist
+member, as in an Alertmanager cluster.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+
+from swim.config import Config
+from swim.core.broadcast import BroadcastQueue
+from swim.core.engine import Engine
+from swim.core.member import Record, endpoint_of
+from swim.core.output import Endpoint
+from swim.errors import LocalError, RemoteError
+from swim.events import ForceLeaveOutcome, MemberStatus, Reason
+from swim.serf.lamport import LamportClock
+from swim.serf.messages import (
+    ConflictResponse,
+    JoinIntent,
+    LeaveIntent,
+    Query,
+    QueryResponse,
+    Relayed,
+    SerfMessage,
+    UserEvent,
+    decode_serf,
+    encode_serf,
+)
+from swim.serf.push_pull import PushPullState, RecentEvents, decode_state, encode_state
+from swim.serf.queries import Queries, is_vote_for
+from swim.serf.recent import RecentRing
+from swim.serf.roster import Roster
+from swim.serf.status import StatusTable
+from swim.serf.tags import encode_tags
+from swim.wire.codec import encode
+from swim.wire.messages import Alive, NodeRecord, User
+
+__all__ = ["SerfLayer"]
+
+logger = logging.getLogger("swim.serf")
+
+
+class SerfLayer:
+    """Implements ``Delegate``: everything Serf adds to one node's memberlist."""
+
+    def __init__(self, engine: Engine, config: Config) -> None:
+        self._engine = engine
+        self._config = config
+        self.speaks_serf = config.delegate_version > 0
+        self._tags: Mapping[str, str] = config.tags
+        self._meta = self._encode(config.tags)
+        self.roster = Roster(history_size=config.history_size, speaks_serf=self.speaks_serf)
+        self._status = StatusTable(engine, self.roster, config)
+        self.clock = LamportClock()
+        self.event_clock = LamportClock()
+        self._recent_events: RecentRing[tuple[str, bytes]] = RecentRing(self.event_clock)
+        self.queries = Queries(engine, self.roster)
+        self.intent_queue = self._new_queue()
+        self.event_queue = self._new_queue()
+        self.query_queue = self._new_queue()
+        self._queues = (self.intent_queue, self.query_queue, self.event_queue)
+        self._passed_on = 0
+
+    # -- commands
+
+    def set_tags(self, tags: Mapping[str, str]) -> bytes | None:
+        """Takes a new tag set; returns the metadata to publish.
+
+        Raises:
+            ConfigError: naming ``tags``, if they take more than 512 bytes.
+        """
+        self._meta = self._encode(tags)
+        self._tags = tags
+        return self._meta
+
+    def force_leave(self, now: float, name: str, ticket: int, *, prune: bool) -> ForceLeaveOutcome:
+        """Declares on a member's behalf that it leaves; says which case applied.
+
+        Raises:
+            LocalError: in a plain memberlist pool, where nobody understands it.
+        """
+        if not self.speaks_serf:
+            raise LocalError("force-leave needs the Serf layer; this pool is plain memberlist")
+        entry = self.roster.get(name)
+        outcome = ForceLeaveOutcome.UNKNOWN
+        if entry is not None:
+            outcome = {
+                MemberStatus.FAILED: ForceLeaveOutcome.LEFT,
+                MemberStatus.LEFT: ForceLeaveOutcome.ALREADY_LEFT,
+            }.get(entry.status, ForceLeaveOutcome.REFUTED)
+            if prune and outcome is not ForceLeaveOutcome.REFUTED:
+                outcome = ForceLeaveOutcome.PRUNED
+        else:
+            logger.warning("force-leave of %r, which is not a member here", name)
+        intent = LeaveIntent(self.clock.stamp(), name, prune)
+        if name == self._config.name:
+            self._refute(now)
+        else:
+            self._status.leave_intent(now, intent, Reason("operator", self._config.name, "force-leave"))
+        self._queue_intent(now, intent, ticket=ticket)
+        return outcome
+
+    def restarted(self, now: float) -> None:
+        """The node came back after a leave, as the same object."""
+        local = self._engine.shared.local
+        self._status.joined(now, local, Reason("local", detail="rejoin"))
+
+    # -- the core's delegate: members
+
+    def meta(self) -> bytes | None:
+        """The local metadata."""
+        return self._meta
+
+    def allow_alive(self, claim: Alive) -> bool:
+        """Names that Serf would refuse when told to validate them are refused here too."""
+        return not self._config.validate_node_names or all(
+            char.isascii() and (char.isalnum() or char in "-.") for char in claim.node
+        )
+
+    def refuse_merge(self, records: Sequence[NodeRecord]) -> str:
+        """Nothing to object to beyond what single claims are refused for."""
+        return ""
+
+    def member_joined(self, now: float, record: Record, reason: Reason) -> None:
+        """See ``Delegate``."""
+        self._status.joined(now, record, reason)
+
+    def member_refreshed(self, now: float, record: Record, reason: Reason) -> None:
+        """See ``Delegate``."""
+        self._status.refreshed(now, record, reason)
+
+    def member_suspected(self, now: float, record: Record, reason: Reason) -> None:
+        """See ``Delegate``."""
+        self._status.suspected(now, record, reason)
+
+    def member_gone(self, now: float, record: Record, reason: Reason) -> None:
+        """See ``Delegate``."""
+        self._status.gone(now, record, reason)
+
+    def member_conflict(self, now: float, record: Record, claim: Alive) -> None:
+        """Logs a name conflict; if the name is ours, asks everybody who owns it (serf.md 7.8)."""
+        other = "%s:%d" % endpoint_of(claim.addr, claim.port)
+        known = "%s:%d" % record.endpoint
+        if record is not self._engine.shared.local:
+            logger.warning("name conflict: %r is known at %s and claimed from %s", record.name, known, other)
+        elif self._config.enable_name_conflict_resolution and self.speaks_serf:
+            query = self.queries.ask_conflict(now, lambda at, answers: self._resolve(at, answers, other))
+            if query is not None:
+                logger.warning("name conflict: %r is also claimed from %s; asking the cluster", record.name, other)
+                self._queue(now, self.query_queue, encode_serf(query))
+
+    # -- the core's delegate: messages
+
+    def user_message(self, now: float, body: bytes, source: Endpoint | None) -> None:
+        """Handles a Serf message; one that is news is passed on as it came, unknown fields and all."""
+        if not self.speaks_serf:
+            return
+        try:
+            message = decode_serf(body)
+            if self._handle(now, message):
+                self._pass_on(now, message, body)
+        except RemoteError as error:
+            self._engine.shared.metrics.dropped(error.reason)
+
+    def broadcasts(self, now: float, room: int, overhead: int, *, most: int, target: Record | None) -> list[bytes]:
+        """Intents first, then queries, then events, each with the space the former left."""
+        name = target.name if target is not None else ""
+        bodies: list[bytes] = []
+        for queue in self._queues:
+            taken = queue.take(now, room, overhead, most=most - len(bodies), exclude=name)
+            room -= sum(map(len, taken)) + overhead * len(taken)
+            bodies += taken
+        return bodies
+
+    def has_broadcasts(self) -> bool:
+        """Whether any queue holds something."""
+        return bool(self.intent_queue) or bool(self.query_queue) or bool(self.event_queue)
+
+    def take_finished(self) -> list[int]:
+        """Tickets of intents that were sent often enough."""
+        tickets = self.intent_queue.finished
+        if tickets:
+            self.intent_queue.finished = []
+        return tickets
+
+    def cluster_resized(self, now: float, n: int) -> None:
+        """Serf counts all its members, failed and left ones too."""
+        for queue in self._queues:
+            queue.resize(now, max(n, len(self.roster)))
+
+    # -- the core's delegate: push/pull, join and leave
+
+    def local_state(self, join: bool) -> bytes:
+        """The Serf part of a push/pull."""
+        if not self.speaks_serf:
+            return b""
+        left = [entry.member.name for entry in self.roster if entry.status is MemberStatus.LEFT]
+        recent = [RecentEvents(ltime, keys) for ltime, keys in self._recent_events.recent()]
+        stamps = {entry.member.name: entry.status_ltime for entry in self.roster}
+        return encode_state(
+            PushPullState(
+                self.clock.time, stamps, left, self.event_clock.time, recent, self.queries.clock.time
+            )
+        )
+
+    def merge_state(self, now: float, state: bytes, *, join: bool, peer: str) -> None:
+        """Takes in a peer's Serf state: clocks, then who left, then the other stamps, then events (serf.md 6)."""
+        if not self.speaks_serf:
+            return
+        try:
+            theirs = decode_state(state)
+        except RemoteError as error:
+            self._engine.shared.metrics.dropped(error.reason)
+            return
+        for clock, ltime in (
+            (self.clock, theirs.ltime),
+            (self.event_clock, theirs.event_ltime),
+            (self.queries.clock, theirs.query_ltime),
+        ):
+            clock.witness(ltime - 1)
+        reason = Reason("push-pull", peer, "listed as left")
+        left = set(theirs.left_members)
+        for name in theirs.left_members:
+            ltime = theirs.status_ltimes.get(name, 0)
+            if name == self._config.name:
+                self._refute_if_wrong(now, ltime + 1)
+            elif not self.clock.is_absurd(ltime):
+                self._status.listed_left(now, name, ltime, reason)
+        reason = Reason("push-pull", peer)
+        for name, ltime in theirs.status_ltimes.items():
+            if name in left or self.clock.is_absurd(ltime):
+                continue
+            if name == self._config.name:
+                self._refute_if_wrong(now, ltime)
+            else:
+                self.clock.witness(ltime)
+                self._status.join_intent(now, JoinIntent(ltime, name), reason)
+        for slot in theirs.events:
+            for event_name, payload in slot.events:
+                self._recent_events.admit(slot.ltime, (event_name, payload or b""))
+
+    def announce_join(self, now: float) -> None:
+        """Tells everybody that this node joined, with the clock the push/pull brought up to date."""
+        if self.speaks_serf:
+            self._send_join(now)
+
+    def announce_leave(self, now: float) -> list[bytes]:
+        """Marks the local member as leaving and queues the intent."""
+        intent = LeaveIntent(self.clock.stamp(), self._config.name)
+        self._status.leave_intent(now, intent, Reason("local", self._config.name, "leave"))
+        if not self.speaks_serf:
+            return []
+        self._queue_intent(now, intent)
+        return [encode_serf(intent)]
+
+    # -- details
+
+    def _handle(self, now: float, message: SerfMessage) -> bool:
+        match message:
+            case JoinIntent():
+                return self._witness(message.ltime) and self._status.join_intent(
+                    now, message, Reason("intent", message.node)
+                )
+            case LeaveIntent():
+                if not self._witness(message.ltime):
+                    return False
+                if message.node == self._config.name and self._engine.shared.status == "running":
+                    self._refute_if_wrong(now, message.ltime)
+                    return False
+                return self._status.leave_intent(now, message, Reason("intent", detail="leave intent"))
+            case UserEvent():
+                return self._recent_events.admit(message.ltime, (message.name, message.payload or b""))
+            case Query():
+                return self.queries.receive(now, message)
+            case QueryResponse():
+                self.queries.receive_response(message)
+            case Relayed():
+                self._relay(message)
+        return False
+
+    def _witness(self, ltime: int) -> bool:
+        if self.clock.is_absurd(ltime):
+            self._engine.shared.metrics.dropped("absurd-ltime")
+            return False
+        self.clock.witness(ltime)
+        return True
+
+    def _relay(self, message: Relayed) -> None:
+        """Passes a response on, verbatim; to members only, so that nobody can aim our packets."""
+        endpoint = endpoint_of(message.addr, message.port)
+        record = self._engine.shared.table.at(endpoint)
+        if record is None:
+            raise RemoteError("relay-refused")
+        self._engine.gossip.send_exactly(endpoint, [encode(User(message.inner))], record=record)
+
+    def _pass_on(self, now: float, message: SerfMessage, body: bytes) -> None:
+        match message:
+            case JoinIntent() | LeaveIntent():
+                self._queue(now, self.intent_queue, body, name=message.node)
+            case UserEvent():
+                self._queue(now, self.event_queue, body)
+            case Query():
+                self._queue(now, self.query_queue, body)
+
+    def _queue_intent(self, now: float, intent: JoinIntent | LeaveIntent, *, ticket: int | None = None) -> None:
+        self._queue(now, self.intent_queue, encode_serf(intent), name=intent.node, ticket=ticket)
+
+    def _queue(
+        self, now: float, queue: BroadcastQueue, body: bytes, *, name: str = "", ticket: int | None = None
+    ) -> None:
+        """Queues a broadcast; intents one per node, the rest each under a number of its own."""
+        if not self._engine.shared.has_peers:
+            return
+        self._passed_on += 1
+        dropped = queue.queue(name or f"#{self._passed_on}", body, ticket=ticket)
+        if dropped:
+            self._engine.shared.metrics.count("swim.dropped.queue-full", dropped)
+        self._engine.gossip.poke(now)
+
+    def _refute_if_wrong(self, now: float, ltime: int) -> None:
+        """Somebody holds a stamp about us above our own: a leave we never meant, or one from a former life."""
+        entry = self.roster.get(self._config.name)
+        running = self._engine.shared.status == "running"
+        if running and entry is not None and ltime > entry.status_ltime and not self.clock.is_absurd(ltime):
+            self.clock.witness(ltime)
+            self._refute(now)
+
+    def _refute(self, now: float) -> None:
+        self._engine.shared.metrics.count("swim.refutations")
+        self._send_join(now)
+
+    def _send_join(self, now: float) -> None:
+        intent = JoinIntent(self.clock.stamp(), self._config.name)
+        self._status.join_intent(now, intent, Reason("local", self._config.name))
+        self._queue_intent(now, intent)
+
+    def _resolve(self, now: float, answers: list[ConflictResponse], other: str) -> None:
+        """Counts the votes. Nobody answering, or nobody siding with the other address, is no reason to stop."""
+        local = self._engine.shared.local
+        ours = sum(is_vote_for(answer, local.addr, local.port) for answer in answers)
+        theirs = sum(bool(answer.addr) for answer in answers) - ours
+        majority = len(answers) // 2 + 1
+        if ours >= majority or not theirs:
+            logger.warning("name conflict with %s: staying (%d of %d votes)", other, ours, len(answers))
+            return
+        text = f"name {local.name!r} belongs to {other}: {ours} of {len(answers)} votes for this node"
+        logger.error("name conflict lost, stopping: %s", text)
+        self._engine.shared.output.stop = text
+
+    def _encode(self, tags: Mapping[str, str]) -> bytes | None:
+        if not self.speaks_serf:
+            return None
+        return encode_tags(tags, delegate_version=self._config.delegate_version)
+
+    def _new_queue(self) -> BroadcastQueue:
+        return BroadcastQueue(self._config.retransmit_mult, max_depth=self._config.max_queue_depth)

@@ -1,0 +1,183 @@
+"""Queries of real peers passed on, acked and, for the internal conflict query, answered and asked.
+
+Handing queries to the application is not here yet; a Python node only never is a hole in their spread.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+from swim.core.engine import Engine
+from swim.core.member import Record, State, endpoint_of, same_address
+from swim.core.output import Endpoint
+from swim.errors import RemoteError
+from swim.serf.lamport import LamportClock
+from swim.serf.messages import (
+    ConflictResponse,
+    Query,
+    QueryResponse,
+    Relayed,
+    decode_conflict_response,
+    encode_conflict_response,
+    encode_serf,
+)
+from swim.serf.recent import RecentRing
+from swim.serf.roster import Roster
+from swim.wire.codec import encode
+from swim.wire.fields import text, unpack
+from swim.wire.messages import User
+
+__all__ = ["CONFLICT_QUERY", "NO_BROADCAST", "Queries", "is_vote_for"]
+
+CONFLICT_QUERY = "_serf_conflict"
+NO_BROADCAST = 2
+_ACK_WANTED = 1
+_ACK = 1
+_NODE_FILTER = 0
+_RELAY_SINCE_PROTOCOL = 5
+_RESPONSE_BYTES_MAX = 1024
+_STATUS_NUMBERS = {"alive": 1, "leaving": 2, "left": 3, "failed": 4}
+
+
+class _Pending(NamedTuple):
+    ltime: int
+    id: int
+    answers: dict[str, ConflictResponse]
+    done: Callable[[float, list[ConflictResponse]], None]
+
+
+class Queries:
+    """The query clock and ring, answers to internal queries, and the one query this node asks."""
+
+    def __init__(self, engine: Engine, roster: Roster) -> None:
+        self._engine = engine
+        self._roster = roster
+        self.clock = LamportClock()
+        self._ring: RecentRing[int] = RecentRing(self.clock)
+        self._pending: _Pending | None = None
+        engine.shared.timers.register("query-end", self._end, lambda pending: pending is self._pending)
+
+    def receive(self, now: float, query: Query) -> bool:
+        """Takes a peer's query; True if it is to be passed on."""
+        if not self._ring.admit(query.ltime, query.id):
+            return False
+        if self._matches(query):
+            if query.flags & _ACK_WANTED:
+                self._respond(now, query, QueryResponse(query.ltime, query.id, self._name, _ACK, None))
+            if query.name == CONFLICT_QUERY:
+                self._answer_conflict(now, query)
+        return not query.flags & NO_BROADCAST
+
+    def receive_response(self, response: QueryResponse) -> None:
+        """Takes an answer to the conflict query under way."""
+        pending = self._pending
+        if pending is None or (pending.ltime, pending.id) != (response.ltime, response.id):
+            raise RemoteError("unexpected-response")
+        if not response.flags & _ACK and response.node not in pending.answers:
+            pending.answers[response.node] = decode_conflict_response(response.payload)
+
+    def ask_conflict(self, now: float, done: Callable[[float, list[ConflictResponse]], None]) -> Query | None:
+        """Builds the query that asks everybody who owns this node's name; None if one is under way.
+
+        ``done`` gets the answers at the default query timeout.
+        """
+        if self._pending is not None:
+            return None
+        local = self._engine.shared.local
+        config = self._engine.shared.config
+        query_id = self._engine.shared.rng.below(1 << 31)
+        scale = math.ceil(math.log10(self._engine.shared.table.live + 1))
+        timeout = config.gossip_interval * config.query_timeout_mult * max(1, scale)
+        query = Query(
+            self.clock.stamp(),
+            query_id,
+            local.addr,
+            local.port,
+            local.name,
+            (),
+            0,
+            0,
+            int(timeout * 1e9),
+            CONFLICT_QUERY,
+            local.name.encode("utf-8", "surrogateescape"),
+        )
+        self._pending = _Pending(query.ltime, query_id, {}, done)
+        self._engine.shared.timers.at(now + timeout, "query-end", self._pending)
+        return query
+
+    @property
+    def _name(self) -> str:
+        return self._engine.shared.local.name
+
+    def _matches(self, query: Query) -> bool:
+        """Whether the filters let this node in. Tag filters are not evaluated: their node is not addressed."""
+        for blob in query.filters:
+            if not blob or blob[0] != _NODE_FILTER:
+                return False
+            try:
+                names = unpack(blob[1:])
+                if not isinstance(names, tuple) or self._name not in map(text, names):
+                    return False
+            except RemoteError:
+                return False
+        return True
+
+    def _answer_conflict(self, now: float, query: Query) -> None:
+        name = (query.payload or b"").decode("utf-8", "surrogateescape")
+        if name == self._name:
+            return
+        record = self._engine.shared.table.get(name)
+        entry = self._roster.get(name)
+        member = None
+        if record is not None and entry is not None:
+            protocol, delegate = entry.member.protocol, entry.member.delegate
+            member = {
+                "Addr": record.addr,
+                "DelegateCur": delegate.current,
+                "DelegateMax": delegate.max,
+                "DelegateMin": delegate.min,
+                "Name": name,
+                "Port": record.port,
+                "ProtocolCur": protocol.current,
+                "ProtocolMax": protocol.max,
+                "ProtocolMin": protocol.min,
+                "Status": _STATUS_NUMBERS[entry.status],
+                "Tags": dict(entry.member.tags),
+            }
+        answer = QueryResponse(query.ltime, query.id, self._name, 0, encode_conflict_response(member))
+        self._respond(now, query, answer)
+
+    def _respond(self, now: float, query: Query, response: QueryResponse) -> None:
+        """Sends an answer straight to who asked, and by as many relays as asked for (serf.md 9.4, 9.5)."""
+        if len(query.addr) not in (4, 16):
+            raise RemoteError("msgpack", "query address")
+        body = encode_serf(response)
+        if len(body) > _RESPONSE_BYTES_MAX:
+            return
+        self._send(endpoint_of(query.addr, query.port), body)
+        if not query.relay_factor or len(self._roster) < query.relay_factor + 1:
+            return
+        relayed = encode_serf(Relayed(query.addr, query.port, query.source_node, body))
+        local = self._engine.shared.local
+
+        def is_relay(record: Record) -> bool:
+            alive = record.state is State.ALIVE and record is not local
+            return alive and record.protocol_max >= _RELAY_SINCE_PROTOCOL
+
+        for record in self._engine.shared.table.pick(query.relay_factor, is_relay):
+            self._send(record.endpoint, relayed)
+
+    def _send(self, endpoint: Endpoint, body: bytes) -> None:
+        record = self._engine.shared.table.at(endpoint)
+        self._engine.gossip.send_exactly(endpoint, [encode(User(body))], record=record)
+
+    def _end(self, now: float, pending: _Pending) -> None:
+        self._pending = None
+        pending.done(now, list(pending.answers.values()))
+
+
+def is_vote_for(answer: ConflictResponse, addr: bytes, port: int) -> bool:
+    """Whether an answer places the name at this address."""
+    return answer.port == port and bool(answer.addr) and same_address(answer.addr, addr)

@@ -1,0 +1,45 @@
+"""What was seen lately: Serf's ring of recent stamps, to deliver and pass on each message once."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator
+from typing import Generic, TypeVar
+
+from swim.serf.lamport import LamportClock
+
+__all__ = ["RecentRing"]
+
+K = TypeVar("K", bound=Hashable)
+
+
+class RecentRing(Generic[K]):
+    """512 slots by stamp, each with the keys seen under that stamp (serf.md 5.1)."""
+
+    __slots__ = ("_clock", "_size", "_slots")
+
+    def __init__(self, clock: LamportClock, *, size: int = 512) -> None:
+        self._clock = clock
+        self._size = size
+        self._slots: dict[int, tuple[int, list[K]]] = {}
+
+    def admit(self, ltime: int, key: K) -> bool:
+        """Witnesses the stamp; True if this message is new and recent enough to be passed on."""
+        clock, size = self._clock, self._size
+        if clock.is_absurd(ltime):
+            return False
+        clock.witness(ltime)
+        if clock.time > size and ltime < clock.time - size:
+            return False
+        slot = self._slots.get(ltime % size)
+        if slot is None or slot[0] != ltime:
+            self._slots[ltime % size] = (ltime, [key])
+            return True
+        if key in slot[1]:
+            return False
+        slot[1].append(key)
+        return True
+
+    def recent(self) -> Iterator[tuple[int, list[K]]]:
+        """Stamp and keys of every slot inside the window, oldest first."""
+        oldest = self._clock.time - self._size
+        return (slot for slot in sorted(self._slots.values()) if slot[0] >= oldest)

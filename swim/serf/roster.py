@@ -1,0 +1,186 @@
+"""The members as the application sees them: status, history, and an event for every change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from swim.core.member import Record
+from swim.events import (
+    Member,
+    MemberEvent,
+    MemberReaped,
+    MemberStatus,
+    Reason,
+    Transition,
+    VersionTriple,
+)
+from swim.serf.tags import TagCache
+
+__all__ = ["Entry", "Roster"]
+
+
+class Entry:
+    """One listed member.
+
+    Attributes:
+        member: its current value; replaced, never changed.
+        status_ltime: stamp of the newest intent about it.
+        gone_at: when it failed or left, seconds; 0 while it is here.
+        prune_when_gone: an operator pruned it while it was still answering.
+        join_intents: intents since it joined; the first is its own join.
+        raised_at: when it last raised its incarnation without having been away.
+        intent_at: when the last join intent beyond the first arrived.
+    """
+
+    __slots__ = (
+        "gone_at",
+        "history",
+        "intent_at",
+        "join_intents",
+        "member",
+        "prune_when_gone",
+        "raised_at",
+        "status_ltime",
+    )
+
+    def __init__(self, member: Member) -> None:
+        self.member = member
+        self.status_ltime = 0
+        self.gone_at = 0.0
+        self.prune_when_gone = False
+        self.join_intents = 0
+        self.raised_at = float("-inf")
+        self.intent_at = float("-inf")
+        self.history: tuple[Transition, ...] = ()
+
+    @property
+    def status(self) -> MemberStatus:
+        """The member's status."""
+        return self.member.status
+
+
+class Roster:
+    """All listed members by name. Every change goes through here and leaves an event and a line of history."""
+
+    def __init__(self, *, history_size: int, speaks_serf: bool) -> None:
+        self._entries: dict[str, Entry] = {}
+        self._tags = TagCache()
+        self._versions: dict[bytes, tuple[VersionTriple, VersionTriple]] = {}
+        self._history_size = history_size
+        self._speaks_serf = speaks_serf
+        self._sequence = 0
+        self._snapshot: tuple[Member, ...] | None = ()
+        self._counts = dict.fromkeys(MemberStatus, 0)
+        self.events: list[MemberEvent] = []
+        """Events not yet handed out."""
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(self._entries.values())
+
+    def get(self, name: str) -> Entry | None:
+        """The entry of ``name``."""
+        return self._entries.get(name)
+
+    def count(self, status: MemberStatus) -> int:
+        """How many members have that status."""
+        return self._counts[status]
+
+    def members(self) -> tuple[Member, ...]:
+        """All members, in the order in which they were first seen."""
+        if self._snapshot is None:
+            self._snapshot = tuple(entry.member for entry in self._entries.values())
+        return self._snapshot
+
+    def describe(self, record: Record, status: MemberStatus) -> Member:
+        """The member that a core record describes, under ``status``."""
+        protocol, delegate = self._version_triples(record.vsn)
+        return Member(
+            name=record.name,
+            address=record.endpoint[0],
+            port=record.port,
+            tags=self._tags.get(record.meta if self._speaks_serf else b"\xff\x80"),
+            status=status,
+            is_suspect=False,
+            incarnation=record.incarnation,
+            protocol=protocol,
+            delegate=delegate,
+        )
+
+    def add(self, now: float, member: Member, kind: type[MemberEvent], reason: Reason) -> Entry:
+        """Lists a member that was unknown."""
+        entry = self._entries[member.name] = Entry(member)
+        self._counts[member.status] += 1
+        self._emit(now, entry, None, kind, reason)
+        return entry
+
+    def change(self, now: float, entry: Entry, member: Member, kind: type[MemberEvent], reason: Reason) -> None:
+        """Replaces a member's value."""
+        previous = entry.member
+        if member == previous:
+            return
+        self._counts[previous.status] -= 1
+        self._counts[member.status] += 1
+        entry.member = member
+        self._emit(now, entry, previous, kind, reason)
+
+    def announce(self, now: float, entry: Entry, kind: type[MemberEvent], reason: Reason) -> None:
+        """Leaves an event about a member whose value stays as it is."""
+        self._emit(now, entry, entry.member, kind, reason)
+
+    def set_status(
+        self,
+        now: float,
+        entry: Entry,
+        status: MemberStatus,
+        kind: type[MemberEvent],
+        reason: Reason,
+        **changes: Any,
+    ) -> None:
+        """Replaces a member's status (and other fields, by keyword)."""
+        member = replace(entry.member, status=status, **changes)
+        if status in (MemberStatus.FAILED, MemberStatus.LEFT):
+            entry.gone_at = entry.gone_at or now
+        else:
+            entry.gone_at = 0.0
+        self.change(now, entry, member, kind, reason)
+
+    def erase(self, now: float, entry: Entry, reason: Reason) -> None:
+        """Forgets a member, with ``MemberReaped``."""
+        del self._entries[entry.member.name]
+        self._counts[entry.status] -= 1
+        self._emit(now, entry, entry.member, MemberReaped, reason)
+
+    def history(self, name: str) -> tuple[Transition, ...]:
+        """The last transitions of a listed member, oldest first."""
+        entry = self._entries.get(name)
+        return entry.history if entry is not None else ()
+
+    def _emit(
+        self, now: float, entry: Entry, previous: Member | None, kind: type[MemberEvent], reason: Reason
+    ) -> None:
+        self._snapshot = None
+        self._sequence += 1
+        member = entry.member
+        self.events.append(kind(member, previous, reason, self._sequence))
+        after = "reaped" if kind is MemberReaped else _state_word(member)
+        line = Transition(now, _state_word(previous), after, member.incarnation, reason)
+        entry.history = (*entry.history[1 - self._history_size :], line) if self._history_size > 1 else (line,)
+
+    def _version_triples(self, vsn: bytes) -> tuple[VersionTriple, VersionTriple]:
+        triples = self._versions.get(vsn)
+        if triples is None:
+            triples = VersionTriple(*vsn[:3]), VersionTriple(*vsn[3:6])
+            if len(self._versions) < 256:
+                self._versions[vsn] = triples
+        return triples
+
+
+def _state_word(member: Member | None) -> str:
+    if member is None:
+        return "unknown"
+    return "suspect" if member.is_suspect else member.status.value

@@ -1,0 +1,95 @@
+"""The rejoin log as text: who was alive where, the clocks, and this node's own incarnation.
+
+Serf's line format, so that either can read the other's file; what Serf does not know stands in comments. Written
+whole each time; keeping it in a file is the driver's business.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from swim.config import split_host_port
+from swim.core.output import Endpoint
+from swim.errors import ConfigError
+
+__all__ = ["Snapshot"]
+
+_INCARNATION = "# incarnation: "
+_FAILED = "# failed: "
+
+
+@dataclass(slots=True)
+class Snapshot:
+    """What survives a restart.
+
+    Attributes:
+        alive: last known endpoints of members that were alive, by name; the node itself included.
+        failed: the same for members that had failed and are still looked for.
+        clock: last stamp of the member clock; likewise ``event_clock`` and ``query_clock``.
+        incarnation: the highest this node used; 0 if unknown.
+        left: the node had left gracefully.
+    """
+
+    alive: dict[str, Endpoint] = field(default_factory=dict)
+    failed: dict[str, Endpoint] = field(default_factory=dict)
+    clock: int = 0
+    event_clock: int = 0
+    query_clock: int = 0
+    incarnation: int = 0
+    left: bool = False
+
+    def encode(self) -> str:
+        """The text to keep."""
+        lines = [f"{_INCARNATION}{self.incarnation}"]
+        lines += [f"alive: {name} {_join(at)}" for name, at in self.alive.items() if _is_plain(name)]
+        lines += [f"{_FAILED}{name} {_join(at)}" for name, at in self.failed.items() if _is_plain(name)]
+        lines += [f"clock: {self.clock}", f"event-clock: {self.event_clock}", f"query-clock: {self.query_clock}"]
+        if self.left:
+            lines.append("leave")
+        return "\n".join(lines) + "\n"
+
+    @classmethod
+    def replay(cls, text: str) -> Snapshot:
+        """Reads a kept text, line by line; later lines win, unknown and broken ones are skipped.
+
+        A last line without a line feed was cut off and is ignored.
+        """
+        snapshot = cls()
+        for line in text.split("\n")[:-1]:
+            try:
+                snapshot._apply(line)
+            except (ValueError, ConfigError):
+                continue
+        return snapshot
+
+    def _apply(self, line: str) -> None:
+        if line == "leave":
+            self.alive.clear()
+            self.failed.clear()
+            self.clock = self.event_clock = self.query_clock = 0
+            self.left = True
+        elif line.startswith(_INCARNATION):
+            self.incarnation = int(line.removeprefix(_INCARNATION))
+        elif line.startswith(_FAILED):
+            name, _, at = line.removeprefix(_FAILED).rpartition(" ")
+            self.failed[name] = split_host_port("snapshot", at)
+        elif line.startswith("alive: "):
+            name, _, at = line.removeprefix("alive: ").rpartition(" ")
+            self.alive[name] = split_host_port("snapshot", at)
+        elif line.startswith("not-alive: "):
+            self.alive.pop(line.removeprefix("not-alive: "), None)
+        elif line.startswith("clock: "):
+            self.clock = int(line.removeprefix("clock: "))
+        elif line.startswith("event-clock: "):
+            self.event_clock = int(line.removeprefix("event-clock: "))
+        elif line.startswith("query-clock: "):
+            self.query_clock = int(line.removeprefix("query-clock: "))
+
+
+def _join(endpoint: Endpoint) -> str:
+    host, port = endpoint
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _is_plain(name: str) -> bool:
+    return name.isprintable()

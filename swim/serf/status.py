@@ -1,0 +1,221 @@
+"""How causes change a member's status: Serf's transition table (serf.md 7.1), with its cures.
+
+Differences from Serf: a memberlist leave (dead with accuser = node) counts as left even without an intent; a stale
+"left" about a member that answers is ignored; stamps of left members do not ratchet; a member stuck in leaving comes
+back; prune never hides a member that answers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from swim.config import Config
+from swim.core.engine import Engine
+from swim.core.member import Record, State
+from swim.events import (
+    MemberFailed,
+    MemberJoined,
+    MemberLeaving,
+    MemberLeft,
+    MemberRefuted,
+    MemberRestarted,
+    MemberStatus,
+    MemberSuspected,
+    MemberUpdated,
+    Reason,
+)
+from swim.serf.intents import IntentBuffer
+from swim.serf.messages import JoinIntent, LeaveIntent
+from swim.serf.roster import Entry, Roster
+
+__all__ = ["StatusTable"]
+
+_RESTART_WINDOW = 10.0
+
+
+class StatusTable:
+    """Applies what the core and the intents say about members to the roster."""
+
+    def __init__(self, engine: Engine, roster: Roster, config: Config) -> None:
+        self._engine = engine
+        self._roster = roster
+        self._config = config
+        self._intents = IntentBuffer(size=config.max_intents, timeout=config.recent_intent_timeout)
+        timers = engine.shared.timers
+        timers.register("forget", self._forget, self._is_forgettable)
+        timers.register("leaving", self._end_leaving, self._is_stuck_leaving)
+
+    # -- what the core says
+
+    def joined(self, now: float, record: Record, reason: Reason) -> None:
+        """A member is alive that was unknown, dead or left."""
+        self._engine.rejoining.forget(record.name)
+        entry = self._roster.get(record.name)
+        if entry is not None:
+            entry.join_intents = 0
+            entry.prune_when_gone = False
+            member = self._roster.describe(record, MemberStatus.ALIVE)
+            entry.gone_at = 0.0
+            self._roster.change(now, entry, member, MemberJoined, reason)
+            return
+        kept = self._intents.get(now, record.name)
+        status = MemberStatus.LEAVING if isinstance(kept, LeaveIntent) else MemberStatus.ALIVE
+        entry = self._roster.add(now, self._roster.describe(record, status), MemberJoined, reason)
+        if kept is not None:
+            entry.status_ltime = kept.ltime
+            entry.join_intents += isinstance(kept, JoinIntent)
+        if status is MemberStatus.LEAVING:
+            self._watch_leaving(now, entry)
+
+    def refreshed(self, now: float, record: Record, reason: Reason) -> None:
+        """A live member raised its incarnation."""
+        entry = self._roster.get(record.name)
+        if entry is None:
+            return
+        member = self._roster.describe(record, entry.status)
+        before = entry.member
+        same = replace(member, incarnation=before.incarnation, is_suspect=before.is_suspect) == before
+        entry.raised_at = now
+        kind: type[MemberUpdated] | type[MemberRefuted] | type[MemberRestarted]
+        kind = MemberRefuted if same else MemberUpdated
+        if now - entry.intent_at <= _RESTART_WINDOW:
+            kind = MemberRestarted
+            entry.intent_at = float("-inf")
+        self._roster.change(now, entry, member, kind, reason)
+
+    def suspected(self, now: float, record: Record, reason: Reason) -> None:
+        """A member is suspect now."""
+        entry = self._roster.get(record.name)
+        if entry is not None:
+            member = replace(entry.member, is_suspect=True, incarnation=record.incarnation)
+            self._roster.change(now, entry, member, MemberSuspected, reason)
+
+    def gone(self, now: float, record: Record, reason: Reason) -> None:
+        """The core holds a member dead or left."""
+        entry = self._roster.get(record.name)
+        if entry is None or entry.status is MemberStatus.LEFT:
+            return
+        left = record.state is State.LEFT or entry.status is MemberStatus.LEAVING
+        if left:
+            self._left(now, entry, reason, incarnation=record.incarnation)
+            if entry.prune_when_gone:
+                self.erase(now, entry, Reason("prune"))
+        elif entry.status is not MemberStatus.FAILED:
+            self._engine.rejoining.lost(now, record.name, record.endpoint)
+            self._roster.set_status(
+                now,
+                entry,
+                MemberStatus.FAILED,
+                MemberFailed,
+                reason,
+                is_suspect=False,
+                incarnation=record.incarnation,
+            )
+            self._engine.shared.timers.at(
+                now + self._config.reconnect_timeout, "forget", (entry, entry.gone_at)
+            )
+
+    # -- what intents say
+
+    def join_intent(self, now: float, intent: JoinIntent, reason: Reason) -> bool:
+        """Applies a join intent; True if it was newer than what is known."""
+        entry = self._roster.get(intent.node)
+        if entry is None:
+            return self._intents.offer(now, intent)
+        if intent.ltime <= entry.status_ltime:
+            return False
+        entry.status_ltime = intent.ltime
+        if entry.status is MemberStatus.LEAVING:
+            entry.prune_when_gone = False
+            self._roster.set_status(now, entry, MemberStatus.ALIVE, MemberRefuted, reason)
+        elif entry.status is MemberStatus.ALIVE and reason.cause == "intent":
+            self._note_join_intent(now, entry, reason)
+        return True
+
+    def leave_intent(self, now: float, intent: LeaveIntent, reason: Reason) -> bool:
+        """Applies a leave intent about another member (or the own, announced one); True if it was newer."""
+        entry = self._roster.get(intent.node)
+        if entry is None:
+            return self._intents.offer(now, intent)
+        if intent.ltime <= entry.status_ltime:
+            return False
+        entry.status_ltime = intent.ltime
+        if entry.status is MemberStatus.ALIVE:
+            entry.prune_when_gone = intent.prune
+            self._roster.set_status(now, entry, MemberStatus.LEAVING, MemberLeaving, reason)
+            self._watch_leaving(now, entry)
+        elif entry.status is MemberStatus.FAILED:
+            self._left(now, entry, reason)
+        if intent.prune and entry.status is MemberStatus.LEFT:
+            self.erase(now, entry, Reason("prune", reason.accuser))
+        return True
+
+    def listed_left(self, now: float, name: str, ltime: int, reason: Reason) -> None:
+        """A peer's push/pull lists ``name`` as left, with its stamp (serf.md 6, cured as in 16)."""
+        entry = self._roster.get(name)
+        if entry is None:
+            self._intents.offer(now, LeaveIntent(ltime, name))
+        elif entry.status is MemberStatus.LEFT:
+            entry.status_ltime = max(entry.status_ltime, ltime)
+        elif entry.status is MemberStatus.FAILED and ltime >= entry.status_ltime:
+            entry.status_ltime = ltime
+            self._left(now, entry, reason)
+
+    def erase(self, now: float, entry: Entry, reason: Reason) -> None:
+        """Forgets a member here and in the core, whose tombstone keeps stale claims out."""
+        name = entry.member.name
+        self._engine.rejoining.forget(name)
+        self._engine.claims.forget(now, name)
+        self._roster.erase(now, entry, reason)
+
+    # -- details
+
+    def _left(self, now: float, entry: Entry, reason: Reason, **changes: object) -> None:
+        self._engine.rejoining.forget(entry.member.name)
+        self._roster.set_status(
+            now, entry, MemberStatus.LEFT, MemberLeft, reason, is_suspect=False, **changes
+        )
+        self._engine.shared.timers.at(now + self._config.tombstone_timeout, "forget", (entry, entry.gone_at))
+
+    def _note_join_intent(self, now: float, entry: Entry, reason: Reason) -> None:
+        """A second join intent of a member that raised its incarnation just now means that it restarted."""
+        entry.join_intents += 1
+        if entry.join_intents == 1:
+            return
+        if now - entry.raised_at <= _RESTART_WINDOW:
+            entry.raised_at = float("-inf")
+            self._roster.announce(now, entry, MemberRestarted, reason)
+        else:
+            entry.intent_at = now
+
+    def _is_forgettable(self, token: tuple[Entry, float]) -> bool:
+        entry, gone_at = token
+        return self._roster.get(entry.member.name) is entry and entry.gone_at == gone_at > 0
+
+    def _forget(self, now: float, token: tuple[Entry, float]) -> None:
+        entry, gone_at = token
+        timeout = (
+            self._config.tombstone_timeout
+            if entry.status is MemberStatus.LEFT
+            else self._config.reconnect_timeout
+        )
+        if now >= gone_at + timeout and entry.member.name != self._config.name:
+            # Not from the rejoin list: whoever failed is still looked for.
+            self._roster.erase(now, entry, Reason("reap", detail=f"{entry.status} for {now - gone_at:.0f} s"))
+
+    def _watch_leaving(self, now: float, entry: Entry) -> None:
+        self._engine.shared.timers.at(
+            now + self._config.leaving_timeout, "leaving", (entry, entry.status_ltime)
+        )
+
+    def _is_stuck_leaving(self, token: tuple[Entry, int]) -> bool:
+        entry, ltime = token
+        listed = self._roster.get(entry.member.name) is entry
+        return listed and entry.status is MemberStatus.LEAVING and entry.status_ltime == ltime
+
+    def _end_leaving(self, now: float, token: tuple[Entry, int]) -> None:
+        entry, _ = token
+        record = self._engine.shared.table.get(entry.member.name)
+        if record is not None and record.state is State.ALIVE and record is not self._engine.shared.local:
+            reason = Reason("acked", detail="still answers long after it was to leave")
+            self._roster.set_status(now, entry, MemberStatus.ALIVE, MemberRefuted, reason)
