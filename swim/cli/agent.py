@@ -80,7 +80,7 @@ class _Agent:
         click.echo(f"gossip ready on {ready['gossip']}", err=True)
         if self._plan.serves_http:
             serving = partial(serve, cluster, self._plan.api, on_leave=self._stopped.set)
-            ready["http"] = await nursery.start(serving)
+            ready["http"] = f"http://{_text(await nursery.start(serving))}"
             click.echo(f"http ready on {ready['http']}", err=True)
         if globals_of(self._ctx).json:
             click.echo(json.dumps(ready))

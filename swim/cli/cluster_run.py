@@ -108,7 +108,7 @@ class LocalNode:
                 ):
                     events = cluster.events()
                     self.bind = "{}:{}".format(*cluster.endpoint)
-                    self.url = await nursery.start(serve, cluster, self._api())
+                    self.url = "http://{}:{}".format(*await nursery.start(serve, cluster, self._api()))
                     self.cluster, self.state = cluster, "running"
                     task_status.started()
                     async for event in events:
