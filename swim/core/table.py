@@ -105,7 +105,7 @@ class Table:
     def next_target(self, skip: Record) -> Record | None:
         """The next live member of the round-robin probe order, reshuffled at every wrap; never ``skip``."""
         order = self._order
-        for _ in range(len(order)):
+        for _ in range(2 * len(order)):  # a wrap in between may show some twice before others once
             if self._cursor >= len(order):
                 self._rng.shuffle(order)
                 for position, record in enumerate(order):
