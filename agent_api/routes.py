@@ -35,6 +35,7 @@ _FORCE_LEAVE_SECONDS = 3.0
 """A broadcast that takes longer goes on without the client waiting."""
 _HEARTBEAT_SECONDS = 30.0
 _DISCARD_BYTES = 256 * 1024
+_DISCARD_SECONDS = 5.0
 
 _log = logging.getLogger("swim.http")
 
@@ -68,11 +69,12 @@ class Endpoint:
 async def _discard_body(receive: Receive) -> None:
     """Reads a body nobody wants, so that the connection can serve the next request; up to Go's own limit."""
     discarded = 0
-    while discarded <= _DISCARD_BYTES:
-        message = await receive()
-        discarded += len(message.get("body", b""))
-        if not message.get("more_body"):
-            return
+    with trio.move_on_after(_DISCARD_SECONDS):
+        while discarded <= _DISCARD_BYTES:
+            message = await receive()
+            discarded += len(message.get("body", b""))
+            if not message.get("more_body"):
+                return
 
 
 async def _members(call: Call) -> Response:

@@ -6,10 +6,12 @@ import errno
 import logging
 import socket
 from collections.abc import Callable
+from typing import Any
 
 import hypercorn
 import hypercorn.trio
 import trio
+from hypercorn.logging import Logger
 from starlette.types import ASGIApp
 
 from agent_api.app import create_app
@@ -55,12 +57,20 @@ async def serve(
     config = hypercorn.Config()
     config.bind = [f"fd://{listener.detach()}"]
     config.errorlog = _log
+    config.logger_class = _Quiet
     config.include_server_header = False
     config.keep_alive_timeout = _KEEP_ALIVE_SECONDS
     config.graceful_timeout = _LAST_WORDS_SECONDS
     async with trio.open_nursery() as nursery:
         await nursery.start(hypercorn.trio.serve, app, config)
         task_status.started(endpoint)
+
+
+class _Quiet(Logger):
+    """The server's log without its start-up line: whoever serves announces the address."""
+
+    async def info(self, message: str, *args: Any, **kwargs: Any) -> None:
+        """Nothing."""
 
 
 def _listen(host: str, port: int) -> socket.socket:

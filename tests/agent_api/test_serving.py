@@ -15,7 +15,7 @@ from starlette.routing import Mount
 from agent_api import AgentSettings, create_app, serve
 from swim import ConfigError
 from tests.agent_api.fakes import FakeCluster
-from tests.agent_api.http import Agent
+from tests.agent_api.http import Agent, served
 
 
 async def test_mounted_in_another_application(cluster: FakeCluster) -> None:
@@ -47,6 +47,17 @@ async def test_ipv6(cluster: FakeCluster) -> None:
         config = (await Agent(cluster, endpoint).get("/v1/agent/self")).json()["config"]
         assert config["AdvertiseAddrs"]["HTTP"] == f"[::1]:{endpoint[1]}"
         nursery.cancel_scope.cancel()
+
+
+async def test_requests_are_logged_at_debug_and_nothing_else(
+    cluster: FakeCluster, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG", logger="swim.http")
+    async with served(cluster) as agent:
+        await agent.get("/v1/agent/members?stale=x")
+    (record,) = caplog.records
+    assert (record.name, record.levelname) == ("swim.http", "DEBUG")
+    assert record.getMessage().startswith("GET /v1/agent/members -> 400 in ")
 
 
 async def test_port_in_use(agent: Agent, cluster: FakeCluster) -> None:

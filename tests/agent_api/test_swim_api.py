@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 import trio
+import trio.testing
 
+from agent_api import create_app
 from agent_api.client import AgentClient, AgentError, AgentTimeout, AgentUnreachable
 from swim import ConfigError, MemberStatus
 from tests.agent_api.fakes import FakeCluster, make_member
@@ -139,6 +141,28 @@ async def test_a_reader_of_events_that_goes_away_is_forgotten(agent: Agent, clus
     with trio.fail_after(5):
         while handlers() > before:
             await trio.lowlevel.checkpoint()
+
+
+async def test_heartbeats_while_nothing_happens(
+    cluster: FakeCluster, autojump_clock: trio.testing.MockClock
+) -> None:
+    scope = {
+        "type": "http", "method": "GET", "path": "/v1/swim/events", "query_string": b"", "headers": [],
+    }  # fmt: skip
+    bodies: list[bytes] = []
+    requests = [{"type": "http.request"}]
+
+    async def receive() -> dict[str, Any]:
+        if not requests:
+            await trio.sleep_forever()
+        return requests.pop()
+
+    async def send(message: dict[str, Any]) -> None:
+        bodies.append(message.get("body", b""))
+
+    with trio.move_on_after(65):
+        await create_app(cluster)(scope, receive, send)
+    assert bodies == [b"", b"{}\n", b"{}\n", b"{}\n"]
 
 
 # -- the client against agents that are not there

@@ -1,0 +1,219 @@
+"""Acceptance checks that need a cluster: real nodes, real sockets on loopback, one HTTP API each."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import nomad
+import pytest
+import trio
+
+from agent_api import AgentSettings, serve
+from swim import Cluster, Config, MemberStatus, run_cluster
+from tests.agent_api.http import Agent
+
+pytestmark = pytest.mark.slow
+
+DEADLINE = 15.0
+FAST = {
+    "probe_interval": 0.2,
+    "probe_timeout": 0.1,
+    "suspicion_mult": 2,
+    "gossip_interval": 0.05,
+    "push_pull_interval": 2.0,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """One agent that can be killed."""
+
+    agent: Agent
+    scope: trio.CancelScope
+
+    def kill(self) -> None:
+        """Stops node and API at once, without a word to the others."""
+        self.scope.cancel()
+
+    def statuses(self) -> dict[str, str]:
+        """Status by name, as this node sees the cluster."""
+        return {member.name: str(member.status) for member in self.agent.cluster.members()}
+
+
+@asynccontextmanager
+async def machine(name: str, *, bind: str = "127.0.0.1:0", **settings: Any) -> AsyncIterator[Machine]:
+    tags = {"region": "global", "dc": "dc1", "port": str(4647 + int(name[1]))}
+    config = Config.local(name=f"{name}.global", bind=bind, tags=tags, **FAST)
+    async with trio.open_nursery() as nursery:
+        cluster: Cluster = await nursery.start(run_cluster, config)
+        chosen = AgentSettings(http="127.0.0.1:0", **settings)
+        endpoint = await nursery.start(partial(serve, cluster, chosen))
+        yield Machine(Agent(cluster, endpoint), nursery.cancel_scope)
+        nursery.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def machines(count: int, **settings: Any) -> AsyncIterator[list[Machine]]:
+    """``count`` agents n1, n2 ... that joined over HTTP and see each other alive."""
+    async with AsyncExitStack() as stack:
+        all_of_them = [
+            await stack.enter_async_context(machine(f"n{number + 1}", **settings)) for number in range(count)
+        ]
+        first, *others = all_of_them
+        for other in others:
+            answer = await other.agent.put(f"/v1/agent/join?address={first.agent.gossip}")
+            assert answer.json() == {"num_joined": 1, "error": "", "warning": ""}
+        names = {member.agent.cluster.local.name: "alive" for member in all_of_them}
+        await eventually(lambda: all(member.statuses() == names for member in all_of_them))
+        yield all_of_them
+
+
+async def eventually(condition: Callable[[], bool], *, within: float = DEADLINE) -> None:
+    """Polls until ``condition``; fails after ``within`` seconds."""
+    with trio.fail_after(within):
+        while not condition():  # noqa: ASYNC110  members() has nothing to wait for
+            await trio.sleep(0.01)
+
+
+async def force_leave(machine: Machine, query: str) -> None:
+    answer = await machine.agent.put(f"/v1/agent/force-leave?{query}")
+    assert (answer.status, answer.body) == (200, b"")
+
+
+async def test_17_18_19_join_counts_endpoints() -> None:
+    async with machine("n1") as n1, machine("n2") as n2:
+        there = n2.agent.gossip
+        for query, joined in [
+            (f"address={there}", 1),
+            (f"address={there}&address={there}", 2),
+            (f"address={there}&address=nope.invalid", 1),
+            (f"address={n1.agent.gossip}", 1),
+            (f"address=n2.global/{there}", 1),
+            ("address=127.0.0.1", 1),
+        ]:
+            answer = await n1.agent.put(f"/v1/agent/join?{query}")
+            assert (query, answer.json()) == (query, {"num_joined": joined, "error": "", "warning": ""})
+            assert len((await n1.agent.get("/v1/agent/members")).json()["Members"]) == 2
+
+
+async def test_20_to_23_a_join_that_fails_says_why() -> None:
+    async with machine("n1") as n1:
+        for query, lines in [
+            ("address=nope.invalid", ["failed to resolve nope.invalid: "]),
+            (
+                "address=nope.invalid&address=127.0.0.1:9",
+                ["failed to resolve nope.invalid: ", "failed to join 127.0.0.1:9: "],
+            ),
+            ("address=127.0.0.1:7001,127.0.0.1:7002", ["failed to resolve 127.0.0.1:7001,127.0.0.1:7002: "]),
+            ("address=", ["failed to resolve "]),
+            ("address=127.0.0.1:99999", ["failed to resolve 127.0.0.1:99999: "]),
+        ]:
+            body = (await n1.agent.put(f"/v1/agent/join?{query}")).json()
+            assert body["num_joined"] == 0
+            count = "1 error" if len(lines) == 1 else "2 errors"
+            first, *bullets, blank, end = body["error"].split("\n")
+            assert (first, blank, end) == (f"{count} occurred:", "", "")
+            for bullet, line in zip(bullets, lines, strict=True):
+                assert bullet.startswith(f"\t* {line}")
+
+
+async def test_24_ipv6() -> None:
+    async with machine("n1", bind="[::1]:0") as n1, machine("n2", bind="[::1]:0") as n2:
+        port = n2.agent.cluster.endpoint[1]
+        answer = await n1.agent.put(f"/v1/agent/join?address=[::1]:{port}")
+        assert answer.json() == {"num_joined": 1, "error": "", "warning": ""}
+        members = (await n1.agent.get("/v1/agent/members")).json()["Members"]
+        assert [member["Addr"] for member in members] == ["::1", "::1"]
+
+
+async def test_28_after_a_graceful_leave() -> None:
+    async with machines(2) as (n1, n2):
+        answer = await n1.agent.put("/v1/swim/leave")
+        assert answer.json() == {"left": True}
+        body = (await n1.agent.put(f"/v1/agent/join?address={n2.agent.gossip}")).json()
+        assert body == {"num_joined": 0, "error": "Serf can't Join after Leave or Shutdown", "warning": ""}
+        assert (await n1.agent.get("/v1/agent/health?type=server")).status == 500
+        await eventually(lambda: n2.statuses()["n1.global"] == "left")
+
+
+async def test_31_unknown_name() -> None:
+    async with machine("n1") as n1:
+        await force_leave(n1, "node=nope")
+        answer = await n1.agent.put("/v1/swim/force-leave?node=nope")
+        assert (answer.status, answer.text) == (404, "no member named 'nope'")
+        assert n1.statuses() == {"n1.global": "alive"}
+
+
+async def test_33_34_failed_then_left_then_pruned() -> None:
+    async with machines(3) as (n1, n2, n3):
+        n2.kill()
+        await eventually(lambda: n1.statuses()["n2.global"] == n3.statuses()["n2.global"] == "failed")
+        for _ in range(2):
+            await force_leave(n1, "node=n2.global")
+            await eventually(lambda: n1.statuses()["n2.global"] == n3.statuses()["n2.global"] == "left")
+        await force_leave(n1, "node=n2.global&prune=1")
+        alive = {"n1.global": "alive", "n3.global": "alive"}
+        await eventually(lambda: n1.statuses() == n3.statuses() == alive)
+
+
+@pytest.mark.parametrize(("number", "query"), [(35, ""), (36, "&prune=true")])
+async def test_35_36_an_alive_member_comes_back(number: int, query: str) -> None:
+    async with machines(3) as everybody:
+        n1 = everybody[0]
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(force_leave, n1, f"node=n2.global{query}")
+            with trio.fail_after(2):
+                assert (await n1.agent.get("/v1/agent/members")).status == 200
+        everyone = {f"n{number}.global": "alive" for number in (1, 2, 3)}
+        await eventually(lambda: all(each.statuses() == everyone for each in everybody))
+
+
+async def test_37_own_name() -> None:
+    async with machines(2) as everybody:
+        await force_leave(everybody[0], "node=n1.global")
+        everyone = {"n1.global": "alive", "n2.global": "alive"}
+        await eventually(lambda: all(each.statuses() == everyone for each in everybody))
+
+
+async def test_39_48_servers_and_the_advisory_leader() -> None:
+    async with machines(3, bootstrap_expect=3) as (n1, n2, n3):
+        servers = (await n1.agent.get("/v1/agent/servers")).json()
+        assert servers == ["127.0.0.1:4648", "127.0.0.1:4649", "127.0.0.1:4650"]
+        for each in (n1, n2, n3):
+            assert (await each.agent.get("/v1/agent/health")).status == 200
+        stats = (await n2.agent.get("/v1/agent/self")).json()["stats"]
+        assert (stats["nomad"]["leader"], stats["nomad"]["leader_addr"]) == ("false", "127.0.0.1:4648")
+        assert (stats["serf"]["members"], stats["raft"]["num_peers"]) == ("3", "2")
+        n1.kill()
+        n2.kill()
+        gone = {"n1.global": "failed", "n2.global": "failed", "n3.global": "alive"}
+        await eventually(lambda: n3.statuses() == gone)
+        answer = await n3.agent.get("/v1/agent/health")
+        assert (answer.status, answer.json()["server"]["message"]) == (500, "No cluster leader")
+
+
+async def test_why_tells_the_reason() -> None:
+    async with machines(2) as (n1, n2):
+        n2.kill()
+        await eventually(lambda: n1.statuses()["n2.global"] == "failed")
+        why = (await n1.agent.get("/v1/swim/why?name=n2.global")).json()
+        assert why["member"]["status"] == MemberStatus.FAILED
+        assert [line["after"] for line in why["history"]][-2:] == ["suspect", "failed"]
+        assert all(line["cause"] and line["age"] >= 0 for line in why["history"])
+        info = (await n1.agent.get("/v1/swim/info")).json()
+        assert (info["is_alone"], info["stats"]["failed"]) == (True, 1)
+
+
+async def test_python_nomad_on_a_real_agent() -> None:
+    async with machine("n1") as n1:
+        api = nomad.Nomad(host=n1.agent.endpoint[0], port=n1.agent.endpoint[1]).agent
+        ask = trio.to_thread.run_sync
+        assert isinstance(await ask(api.get_agent), dict)
+        assert len((await ask(api.get_members))["Members"]) == 1
+        assert await ask(api.get_servers) == ["127.0.0.1:4648"]
+        assert (await ask(api.join_agent, "nope"))["num_joined"] == 0
+        assert await ask(api.force_leave, "nope") == 200
