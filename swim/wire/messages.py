@@ -70,7 +70,7 @@ class IndirectPing(NamedTuple):
 
 
 class Ack(NamedTuple):
-    """Answers a ping with the same ``seq_no``; ``payload`` belongs to the layer above (Serf: a coordinate)."""
+    """Answers a ping with the same ``seq_no``; ``payload`` is the upper layer's (Serf: a coordinate)."""
 
     seq_no: int
     payload: bytes | None = None

@@ -18,7 +18,19 @@ from swim.wire.codec import (
     user_length_from,
 )
 from swim.wire.fields import unpack
-from swim.wire.messages import Alive, ErrorReply, Ping, PushPull, User
+from swim.wire.messages import (
+    Ack,
+    Alive,
+    Dead,
+    ErrorReply,
+    IndirectPing,
+    Nack,
+    NodeRecord,
+    Ping,
+    PushPull,
+    Suspect,
+    User,
+)
 from tests.wire import strategies
 from tests.wire.differences import DELIBERATE
 from tests.wire.vectors import KINDS, load, message, outcome, record, select
@@ -59,7 +71,7 @@ def test_push_pull_header_vectors(vector):
     assert push_pull_header_from(unpack(data[1:])) == header
     if f"messages/{vector['name']}" not in DELIBERATE:
         blank = ALIVE  # the header counts records, whatever they hold
-        records = (strategies.NodeRecord(blank.node, blank.addr, 1, None, 1, 0, blank.vsn),) * fields["Nodes"]
+        records = (NodeRecord(blank.node, blank.addr, 1, None, 1, 0, blank.vsn),) * fields["Nodes"]
         assert encode(PushPull(fields["Join"], records, bytes(fields["UserStateLen"]))).startswith(data)
 
 
@@ -132,6 +144,35 @@ def test_each_rule_for_members(change):
 
 def test_version_bytes_beyond_the_sixth_are_cut():
     assert decode(encode(ALIVE._replace(vsn=b"\1\5\2\2\5\5\7\7"))) == ALIVE
+    array = ["n", b"\x7f\0\0\1", 1, b"m", 9, 2, b"\1\5\2\2\5\5\7\7"]
+    assert record_from(unpack(msgpack.packb(array))) == NodeRecord(
+        "n", b"\x7f\0\0\1", 1, b"m", 9, 2, b"\1\5\2\2\5\5"
+    )
+
+
+@pytest.mark.parametrize(
+    ("array", "expected"),
+    [
+        ([1, "n", b"\1\2\3\4", 2, "s"], Ping(1, "n", b"\1\2\3\4", 2, "s")),
+        (
+            [1, b"\1\2\3\4", 2, "n", True, b"\5\6\7\1", 3, "s"],
+            IndirectPing(1, b"\1\2\3\4", 2, "n", True, b"\5\6\7\1", 3, "s"),
+        ),
+        ([1, b"p"], Ack(1, b"p")),
+        ([1], Nack(1)),
+        ([1, "n", "f"], Suspect(1, "n", "f")),
+        ([1, "n", "f"], Dead(1, "n", "f")),
+        ([1, "n", ALIVE.addr, 7946, None, ALIVE.vsn, "a field of the future"], ALIVE),
+    ],
+)
+def test_a_struct_may_be_an_array_in_declaration_order(array, expected):
+    assert decode(encode(expected)[:1] + msgpack.packb(array)) == expected
+
+
+@pytest.mark.parametrize("nack", [2, -1, 0.0, b"\1"])
+def test_what_is_not_a_bool(nack):
+    with pytest.raises(RemoteError, match="msgpack"):
+        decode(b"\1" + msgpack.packb({"Nack": nack}))
 
 
 @pytest.mark.parametrize("kind", sorted(set(range(256)) - PACKET_TYPES))
@@ -155,6 +196,11 @@ def test_text_that_is_no_text_is_the_callers_fault():
 def test_nested_arrays_cannot_exhaust_memory(depth):
     with pytest.raises(RemoteError, match="msgpack"):
         decode(b"\0" + b"\xdc\xff\xff" * depth)
+
+
+@pytest.mark.parametrize(("size", "reason"), [(1024, ""), (1025, "msgpack")])
+def test_arrays_are_capped_before_they_are_allocated(size, reason):
+    assert outcome(decode, b"\0" + msgpack.packb({"New": [None] * size}))[1] == reason
 
 
 def test_unknown_fields_of_any_shape_are_ignored():

@@ -107,3 +107,15 @@ def test_any_bytes_decompress_within_the_limit_or_are_refused(data, limit):
 def test_a_message_is_wrapped_exactly_when_that_is_strictly_shorter(message):
     wrapped = compress_message(message)
     assert shrink_message(message) == (wrapped if len(wrapped) < len(message) else message)
+
+
+def test_the_border_between_wrapped_and_bare():
+    gains = set()
+    for length in range(20, 60):
+        for alphabet in range(1, 9):
+            message = _generated(length, length, alphabet)
+            wrapped = compress_message(message)
+            gain = len(message) - len(wrapped)
+            gains.add(gain)
+            assert shrink_message(message) == (wrapped if gain > 0 else message)
+    assert {-1, 0, 1} < gains
