@@ -161,7 +161,8 @@ class SerfLayer:
         try:
             message = decode_serf(body)
             if self._handle(now, message):
-                self._pass_on(now, message, body)
+                origin = self._engine.shared.endpoint_name(source) if source is not None else ""
+                self._pass_on(now, message, body, origin)
         except RemoteError as error:
             self._engine.shared.metrics.dropped(error.reason)
 
@@ -296,26 +297,33 @@ class SerfLayer:
             raise RemoteError("relay-refused")
         self._engine.gossip.send_exactly(endpoint, [encode(User(message.inner))], record=record)
 
-    def _pass_on(self, now: float, message: SerfMessage, body: bytes) -> None:
+    def _pass_on(self, now: float, message: SerfMessage, body: bytes, origin: str) -> None:
         match message:
             case JoinIntent() | LeaveIntent():
-                self._queue(now, self.intent_queue, body, name=message.node)
+                self._queue(now, self.intent_queue, body, name=message.node, origin=origin)
             case UserEvent():
-                self._queue(now, self.event_queue, body)
+                self._queue(now, self.event_queue, body, origin=origin)
             case Query():
-                self._queue(now, self.query_queue, body)
+                self._queue(now, self.query_queue, body, origin=origin)
 
     def _queue_intent(self, now: float, intent: JoinIntent | LeaveIntent, *, ticket: int | None = None) -> None:
         self._queue(now, self.intent_queue, encode_serf(intent), name=intent.node, ticket=ticket)
 
     def _queue(
-        self, now: float, queue: BroadcastQueue, body: bytes, *, name: str = "", ticket: int | None = None
+        self,
+        now: float,
+        queue: BroadcastQueue,
+        body: bytes,
+        *,
+        name: str = "",
+        origin: str = "",
+        ticket: int | None = None,
     ) -> None:
         """Queues a broadcast; intents one per node, the rest each under a number of its own."""
         if not self._engine.shared.has_peers:
             return
         self._passed_on += 1
-        dropped = queue.queue(name or f"#{self._passed_on}", body, ticket=ticket)
+        dropped = queue.queue(name or f"#{self._passed_on}", body, origin=origin, ticket=ticket)
         if dropped:
             self._engine.shared.metrics.count("swim.dropped.queue-full", dropped)
         self._engine.gossip.poke(now)
