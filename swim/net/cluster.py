@@ -61,15 +61,13 @@ class Cluster:
         self.started_at = self.now()
         self._driver = driver
         self._node = driver.node
-        self._status: Status = "running"
+        self._stopped = False
         self._departure: Ticket | None = None
 
     @property
     def status(self) -> Status:
         """``running``; ``leaving`` and ``left`` after ``leave``; ``stopped`` once the block was left."""
-        if self._status == "leaving" and self._departure is not None and self._departure.is_done:
-            self._status = "left"
-        return self._status
+        return "stopped" if self._stopped else cast(Status, self._node.status)
 
     @property
     def local(self) -> Member:
@@ -79,8 +77,7 @@ class Cluster:
     @property
     def is_alone(self) -> bool:
         """True if no other member is alive."""
-        stats = self.stats()
-        return stats.members - stats.failed - stats.left <= 1
+        return self._node.is_alone
 
     def members(self) -> tuple[Member, ...]:
         """Every listed member, this node, failed and left ones included; an immutable snapshot."""
@@ -126,7 +123,7 @@ class Cluster:
         Raises:
             LocalError: after ``leave`` or after the block was left.
         """
-        if self.status != "running":
+        if self._stopped:
             raise LocalError(_NOT_ALIVE)
         tickets = [self._driver.submit(self._node.join, (address,)) for address in addresses]
         await _finished(tickets, timeout)
@@ -149,11 +146,10 @@ class Cluster:
         Raises:
             LocalError: after the block was left.
         """
-        if self.status == "stopped":
+        if self._stopped:
             raise LocalError("Leave called after Shutdown")
         if self._departure is None:
             self._departure = self._driver.submit(self._node.leave)
-            self._status = "leaving"
         await _finished([self._departure], timeout)
 
     async def rejoin(self, *, timeout: float | None = None) -> JoinResult:
@@ -165,11 +161,9 @@ class Cluster:
         Raises:
             LocalError: if the node has not left, or after the block was left.
         """
-        if self.status not in ("leaving", "left"):
-            raise LocalError(f"can't rejoin: the node is {self.status}")
+        self._check_open()
         ticket = self._driver.submit(self._node.rejoin)
         self._departure = None
-        self._status = "running"
         await _finished([ticket], timeout)
         return cast(JoinResult, await ticket.outcome()) if ticket.is_done else JoinResult(())
 
@@ -205,11 +199,11 @@ class Cluster:
         await self._driver.submit(self._node.set_tags, tags).outcome()
 
     def _check_open(self) -> None:
-        if self.status == "stopped":
+        if self._stopped:
             raise LocalError("the cluster was closed")
 
     def _stop(self) -> None:
-        self._status = "stopped"
+        self._stopped = True
         self._driver.close()
 
 
@@ -266,7 +260,7 @@ async def open_cluster(
             cluster = Cluster(driver, endpoint=network.endpoint, advertised=advertised)
             try:
                 yield cluster
-                if leave_timeout > 0 and cluster.status != "left":
+                if leave_timeout > 0:
                     await cluster.leave(timeout=leave_timeout)
             except Exception as error:
                 # Raised again outside the nursery, which would wrap it in a group.

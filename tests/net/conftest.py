@@ -86,7 +86,8 @@ class Pool:
 
 
 @pytest.fixture
-async def pool(network: MemoryNetwork, autojump_clock: Any) -> AsyncIterator[Pool]:
+async def pool(network: MemoryNetwork) -> AsyncIterator[Pool]:
+    """Ask for ``autojump_clock`` as well, for virtual time."""
     async with trio.open_nursery() as nursery:
         yield Pool(network, nursery)
         nursery.cancel_scope.cancel()
