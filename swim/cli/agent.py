@@ -23,6 +23,8 @@ from swim.net.cluster import Cluster, open_cluster
 __all__ = ["agent"]
 
 _LEAVE_SECONDS = 8.0
+# timeout(1) and others signal the process and its group: that is one request to stop, not two.
+_SAME_SIGNAL_SECONDS = 0.1
 _log = logging.getLogger("swim.agent")
 
 
@@ -86,16 +88,18 @@ class _Agent:
             click.echo(json.dumps(ready))
 
     async def _obey(self, signals: AsyncIterator[int], cluster: Cluster, nursery: trio.Nursery) -> None:
-        leaving = False
+        leaving_since = None
         async for number in signals:
             if number == signal.SIGHUP:
                 nursery.start_soon(self._reload, cluster)
-            elif leaving:
+            elif leaving_since is not None:
+                if trio.current_time() - leaving_since < _SAME_SIGNAL_SECONDS:
+                    continue
                 self._code = ExitCode.FAILED
                 _log.warning("stopping at once, on a second signal")
                 self._stopped.set()
             else:
-                leaving = True
+                leaving_since = trio.current_time()
                 _log.info("leaving the cluster, on signal %s", signal.Signals(number).name)
                 nursery.start_soon(self._leave, cluster)
 

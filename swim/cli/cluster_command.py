@@ -177,8 +177,6 @@ class _Session:
     async def _watch_signals(self) -> None:
         with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
             async for _ in signals:
-                if self._quit.is_set():
-                    raise KeyboardInterrupt
                 self._quit.set()
 
     async def _run_script(self) -> None:

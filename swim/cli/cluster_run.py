@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,6 +17,7 @@ import trio
 
 from agent_api import AgentSettings, serve
 from swim.cli.cluster_script import Command, Loss, OnNodes, Partition, Simple
+from swim.cli.common import unwrapped
 from swim.config import Config, split_host_port
 from swim.errors import ConfigError
 from swim.events import Event, Member, MemberStatus
@@ -278,17 +280,15 @@ def _by_number(name: str) -> tuple[int, str]:
     return (int(digits) if digits.isdecimal() else 0, name)
 
 
-class _naming_the_flag:  # noqa: N801  used as a statement
+@contextmanager
+def _naming_the_flag(name: str) -> Iterator[None]:
     """Turns a taken port into an error that names the node and the flag of ``swim cluster`` that moves it."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, ConfigError) and error.field in ("bind", "http"):
-            flag = f"--{error.field}-base"
-            reason = error.reason.partition(";")[0]
-            raise ConfigError(flag, f"{self._name}: {reason}; choose other ports with {flag}") from None
+    try:
+        with unwrapped():
+            yield
+    except ConfigError as error:
+        if error.field not in ("bind", "http"):
+            raise
+        flag = f"--{error.field}-base"
+        reason = error.reason.partition(";")[0]
+        raise ConfigError(flag, f"{name}: {reason}; choose other ports with {flag}") from None

@@ -85,6 +85,22 @@ def test_ready_lines_and_a_join_that_reaches_nobody(processes: Processes) -> Non
     assert agent.statuses() == {"a": "alive"}
 
 
+def test_the_same_signal_twice_at_once_still_leaves_but_a_later_one_stops(processes: Processes) -> None:
+    first, second = two(processes)
+    second.signal(signal.SIGTERM)
+    second.signal(signal.SIGTERM)
+    assert second.wait() == 0
+    eventually(lambda: first.statuses() == {"a": "alive", "b": "left"})
+
+    third = processes.agent("c", "--join", first.gossip, "--profile", "wan")
+    eventually(lambda: third.statuses().get("a") == "alive")
+    first.signal(signal.SIGSTOP)
+    third.signal(signal.SIGINT)
+    eventually(lambda: any("leaving the cluster" in line for line in third.err))
+    eventually(lambda: third.signal(signal.SIGINT) or third.popen.poll() is not None)
+    assert third.wait() == 1
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_lone_agent_leaves_on_a_signal(processes: Processes, number: int) -> None:
     agent = processes.agent("a")
@@ -129,7 +145,8 @@ def test_a_restart_remembers_its_peers(processes: Processes, tmp_path: Path) -> 
     first, second = two(processes)
     keeper = processes.agent("c", "--join", first.gossip, "--data-dir", str(tmp_path / "c"))
     eventually(lambda: keeper.statuses() == TWO | {"c": "alive"})
+    eventually(lambda: second.gossip in (tmp_path / "c" / "members.snapshot").read_text())
     keeper.signal(signal.SIGKILL)
     keeper.wait()
-    again = processes.agent("c", "--data-dir", str(tmp_path / "c"))
+    again = processes.agent("c", "--bind", keeper.gossip, "--data-dir", str(tmp_path / "c"))
     eventually(lambda: again.statuses() == second.statuses() == TWO | {"c": "alive"})
