@@ -45,12 +45,14 @@ _MAX_MAP = 256
 _PACK_OPTIONS: dict[str, Any] = {"use_bin_type": False}
 
 
+_PURE_PYTHON = msgpack.Packer.__module__ == "msgpack.fallback"
+
 UNPACK_ERRORS = (ValueError, TypeError, RecursionError, OverflowError, msgpack.UnpackException)
 """Everything msgpack raises for bytes it cannot read."""
 
 
 def _make_packer(**options: Any) -> Callable[[Any], bytes]:
-    if msgpack.Packer.__module__ == "msgpack.fallback":
+    if _PURE_PYTHON:
         return partial(msgpack.packb, **options)  # the pure-Python packer must not be shared between threads
     return msgpack.Packer(**options).pack  # type: ignore[no-any-return]
 
@@ -99,7 +101,14 @@ def unpack(data: bytes | memoryview) -> object:
 
 
 def new_unpacker(max_buffer_size: int) -> msgpack.Unpacker:
-    """An incremental ``unpack`` that holds at most ``max_buffer_size`` bytes; raises msgpack's own errors."""
+    """An incremental ``unpack`` that holds at most ``max_buffer_size`` bytes; raises msgpack's own errors.
+
+    Its ``read_array_header`` and ``read_map_header`` step through containers of any length.
+    """
+    if _PURE_PYTHON:  # allocates nothing ahead, and would hold those two to the caps as well
+        return msgpack.Unpacker(
+            raw=True, use_list=False, strict_map_key=False, max_buffer_size=max_buffer_size
+        )
     return msgpack.Unpacker(
         raw=True,
         use_list=False,
