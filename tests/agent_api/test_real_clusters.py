@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import nomad
@@ -48,12 +47,18 @@ class Machine:
 async def machine(name: str, *, bind: str = "127.0.0.1:0", **settings: Any) -> AsyncIterator[Machine]:
     tags = {"region": "global", "dc": "dc1", "port": str(4647 + int(name[1]))}
     config = Config.local(name=f"{name}.global", bind=bind, tags=tags, **FAST)
+    chosen = AgentSettings(http="127.0.0.1:0", **settings)
+    async with trio.open_nursery() as nursery:
+        yield await nursery.start(_run, config, chosen)
+        nursery.cancel_scope.cancel()
+
+
+async def _run(config: Config, settings: AgentSettings, *, task_status: trio.TaskStatus[Machine]) -> None:
+    """A machine in a task of its own, so that killing it ends nothing else."""
     async with trio.open_nursery() as nursery:
         cluster: Cluster = await nursery.start(run_cluster, config)
-        chosen = AgentSettings(http="127.0.0.1:0", **settings)
-        endpoint = await nursery.start(partial(serve, cluster, chosen))
-        yield Machine(Agent(cluster, endpoint), nursery.cancel_scope)
-        nursery.cancel_scope.cancel()
+        endpoint = await nursery.start(serve, cluster, settings)
+        task_status.started(Machine(Agent(cluster, endpoint), nursery.cancel_scope))
 
 
 @asynccontextmanager
@@ -170,6 +175,8 @@ async def test_35_36_an_alive_member_comes_back(number: int, query: str) -> None
                 assert (await n1.agent.get("/v1/agent/members")).status == 200
         everyone = {f"n{number}.global": "alive" for number in (1, 2, 3)}
         await eventually(lambda: all(each.statuses() == everyone for each in everybody))
+        states = [line.after for line in n1.agent.cluster.history("n2.global")]
+        assert states[-2:] == ["leaving", "alive"]
 
 
 async def test_37_own_name() -> None:
