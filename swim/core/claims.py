@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from swim.core.broadcast import Priority
 from swim.core.gossip import Gossip
-from swim.core.member import Record, State, same_address
+from swim.core.member import INCARNATION_MAX, Record, State, same_address
 from swim.core.output import Endpoint
 from swim.core.precedence import Claim, Stored, Verdict, decide, decide_self
 from swim.core.shared import Shared, logger
@@ -23,7 +23,6 @@ from swim.wire.messages import Alive, Dead, Suspect
 
 __all__ = ["Claims", "Source"]
 
-_INCARNATION_MAX = 0xFFFFFFFF
 _STORED = {
     State.ALIVE: Stored.ALIVE,
     State.SUSPECT: Stored.SUSPECT,
@@ -102,7 +101,7 @@ class Claims:
     def update_self(self, now: float, meta: bytes | None, *, ticket: int | None = None) -> None:
         """Publishes new metadata under the next incarnation (memberlist UpdateNode)."""
         local = self._shared.local
-        local.incarnation += 1
+        local.raise_incarnation()
         local.meta = meta
         self._shared.delegate.member_refreshed(now, local, Reason("local", detail="metadata update"))
         self.announce_self(now, ticket=ticket)
@@ -272,6 +271,7 @@ class Claims:
         if verdict is Verdict.REFUTE:
             self._refute(now, claim.incarnation, Reason(source.cause, claim.accuser, f"called {kind.value}"))
         elif verdict is Verdict.LEFT:
+            shared.local.incarnation = claim.incarnation
             self.leave_self(now)
 
     def _refute(self, now: float, accused: int, reason: Reason) -> None:
@@ -279,7 +279,7 @@ class Claims:
         shared = self._shared
         local = shared.local
         incarnation = max(local.incarnation, accused) + 1
-        if incarnation > _INCARNATION_MAX:
+        if incarnation > INCARNATION_MAX:
             shared.metrics.dropped("incarnation-wrap")
             logger.warning("accused at incarnation %d by %s: cannot refute", accused, reason.accuser or "?")
             return

@@ -34,7 +34,7 @@ class Departure:
         self._tickets: list[int] = []
         self._synced = False
         self._declared_at = 0.0
-        shared.timers.register("leave-declare", self._declare, lambda _: shared.status == "leaving")
+        shared.timers.register("leave-declare", self._declare, lambda _: bool(self._tickets))
         shared.timers.register("leave-end", self._end, lambda _: bool(self._tickets))
 
     @property
@@ -68,7 +68,8 @@ class Departure:
 
     def _declare(self, now: float, _token: None) -> None:
         shared, local = self._shared, self._shared.local
-        self._claims.leave_self(now)
+        if shared.status == "leaving":  # a peer's word may have declared it already
+            self._claims.leave_self(now)
         self._declared_at = now
         leave = encode(Dead(local.incarnation, local.name, local.name))
         self._gossip.tell(now, [leave], _TOLD_DIRECTLY)

@@ -14,7 +14,7 @@ from swim.core.delegate import Delegate
 from swim.core.departure import Departure
 from swim.core.gossip import Gossip
 from swim.core.joins import Joins
-from swim.core.member import Record, State, pack_address
+from swim.core.member import INCARNATION_MAX, Record, State, pack_address
 from swim.core.output import Endpoint, Finished, Output, StreamEnd
 from swim.core.prober import Prober
 from swim.core.rejoin import Rejoin
@@ -70,8 +70,10 @@ class Engine:
         vsn = bytes(
             (_PROTOCOL_MIN, _PROTOCOL_MAX, config.protocol_version, *delegate, config.delegate_version)
         )
-        claim = Alive(incarnation, config.name, pack_address(host), port, None, vsn)
-        local = Record(claim, State.ALIVE, 0.0)
+        incarnation = min(incarnation, INCARNATION_MAX)
+        local = Record(
+            Alive(incarnation, config.name, pack_address(host), port, None, vsn), State.ALIVE, 0.0
+        )
         local.verified = True
         shared = Shared(
             config, local=local, bind_port=bind_port, rng=rng, metrics=metrics, keyring=keyring, nonce=nonce
@@ -115,7 +117,7 @@ class Engine:
         if shared.status != "left" or self._departure.is_under_way:
             raise LocalError("rejoin is possible only after the leave has finished")
         shared.status = "running"
-        shared.local.incarnation += 1
+        shared.local.raise_incarnation()
         shared.table.set_state(shared.local, State.ALIVE, now)
         self.claims.announce_self(now)
         self._after(now)

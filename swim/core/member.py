@@ -8,7 +8,10 @@ from enum import IntEnum
 from swim.core.output import Endpoint
 from swim.wire.messages import Alive, NodeRecord
 
-__all__ = ["Record", "State", "endpoint_of", "pack_address", "same_address"]
+__all__ = ["INCARNATION_MAX", "Record", "State", "endpoint_of", "pack_address", "same_address"]
+
+INCARNATION_MAX = 0xFFFFFFFF
+"""Incarnations are 32 bits wide on the wire; the last one stays the last."""
 
 _MAPPED_PREFIX = bytes(10) + b"\xff\xff"
 
@@ -61,6 +64,10 @@ class Record:
         self.meta = claim.meta
         self.vsn = claim.vsn
         self.endpoint = endpoint_of(claim.addr, claim.port)
+
+    def raise_incarnation(self) -> None:
+        """Moves on to the next incarnation, if there is one."""
+        self.incarnation = min(self.incarnation + 1, INCARNATION_MAX)
 
     @property
     def protocol_max(self) -> int:

@@ -69,9 +69,7 @@ class Relay:
         self._gossip.send(now, target, encode(ping), record=record)
         config = shared.config
         if request.nack:
-            # The requester's round ends T - probe_timeout after it asked us; a later nack would count as missing.
-            patience = min(config.probe_timeout, _NACK_SHARE * (config.probe_interval - config.probe_timeout))
-            shared.timers.at(now + patience, "nack", seq_no)
+            shared.timers.at(now + self._patience(), "nack", seq_no)
         shared.timers.at(now + config.probe_timeout, "relay-end", seq_no)
 
     def ack(self, now: float, ack: Ack, source: Endpoint) -> bool:
@@ -86,6 +84,15 @@ class Relay:
         requester = self._shared.table.at(relayed.requester)
         self._gossip.send(now, relayed.requester, encode(Ack(relayed.seq_no)), record=requester)
         return True
+
+    def _patience(self) -> float:
+        """Seconds until a nack: the requester's round ends soon after it asked, and a late nack counts as missing.
+
+        The requester's settings are taken to be ours, unless ours leave no time at all.
+        """
+        config = self._shared.config
+        left = config.probe_interval - config.probe_timeout
+        return min(config.probe_timeout, _NACK_SHARE * left) if left > 0 else config.probe_timeout
 
     def _reply_endpoint(self, source: Endpoint, addr: bytes, port: int) -> Endpoint:
         """The address a request names, if a member is known there; else where the packet came from."""

@@ -1,0 +1,227 @@
+"""One engine with nobody around it: a test plays all the others and reads what it sends."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from swim.config import Config
+from swim.core.engine import Engine
+from swim.core.member import Record, State
+from swim.core.output import Close, Dial, Endpoint, Finished, Output, Send
+from swim.core.rng import Rng
+from swim.events import Reason
+from swim.metrics import Metrics
+from swim.wire.codec import decode, encode
+from swim.wire.keyring import Keyring
+from swim.wire.messages import Alive, Dead, Message, NodeRecord, PushPull, Suspect
+from swim.wire.packet import PacketCodec
+
+VSN = bytes((1, 5, 2, 0, 0, 0))
+PORT = 7946
+STRANGER: Endpoint = ("127.0.0.99", 9999)
+
+
+def key_of(host: str) -> bytes:
+    """Raw bytes of an IPv4 address in text."""
+    return bytes(map(int, host.split(".")))
+
+
+class Upstairs:
+    """A delegate that writes down what it is told, in memberlist's terms."""
+
+    def __init__(self, meta: bytes | None) -> None:
+        self.local_meta = meta
+        self.events: list[str] = []
+        self.reasons: list[Reason] = []
+        self.users: list[bytes] = []
+        self.queued: list[bytes] = []
+        self.joins_announced = 0
+        self._metas: dict[str, bytes | None] = {}
+
+    def meta(self) -> bytes | None:
+        return self.local_meta
+
+    def allow_alive(self, claim: Alive) -> bool:
+        return True
+
+    def refuse_merge(self, records: Sequence[NodeRecord]) -> str:
+        return ""
+
+    def member_joined(self, now: float, record: Record, reason: Reason) -> None:
+        self._note("join", record, reason)
+
+    def member_refreshed(self, now: float, record: Record, reason: Reason) -> None:
+        if self._metas.get(record.name, record.meta) != record.meta:
+            self._note("update", record, reason)
+
+    def member_suspected(self, now: float, record: Record, reason: Reason) -> None:
+        self.reasons.append(reason)
+
+    def member_gone(self, now: float, record: Record, reason: Reason) -> None:
+        self._note("leave", record, reason)
+
+    def member_conflict(self, now: float, record: Record, claim: Alive) -> None:
+        self.events.append(f"conflict:{record.name}")
+
+    def user_message(self, now: float, body: bytes, source: Endpoint | None) -> None:
+        self.users.append(body)
+
+    def broadcasts(
+        self, now: float, room: int, overhead: int, *, most: int, target: Record | None
+    ) -> list[bytes]:
+        taken: list[bytes] = []
+        while self.queued and len(taken) < most and len(self.queued[0]) + overhead <= room:
+            room -= len(self.queued[0]) + overhead
+            taken.append(self.queued.pop(0))
+        return taken
+
+    def has_broadcasts(self) -> bool:
+        return bool(self.queued)
+
+    def take_finished(self) -> list[int]:
+        return []
+
+    def local_state(self, join: bool) -> bytes:
+        return b""
+
+    def merge_state(self, now: float, state: bytes, *, join: bool, peer: str) -> None:
+        self.users.append(state)
+
+    def announce_join(self, now: float) -> None:
+        self.joins_announced += 1
+
+    def announce_leave(self, now: float) -> list[bytes]:
+        return []
+
+    def cluster_resized(self, now: float, n: int) -> None:
+        pass
+
+    def _note(self, word: str, record: Record, reason: Reason) -> None:
+        self._metas[record.name] = record.meta
+        self.events.append(f"{word}:{record.name}")
+        self.reasons.append(reason)
+
+
+class Solo:
+    """The engine ``node-a`` at 127.0.0.1:7946 in a plain memberlist pool, at a time the test sets."""
+
+    def __init__(
+        self, *, incarnation: int = 1, seed: int = 1, meta: bytes | None = b"m1", **settings: Any
+    ) -> None:
+        settings = {"delegate_version": 0, "bind": f"127.0.0.1:{PORT}"} | settings
+        self.config = Config.lan(name="node-a", **settings)
+        self.metrics = Metrics()
+        self.now = 100.0
+        bits = random.Random(seed)
+        self.engine = Engine(
+            self.config,
+            advertise=("127.0.0.1", PORT),
+            bind_port=PORT,
+            rng=Rng(bits),
+            metrics=self.metrics,
+            keyring=Keyring(self.config.keys),
+            nonce=lambda: bits.randbytes(12),
+            incarnation=incarnation,
+        )
+        self.packets = PacketCodec(self.config, Keyring(self.config.keys), lambda: bits.randbytes(12))
+        self.upstairs = Upstairs(meta)
+        self.engine.start(self.now, self.upstairs)
+        self.transmits: list[tuple[Endpoint, bytes]] = []
+        self.streams: list[Dial | Send | Close] = []
+        self.finished: list[Finished] = []
+        self.lookups: list[str] = []
+
+    # -- in
+
+    def hear(self, *messages: Message, source: Endpoint = STRANGER) -> None:
+        """One packet of these messages arrives."""
+        self.receive(self.packets.seal([encode(message) for message in messages], crc=False), source)
+
+    def receive(self, data: bytes, source: Endpoint = STRANGER) -> None:
+        self.engine.receive_packet(self.now, data, source)
+        self._take(self.engine.poll())
+
+    def pushed(self, records: Iterable[NodeRecord], *, join: bool = False, host: str = "127.0.0.77") -> None:
+        """Somebody dials and pushes its table."""
+        self.dialled(encode(PushPull(join, tuple(records))), host=host)
+
+    def dialled(self, data: bytes, *, host: str = "127.0.0.77") -> None:
+        """Somebody dials and writes ``data``."""
+        stream_id = self.engine.accept_stream((host, 50000))
+        assert stream_id is not None
+        self.engine.receive_stream(self.now, stream_id, data)
+        self._take(self.engine.poll())
+
+    def advance(self, seconds: float) -> None:
+        """Time passes; what is due fires when it is due."""
+        end = self.now + seconds
+        while (deadline := self.engine.shared.timers.next_deadline()) is not None and deadline <= end:
+            self.now = max(self.now, deadline)
+            self.engine.handle_timeout(self.now, 0.0)
+            self._take(self.engine.poll())
+        self.now = end
+
+    def meet(
+        self,
+        *names: str,
+        vsn: bytes = VSN,
+        meta: bytes | None = b"m1",
+        incarnation: int = 1,
+        state: State = State.ALIVE,
+    ) -> None:
+        """Members become known, first-hand; the nth of a call lives at 127.0.1.n, ``node-b`` at 127.0.0.2."""
+        for place, name in enumerate(names):
+            host = "127.0.0.2" if name == "node-b" else f"127.0.1.{place}"
+            claim = Alive(incarnation, name, key_of(host), PORT, meta, vsn)
+            self.hear(claim, source=(host, PORT))
+            if state is State.SUSPECT:
+                self.hear(Suspect(incarnation, name, "other-0"))
+            elif state is not State.ALIVE:
+                self.hear(Dead(incarnation, name, name if state is State.LEFT else "other-0"))
+
+    def forget_outputs(self) -> None:
+        """What happened so far was preparation."""
+        self.engine.shared.queue.prune(0)
+        self.upstairs.events.clear()
+        self.upstairs.reasons.clear()
+        self.transmits.clear()
+        self.streams.clear()
+        self.finished.clear()
+
+    # -- out
+
+    def record(self, name: str) -> Record | None:
+        return self.engine.shared.table.get(name)
+
+    def state(self, name: str) -> str:
+        record = self.record(name)
+        return record.state.name.lower() if record is not None else "absent"
+
+    @property
+    def queued(self) -> list[bytes]:
+        """Broadcasts that wait, in sending order; they stay queued."""
+        return self.engine.shared.queue.take(self.now, 2**20, 2, charge=False)
+
+    @property
+    def score(self) -> int:
+        return self.engine.shared.awareness.score
+
+    def sent(self) -> list[tuple[Endpoint, list[Message]]]:
+        """The packets sent since the last look, decoded."""
+        packets, self.transmits = self.transmits, []
+        return [
+            (endpoint, [decode(part) for part in self.packets.open(data, self.metrics)])
+            for endpoint, data in packets
+        ]
+
+    def sent_of(self, kind: type[Message]) -> list[tuple[Endpoint, Any]]:
+        """The messages of one kind sent since the last look."""
+        return [(to, part) for to, parts in self.sent() for part in parts if isinstance(part, kind)]
+
+    def _take(self, output: Output) -> None:
+        self.transmits += output.transmits
+        self.streams += output.streams
+        self.finished += output.finished
+        self.lookups += [lookup.address for lookup in output.lookups]
