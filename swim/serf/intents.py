@@ -32,14 +32,15 @@ class IntentBuffer:
 
     def offer(self, now: float, intent: JoinIntent | LeaveIntent) -> bool:
         """Keeps an intent if it is newer than the one kept; True if so (then it is worth passing on)."""
+        if not self._size:
+            return False
         kept = self.get(now, intent.node)
         if kept is not None and intent.ltime <= kept.ltime:
             return False
         self._intents.pop(intent.node, None)
-        while self._intents and len(self._intents) >= self._size:
+        if len(self._intents) >= self._size:
             self._intents.popitem(last=False)
-        if self._size:
-            self._intents[intent.node] = BufferedIntent(intent, now)
+        self._intents[intent.node] = BufferedIntent(intent, now)
         return True
 
     def get(self, now: float, name: str) -> JoinIntent | LeaveIntent | None:

@@ -1,7 +1,7 @@
 """The Serf layer: the core's delegate. Tags, intents, status, push/pull state, events and queries passed on.
 
-With ``delegate_version`` 0 it keeps the roster alone and neither writes nor reads Serf messages: a plain memberlist
-member, as in an Alertmanager cluster.
+With ``delegate_version`` 0 it keeps the roster alone and neither writes nor reads Serf messages: a plain
+memberlist member, as in an Alertmanager cluster.
 """
 
 from __future__ import annotations
@@ -95,11 +95,11 @@ class SerfLayer:
                 outcome = ForceLeaveOutcome.PRUNED
         else:
             logger.warning("force-leave of %r, which is not a member here", name)
-        intent = LeaveIntent(self.clock.stamp(), name, prune)
         if name == self._config.name:
-            self._refute(now)
-        else:
-            self._status.leave_intent(now, intent, Reason("operator", self._config.name, "force-leave"))
+            self._send_join(now, ticket=ticket)  # refuted before it was said
+            return outcome
+        intent = LeaveIntent(self.clock.stamp(), name, prune)
+        self._status.leave_intent(now, intent, Reason("operator", self._config.name, "force-leave"))
         self._queue_intent(now, intent, ticket=ticket)
         return outcome
 
@@ -142,14 +142,15 @@ class SerfLayer:
 
     def member_conflict(self, now: float, record: Record, claim: Alive) -> None:
         """Logs a name conflict; if the name is ours, asks everybody who owns it (serf.md 7.8)."""
-        other = "%s:%d" % endpoint_of(claim.addr, claim.port)
-        known = "%s:%d" % record.endpoint
+        other, known = (
+            f"{host}:{port}" for host, port in (endpoint_of(claim.addr, claim.port), record.endpoint)
+        )
         if record is not self._engine.shared.local:
             logger.warning("name conflict: %r is known at %s and claimed from %s", record.name, known, other)
         elif self._config.enable_name_conflict_resolution and self.speaks_serf:
             query = self.queries.ask_conflict(now, lambda at, answers: self._resolve(at, answers, other))
             if query is not None:
-                logger.warning("name conflict: %r is also claimed from %s; asking the cluster", record.name, other)
+                logger.warning("name conflict: %r is claimed from %s, too; asking all", record.name, other)
                 self._queue(now, self.query_queue, encode_serf(query))
 
     # -- the core's delegate: messages
@@ -166,7 +167,9 @@ class SerfLayer:
         except RemoteError as error:
             self._engine.shared.metrics.dropped(error.reason)
 
-    def broadcasts(self, now: float, room: int, overhead: int, *, most: int, target: Record | None) -> list[bytes]:
+    def broadcasts(
+        self, now: float, room: int, overhead: int, *, most: int, target: Record | None
+    ) -> list[bytes]:
         """Intents first, then queries, then events, each with the space the former left."""
         name = target.name if target is not None else ""
         bodies: list[bytes] = []
@@ -208,7 +211,7 @@ class SerfLayer:
         )
 
     def merge_state(self, now: float, state: bytes, *, join: bool, peer: str) -> None:
-        """Takes in a peer's Serf state: clocks, then who left, then the other stamps, then events (serf.md 6)."""
+        """Takes in a peer's Serf state: clocks, who left, the other stamps, then events (serf.md 6)."""
         if not self.speaks_serf:
             return
         try:
@@ -269,7 +272,8 @@ class SerfLayer:
                 if not self._witness(message.ltime):
                     return False
                 if message.node == self._config.name and self._engine.shared.status == "running":
-                    self._refute_if_wrong(now, message.ltime)
+                    # One stamped like our own join reaches peers that have not heard the join yet.
+                    self._refute_if_wrong(now, message.ltime + 1)
                     return False
                 return self._status.leave_intent(now, message, Reason("intent", detail="leave intent"))
             case UserEvent():
@@ -306,7 +310,9 @@ class SerfLayer:
             case Query():
                 self._queue(now, self.query_queue, body, origin=origin)
 
-    def _queue_intent(self, now: float, intent: JoinIntent | LeaveIntent, *, ticket: int | None = None) -> None:
+    def _queue_intent(
+        self, now: float, intent: JoinIntent | LeaveIntent, *, ticket: int | None = None
+    ) -> None:
         self._queue(now, self.intent_queue, encode_serf(intent), name=intent.node, ticket=ticket)
 
     def _queue(
@@ -329,24 +335,21 @@ class SerfLayer:
         self._engine.gossip.poke(now)
 
     def _refute_if_wrong(self, now: float, ltime: int) -> None:
-        """Somebody holds a stamp about us above our own: a leave we never meant, or one from a former life."""
+        """Somebody holds a stamp about us above our own: a leave never meant, or one of a former life."""
         entry = self.roster.get(self._config.name)
         running = self._engine.shared.status == "running"
         if running and entry is not None and ltime > entry.status_ltime and not self.clock.is_absurd(ltime):
             self.clock.witness(ltime)
-            self._refute(now)
+            self._engine.shared.metrics.count("swim.refutations")
+            self._send_join(now)
 
-    def _refute(self, now: float) -> None:
-        self._engine.shared.metrics.count("swim.refutations")
-        self._send_join(now)
-
-    def _send_join(self, now: float) -> None:
+    def _send_join(self, now: float, *, ticket: int | None = None) -> None:
         intent = JoinIntent(self.clock.stamp(), self._config.name)
         self._status.join_intent(now, intent, Reason("local", self._config.name))
-        self._queue_intent(now, intent)
+        self._queue_intent(now, intent, ticket=ticket)
 
     def _resolve(self, now: float, answers: list[ConflictResponse], other: str) -> None:
-        """Counts the votes. Nobody answering, or nobody siding with the other address, is no reason to stop."""
+        """Counts the votes. Nobody answering, or siding with the other address, is no reason to stop."""
         local = self._engine.shared.local
         ours = sum(is_vote_for(answer, local.addr, local.port) for answer in answers)
         theirs = sum(bool(answer.addr) for answer in answers) - ours

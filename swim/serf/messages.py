@@ -125,7 +125,8 @@ def decode_serf(body: bytes) -> SerfMessage:
     """Reads a user message.
 
     Raises:
-        RemoteError: ``empty``, ``serf-type`` for a type that does not travel so, ``msgpack`` for a broken body.
+        RemoteError: ``empty``, ``serf-type`` for a type that does not travel so, ``msgpack`` for a broken
+            body.
     """
     if not body:
         raise RemoteError("empty")
@@ -237,9 +238,7 @@ def _leave_from(value: object) -> LeaveIntent:
 
 def _event_from(value: object) -> UserEvent:
     get = struct(value, (b"LTime", b"Name", b"Payload", b"CC")).get
-    return UserEvent(
-        uint(get(b"LTime"), _U64), text(get(b"Name")), raw(get(b"Payload")), flag(get(b"CC"))
-    )
+    return UserEvent(uint(get(b"LTime"), _U64), text(get(b"Name")), raw(get(b"Payload")), flag(get(b"CC")))
 
 
 def _query_from(value: object) -> Query:

@@ -57,7 +57,8 @@ def decode_state(data: bytes) -> PushPullState:
     """Reads a peer's state.
 
     Raises:
-        RemoteError: ``serf-state`` for another kind of state (Alertmanager's, say), ``msgpack`` for a broken one.
+        RemoteError: ``serf-state`` for another kind of state (Alertmanager's, say), ``msgpack`` for a broken
+            one.
     """
     if not data or data[0] != SerfType.PUSH_PULL:
         raise RemoteError("serf-state")

@@ -6,13 +6,14 @@ Handing queries to the application is not here yet; a Python node only never is 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from swim.core.engine import Engine
-from swim.core.member import Record, State, endpoint_of, same_address
+from swim.core.member import Record, State, endpoint_of, pack_address, same_address
 from swim.core.output import Endpoint
 from swim.errors import RemoteError
+from swim.serf.filters import matches
 from swim.serf.lamport import LamportClock
 from swim.serf.messages import (
     ConflictResponse,
@@ -26,16 +27,15 @@ from swim.serf.messages import (
 from swim.serf.recent import RecentRing
 from swim.serf.roster import Roster
 from swim.wire.codec import encode
-from swim.wire.fields import text, unpack
 from swim.wire.messages import User
 
 __all__ = ["CONFLICT_QUERY", "NO_BROADCAST", "Queries", "is_vote_for"]
 
 CONFLICT_QUERY = "_serf_conflict"
+_KEY_QUERIES = frozenset(f"_serf_{word}-key" for word in ("install", "use", "remove", "list"))
 NO_BROADCAST = 2
 _ACK_WANTED = 1
 _ACK = 1
-_NODE_FILTER = 0
 _RELAY_SINCE_PROTOCOL = 5
 _RESPONSE_BYTES_MAX = 1024
 _STATUS_NUMBERS = {"alive": 1, "leaving": 2, "left": 3, "failed": 4}
@@ -60,10 +60,16 @@ class Queries:
         engine.shared.timers.register("query-end", self._end, lambda pending: pending is self._pending)
 
     def receive(self, now: float, query: Query) -> bool:
-        """Takes a peer's query; True if it is to be passed on."""
+        """Takes a peer's query; True if it is to be passed on.
+
+        Raises:
+            RemoteError: ``crashes-peers``, for what real Serf dies of: it ends here.
+        """
+        if not all(query.filters) or (query.name in _KEY_QUERIES and not query.payload):
+            raise RemoteError("crashes-peers")
         if not self._ring.admit(query.ltime, query.id):
             return False
-        if self._matches(query):
+        if matches(query.filters, self._name, self._tags):
             if query.flags & _ACK_WANTED:
                 self._respond(now, query, QueryResponse(query.ltime, query.id, self._name, _ACK, None))
             if query.name == CONFLICT_QUERY:
@@ -103,6 +109,7 @@ class Queries:
             CONFLICT_QUERY,
             local.name.encode("utf-8", "surrogateescape"),
         )
+        self._ring.admit(query.ltime, query_id)
         self._pending = _Pending(query.ltime, query_id, {}, done)
         self._engine.shared.timers.at(now + timeout, "query-end", self._pending)
         return query
@@ -111,35 +118,26 @@ class Queries:
     def _name(self) -> str:
         return self._engine.shared.local.name
 
-    def _matches(self, query: Query) -> bool:
-        """Whether the filters let this node in. Tag filters are not evaluated: their node is not addressed."""
-        for blob in query.filters:
-            if not blob or blob[0] != _NODE_FILTER:
-                return False
-            try:
-                names = unpack(blob[1:])
-                if not isinstance(names, tuple) or self._name not in map(text, names):
-                    return False
-            except RemoteError:
-                return False
-        return True
+    @property
+    def _tags(self) -> Mapping[str, str]:
+        entry = self._roster.get(self._name)
+        return entry.member.tags if entry is not None else {}
 
     def _answer_conflict(self, now: float, query: Query) -> None:
         name = (query.payload or b"").decode("utf-8", "surrogateescape")
         if name == self._name:
             return
-        record = self._engine.shared.table.get(name)
         entry = self._roster.get(name)
         member = None
-        if record is not None and entry is not None:
+        if entry is not None:
             protocol, delegate = entry.member.protocol, entry.member.delegate
             member = {
-                "Addr": record.addr,
+                "Addr": pack_address(entry.member.address),
                 "DelegateCur": delegate.current,
                 "DelegateMax": delegate.max,
                 "DelegateMin": delegate.min,
                 "Name": name,
-                "Port": record.port,
+                "Port": entry.member.port,
                 "ProtocolCur": protocol.current,
                 "ProtocolMax": protocol.max,
                 "ProtocolMin": protocol.min,

@@ -29,16 +29,16 @@ class Entry:
         status_ltime: stamp of the newest intent about it.
         gone_at: when it failed or left, seconds; 0 while it is here.
         prune_when_gone: an operator pruned it while it was still answering.
-        join_intents: intents since it joined; the first is its own join.
+        joined_at: when it joined, while the intent of that join is still to come.
         raised_at: when it last raised its incarnation without having been away.
-        intent_at: when the last join intent beyond the first arrived.
+        intent_at: when the last join intent beyond that one arrived.
     """
 
     __slots__ = (
         "gone_at",
         "history",
         "intent_at",
-        "join_intents",
+        "joined_at",
         "member",
         "prune_when_gone",
         "raised_at",
@@ -50,7 +50,7 @@ class Entry:
         self.status_ltime = 0
         self.gone_at = 0.0
         self.prune_when_gone = False
-        self.join_intents = 0
+        self.joined_at = float("-inf")
         self.raised_at = float("-inf")
         self.intent_at = float("-inf")
         self.history: tuple[Transition, ...] = ()
@@ -62,7 +62,7 @@ class Entry:
 
 
 class Roster:
-    """All listed members by name. Every change goes through here and leaves an event and a line of history."""
+    """All listed members by name. Every change passes here and leaves an event and a line of history."""
 
     def __init__(self, *, history_size: int, speaks_serf: bool) -> None:
         self._entries: dict[str, Entry] = {}
@@ -118,7 +118,9 @@ class Roster:
         self._emit(now, entry, None, kind, reason)
         return entry
 
-    def change(self, now: float, entry: Entry, member: Member, kind: type[MemberEvent], reason: Reason) -> None:
+    def change(
+        self, now: float, entry: Entry, member: Member, kind: type[MemberEvent], reason: Reason
+    ) -> None:
         """Replaces a member's value."""
         previous = entry.member
         if member == previous:
@@ -169,7 +171,7 @@ class Roster:
         self.events.append(kind(member, previous, reason, self._sequence))
         after = "reaped" if kind is MemberReaped else _state_word(member)
         line = Transition(now, _state_word(previous), after, member.incarnation, reason)
-        entry.history = (*entry.history[1 - self._history_size :], line) if self._history_size > 1 else (line,)
+        entry.history = (*entry.history, line)[-self._history_size :]
 
     def _version_triples(self, vsn: bytes) -> tuple[VersionTriple, VersionTriple]:
         triples = self._versions.get(vsn)

@@ -1,21 +1,24 @@
 """The rejoin log as text: who was alive where, the clocks, and this node's own incarnation.
 
-Serf's line format, so that either can read the other's file; what Serf does not know stands in comments. Written
-whole each time; keeping it in a file is the driver's business.
+Serf's line format, so that either can read the other's file; what Serf does not know stands in comments.
+Written whole each time; keeping it in a file is the driver's business.
 """
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import dataclass, field
 
 from swim.config import split_host_port
 from swim.core.output import Endpoint
 from swim.errors import ConfigError
+from swim.wire.fields import U32
 
 __all__ = ["Snapshot"]
 
 _INCARNATION = "# incarnation: "
 _FAILED = "# failed: "
+_U64 = 0xFFFF_FFFF_FFFF_FFFF
 
 
 @dataclass(slots=True)
@@ -43,7 +46,8 @@ class Snapshot:
         lines = [f"{_INCARNATION}{self.incarnation}"]
         lines += [f"alive: {name} {_join(at)}" for name, at in self.alive.items() if _is_plain(name)]
         lines += [f"{_FAILED}{name} {_join(at)}" for name, at in self.failed.items() if _is_plain(name)]
-        lines += [f"clock: {self.clock}", f"event-clock: {self.event_clock}", f"query-clock: {self.query_clock}"]
+        lines += [f"clock: {self.clock}", f"event-clock: {self.event_clock}"]
+        lines += [f"query-clock: {self.query_clock}"]
         if self.left:
             lines.append("leave")
         return "\n".join(lines) + "\n"
@@ -69,21 +73,32 @@ class Snapshot:
             self.clock = self.event_clock = self.query_clock = 0
             self.left = True
         elif line.startswith(_INCARNATION):
-            self.incarnation = int(line.removeprefix(_INCARNATION))
+            self.incarnation = _number(line.removeprefix(_INCARNATION), U32 - 1)
         elif line.startswith(_FAILED):
             name, _, at = line.removeprefix(_FAILED).rpartition(" ")
-            self.failed[name] = split_host_port("snapshot", at)
+            self.failed[name] = _split(at)
         elif line.startswith("alive: "):
             name, _, at = line.removeprefix("alive: ").rpartition(" ")
-            self.alive[name] = split_host_port("snapshot", at)
+            self.alive[name] = _split(at)
         elif line.startswith("not-alive: "):
             self.alive.pop(line.removeprefix("not-alive: "), None)
         elif line.startswith("clock: "):
-            self.clock = int(line.removeprefix("clock: "))
+            self.clock = _number(line.removeprefix("clock: "), _U64)
         elif line.startswith("event-clock: "):
-            self.event_clock = int(line.removeprefix("event-clock: "))
+            self.event_clock = _number(line.removeprefix("event-clock: "), _U64)
         elif line.startswith("query-clock: "):
-            self.query_clock = int(line.removeprefix("query-clock: "))
+            self.query_clock = _number(line.removeprefix("query-clock: "), _U64)
+
+
+def _number(text: str, largest: int) -> int:
+    if not (text.isascii() and text.isdigit()) or int(text) > largest:
+        raise ValueError(text)
+    return int(text)
+
+
+def _split(text: str) -> Endpoint:
+    host, port = split_host_port("snapshot", text)
+    return str(ipaddress.ip_address(host)), port
 
 
 def _join(endpoint: Endpoint) -> str:

@@ -1,8 +1,8 @@
 """How causes change a member's status: Serf's transition table (serf.md 7.1), with its cures.
 
-Differences from Serf: a memberlist leave (dead with accuser = node) counts as left even without an intent; a stale
-"left" about a member that answers is ignored; stamps of left members do not ratchet; a member stuck in leaving comes
-back; prune never hides a member that answers.
+Differences from Serf: a memberlist leave (dead with accuser = node) counts as left even without an intent; a
+stale "left" about a member that answers is ignored; stamps of left members do not ratchet; a member stuck in
+leaving comes back; prune never hides a member that answers.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class StatusTable:
         self._engine.rejoining.forget(record.name)
         entry = self._roster.get(record.name)
         if entry is not None:
-            entry.join_intents = 0
+            entry.joined_at = now
             entry.prune_when_gone = False
             member = self._roster.describe(record, MemberStatus.ALIVE)
             entry.gone_at = 0.0
@@ -63,7 +63,8 @@ class StatusTable:
         entry = self._roster.add(now, self._roster.describe(record, status), MemberJoined, reason)
         if kept is not None:
             entry.status_ltime = kept.ltime
-            entry.join_intents += isinstance(kept, JoinIntent)
+        if not isinstance(kept, JoinIntent):
+            entry.joined_at = now
         if status is MemberStatus.LEAVING:
             self._watch_leaving(now, entry)
 
@@ -140,7 +141,7 @@ class StatusTable:
         if intent.ltime <= entry.status_ltime:
             return False
         entry.status_ltime = intent.ltime
-        if entry.status is MemberStatus.ALIVE:
+        if entry.status in (MemberStatus.ALIVE, MemberStatus.LEAVING):
             entry.prune_when_gone = intent.prune
             self._roster.set_status(now, entry, MemberStatus.LEAVING, MemberLeaving, reason)
             self._watch_leaving(now, entry)
@@ -162,8 +163,10 @@ class StatusTable:
             self._left(now, entry, reason)
 
     def erase(self, now: float, entry: Entry, reason: Reason) -> None:
-        """Forgets a member here and in the core, whose tombstone keeps stale claims out."""
+        """Forgets a member here and in the core, whose tombstone keeps stale claims out; never this node."""
         name = entry.member.name
+        if name == self._config.name:
+            return
         self._engine.rejoining.forget(name)
         self._engine.claims.forget(now, name)
         self._roster.erase(now, entry, reason)
@@ -178,11 +181,10 @@ class StatusTable:
         self._engine.shared.timers.at(now + self._config.tombstone_timeout, "forget", (entry, entry.gone_at))
 
     def _note_join_intent(self, now: float, entry: Entry, reason: Reason) -> None:
-        """A second join intent of a member that raised its incarnation just now means that it restarted."""
-        entry.join_intents += 1
-        if entry.join_intents == 1:
-            return
-        if now - entry.raised_at <= _RESTART_WINDOW:
+        """A join intent beyond the one of its join, of a member that raised its incarnation: it restarted."""
+        if now - entry.joined_at <= _RESTART_WINDOW:
+            entry.joined_at = float("-inf")
+        elif now - entry.raised_at <= _RESTART_WINDOW:
             entry.raised_at = float("-inf")
             self._roster.announce(now, entry, MemberRestarted, reason)
         else:
@@ -216,6 +218,10 @@ class StatusTable:
     def _end_leaving(self, now: float, token: tuple[Entry, int]) -> None:
         entry, _ = token
         record = self._engine.shared.table.get(entry.member.name)
-        if record is not None and record.state is State.ALIVE and record is not self._engine.shared.local:
+        if record is None or record is self._engine.shared.local:
+            return
+        if record.state is State.SUSPECT:
+            self._watch_leaving(now, entry)
+        elif record.state is State.ALIVE:
             reason = Reason("acked", detail="still answers long after it was to leave")
             self._roster.set_status(now, entry, MemberStatus.ALIVE, MemberRefuted, reason)

@@ -28,13 +28,14 @@ def encode_tags(tags: Mapping[str, str], *, delegate_version: int) -> bytes:
     if len(meta) > META_MAX_BYTES:
         largest = max(tags, key=lambda name: len(name) + len(tags[name].encode("utf-8", "surrogateescape")))
         raise ConfigError(
-            "tags", f"take {len(meta)} bytes encoded, the limit is {META_MAX_BYTES}; the largest is {largest!r}"
+            "tags",
+            f"take {len(meta)} bytes encoded, the limit is {META_MAX_BYTES}; the largest is {largest!r}",
         )
     return meta
 
 
 def decode_tags(meta: bytes | None) -> dict[str, str]:
-    """The tags in a member's metadata; anything without the magic byte is the ``role``; broken maps are empty."""
+    """The tags in a member's metadata: without the magic byte all is ``role``, and broken maps are empty."""
     if not meta or meta[0] != _MAGIC:
         return {"role": (meta or b"").decode("utf-8", "surrogateescape")}
     try:
