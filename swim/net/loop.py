@@ -97,7 +97,8 @@ class Driver:
         self._changed = changed
         self._drops = DropLog(config.name, node.metrics)
         self._tickets: dict[int, Ticket] = {}
-        self._waiting = trio.CancelScope()
+        self._due = math.inf
+        self._alarm = trio.CancelScope()
         self._send_failed = False
         self._oversleep_threshold = max(_LEAST_OVERSLEEP, config.probe_timeout / 4)
 
@@ -151,18 +152,26 @@ class Driver:
                 ticket.finish(outcome)
         if output.events or output.finished:
             self._changed()
-        self._waiting.deadline = now if self._send_failed else self._next_deadline()
+        deadline = now if self._send_failed else self.node.next_deadline()
+        self._due = math.inf if deadline is None else deadline
+        if self._alarm.deadline != self._due:
+            self._alarm.deadline = self._due
 
     async def _run(self) -> None:
-        now = trio.current_time()
+        """Waits for packets under one deadline; a new scope is made only when that deadline has come."""
+        readable = self._transport.readable
+        before = trio.current_time()
         while True:
-            now = await self._pass(now)
+            self._waiting = trio.CancelScope(deadline=self._next_deadline())
+            with self._waiting:
+                while True:
+                    await readable()
+                    before = await self._pass(before)
+            before = await self._pass(before)
 
     async def _pass(self, before: float) -> float:
-        """Waits for a packet or the next timer, handles both in this order; returns the time it woke."""
-        with self._waiting:
-            await self._transport.readable()
-        if self.faults is not None:
+        """Handles what waits, then what is due, in this order; returns the time of the wake-up."""
+        if self.faults is not None and self.faults.paused:
             await self.faults.running()
         now = trio.current_time()
         self._drain(now)
@@ -170,14 +179,14 @@ class Driver:
         overslept = now - max(self._waiting.deadline, before)
         if overslept > self._oversleep_threshold:
             # Streams were held up as well: let their tasks hand in what waits before anybody is judged.
-            await trio.lowlevel.checkpoint()
+            with trio.CancelScope(shield=True):
+                await trio.lowlevel.checkpoint()
             now = trio.current_time()
             self._drain(now)
         else:
             overslept = 0.0
         if self._next_deadline() <= now:
             self.node.handle_timeout(now, overslept=overslept)
-        self._waiting = trio.CancelScope()
         self.carry_out(now)
         self._drops.look(now)
         return now
@@ -202,10 +211,6 @@ class Driver:
         except (OSError, OverflowError) as error:
             self._send_failed = True
             self.node.send_failed(now, endpoint, str(error))
-
-    def _next_deadline(self) -> float:
-        deadline = self.node.next_deadline()
-        return math.inf if deadline is None else deadline
 
     def _resolved(self, address: str, endpoints: Sequence[Endpoint], error: str) -> None:
         self.call(self.node.resolved, address, endpoints, error)
