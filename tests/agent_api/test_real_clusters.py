@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -72,16 +72,16 @@ async def machines(count: int, **settings: Any) -> AsyncIterator[list[Machine]]:
         for other in others:
             answer = await other.agent.put(f"/v1/agent/join?address={first.agent.gossip}")
             assert answer.json() == {"num_joined": 1, "error": "", "warning": ""}
-        names = {member.agent.cluster.local.name: "alive" for member in all_of_them}
-        await eventually(lambda: all(member.statuses() == names for member in all_of_them))
+        await all_see(all_of_them, {f"n{number + 1}.global": "alive" for number in range(count)})
         yield all_of_them
 
 
-async def eventually(condition: Callable[[], bool], *, within: float = DEADLINE) -> None:
-    """Polls until ``condition``; fails after ``within`` seconds."""
-    with trio.fail_after(within):
-        while not condition():  # noqa: ASYNC110  members() has nothing to wait for
+async def all_see(machines: list[Machine], expected: dict[str, str]) -> None:
+    """Waits until each of ``machines`` lists exactly ``expected``; shows what they list if they never do."""
+    with trio.move_on_after(DEADLINE):
+        while any(each.statuses() != expected for each in machines):  # noqa: ASYNC110  nothing to wait for
             await trio.sleep(0.01)
+    assert [each.statuses() for each in machines] == [expected] * len(machines)
 
 
 async def force_leave(machine: Machine, query: str) -> None:
@@ -142,7 +142,7 @@ async def test_28_after_a_graceful_leave() -> None:
         body = (await n1.agent.put(f"/v1/agent/join?address={n2.agent.gossip}")).json()
         assert body == {"num_joined": 0, "error": "Serf can't Join after Leave or Shutdown", "warning": ""}
         assert (await n1.agent.get("/v1/agent/health?type=server")).status == 500
-        await eventually(lambda: n2.statuses()["n1.global"] == "left")
+        await all_see([n2], {"n1.global": "left", "n2.global": "alive"})
 
 
 async def test_31_unknown_name() -> None:
@@ -156,13 +156,12 @@ async def test_31_unknown_name() -> None:
 async def test_33_34_failed_then_left_then_pruned() -> None:
     async with machines(3) as (n1, n2, n3):
         n2.kill()
-        await eventually(lambda: n1.statuses()["n2.global"] == n3.statuses()["n2.global"] == "failed")
+        await all_see([n1, n3], {"n1.global": "alive", "n2.global": "failed", "n3.global": "alive"})
         for _ in range(2):
             await force_leave(n1, "node=n2.global")
-            await eventually(lambda: n1.statuses()["n2.global"] == n3.statuses()["n2.global"] == "left")
+            await all_see([n1, n3], {"n1.global": "alive", "n2.global": "left", "n3.global": "alive"})
         await force_leave(n1, "node=n2.global&prune=1")
-        alive = {"n1.global": "alive", "n3.global": "alive"}
-        await eventually(lambda: n1.statuses() == n3.statuses() == alive)
+        await all_see([n1, n3], {"n1.global": "alive", "n3.global": "alive"})
 
 
 @pytest.mark.parametrize(("number", "query"), [(35, ""), (36, "&prune=true")])
@@ -174,7 +173,7 @@ async def test_35_36_an_alive_member_comes_back(number: int, query: str) -> None
             with trio.fail_after(2):
                 assert (await n1.agent.get("/v1/agent/members")).status == 200
         everyone = {f"n{number}.global": "alive" for number in (1, 2, 3)}
-        await eventually(lambda: all(each.statuses() == everyone for each in everybody))
+        await all_see(everybody, everyone)
         states = [line.after for line in n1.agent.cluster.history("n2.global")]
         assert states[-2:] == ["leaving", "alive"]
 
@@ -183,7 +182,7 @@ async def test_37_own_name() -> None:
     async with machines(2) as everybody:
         await force_leave(everybody[0], "node=n1.global")
         everyone = {"n1.global": "alive", "n2.global": "alive"}
-        await eventually(lambda: all(each.statuses() == everyone for each in everybody))
+        await all_see(everybody, everyone)
 
 
 async def test_39_48_servers_and_the_advisory_leader() -> None:
@@ -198,7 +197,7 @@ async def test_39_48_servers_and_the_advisory_leader() -> None:
         n1.kill()
         n2.kill()
         gone = {"n1.global": "failed", "n2.global": "failed", "n3.global": "alive"}
-        await eventually(lambda: n3.statuses() == gone)
+        await all_see([n3], gone)
         answer = await n3.agent.get("/v1/agent/health")
         assert (answer.status, answer.json()["server"]["message"]) == (500, "No cluster leader")
 
@@ -206,7 +205,7 @@ async def test_39_48_servers_and_the_advisory_leader() -> None:
 async def test_why_tells_the_reason() -> None:
     async with machines(2) as (n1, n2):
         n2.kill()
-        await eventually(lambda: n1.statuses()["n2.global"] == "failed")
+        await all_see([n1], {"n1.global": "alive", "n2.global": "failed"})
         why = (await n1.agent.get("/v1/swim/why?name=n2.global")).json()
         assert why["member"]["status"] == MemberStatus.FAILED
         assert [line["after"] for line in why["history"]][-2:] == ["suspect", "failed"]
