@@ -32,7 +32,7 @@ class Pen:
     def alertmanager(self, name: str) -> Alertmanager:
         return self._keep(Alertmanager(self.directory, name))
 
-    def node(self, name: str, *, key: bytes | None = None, profile: str = "local", **changes: Any) -> OurNode:
+    def node(self, name: str, *, key: bytes | None = None, profile: str = "lan", **changes: Any) -> OurNode:
         """A node of ours in the test's own process."""
         keys = () if key is None else (key,)
         preset = getattr(swim.Config, profile)

@@ -81,7 +81,7 @@ class SerfAgent(Subprocess):
         *,
         tags: Mapping[str, str] | None = None,
         key: bytes | None = None,
-        profile: str = "local",
+        profile: str = "lan",
     ) -> None:
         super().__init__(directory, name)
         self._options = ["-node", name, "-profile", profile]
@@ -159,7 +159,7 @@ class OurAgent(Subprocess):
         *,
         tags: Mapping[str, str] | None = None,
         key: bytes | None = None,
-        profile: str = "local",
+        profile: str = "lan",
     ) -> None:
         super().__init__(directory, name)
         self._options = ["--name", name, "--profile", profile]

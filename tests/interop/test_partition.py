@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import trio
+import trio.testing
 
 from swim import Cluster
 from tests.net.conftest import Pool, statuses, until
@@ -15,9 +16,10 @@ _HALF = 3
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("autojump_clock")
 @pytest.mark.parametrize("profile", ["lan", "local"])
-async def test_a_cluster_cut_in_half_until_all_are_reaped_heals(profile: str) -> None:
+async def test_a_cluster_cut_in_half_until_all_are_reaped_heals(
+    profile: str, autojump_clock: trio.testing.MockClock
+) -> None:
     async with trio.open_nursery() as nursery:
         pool = Pool(MemoryNetwork(), nursery)
         clusters = await pool.form(2 * _HALF, **_forgetful(profile))

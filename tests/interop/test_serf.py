@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.peers, pytest.mark.slow]
 
 _PAUSE_SECONDS = 20.0
 _DETECTED_WITHIN = 20.0
-_SPREAD_WITHIN = 20.0
+_SPREAD_WITHIN = 35.0
 _REFUTED_WITHIN = 45.0
 
 
