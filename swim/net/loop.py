@@ -158,34 +158,38 @@ class Driver:
             self._alarm.deadline = self._due
 
     async def _run(self) -> None:
-        """Waits for packets under one deadline; a new scope is made only when that deadline has come."""
-        readable = self._transport.readable
         before = trio.current_time()
         while True:
-            self._waiting = trio.CancelScope(deadline=self._next_deadline())
-            with self._waiting:
+            # Entering a scope costs more than handling a packet, so one serves until its alarm rings.
+            with trio.CancelScope(deadline=self._due) as self._alarm:
                 while True:
-                    await readable()
-                    before = await self._pass(before)
+                    await self._transport.readable()
+                    now = trio.current_time()
+                    if now >= self._due or (self.faults is not None and self.faults.paused):
+                        break
+                    self._drain(now)
+                    self.carry_out(now)
+                    self._drops.look(now)
+                    before = now
             before = await self._pass(before)
 
     async def _pass(self, before: float) -> float:
-        """Handles what waits, then what is due, in this order; returns the time of the wake-up."""
-        if self.faults is not None and self.faults.paused:
+        """Handles the packets that wait, then the timers that are due; returns the time."""
+        if self.faults is not None:
             await self.faults.running()
         now = trio.current_time()
         self._drain(now)
-        # A deadline already past when the wait began counts from there: that delay was the node's own work.
-        overslept = now - max(self._waiting.deadline, before)
+        # An alarm already past when the wait began counts from there: that delay was the node's own work.
+        overslept = now - max(self._due, before)
         if overslept > self._oversleep_threshold:
             # Streams were held up as well: let their tasks hand in what waits before anybody is judged.
-            with trio.CancelScope(shield=True):
-                await trio.lowlevel.checkpoint()
+            await trio.lowlevel.checkpoint()
             now = trio.current_time()
             self._drain(now)
         else:
             overslept = 0.0
-        if self._next_deadline() <= now:
+        deadline = self.node.next_deadline()
+        if deadline is not None and deadline <= now:
             self.node.handle_timeout(now, overslept=overslept)
         self.carry_out(now)
         self._drops.look(now)
