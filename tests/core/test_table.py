@@ -1,0 +1,138 @@
+"""The member table under arbitrary comings and goings."""
+
+from __future__ import annotations
+
+import random
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from swim.core.member import Record, State
+from swim.core.rng import Rng
+from swim.core.table import Table
+from swim.wire.messages import Alive
+from tests.core.solo import VSN
+
+ADD, GONE, BURY, BACK, PROBE = range(5)
+steps = st.lists(st.tuples(st.sampled_from([ADD, ADD, GONE, BURY, BACK, PROBE, PROBE]), st.integers(0, 30)), max_size=80)
+
+
+def record(name: str, port: int, state: State = State.ALIVE) -> Record:
+    return Record(Alive(1, name, b"\x7f\x00\x00\x01", port, None, VSN), state, 0.0)
+
+
+def table_of(count: int, seed: int, *, max_tombstones: int = 10) -> tuple[Table, list[Record]]:
+    """A table of the local node and ``count`` others."""
+    table = Table(Rng(random.Random(seed)), max_tombstones=max_tombstones)
+    records = [record(f"m{number}", 7000 + number) for number in range(count + 1)]
+    for one in records:
+        table.add(one)
+    return table, records
+
+
+def step_of(table: Table, local: Record, action: int, number: int) -> None:
+    name = f"m{number + 1}"
+    known = table.get(name)
+    if action == ADD and known is None:
+        table.add(record(name, 7001 + number))
+    elif action == GONE and known is not None:
+        table.set_state(known, State.DEAD, 1.0)
+    elif action == BURY and known is not None:
+        table.bury(known, 10.0)
+    elif action == BACK and known is not None:
+        table.set_state(known, State.ALIVE, 1.0)
+
+
+@given(steps, st.integers(0, 2**32))
+def test_counts_and_lookups_follow(sequence: list[tuple[int, int]], seed: int) -> None:
+    table, [local] = table_of(0, seed)
+    for action, number in sequence:
+        step_of(table, local, action, number)
+        if action == PROBE:
+            target = table.next_target(local)
+            assert (target is None) == (table.live == 1)
+        everyone = list(table)
+        assert len(everyone) == len(table) == len({one.name for one in everyone})
+        assert table.live == sum(one.is_live for one in everyone)
+        for one in everyone:
+            assert table.get(one.name) is one
+            assert table.at(one.endpoint) is one
+
+
+@given(st.integers(1, 12), steps, st.integers(0, 2**32))
+def test_whoever_stays_is_probed_within_two_cycles(count: int, sequence: list[tuple[int, int]], seed: int) -> None:
+    """A member that is live all the while waits for at most 2m - 1 picks, m being the most that were live meanwhile."""
+    table, [local, *_] = table_of(count, seed)
+    waited: dict[str, int] = {}
+    most: dict[str, int] = {}
+    for action, number in sequence:
+        step_of(table, local, action, number)
+        live = {one.name for one in table if one.is_live and one is not local}
+        waited = {name: waited.get(name, 0) for name in live}
+        most = {name: max(most.get(name, 0), len(live)) for name in live}
+        if action != PROBE:
+            continue
+        target = table.next_target(local)
+        if target is None:
+            continue
+        for name in live:
+            waited[name] += 1
+        assert waited[target.name] <= 2 * most[target.name] - 1
+        waited[target.name], most[target.name] = 0, len(live)
+    for _ in range(2 * max(most.values(), default=1)):
+        if (target := table.next_target(local)) is not None:
+            waited.pop(target.name, None)
+    assert not waited
+
+
+@given(st.integers(1, 60), st.integers(1, 6), st.integers(0, 2**32), st.sets(st.integers(0, 60)))
+def test_a_pick_is_eligible_distinct_and_complete(count: int, wanted: int, seed: int, out: set[int]) -> None:
+    table, records = table_of(count, seed)
+    barred = {one.name for number, one in enumerate(records) if number in out}
+    picked = table.pick(wanted, lambda one: one.name not in barred)
+    assert len(picked) == len({one.name for one in picked}) <= wanted
+    assert not {one.name for one in picked} & barred
+    if len(table) < 3 * wanted:
+        assert len(picked) == min(wanted, len(records) - len(barred))
+
+
+def test_picks_are_spread_over_everybody() -> None:
+    table, records = table_of(20, seed=1)
+    chosen = {one.name for _ in range(200) for one in table.pick(3, lambda one: True)}
+    assert chosen == {one.name for one in records}
+
+
+def test_a_tombstone_keeps_the_incarnation_until_it_expires() -> None:
+    table, records = table_of(1, seed=1)
+    table.bury(records[1], 10.0)
+    stone = table.tombstone("m1", 9.9)
+    assert stone is not None
+    assert stone.incarnation == 1
+    assert table.tombstone("m1", 10.0) is None
+    assert table.tombstone("m1", 9.9) is None
+
+
+def test_tombstones_are_bounded_and_the_oldest_go() -> None:
+    table, records = table_of(4, seed=1, max_tombstones=2)
+    for one in records[1:]:
+        table.bury(one, 10.0)
+    assert [name for name in ("m1", "m2", "m3", "m4") if table.tombstone(name, 0.0)] == ["m3", "m4"]
+
+
+def test_who_comes_back_has_no_tombstone() -> None:
+    table, records = table_of(1, seed=1)
+    table.bury(records[1], 10.0)
+    table.add(records[1])
+    assert table.tombstone("m1", 0.0) is None
+
+
+def test_an_endpoint_taken_over_stays_with_its_new_owner() -> None:
+    table, records = table_of(2, seed=1)
+    first, second = records[1], records[2]
+    before = second.endpoint
+    second.adopt(Alive(2, second.name, second.addr, first.port, None, VSN))
+    table.moved(second, before)
+    assert table.at(before) is None
+    assert table.at(first.endpoint) is second
+    table.bury(first, 10.0)
+    assert table.at(second.endpoint) is second

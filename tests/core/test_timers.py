@@ -1,0 +1,71 @@
+"""Timers as values: order, staleness, and no wake-up for what no longer means anything."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from swim.core.timers import Timers
+
+
+class Log:
+    """One kind of timer whose tokens are names; the current ones are in a set."""
+
+    def __init__(self) -> None:
+        self.current: set[str] = set()
+        self.fired: list[tuple[float, str]] = []
+        self.timers = Timers()
+        self.timers.register("k", self._fire, self.current.__contains__)
+
+    def at(self, deadline: float, token: str) -> None:
+        self.current.add(token)
+        self.timers.at(deadline, "k", token)
+
+    def _fire(self, now: float, token: str) -> None:
+        self.fired.append((now, token))
+
+
+def test_due_timers_fire_in_order_and_equal_ones_as_they_were_set() -> None:
+    log = Log()
+    for deadline, token in ((2.0, "c"), (1.0, "a"), (2.0, "d"), (1.0, "b"), (3.0, "later")):
+        log.at(deadline, token)
+    log.timers.fire_due(2.0)
+    assert [token for _, token in log.fired] == ["a", "b", "c", "d"]
+    assert log.timers.next_deadline() == 3.0
+
+
+def test_a_stale_timer_neither_fires_nor_wakes() -> None:
+    log = Log()
+    log.at(1.0, "stale")
+    log.at(2.0, "good")
+    log.current.discard("stale")
+    assert log.timers.next_deadline() == 2.0
+    log.timers.fire_due(5.0)
+    assert log.fired == [(5.0, "good")]
+    assert log.timers.next_deadline() is None
+
+
+def test_a_timer_set_while_firing_fires_in_the_same_turn_if_it_is_due() -> None:
+    timers, fired = Timers(), []
+
+    def fire(now: float, token: int) -> None:
+        fired.append(token)
+        if token < 3:
+            timers.at(now, "k", token + 1)
+
+    timers.register("k", fire, lambda token: True)
+    timers.at(1.0, "k", 1)
+    timers.fire_due(1.0)
+    assert fired == [1, 2, 3]
+
+
+@given(st.lists(st.tuples(st.integers(0, 20), st.booleans()), max_size=30))
+def test_everything_current_fires_once_and_nothing_else(plan: list[tuple[int, bool]]) -> None:
+    log = Log()
+    for number, (deadline, _) in enumerate(plan):
+        log.at(float(deadline), f"{number}")
+    log.current -= {f"{number}" for number, (_, stays) in enumerate(plan) if not stays}
+    while (deadline := log.timers.next_deadline()) is not None:
+        log.timers.fire_due(deadline)
+    wanted = [(float(deadline), f"{number}") for number, (deadline, stays) in enumerate(plan) if stays]
+    assert log.fired == sorted(wanted, key=lambda entry: entry[0])
