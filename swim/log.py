@@ -14,7 +14,6 @@ _logger = logging.getLogger("swim.members")
 _drops_logger = logging.getLogger("swim.drops")
 
 _PREFIX = "swim.dropped."
-_LOOK_INTERVAL = 1.0
 _QUIET_INTERVAL = 10.0
 _VERBS: dict[type[MemberEvent], str] = {
     MemberSuspected: "is suspected",
@@ -64,20 +63,22 @@ class DropLog:
     """Turns growing ``swim.dropped.*`` counters into at most one warning in ten seconds.
 
     Looks only when asked, so it costs no wake-up; the first drop after a quiet time is told
-    within a second of the node's next activity.
+    at once.
     """
 
     def __init__(self, node: str, metrics: Metrics) -> None:
         self._node = node
         self._counters = metrics.counters
         self._told: Counter[str] = Counter()
+        self._metrics = metrics
+        self._seen = 0
         self._next = 0.0
 
     def look(self, now: float) -> None:
         """Warns about what was dropped since the last warning, with the count of each reason."""
-        if now < self._next:
+        if self._metrics.drops == self._seen or now < self._next:
             return
-        self._next = now + _LOOK_INTERVAL
+        self._seen = self._metrics.drops
         grown = {
             name.removeprefix(_PREFIX): count - self._told[name]
             for name, count in self._counters.items()

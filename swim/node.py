@@ -157,11 +157,10 @@ class Node:
 
     def poll(self) -> Output:
         """Everything to be done since the last call."""
-        output = self._engine.poll()
         roster = self._layer.roster
         if roster.events:
-            output.events, roster.events = roster.events, []
-        return output
+            self._engine.shared.output.events, roster.events = roster.events, []
+        return self._engine.poll()
 
     # -- commands; each returns a ticket that a later ``Finished`` carries
 

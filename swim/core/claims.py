@@ -356,5 +356,5 @@ class Claims:
     ) -> None:
         dropped = self._shared.queue.queue(name, message, priority=priority, origin=origin, ticket=ticket)
         if dropped:
-            self._shared.metrics.count("swim.dropped.queue-full", dropped)
+            self._shared.metrics.dropped("queue-full", dropped)
         self._gossip.poke(now)

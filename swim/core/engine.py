@@ -232,8 +232,9 @@ class Engine:
 
     def poll(self) -> Output:
         """Everything to be done since the last call."""
-        shared = self.shared
-        output, shared.output = shared.output, Output()
+        output = self.shared.output
+        if output:
+            self.shared.output = Output()
         return output
 
     # -- routing

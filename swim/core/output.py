@@ -103,3 +103,9 @@ class Output:
     events: Sequence[MemberEvent] = field(default_factory=list)
     finished: list[Finished] = field(default_factory=list)
     stop: str = ""
+
+    def __bool__(self) -> bool:
+        """Whether anything is to be done."""
+        return bool(
+            self.transmits or self.streams or self.events or self.finished or self.lookups or self.stop
+        )

@@ -331,7 +331,7 @@ class SerfLayer:
         self._passed_on += 1
         dropped = queue.queue(name or f"#{self._passed_on}", body, origin=origin, ticket=ticket)
         if dropped:
-            self._engine.shared.metrics.count("swim.dropped.queue-full", dropped)
+            self._engine.shared.metrics.dropped("queue-full", dropped)
         self._engine.gossip.poke(now)
 
     def _refute_if_wrong(self, now: float, ltime: int) -> None:
