@@ -231,49 +231,55 @@ async def open_cluster(
 
     Raises:
         ConfigError: a port is in use, a name does not resolve, the directory can't be used.
+        LocalError: the member lost its name to another one and had to stop; the block is cancelled first.
     """
     snapshot = SnapshotFile(data_dir) if data_dir is not None else None
     network = transport if transport is not None else await SocketTransport.bind(config.bind)
-    failure: Exception | None = None
     try:
-        advertised, why = await choose_advertise(config, network)
-        _announce(config, network.endpoint, advertised, why)
-        node = Node(
-            config,
-            advertise=advertised,
-            bind_port=network.endpoint[1],
-            rng=Rng(random.Random()),
-            nonce=partial(os.urandom, _NONCE_BYTES),
-            snapshot=snapshot.text if snapshot is not None else "",
-        )
-        async with trio.open_nursery() as nursery:
-            driver = Driver(
-                node,
-                network if faults is None else FaultyTransport(network, faults),
-                nursery,
-                faults=faults,
-                changed=snapshot.changed if snapshot is not None else lambda: None,
-            )
-            driver.start()
-            if snapshot is not None:
-                nursery.start_soon(snapshot.keep, node.snapshot)
-            cluster = Cluster(driver, endpoint=network.endpoint, advertised=advertised)
-            try:
+        node, advertised = await _build(config, network, snapshot)
+        faulty = network if faults is None else FaultyTransport(network, faults)
+        try:
+            async with _running(node, faulty, advertised, faults, snapshot, leave_timeout) as cluster:
                 yield cluster
-                if leave_timeout > 0:
-                    await cluster.leave(timeout=leave_timeout)
-            except Exception as error:
-                # Raised again outside the nursery, which would wrap it in a group.
-                failure = error
-            finally:
-                cluster._stop()
-                if snapshot is not None:
-                    snapshot.write(node.snapshot())
-            nursery.cancel_scope.cancel()
+        finally:
+            if snapshot is not None:
+                snapshot.write(node.snapshot())
     finally:
         network.close()
+
+
+@asynccontextmanager
+async def _running(
+    node: Node,
+    transport: Transport,
+    advertised: Endpoint,
+    faults: LinkFaults | None,
+    snapshot: SnapshotFile | None,
+    leave_timeout: float,
+) -> AsyncIterator[Cluster]:
+    """Runs the node's tasks for the length of a block."""
+    failure: Exception | None = None
+    async with trio.open_nursery() as nursery:
+        driver = Driver(node, transport, nursery, faults=faults)
+        if snapshot is not None:
+            driver.changed = snapshot.changed
+            nursery.start_soon(snapshot.keep, node.snapshot)
+        driver.start()
+        cluster = Cluster(driver, endpoint=transport.endpoint, advertised=advertised)
+        try:
+            yield cluster
+            if leave_timeout > 0:
+                await cluster.leave(timeout=leave_timeout)
+        except Exception as error:
+            # Raised again outside the nursery, which would wrap it in a group.
+            failure = error
+        finally:
+            cluster._stop()
+        nursery.cancel_scope.cancel()
     if failure is not None:
         raise failure
+    if driver.stopped:
+        raise LocalError(driver.stopped)
 
 
 async def run_cluster(
@@ -301,7 +307,19 @@ async def _finished(tickets: Sequence[Ticket], timeout: float | None) -> None:
             await ticket.outcome()
 
 
-def _announce(config: Config, bound: Endpoint, advertised: Endpoint, why: str) -> None:
+async def _build(config: Config, network: Transport, snapshot: SnapshotFile | None) -> tuple[Node, Endpoint]:
+    """Chooses the advertised endpoint, says so in the log, and makes the node for it."""
+    bound = network.endpoint
+    advertised, why = await choose_advertise(config, network)
     extra = {"node": config.name, "bound": bound, "advertised": advertised, "reason": why}
     _logger.info("bound to %s:%d, advertising %s:%d (%s)", *bound, *advertised, why, extra=extra)
     warn_if_exposed(config, bound, advertised)
+    node = Node(
+        config,
+        advertise=advertised,
+        bind_port=bound[1],
+        rng=Rng(random.Random()),
+        nonce=partial(os.urandom, _NONCE_BYTES),
+        snapshot=snapshot.text if snapshot is not None else "",
+    )
+    return node, advertised

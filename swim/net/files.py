@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,8 @@ import trio
 from swim.errors import ConfigError
 
 __all__ = ["SnapshotFile"]
+
+_logger = logging.getLogger("swim.cluster")
 
 _FILE_NAME = "members.snapshot"
 _DEBOUNCE = 0.5
@@ -63,9 +66,18 @@ class SnapshotFile:
     def write(self, text: str) -> None:
         """Replaces the file's text; after a crash at any moment the old or the new one is there, never a mix.
 
-        Raises:
-            OSError: the disk refused; the old text stays.
+        If the disk refuses, the old text stays and a warning is logged: membership goes on without memory.
         """
+        if text == self._written:
+            return
+        try:
+            self._replace(text)
+        except OSError as error:
+            _logger.warning("cannot write %s: %s", self._path, error.strerror)
+        else:
+            self._written = text
+
+    def _replace(self, text: str) -> None:
         temporary = self._path.with_suffix(".tmp")
         with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
             file.write(text.encode("utf-8", "surrogateescape"))
@@ -77,4 +89,3 @@ class SnapshotFile:
             os.fsync(directory)
         finally:
             os.close(directory)
-        self._written = text

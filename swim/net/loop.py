@@ -72,7 +72,10 @@ class Driver:
         node: the sans-I/O node; nothing else may call it.
         transport: bound; closed by the caller.
         nursery: where streams and lookups run; cancelling it stops everything.
+
+    Attributes:
         changed: called when something happened that a snapshot may want to keep.
+        stopped: why the node made everything stop at once, or "".
     """
 
     def __init__(
@@ -82,11 +85,12 @@ class Driver:
         nursery: trio.Nursery,
         *,
         faults: LinkFaults | None = None,
-        changed: Callable[[], None] = lambda: None,
     ) -> None:
         config = node.config
         self.node = node
         self.faults = faults
+        self.changed: Callable[[], None] = lambda: None
+        self.stopped = ""
         self.subscriptions = Subscriptions(config.event_buffer_size)
         self.streams = Streams(self, transport, nursery)
         self._lookups = Lookups(
@@ -94,7 +98,6 @@ class Driver:
         )
         self._transport = transport
         self._nursery = nursery
-        self._changed = changed
         self._drops = DropLog(config.name, node.metrics)
         self._tickets: dict[int, Ticket] = {}
         self._due = math.inf
@@ -151,7 +154,10 @@ class Driver:
             if ticket is not None:
                 ticket.finish(outcome)
         if output.events or output.finished:
-            self._changed()
+            self.changed()
+        if output.stop:
+            self.stopped = output.stop
+            self._nursery.cancel_scope.cancel()
         deadline = now if self._send_failed else self.node.next_deadline()
         self._due = math.inf if deadline is None else deadline
         if self._alarm.deadline != self._due:

@@ -268,3 +268,15 @@ async def test_a_restart_remembers_from_its_snapshot(
     incarnation = one.member("n2").incarnation  # type: ignore[union-attr]
     assert (tmp_path / "members.snapshot").stat().st_mode & 0o777 == 0o600
     await run(find)
+
+
+async def test_the_minority_loses_a_name_conflict_and_stops(pool: Pool, autojump_clock: MockClock) -> None:
+    one, two, _ = await pool.form(3)
+    config = swim.Config.local(name="n3", bind="10.0.0.9:7946")
+    with pytest.raises(swim.LocalError, match="name"):  # noqa: PT012  the block ends by being cancelled
+        async with swim.open_cluster(config, transport=pool.network.transport("10.0.0.9")) as impostor:
+            await impostor.join(["10.0.0.1"])
+            await trio.sleep_forever()
+    assert impostor.status == "stopped"
+    await until(lambda: statuses(one) == statuses(two) == ALIVE3)
+    assert one.member("n3").address == "10.0.0.3"  # type: ignore[union-attr]

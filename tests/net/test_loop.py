@@ -208,6 +208,17 @@ async def test_a_lookup_that_hangs_times_out(network: MemoryNetwork, autojump_cl
     assert node.named("resolved") == [("slow.example", (), "the name lookup timed out")]
 
 
+async def test_a_node_may_stop_everything(network: MemoryNetwork, autojump_clock: MockClock) -> None:
+    node = FakeNode()
+    with trio.CancelScope():
+        async with driving(node, network.transport("10.0.0.1")) as driver:
+            node.wishes.stop = "lost the name"
+            driver.call(node.join, ())
+            await trio.sleep(1.0)
+            pytest.fail("the nursery must be cancelled")
+    assert driver.stopped == "lost the name"
+
+
 async def test_closing_ends_commands_and_subscriptions(
     network: MemoryNetwork, autojump_clock: MockClock
 ) -> None:
