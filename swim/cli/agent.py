@@ -6,7 +6,7 @@ import gc
 import json
 import logging
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from functools import partial
 
 import click
@@ -43,17 +43,21 @@ def agent(**_: object) -> int:
     """
     ctx = click.get_current_context()
     plan = plan_of(settings_of(ctx))
-    start_logging(plan.log_level, plan.log_format)
-    with unwrapped():
-        return trio.run(_Agent(ctx, plan).run)
+    release_log = start_logging(plan.log_level, plan.log_format)
+    try:
+        with unwrapped():
+            return trio.run(_Agent(ctx, plan, release_log).run)
+    finally:
+        release_log()
 
 
 class _Agent:
     """One run of the agent."""
 
-    def __init__(self, ctx: click.Context, plan: AgentPlan) -> None:
+    def __init__(self, ctx: click.Context, plan: AgentPlan, release_log: Callable[[], None]) -> None:
         self._ctx = ctx
         self._plan = plan
+        self._release_log = release_log
         self._stopped = trio.Event()
         self._code = ExitCode.DONE
 
@@ -77,7 +81,7 @@ class _Agent:
         return self._code
 
     async def _announce(self, cluster: Cluster, nursery: trio.Nursery) -> None:
-        """Starts the HTTP API and prints a line for each endpoint that is ready."""
+        """Starts the HTTP API, prints a line for each endpoint that is ready, and lets the log follow."""
         ready = {"name": cluster.config.name, "gossip": _text(cluster.endpoint)}
         click.echo(f"gossip ready on {ready['gossip']}", err=True)
         if self._plan.serves_http:
@@ -86,6 +90,7 @@ class _Agent:
             click.echo(f"http ready on {ready['http']}", err=True)
         if globals_of(self._ctx).json:
             click.echo(json.dumps(ready))
+        self._release_log()
 
     async def _obey(self, signals: AsyncIterator[int], cluster: Cluster, nursery: trio.Nursery) -> None:
         leaving_since = None

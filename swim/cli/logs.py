@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
+from logging.handlers import MemoryHandler
 from typing import Any, Literal
 
 __all__ = ["LEVELS", "set_level", "start_logging"]
@@ -13,20 +15,33 @@ __all__ = ["LEVELS", "set_level", "start_logging"]
 LEVELS = ("debug", "info", "warn", "error")
 
 _PLAIN_ATTRIBUTES = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_COLLECTED_RECORDS = 10_000
+_NEVER = logging.CRITICAL + 1
 _NAMES = {"WARNING": "WARN", "CRITICAL": "ERROR"}
 
 
-def start_logging(level: str, log_format: Literal["text", "json"]) -> None:
-    """Sends everything under the root logger to stderr.
+def start_logging(level: str, log_format: Literal["text", "json"]) -> Callable[[], None]:
+    """Collects everything under the root logger, to go to stderr.
 
     Args:
         level: one of ``LEVELS``.
         log_format: ``text`` mirrors Nomad's lines, ``json`` its ``@``-keys.
+
+    Returns:
+        A function that writes what was collected and lets later records through at once; may be called twice.
     """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_JsonFormatter() if log_format == "json" else _TextFormatter())
-    logging.getLogger().handlers[:] = [handler]
+    collected = MemoryHandler(_COLLECTED_RECORDS, flushLevel=_NEVER, target=handler)
+    root = logging.getLogger()
+    root.handlers[:] = [collected]
     set_level(level)
+
+    def release() -> None:
+        collected.flush()
+        root.handlers[:] = [handler]
+
+    return release
 
 
 def set_level(level: str) -> None:
