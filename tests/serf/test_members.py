@@ -1,0 +1,332 @@
+"""What Serf gets wrong about members, and this node does not; refutation, restarts, reaping."""
+
+from __future__ import annotations
+
+import pytest
+
+from swim.events import MemberReaped
+from swim.serf.messages import JoinIntent, LeaveIntent, decode_serf, encode_serf
+from swim.serf.push_pull import decode_state
+from swim.wire.messages import Suspect
+from tests.serf.lone import Lone, alive_record, home, serf_state
+
+
+def with_members(*names: str, **settings: object) -> Lone:
+    lone = Lone(**settings)
+    lone.meet(*names)
+    lone.settle()
+    return lone
+
+
+# -- stuck in leaving
+
+
+def test_a_stale_list_of_who_left_does_not_touch_a_member_that_answers():
+    lone = with_members("x", "y")
+    lone.pushed(serf_state(stamps={"x": 30}, left=["x"]), [alive_record("y")])
+    assert (lone.status("x"), lone.stamp("x")) == ("alive", 0)
+
+
+def test_a_member_that_still_answers_after_a_minute_of_leaving_is_alive_again():
+    lone = with_members("x", "y")
+    lone.say(LeaveIntent(5, "x"))
+    lone.advance(59)
+    assert lone.status("x") == "leaving"
+    lone.advance(2)
+    assert lone.status("x") == "alive"
+
+
+def test_the_minute_of_leaving_starts_anew_with_a_newer_leave():
+    lone = with_members("x", "y")
+    lone.say(LeaveIntent(5, "x"))
+    lone.advance(50)
+    lone.say(LeaveIntent(6, "x"))
+    lone.advance(50)
+    assert lone.status("x") == "leaving"
+    lone.advance(20)
+    assert lone.status("x") == "alive"
+
+
+def test_a_member_suspect_when_its_minute_of_leaving_ends_gets_another_one():
+    lone = with_members("x", "y", leaving_timeout=1.0, probe_interval=1000)
+    lone.say(LeaveIntent(5, "x"))
+    lone.hear(Suspect(1, "x", "y"))
+    lone.advance(1.5)
+    assert lone.status("x") == "leaving"
+    lone.meet("x", incarnation=2)
+    lone.advance(1.5)
+    assert lone.status("x") == "alive"
+
+
+def test_who_has_left_stays_so_when_the_minute_ends():
+    lone = with_members("x", "y")
+    lone.say(LeaveIntent(5, "x"))
+    lone.fail("x")
+    lone.advance(120)
+    assert lone.status("x") == "left"
+
+
+def test_stamps_of_members_that_left_do_not_rise_by_themselves():
+    lone = with_members("x", "y")
+    lone.say(LeaveIntent(5, "x"))
+    lone.part("x")
+    clock = lone.state().ltime
+    for _ in range(10):
+        lone.pushed(lone.state())
+    assert (lone.stamp("x"), lone.state().ltime) == (5, clock)
+    lone.pushed(serf_state(stamps={"x": 8}, left=["x"]))
+    assert lone.stamp("x") == 8
+
+
+def test_a_list_of_who_left_turns_a_failed_member_into_one_that_left():
+    lone = with_members("x", "y")
+    lone.say(JoinIntent(5, "x"))
+    lone.fail("x")
+    lone.pushed(serf_state(stamps={"x": 4}, left=["x"]))
+    assert lone.status("x") == "failed"
+    lone.pushed(serf_state(stamps={"x": 5}, left=["x"]))
+    assert lone.status("x") == "left"
+
+
+def test_what_a_push_pull_tells_is_not_passed_on():
+    lone = with_members("x", "y")
+    lone.pushed(serf_state(ltime=9, stamps={"x": 7, "y": 8, "z": 3}))
+    assert (lone.stamp("x"), lone.stamp("y"), lone.bodies(2)) == (7, 8, [])
+    assert lone.state().ltime == 9
+
+
+# -- claims about this node
+
+
+@pytest.mark.parametrize("extra", [0, 1, 5])
+def test_a_leave_of_this_node_is_refuted_by_a_newer_join_and_not_passed_on(extra: int):
+    lone = with_members("x", "y")
+    lone.say(LeaveIntent((lone.stamp("me") or 0) + extra, "me"))
+    messages = {decode_serf(body) for body in lone.bodies(2)}
+    assert messages == {JoinIntent(lone.stamp("me") or 0, "me")}
+    assert lone.node.local.status == "alive"
+    assert (lone.stamp("me") or 0) > extra
+
+
+def test_a_leave_older_than_the_own_join_needs_no_refutation():
+    lone = with_members("x", "y")
+    lone.say(LeaveIntent(7, "me"))
+    lone.settle()
+    lone.say(LeaveIntent(3, "me"))
+    assert not lone.bodies(2)
+
+
+@pytest.mark.parametrize("left", [["me"], []])
+def test_a_push_pull_with_a_higher_stamp_of_this_node_is_refuted(left: list[str]):
+    lone = with_members("x", "y")
+    lone.pushed(serf_state(stamps={"me": 40}, left=left))
+    [message] = {decode_serf(body) for body in lone.bodies(2)}
+    assert isinstance(message, JoinIntent)
+    assert message.node == "me"
+    assert message.ltime > 40
+    assert lone.node.local.status == "alive"
+
+
+def test_a_push_pull_with_the_own_stamp_is_no_news():
+    lone = with_members("x", "y")
+    lone.pushed(serf_state(stamps={"me": lone.stamp("me") or 0}))
+    assert not lone.bodies(2)
+
+
+@pytest.mark.parametrize("stamp", [2**63, 2**64 - 1, 2**40])
+def test_absurd_stamps_are_ignored_and_counted(stamp: int):
+    lone = with_members("x", "y")
+    clock = lone.state().ltime
+    lone.say(JoinIntent(stamp, "x"), LeaveIntent(stamp, "x"), LeaveIntent(stamp, "me"))
+    lone.pushed(serf_state(ltime=stamp, stamps={"y": stamp, "x": stamp, "me": stamp}, left=["x"]))
+    assert (lone.status("x"), lone.stamp("x"), lone.stamp("y"), lone.bodies(2)) == ("alive", 0, 0, [])
+    assert lone.state().ltime == clock
+    assert lone.node.metrics.counters["swim.dropped.absurd-ltime"] == 3
+
+
+# -- force-leave
+
+
+@pytest.mark.parametrize(
+    ("state", "prune", "outcome", "after"),
+    [
+        ("failed", False, "left", "left"),
+        ("failed", True, "pruned", "unknown"),
+        ("left", False, "already-left", "left"),
+        ("left", True, "pruned", "unknown"),
+        ("alive", False, "refuted", "leaving"),
+        ("alive", True, "refuted", "leaving"),
+        ("unknown", False, "unknown", "unknown"),
+        ("unknown", True, "unknown", "unknown"),
+    ],
+)
+def test_force_leave_says_which_case_applied(state: str, prune: bool, outcome: str, after: str):
+    lone = with_members("y", "z")
+    if state != "unknown":
+        lone.meet("x")
+    if state == "failed":
+        lone.fail("x")
+    if state == "left":
+        lone.part("x")
+    lone.settle()
+    ticket = lone.command(lone.node.force_leave, "x", prune=prune)
+    told = {decode_serf(body) for body in lone.bodies(6)}
+    assert [(m.node, m.prune) for m in told if isinstance(m, LeaveIntent)] == [("x", prune)]
+    assert (lone.result(ticket), lone.status("x")) == (outcome, after)
+
+
+def test_a_member_forced_out_while_alive_is_back_as_soon_as_it_objects():
+    lone = with_members("x", "y")
+    lone.command(lone.node.force_leave, "x", prune=True)
+    lone.say(JoinIntent(20, "x"))
+    assert lone.status("x") == "alive"
+    lone.fail("x")
+    assert lone.status("x") == "failed"
+
+
+def test_a_member_pruned_while_alive_stays_visible_until_it_is_gone():
+    lone = with_members("x", "y")
+    lone.say(LeaveIntent(5, "x"))
+    lone.command(lone.node.force_leave, "x", prune=True)
+    lone.advance(10)
+    assert lone.status("x") == "leaving"
+    lone.fail("x")
+    assert lone.status("x") == "unknown"
+
+
+def test_force_leave_of_this_node_is_refuted_before_it_is_said():
+    lone = with_members("x", "y")
+    ticket = lone.command(lone.node.force_leave, "me", prune=True)
+    assert {type(decode_serf(body)) for body in lone.bodies(2)} == {JoinIntent}
+    assert (lone.result(ticket), lone.node.local.status) == ("refuted", "alive")
+
+
+def test_nobody_prunes_this_node_after_its_leave():
+    lone = with_members("x", "y")
+    lone.command(lone.node.leave)
+    lone.advance(20)
+    lone.say(LeaveIntent(50, "me", True))
+    assert lone.node.local.status == "left"
+
+
+def test_a_pruned_member_does_not_come_back_by_a_stale_push_pull():
+    lone = with_members("x", "y")
+    lone.fail("x")
+    lone.say(LeaveIntent(5, "x", True))
+    lone.pushed(serf_state(), [alive_record("x"), alive_record("y")])
+    lone.advance(5)
+    assert lone.status("x") == "unknown"
+
+
+def test_a_pruned_member_comes_back_when_it_tells_of_itself():
+    lone = with_members("x", "y")
+    lone.fail("x")
+    lone.say(LeaveIntent(5, "x", True))
+    lone.meet("x")
+    assert lone.status("x") == "alive"
+
+
+# -- restarts
+
+
+def restarted_kinds(*, intent_first: bool) -> list[str]:
+    lone = with_members("y")
+    lone.meet("x")
+    lone.say(JoinIntent(3, "x"))
+    lone.advance(60)
+    lone.settle()
+    if intent_first:
+        lone.say(JoinIntent(9, "x"))
+        lone.meet("x", incarnation=2)
+    else:
+        lone.meet("x", incarnation=2)
+        lone.say(JoinIntent(9, "x"))
+    return lone.kinds()
+
+
+@pytest.mark.parametrize("intent_first", [True, False])
+def test_a_new_join_with_a_higher_incarnation_is_a_restart(intent_first: bool):
+    assert restarted_kinds(intent_first=intent_first)[-1] == "MemberRestarted"
+
+
+def test_the_first_join_intent_of_a_member_known_for_long_is_a_restart_too():
+    lone = with_members("x", "y")
+    lone.advance(60)
+    lone.meet("x", incarnation=2)
+    lone.say(JoinIntent(9, "x"))
+    assert lone.kinds()[-1] == "MemberRestarted"
+
+
+def test_the_intent_of_the_first_join_is_no_restart():
+    lone = with_members("y")
+    lone.meet("x")
+    lone.meet("x", incarnation=2, role="db")
+    lone.say(JoinIntent(3, "x"))
+    assert lone.kinds() == ["MemberJoined", "MemberUpdated"]
+
+
+def test_new_tags_are_an_update_and_no_restart():
+    lone = with_members("x", "y")
+    lone.meet("x", incarnation=2, role="db")
+    assert lone.kinds() == ["MemberUpdated"]
+    assert lone.node.member("x").tags == {"role": "db"}  # type: ignore[union-attr]
+
+
+# -- reaping
+
+
+@pytest.mark.parametrize(("leaves", "timeout"), [(False, "reconnect_timeout"), (True, "tombstone_timeout")])
+def test_members_are_reaped_after_their_timeout(leaves: bool, timeout: str):
+    timeouts = {"reconnect_timeout": 5000.0, "tombstone_timeout": 5000.0} | {timeout: 500.0}
+    lone = with_members("x", "y", **timeouts)
+    (lone.part if leaves else lone.fail)("x")
+    lone.advance(499)
+    assert lone.status("x") != "unknown"
+    lone.advance(2)
+    assert lone.status("x") == "unknown"
+    assert isinstance(lone.events[-1], MemberReaped)
+
+
+def test_a_member_that_came_back_is_not_reaped_for_its_past():
+    lone = with_members("x", "y", reconnect_timeout=500.0)
+    lone.fail("x")
+    lone.advance(400)
+    lone.meet("x", incarnation=2)
+    lone.advance(1000)
+    assert lone.status("x") == "alive"
+
+
+def test_a_failed_member_forced_out_is_reaped_as_one_that_left_since_it_failed():
+    lone = with_members("x", "y", reconnect_timeout=5000.0, tombstone_timeout=500.0)
+    lone.fail("x")
+    lone.advance(400)
+    lone.say(LeaveIntent(5, "x"))
+    lone.advance(600)
+    assert lone.status("x") == "unknown"
+
+
+def test_the_own_leave_is_announced_before_it_is_declared():
+    lone = with_members("x", "y")
+    lone.command(lone.node.leave)
+    assert lone.node.local.status == "leaving"
+    sent = [type(message).__name__ for _, message in lone.sent()]
+    lone.advance(2)
+    sent += [type(message).__name__ for _, message in lone.sent()]
+    assert sent.index("User") < sent.index("Dead")
+    assert lone.node.local.status == "left"
+
+
+def test_the_state_told_lists_who_left():
+    lone = with_members("x", "y", "z")
+    lone.part("x")
+    lone.fail("y")
+    state = decode_state(lone.pushed().user_state)
+    assert state.left_members == ["x"]
+    assert set(state.status_ltimes) == {"me", "x", "y", "z"}
+
+
+def test_an_intent_goes_out_byte_for_byte_with_what_it_had_besides():
+    lone = with_members("x", "y")
+    body = encode_serf(JoinIntent(9, "x")).replace(b"\x01\x82", b"\x01\x83") + b"\xa3New\x01"
+    lone.say(body, source=home("y"))
+    assert set(lone.bodies(2)) == {body}
