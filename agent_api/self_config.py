@@ -21,8 +21,7 @@ from agent_api.errors import HttpError
 from agent_api.servers import join_host_port
 from agent_api.settings import AgentSettings, split_bind
 from agent_api.shapes import nomad_member
-from swim import Member
-from swim.version import __version__
+from swim import Member, __version__
 
 __all__ = ["self_document"]
 

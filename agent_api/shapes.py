@@ -8,8 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, TypedDict
 
 from agent_api.servers import join_host_port
-from swim import Cluster, Event, EventsLost, ForceLeaveOutcome, JoinResult, Member, Transition
-from swim.version import __version__
+from swim import Cluster, Event, EventsLost, ForceLeaveOutcome, JoinResult, Member, Transition, __version__
 
 __all__ = [
     "AddressOutcome",
