@@ -144,8 +144,9 @@ class Table:
             self._cursor -= 1
             self._put(position, order[self._cursor])
             position = self._cursor
-        self._put(position, order[-1])
-        order.pop()
+        last = order.pop()
+        if position < len(order):
+            self._put(position, last)
 
     def _put(self, position: int, record: Record) -> None:
         self._order[position] = record

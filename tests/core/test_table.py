@@ -53,6 +53,7 @@ def test_counts_and_lookups_follow(sequence: list[tuple[int, int]], seed: int) -
             assert (target is None) == (table.live == 1)
         everyone = list(table)
         assert len(everyone) == len(table) == len({one.name for one in everyone})
+        assert [one.position for one in everyone] == list(range(len(everyone)))
         assert table.live == sum(one.is_live for one in everyone)
         for one in everyone:
             assert table.get(one.name) is one
