@@ -106,7 +106,7 @@ class Node:
     # -- inputs
 
     def start(self, now: float) -> None:
-        """Makes the local member alive and starts looking for whoever the snapshot knew."""
+        """Makes the local member alive, joins the seeds and looks for whoever the snapshot knew."""
         engine, layer, restored = self._engine, self._layer, self._restored
         engine.start(now, layer)
         for clock, last in (
@@ -119,6 +119,8 @@ class Node:
         for name, endpoint in {**restored.failed, **restored.alive}.items():
             if name != self.config.name:
                 engine.rejoining.lost(now, name, endpoint)
+        if self.config.seeds:
+            engine.join(now, self.config.seeds)
 
     def receive_packet(self, now: float, data: bytes, source: Endpoint) -> None:
         """One datagram from ``source``. Anything wrong with it is counted and dropped."""
@@ -247,8 +249,10 @@ class Node:
         return self._layer.roster.history(name)
 
     def stats(self) -> NodeStats:
-        """Counts, clocks and queue lengths."""
+        """Counts, clocks and queue lengths; brings the gauges up to date."""
         layer = self._layer
+        self.metrics.gauge("memberlist.health.score", self._engine.shared.awareness.score)
+        self.metrics.gauge("memberlist.queue.broadcasts", len(self._engine.shared.queue))
         return NodeStats(
             len(layer.roster),
             layer.roster.count(MemberStatus.FAILED),

@@ -27,6 +27,7 @@ class Gossip:
     def __init__(self, shared: Shared) -> None:
         self._shared = shared
         self._last_round = float("-inf")
+        self._gauged_at = float("-inf")
         self._armed: float | None = None
         shared.timers.register("gossip", self._round, lambda deadline: deadline == self._armed)
 
@@ -95,6 +96,7 @@ class Gossip:
         shared = self._shared
         self._armed = None
         self._last_round = now
+        self._gauge(now)
         if not shared.has_peers:
             return
         targets = shared.table.pick(shared.config.gossip_nodes, lambda record: self._is_target(now, record))
@@ -104,6 +106,12 @@ class Gossip:
             if parts:
                 self.send_exactly(target.endpoint, parts, record=target)
         self.poke(now)
+
+    def _gauge(self, now: float) -> None:
+        interval = self._shared.config.queue_check_interval
+        if interval and now - self._gauged_at >= interval:
+            self._gauged_at = now
+            self._shared.metrics.gauge("memberlist.queue.broadcasts", len(self._shared.queue))
 
     def _is_target(self, now: float, record: Record) -> bool:
         if record is self._shared.local or record.state is State.LEFT:

@@ -91,7 +91,7 @@ class Streams:
     def accept(self, source: Endpoint) -> int | None:
         """Takes an inbound stream; None refuses it."""
         shared = self._shared
-        if shared.status == "idle" or not shared.allows(source[0]):
+        if not shared.allows(source[0]):
             shared.metrics.dropped("cidr")
             return None
         if len(self._inbound) >= shared.config.max_streams:

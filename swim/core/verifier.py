@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from swim.core.broadcast import Priority
 from swim.core.gossip import Gossip
-from swim.core.member import Record, endpoint_of
+from swim.core.member import Record, State, endpoint_of
 from swim.core.output import Endpoint
 from swim.core.shared import Shared
 from swim.wire.codec import encode
@@ -86,14 +86,17 @@ class Verifier:
         return True
 
     def _release(self, now: float, held: _Held) -> None:
+        name = held.claim.node
         if held.is_entombed:
-            self._shared.table.exhume(held.claim.node)
+            self._shared.table.exhume(name)
             self.revive(now, held.claim)
             return
-        self._shared.queue.queue(
-            held.claim.node, encode(held.claim), priority=Priority.ALIVE, origin=held.origin
-        )
-        self._gossip.poke(now)
+        record = self._shared.table.get(name)
+        if record is not None and record.state is State.ALIVE:
+            # What holds now, not what was held: a newer claim may have come meanwhile.
+            claim = encode(record.alive_claim())
+            self._shared.queue.queue(name, claim, priority=Priority.ALIVE, origin=held.origin)
+            self._gossip.poke(now)
 
     def _ping_next(self, now: float) -> None:
         shared = self._shared
