@@ -258,7 +258,7 @@ async def _running(
     leave_timeout: float,
 ) -> AsyncIterator[Cluster]:
     """Runs the node's tasks for the length of a block."""
-    failure: Exception | None = None
+    failure: BaseException | None = None
     async with trio.open_nursery() as nursery:
         driver = Driver(node, transport, nursery, faults=faults)
         if snapshot is not None:
@@ -270,7 +270,7 @@ async def _running(
             yield cluster
             if leave_timeout > 0:
                 await cluster.leave(timeout=leave_timeout)
-        except Exception as error:
+        except (Exception, KeyboardInterrupt, SystemExit) as error:
             # Raised again outside the nursery, which would wrap it in a group.
             failure = error
         finally:

@@ -129,14 +129,15 @@ async def test_a_member_alone_leaves_at_once(network: MemoryNetwork, autojump_cl
     assert trio.current_time() - began < 0.1
 
 
+@pytest.mark.parametrize("kind", [ValueError, KeyboardInterrupt, SystemExit])
 async def test_an_exception_in_the_block_comes_out_as_it_is(
-    network: MemoryNetwork, autojump_clock: MockClock
+    network: MemoryNetwork, autojump_clock: MockClock, kind: type[BaseException]
 ) -> None:
-    with pytest.raises(ValueError, match=r"^mine$"):
+    with pytest.raises(kind, match=r"^mine$"):
         async with swim.open_cluster(
             swim.Config.lan(name="n1"), transport=network.transport("10.0.0.1")
         ) as cluster:
-            raise ValueError("mine")
+            raise kind("mine")
     assert cluster.status == "stopped"
     assert network.bound == {}
 

@@ -1,0 +1,67 @@
+"""Log records: one per transition, drops collapsed; and what importing the package loads."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+
+import pytest
+
+from swim.events import Member, MemberFailed, MemberStatus, Reason, VersionTriple
+from swim.log import DropLog, log_event
+from swim.metrics import Metrics
+
+_ANY = VersionTriple(1, 5, 2)
+
+
+def test_a_transition_is_logged_with_its_reason_and_accuser(caplog: pytest.LogCaptureFixture) -> None:
+    member = Member("web-1", "10.0.0.1", 7946, {}, MemberStatus.FAILED, False, 7, _ANY, _ANY)
+    event = MemberFailed(member, reason=Reason("suspicion-expired", "web-2", "no ack"), sequence=3)
+    with caplog.at_level(logging.INFO, "swim.members"):
+        log_event("web-9", event)
+    (record,) = caplog.records
+    assert record.getMessage() == "web-1 failed (suspicion-expired by web-2: no ack)"
+    assert record.levelno == logging.INFO
+    fields = {
+        "node": "web-9",
+        "event": "MemberFailed",
+        "member": "web-1",
+        "status": "failed",
+        "accuser": "web-2",
+    }
+    assert fields.items() <= vars(record).items()
+
+
+def test_drops_are_told_at_once_then_collapsed(caplog: pytest.LogCaptureFixture) -> None:
+    metrics = Metrics()
+    log = DropLog("n", metrics)
+    log.look(100.0)
+    metrics.count("memberlist.udp.sent", 5)
+    metrics.dropped("decrypt")
+    for now in (102.0, 103.0, 109.0):
+        log.look(now)
+        metrics.dropped("decrypt")
+        metrics.dropped("cidr")
+    assert [record.getMessage() for record in caplog.records] == ["dropped: decrypt 1"]
+    for now in (112.5, 130.0):
+        log.look(now)
+    assert [record.getMessage() for record in caplog.records[1:]] == ["dropped: cidr 3, decrypt 3"]
+
+
+@pytest.mark.slow
+def test_importing_swim_loads_no_extra_and_no_cryptography() -> None:
+    code = "import swim, sys; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = {name.partition(".")[0] for name in done.stdout.split()}
+    assert "swim" in loaded
+    assert not loaded & {
+        "cryptography",
+        "click",
+        "rich",
+        "starlette",
+        "hypercorn",
+        "hypothesis",
+        "numpy",
+        "asyncio",
+    }
