@@ -32,7 +32,7 @@ from swim.wire.messages import User
 __all__ = ["CONFLICT_QUERY", "NO_BROADCAST", "Queries", "is_vote_for"]
 
 CONFLICT_QUERY = "_serf_conflict"
-_KEY_QUERIES = frozenset(f"_serf_{word}-key" for word in ("install", "use", "remove", "list"))
+_KEY_QUERIES = frozenset(f"_serf_{word}" for word in ("install-key", "use-key", "remove-key", "list-keys"))
 NO_BROADCAST = 2
 _ACK_WANTED = 1
 _ACK = 1

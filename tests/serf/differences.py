@@ -14,7 +14,7 @@ DELIBERATE: dict[str, str] = {
     "decoder_leniency/filter tag bin@0.9.4": _OLD_DECODER,
     "decoder_leniency/relay ip str": "an address has 4 or 16 bytes; Serf keeps anything and fails on sending",
     "decoder_leniency/member Status str": "of a conflict response only the address is looked at",
-    "decoder_leniency/filter empty blob": "lets nobody in and is not passed on; every Serf process dies of it",
+    "decoder_leniency/filter empty blob": "lets nobody in and ends here; every Serf process dies of it",
     # writing
     **{
         f"messages/{name}@0.10": _UNSIGNED
@@ -27,7 +27,7 @@ DELIBERATE: dict[str, str] = {
             "relay_ack_ipv6_zone",
         )
     },
-    "messages/relay_ack_ipv6_zone": "the zone of an address is local to a host: read and dropped, never written",
+    "messages/relay_ack_ipv6_zone": "the zone of an address means something on its host only: never written",
     "tags/tags_nil_map@0.10": "no tags are written as an empty map, as every agent does",
     # files
     "snapshot/crlf": "a line with an address that is none is left out; Serf keeps it and cannot dial it",

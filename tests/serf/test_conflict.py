@@ -1,0 +1,163 @@
+"""Two nodes of one name: who asks, who votes, who stops."""
+
+from __future__ import annotations
+
+import pytest
+
+from swim.core.member import pack_address
+from swim.serf.messages import (
+    Query,
+    QueryResponse,
+    decode_conflict_response,
+    decode_serf,
+    encode_conflict_response,
+)
+from swim.wire.messages import Alive, User
+from tests.serf.lone import PORT, VSN, Lone, home
+from tests.serf.test_spread import ASKER, query
+
+RIVAL = ("127.0.0.66", 7946)
+
+
+def impostor(name: str = "me", incarnation: int = 5) -> Alive:
+    return Alive(incarnation, name, pack_address(RIVAL[0]), RIVAL[1], b"\xff\x80", VSN)
+
+
+@pytest.fixture
+def lone() -> Lone:
+    alone = Lone()
+    alone.meet("x", "y", "z")
+    alone.settle()
+    return alone
+
+
+def asked(lone: Lone) -> Query:
+    """The one conflict query this node has under way."""
+    [question] = {decode_serf(body) for body in lone.bodies(1)}
+    assert isinstance(question, Query)
+    assert (question.name, question.payload) == ("_serf_conflict", b"me")
+    return question
+
+
+def vote(lone: Lone, question: Query, voter: str, endpoint: tuple[str, int] | None) -> None:
+    member = None
+    if endpoint is not None:
+        member = {"Addr": pack_address(endpoint[0]), "Name": "me", "Port": endpoint[1]}
+    answer = encode_conflict_response(member)
+    lone.say(QueryResponse(question.ltime, question.id, voter, 0, answer), source=home(voter))
+
+
+OURS = ("127.0.0.1", PORT)
+
+
+@pytest.mark.parametrize(
+    ("votes", "stops"),
+    [
+        ([], False),
+        ([OURS, OURS, RIVAL], False),
+        ([OURS, RIVAL, RIVAL], True),
+        ([OURS, RIVAL], True),
+        ([RIVAL], True),
+        ([None, None, None], False),
+        ([None, None, RIVAL], True),
+        ([OURS, None, None], False),
+    ],
+)
+def test_the_votes_decide(lone: Lone, votes: list[tuple[str, int] | None], stops: bool):
+    lone.hear(impostor())
+    question = asked(lone)
+    for voter, endpoint in zip("xyz", votes, strict=False):
+        vote(lone, question, voter, endpoint)
+    lone.advance(10)
+    assert bool(lone.stop) == stops
+    assert lone.node.local.status == "alive"
+
+
+def test_a_node_that_lost_says_who_won(lone: Lone):
+    lone.hear(impostor())
+    vote(lone, asked(lone), "x", RIVAL)
+    lone.advance(10)
+    assert "127.0.0.66:7946" in lone.stop
+
+
+def test_a_member_votes_once(lone: Lone):
+    lone.hear(impostor())
+    question = asked(lone)
+    for endpoint in (OURS, RIVAL, RIVAL):
+        vote(lone, question, "x", endpoint)
+    lone.advance(10)
+    assert not lone.stop
+
+
+def test_votes_after_the_deadline_count_for_nothing(lone: Lone):
+    lone.hear(impostor())
+    question = asked(lone)
+    lone.advance(10)
+    vote(lone, question, "x", RIVAL)
+    lone.advance(10)
+    assert not lone.stop
+
+
+def test_one_conflict_is_resolved_at_a_time(lone: Lone):
+    lone.hear(impostor())
+    lone.hear(impostor(incarnation=6))
+    asked(lone)
+    lone.advance(10)
+    lone.hear(impostor(incarnation=7))
+    asked(lone)
+
+
+def test_the_own_question_is_not_news(lone: Lone):
+    lone.hear(impostor())
+    question = asked(lone)
+    lone.bodies(5)
+    lone.say(question)
+    assert not lone.bodies(5)
+
+
+def test_a_conflict_about_another_name_asks_nobody(lone: Lone):
+    lone.hear(impostor("x"))
+    assert not lone.bodies(2)
+    assert lone.node.member("x").address == home("x")[0]  # type: ignore[union-attr]
+
+
+def test_resolution_can_be_off():
+    alone = Lone(enable_name_conflict_resolution=False)
+    alone.meet("x", "y")
+    alone.settle()
+    alone.hear(impostor())
+    assert not alone.bodies(2)
+
+
+# -- asked by others
+
+
+def answer_about(lone: Lone, name: bytes) -> bytes | None:
+    lone.say(query(name="_serf_conflict", payload=name, flags=2))
+    messages = [(to, decode_serf(m.body)) for to, m in lone.sent() if isinstance(m, User)]
+    if not messages:
+        return None
+    [(to, response)] = messages
+    assert isinstance(response, QueryResponse)
+    assert (to, response.node, response.flags) == (ASKER, "me", 0)
+    return response.payload
+
+
+def test_a_question_about_a_member_is_answered_with_its_address(lone: Lone):
+    answer = answer_about(lone, b"x")
+    assert decode_conflict_response(answer) == (pack_address(home("x")[0]), PORT)
+
+
+def test_a_member_that_failed_long_ago_is_still_told(lone: Lone):
+    lone.fail("x")
+    lone.advance(600)
+    lone.sent()
+    assert decode_conflict_response(answer_about(lone, b"x")).port == PORT
+
+
+def test_a_question_about_nobody_is_answered_with_nil(lone: Lone):
+    assert answer_about(lone, b"nobody") == b"\x06\xc0"
+
+
+def test_a_node_asked_about_its_own_name_stays_silent(lone: Lone):
+    assert answer_about(lone, b"me") is None

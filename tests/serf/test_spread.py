@@ -1,0 +1,231 @@
+"""User events, queries and relayed answers of others: taken once, passed on as they came, answered."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from swim.core.member import pack_address
+from swim.serf.messages import JoinIntent, Query, QueryResponse, Relayed, UserEvent, decode_serf, encode_serf
+from swim.serf.push_pull import RecentEvents
+from swim.wire.messages import User
+from tests.serf.lone import PORT, STRANGER, Lone, home, serf_state
+
+ASKER = ("127.0.0.50", 7000)
+OLD_VSN = bytes((1, 4, 2, 2, 5, 5))
+
+
+def query(**changes: Any) -> Query:
+    asked = Query(
+        ltime=5,
+        id=77,
+        addr=pack_address(ASKER[0]),
+        port=ASKER[1],
+        source_node="asker",
+        filters=(),
+        flags=0,
+        relay_factor=0,
+        timeout=10**9,
+        name="load",
+        payload=b"?",
+    )
+    return asked._replace(**changes)
+
+
+@pytest.fixture
+def lone() -> Lone:
+    alone = Lone(tags={"role": "web1"})
+    alone.meet("x", "y", "z")
+    alone.settle()
+    return alone
+
+
+def answers(lone: Lone) -> list[tuple[Any, Any]]:
+    """Serf messages sent so far that went straight to somebody."""
+    return [(to, decode_serf(m.body)) for to, m in lone.sent() if isinstance(m, User)]
+
+
+# -- once, byte for byte
+
+
+@pytest.mark.parametrize("message", [UserEvent(5, "deploy", b"v1", True), query()])
+def test_a_message_is_passed_on_byte_for_byte_unknown_fields_and_all(lone: Lone, message: Any):
+    plain = encode_serf(message)
+    body = plain[:1] + bytes((plain[1] + 1,)) + plain[2:] + b"\xa3New\xa4more"
+    lone.say(body)
+    assert set(lone.bodies(2)) == {body}
+
+
+@pytest.mark.parametrize("message", [UserEvent(5, "deploy", b"v1"), query()])
+def test_a_duplicate_is_not_passed_on_again(lone: Lone, message: Any):
+    lone.say(message)
+    lone.settle()
+    lone.say(message)
+    assert not lone.bodies(2)
+
+
+def test_nil_and_empty_payload_are_the_same_event(lone: Lone):
+    lone.say(UserEvent(5, "deploy", None))
+    lone.settle()
+    lone.say(UserEvent(5, "deploy", b""))
+    assert not lone.bodies(2)
+
+
+@pytest.mark.parametrize(
+    "other", [UserEvent(6, "deploy", b"v1"), UserEvent(5, "deploy", b"v2"), UserEvent(5, "undo", b"v1")]
+)
+def test_another_stamp_name_or_payload_is_another_event(lone: Lone, other: UserEvent):
+    lone.say(UserEvent(5, "deploy", b"v1"))
+    lone.settle()
+    lone.say(other)
+    assert set(lone.bodies(2)) == {encode_serf(other)}
+
+
+@pytest.mark.parametrize(("stamp", "passes"), [(4488, False), (4489, True)])
+def test_old_events_and_queries_are_dropped(lone: Lone, stamp: int, passes: bool):
+    lone.say(UserEvent(5000, "new", None), query(ltime=5000))
+    lone.settle()
+    lone.say(UserEvent(stamp, "old", None), query(ltime=stamp, id=78))
+    assert len(set(lone.bodies(2))) == (2 if passes else 0)
+
+
+def test_events_of_a_push_pull_are_known_and_told_on_but_not_gossiped(lone: Lone):
+    events = [RecentEvents(7, [("deploy", b"v1")])]
+    lone.pushed(serf_state(event_ltime=8, events=events))
+    assert not lone.bodies(2)
+    lone.say(UserEvent(7, "deploy", b"v1"))
+    assert not lone.bodies(2)
+    assert (lone.state().event_ltime, lone.state().events) == (8, events)
+
+
+def test_absurd_events_and_queries_end_here(lone: Lone):
+    lone.say(UserEvent(2**63, "e", None), query(ltime=2**64 - 1))
+    assert (lone.bodies(2), lone.state().event_ltime, lone.state().query_ltime) == ([], 1, 1)
+
+
+def test_queues_go_out_intents_first_then_queries_then_events():
+    alone = Lone(gossip_nodes=1)
+    alone.meet("x")
+    alone.settle()
+    alone.say(UserEvent(5, "e", None), query(), JoinIntent(9, "x"))
+    first = [decode_serf(body) for body in alone.bodies(0.1)]
+    assert [type(message).__name__ for message in first] == ["JoinIntent", "Query", "UserEvent"]
+
+
+def test_nothing_is_queued_while_nobody_is_there():
+    alone = Lone()
+    alone.say(UserEvent(5, "e", None), query(), JoinIntent(9, "x"))
+    assert alone.node.stats()[7:10] == (0, 0, 0)
+
+
+# -- queries
+
+
+def test_a_query_is_acked_to_the_address_in_it(lone: Lone):
+    lone.say(query(flags=1))
+    assert answers(lone) == [(ASKER, QueryResponse(5, 77, "me", 1, None))]
+
+
+def test_a_query_in_sixteen_byte_form_is_acked_over_ipv4(lone: Lone):
+    lone.say(query(flags=1, addr=bytes(10) + b"\xff\xff" + pack_address(ASKER[0])))
+    assert [to for to, _ in answers(lone)] == [ASKER]
+
+
+def test_internal_queries_are_acked_whether_known_or_not(lone: Lone):
+    lone.say(query(flags=1, name="_serf_ping", payload=None), query(flags=1, id=78, name="_serf_tomorrow"))
+    assert [message.id for _, message in answers(lone)] == [77, 78]
+
+
+def test_no_ack_unless_asked_for(lone: Lone):
+    lone.say(query())
+    assert not answers(lone)
+
+
+def test_a_query_of_flag_2_is_acked_and_not_passed_on(lone: Lone):
+    lone.say(query(flags=3))
+    assert [to for to, _ in answers(lone)] == [ASKER]
+    assert not lone.bodies(2)
+
+
+@pytest.mark.parametrize(
+    ("filters", "meant"),
+    [
+        ((b"\x00\x92\xa2me\xa1x",), True),
+        ((b"\x00\x91\xa1x",), False),
+        ((b"\x01\x82\xa3Tag\xa4role\xa4Expr\xa4^web",), True),
+        ((b"\x01\x82\xa3Tag\xa4role\xa4Expr\xa3^db",), False),
+        ((b"\x00\x91\xa2me", b"\x01\x82\xa3Tag\xa4role\xa4Expr\xa3^db"), False),
+        ((b"\x07\x80",), False),
+    ],
+)
+def test_filters_decide_who_answers_but_not_who_hears(lone: Lone, filters: tuple[bytes, ...], meant: bool):
+    lone.say(query(flags=1, filters=filters))
+    assert bool(answers(lone)) == meant
+    assert set(lone.bodies(2)) == {encode_serf(query(flags=1, filters=filters))}
+
+
+@pytest.mark.parametrize(
+    "poison",
+    [
+        query(flags=1, filters=(b"",)),
+        query(flags=1, name="_serf_list-keys", payload=None),
+        query(flags=1, name="_serf_install-key", payload=b""),
+    ],
+)
+def test_what_real_serf_dies_of_ends_here(lone: Lone, poison: Query):
+    lone.say(poison)
+    assert not lone.bodies(2)
+    assert lone.node.metrics.counters["swim.dropped.crashes-peers"] == 1
+
+
+def test_an_ack_goes_by_relays_too(lone: Lone):
+    lone.say(query(flags=1, relay_factor=2))
+    ack = encode_serf(QueryResponse(5, 77, "me", 1, None))
+    sent = answers(lone)
+    assert sent[0] == (ASKER, decode_serf(ack))
+    relayed = Relayed(pack_address(ASKER[0]), ASKER[1], "asker", ack)
+    assert [message for _, message in sent[1:]] == [relayed, relayed]
+    relays = {to for to, _ in sent[1:]}
+    assert len(relays) == 2
+    assert relays <= {home(name) for name in "xyz"}
+
+
+def test_only_alive_members_that_know_relays_are_asked_to(lone: Lone):
+    lone.fail("x")
+    lone.meet("y", incarnation=2, vsn=OLD_VSN)
+    lone.sent()
+    lone.say(query(flags=1, relay_factor=3))
+    assert [to for to, _ in answers(lone)] == [ASKER, home("z")]
+
+
+def test_too_few_members_for_relays_are_not_asked(lone: Lone):
+    lone.say(query(flags=1, relay_factor=4))
+    assert [to for to, _ in answers(lone)] == [ASKER]
+
+
+# -- relaying
+
+
+def test_a_relayed_message_goes_to_its_member_verbatim(lone: Lone):
+    host, port = home("y")
+    inner = b"\x05anything at all"
+    lone.say(Relayed(pack_address(host), port, "y", inner))
+    assert [(to, m) for to, m in lone.sent() if isinstance(m, User)] == [((host, port), User(inner))]
+
+
+@pytest.mark.parametrize("target", [STRANGER, ("127.0.0.2", PORT + 1), ("192.0.2.1", PORT)])
+def test_nobody_but_members_gets_a_relayed_message(lone: Lone, target: tuple[str, int]):
+    lone.say(Relayed(pack_address(target[0]), target[1], "y", b"\x05"))
+    assert not lone.sent()
+    assert lone.node.metrics.counters["swim.dropped.relay-refused"] == 1
+
+
+def test_an_answer_to_nothing_is_counted(lone: Lone):
+    lone.say(QueryResponse(5, 77, "x", 0, b"!"))
+    assert lone.node.metrics.counters["swim.dropped.unexpected-response"] == 1
+
+
+def test_key_queries_and_pings_are_not_answered_beyond_the_ack(lone: Lone):
+    lone.say(query(name="_serf_list-keys", payload=b"\x07\x81\xa3Key\xa0"))
+    assert not answers(lone)
