@@ -53,7 +53,9 @@ class World:
         self.loss = 0.0
         self.now = 0.0
         self.peers: dict[Endpoint, Peer] = {}
+        self.all: list[Peer] = []
         self.blocked: Callable[[Endpoint, Endpoint], bool] = lambda a, b: False
+        self.lose: Callable[[Endpoint, Endpoint], bool] = lambda a, b: self.random.random() < self.loss
         self.names: dict[str, list[Endpoint]] = {}
         self.lookups: list[str] = []
         self.packets = 0
@@ -68,6 +70,7 @@ class World:
         rng = Rng(random.Random(self.random.getrandbits(64)))
         node = Node(config, advertise=endpoint, bind_port=endpoint[1], rng=rng, snapshot=snapshot)
         peer = self.peers[endpoint] = Peer(node, endpoint)
+        self.all.append(peer)
         node.start(self.now)
         self._pump(peer)
         return peer
@@ -93,6 +96,16 @@ class World:
         result = peer.finished[ticket]
         assert isinstance(result, JoinResult)
         return result
+
+    def inject(self, peer: Peer, data: bytes, source: Endpoint) -> None:
+        """A packet arrives at ``peer`` now, from anywhere."""
+        peer.node.receive_packet(self.now, data, source)
+        self._pump(peer)
+
+    def check(self) -> None:
+        """What holds at every moment: the events of each node, killed ones too, tell its table."""
+        for peer in self.all:
+            assert peer.fold() == {member.name: member for member in peer.node.members()}
 
     def kill(self, peer: Peer) -> None:
         peer.up = False
@@ -165,7 +178,8 @@ class World:
         peer.stop = peer.stop or output.stop
         for endpoint, data in output.transmits:
             self.packets += 1
-            if self.random.random() >= self.loss and not self.blocked(peer.endpoint, endpoint):
+            assert len(data) <= peer.node.config.udp_buffer_size
+            if not self.lose(peer.endpoint, endpoint) and not self.blocked(peer.endpoint, endpoint):
                 self._later(lambda e=endpoint, d=data: self._deliver(e, d, peer.endpoint))
         for action in output.streams:
             self._stream(peer, action)

@@ -84,10 +84,10 @@ class ProbeRound:
 
 
 class SelfDoubt:
-    """Many different targets fail in a row and nobody acks: it is probably this node. Accusations then wait.
+    """Many different targets fail in a row and nobody answers: it is probably this node. Accusations then wait.
 
     The first ``threshold - 1`` targets are accused at once, later ones no more often than ``pause`` apart, until an
-    ack arrives.
+    ack or a relay's nack arrives.
     """
 
     __slots__ = ("_failed", "_last", "_threshold")
@@ -97,7 +97,7 @@ class SelfDoubt:
         self._failed: set[str] = set()
         self._last = float("-inf")
 
-    def acked(self) -> None:
+    def answered(self) -> None:
         """Somebody answered: the doubt is gone."""
         if self._failed:
             self._failed.clear()

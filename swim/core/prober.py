@@ -65,6 +65,7 @@ class Prober:
             self._shared.metrics.dropped("unexpected-nack")
             return
         current.nacks.add(source)
+        self._doubt.answered()
         self._end_if_decided(now, current)
 
     def fallback_done(self, now: float, seq_no: int, error: str) -> None:
@@ -136,7 +137,7 @@ class Prober:
     def _succeed(self, now: float, current: ProbeRound) -> None:
         shared = self._shared
         self._round = None
-        self._doubt.acked()
+        self._doubt.answered()
         if not current.send_error:
             shared.awareness.apply(-1)
         if not current.target.verified:

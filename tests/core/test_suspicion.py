@@ -74,7 +74,7 @@ def test_self_doubt_spaces_accusations_out_until_an_ack() -> None:
     doubt = SelfDoubt(3)
     assert [doubt.may_accuse(float(second), f"m{second}", 2.0) for second in range(2)] == [True, True]
     assert [doubt.may_accuse(float(second), f"m{second}", 2.0) for second in range(2, 8)] == [False, True] * 3
-    doubt.acked()
+    doubt.answered()
     assert [doubt.may_accuse(float(second), f"m{second}", 2.0) for second in range(8, 10)] == [True, True]
 
 

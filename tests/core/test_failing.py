@@ -1,0 +1,157 @@
+"""Failure detection: whoever is gone is found out in time, and nobody else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from swim.config import Config
+from swim.core.suspicion import suspicion_timeout
+from swim.events import MemberFailed, MemberJoined, MemberRefuted, MemberSuspected
+from tests.core.views import accusations_by, agree, all_see, events_of
+from tests.world import Peer, World
+
+NewWorld = Callable[..., World]
+
+
+def detection_bound(config: Config, n: int) -> float:
+    """Longest time to a verdict if every node is healthy: its turn, one round, the unconfirmed suspicion, news."""
+    turns = (2 * (n - 1) - 1) * config.probe_interval
+    longest = suspicion_timeout(config.suspicion_mult, n, config.probe_interval) * config.suspicion_max_timeout_mult
+    return turns + config.probe_interval + longest + 1.0
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize(("make", "count"), [(Config.lan, 8), (Config.local, 5)])
+def test_a_killed_node_is_failed_by_all_in_time(
+    new_world: NewWorld, seed: int, make: Callable[..., Config], count: int
+) -> None:
+    world = new_world(seed)
+    *rest, victim = world.cluster(count, make=make)
+    name = victim.node.config.name
+    killed_at = world.now
+    world.kill(victim)
+    assert world.run(detection_bound(rest[0].node.config, count), lambda: all_see(rest, name, "failed"))
+    assert {event.member.name for event in events_of(rest, MemberFailed)} == {name}
+    [accused] = {event.member.name for event in events_of(rest, MemberSuspected)}
+    assert accused == name
+    history = rest[0].node.history(name)
+    assert [line.after for line in history[-2:]] == ["suspect", "failed"]
+    assert history[-1].at - killed_at < 15, "three accusers bring the suspicion to its minimum"
+
+
+def test_the_last_of_two_is_found_out_too(new_world: NewWorld) -> None:
+    world = new_world()
+    a, b = world.cluster(2)
+    world.kill(b)
+    assert world.run(detection_bound(a.node.config, 2), lambda: all_see([a], "n2", "failed"))
+    assert a.node.is_alone
+
+
+def test_a_host_that_answers_nothing_at_all(new_world: NewWorld) -> None:
+    """No refused streams here: packets and streams both go nowhere."""
+    world = new_world()
+    *rest, victim = world.cluster(5)
+    world.partition(rest, [victim])
+    assert world.run(detection_bound(rest[0].node.config, 5), lambda: all_see(rest, "n5", "failed"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("settings", [{}, {"disable_tcp_pings": True}])
+def test_nobody_fails_for_lost_packets(new_world: NewWorld, settings: dict[str, bool]) -> None:
+    world = new_world(3)
+    peers = world.cluster(8, **settings)
+    world.loss = 0.1
+    world.run(300)
+    assert not events_of(peers, MemberFailed)
+    world.loss = 0.0
+    world.run(30)
+    assert agree(peers)
+
+
+def test_a_node_whose_packets_are_blocked_stays_alive_by_streams(new_world: NewWorld) -> None:
+    world = new_world()
+    peers = world.cluster(4)
+    mute = peers[3].endpoint
+    world.lose = lambda source, target: mute in (source, target)
+    world.run(120)
+    assert not events_of(peers, MemberFailed)
+    assert sum(peer.node.metrics.counters["swim.probe.stream-only"] for peer in peers) > 10
+
+
+def test_a_link_that_is_down_one_way_is_bridged_by_relays(new_world: NewWorld) -> None:
+    world = new_world()
+    peers = world.cluster(5, disable_tcp_pings=True)
+    one, other = peers[0].endpoint, peers[1].endpoint
+    world.blocked = lambda a, b: (a, b) in ((one, other), (other, one))
+    world.run(120)
+    assert not events_of(peers, MemberSuspected)
+
+
+def paused(world: World, seconds: float) -> tuple[Peer, list[Peer]]:
+    sleeper, *rest = world.cluster(6)
+    world.pause(sleeper, seconds)
+    return sleeper, rest
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_paused_node_is_failed_comes_back_and_accuses_nobody(new_world: NewWorld, seed: int) -> None:
+    world = new_world(seed)
+    sleeper, rest = paused(world, 20.0)
+    assert world.run(20, lambda: all_see(rest, "n1", "failed"))
+    world.run(60)
+    assert agree([sleeper, *rest])
+    assert not accusations_by([sleeper, *rest], "n1")
+    assert not events_of([sleeper], MemberFailed)
+    assert sleeper.node.metrics.counters["swim.overslept"] == 1
+    back = [event for event in events_of(rest, MemberJoined, "n1") if event.previous is not None]
+    assert len(back) == len(rest)
+
+
+def test_a_short_pause_is_refuted(new_world: NewWorld) -> None:
+    world = new_world()
+    sleeper, rest = paused(world, 4.0)
+    world.run(30)
+    assert agree([sleeper, *rest])
+    assert not events_of(rest, MemberFailed)
+    assert events_of(rest, MemberSuspected, "n1")
+    assert events_of(rest, MemberRefuted, "n1")
+    assert sleeper.node.local.incarnation > 1
+    assert {peer.node.member("n1").incarnation for peer in rest} == {sleeper.node.local.incarnation}
+    assert not any(peer.node.member("n1").is_suspect for peer in rest)
+
+
+def test_a_suspicion_that_was_running_does_not_expire_in_a_pause(new_world: NewWorld) -> None:
+    world = new_world()
+    a, b, c = world.cluster(3)
+    world.partition([a, c], [b])
+    assert world.run(10, lambda: a.node.member("n2").is_suspect)
+    world.heal()
+    world.pause(a, 30.0)
+    world.run(35)
+    assert not events_of([a], MemberFailed)
+    assert world.run(20, lambda: agree([a, b, c]))
+
+
+def test_when_everybody_goes_silent_accusations_are_spaced_out(new_world: NewWorld) -> None:
+    """The lonely node suspects itself first: after two targets, one accusation per half a suspicion."""
+    world = new_world()
+    lonely, *rest = world.cluster(12, suspicion_mult=20)
+    world.partition([lonely], rest)
+    world.run(20)
+    suspected = events_of([lonely], MemberSuspected)
+    assert len({event.member.name for event in suspected}) == 2
+    assert lonely.node.metrics.counters["swim.self-doubt"] > 0
+    world.heal()
+    assert world.run(60, lambda: agree([lonely, *rest]))
+
+
+def test_a_cluster_that_was_paused_as_a_whole_wakes_up_as_one(new_world: NewWorld) -> None:
+    world = new_world()
+    peers = world.cluster(5)
+    for peer in peers:
+        world.pause(peer, 40.0)
+    world.run(60)
+    assert agree(peers)
+    assert not events_of(peers, MemberFailed)
