@@ -137,3 +137,13 @@ def test_an_endpoint_taken_over_stays_with_its_new_owner() -> None:
     assert table.at(first.endpoint) is second
     table.bury(first, 10.0)
     assert table.at(second.endpoint) is second
+
+
+def test_positions_stay_true_wherever_the_cycle_stands() -> None:
+    for probed in range(12):
+        for buried in range(6):
+            table, [local, *_] = table_of(5, seed=1)
+            for _ in range(probed):
+                table.next_target(local)
+            table.bury(list(table)[buried], 10.0)
+            assert [one.position for one in table] == list(range(5))
