@@ -76,6 +76,13 @@ def test_exclusive_options_of_a_higher_layer_replace_those_of_a_lower(file: File
     assert plan.config.keys == (bytes(16),)
 
 
+def test_a_flag_replaces_what_excludes_it_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SWIM_NO_HTTP", "1")
+    assert not planned().serves_http
+    plan = planned("--http", "127.0.0.1:5")
+    assert (plan.serves_http, plan.api.http) == (True, "127.0.0.1:5")
+
+
 def test_gossip_table_reaches_the_config(file: File) -> None:
     file.write(
         'profile = "wan"\n[gossip]\nprobe_interval = 7\nindirect_checks = 2\nenable_compression = false\n'
