@@ -80,7 +80,8 @@ class Config:
     awareness_stretches_suspicion: bool = True
     """Also multiply the suspicion timers this node starts by its health score + 1 (Lifeguard LHA)."""
     buddy_system: bool = True
-    """Tell a suspect about the suspicion in the very ping that probes it (Lifeguard)."""
+    """Tell a suspect about the suspicion in the very ping that probes it (Lifeguard), and a suspect or dead member
+    that pings us in the ack."""
     early_verdict: bool = True
     """End a probe round as soon as every relay sent its nack and the stream was refused."""
     self_doubt_threshold: int = 3
@@ -285,7 +286,9 @@ def _check_identity(config: Config) -> None:
     name_bytes = config.name.encode("utf-8", "surrogateescape") if isinstance(config.name, str) else b""
     if not name_bytes or len(name_bytes) > _NAME_MAX_BYTES:
         raise ConfigError("name", f"must be 1 to {_NAME_MAX_BYTES} bytes, not {len(name_bytes)}")
-    if config.validate_node_names and not all(c.isascii() and (c.isalnum() or c in "-.") for c in config.name):
+    if config.validate_node_names and not all(
+        c.isascii() and (c.isalnum() or c in "-.") for c in config.name
+    ):
         raise ConfigError("name", f"{config.name!r} has characters outside [A-Za-z0-9.-]")
     split_host_port("bind", config.bind)
     if config.advertise is not None:
@@ -311,7 +314,9 @@ def _check_ranges(config: Config) -> None:
     if not 1 <= config.protocol_version <= 5:
         raise ConfigError("protocol_version", f"must be 1 to 5, not {config.protocol_version!r}")
     if config.delegate_version not in _DELEGATE_VERSIONS:
-        raise ConfigError("delegate_version", f"must be one of {_DELEGATE_VERSIONS}, not {config.delegate_version!r}")
+        raise ConfigError(
+            "delegate_version", f"must be one of {_DELEGATE_VERSIONS}, not {config.delegate_version!r}"
+        )
     annotations = {f.name: f.type for f in fields(config)}
     for name, minimum in _AT_LEAST.items():
         value = getattr(config, name)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from swim.core.gossip import Gossip
-from swim.core.member import Record, endpoint_of
+from swim.core.member import Record, State, endpoint_of
 from swim.core.output import Endpoint
 from swim.core.shared import Shared
 from swim.wire.codec import encode
-from swim.wire.messages import Ack, Dead, IndirectPing, Nack, Ping
+from swim.wire.messages import Ack, Dead, IndirectPing, Nack, Ping, Suspect
 
 __all__ = ["Relay"]
 
@@ -46,8 +46,10 @@ class Relay:
             local = shared.local
             leave = encode(Dead(local.incarnation, local.name, local.name))
             self._gossip.send_exactly(reply_to, [ack, leave], record=sender)
-            return
-        self._gossip.send(now, reply_to, ack, record=sender)
+        elif sender is not None and sender.state is not State.ALIVE and ping.source_node == sender.name:
+            self._gossip.send_exactly(reply_to, [ack, *self._accusation(sender)], record=sender)
+        else:
+            self._gossip.send(now, reply_to, ack, record=sender)
 
     def indirect_ping(self, now: float, request: IndirectPing, source: Endpoint) -> None:
         """Pings a known member on behalf of another."""
@@ -93,6 +95,16 @@ class Relay:
         config = self._shared.config
         left = config.probe_interval - config.probe_timeout
         return min(config.probe_timeout, _NACK_SHARE * left) if left > 0 else config.probe_timeout
+
+    def _accusation(self, sender: Record) -> list[bytes]:
+        """What is held against a member that proves to be running, so that it can refute at once."""
+        local = self._shared.local
+        match sender.state:
+            case State.SUSPECT if self._shared.config.buddy_system:
+                return [encode(Suspect(sender.incarnation, sender.name, local.name))]
+            case State.DEAD if self._shared.config.buddy_system:
+                return [encode(Dead(sender.incarnation, sender.name, local.name))]
+        return []
 
     def _reply_endpoint(self, source: Endpoint, addr: bytes, port: int) -> Endpoint:
         """The address a request names, if a member is known there; else where the packet came from."""
