@@ -93,6 +93,12 @@ async def pool(network: MemoryNetwork) -> AsyncIterator[Pool]:
         nursery.cancel_scope.cancel()
 
 
+def tags(cluster: Cluster, name: str) -> dict[str, str]:
+    """A member's tags in the eyes of ``cluster``; none if it is unknown."""
+    member = cluster.member(name)
+    return dict(member.tags) if member is not None else {}
+
+
 def statuses(cluster: Cluster) -> dict[str, str]:
     """Each listed member's status."""
     return {member.name: member.status.value for member in cluster.members()}

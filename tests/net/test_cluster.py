@@ -12,7 +12,7 @@ from trio.testing import MockClock
 import swim
 from swim.events import EventsLost, ForceLeaveOutcome, MemberFailed, MemberJoined, MemberReaped
 from swim.net.cluster import Cluster
-from tests.net.conftest import Pool, statuses, until
+from tests.net.conftest import Pool, statuses, tags, until
 from tests.net.memory import MemoryNetwork
 
 ALIVE3 = {"n1": "alive", "n2": "alive", "n3": "alive"}
@@ -169,7 +169,7 @@ async def test_force_leave_tells_which_case_applied(pool: Pool, autojump_clock: 
 async def test_tags_spread(pool: Pool, autojump_clock: MockClock) -> None:
     one, two, three = await pool.form(3, tags={"role": "old"})
     await one.set_tags({"role": "web"})
-    await until(lambda: all(dict(c.member("n1").tags) == {"role": "web"} for c in (one, two, three)))  # type: ignore[union-attr]
+    await until(lambda: all(tags(c, "n1") == {"role": "web"} for c in (one, two, three)))
     with pytest.raises(swim.ConfigError) as raised:
         await one.set_tags({"role": "x" * 600})
     assert raised.value.field == "tags"

@@ -12,7 +12,7 @@ import pytest
 import trio
 
 import swim
-from tests.net.conftest import statuses, until
+from tests.net.conftest import statuses, tags, until
 
 
 @asynccontextmanager
@@ -87,7 +87,7 @@ async def test_half_open_streams_and_an_endless_one_do_not_stop_service() -> Non
         async with trio.open_nursery() as nursery:
             nursery.start_soon(never_end)
             await two.set_tags({"seen": "through the flood"})
-            await until(lambda: dict(one.member("n2").tags) == {"seen": "through the flood"}, within=10.0)  # type: ignore[union-attr]
+            await until(lambda: tags(one, "n2") == {"seen": "through the flood"}, within=10.0)
             four = swim.Config.local(name="n4", bind="127.0.0.1:0")
             async with swim.open_cluster(four, leave_timeout=0) as late:
                 await until_joined(late, one)
