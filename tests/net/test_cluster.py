@@ -261,12 +261,17 @@ async def test_a_restart_remembers_from_its_snapshot(
     async def join(two: Cluster) -> None:
         assert (await two.join(["10.0.0.1"])).joined == 1
 
+    def incarnation_seen() -> int:
+        member = one.member("n2")
+        assert member is not None
+        return member.incarnation
+
     async def find(two: Cluster) -> None:
         await until(lambda: statuses(two) == {"n1": "alive", "n2": "alive"})
-        await until(lambda: one.member("n2").incarnation >= two.local.incarnation > incarnation)  # type: ignore[union-attr]
+        await until(lambda: incarnation_seen() >= two.local.incarnation > incarnation)
 
     await run(join)
-    incarnation = one.member("n2").incarnation  # type: ignore[union-attr]
+    incarnation = incarnation_seen()
     assert (tmp_path / "members.snapshot").stat().st_mode & 0o777 == 0o600
     await run(find)
 
