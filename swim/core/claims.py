@@ -215,6 +215,8 @@ class Claims:
             if suspicion.confirm(now, claim.accuser):
                 shared.timers.at(suspicion.deadline, "suspicion", (record.name, suspicion, suspicion.deadline))
                 self._queue(now, record.name, encode(claim), Priority.SUSPECT, origin=source.name)
+        else:
+            self._correct(record, claim, source)
 
     def dead(self, now: float, claim: Dead, source: Source) -> None:
         """Applies a dead claim, or a leave (``accuser == node``)."""
@@ -230,6 +232,8 @@ class Claims:
         verdict = decide(kind, claim.incarnation, _STORED[record.state], record.incarnation)
         if verdict in (Verdict.DEAD, Verdict.LEFT):
             self._bury(now, record, claim, verdict, source)
+        else:
+            self._correct(record, claim, source)
 
     def leave_self(self, now: float, *, ticket: int | None = None) -> None:
         """Declares the local node to have left and queues the claim (memberlist Leave)."""
@@ -273,6 +277,17 @@ class Claims:
         elif verdict is Verdict.LEFT:
             shared.local.incarnation = claim.incarnation
             self.leave_self(now)
+        else:
+            self._correct(shared.local, claim, source)
+
+    def _correct(self, record: Record, claim: Suspect | Dead, source: Source) -> None:
+        """Tells a member whose accusation is out of date so: the refutation passed it by, and may have for good."""
+        shared = self._shared
+        sender = shared.table.get(source.name)
+        is_stale = record.state is State.ALIVE and claim.incarnation < record.incarnation
+        if is_stale and sender is not None and source.endpoint is not None and shared.corrections_left:
+            shared.corrections_left -= 1
+            self._gossip.send_exactly(source.endpoint, [encode(record.alive_claim())], record=sender)
 
     def _refute(self, now: float, accused: int, reason: Reason) -> None:
         """Raises the own incarnation above an accusation (memberlist 11.4), never past its 32 bits."""
@@ -294,14 +309,16 @@ class Claims:
     def _suspicion(self, now: float, claim: Suspect) -> Suspicion:
         config, n = self._shared.config, self._shared.n
         low = suspicion_timeout(config.suspicion_mult, n, config.probe_interval)
+        high = low * config.suspicion_max_timeout_mult
         if config.awareness_stretches_suspicion:
-            low = self._shared.awareness.scale(low)
+            # Only the shortest: an unhealthy node waits for others' word, but no longer than a healthy one alone.
+            low = min(self._shared.awareness.scale(low), high)
         return Suspicion(
             now,
             claim.incarnation,
             claim.accuser,
             low=low,
-            high=low * config.suspicion_max_timeout_mult,
+            high=high,
             wanted=confirmations_wanted(config.suspicion_mult, n),
         )
 

@@ -137,6 +137,7 @@ class Engine:
             shared.metrics.dropped("cidr")
             return
         shared.new_members_left = shared.config.max_new_members_per_packet
+        shared.corrections_left = 1
         try:
             messages = shared.packets.open(data, shared.metrics)
         except RemoteError as error:

@@ -38,6 +38,7 @@ class Shared:
         bind_port: stands in for a port 0 in received messages.
         status: ``idle`` before the start, then ``running``, ``leaving``, ``left``.
         new_members_left: how many unknown members the packet at hand may still add.
+        corrections_left: how many of its outdated accusations may still be answered.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class Shared:
         self.bind_port = bind_port
         self.status: NodeStatus = "idle"
         self.new_members_left = config.max_new_members_per_packet
+        self.corrections_left = 0
         self.delegate: Delegate
         self._seq_no = rng.below(_SEQ_NO_MAX)
         self._networks = (

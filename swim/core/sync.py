@@ -55,7 +55,7 @@ class Sync:
         return conflict
 
     def merge(self, now: float, message: PushPull, peer: Endpoint, *, dialled: bool) -> None:
-        """Merges a peer's records in order, then the layer above's state.
+        """Merges a peer's records in order, the own one last, then the layer above's state.
 
         Args:
             now: seconds.
@@ -66,7 +66,8 @@ class Sync:
         shared = self._shared
         shared.new_members_left = shared.config.max_members
         speaker = self._speaker(message, peer, dialled=dialled)
-        for record in message.records:
+        # What is said of ourselves comes last: whoever has to object wants to know its peers by then.
+        for record in sorted(message.records, key=lambda record: record.name == shared.local.name):
             first_hand = record.name == speaker
             self._merge_record(now, record, Source("push-pull", None, speaker, first_hand))
         if message.user_state:
