@@ -1,4 +1,4 @@
-"""When to push/pull: periodically, slower in large clusters, and once more after a burst of joins."""
+"""When to push/pull: periodically, slower in large clusters, and a few times more after a burst of joins."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ __all__ = ["SyncSchedule", "push_pull_scale"]
 
 _SCALE_FROM = 32
 _BURST_SHARE = 8
+_SETTLE_ROUNDS = 4
 
 
 def push_pull_scale(interval: float, n: int) -> float:
@@ -23,8 +24,9 @@ def push_pull_scale(interval: float, n: int) -> float:
 class SyncSchedule:
     """Decides when; ``exchange`` does it, with one random live member.
 
-    A mass join leaves somebody uninformed now and then, since early senders count a small cluster. So when the
-    table grew by an eighth or more and has been quiet for a moment, one more push/pull closes the gap at once.
+    A mass join leaves somebody uninformed now and then, since early senders count a small cluster and the last
+    joiners are told by few. So when the table grew by an eighth or more, push/pulls follow once it has been quiet
+    for a moment, at doubling distances; one that teaches something starts the series again.
     """
 
     def __init__(self, shared: Shared, exchange: Callable[[float], None]) -> None:
@@ -33,7 +35,7 @@ class SyncSchedule:
         self._armed: float | None = None
         self._settle: float | None = None
         self._growth = 0
-        self._burst_began = 0.0
+        self._rounds_left = 0
         shared.timers.register("push-pull", self._periodic, lambda deadline: deadline == self._armed)
         shared.timers.register("settle", self._settled, lambda deadline: deadline == self._settle)
 
@@ -46,24 +48,33 @@ class SyncSchedule:
         self._set(now + delay + push_pull_scale(config.push_pull_interval, self._shared.n))
 
     def grown(self, now: float, count: int) -> None:
-        """``count`` members joined or came back: waits for quiet, then exchanges once more if it was a burst."""
+        """``count`` members joined or came back: if that is a burst, exchanges follow."""
         self.arm(now)
         self._growth += count
-        config = self._shared.config
-        if not config.push_pull_interval:
+        if not self._shared.config.push_pull_interval:
             return
+        if self._rounds_left or self._growth * _BURST_SHARE >= self._shared.n:
+            self._rounds_left = _SETTLE_ROUNDS
+        # A burst that goes on does not put off an exchange that is due: it would never come.
         if self._settle is None:
-            self._burst_began = now
-        quiet = self._shared.rng.uniform(2, 4) * max(config.gossip_interval, 0.05)
-        # A burst that goes on and on is answered in between as well.
-        self._settle = min(now + quiet, self._burst_began + 2 * quiet + config.probe_interval)
+            self._arm_settle(now)
+
+    def _arm_settle(self, now: float) -> None:
+        rounds_done = _SETTLE_ROUNDS - self._rounds_left if self._rounds_left else 0
+        quiet = self._shared.rng.uniform(2, 4) * max(self._shared.config.gossip_interval, 0.05)
+        self._settle = now + quiet * 2**rounds_done
         self._shared.timers.at(self._settle, "settle", self._settle)
 
     def _settled(self, now: float, _deadline: float) -> None:
         self._settle = None
-        growth, self._growth = self._growth, 0
-        if growth * _BURST_SHARE >= self._shared.n:
-            self._exchange(now)
+        self._growth = 0
+        if not self._rounds_left or not self._shared.has_peers:
+            self._rounds_left = 0
+            return
+        self._rounds_left -= 1
+        self._exchange(now)
+        if self._rounds_left:
+            self._arm_settle(now)
 
     def _periodic(self, now: float, _deadline: float) -> None:
         self._armed = None
