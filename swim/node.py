@@ -16,8 +16,8 @@ The caller owns sockets, clock and tasks. Its duties, in order, once per wake-up
     if output.stop: ...                                     # stop at once, without leaving
     sleep_until_readable_or(node.next_deadline())
 
-``poll`` also follows every command. ``now`` never goes back. Nothing here reads a clock, draws randomness of its own,
-opens a socket or calls the application. The simulator drives the same class.
+``poll`` also follows every command. ``now`` never goes back. Nothing here reads a clock, draws randomness of its
+own, opens a socket or calls the application. The simulator drives the same class.
 """
 
 from __future__ import annotations
@@ -179,15 +179,15 @@ class Node:
         return self._engine.leave(now)
 
     def rejoin(self, now: float) -> int:
-        """Comes back after a finished leave and joins the seeds and past peers; finishes with a ``JoinResult``.
+        """Comes back after a finished leave and joins seeds and past peers; finishes with a ``JoinResult``.
 
         Raises:
             LocalError: if no leave has finished.
         """
         peers = [
-            f"[{member.address}]:{member.port}" if ":" in member.address else f"{member.address}:{member.port}"
-            for member in self.members()
-            if member.status is MemberStatus.ALIVE and member.name != self.config.name
+            f"[{m.address}]:{m.port}" if ":" in m.address else f"{m.address}:{m.port}"
+            for m in self.members()
+            if m.status is MemberStatus.ALIVE and m.name != self.config.name
         ]
         self._engine.restart(now)
         self._layer.restarted(now)

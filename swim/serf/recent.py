@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
+from operator import itemgetter
 from typing import Generic, TypeVar
 
 from swim.serf.lamport import LamportClock
 
 __all__ = ["RecentRing"]
 
+_KEYS_MAX = 1024
+
 K = TypeVar("K", bound=Hashable)
 
 
 class RecentRing(Generic[K]):
-    """512 slots by stamp, each with the keys seen under that stamp (serf.md 5.1)."""
+    """512 slots by stamp, each with the keys seen under that stamp, at most 1024 (serf.md 5.1)."""
 
     __slots__ = ("_clock", "_size", "_slots")
 
     def __init__(self, clock: LamportClock, *, size: int = 512) -> None:
         self._clock = clock
         self._size = size
-        self._slots: dict[int, tuple[int, list[K]]] = {}
+        self._slots: dict[int, tuple[int, dict[K, None]]] = {}
 
     def admit(self, ltime: int, key: K) -> bool:
         """Witnesses the stamp; True if this message is new and recent enough to be passed on."""
@@ -32,14 +35,15 @@ class RecentRing(Generic[K]):
             return False
         slot = self._slots.get(ltime % size)
         if slot is None or slot[0] != ltime:
-            self._slots[ltime % size] = (ltime, [key])
+            self._slots[ltime % size] = (ltime, {key: None})
             return True
-        if key in slot[1]:
+        if key in slot[1] or len(slot[1]) >= _KEYS_MAX:
             return False
-        slot[1].append(key)
+        slot[1][key] = None
         return True
 
     def recent(self) -> Iterator[tuple[int, list[K]]]:
         """Stamp and keys of every slot inside the window, oldest first."""
         oldest = self._clock.time - self._size
-        return (slot for slot in sorted(self._slots.values()) if slot[0] >= oldest)
+        slots = sorted(self._slots.values(), key=itemgetter(0))
+        return ((ltime, list(keys)) for ltime, keys in slots if ltime >= oldest)

@@ -92,6 +92,12 @@ def test_what_was_admitted_is_not_admitted_again(messages: list[tuple[int, str]]
         assert not ring.admit(ltime, key)
 
 
+def test_a_stamp_used_by_a_flood_of_messages_is_full_at_some_time():
+    ring: RecentRing[int] = RecentRing(LamportClock())
+    assert sum(ring.admit(5, key) for key in range(5000)) == 1024
+    assert ring.admit(6, 0)
+
+
 @given(
     st.lists(
         st.builds(JoinIntent, st.integers(0, 9), st.sampled_from("abcd"))
