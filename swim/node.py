@@ -16,8 +16,8 @@ The caller owns sockets, clock and tasks. Its duties, in order, once per wake-up
     if output.stop: ...                                     # stop at once, without leaving
     sleep_until_readable_or(node.next_deadline())
 
-``poll`` also follows every command. ``now`` never goes back. Nothing here reads a clock, draws randomness of its
-own, opens a socket or calls the application. The simulator drives the same class.
+``poll`` also follows every command. ``now`` never goes back. Nothing here reads a clock, draws randomness of
+its own, opens a socket or calls the application. The simulator drives the same class.
 """
 
 from __future__ import annotations
