@@ -53,6 +53,7 @@ def check(lone: Lone) -> None:
     lone.advance(1)
 
 
+@pytest.mark.slow
 @given(st.lists(st.binary(max_size=60) | crafted(), max_size=5))
 def test_any_bytes_as_user_messages(bodies: list[bytes]):
     lone = known()
@@ -60,6 +61,7 @@ def test_any_bytes_as_user_messages(bodies: list[bytes]):
     check(lone)
 
 
+@pytest.mark.slow
 @given(st.lists(st.binary(max_size=60) | crafted(), max_size=5))
 def test_any_bytes_as_state_of_a_push_pull(states: list[bytes]):
     lone = known()
