@@ -1,7 +1,7 @@
 """Every setting of a node in one frozen value, with memberlist's three profiles.
 
-Names are memberlist's and Serf's in snake_case. Durations are float seconds. ``Config`` checks each field and the
-combinations when it is built and names the offending field.
+Names are memberlist's and Serf's in snake_case. Durations are float seconds. ``Config`` checks each field and
+the combinations when it is built and names the offending field.
 """
 
 from __future__ import annotations
@@ -59,8 +59,8 @@ class Config:
     enable_compression: bool = True
     """Compress streams; compressed input is always read."""
     compress_packets: bool = False
-    """Compress packets too, as memberlist does; costs ten times the rest of a packet's handling, so only ``wan``
-    turns it on. Needs ``enable_compression``."""
+    """Compress packets too, as memberlist does. It costs ten times the rest of a packet's handling, so
+    only ``wan`` turns it on. Needs ``enable_compression``."""
     udp_buffer_size: int = 1400
     """Largest packet sent, bytes, all layers included."""
     cidrs_allowed: tuple[str, ...] | None = None
@@ -80,12 +80,12 @@ class Config:
     awareness_stretches_suspicion: bool = True
     """Also multiply the suspicion timers this node starts by its health score + 1 (Lifeguard LHA)."""
     buddy_system: bool = True
-    """Tell a suspect about the suspicion in the very ping that probes it (Lifeguard), and a suspect or dead member
-    that pings us in the ack."""
+    """Tell a suspect about the suspicion in the very ping that probes it (Lifeguard), and a suspect or dead
+    member that pings us in the ack."""
     early_verdict: bool = True
     """End a probe round as soon as every relay sent its nack and the stream was refused."""
     self_doubt_threshold: int = 3
-    """Distinct targets failing in a row, with no ack between, after which accusations are rate-limited; 0 is off."""
+    """Distinct targets failing in a row, nobody acking, from which accusations are rate-limited; 0 is off."""
 
     # -- dissemination
     gossip_interval: float = 0.2
@@ -248,7 +248,7 @@ _AT_LEAST: dict[str, float] = {
 
 def default_name() -> str:
     """The host's name, memberlist's default ``Name``."""
-    import socket  # noqa: PLC0415  the only look at the machine, and only when asked
+    import socket
 
     return socket.gethostname()
 

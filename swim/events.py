@@ -1,8 +1,8 @@
 """What an application sees of the cluster: members, and the events that change them.
 
-Events are frozen values with a pasteable repr; consume them with ``match``. Applying every event in order to a
-dictionary (``MemberReaped`` deletes, every other member event stores ``event.member``) gives exactly the snapshot
-that ``Cluster.members()`` returns.
+Events are frozen values with a pasteable repr; consume them with ``match``. Applying every event in order to
+a dictionary (``MemberReaped`` deletes, every other member event stores ``event.member``) gives exactly the
+snapshot that ``Cluster.members()`` returns.
 """
 
 from __future__ import annotations
@@ -166,7 +166,7 @@ class MemberReaped(MemberEvent):
 
 @dataclass(frozen=True, slots=True)
 class EventsLost:
-    """This subscriber was too slow: ``count`` events are missing before the next one. Re-read ``members()``."""
+    """This subscriber was too slow: ``count`` events are missing here. Re-read ``members()``."""
 
     count: int
 
@@ -196,7 +196,7 @@ class JoinOutcome:
 
 @dataclass(frozen=True, slots=True)
 class JoinResult:
-    """Outcomes of one join, one per endpoint dialled and one per name that did not resolve, in the order given."""
+    """Outcomes of one join: one per endpoint dialled or name that did not resolve, in the given order."""
 
     outcomes: tuple[JoinOutcome, ...]
 

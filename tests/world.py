@@ -63,7 +63,9 @@ class World:
         self._order = itertools.count()
         self._streams: dict[tuple[Endpoint, int], tuple[Endpoint, int]] = {}
 
-    def add(self, name: str, port: int = 0, *, make: Callable[..., Config] = Config.lan, **settings: Any) -> Peer:
+    def add(
+        self, name: str, port: int = 0, *, make: Callable[..., Config] = Config.lan, **settings: Any
+    ) -> Peer:
         snapshot = settings.pop("snapshot", "")
         endpoint = ("127.0.0.1", port or 7000 + len(self.peers))
         config = make(name=name, bind=f"127.0.0.1:{endpoint[1]}", **settings)
@@ -222,7 +224,9 @@ class World:
                     self._later(lambda: self._end_at(other[0], other[1]))
 
     def _accept(self, peer: Peer, stream_id: int, target: Peer, data: bytes) -> None:
-        accepted = target.node.accept_stream(self.now, ("127.0.0.1", 50000 + stream_id)) if target.up else None
+        accepted = (
+            target.node.accept_stream(self.now, ("127.0.0.1", 50000 + stream_id)) if target.up else None
+        )
         if accepted is None:
             self._end(peer, stream_id, StreamEnd.EOF)
             return

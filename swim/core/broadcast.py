@@ -1,7 +1,8 @@
 """The transmit-limited broadcast queue: what this node still has to tell others, and how often.
 
-memberlist's TransmitLimitedQueue (fewest transmits first, then longest, then newest), with a priority in front and
-with two memories: who told us (it is not told again), and what was retired under a smaller cluster size.
+memberlist's TransmitLimitedQueue (fewest transmits first, then longest, then newest), with a priority in
+front and with two memories: who told us (it is not told again), and what was retired under a smaller cluster
+size.
 """
 
 from __future__ import annotations
@@ -38,7 +39,9 @@ class Broadcast:
 
     __slots__ = ("message", "name", "order", "origin", "priority", "retired_at", "ticket", "transmits")
 
-    def __init__(self, name: str, message: bytes, priority: Priority, origin: str, ticket: int | None) -> None:
+    def __init__(
+        self, name: str, message: bytes, priority: Priority, origin: str, ticket: int | None
+    ) -> None:
         self.name = name
         self.message = message
         self.priority = priority
@@ -161,7 +164,8 @@ class BroadcastQueue:
     def resize(self, now: float, n: int) -> bool:
         """Adapts the transmit limit to ``n`` nodes; True if entries retired too early are queued again.
 
-        A node that joins sees a small cluster and stops sending early; as its view grows, it owes the difference.
+        A node that joins sees a small cluster and stops sending early; as its view grows, it owes the
+        difference.
         """
         limit = retransmit_limit(self._mult, n)
         grew = limit > self.limit

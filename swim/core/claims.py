@@ -1,7 +1,7 @@
 """Claims applied to the table: alive, suspect, dead and leave, about others and about this node.
 
-``precedence`` decides; this part carries the verdict out: state, suspicion, rebroadcast, refutation, and word to the
-layer above. Mirrors memberlist's aliveNode, suspectNode and deadNode.
+``precedence`` decides; this part carries the verdict out: state, suspicion, rebroadcast, refutation, and word
+to the layer above. Mirrors memberlist's aliveNode, suspectNode and deadNode.
 """
 
 from __future__ import annotations
@@ -41,11 +41,9 @@ class Source(NamedTuple):
     """Where a claim came from.
 
     Attributes:
-        cause: goes into the transition's reason: ``claim``, ``push-pull``, ``probe``, ``suspicion-expired``, ...
-        endpoint: the sender's, if it came in a packet.
-        name: the sender's name if known; it is not told the claim again.
-        is_first_hand: the sender is the member itself.
-        detail: rest of the reason.
+        cause: goes into the transition's reason: ``claim``, ``push-pull``, ``probe``, ``suspicion-expired``,
+        ... endpoint: the sender's, if it came in a packet. name: the sender's name if known; it is not told
+        the claim again. is_first_hand: the sender is the member itself. detail: rest of the reason.
     """
 
     cause: str
@@ -213,7 +211,9 @@ class Claims:
         elif verdict is Verdict.CONFIRM:
             suspicion = self.suspicions[record.name]
             if suspicion.confirm(now, claim.accuser):
-                shared.timers.at(suspicion.deadline, "suspicion", (record.name, suspicion, suspicion.deadline))
+                shared.timers.at(
+                    suspicion.deadline, "suspicion", (record.name, suspicion, suspicion.deadline)
+                )
                 self._queue(now, record.name, encode(claim), Priority.SUSPECT, origin=source.name)
         else:
             self._correct(record, claim, source)
@@ -281,7 +281,7 @@ class Claims:
             self._correct(shared.local, claim, source)
 
     def _correct(self, record: Record, claim: Suspect | Dead, source: Source) -> None:
-        """Tells a member whose accusation is out of date so: the refutation passed it by, and may have for good."""
+        """Tells a member that its accusation is out of date: the refutation passed it by, maybe for good."""
         shared = self._shared
         sender = shared.table.get(source.name)
         is_stale = record.state is State.ALIVE and claim.incarnation < record.incarnation
@@ -311,7 +311,7 @@ class Claims:
         low = suspicion_timeout(config.suspicion_mult, n, config.probe_interval)
         high = low * config.suspicion_max_timeout_mult
         if config.awareness_stretches_suspicion:
-            # Only the shortest: an unhealthy node waits for others' word, but no longer than a healthy one alone.
+            # Only the shortest: an unhealthy node waits for others' word, but no longer than one alone.
             low = min(self._shared.awareness.scale(low), high)
         return Suspicion(
             now,
@@ -351,8 +351,8 @@ class Claims:
     def _tombstone_seconds(self) -> float:
         """The longest time a stale alive claim can circulate.
 
-        A peer that missed the news probes the member within two rounds of its list, suspects it for the longest
-        timeout, and may have handed its record to others by push/pull meanwhile.
+        A peer that missed the news probes the member within two rounds of its list, suspects it for the
+        longest timeout, and may have handed its record to others by push/pull meanwhile.
         """
         config, n = self._shared.config, self._shared.n
         probes = (2 * n - 1) * config.probe_interval

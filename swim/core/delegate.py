@@ -1,4 +1,4 @@
-"""The seam to the layer above the core: Serf, or plain membership. Both sides are pure; nothing here waits."""
+"""The seam to the layer above the core: Serf, or plain membership. Both sides are pure."""
 
 from __future__ import annotations
 
@@ -52,7 +52,9 @@ class Delegate(Protocol):
         """A user message arrived (without its type byte)."""
         ...
 
-    def broadcasts(self, now: float, room: int, overhead: int, *, most: int, target: Record | None) -> list[bytes]:
+    def broadcasts(
+        self, now: float, room: int, overhead: int, *, most: int, target: Record | None
+    ) -> list[bytes]:
         """User messages to fill a packet with; each costs ``overhead`` bytes beyond its length."""
         ...
 

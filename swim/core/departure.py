@@ -1,9 +1,9 @@
 """The own leave: announced, declared, told straight to several peers, and over in bounded time.
 
-Serf sends its intent, waits up to 5 s for it to be transmitted, then memberlist's dead message, another 5 s, then
-sleeps a second. Here the intent goes straight to several peers and into gossip; the dead message follows one gossip
-interval behind, so that no real Serf peer sees a death before the intent; a push/pull carries both; and the whole
-always ends, on evidence or at the deadline.
+Serf sends its intent, waits up to 5 s for it to be transmitted, then memberlist's dead message, another 5 s,
+then sleeps a second. Here the intent goes straight to several peers and into gossip; the dead message follows
+one gossip interval behind, so that no real Serf peer sees a death before the intent; a push/pull carries
+both; and the whole always ends, on evidence or at the deadline.
 """
 
 from __future__ import annotations
@@ -78,7 +78,9 @@ class Departure:
 
     def _end(self, now: float, _token: None) -> None:
         shared = self._shared
-        deadline = self._declared_at + max(shared.config.broadcast_timeout, shared.config.leave_propagate_delay)
+        deadline = self._declared_at + max(
+            shared.config.broadcast_timeout, shared.config.leave_propagate_delay
+        )
         # What is still queued has not been told often enough.
         evident = self._synced and not shared.queue and not shared.delegate.has_broadcasts()
         if evident or not shared.has_peers or now >= deadline:

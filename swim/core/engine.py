@@ -1,7 +1,8 @@
 """The SWIM engine: routes packets, streams, timers and commands to the parts that own the state.
 
-It holds no rules of its own beyond the routing; see ``claims``, ``prober``, ``relay``, ``verifier``, ``sync``,
-``joins``, ``rejoin`` and ``departure``. Messages of one packet are handled in order (memberlist's order is a race).
+It holds no rules of its own beyond the routing; see ``claims``, ``prober``, ``relay``, ``verifier``,
+``sync``, ``joins``, ``rejoin`` and ``departure``. Messages of one packet are handled in order (memberlist's
+order is a race).
 """
 
 from __future__ import annotations
@@ -71,9 +72,7 @@ class Engine:
             (_PROTOCOL_MIN, _PROTOCOL_MAX, config.protocol_version, *delegate, config.delegate_version)
         )
         incarnation = min(incarnation, INCARNATION_MAX)
-        local = Record(
-            Alive(incarnation, config.name, pack_address(host), port, None, vsn), State.ALIVE, 0.0
-        )
+        local = Record(Alive(incarnation, config.name, pack_address(host), port, None, vsn), State.ALIVE, 0.0)
         local.verified = True
         shared = Shared(
             config, local=local, bind_port=bind_port, rng=rng, metrics=metrics, keyring=keyring, nonce=nonce
@@ -221,7 +220,7 @@ class Engine:
         return ticket
 
     def wait(self, now: float, ticket: int, result: ForceLeaveOutcome | None = None) -> None:
-        """Finishes ``ticket`` with ``result`` at the latest after ``broadcast_timeout``; now if nobody listens."""
+        """Finishes ``ticket`` with ``result`` within ``broadcast_timeout``; at once if nobody listens."""
         self._updates[ticket] = result
         patience = self.shared.config.broadcast_timeout if self.shared.has_peers else 0.0
         self.shared.timers.at(now + patience, "update-end", ticket)

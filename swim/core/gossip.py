@@ -1,7 +1,7 @@
 """Packets out: what rides in them, and the gossip rounds that spread what is queued.
 
-memberlist gossips every ``gossip_interval``, busy or not. Here a round is due only while something is queued; the
-first one leaves a few milliseconds after a fresh broadcast, the next ones no closer than the interval.
+memberlist gossips every ``gossip_interval``, busy or not. Here a round is due only while something is queued;
+the first one leaves a few milliseconds after a fresh broadcast, the next ones no closer than the interval.
 """
 
 from __future__ import annotations
@@ -78,7 +78,9 @@ class Gossip:
         shared = self._shared
         return shared.config.udp_buffer_size - shared.packets.overhead - _CRC_BYTES - _COMPOUND_HEADER_BYTES
 
-    def _fill(self, now: float, room: int, most: int, target: Record | None, *, exclude: bool = True) -> list[bytes]:
+    def _fill(
+        self, now: float, room: int, most: int, target: Record | None, *, exclude: bool = True
+    ) -> list[bytes]:
         """Queued broadcasts for one packet: the core's first, then the layer above's."""
         shared = self._shared
         charge = target is None or target.is_live

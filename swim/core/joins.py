@@ -82,7 +82,9 @@ class Joins:
             self._fail(join, slot, address, f"failed to resolve {address}: {error.reason}")
             return
         if self._shared.config.require_node_names and not parsed.name:
-            self._fail(join, slot, address, f"failed to join {address}: a node name is required (NAME/HOST:PORT)")
+            self._fail(
+                join, slot, address, f"failed to join {address}: a node name is required (NAME/HOST:PORT)"
+            )
         elif parsed.literal is not None:
             self._dial(now, ticket, slot, address, parsed.literal)
         else:

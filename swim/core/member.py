@@ -94,7 +94,7 @@ def endpoint_of(addr: bytes, port: int) -> Endpoint:
     """``(text, port)`` of 4 or 16 raw bytes; IPv4 in mapped form comes out as IPv4."""
     plain = addr[12:] if addr.startswith(_MAPPED_PREFIX) else addr
     if len(plain) == 4:
-        return "%d.%d.%d.%d" % tuple(plain), port
+        return ".".join(map(str, plain)), port
     return str(ipaddress.IPv6Address(plain)), port
 
 

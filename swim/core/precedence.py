@@ -1,15 +1,24 @@
 """Which claim wins: one table, one pure function.
 
 memberlist's merge rules (aliveNode, suspectNode, deadNode), with two local differences: a leave about a dead
-member is believed (quietly), and a reaped member's tombstone makes stale alive claims prove themselves by an ack.
-``python -m swim.core.precedence`` prints the table that stands in the documentation.
+member is believed (quietly), and a reaped member's tombstone makes stale alive claims prove themselves by an
+ack. ``python -m swim.core.precedence`` prints the table that stands in the documentation.
 """
 
 from __future__ import annotations
 
 from enum import Enum
 
-__all__ = ["ABOUT_OTHERS", "ABOUT_SELF", "Claim", "Stored", "Verdict", "decide", "decide_self", "table_markdown"]
+__all__ = [
+    "ABOUT_OTHERS",
+    "ABOUT_SELF",
+    "Claim",
+    "Stored",
+    "Verdict",
+    "decide",
+    "decide_self",
+    "table_markdown",
+]
 
 
 class Claim(Enum):
@@ -56,8 +65,18 @@ _NEVER = (_I, _I, _I)
 
 # Each triple: the claim's incarnation is older than, equal to, newer than the stored one.
 ABOUT_OTHERS: dict[Stored, dict[Claim, tuple[Verdict, Verdict, Verdict]]] = {
-    Stored.ABSENT: {Claim.ALIVE: (_J, _J, _J), Claim.SUSPECT: _NEVER, Claim.DEAD: _NEVER, Claim.LEAVE: _NEVER},
-    Stored.TOMBSTONE: {Claim.ALIVE: (_V, _V, _J), Claim.SUSPECT: _NEVER, Claim.DEAD: _NEVER, Claim.LEAVE: _NEVER},
+    Stored.ABSENT: {
+        Claim.ALIVE: (_J, _J, _J),
+        Claim.SUSPECT: _NEVER,
+        Claim.DEAD: _NEVER,
+        Claim.LEAVE: _NEVER,
+    },
+    Stored.TOMBSTONE: {
+        Claim.ALIVE: (_V, _V, _J),
+        Claim.SUSPECT: _NEVER,
+        Claim.DEAD: _NEVER,
+        Claim.LEAVE: _NEVER,
+    },
     Stored.ALIVE: {
         Claim.ALIVE: (_I, _I, _R),
         Claim.SUSPECT: (_I, _S, _S),
@@ -86,7 +105,12 @@ ABOUT_SELF: dict[Stored, dict[Claim, tuple[Verdict, Verdict, Verdict]]] = {
         Claim.DEAD: (_I, _X, _X),
         Claim.LEAVE: (_I, _X, _X),
     },
-    Stored.LEAVING: {Claim.ALIVE: _NEVER, Claim.SUSPECT: _NEVER, Claim.DEAD: (_I, _L, _L), Claim.LEAVE: (_I, _L, _L)},
+    Stored.LEAVING: {
+        Claim.ALIVE: _NEVER,
+        Claim.SUSPECT: _NEVER,
+        Claim.DEAD: (_I, _L, _L),
+        Claim.LEAVE: (_I, _L, _L),
+    },
     Stored.GONE: {Claim.ALIVE: _NEVER, Claim.SUSPECT: _NEVER, Claim.DEAD: _NEVER, Claim.LEAVE: _NEVER},
 }
 

@@ -1,4 +1,4 @@
-"""One probe round of one target: what was asked, what came back, and what it means. Knows no packets or timers."""
+"""One probe round of one target: what was asked, what came back, what it means. Knows no packets."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class ProbeRound:
         )
 
     def failure_delta(self) -> int:
-        """Change of the health score after a failed round (memberlist 14.3): missing nacks are our own fault."""
+        """Change of the health score after a failed round, as in memberlist: missing nacks are our fault."""
         expected = self.nacks_expected
         return max(0, expected - len(self.nacks)) if expected else 1
 
@@ -84,10 +84,10 @@ class ProbeRound:
 
 
 class SelfDoubt:
-    """Many different targets fail in a row and nobody answers: it is probably this node. Accusations then wait.
+    """Many targets fail in a row and nobody answers: it is probably this node. Accusations then wait.
 
-    The first ``threshold - 1`` targets are accused at once, later ones no more often than ``pause`` apart, until an
-    ack or a relay's nack arrives.
+    The first ``threshold - 1`` targets are accused at once, later ones no more often than ``pause`` apart,
+    until an ack or a relay's nack arrives.
     """
 
     __slots__ = ("_failed", "_last", "_threshold")

@@ -180,7 +180,7 @@ class Prober:
         self._claims.suspect(now, claim, Source("probe", detail=current.describe_failure()))
 
     def _schedule_after(self, now: float, current: ProbeRound) -> None:
-        """The next round starts on the interval's grid, counted from this one's start; missed ones are skipped."""
+        """The next round starts whole intervals after this one's start; missed ones are skipped."""
         interval = self._shared.config.probe_interval
         steps = max(1, math.ceil((now - current.started) / interval - 1e-9))
         self._set(current.started + steps * interval)

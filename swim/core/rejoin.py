@@ -1,7 +1,8 @@
-"""Rejoin for ever: seeds and past members that are not alive are tried again and again, at a jittered interval.
+"""Rejoin for ever: seeds and past members that are not alive are tried again, at a jittered interval.
 
-memberlist forgets the dead, and Serf gives up after a day; two halves of a healed partition then stay apart. Here
-every seed (a name, resolved anew each time) and every member that failed (bounded, aged) stays a candidate.
+memberlist forgets the dead, and Serf gives up after a day; two halves of a healed partition then stay apart.
+Here every seed (a name, resolved anew each time) and every member that failed (bounded, aged) stays a
+candidate.
 """
 
 from __future__ import annotations

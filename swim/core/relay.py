@@ -88,7 +88,7 @@ class Relay:
         return True
 
     def _patience(self) -> float:
-        """Seconds until a nack: the requester's round ends soon after it asked, and a late nack counts as missing.
+        """Seconds until a nack: the requester's round ends soon, and a late nack counts as missing.
 
         The requester's settings are taken to be ours, unless ours leave no time at all.
         """

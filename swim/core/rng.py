@@ -1,7 +1,7 @@
 """Every random choice of a node, built on ``getrandbits`` alone.
 
-``random.Random``'s higher-level methods may change between Python versions; ``getrandbits`` does not. So the same
-source of bits makes the same run everywhere.
+``random.Random``'s higher-level methods may change between Python versions; ``getrandbits`` does not. So the
+same source of bits makes the same run everywhere.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the parts of the core share: settings, table, timers, the outgoing batch, and the node's own condition."""
+"""What the parts of the core share: settings, table, timers, the outgoing batch, the own condition."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Streams, one exchange each: who dialled, what for, and the parser that reads it. The driver moves the bytes."""
+"""Streams, one exchange each: who dialled, what for, and its parser. The driver moves the bytes."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ def suspicion_timeout(mult: int, n: int, interval: float) -> float:
 
 
 def confirmations_wanted(mult: int, n: int) -> int:
-    """How many independent accusers bring the timer to its minimum: ``mult - 2``, or 0 if too few nodes exist."""
+    """Independent accusers that bring the timer to its minimum: ``mult - 2``, or 0 if there are too few."""
     wanted = mult - 2
     return wanted if wanted >= 1 and n - 2 >= wanted else 0
 
@@ -72,6 +72,6 @@ class Suspicion:
         return True
 
     def hold(self, now: float, gap: float, grace: float) -> None:
-        """Takes time that this node slept through out of the account, and leaves ``grace`` seconds at least."""
+        """Takes time that this node slept through out of the account; ``grace`` seconds are left at least."""
         self.started += gap
         self.deadline = max(self.deadline + gap, now + grace)

@@ -23,7 +23,7 @@ class Sync:
         self._streams = streams
 
     def state(self, *, join: bool) -> bytes:
-        """The push/pull message with every record, self and dead ones included, and the layer above's state."""
+        """The push/pull message: every record, self and dead ones included, and the layer above's state."""
         shared = self._shared
         records = tuple(record.as_wire() for record in shared.table)
         return encode(PushPull(join, records, shared.delegate.local_state(join)))

@@ -24,9 +24,9 @@ def push_pull_scale(interval: float, n: int) -> float:
 class SyncSchedule:
     """Decides when; ``exchange`` does it, with one random live member.
 
-    A mass join leaves somebody uninformed now and then, since early senders count a small cluster and the last
-    joiners are told by few. So when the table grew by an eighth or more, push/pulls follow once it has been quiet
-    for a moment, at doubling distances; one that teaches something starts the series again.
+    A mass join leaves somebody uninformed now and then, since early senders count a small cluster and the
+    last joiners are told by few. So when the table grew by an eighth or more, push/pulls follow once it has
+    been quiet for a moment, at doubling distances; one that teaches something starts the series again.
     """
 
     def __init__(self, shared: Shared, exchange: Callable[[float], None]) -> None:

@@ -20,9 +20,18 @@ class Tombstone(NamedTuple):
 
 
 class Table:
-    """Every known member, the local node included. No operation scans it except the reshuffle once a cycle."""
+    """Every known member, self included. No operation scans it except the reshuffle once a cycle."""
 
-    __slots__ = ("_cursor", "_endpoints", "_max_tombstones", "_order", "_records", "_rng", "_tombstones", "live")
+    __slots__ = (
+        "_cursor",
+        "_endpoints",
+        "_max_tombstones",
+        "_order",
+        "_records",
+        "_rng",
+        "_tombstones",
+        "live",
+    )
 
     def __init__(self, rng: Rng, *, max_tombstones: int) -> None:
         self._rng = rng

@@ -1,8 +1,8 @@
 """Second-hand news of a stranger is checked with one ping before it is passed on.
 
-An alive claim about an unknown, dead or reaped member may be as old as the slowest peer's table. memberlist spreads
-it at once; here the member is added, pinged, and the claim goes on only after first-hand evidence: an ack, or any
-packet of the member's own. A claim no newer than a tombstone is not even applied before that.
+An alive claim about an unknown, dead or reaped member may be as old as the slowest peer's table. memberlist
+spreads it at once; here the member is added, pinged, and the claim goes on only after first-hand evidence: an
+ack, or any packet of the member's own. A claim no newer than a tombstone is not even applied before that.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ class Verifier:
             shared.timers.at(now + shared.config.probe_timeout, "verify", seq_no)
 
     def _timed_out(self, now: float, seq_no: int) -> None:
-        """No ack: a listed member's claim stays held until a probe round hears from it; a tombstone stands."""
+        """No ack: a listed member's claim stays held until something is heard of it; a tombstone stands."""
         name = self._pings.pop(seq_no)
         held = self._held.get(name)
         if held is not None and held.is_entombed:

@@ -21,8 +21,8 @@ class Versions(NamedTuple):
 def version_conflict(local: Iterable[Versions], remote: Iterable[Versions]) -> str:
     """Why a push/pull must be refused, or "".
 
-    The common range is that of all *alive* members on both sides; then every member, whatever its state, must speak
-    a version inside it.
+    The common range is that of all *alive* members on both sides; then every member, whatever its state, must
+    speak a version inside it.
 
     Args:
         local: the own table.

@@ -31,7 +31,7 @@ DELIBERATE: dict[str, str] = {
     "states/other-dead@5--leave@6": f"incarnation, {_LATE_LEAVE}",
     "states/merge-other-dead@5--remote-left@5": _LATE_LEAVE,
     "states/merge-other-dead@5--remote-left@6": f"incarnation, {_LATE_LEAVE}",
-    "states/other-absent@5--alive@0": "addr, incarnation, meta, state: no record is made that could only be dead",
+    "states/other-absent@5--alive@0": "addr, incarnation, meta, state: no record: it would be dead",
     "states/self-alive@5--suspect@4294967295": (
         "broadcasts, health_score, incarnation, local_incarnation, queue_names: incarnations never wrap"
     ),

@@ -1,4 +1,4 @@
-"""The list of differences names vectors that exist; that each of them still differs is seen where it is run."""
+"""The list of differences names vectors that exist; that each still differs is seen where it is run."""
 
 from __future__ import annotations
 

@@ -16,9 +16,11 @@ NewWorld = Callable[..., World]
 
 
 def detection_bound(config: Config, n: int) -> float:
-    """Longest time to a verdict if every node is healthy: its turn, one round, the unconfirmed suspicion, news."""
+    """Longest time to a verdict among healthy nodes: its turn, one round, the whole suspicion, news."""
     turns = (2 * (n - 1) - 1) * config.probe_interval
-    longest = suspicion_timeout(config.suspicion_mult, n, config.probe_interval) * config.suspicion_max_timeout_mult
+    longest = (
+        suspicion_timeout(config.suspicion_mult, n, config.probe_interval) * config.suspicion_max_timeout_mult
+    )
     return turns + config.probe_interval + longest + 1.0
 
 

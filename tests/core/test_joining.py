@@ -133,8 +133,12 @@ def test_a_name_is_required_if_it_is_configured(new_world: NewWorld) -> None:
     assert agree([a, b])
 
 
-@pytest.mark.parametrize("settings", [{"label": "other"}, {"keys": (bytes(16),)}, {"label": "x", "keys": (bytes(32),)}])
-def test_strangers_with_another_label_or_key_stay_strangers(new_world: NewWorld, settings: dict[str, object]) -> None:
+@pytest.mark.parametrize(
+    "settings", [{"label": "other"}, {"keys": (bytes(16),)}, {"label": "x", "keys": (bytes(32),)}]
+)
+def test_strangers_with_another_label_or_key_stay_strangers(
+    new_world: NewWorld, settings: dict[str, object]
+) -> None:
     world = new_world()
     peers = world.cluster(3, label="pool", keys=(b"k" * 16,))
     stranger = world.add("stranger", **settings)

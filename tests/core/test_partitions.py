@@ -48,7 +48,9 @@ def test_a_node_cut_off_and_alone_comes_back(new_world: NewWorld) -> None:
     lonely, *rest = world.cluster(5)
     world.partition([lonely], rest)
     assert world.run(30, lambda: all_see(rest, "n1", "failed"))
-    assert world.run(60, lambda: lonely.node.is_alone), "no longer than suspicions nobody confirms, and its rounds"
+    assert world.run(60, lambda: lonely.node.is_alone), (
+        "no longer than suspicions nobody confirms, and its rounds"
+    )
     world.heal()
     assert world.run(60, lambda: agree([lonely, *rest]))
 
@@ -57,7 +59,9 @@ def reaped(world: World) -> tuple[Peer, list[Peer], bytes]:
     """A cluster that lost n4 so long ago that the core forgot it, and an alive claim from its lifetime."""
     *rest, victim = world.cluster(4)
     host, port = victim.endpoint
-    stale = encode(Alive(victim.node.local.incarnation, "n4", pack_address(host), port, b"\xff\x80", SERF_VSN))
+    stale = encode(
+        Alive(victim.node.local.incarnation, "n4", pack_address(host), port, b"\xff\x80", SERF_VSN)
+    )
     world.kill(victim)
     assert world.run(60, lambda: all_see(rest, "n4", "failed"))
     world.run(rest[0].node.config.gossip_to_the_dead_time + 1)

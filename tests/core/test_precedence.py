@@ -41,12 +41,20 @@ def applied(situation: tuple[Stored, int], claim: tuple[Claim, int]) -> tuple[St
 
 
 @given(st.sampled_from(Claim), incarnations, st.sampled_from(list(ABOUT_OTHERS)), incarnations)
-def test_every_claim_about_others_has_a_verdict(claim: Claim, incarnation: int, stored: Stored, known: int) -> None:
-    assert decide(claim, incarnation, stored, known) in AFTER.keys() | {Verdict.IGNORE, Verdict.CONFIRM, Verdict.VERIFY}
+def test_every_claim_about_others_has_a_verdict(
+    claim: Claim, incarnation: int, stored: Stored, known: int
+) -> None:
+    assert decide(claim, incarnation, stored, known) in AFTER.keys() | {
+        Verdict.IGNORE,
+        Verdict.CONFIRM,
+        Verdict.VERIFY,
+    }
 
 
 @given(st.sampled_from(Claim), incarnations, st.sampled_from(list(ABOUT_SELF)), incarnations)
-def test_every_claim_about_self_has_a_verdict(claim: Claim, incarnation: int, stored: Stored, own: int) -> None:
+def test_every_claim_about_self_has_a_verdict(
+    claim: Claim, incarnation: int, stored: Stored, own: int
+) -> None:
     verdict = decide_self(claim, incarnation, stored, own)
     assert verdict in {Verdict.IGNORE, Verdict.REFUTE, Verdict.COMPARE, Verdict.LEFT}
     if incarnation < own:
@@ -54,7 +62,9 @@ def test_every_claim_about_self_has_a_verdict(claim: Claim, incarnation: int, st
 
 
 @given(situations, claims)
-def test_a_claim_applied_twice_is_applied_once(situation: tuple[Stored, int], claim: tuple[Claim, int]) -> None:
+def test_a_claim_applied_twice_is_applied_once(
+    situation: tuple[Stored, int], claim: tuple[Claim, int]
+) -> None:
     once = applied(situation, claim)
     assert applied(once, claim) == once
 

@@ -65,7 +65,9 @@ def test_time_slept_through_does_not_count() -> None:
     assert suspicion.deadline == 151.0, "one round at least"
 
 
-@pytest.mark.parametrize(("mult", "n", "wanted"), [(4, 10, 2), (4, 4, 2), (4, 3, 0), (3, 3, 1), (2, 50, 0), (6, 50, 4)])
+@pytest.mark.parametrize(
+    ("mult", "n", "wanted"), [(4, 10, 2), (4, 4, 2), (4, 3, 0), (3, 3, 1), (2, 50, 0), (6, 50, 4)]
+)
 def test_confirmations_wanted(mult: int, n: int, wanted: int) -> None:
     assert confirmations_wanted(mult, n) == wanted
 
@@ -99,7 +101,9 @@ class TestProbeRound:
         probe.fallback = fallback
         return probe
 
-    @pytest.mark.parametrize(("relays", "nacks", "delta"), [(3, 3, 0), (3, 1, 2), (3, 0, 3), (0, 0, 1), (1, 1, 0)])
+    @pytest.mark.parametrize(
+        ("relays", "nacks", "delta"), [(3, 3, 0), (3, 1, 2), (3, 0, 3), (0, 0, 1), (1, 1, 0)]
+    )
     def test_missing_nacks_count_against_us(self, relays: int, nacks: int, delta: int) -> None:
         assert self.round_with(relays, nacks).failure_delta() == delta
 

@@ -14,7 +14,9 @@ from swim.wire.messages import Alive
 from tests.core.solo import VSN
 
 ADD, GONE, BURY, BACK, PROBE = range(5)
-steps = st.lists(st.tuples(st.sampled_from([ADD, ADD, GONE, BURY, BACK, PROBE, PROBE]), st.integers(0, 30)), max_size=80)
+steps = st.lists(
+    st.tuples(st.sampled_from([ADD, ADD, GONE, BURY, BACK, PROBE, PROBE]), st.integers(0, 30)), max_size=80
+)
 
 
 def record(name: str, port: int, state: State = State.ALIVE) -> Record:
@@ -61,8 +63,10 @@ def test_counts_and_lookups_follow(sequence: list[tuple[int, int]], seed: int) -
 
 
 @given(st.integers(1, 12), steps, st.integers(0, 2**32))
-def test_whoever_stays_is_probed_within_two_cycles(count: int, sequence: list[tuple[int, int]], seed: int) -> None:
-    """A member that is live all the while waits for at most 2m - 1 picks, m being the most that were live meanwhile."""
+def test_whoever_stays_is_probed_within_two_cycles(
+    count: int, sequence: list[tuple[int, int]], seed: int
+) -> None:
+    """A member that stays live waits for at most 2m - 1 picks, m being the most that were live meanwhile."""
     table, [local, *_] = table_of(count, seed)
     waited: dict[str, int] = {}
     most: dict[str, int] = {}
