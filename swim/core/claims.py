@@ -23,6 +23,7 @@ from swim.wire.messages import Alive, Dead, Suspect
 
 __all__ = ["Claims", "Source"]
 
+_INTERVAL_WITHOUT_PROBES = 1.0
 _STORED = {
     State.ALIVE: Stored.ALIVE,
     State.SUSPECT: Stored.SUSPECT,
@@ -308,7 +309,8 @@ class Claims:
 
     def _suspicion(self, now: float, claim: Suspect) -> Suspicion:
         config, n = self._shared.config, self._shared.n
-        low = suspicion_timeout(config.suspicion_mult, n, config.probe_interval)
+        # A node that does not probe still gives others' suspects time to refute.
+        low = suspicion_timeout(config.suspicion_mult, n, config.probe_interval or _INTERVAL_WITHOUT_PROBES)
         high = low * config.suspicion_max_timeout_mult
         if config.awareness_stretches_suspicion:
             # Only the shortest: an unhealthy node waits for others' word, but no longer than one alone.

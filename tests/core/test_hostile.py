@@ -1,0 +1,237 @@
+"""What strangers, liars and noise can do to one engine: be counted, and nothing else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from swim.core.output import Close, Send, StreamEnd
+from swim.core.output import Endpoint as Source
+from swim.wire.codec import encode
+from swim.wire.messages import Ack, Alive, Dead, IndirectPing, Nack, NodeRecord, Ping, Suspect
+from tests.core.solo import PORT, STRANGER, VSN, Solo, key_of
+from tests.wire.strategies import messages
+
+MEMBER: Source = ("127.0.0.2", PORT)
+
+
+def acquainted(**settings: Any) -> Solo:
+    solo = Solo(**settings)
+    solo.meet("node-b", "node-c", "node-d")
+    solo.forget_outputs()
+    return solo
+
+
+def table_of(solo: Solo) -> list[Any]:
+    return sorted(record.as_wire() for record in solo.engine.shared.table)
+
+
+def probing(**settings: Any) -> tuple[Solo, Source, int]:
+    """An engine that has just pinged somebody: whom, and under which number."""
+    solo = acquainted(probe_interval=1.0, gossip_interval=0, push_pull_interval=0, **settings)
+    deadline = solo.engine.shared.timers.next_deadline()
+    assert deadline is not None
+    solo.advance(deadline - solo.now)
+    [(target, ping)] = solo.sent_of(Ping)
+    return solo, target, ping.seq_no
+
+
+# -- noise
+
+
+@given(st.lists(st.binary(max_size=200), max_size=5))
+def test_noise_in_packets_changes_nothing(packets: list[bytes]) -> None:
+    solo = acquainted()
+    before = table_of(solo)
+    for data in packets:
+        solo.receive(data)
+    assert [record[0] for record in table_of(solo)] == [record[0] for record in before]
+
+
+@given(st.lists(st.binary(max_size=200), max_size=5))
+def test_noise_in_streams_changes_nothing(chunks: list[bytes]) -> None:
+    solo = acquainted()
+    before = table_of(solo)
+    stream_id = solo.engine.accept_stream(("127.0.0.77", 50000))
+    assert stream_id is not None
+    for data in chunks:
+        solo.engine.receive_stream(solo.now, stream_id, data)
+    solo.engine.stream_ended(solo.now, stream_id, StreamEnd.RESET, "")
+    assert table_of(solo) == before
+
+
+@given(st.lists(st.lists(messages, min_size=1, max_size=4), max_size=4), st.sampled_from([STRANGER, MEMBER]))
+def test_any_message_is_survived(packets: list[list[Any]], source: Source) -> None:
+    """Well-formed lies may change the table, never break it."""
+    solo = acquainted()
+    for parts in packets:
+        solo.hear(*parts, source=source)
+        solo.advance(3.0)
+    shared = solo.engine.shared
+    assert shared.local.state.name == "ALIVE"
+    assert shared.table.live == sum(record.is_live for record in shared.table)
+    assert all(record.incarnation < 2**32 for record in shared.table)
+
+
+@pytest.mark.parametrize("settings", [{"label": "other"}, {"keys": (bytes(16),)}])
+def test_packets_under_another_label_or_key_are_dropped(settings: dict[str, Any]) -> None:
+    solo, other = acquainted(label="pool", keys=(b"k" * 16,)), Solo(**settings)
+    before = table_of(solo)
+    claim = encode(Alive(9, "node-x", key_of("127.0.0.50"), PORT, None, VSN))
+    solo.receive(other.packets.seal([claim], crc=False), MEMBER)
+    solo.receive(claim, MEMBER)
+    assert table_of(solo) == before
+    assert (
+        sum(count for name, count in solo.metrics.counters.items() if name.startswith("swim.dropped.")) == 2
+    )
+
+
+# -- addresses
+
+
+def test_packets_streams_and_claims_from_outside_the_networks_are_dropped() -> None:
+    solo = Solo(cidrs_allowed=("127.0.0.0/16",))
+    inside, outside = Alive(1, "in", key_of("127.0.0.2"), PORT, None, VSN), key_of("127.9.0.2")
+    solo.hear(inside, source=("127.9.0.2", PORT))
+    assert solo.state("in") == "absent"
+    solo.hear(inside, source=MEMBER)
+    assert solo.state("in") == "alive"
+    solo.hear(Alive(1, "out", outside, PORT, None, VSN), source=MEMBER)
+    solo.pushed([NodeRecord("out", outside, PORT, None, 1, 0, VSN)])
+    assert solo.state("out") == "absent"
+    assert solo.engine.accept_stream(("127.9.0.2", 50000)) is None
+    assert solo.metrics.counters["swim.dropped.cidr"] == 4
+
+
+def test_an_ack_from_a_strange_address_does_not_count() -> None:
+    solo, target, seq_no = probing(disable_tcp_pings=True, indirect_checks=0)
+    solo.hear(Ack(seq_no), source=STRANGER)
+    assert solo.metrics.counters["swim.dropped.unexpected-ack"] == 1
+    solo.advance(1.0)
+    suspects = [name for name in ("node-b", "node-c", "node-d") if solo.state(name) == "suspect"]
+    assert [solo.record(name).endpoint for name in suspects] == [target]  # type: ignore[union-attr]
+
+
+def test_an_ack_of_another_number_does_not_count() -> None:
+    solo, target, seq_no = probing(disable_tcp_pings=True, indirect_checks=0)
+    solo.hear(Ack((seq_no + 1) % 2**32), source=target)
+    solo.advance(1.0)
+    assert "suspect" in {solo.state(name) for name in ("node-b", "node-c", "node-d")}
+
+
+def test_a_nack_counts_once_per_relay_and_only_from_a_relay() -> None:
+    solo, _, seq_no = probing(disable_tcp_pings=True)
+    solo.advance(0.5)
+    relays = [to for to, _ in solo.sent_of(IndirectPing)]
+    assert len(relays) == 2
+    for source in (relays[0], relays[0], STRANGER):
+        solo.hear(Nack(seq_no), source=source)
+    solo.advance(0.5)
+    assert solo.score == 1, "two were asked, one nacked"
+
+
+def test_a_stranger_is_not_pinged_on_anybodys_behalf() -> None:
+    solo = acquainted()
+    solo.hear(IndirectPing(7, key_of("127.0.0.200"), PORT, "victim", True), source=MEMBER)
+    solo.advance(0.0)
+    assert not solo.sent_of(Ping)
+    assert solo.metrics.counters["swim.dropped.relay-refused"] == 1
+
+
+def test_acks_are_not_sent_where_a_stranger_points() -> None:
+    solo = acquainted()
+    solo.hear(Ping(7, "node-a", key_of("127.0.0.200"), 4000, "victim"), source=STRANGER)
+    assert [to for to, _ in solo.sent_of(Ack)] == [STRANGER]
+
+
+# -- floods
+
+
+def test_one_packet_adds_a_bounded_number_of_members() -> None:
+    solo = Solo(max_new_members_per_packet=5)
+    claims = [Alive(1, f"x{number}", key_of(f"127.0.3.{number}"), PORT, None, VSN) for number in range(20)]
+    solo.hear(*claims)
+    assert len(solo.engine.shared.table) == 6
+    assert solo.metrics.counters["swim.dropped.member-limit"] == 15
+    solo.hear(*claims)
+    assert len(solo.engine.shared.table) == 11
+
+
+def test_the_table_is_bounded_for_streams_too() -> None:
+    solo = Solo(max_members=10, max_new_members_per_packet=5)
+    records = [NodeRecord(f"x{n}", key_of(f"127.0.3.{n}"), PORT, None, 1, 0, VSN) for n in range(50)]
+    solo.pushed(records)
+    assert len(solo.engine.shared.table) == 10
+    assert solo.metrics.counters["swim.dropped.member-limit"] == 41
+
+
+def test_one_packet_of_outdated_accusations_has_one_answer() -> None:
+    solo = acquainted(incarnation=9)
+    solo.hear(*[Suspect(1, "node-a", f"m{number}") for number in range(50)], source=MEMBER)
+    assert solo.sent() == [(MEMBER, [solo.engine.shared.local.alive_claim()])]
+    solo.hear(Suspect(1, "node-a", "m"), source=STRANGER)
+    assert not solo.sent()
+
+
+def test_open_streams_are_bounded() -> None:
+    solo = Solo(max_streams=3)
+    accepted = [solo.engine.accept_stream(("127.0.0.77", 50000 + number)) for number in range(5)]
+    assert [stream is None for stream in accepted] == [False] * 3 + [True] * 2
+    assert solo.metrics.counters["swim.dropped.inbound-streams"] == 2
+    solo.engine.stream_ended(solo.now, accepted[0] or 0, StreamEnd.EOF, "")
+    assert solo.engine.accept_stream(("127.0.0.77", 50009)) is not None
+
+
+def test_a_stream_that_cannot_be_read_is_told_so_or_closed() -> None:
+    solo = acquainted(enable_compression=False)
+    solo.dialled(encode(Ping(5, "somebody-else")))
+    assert isinstance(solo.streams[-1], Close)
+    solo.dialled(encode(Ping(5, "node-a")))
+    assert isinstance(solo.streams[-1], Send)
+    assert solo.streams[-1].data == encode(Ack(5))
+
+
+# -- second-hand news
+
+
+def test_second_hand_news_is_checked_before_it_is_passed_on() -> None:
+    solo = acquainted(probe_interval=0)
+    claim = Alive(3, "node-x", key_of("127.0.0.50"), PORT, None, VSN)
+    solo.hear(claim, source=MEMBER)
+    assert solo.state("node-x") == "alive"
+    assert not solo.queued
+    [(to, ping)] = solo.sent_of(Ping)
+    assert (to, ping.node) == (("127.0.0.50", PORT), "node-x")
+    solo.hear(Ack(ping.seq_no), source=STRANGER)
+    assert not solo.queued
+    solo.hear(Ack(ping.seq_no), source=to)
+    assert solo.queued == [encode(claim)]
+
+
+def test_first_hand_news_is_passed_on_at_once() -> None:
+    solo = acquainted(probe_interval=0)
+    claim = Alive(3, "node-x", key_of("127.0.0.50"), PORT, None, VSN)
+    solo.hear(claim, source=("127.0.0.50", PORT))
+    assert solo.queued == [encode(claim)]
+    assert not solo.sent_of(Ping)
+
+
+def test_any_packet_of_its_own_vouches_for_a_member() -> None:
+    solo = acquainted(probe_interval=0)
+    claim = Alive(3, "node-x", key_of("127.0.0.50"), PORT, None, VSN)
+    solo.hear(claim, source=MEMBER)
+    solo.hear(Ping(1, "node-a"), source=("127.0.0.50", PORT))
+    assert solo.queued == [encode(claim)]
+
+
+def test_what_is_held_back_goes_when_its_member_dies() -> None:
+    solo = acquainted(probe_interval=0)
+    solo.hear(Alive(3, "node-x", key_of("127.0.0.50"), PORT, None, VSN), source=MEMBER)
+    [(to, ping)] = solo.sent_of(Ping)
+    dead = Dead(3, "node-x", "node-b")
+    solo.hear(dead, source=MEMBER)
+    solo.hear(Ack(ping.seq_no), source=to)
+    assert solo.queued == [encode(dead)]
