@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import trio
 
+import swim
 from tests.interop.conftest import Pen
 from tests.interop.door import Door
 from tests.interop.processes import eventually
@@ -30,7 +31,7 @@ async def test_queries_of_serf_are_acked_directly_and_through_relays(pen: Pen) -
     watch.only_failed()
 
 
-async def test_a_user_event_travels_from_serf_to_serf_through_our_node_alone(
+async def test_events_and_relayed_answers_pass_from_serf_to_serf_through_our_node_alone(
     pen: Pen, nursery: trio.Nursery
 ) -> None:
     p1 = pen.node("p1")
@@ -46,6 +47,11 @@ async def test_a_user_event_travels_from_serf_to_serf_through_our_node_alone(
 
     await s1.rpc.event("deploy", b"42")
     await eventually(lambda: "Received event: user-event: deploy" in s2.logs(), 5, describe=s2.logs)
+
+    direct = await s1.rpc.query("anything")
+    relayed = await s1.rpc.query("anything", relay_factor=2)
+    assert {answer.member for answer in direct} == {"p1"}
+    assert {answer.member for answer in relayed} >= {"p1", "s2"}
     assert all(door.turned_away for door in doors)
 
 
@@ -76,3 +82,24 @@ async def test_a_serf_agent_that_takes_our_name_has_to_go(pen: Pen) -> None:
     await usurper.process.exited(60)
     await watch.until_status("alive", {"s1", "s2", "p1"}, 35)
     await watch.until(lambda members: members["p1"].address == p1.address, 0)
+
+
+async def test_our_node_that_takes_a_name_of_serf_has_to_go(pen: Pen) -> None:
+    s1, s2, s3 = pen.serf("s1"), pen.serf("s2"), pen.serf("s3")
+    await s1.start()
+    for peer in (s2, s3):
+        await peer.start(s1.address)
+    watch = Watch([s1, s2, s3])
+    await watch.until_status("alive", {"s1", "s2", "s3"}, 35)
+
+    config = swim.Config.lan(name="s3", bind="127.0.0.1:0")
+    with trio.fail_after(60), pytest.raises(swim.LocalError, match=f"'s3' belongs to {s3.address}"):
+        await _usurp(config, s1.address)
+    await watch.until_status("alive", {"s1", "s2", "s3"}, 35)
+    await watch.until(lambda members: members["s3"].address == s3.address, 0)
+
+
+async def _usurp(config: swim.Config, seed: str) -> None:
+    async with swim.open_cluster(config) as usurper:
+        await usurper.join([seed])
+        await trio.sleep_forever()
