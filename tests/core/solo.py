@@ -9,7 +9,7 @@ from typing import Any
 from swim.config import Config
 from swim.core.engine import Engine
 from swim.core.member import Record, State
-from swim.core.output import Close, Dial, Endpoint, Finished, Output, Send
+from swim.core.output import Close, Dial, Endpoint, Finished, Send
 from swim.core.rng import Rng
 from swim.events import Reason
 from swim.metrics import Metrics
@@ -141,7 +141,7 @@ class Solo:
 
     def receive(self, data: bytes, source: Endpoint = STRANGER) -> None:
         self.engine.receive_packet(self.now, data, source)
-        self._take(self.engine.poll())
+        self.collect()
 
     def pushed(self, records: Iterable[NodeRecord], *, join: bool = False, host: str = "127.0.0.77") -> None:
         """Somebody dials and pushes its table."""
@@ -152,7 +152,7 @@ class Solo:
         stream_id = self.engine.accept_stream((host, 50000))
         assert stream_id is not None
         self.engine.receive_stream(self.now, stream_id, data)
-        self._take(self.engine.poll())
+        self.collect()
 
     def advance(self, seconds: float) -> None:
         """Time passes; what is due fires when it is due."""
@@ -160,7 +160,7 @@ class Solo:
         while (deadline := self.engine.shared.timers.next_deadline()) is not None and deadline <= end:
             self.now = max(self.now, deadline)
             self.engine.handle_timeout(self.now, 0.0)
-            self._take(self.engine.poll())
+            self.collect()
         self.now = end
 
     def meet(
@@ -220,7 +220,9 @@ class Solo:
         """The messages of one kind sent since the last look."""
         return [(to, part) for to, parts in self.sent() for part in parts if isinstance(part, kind)]
 
-    def _take(self, output: Output) -> None:
+    def collect(self) -> None:
+        """Keeps what the engine wants done."""
+        output = self.engine.poll()
         self.transmits += output.transmits
         self.streams += output.streams
         self.finished += output.finished
