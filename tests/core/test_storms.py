@@ -88,6 +88,7 @@ def alive_as_seen_by(peer: Peer) -> set[tuple[object, ...]]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("settings", SETTINGS)
 @pytest.mark.parametrize("seed", range(8))
 def test_calm_after_any_storm_is_agreement(
