@@ -78,7 +78,7 @@ class Config:
     suspicion_max_timeout_mult: int = 6
     awareness_max_multiplier: int = 8
     awareness_stretches_suspicion: bool = True
-    """Also multiply the suspicion timers this node starts by its health score + 1 (Lifeguard LHA)."""
+    """Multiply the shortest suspicion, up to the longest, by the health score + 1 (after Lifeguard's LHA)."""
     buddy_system: bool = True
     """Tell a suspect about the suspicion in the very ping that probes it (Lifeguard), and a suspect or dead
     member that pings us in the ack."""
@@ -107,6 +107,8 @@ class Config:
     tcp_timeout: float = 10.0
     dead_node_reclaim_time: float = 0.0
     """Seconds after which a dead member's name may be taken by another address; 0 is never."""
+    reclaim_if_acked: bool = True
+    """Let another address take a dead member's name at once if a node of that name answers there."""
     rejoin_interval: float = 30.0
     """Mean seconds between attempts to reach seeds and past members that are not alive; 0 disables them."""
     rejoin_interval_alone: float = 2.0

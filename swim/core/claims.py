@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from swim.core.broadcast import Priority
 from swim.core.gossip import Gossip
-from swim.core.member import INCARNATION_MAX, Record, State, same_address
+from swim.core.member import INCARNATION_MAX, Record, State, endpoint_of, same_address
 from swim.core.output import Endpoint
 from swim.core.precedence import Claim, Stored, Verdict, decide, decide_self
 from swim.core.shared import Shared, logger
@@ -132,12 +132,15 @@ class Claims:
         """An alive claim from another address: a takeover if the name is free, else a conflict."""
         shared = self._shared
         reclaim = shared.config.dead_node_reclaim_time
-        aged = record.state is State.DEAD and 0 < reclaim < now - record.changed_at
-        host = Record(claim, State.ALIVE, now).endpoint[0]
-        if not shared.allows(host):
+        is_dead = record is not shared.local and record.state is State.DEAD
+        is_aged = is_dead and 0 < reclaim < now - record.changed_at
+        is_proven = is_dead and shared.config.reclaim_if_acked and source.is_first_hand
+        if not shared.allows(endpoint_of(claim.addr, claim.port)[0]):
             shared.metrics.dropped("cidr")
-        elif record is not shared.local and (record.state is State.LEFT or aged):
+        elif (record is not shared.local and record.state is State.LEFT) or is_aged or is_proven:
             self._revive(now, record, claim, source)
+        elif is_dead and shared.config.reclaim_if_acked:
+            self._verifier.hold(now, claim, source.name, is_entombed=True)
         else:
             shared.metrics.count("swim.conflicts")
             shared.delegate.member_conflict(now, record, claim)

@@ -10,6 +10,7 @@ _NO_VSN = "a claim without version bytes is refused, since it would block push/p
 _LEAVING = "broadcasts, health_score, incarnation, local_incarnation, queue_names: who leaves does not refute"
 _OWN_NUMBER = "local_incarnation: the accusation's number is taken over, so that the own leave is no older"
 _LEAVING_DEAD = "broadcasts, state: who is leaving and called dead has left, and says so itself"
+_ASKED_FIRST = "events: no conflict yet; whoever answers at the new address under a dead member's name takes it"
 _SAME_HOST = "after_addr, after_incarnation, events: both forms of one IPv4 address are the same host"
 
 DELIBERATE: dict[str, str] = {
@@ -44,6 +45,11 @@ DELIBERATE: dict[str, str] = {
     "states/self-alive@5-leaving--dead@5": _LEAVING_DEAD,
     "states/self-alive@5-leaving--dead@6": f"local_incarnation, {_LEAVING_DEAD}",
     "states/self-alive@5-leaving--leave@6": _OWN_NUMBER,
+    **{
+        f"states/other-dead@5--alive@{incarnation}-addr=different{since}": _ASKED_FIRST
+        for incarnation in (4, 5, 6)
+        for since in ("", "-dead_for_s=10-reclaim_s=30")
+    },
     "states/address-form-4-then-16": _SAME_HOST,
     "states/address-form-16-then-4": _SAME_HOST,
     "probe/gossip-key-true": "datagram_lens: the CRC is counted, so that no packet is above udp_buffer_size",

@@ -17,7 +17,7 @@ from swim.events import (
     MemberUpdated,
 )
 from swim.wire.codec import encode
-from swim.wire.messages import Dead, Suspect
+from swim.wire.messages import Alive, Dead, Suspect
 from tests.core.views import agree, all_see, events_of
 from tests.world import World
 
@@ -196,3 +196,26 @@ def test_a_name_in_use_is_a_conflict_that_the_newcomer_loses(new_world: NewWorld
     assert {peer.node.member("n4").port for peer in peers} == {peers[3].endpoint[1]}
     assert not events_of(peers, MemberFailed)
     assert len(events_of(peers[:3], MemberJoined, "n4")) == 3
+
+
+def test_a_dead_members_name_goes_to_who_answers_at_the_new_address(new_world: NewWorld) -> None:
+    world = new_world()
+    peers = world.cluster(4)
+    world.kill(peers[3])
+    assert world.run(20, lambda: all(peer.statuses()["n4"] == "failed" for peer in peers[:3]))
+    back = world.add("n4", port=7777)
+    world.join(back, peers[0])
+    assert world.run(1, lambda: all(peer.statuses()["n4"] == "alive" for peer in (*peers[:3], back)))
+    assert {peer.node.member("n4").port for peer in peers[:3]} == {7777}
+    assert not back.stop
+
+
+def test_a_dead_members_name_is_not_taken_by_word_alone(new_world: NewWorld) -> None:
+    world = new_world()
+    peers = world.cluster(3)
+    world.kill(peers[2])
+    assert world.run(20, lambda: all(peer.statuses()["n3"] == "failed" for peer in peers[:2]))
+    claim = Alive(9, "n3", bytes((127, 0, 0, 1)), 7777, None, bytes((1, 5, 2, 2, 5, 5)))
+    world.inject(peers[0], encode(claim), peers[1].endpoint)
+    world.run(5)
+    assert {peer.statuses()["n3"] for peer in peers[:2]} == {"failed"}
