@@ -11,6 +11,7 @@ import trio
 
 import swim
 from tests.interop.peers import Alertmanager, OurAgent, OurNode, SerfAgent, Subprocess
+from tests.interop.processes import require
 
 _PeerT = TypeVar("_PeerT", bound=Subprocess)
 
@@ -53,6 +54,13 @@ class Pen:
                 run.kill()
             if isinstance(peer, SerfAgent):
                 await peer.aclose()
+
+
+@pytest.fixture(autouse=True)
+def _peers_installed(request: pytest.FixtureRequest) -> None:
+    """Tests marked ``peers("PROGRAM")`` need that program."""
+    for marker in request.node.iter_markers("peers"):
+        require(*marker.args)
 
 
 @pytest.fixture

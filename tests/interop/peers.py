@@ -15,7 +15,7 @@ import trio
 
 import swim
 from sims.bench.ports import free_port
-from tests.interop.processes import Process, binary, eventually
+from tests.interop.processes import Process, eventually
 from tests.interop.serf_rpc import SerfRpc, SerfRpcError
 
 
@@ -100,7 +100,7 @@ class SerfAgent(Subprocess):
         await self.aclose()
         rpc_port = free_port()
         argv = [
-            binary("serf"),
+            "serf",
             "agent",
             "-bind",
             self.address,
@@ -144,7 +144,7 @@ class SerfAgent(Subprocess):
 
     async def command(self, *words: str) -> str:
         """Standard output of the real ``serf`` command, asked about this agent."""
-        argv = [binary("serf"), words[0], f"-rpc-addr=127.0.0.1:{self.rpc.port}", *words[1:]]
+        argv = ["serf", words[0], f"-rpc-addr=127.0.0.1:{self.rpc.port}", *words[1:]]
         done = await trio.run_process(argv, capture_stdout=True, capture_stderr=True)
         return done.stdout.decode()
 
@@ -281,7 +281,7 @@ class Alertmanager(Subprocess):
         config = self._directory / "alertmanager.yml"
         config.write_text("route: {receiver: none}\nreceivers: [{name: none}]\n")
         argv = [
-            binary("prometheus-alertmanager"),
+            "prometheus-alertmanager",
             f"--config.file={config}",
             f"--web.listen-address={self._http}",
         ]

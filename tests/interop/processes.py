@@ -12,15 +12,12 @@ from pathlib import Path
 import pytest
 import trio
 
-_PACKAGES = {"serf": "serf", "prometheus-alertmanager": "prometheus-alertmanager"}
 
-
-def binary(name: str) -> str:
-    """Path of a peer's program; without it the test is skipped, or fails where ``SWIM_REQUIRE_PEERS=1``."""
-    path = shutil.which(name)
-    if path is not None:
-        return path
-    reason = f"{name} is not installed; apt-get install {_PACKAGES[name]}"
+def require(program: str) -> None:
+    """Without a peer's program (named as its Debian package) skips the test; fails it where it must run."""
+    if shutil.which(program) is not None:
+        return
+    reason = f"{program} is not installed; apt-get install {program}"
     if os.environ.get("SWIM_REQUIRE_PEERS") == "1":
         pytest.fail(reason)
     pytest.skip(reason)

@@ -9,7 +9,7 @@ from tests.interop.peers import Alertmanager
 from tests.interop.processes import eventually
 from tests.interop.watch import Watch
 
-pytestmark = [pytest.mark.peers, pytest.mark.slow]
+pytestmark = [pytest.mark.peers("prometheus-alertmanager"), pytest.mark.slow]
 
 _WITHIN = 25.0
 

@@ -7,9 +7,10 @@ import pytest
 from tests.interop.conftest import Pen
 from tests.interop.processes import eventually
 
-pytestmark = [pytest.mark.peers, pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 
+@pytest.mark.peers("serf")
 async def test_two_serf_agents_see_each_other_and_a_kill(pen: Pen) -> None:
     first, second = pen.serf("s1", tags={"role": "web"}), pen.serf("s2")
     await first.start()
@@ -25,6 +26,7 @@ async def test_two_serf_agents_see_each_other_and_a_kill(pen: Pen) -> None:
     assert "s2" not in await first.members()
 
 
+@pytest.mark.peers("prometheus-alertmanager")
 async def test_two_alertmanagers_see_each_other(pen: Pen) -> None:
     first, second = pen.alertmanager("a1"), pen.alertmanager("a2")
     await first.start()

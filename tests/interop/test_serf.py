@@ -11,7 +11,7 @@ from tests.interop.conftest import Pen
 from tests.interop.peers import Peer, Seen, Subprocess
 from tests.interop.watch import Watch
 
-pytestmark = [pytest.mark.peers, pytest.mark.slow]
+pytestmark = [pytest.mark.peers("serf"), pytest.mark.slow]
 
 _PAUSE_SECONDS = 20.0
 _DETECTED_WITHIN = 20.0

@@ -11,7 +11,7 @@ from tests.interop.door import Door
 from tests.interop.processes import eventually
 from tests.interop.watch import Watch
 
-pytestmark = [pytest.mark.peers, pytest.mark.slow]
+pytestmark = [pytest.mark.peers("serf"), pytest.mark.slow]
 
 
 async def test_queries_of_serf_are_acked_directly_and_through_relays(pen: Pen) -> None:
