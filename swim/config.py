@@ -56,11 +56,9 @@ class Config:
     gossip_verify_outgoing: bool = True
     accept_encryption_v0: bool = False
     """Read the unauthenticated-version form that nodes before protocol 2 send."""
-    enable_compression: bool = True
-    """Compress streams; compressed input is always read."""
-    compress_packets: bool = False
-    """Compress packets too, as memberlist does. It costs ten times the rest of a packet's handling, so
-    only ``wan`` turns it on. Needs ``enable_compression``."""
+    enable_compression: bool = False
+    """Compress what is sent; compressed input is always read. memberlist does so in every profile; here it
+    costs ten times the rest of a packet's handling, so only ``wan`` turns it on."""
     udp_buffer_size: int = 1400
     """Largest packet sent, bytes, all layers included."""
     cidrs_allowed: tuple[str, ...] | None = None
@@ -183,7 +181,7 @@ class Config:
 
 
 _WAN: dict[str, Any] = {
-    "compress_packets": True,
+    "enable_compression": True,
     "tcp_timeout": 30.0,
     "suspicion_mult": 6,
     "push_pull_interval": 60.0,

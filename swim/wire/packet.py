@@ -38,14 +38,13 @@ class PacketCodec:
         nonce: called once per encrypted packet; returns 12 bytes never returned before.
     """
 
-    __slots__ = ("_compresses", "_config", "_keyring", "_label", "_nonce", "_version")
+    __slots__ = ("_config", "_keyring", "_label", "_nonce", "_version")
 
     def __init__(self, config: Config, keyring: Keyring, nonce: Callable[[], bytes]) -> None:
         self._config = config
         self._keyring = keyring
         self._nonce = nonce
         self._label = config.label.encode()
-        self._compresses = config.enable_compression and config.compress_packets
         self._version = 1 if config.protocol_version >= 2 else 0
 
     @property
@@ -65,7 +64,7 @@ class PacketCodec:
             LocalError: too many, empty or overlong messages. Nothing was sent.
         """
         data = messages[0] if len(messages) == 1 else compound.pack(messages)
-        if self._compresses:
+        if self._config.enable_compression:
             data = shrink_message(data)
         if crc:
             data = b"\x0c" + zlib.crc32(data).to_bytes(4, "big") + data

@@ -10,7 +10,7 @@ _NO_VSN = "a claim without version bytes is refused, since it would block push/p
 _LEAVING = "broadcasts, health_score, incarnation, local_incarnation, queue_names: who leaves does not refute"
 _OWN_NUMBER = "local_incarnation: the accusation's number is taken over, so that the own leave is no older"
 _LEAVING_DEAD = "broadcasts, state: who is leaving and called dead has left, and says so itself"
-_ASKED_FIRST = "events: no conflict yet; whoever answers at the new address under a dead member's name takes it"
+_ASKED_FIRST = "events: no conflict yet; who answers at the new address under a dead member's name takes it"
 _SAME_HOST = "after_addr, after_incarnation, events: both forms of one IPv4 address are the same host"
 
 DELIBERATE: dict[str, str] = {

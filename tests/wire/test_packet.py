@@ -24,7 +24,7 @@ HELLO = b"\x08hello"
 
 
 def codec(*, nonce=NONCE, **settings):
-    config = Config(name="n", **({"compress_packets": True} | settings))
+    config = Config(name="n", **({"enable_compression": True} | settings))
     return PacketCodec(config, Keyring(config.keys), lambda: nonce)
 
 
@@ -51,7 +51,6 @@ def test_datagrams_both_ways(vector):
         gossip_verify_outgoing=outgoing,
         gossip_verify_incoming=outgoing,
         enable_compression=fields["compression"],
-        compress_packets=fields["compression"],
         protocol_version=fields["protocol_version"],
         accept_encryption_v0=True,
     )
@@ -191,7 +190,6 @@ settings = st.fixed_dictionaries(
         "label": st.sampled_from(["", "dc1.prod"]),
         "keys": st.sampled_from([(), (KEY,), (bytes(32), KEY)]),
         "enable_compression": st.booleans(),
-        "compress_packets": st.booleans(),
         "protocol_version": st.sampled_from([1, 2, 5]),
         "accept_encryption_v0": st.just(True),
     }

@@ -26,7 +26,7 @@ RECORD = NodeRecord("n", b"\x7f\0\0\1", 7946, None, 1, 0, b"\1\5\2\2\5\5")
 
 
 def codec(*, nonce=NONCE, **settings):
-    config = Config(name="n", **settings)
+    config = Config(name="n", **({"enable_compression": True} | settings))
     return StreamCodec(config, Keyring(config.keys), lambda: nonce)
 
 
