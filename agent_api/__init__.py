@@ -6,7 +6,8 @@ program which only wants ``agent_api.client`` does not pay for a web framework.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from agent_api.app import create_app as create_app
@@ -21,10 +22,9 @@ _HOMES = {
     "serve": "agent_api.server",
 }
 
+if not TYPE_CHECKING:  # or every name would exist for a type checker
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'agent_api' has no attribute {name!r}")
-    from importlib import import_module
-
-    return getattr(import_module(_HOMES[name]), name)
+    def __getattr__(name: str) -> object:
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(import_module(_HOMES[name]), name)

@@ -6,6 +6,9 @@
 Everything public is named here; the packages below may change without notice.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from swim.config import Config as Config
 from swim.config import default_name as default_name
 from swim.config import split_host_port as split_host_port
@@ -36,14 +39,16 @@ from swim.events import Reason as Reason
 from swim.events import Transition as Transition
 from swim.events import VersionTriple as VersionTriple
 from swim.metrics import Metrics as Metrics
-from swim.net.cluster import Cluster as Cluster
-from swim.net.cluster import open_cluster as open_cluster
-from swim.net.cluster import run_cluster as run_cluster
-from swim.net.faults import LinkFaults as LinkFaults
-from swim.net.subscriptions import Subscription as Subscription
-from swim.net.transport import Transport as Transport
-from swim.node import NodeStats as NodeStats
 from swim.version import __version__ as __version__
+
+if TYPE_CHECKING:
+    from swim.net.cluster import Cluster as Cluster
+    from swim.net.cluster import open_cluster as open_cluster
+    from swim.net.cluster import run_cluster as run_cluster
+    from swim.net.faults import LinkFaults as LinkFaults
+    from swim.net.subscriptions import Subscription as Subscription
+    from swim.net.transport import Transport as Transport
+    from swim.node import NodeStats as NodeStats
 
 __all__ = [
     "Cluster",
@@ -85,3 +90,25 @@ __all__ = [
     "run_cluster",
     "split_host_port",
 ]
+
+# The driver takes longer to import than a command that only asks an agent takes to answer.
+_DRIVER = {
+    "Cluster": "swim.net.cluster",
+    "open_cluster": "swim.net.cluster",
+    "run_cluster": "swim.net.cluster",
+    "LinkFaults": "swim.net.faults",
+    "Subscription": "swim.net.subscriptions",
+    "Transport": "swim.net.transport",
+    "NodeStats": "swim.node",
+}
+
+if not TYPE_CHECKING:  # or every name would exist for a type checker
+
+    def __getattr__(name: str) -> object:
+        if name not in _DRIVER:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = globals()[name] = getattr(import_module(_DRIVER[name]), name)
+        return value
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})

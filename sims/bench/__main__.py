@@ -27,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     options = _parser().parse_args(argv)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    engines = [ENGINES[name] for name in dict.fromkeys(options.engine or ENGINES)]
+    engines = [engine for engine in ENGINES.values() if engine.name in ("swim", options.against)]
     sizes = Options(
         nodes=options.nodes,
         profile=options.profile,
@@ -56,7 +56,12 @@ def _parser() -> argparse.ArgumentParser:
         "--window", type=float, default=40.0, metavar="SECONDS", help="of idling or hogs (40)"
     )
     parser.add_argument("--hogs", type=int, default=32, metavar="N", help="busy loops of `starve` (32)")
-    parser.add_argument("--engine", action="append", choices=ENGINES, help="only this one (both)")
+    parser.add_argument(
+        "--against",
+        choices=("serf", "none"),
+        default="serf",
+        help="the engine next to ours, in the same run; `none` runs ours alone (serf)",
+    )
     parser.add_argument("--json", action="store_true", help="one document on standard output")
     return parser
 

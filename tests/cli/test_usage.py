@@ -141,10 +141,10 @@ def test_module_and_closed_pipe() -> None:
 
 
 @pytest.mark.slow
-def test_asking_an_agent_loads_no_server_and_no_terminal_library() -> None:
+def test_asking_an_agent_loads_no_engine_no_server_and_no_terminal_library() -> None:
     probe = (
         "import sys; from swim.cli.main import main; main(['members', '--address', 'http://127.0.0.1:1']);"
-        "print([name for name in ('rich', 'starlette', 'hypercorn', 'cryptography') if name in sys.modules])"
+        "print([name for name in ('trio', 'rich', 'starlette', 'cryptography') if name in sys.modules])"
     )
     finished = subprocess.run(
         [sys.executable, "-c", probe],
