@@ -70,6 +70,9 @@ class Config:
     probe_interval: float = 1.0
     """0 disables probing."""
     probe_timeout: float = 0.5
+    probe_alignment: float = 0.0
+    """Start probe rounds at multiples of this many seconds of the clock, 0 at any moment. Nodes that share a
+    process then wake together, which costs less than waking one by one."""
     indirect_checks: int = 3
     disable_tcp_pings: bool = False
     suspicion_mult: int = 4
@@ -206,6 +209,7 @@ _LOCAL: dict[str, Any] = {
 _AT_LEAST: dict[str, float] = {
     "probe_interval": 0,
     "probe_timeout": 0,
+    "probe_alignment": 0,
     "indirect_checks": 0,
     "suspicion_mult": 1,
     "suspicion_max_timeout_mult": 1,

@@ -31,6 +31,7 @@ _HOST = "127.0.0.1"
 _LEAVE_SECONDS = 5.0
 _CONVERGE_SECONDS = 15.0
 _SEEDS = 3
+_PROBE_ALIGNMENT = 0.25
 _PROFILES: dict[str, Callable[..., Config]] = {"lan": Config.lan, "wan": Config.wan, "local": Config.local}
 
 NodeState = Literal["running", "paused", "killed", "left"]
@@ -249,6 +250,7 @@ class LocalCluster:
             bind=node.bind,
             seeds=tuple(itertools.islice(known, _SEEDS)),
             tags={"build": __version__},
+            probe_alignment=_PROBE_ALIGNMENT,
             label=self._plan.label,
             keys=self._plan.keys,
         )

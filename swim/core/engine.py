@@ -246,7 +246,8 @@ class Engine:
             case Ack():
                 handled = self._prober.ack(now, message, source) or self._relay.ack(now, message, source)
                 if not handled and not self._verifier.acked(now, message.seq_no, source):
-                    self.shared.metrics.dropped("unexpected-ack")
+                    # One that comes after its round: usual after a pause or on a slow link, and harmless.
+                    self.shared.metrics.count("swim.late-acks")
             case Alive():
                 self.claims.alive(now, message, self._source(source, sender))
             case Suspect():

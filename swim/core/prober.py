@@ -20,6 +20,7 @@ __all__ = ["Prober"]
 
 _STREAM_PING_SINCE = 3
 _NACK_SINCE = 4
+_WARN_INTERVAL = 600.0
 
 
 class Prober:
@@ -36,6 +37,8 @@ class Prober:
         self._doubt = SelfDoubt(shared.config.self_doubt_threshold)
         self._round: ProbeRound | None = None
         self._armed: float | None = None
+        self._warned: dict[str, float] = {}
+        self._planned = 0.0
         timers = shared.timers
         timers.register("probe", self._begin, lambda deadline: deadline == self._armed)
         timers.register("probe-timeout", self._ask_relays, self._is_direct)
@@ -61,7 +64,10 @@ class Prober:
     def nack(self, now: float, nack: Nack, source: Endpoint) -> None:
         """Counts a relay's nack; once all are in, the round may be decided early."""
         current = self._round
-        if current is None or nack.seq_no != current.seq_no or source not in current.relays:
+        if current is None or nack.seq_no != current.seq_no:
+            self._shared.metrics.count("swim.late-nacks")
+            return
+        if source not in current.relays:
             self._shared.metrics.dropped("unexpected-nack")
             return
         current.nacks.add(source)
@@ -91,8 +97,9 @@ class Prober:
 
     # -- one round
 
-    def _begin(self, now: float, _deadline: float) -> None:
+    def _begin(self, now: float, planned: float) -> None:
         self._armed = None
+        self._planned = planned
         shared = self._shared
         target = shared.table.next_target(shared.local)
         if target is None:
@@ -142,19 +149,24 @@ class Prober:
             shared.awareness.apply(-1)
         if not current.target.verified:
             self._verifier.evidence(now, current.target)
-        self._schedule_after(now, current)
+        self._schedule_after(now)
 
     def _end(self, now: float, _seq_no: int) -> None:
         current = self._round
         assert current is not None
         if current.fallback == "acked":
-            logger.warning(
-                "member %s answers on streams but not to packets: is UDP blocked?", current.target.name
-            )
+            self._warn_stream_only(now, current.target.name)
             self._shared.metrics.count("swim.probe.stream-only")
             self._succeed(now, current)
         else:
             self._fail(now, current)
+
+    def _warn_stream_only(self, now: float, name: str) -> None:
+        """Tells it once in a while for each member: the cause is a firewall, and stays."""
+        self._warned = {n: at for n, at in self._warned.items() if now - at < _WARN_INTERVAL}
+        if name not in self._warned:
+            self._warned[name] = now
+            logger.warning("member %s answers on streams but not to packets: is UDP blocked?", name)
 
     def _end_if_decided(self, now: float, current: ProbeRound) -> None:
         if self._shared.config.early_verdict and current.is_decided:
@@ -165,7 +177,7 @@ class Prober:
         self._round = None
         shared.awareness.apply(current.failure_delta())
         shared.metrics.count("memberlist.degraded.probe")
-        self._schedule_after(now, current)
+        self._schedule_after(now)
         name = current.target.name
         record = shared.table.get(name)
         if record is not current.target or not record.is_live:
@@ -179,16 +191,18 @@ class Prober:
         claim = Suspect(current.incarnation, name, shared.local.name)
         self._claims.suspect(now, claim, Source("probe", detail=current.describe_failure()))
 
-    def _schedule_after(self, now: float, current: ProbeRound) -> None:
-        """The next round starts whole intervals after this one's start; missed ones are skipped."""
+    def _schedule_after(self, now: float) -> None:
+        """The next round starts whole intervals after this one was due: at once if that moment just passed."""
         interval = self._shared.config.probe_interval
-        steps = max(1, math.ceil((now - current.started) / interval - 1e-9))
-        self._set(current.started + steps * interval)
+        steps = max(1, math.floor((now - self._planned) / interval + 1e-9))
+        self._set(self._planned + steps * interval)
 
     def _set(self, deadline: float) -> None:
-        if self._shared.has_peers:
-            self._armed = deadline
-            self._shared.timers.at(deadline, "probe", deadline)
+        if not self._shared.has_peers:
+            return
+        grid = self._shared.config.probe_alignment
+        self._armed = math.ceil(deadline / grid - 1e-6) * grid if grid else deadline
+        self._shared.timers.at(self._armed, "probe", self._armed)
 
     def _is_running(self, seq_no: int) -> bool:
         return self._round is not None and self._round.seq_no == seq_no

@@ -72,7 +72,9 @@ def test_nobody_fails_for_lost_packets(new_world: NewWorld, settings: dict[str, 
     assert agree(peers)
 
 
-def test_a_node_whose_packets_are_blocked_stays_alive_by_streams(new_world: NewWorld) -> None:
+def test_a_node_whose_packets_are_blocked_stays_alive_by_streams(
+    new_world: NewWorld, caplog: pytest.LogCaptureFixture
+) -> None:
     world = new_world()
     peers = world.cluster(4)
     mute = peers[3].endpoint
@@ -80,6 +82,8 @@ def test_a_node_whose_packets_are_blocked_stays_alive_by_streams(new_world: NewW
     world.run(120)
     assert not events_of(peers, MemberFailed)
     assert sum(peer.node.metrics.counters["swim.probe.stream-only"] for peer in peers) > 10
+    told = [record.getMessage() for record in caplog.records if "on streams" in record.getMessage()]
+    assert len(told) == 6, "once by each of three about one, and by that one about each of three"
 
 
 def test_a_link_that_is_down_one_way_is_bridged_by_relays(new_world: NewWorld) -> None:
@@ -157,3 +161,18 @@ def test_a_cluster_that_was_paused_as_a_whole_wakes_up_as_one(new_world: NewWorl
     world.run(60)
     assert agree(peers)
     assert not events_of(peers, MemberFailed)
+
+
+def test_aligned_probes_keep_their_pace_and_share_their_moments(new_world: NewWorld) -> None:
+    world = new_world()
+    peers = world.cluster(4, probe_alignment=0.25)
+    world.run(5)
+    packets = world.packets
+    moments: set[float] = set()
+    for _ in range(400):
+        before = world.packets
+        world.run(0.05)
+        if world.packets > before:
+            moments.add(round(world.now % 0.25, 2))
+    assert world.packets - packets == pytest.approx(2 * 20 * len(peers), rel=0.1)
+    assert moments <= {0.0, 0.05, 0.25}

@@ -117,6 +117,8 @@ def test_an_ack_from_a_strange_address_does_not_count() -> None:
 def test_an_ack_of_another_number_does_not_count() -> None:
     solo, target, seq_no = probing(disable_tcp_pings=True, indirect_checks=0)
     solo.hear(Ack((seq_no + 1) % 2**32), source=target)
+    assert solo.metrics.counters["swim.late-acks"] == 1
+    assert solo.metrics.drops == 0, "an ack that comes too late is no reason to warn"
     solo.advance(1.0)
     assert "suspect" in {solo.state(name) for name in ("node-b", "node-c", "node-d")}
 
