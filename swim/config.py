@@ -141,6 +141,8 @@ class Config:
     """Decompressed size of a packet."""
     max_stream_bytes: int = 20 * 1024 * 1024
     """Bytes of one stream as received."""
+    max_inbound_bytes: int = 40 * 1024 * 1024
+    """Bytes received so far on all unfinished inbound streams together; beyond it the largest is closed."""
     max_decompressed_stream_bytes: int = 40 * 1024 * 1024
     max_streams: int = 128
     """Inbound streams open at once, and outbound ones."""
@@ -239,6 +241,7 @@ _AT_LEAST: dict[str, float] = {
     "max_layers": 1,
     "max_packet_bytes": 1024,
     "max_stream_bytes": 1024,
+    "max_inbound_bytes": 1024,
     "max_decompressed_stream_bytes": 1024,
     "max_streams": 1,
     "max_push_pull_records": 1,

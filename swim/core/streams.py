@@ -46,12 +46,13 @@ Purpose = Fallback | Joining | Reconnecting | Periodic | Departing
 
 
 class _Exchange:
-    __slots__ = ("endpoint", "parser", "purpose")
+    __slots__ = ("endpoint", "parser", "purpose", "received")
 
     def __init__(self, parser: StreamParser, endpoint: Endpoint, purpose: Purpose | None) -> None:
         self.parser = parser
         self.endpoint = endpoint
         self.purpose = purpose
+        self.received = 0
 
 
 class Streams:
@@ -71,6 +72,7 @@ class Streams:
         self._shared = shared
         self._inbound: dict[int, _Exchange] = {}
         self._outbound: dict[int, _Exchange] = {}
+        self._inbound_bytes = 0
         self._last_id = 0
 
     def dial(self, endpoint: Endpoint, message: bytes, purpose: Purpose, deadline: float) -> bool:
@@ -114,7 +116,7 @@ class Streams:
         exchange = self._outbound.pop(stream_id, None)
         if exchange is not None and exchange.purpose is not None:
             self.on_failure(now, exchange.purpose, end, detail or end.value)
-        elif self._inbound.pop(stream_id, None) is not None and end is not StreamEnd.EOF:
+        elif self._forget_inbound(stream_id) and end is not StreamEnd.EOF:
             self._shared.metrics.dropped("stream-" + end.name.lower())
 
     def _receive_reply(self, now: float, stream_id: int, data: bytes) -> None:
@@ -139,9 +141,12 @@ class Streams:
     def _receive_request(self, now: float, stream_id: int, data: bytes) -> None:
         shared = self._shared
         exchange = self._inbound[stream_id]
+        exchange.received += len(data)
+        self._inbound_bytes += len(data)
         try:
             message = exchange.parser.feed(data)
             if message is None:
+                self._bound_inbound()
                 return
             reply = self.on_request(now, message, exchange.endpoint)
         except RemoteError as error:
@@ -151,14 +156,27 @@ class Streams:
         if reply is None:
             self._close(stream_id)
             return
-        del self._inbound[stream_id]
+        self._forget_inbound(stream_id)
         sealed = shared.streams.seal(reply, label_header=False)
         shared.metrics.count("memberlist.tcp.sent", len(sealed))
         shared.output.streams.append(Send(stream_id, sealed, now + shared.config.tcp_timeout))
 
+    def _bound_inbound(self) -> None:
+        """Closes the largest unfinished inbound stream if all of them together hold too much."""
+        if self._inbound_bytes > self._shared.config.max_inbound_bytes:
+            self._shared.metrics.dropped("inbound-bytes")
+            self._close(max(self._inbound, key=lambda stream_id: self._inbound[stream_id].received))
+
+    def _forget_inbound(self, stream_id: int) -> bool:
+        exchange = self._inbound.pop(stream_id, None)
+        if exchange is None:
+            return False
+        self._inbound_bytes -= exchange.received
+        return True
+
     def _close(self, stream_id: int) -> None:
         self._outbound.pop(stream_id, None)
-        self._inbound.pop(stream_id, None)
+        self._forget_inbound(stream_id)
         self._shared.output.streams.append(Close(stream_id))
 
     def _next_id(self) -> int:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from swim.core.output import Close, Send, StreamEnd
 from swim.core.output import Endpoint as Source
 from swim.wire.codec import encode
-from swim.wire.messages import Ack, Alive, Dead, IndirectPing, Nack, NodeRecord, Ping, Suspect
+from swim.wire.messages import Ack, Alive, Dead, IndirectPing, Nack, NodeRecord, Ping, PushPull, Suspect
 from tests.core.solo import PORT, STRANGER, VSN, Solo, key_of
 from tests.wire.strategies import messages
 
@@ -184,6 +184,20 @@ def test_open_streams_are_bounded() -> None:
     assert solo.metrics.counters["swim.dropped.inbound-streams"] == 2
     solo.engine.stream_ended(solo.now, accepted[0] or 0, StreamEnd.EOF, "")
     assert solo.engine.accept_stream(("127.0.0.77", 50009)) is not None
+
+
+def test_unfinished_streams_are_bounded_together_and_the_largest_goes_first() -> None:
+    solo = Solo(max_inbound_bytes=3000)
+    endless = encode(PushPull(False, (), bytes(10_000)))
+    streams = [solo.engine.accept_stream(("127.0.0.77", 50000 + number)) or 0 for number in range(4)]
+    for stream, size in zip(streams, (900, 1100, 500, 600), strict=True):
+        solo.engine.receive_stream(solo.now, stream, endless[:size])
+    solo.collect()
+    assert solo.streams == [Close(streams[1])]
+    assert solo.metrics.counters["swim.dropped.inbound-bytes"] == 1
+    solo.engine.receive_stream(solo.now, streams[3], bytes(900))
+    solo.collect()
+    assert len(solo.streams) == 1, "what the closed stream held counts no more"
 
 
 def test_a_stream_that_cannot_be_read_is_told_so_or_closed() -> None:
