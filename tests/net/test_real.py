@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import gc
 import os
 import socket
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 
+import msgpack  # type: ignore[import-untyped]
 import pytest
 import trio
 
@@ -65,42 +71,67 @@ async def test_a_refused_join_says_so() -> None:
     ]
 
 
+HALF_OPEN = """
+import resource, socket, sys
+host, port, wanted = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+_, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+soft = wanted + 100 if hard == resource.RLIM_INFINITY else min(wanted + 100, hard)
+resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+held = [socket.create_connection((host, port)) for _ in range(min(wanted, soft - 100))]
+print(len(held), flush=True)
+sys.stdin.read()
+"""
+
+
+async def push_pull_for_ever(endpoint: swim.Endpoint) -> None:
+    """One endless push/pull after another, each announcing a million members."""
+    header = b"\x06" + msgpack.packb({"Nodes": 1_000_000, "UserStateLen": 0, "Join": False})
+    fields = {"Name": "m", "Addr": b"\x7f\0\0\1", "Port": 1, "Incarnation": 1, "State": 0}
+    records = 200 * msgpack.packb(fields | {"Vsn": b"\1\5\2\2\5\5"}, use_bin_type=False)
+    while True:
+        with contextlib.suppress(trio.BrokenResourceError, OSError):
+            async with await trio.open_tcp_stream(*endpoint) as stream:
+                await stream.send_all(header)
+                while True:
+                    await stream.send_all(records)
+        await trio.sleep(0.01)
+
+
+def resident_bytes() -> int:
+    """Memory of this process."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
 @pytest.mark.slow
-async def test_half_open_streams_and_an_endless_one_do_not_stop_service() -> None:
-    async with trio_of("127.0.0.1:0", max_streams=64, tcp_timeout=1.0) as (one, two, _):
-        held = []
-        for _attempt in range(400):
-            connection = trio.socket.socket()
-            await connection.connect(one.endpoint)
-            held.append(connection)
-        endless = await trio.open_tcp_stream(*one.endpoint)
-
-        async def never_end() -> None:
-            with trio.move_on_after(10.0):
-                try:
-                    await endless.send_all(b"\x06")
-                    while True:
-                        await endless.send_all(b"\x00" * 65_536)
-                except trio.BrokenResourceError:
-                    return
-
+async def test_ten_thousand_half_open_streams_and_endless_ones_do_not_stop_service() -> None:
+    limits = {"max_stream_bytes": 500_000, "max_inbound_bytes": 1_000_000}
+    async with trio_of("127.0.0.1:0", max_streams=64, tcp_timeout=1.0, **limits) as (one, two, _):
+        before = resident_bytes()
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(never_end)
+            arguments = [*map(str, one.endpoint), "10000"]
+            command = [sys.executable, "-c", HALF_OPEN, *arguments]
+            flood: trio.Process = await nursery.start(
+                functools.partial(trio.run_process, command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            )
+            for _ in range(4):
+                nursery.start_soon(push_pull_for_ever, one.endpoint)
             await two.set_tags({"seen": "through the flood"})
-            await until(lambda: tags(one, "n2") == {"seen": "through the flood"}, within=10.0)
+            await until(lambda: tags(one, "n2") == {"seen": "through the flood"}, within=20.0)
+            assert flood.stdout is not None
+            held = int(await flood.stdout.receive_some())
+            await until(lambda: one.metrics.counters["swim.dropped.too-large"] > 0, within=30.0)
             four = swim.Config.local(name="n4", bind="127.0.0.1:0")
             async with swim.open_cluster(four, leave_timeout=0) as late:
                 await until_joined(late, one)
+            assert resident_bytes() - before < 50_000_000
             nursery.cancel_scope.cancel()
-        for connection in held:
-            connection.close()
-        await endless.aclose()
-        assert one.metrics.counters["swim.dropped.inbound-streams"] >= 300
+        assert one.metrics.counters["swim.dropped.inbound-streams"] >= held / 2
+        assert statuses(one)["n2"] == statuses(two)["n1"] == "alive"
 
 
 async def until_joined(late: swim.Cluster, seed: swim.Cluster) -> None:
     """Joins, again and again while the flood holds every stream."""
-    with trio.fail_after(10.0):
+    with trio.fail_after(30.0):
         while (await late.join([address(seed)])).joined == 0:  # noqa: ASYNC110  it asks a peer
             await trio.sleep(0.1)
 
