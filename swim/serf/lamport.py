@@ -23,9 +23,9 @@ class LamportClock:
         """Whether a received stamp is too far ahead to be believed."""
         return stamp >= _VALUE_MAX or stamp > self.time + _JUMP_MAX
 
-    def stamp(self) -> int:
-        """The stamp for a message sent now; the clock moves on."""
-        self.time += 1
+    def stamp(self, *, ahead: int = 0) -> int:
+        """The stamp for a message sent now, ``ahead`` of the clock's time; the clock moves past it."""
+        self.time += ahead + 1
         return self.time - 1
 
     def witness(self, stamp: int) -> None:

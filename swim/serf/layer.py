@@ -42,6 +42,14 @@ __all__ = ["SerfLayer"]
 
 logger = logging.getLogger("swim.serf")
 
+_JOIN_LEAP = 16
+"""How far ahead of the clock the own joins are stamped.
+
+Serf adds 1 to the stamp of a member listed as left, with every push/pull, even to one it took from a newer
+join. If that ever equals the stamp of a join not heard yet, the peer shows the member as leaving, drops the
+join as nothing new, and tells a stamp that looks right to everybody. The leap keeps the two apart.
+"""
+
 
 class SerfLayer:
     """Implements ``Delegate``: everything Serf adds to one node's memberlist."""
@@ -50,7 +58,6 @@ class SerfLayer:
         self._engine = engine
         self._config = config
         self.speaks_serf = config.delegate_version > 0
-        self._tags: Mapping[str, str] = config.tags
         self._meta = self._encode(config.tags)
         self.roster = Roster(history_size=config.history_size, speaks_serf=self.speaks_serf)
         self._status = StatusTable(engine, self.roster, config)
@@ -73,7 +80,6 @@ class SerfLayer:
             ConfigError: naming ``tags``, if they take more than 512 bytes.
         """
         self._meta = self._encode(tags)
-        self._tags = tags
         return self._meta
 
     def force_leave(self, now: float, name: str, ticket: int, *, prune: bool) -> ForceLeaveOutcome:
@@ -230,7 +236,8 @@ class SerfLayer:
         for name in theirs.left_members:
             ltime = theirs.status_ltimes.get(name, 0)
             if name == self._config.name:
-                self._refute_if_wrong(now, ltime + 1)
+                # Serf peers take it for a leave stamped one higher; one like our own join is wrong, too.
+                self._refute_if_wrong(now, ltime + 2)
             elif not self.clock.is_absurd(ltime):
                 self._status.listed_left(now, name, ltime, reason)
         reason = Reason("push-pull", peer)
@@ -248,7 +255,7 @@ class SerfLayer:
 
     def announce_join(self, now: float) -> None:
         """Tells everybody that this node joined, with the clock the push/pull brought up to date."""
-        if self.speaks_serf:
+        if self.speaks_serf and self._engine.shared.status == "running":
             self._send_join(now)
 
     def announce_leave(self, now: float) -> list[bytes]:
@@ -344,7 +351,7 @@ class SerfLayer:
             self._send_join(now)
 
     def _send_join(self, now: float, *, ticket: int | None = None) -> None:
-        intent = JoinIntent(self.clock.stamp(), self._config.name)
+        intent = JoinIntent(self.clock.stamp(ahead=_JOIN_LEAP), self._config.name)
         self._status.join_intent(now, intent, Reason("local", self._config.name))
         self._queue_intent(now, intent, ticket=ticket)
 

@@ -223,5 +223,6 @@ class StatusTable:
         if record.state is State.SUSPECT:
             self._watch_leaving(now, entry)
         elif record.state is State.ALIVE:
+            entry.prune_when_gone = False
             reason = Reason("acked", detail="still answers long after it was to leave")
             self._roster.set_status(now, entry, MemberStatus.ALIVE, MemberRefuted, reason)

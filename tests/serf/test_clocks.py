@@ -49,6 +49,11 @@ def test_a_stamp_is_the_time_before_the_clock_moves_on():
     assert [clock.stamp(), clock.stamp(), clock.time] == [1, 2, 3]
 
 
+def test_a_stamp_ahead_of_time_takes_the_clock_along():
+    clock = LamportClock()
+    assert [clock.stamp(ahead=9), clock.stamp(), clock.time] == [10, 11, 12]
+
+
 def test_an_equal_stamp_advances():
     clock = LamportClock()
     clock.witness(1)

@@ -95,55 +95,6 @@ def test_what_a_push_pull_tells_is_not_passed_on():
     assert lone.state().ltime == 9
 
 
-# -- claims about this node
-
-
-@pytest.mark.parametrize("extra", [0, 1, 5])
-def test_a_leave_of_this_node_is_refuted_by_a_newer_join_and_not_passed_on(extra: int):
-    lone = with_members("x", "y")
-    lone.say(LeaveIntent((lone.stamp("me") or 0) + extra, "me"))
-    messages = {decode_serf(body) for body in lone.bodies(2)}
-    assert messages == {JoinIntent(lone.stamp("me") or 0, "me")}
-    assert lone.node.local.status == "alive"
-    assert (lone.stamp("me") or 0) > extra
-
-
-def test_a_leave_older_than_the_own_join_needs_no_refutation():
-    lone = with_members("x", "y")
-    lone.say(LeaveIntent(7, "me"))
-    lone.settle()
-    lone.say(LeaveIntent(3, "me"))
-    assert not lone.bodies(2)
-
-
-@pytest.mark.parametrize("left", [["me"], []])
-def test_a_push_pull_with_a_higher_stamp_of_this_node_is_refuted(left: list[str]):
-    lone = with_members("x", "y")
-    lone.pushed(serf_state(stamps={"me": 40}, left=left))
-    [message] = {decode_serf(body) for body in lone.bodies(2)}
-    assert isinstance(message, JoinIntent)
-    assert message.node == "me"
-    assert message.ltime > 40
-    assert lone.node.local.status == "alive"
-
-
-def test_a_push_pull_with_the_own_stamp_is_no_news():
-    lone = with_members("x", "y")
-    lone.pushed(serf_state(stamps={"me": lone.stamp("me") or 0}))
-    assert not lone.bodies(2)
-
-
-@pytest.mark.parametrize("stamp", [2**63, 2**64 - 1, 2**40])
-def test_absurd_stamps_are_ignored_and_counted(stamp: int):
-    lone = with_members("x", "y")
-    clock = lone.state().ltime
-    lone.say(JoinIntent(stamp, "x"), LeaveIntent(stamp, "x"), LeaveIntent(stamp, "me"))
-    lone.pushed(serf_state(ltime=stamp, stamps={"y": stamp, "x": stamp, "me": stamp}, left=["x"]))
-    assert (lone.status("x"), lone.stamp("x"), lone.stamp("y"), lone.bodies(2)) == ("alive", 0, 0, [])
-    assert lone.state().ltime == clock
-    assert lone.node.metrics.counters["swim.dropped.absurd-ltime"] == 3
-
-
 # -- force-leave
 
 
@@ -192,6 +143,15 @@ def test_a_member_pruned_while_alive_stays_visible_until_it_is_gone():
     assert lone.status("x") == "leaving"
     lone.fail("x")
     assert lone.status("x") == "unknown"
+
+
+def test_a_prune_that_its_member_outlived_is_forgotten():
+    lone = with_members("x", "y")
+    lone.command(lone.node.force_leave, "x", prune=True)
+    lone.advance(70)
+    assert lone.status("x") == "alive"
+    lone.part("x")
+    assert lone.status("x") == "left"
 
 
 def test_force_leave_of_this_node_is_refuted_before_it_is_said():
