@@ -131,6 +131,8 @@ class Claims:
     def _moved(self, now: float, record: Record, claim: Alive, source: Source) -> None:
         """An alive claim from another address: a takeover if the name is free, else a conflict."""
         shared = self._shared
+        if record is shared.local and shared.status != "running":
+            return  # who leaves gives its name up
         reclaim = shared.config.dead_node_reclaim_time
         is_dead = record is not shared.local and record.state is State.DEAD
         is_aged = is_dead and 0 < reclaim < now - record.changed_at

@@ -119,6 +119,7 @@ class Engine:
         shared.local.raise_incarnation()
         shared.table.set_state(shared.local, State.ALIVE, now)
         self.claims.announce_self(now)
+        self.rejoining.arm(now)
         self._after(now)
 
     def ticket(self) -> int:

@@ -87,6 +87,8 @@ class Rejoin:
     def _try(self, now: float, _deadline: float) -> None:
         self._armed = None
         shared = self._shared
+        if shared.status != "running":
+            return
         seeds = [seed for seed in shared.config.seeds if not self._is_satisfied(seed)]
         if seeds:
             self._look_up(now, shared.rng.choice(seeds))

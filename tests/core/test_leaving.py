@@ -113,6 +113,50 @@ def test_who_left_may_come_back(new_world: NewWorld, pause: float) -> None:
     assert agree([*rest, leaver])
 
 
+def test_a_join_that_ends_during_the_leave_does_not_take_it_back(new_world: NewWorld) -> None:
+    world = new_world()
+    *_, leaver = peers = world.cluster(3)
+    joined = world.join(leaver, peers[0])
+    world.command(leaver, leaver.node.leave)
+    assert world.run(0.1, lambda: joined in leaver.finished)
+    assert leaver.node.status == "leaving"
+    world.run(10)
+    assert all_see(peers, "n3", "left")
+    assert not events_of(peers, MemberRefuted, "n3")
+
+
+def test_who_has_left_looks_for_nobody(new_world: NewWorld) -> None:
+    world = new_world()
+    alone = world.add("alone", seeds=("127.0.0.1:7999",), rejoin_interval_alone=1.0)
+    world.command(alone, alone.node.leave)
+    attempts = alone.node.metrics.counters["swim.rejoin.attempts"]
+    world.run(30)
+    assert alone.node.metrics.counters["swim.rejoin.attempts"] == attempts
+
+
+def test_who_comes_back_to_nobody_keeps_looking(new_world: NewWorld) -> None:
+    world = new_world()
+    alone = world.add("alone", seeds=("127.0.0.1:7999",), rejoin_interval_alone=1.0)
+    world.command(alone, alone.node.leave)
+    world.run(30)
+    world.command(alone, alone.node.rejoin)
+    world.run(5)
+    late = world.add("late", port=7999)
+    assert world.run(10, lambda: agree([alone, late]))
+
+
+def test_who_has_left_does_not_fight_for_its_name(new_world: NewWorld) -> None:
+    world = new_world()
+    *rest, leaver = world.cluster(3)
+    ticket = world.command(leaver, leaver.node.leave)
+    world.run(10, lambda: ticket in leaver.finished)
+    heir = world.add("n3", port=7777)
+    world.join(heir, rest[0])
+    world.run(20)
+    assert agree([*rest, heir])
+    assert (leaver.stop, leaver.node.metrics.counters["swim.conflicts"]) == ("", 0)
+
+
 def test_tags_reach_everybody_and_the_caller_is_told(new_world: NewWorld) -> None:
     world = new_world()
     peers = world.cluster(5)
