@@ -73,5 +73,6 @@ class Suspicion:
 
     def hold(self, now: float, gap: float, grace: float) -> None:
         """Takes time that this node slept through out of the account; ``grace`` seconds are left at least."""
-        self.started += gap
-        self.deadline = max(self.deadline + gap, now + grace)
+        slept = min(gap, now - self.started)
+        self.started += slept
+        self.deadline = max(self.deadline + slept, now + grace)

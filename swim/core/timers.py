@@ -1,4 +1,8 @@
-"""Deadlines as values. A timer carries what it was made for; a stale one is skipped, none is cancelled."""
+"""Deadlines as values. A timer carries what it was made for; a stale one is skipped, none is cancelled.
+
+Stale timers are swept out whenever the heap has doubled: far deadlines of members that come and go (a day,
+until a failed one is forgotten) would pile up otherwise.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,8 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 __all__ = ["Timers"]
+
+_SWEEP_FROM = 1024
 
 
 class _Timer(NamedTuple):
@@ -24,12 +30,13 @@ class _Kind(NamedTuple):
 class Timers:
     """All deadlines of one node, in one heap; equal deadlines fire in the order they were set."""
 
-    __slots__ = ("_heap", "_kinds", "_order")
+    __slots__ = ("_heap", "_kinds", "_order", "_sweep_at")
 
     def __init__(self) -> None:
         self._heap: list[_Timer] = []
         self._kinds: dict[str, _Kind] = {}
         self._order = 0
+        self._sweep_at = _SWEEP_FROM
 
     def register(
         self, kind: str, fire: Callable[[float, Any], None], is_current: Callable[[Any], bool]
@@ -39,6 +46,8 @@ class Timers:
 
     def at(self, deadline: float, kind: str, token: Any = None) -> None:
         """Sets a timer for ``deadline``, absolute seconds."""
+        if len(self._heap) >= self._sweep_at:
+            self._sweep()
         self._order += 1
         heapq.heappush(self._heap, _Timer(deadline, self._order, kind, token))
 
@@ -60,3 +69,9 @@ class Timers:
             kind = kinds[timer.kind]
             if kind.is_current(timer.token):
                 kind.fire(now, timer.token)
+
+    def _sweep(self) -> None:
+        kinds = self._kinds
+        self._heap[:] = [timer for timer in self._heap if kinds[timer.kind].is_current(timer.token)]
+        heapq.heapify(self._heap)
+        self._sweep_at = max(_SWEEP_FROM, 2 * len(self._heap))

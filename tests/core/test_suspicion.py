@@ -65,6 +65,14 @@ def test_time_slept_through_does_not_count() -> None:
     assert suspicion.deadline == 151.0, "one round at least"
 
 
+def test_a_suspicion_that_came_after_the_sleep_is_not_prolonged_by_it() -> None:
+    suspicion = lan()
+    suspicion.hold(100.0, 600.0, 1.0)
+    assert suspicion.deadline == 124.0
+    suspicion.hold(105.0, 600.0, 1.0)
+    assert suspicion.deadline == 129.0, "not longer than it has run"
+
+
 @pytest.mark.parametrize(
     ("mult", "n", "wanted"), [(4, 10, 2), (4, 4, 2), (4, 3, 0), (3, 3, 1), (2, 50, 0), (6, 50, 4)]
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -57,6 +59,23 @@ def test_a_timer_set_while_firing_fires_in_the_same_turn_if_it_is_due() -> None:
     timers.at(1.0, "k", 1)
     timers.fire_due(1.0)
     assert fired == [1, 2, 3]
+
+
+def test_stale_timers_of_a_far_future_do_not_pile_up() -> None:
+    class Token:
+        is_current = False
+
+    timers, kept = Timers(), Token()
+    kept.is_current = True
+    timers.register("k", lambda now, token: None, lambda token: token.is_current)
+    timers.at(2e6, "k", kept)
+    held = weakref.WeakSet[Token]()
+    for _ in range(5000):
+        token = Token()
+        held.add(token)
+        timers.at(1e6, "k", token)
+    assert len(held) <= 1024
+    assert timers.next_deadline() == 2e6
 
 
 @given(st.lists(st.tuples(st.integers(0, 20), st.booleans()), max_size=30))
