@@ -18,6 +18,9 @@ import pytest
 import trio
 
 import swim
+from swim.wire.codec import encode
+from swim.wire.compression import compress_message
+from swim.wire.messages import Alive
 from tests.net.conftest import statuses, tags, until
 
 
@@ -127,6 +130,33 @@ async def test_ten_thousand_half_open_streams_and_endless_ones_do_not_stop_servi
             nursery.cancel_scope.cancel()
         assert one.metrics.counters["swim.dropped.inbound-streams"] >= held / 2
         assert statuses(one)["n2"] == statuses(two)["n1"] == "alive"
+
+
+@pytest.mark.slow
+async def test_bombs_and_invented_members_do_not_stop_service() -> None:
+    limits = {"max_members": 20, "max_new_members_per_packet": 5, "max_decompressed_stream_bytes": 100_000}
+    async with trio_of("127.0.0.1:0", push_pull_interval=0.5, **limits) as (one, two, _):
+        before = resident_bytes()
+        bomb = compress_message(bytes(2_000_000))
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+            stranger.connect(one.endpoint)
+            for number in range(100):
+                versions = b"\1\5\2\2\5\5"
+                claim = Alive(1, f"x{number}", b"\x7f\0\3\1", 1 + number, None, versions)
+                stranger.send(encode(claim))
+                stranger.send(bomb)
+                await trio.lowlevel.checkpoint()
+        with contextlib.suppress(trio.BrokenResourceError):
+            async with await trio.open_tcp_stream(*one.endpoint) as stream:
+                await stream.send_all(bomb)
+                assert b"".join([chunk async for chunk in stream])[:1] == b"\x0d", "an error reply"
+        await two.set_tags({"seen": "through the flood"})
+        await until(lambda: tags(one, "n2") == {"seen": "through the flood"}, within=20.0)
+        counters = one.metrics.counters
+        await until(lambda: counters["swim.dropped.decompressed-too-large"] == 101, within=20.0)
+        assert len(one.members()) <= limits["max_members"]
+        assert counters["swim.dropped.member-limit"] >= 80
+        assert resident_bytes() - before < 20_000_000
 
 
 async def until_joined(late: swim.Cluster, seed: swim.Cluster) -> None:
