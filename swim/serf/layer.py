@@ -42,6 +42,8 @@ __all__ = ["SerfLayer"]
 
 logger = logging.getLogger("swim.serf")
 
+_EVENT_BYTES_MAX = 9216
+"""Largest user event that a Serf agent sends; a larger one in a push/pull would ride in all of ours, too."""
 _JOIN_LEAP = 16
 """How far ahead of the clock the own joins are stamped.
 
@@ -207,7 +209,12 @@ class SerfLayer:
         """The Serf part of a push/pull."""
         if not self.speaks_serf:
             return b""
-        left = [entry.member.name for entry in self.roster if entry.status is MemberStatus.LEFT]
+        left = [
+            entry.member.name
+            for entry in self.roster
+            # Under its newer join's stamp it would be leaving, for good, at Serf peers where it is back.
+            if entry.status is MemberStatus.LEFT and not entry.is_returning
+        ]
         recent = [RecentEvents(ltime, keys) for ltime, keys in self._recent_events.recent()]
         stamps = {entry.member.name: entry.status_ltime for entry in self.roster}
         return encode_state(
@@ -251,7 +258,7 @@ class SerfLayer:
                 self._status.join_intent(now, JoinIntent(ltime, name), reason)
         for slot in theirs.events:
             for event_name, payload in slot.events:
-                self._recent_events.admit(slot.ltime, (event_name, payload or b""))
+                self._is_new_event(slot.ltime, event_name, payload)
 
     def announce_join(self, now: float) -> None:
         """Tells everybody that this node joined, with the clock the push/pull brought up to date."""
@@ -284,7 +291,7 @@ class SerfLayer:
                     return False
                 return self._status.leave_intent(now, message, Reason("intent", detail="leave intent"))
             case UserEvent():
-                return self._recent_events.admit(message.ltime, (message.name, message.payload or b""))
+                return self._is_new_event(message.ltime, message.name, message.payload)
             case Query():
                 return self.queries.receive(now, message)
             case QueryResponse():
@@ -292,6 +299,12 @@ class SerfLayer:
             case Relayed():
                 self._relay(message)
         return False
+
+    def _is_new_event(self, ltime: int, name: str, payload: bytes | None) -> bool:
+        if len(name) + len(payload or b"") > _EVENT_BYTES_MAX:
+            self._engine.shared.metrics.dropped("event-size")
+            return False
+        return self._recent_events.admit(ltime, (name, payload or b""))
 
     def _witness(self, ltime: int) -> bool:
         if self.clock.is_absurd(ltime):

@@ -32,12 +32,14 @@ class Entry:
         joined_at: when it joined, while the intent of that join is still to come.
         raised_at: when it last raised its incarnation without having been away.
         intent_at: when the last join intent beyond that one arrived.
+        is_returning: it left, and a newer join intent came before memberlist's word.
     """
 
     __slots__ = (
         "gone_at",
         "history",
         "intent_at",
+        "is_returning",
         "joined_at",
         "member",
         "prune_when_gone",
@@ -50,6 +52,7 @@ class Entry:
         self.status_ltime = 0
         self.gone_at = 0.0
         self.prune_when_gone = False
+        self.is_returning = False
         self.joined_at = float("-inf")
         self.raised_at = float("-inf")
         self.intent_at = float("-inf")
@@ -73,6 +76,7 @@ class Roster:
         self._sequence = 0
         self._snapshot: tuple[Member, ...] | None = ()
         self._counts = dict.fromkeys(MemberStatus, 0)
+        self._gone: dict[str, None] = {}
         self.events: list[MemberEvent] = []
         """Events not yet handed out."""
 
@@ -89,6 +93,10 @@ class Roster:
     def count(self, status: MemberStatus) -> int:
         """How many members have that status."""
         return self._counts[status]
+
+    def longest_gone(self) -> Entry | None:
+        """The member that failed or left before all others that are still listed."""
+        return next((self._entries[name] for name in self._gone), None)
 
     def members(self) -> tuple[Member, ...]:
         """All members, in the order in which they were first seen."""
@@ -128,6 +136,10 @@ class Roster:
         self._counts[previous.status] -= 1
         self._counts[member.status] += 1
         entry.member = member
+        if member.status in (MemberStatus.FAILED, MemberStatus.LEFT):
+            self._gone.setdefault(member.name)
+        else:
+            self._gone.pop(member.name, None)
         self._emit(now, entry, previous, kind, reason)
 
     def announce(self, now: float, entry: Entry, kind: type[MemberEvent], reason: Reason) -> None:
@@ -154,6 +166,7 @@ class Roster:
     def erase(self, now: float, entry: Entry, reason: Reason) -> None:
         """Forgets a member, with ``MemberReaped``."""
         del self._entries[entry.member.name]
+        self._gone.pop(entry.member.name, None)
         self._counts[entry.status] -= 1
         self._emit(now, entry, entry.member, MemberReaped, reason)
 

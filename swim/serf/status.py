@@ -53,11 +53,12 @@ class StatusTable:
         entry = self._roster.get(record.name)
         if entry is not None:
             entry.joined_at = now
-            entry.prune_when_gone = False
+            entry.prune_when_gone = entry.is_returning = False
             member = self._roster.describe(record, MemberStatus.ALIVE)
             entry.gone_at = 0.0
             self._roster.change(now, entry, member, MemberJoined, reason)
             return
+        self._make_room(now)
         kept = self._intents.get(now, record.name)
         status = MemberStatus.LEAVING if isinstance(kept, LeaveIntent) else MemberStatus.ALIVE
         entry = self._roster.add(now, self._roster.describe(record, status), MemberJoined, reason)
@@ -129,6 +130,8 @@ class StatusTable:
         if entry.status is MemberStatus.LEAVING:
             entry.prune_when_gone = False
             self._roster.set_status(now, entry, MemberStatus.ALIVE, MemberRefuted, reason)
+        elif entry.status is MemberStatus.LEFT:
+            entry.is_returning = True
         elif entry.status is MemberStatus.ALIVE and reason.cause == "intent":
             self._note_join_intent(now, entry, reason)
         return True
@@ -141,6 +144,7 @@ class StatusTable:
         if intent.ltime <= entry.status_ltime:
             return False
         entry.status_ltime = intent.ltime
+        entry.is_returning = False
         if entry.status in (MemberStatus.ALIVE, MemberStatus.LEAVING):
             entry.prune_when_gone = intent.prune
             self._roster.set_status(now, entry, MemberStatus.LEAVING, MemberLeaving, reason)
@@ -172,6 +176,13 @@ class StatusTable:
         self._roster.erase(now, entry, reason)
 
     # -- details
+
+    def _make_room(self, now: float) -> None:
+        """Keeps the roster within ``max_members``, the core's limit: who has been gone longest goes."""
+        gone = self._roster.longest_gone()
+        if len(self._roster) >= self._config.max_members and gone is not None:
+            self._engine.shared.metrics.dropped("member-limit")
+            self._roster.erase(now, gone, Reason("reap", detail="too many members"))
 
     def _left(self, now: float, entry: Entry, reason: Reason, **changes: object) -> None:
         self._engine.rejoining.forget(entry.member.name)

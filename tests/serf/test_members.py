@@ -186,6 +186,26 @@ def test_a_pruned_member_comes_back_when_it_tells_of_itself():
     assert lone.status("x") == "alive"
 
 
+@pytest.mark.parametrize(("leave", "listed"), [(None, []), (LeaveIntent(21, "x"), ["x"])])
+def test_who_left_and_announced_its_return_is_not_listed_as_left(
+    leave: LeaveIntent | None, listed: list[str]
+):
+    lone = with_members("x", "y")
+    lone.say(LeaveIntent(5, "x"))
+    lone.part("x")
+    lone.say(JoinIntent(20, "x"), *([leave] if leave else []))
+    assert (lone.status("x"), list(lone.state().left_members)) == ("left", listed)
+
+
+def test_who_left_a_second_time_is_listed_again():
+    lone = with_members("x", "y")
+    lone.part("x")
+    lone.say(JoinIntent(20, "x"))
+    lone.meet("x", incarnation=2)
+    lone.part("x", incarnation=2)
+    assert list(lone.state().left_members) == ["x"]
+
+
 # -- restarts
 
 
@@ -245,6 +265,26 @@ def test_members_are_reaped_after_their_timeout(leaves: bool, timeout: str):
     lone.advance(2)
     assert lone.status("x") == "unknown"
     assert isinstance(lone.events[-1], MemberReaped)
+
+
+def test_a_full_table_forgets_who_has_been_gone_longest():
+    lone = with_members(
+        "x", "y", "z", max_members=4, max_new_members_per_packet=4, gossip_to_the_dead_time=1.0
+    )
+    lone.fail("y")
+    lone.fail("x")
+    lone.advance(2)
+    lone.meet("w")
+    assert [lone.status(name) for name in "xyzw"] == ["failed", "unknown", "alive", "alive"]
+    lone.meet("x", incarnation=2)
+    assert [member.name for member in lone.node.members()] == ["me", "x", "z", "w"]
+    assert lone.node.metrics.counters["swim.dropped.member-limit"] == 1
+    lone.meet("y", incarnation=2)
+    assert lone.status("y") == "unknown"
+    lone.fail("z")
+    lone.advance(2)
+    lone.meet("y", incarnation=2)
+    assert [member.name for member in lone.node.members()] == ["me", "x", "w", "y"]
 
 
 def test_a_member_that_came_back_is_not_reaped_for_its_past():

@@ -99,6 +99,15 @@ def test_events_of_a_push_pull_are_known_and_told_on_but_not_gossiped(lone: Lone
     assert (lone.state().event_ltime, lone.state().events) == (8, events)
 
 
+def test_events_larger_than_any_agent_sends_end_here(lone: Lone):
+    huge = b"h" * 9216
+    lone.say(UserEvent(5, "e", huge))
+    lone.pushed(serf_state(event_ltime=8, events=[RecentEvents(7, [("e", huge), ("e", huge[1:])])]))
+    assert not lone.bodies(2)
+    assert lone.state().events == [RecentEvents(7, [("e", huge[1:])])]
+    assert lone.node.metrics.counters["swim.dropped.event-size"] == 2
+
+
 def test_absurd_events_and_queries_end_here(lone: Lone):
     lone.say(UserEvent(2**63, "e", None), query(ltime=2**64 - 1))
     assert (lone.bodies(2), lone.state().event_ltime, lone.state().query_ltime) == ([], 1, 1)
