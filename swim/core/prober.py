@@ -192,7 +192,7 @@ class Prober:
         self._claims.suspect(now, claim, Source("probe", detail=current.describe_failure()))
 
     def _schedule_after(self, now: float) -> None:
-        """The next round starts whole intervals after this one was due: at once if that moment just passed."""
+        """The next round starts whole intervals after this one was due, at once if that just passed."""
         interval = self._shared.config.probe_interval
         steps = max(1, math.floor((now - self._planned) / interval + 1e-9))
         self._set(self._planned + steps * interval)
