@@ -25,8 +25,9 @@ TARGETS: dict[tuple[str, str], Target] = {
     ("join", "all complete, s"): Target(ratio=1.0, limit=3.0),
     ("fail", "all failed, s"): Target(ratio=1.0),
     ("leave", "all left, s"): Target(ratio=0.6),
-    ("starve", "failed, running ones"): Target(ratio=1.0),
+    ("starve", "failed, running ones"): Target(limit=0.0),
     ("pause", "failed, running ones"): Target(limit=0.0),
+    ("pause", "stopped ones back, s"): Target(limit=5.0),
     ("table", "member table, MiB"): Target(limit=40.0),
 }
 """What a release has to reach, by scenario and measure."""

@@ -14,6 +14,9 @@ from sims.bench.options import Options, Samples
 
 __all__ = ["pause", "starve"]
 
+_WATCHED_SECONDS = 20.0
+"""How long agents are watched after they were resumed."""
+
 
 def pause(engines: Sequence[Engine], options: Options) -> dict[str, Samples]:
     """Some agents are stopped for a while and then go on: who is wrongly called failed?"""
@@ -28,10 +31,13 @@ def pause(engines: Sequence[Engine], options: Options) -> dict[str, Samples]:
                 for agent in stopped:
                     agent.signal(SIGSTOP)
                 pump_all([fleet], options.stop_seconds)
+                resumed = fleet.clock()
                 for agent in stopped:
                     agent.signal(SIGCONT)
-                pump_all([fleet], 20.0)
-                _add_verdicts(samples, fleet, started, {agent.place.name for agent in stopped})
+                pump_all([fleet], _WATCHED_SECONDS)
+                names = {agent.place.name for agent in stopped}
+                _add_verdicts(samples, fleet, started, names)
+                add(samples, "stopped ones back, s", _back_after(fleet, resumed, names))
                 say(run, engine, samples)
     return results
 
@@ -67,6 +73,16 @@ class _Hogs:
         for process in self._processes:
             process.kill()
             process.wait()
+
+
+def _back_after(fleet: Fleet, resumed: float, names: set[str]) -> float:
+    """Seconds until the last observer that called one of ``names`` failed saw it alive again."""
+    delays = [0.0]
+    for agent in fleet.agents:
+        failed = agent.seen("failed")
+        back = agent.seen("joined", resumed)
+        delays += [back.get(name, resumed + _WATCHED_SECONDS) - resumed for name in names if name in failed]
+    return max(delays)
 
 
 def _add_verdicts(samples: Samples, fleet: Fleet, since: float, stopped: set[str]) -> None:
