@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from agent_api.app import create_app as create_app
+    from agent_api.server import listen as listen
     from agent_api.server import serve as serve
     from agent_api.settings import AgentSettings as AgentSettings
 
-__all__ = ["AgentSettings", "create_app", "serve"]
+__all__ = ["AgentSettings", "create_app", "listen", "serve"]
 
 _HOMES = {
     "AgentSettings": "agent_api.settings",
     "create_app": "agent_api.app",
+    "listen": "agent_api.server",
     "serve": "agent_api.server",
 }
 

@@ -19,7 +19,7 @@ from agent_api.servers import join_host_port
 from agent_api.settings import AgentSettings, split_bind
 from swim import Cluster, ConfigError, Endpoint
 
-__all__ = ["serve"]
+__all__ = ["listen", "serve"]
 
 _BACKLOG = 128
 _KEEP_ALIVE_SECONDS = 120.0
@@ -33,6 +33,7 @@ async def serve(
     settings: AgentSettings | None = None,
     *,
     on_leave: Callable[[], None] | None = None,
+    listener: socket.socket | None = None,
     task_status: trio.TaskStatus[Endpoint] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serves until cancelled; start it with ``await nursery.start(serve, cluster, settings)``.
@@ -41,13 +42,14 @@ async def serve(
         cluster_or_app: a cluster, for which an application is made, or an ASGI application as it is.
         settings: where to listen, and the application's settings; defaults if None.
         on_leave: see ``create_app``; for a cluster only.
+        listener: from ``listen``, instead of the settings' address; this function owns it from now on.
         task_status: told the address and port that were bound, once connections are accepted.
 
     Raises:
         ConfigError: naming ``http``, if the address cannot be bound.
     """
     settings = settings or AgentSettings()
-    listener = _listen(*split_bind(settings.http))
+    listener = listener or listen(settings.http)
     endpoint: Endpoint = listener.getsockname()[:2]
     app = (
         cluster_or_app
@@ -73,12 +75,13 @@ class _Quiet(Logger):
         """Nothing."""
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    """A listening socket on ``host``; IPv6 if ``host`` is an IPv6 address.
+def listen(http: str) -> socket.socket:
+    """A listening socket at ``http``, ``HOST:PORT`` or ``[V6]:PORT``; connections wait until it is served.
 
     Raises:
         ConfigError: naming ``http``.
     """
+    host, port = split_bind(http)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=_BACKLOG)
@@ -86,5 +89,7 @@ def _listen(host: str, port: int) -> socket.socket:
         if error.errno == errno.EADDRINUSE:
             reason = f"port {port} on {host} is in use; choose another with --http"
         else:
-            reason = f"cannot listen on {join_host_port(host, port)}: {error.strerror or error}"
+            # Python adds the address, which stands here already, to the system's words.
+            words = str(error.strerror or error).partition(" (while ")[0]
+            reason = f"cannot listen on {join_host_port(host, port)}: {words}"
         raise ConfigError("http", reason) from None

@@ -6,18 +6,20 @@ import gc
 import json
 import logging
 import signal
+import socket
 from collections.abc import AsyncIterator, Callable
+from contextlib import ExitStack
 from functools import partial
 
 import click
 import trio
 
-from agent_api import serve
+from agent_api import listen, serve
 from swim.cli.agent_options import options, settings_of
-from swim.cli.agent_plan import AgentPlan, plan_of
+from swim.cli.agent_plan import AgentPlan, plan_of, with_origin
 from swim.cli.common import ExitCode, global_options, globals_of, unwrapped
 from swim.cli.logs import set_level, start_logging
-from swim.errors import SwimError
+from swim.errors import ConfigError, SwimError
 from swim.net.cluster import Cluster, open_cluster
 
 __all__ = ["agent"]
@@ -42,11 +44,14 @@ def agent(**_: object) -> int:
     tags from the file again. With --json the bound addresses go to stdout as one line, once all are ready.
     """
     ctx = click.get_current_context()
-    plan = plan_of(settings_of(ctx))
+    settings = settings_of(ctx)
+    plan = plan_of(settings)
     release_log = start_logging(plan.log_level, plan.log_format)
     try:
         with unwrapped():
             return trio.run(_Agent(ctx, plan, release_log).run)
+    except ConfigError as error:
+        raise with_origin(error, settings) from None
     finally:
         release_log()
 
@@ -64,12 +69,17 @@ class _Agent:
     async def run(self) -> int:
         """Runs until a signal or an operator's leave; the exit code."""
         plan = self._plan
-        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
+        with (
+            trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals,
+            ExitStack() as stack,
+        ):
+            # Before the node starts: an address that cannot be had must not start anything.
+            listener = stack.enter_context(listen(plan.api.http)) if plan.serves_http else None
             async with (
                 open_cluster(plan.config, data_dir=plan.data_dir, leave_timeout=0) as cluster,
                 trio.open_nursery() as nursery,
             ):
-                await self._announce(cluster, nursery)
+                await self._announce(cluster, listener, nursery)
                 nursery.start_soon(self._obey, signals, cluster, nursery)
                 if plan.join:
                     nursery.start_soon(self._join, cluster)
@@ -80,12 +90,14 @@ class _Agent:
                 nursery.cancel_scope.cancel()
         return self._code
 
-    async def _announce(self, cluster: Cluster, nursery: trio.Nursery) -> None:
+    async def _announce(
+        self, cluster: Cluster, listener: socket.socket | None, nursery: trio.Nursery
+    ) -> None:
         """Starts the HTTP API, prints a line for each endpoint that is ready, and lets the log follow."""
         ready = {"name": cluster.config.name, "gossip": _text(cluster.endpoint)}
         click.echo(f"gossip ready on {ready['gossip']}", err=True)
-        if self._plan.serves_http:
-            serving = partial(serve, cluster, self._plan.api, on_leave=self._stopped.set)
+        if listener is not None:
+            serving = partial(serve, cluster, self._plan.api, on_leave=self._stopped.set, listener=listener)
             ready["http"] = f"http://{_text(await nursery.start(serving))}"
             click.echo(f"http ready on {ready['http']}", err=True)
         if globals_of(self._ctx).json:

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from agent_api import AgentSettings
-from swim.cli.agent_options import Settings
+from swim.cli.agent_options import OPTIONS, Settings
 from swim.cli.keys import decode_key, read_keys
 from swim.config import Config, default_name, split_host_port
 from swim.errors import ConfigError
 from swim.serf.tags import encode_tags
 from swim.version import __version__
 
-__all__ = ["AgentPlan", "plan_of"]
+__all__ = ["AgentPlan", "plan_of", "with_origin"]
 
 _GOSSIP_PORT = 4648
 _HTTP_PORT = 4646
@@ -53,14 +53,21 @@ def plan_of(settings: Settings) -> AgentPlan:
     Raises:
         ConfigError: naming the flag, variable or key of the file whose value is wrong.
     """
-    values = settings.values
     try:
-        return _plan(values, settings.gossip)
+        return _plan(settings.values, settings.gossip)
     except ConfigError as error:
-        name = _OPTION_OF_FIELD.get(error.field, error.field)
-        if name == "encrypt" and "key_file" in values:
-            name = "key_file"
-        raise ConfigError(settings.origins.get(name, name), error.reason) from None
+        raise with_origin(error, settings) from None
+
+
+def with_origin(error: ConfigError, settings: Settings) -> ConfigError:
+    """The error with the flag, variable or key of the file in place of the field; a default's is its flag."""
+    name = _OPTION_OF_FIELD.get(error.field, error.field)
+    if name == "encrypt" and "key_file" in settings.values:
+        name = "key_file"
+    if name not in settings.values and error.field in settings.gossip:
+        return ConfigError(f"gossip.{error.field}", error.reason)
+    flags = {option.name: option.flag for option in OPTIONS}
+    return ConfigError(settings.origins.get(name) or flags.get(name, name), error.reason)
 
 
 def _plan(values: Mapping[str, Any], gossip: Mapping[str, Any]) -> AgentPlan:
@@ -138,10 +145,10 @@ def _keys(values: Mapping[str, Any]) -> tuple[bytes, ...]:
             return (decode_key(values["encrypt"]),)
         if "key_file" in values:
             return read_keys(Path(values["key_file"]).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError("key_file", f"{values['key_file']}: {error.strerror}") from None
-    except ValueError as error:
-        raise ConfigError("encrypt", str(error)) from None
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        where = f"{values['key_file']}: " if "key_file" in values else ""
+        raise ConfigError("encrypt", f"{where}{reason}") from None
     return ()
 
 

@@ -77,6 +77,16 @@ def test_a_bad_key_is_not_repeated(swim: InProcess, tmp_path: Path) -> None:
         assert secret not in out + err
 
 
+@pytest.mark.parametrize("content", [b"\xff\xfe\x00", b'["a"', b"c2hvcnQ="])
+def test_a_bad_key_file_is_named(swim: InProcess, tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "gossip.key"
+    file.write_bytes(content)
+    code, _, err = swim("agent", "--key-file", str(file))
+    assert code == 2
+    assert err.startswith(f"swim: --key-file: {file}: ")
+    assert err.count("\n") == 1
+
+
 def test_every_bad_value_of_a_file_is_named(swim: InProcess, tmp_path: Path) -> None:
     file = tmp_path / "agent.toml"
     file.write_text(
