@@ -207,10 +207,11 @@ class JoinResult:
 
 
 class ForceLeaveOutcome(StrEnum):
-    """Which case of a force-leave applied."""
+    """Which case of a force-leave applied; ``leaving`` is a live member that has not answered yet."""
 
     LEFT = "left"
     ALREADY_LEFT = "already-left"
     REFUTED = "refuted"
+    LEAVING = "leaving"
     PRUNED = "pruned"
     UNKNOWN = "unknown"

@@ -82,6 +82,8 @@ def force_leave(ctx: click.Context, name: str, prune: bool) -> None:
     emit(wanted, {"node": name, "outcome": outcome}, text=f"{name}: {outcome}", rows=[(name, outcome)])
     if outcome == "unknown":
         fail(ExitCode.NOT_FOUND, f"no member is called {name!r}")
+    if outcome == "leaving":
+        fail(ExitCode.TIMED_OUT, f"{name!r} has not answered yet; a living member will refute it")
     if outcome == "refuted":
         fail(ExitCode.REFUSED, f"{name!r} is alive and refuted it; make it leave with 'swim leave' there")
 

@@ -19,7 +19,7 @@ from swim.config import Config
 from swim.core.output import Endpoint
 from swim.core.rng import Rng
 from swim.errors import LocalError
-from swim.events import ForceLeaveOutcome, JoinOutcome, JoinResult, Member, Transition
+from swim.events import ForceLeaveOutcome, JoinOutcome, JoinResult, Member, MemberStatus, Transition
 from swim.metrics import Metrics
 from swim.net.faults import FaultyTransport, LinkFaults
 from swim.net.files import SnapshotFile
@@ -186,7 +186,11 @@ class Cluster:
         await _finished([ticket], timeout)
         if not ticket.is_done:
             raise TimeoutError(f"force-leave of {name}: no outcome within {timeout:g} s")
-        return cast(ForceLeaveOutcome, await ticket.outcome())
+        outcome = cast(ForceLeaveOutcome, await ticket.outcome())
+        member = self.member(name)
+        if outcome is ForceLeaveOutcome.REFUTED and member and member.status is MemberStatus.LEAVING:
+            return ForceLeaveOutcome.LEAVING
+        return outcome
 
     async def set_tags(self, tags: Mapping[str, str]) -> None:
         """Replaces this node's tags and waits until the change has spread (at most ``broadcast_timeout``).

@@ -125,6 +125,7 @@ def test_join_that_reaches_nobody_fails(swim: InProcess, agent: FakeAgent, why: 
         ((200, {"node": "x", "outcome": "already-left"}), "already-left", 0),
         ((200, {"node": "x", "outcome": "pruned"}), "pruned", 0),
         ((200, {"node": "x", "outcome": "refuted"}), "refuted", 6),
+        ((200, {"node": "x", "outcome": "leaving"}), "leaving", 5),
         ((404, "no member named 'x'"), "unknown", 3),
     ],
 )

@@ -166,6 +166,18 @@ async def test_force_leave_tells_which_case_applied(pool: Pool, autojump_clock: 
     await until(lambda: "n3" not in statuses(one) and "n3" not in statuses(two))
 
 
+async def test_force_leave_of_a_living_member_is_refuted_once_it_answers(
+    pool: Pool, autojump_clock: MockClock
+) -> None:
+    one, two = await pool.form(2)
+    assert await one.force_leave("n2") is ForceLeaveOutcome.REFUTED
+    pool.faults["n2"].pause()
+    assert await one.force_leave("n2") is ForceLeaveOutcome.LEAVING
+    assert statuses(one) == {"n1": "alive", "n2": "leaving"}
+    pool.faults["n2"].resume()
+    await until(lambda: statuses(one) == statuses(two) == {"n1": "alive", "n2": "alive"})
+
+
 async def test_tags_spread(pool: Pool, autojump_clock: MockClock) -> None:
     one, two, three = await pool.form(3, tags={"role": "old"})
     await one.set_tags({"role": "web"})
