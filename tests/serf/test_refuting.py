@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from swim.serf.messages import JoinIntent, LeaveIntent, decode_serf
@@ -103,6 +105,39 @@ def test_no_peer_shows_this_node_as_leaving_for_good_after_a_restart(lone: Lone,
         lone.pushed(misled.told())
     misled.merge(lone.state())
     assert misled.status == "alive"
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_real_peers_end_up_showing_this_node_as_alive_whatever_they_missed(lone: Lone, seed: int):
+    """Five that had it left under several stamps meet in random order; each intent reaches half of them."""
+    choices = random.Random(seed)
+    views = [SerfView("left", 5 + choices.randrange(4)) for _ in range(5)]
+
+    def meet(view: SerfView) -> None:
+        mine, theirs = lone.state(), view.told()
+        lone.pushed(theirs)
+        view.merge(mine)
+        for message in dict.fromkeys(map(decode_serf, lone.bodies(0.5))):
+            assert isinstance(message, JoinIntent)
+            for hearer in views:
+                if choices.random() < 0.5:
+                    hearer.join(message.ltime)
+
+    for _ in range(60):
+        one, other = choices.sample(views, 2)
+        if one.status == "left" and choices.random() < 0.35:
+            one.status = "alive"  # memberlist's alive claim arrives
+        if choices.random() < 0.3:
+            meet(one)
+        else:
+            before = one.told()
+            one.merge(other.told())
+            other.merge(before)
+    for view in views:
+        view.status = "alive" if view.status == "left" else view.status
+    for view in views * 6:
+        meet(view)
+    assert {view.status for view in views} == {"alive"}
 
 
 def test_a_push_pull_with_the_own_stamp_is_no_news(lone: Lone):
