@@ -71,7 +71,7 @@ class Claims:
     # -- alive
 
     def alive(self, now: float, claim: Alive, source: Source) -> None:
-        """Applies an alive claim (memberlist 11.1)."""
+        """Applies an alive claim (memberlist's aliveNode)."""
         shared = self._shared
         if claim.port == 0 or shared.config.protocol_version < 2:
             claim = claim._replace(port=shared.bind_port)
@@ -196,7 +196,7 @@ class Claims:
     # -- suspect, dead, leave
 
     def suspect(self, now: float, claim: Suspect, source: Source) -> None:
-        """Applies a suspect claim, from a peer or from the own probe (memberlist 11.2, 14)."""
+        """Applies a suspect claim, from a peer or from the own probe (memberlist's suspectNode)."""
         shared = self._shared
         shared.metrics.count("memberlist.msg.suspect")
         record = shared.table.get(claim.node)
@@ -296,7 +296,7 @@ class Claims:
             self._gossip.send_exactly(source.endpoint, [encode(record.alive_claim())], record=sender)
 
     def _refute(self, now: float, accused: int, reason: Reason) -> None:
-        """Raises the own incarnation above an accusation (memberlist 11.4), never past its 32 bits."""
+        """Raises the own incarnation above an accusation (memberlist's refute), never past its 32 bits."""
         shared = self._shared
         local = shared.local
         incarnation = max(local.incarnation, accused) + 1

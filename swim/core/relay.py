@@ -24,7 +24,7 @@ class _Relayed(NamedTuple):
 
 
 class Relay:
-    """Answers pings and relays indirect ones (memberlist 13, "Relaying")."""
+    """Answers pings and relays indirect ones (memberlist's handlePing, handleIndirectPing)."""
 
     def __init__(self, shared: Shared, gossip: Gossip) -> None:
         self._shared = shared

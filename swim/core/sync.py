@@ -1,4 +1,4 @@
-"""Push/pull: the own state out, a peer's state merged (memberlist 16)."""
+"""Push/pull: the own state out, a peer's state merged (memberlist's pushPullNode and mergeState)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Query filters: whether a query is meant for this node (serf.md 9.3)."""
+"""Query filters: whether a query is meant for this node (Serf's shouldProcessQuery)."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ class BufferedIntent(NamedTuple):
 
 
 class IntentBuffer:
-    """At most ``size`` names, each for at most ``timeout`` seconds (serf.md 7.2)."""
+    """At most ``size`` names, each for at most ``timeout`` seconds (Serf's recentIntents)."""
 
     __slots__ = ("_intents", "_size", "_timeout")
 

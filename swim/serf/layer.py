@@ -16,9 +16,9 @@ from swim.core.member import Record, endpoint_of
 from swim.core.output import Endpoint
 from swim.errors import LocalError, RemoteError
 from swim.events import ForceLeaveOutcome, MemberStatus, Reason
+from swim.serf.conflict import Conflicts
 from swim.serf.lamport import LamportClock
 from swim.serf.messages import (
-    ConflictResponse,
     JoinIntent,
     LeaveIntent,
     Query,
@@ -30,7 +30,7 @@ from swim.serf.messages import (
     encode_serf,
 )
 from swim.serf.push_pull import PushPullState, RecentEvents, decode_state, encode_state
-from swim.serf.queries import Queries, is_vote_for
+from swim.serf.queries import Queries
 from swim.serf.recent import RecentRing
 from swim.serf.roster import Roster
 from swim.serf.status import StatusTable
@@ -67,6 +67,12 @@ class SerfLayer:
         self.event_clock = LamportClock()
         self._recent_events: RecentRing[tuple[str, bytes]] = RecentRing(self.event_clock)
         self.queries = Queries(engine, self.roster)
+        self._conflicts = Conflicts(
+            engine,
+            self.queries,
+            lambda now, body: self._queue(now, self.query_queue, body),
+            resolves=config.enable_name_conflict_resolution and self.speaks_serf,
+        )
         self.intent_queue = self._new_queue()
         self.event_queue = self._new_queue()
         self.query_queue = self._new_queue()
@@ -149,17 +155,8 @@ class SerfLayer:
         self._status.gone(now, record, reason)
 
     def member_conflict(self, now: float, record: Record, claim: Alive) -> None:
-        """Logs a name conflict; if the name is ours, asks everybody who owns it (serf.md 7.8)."""
-        other, known = (
-            f"{host}:{port}" for host, port in (endpoint_of(claim.addr, claim.port), record.endpoint)
-        )
-        if record is not self._engine.shared.local:
-            logger.warning("name conflict: %r is known at %s and claimed from %s", record.name, known, other)
-        elif self._config.enable_name_conflict_resolution and self.speaks_serf:
-            query = self.queries.ask_conflict(now, lambda at, answers: self._resolve(at, answers, other))
-            if query is not None:
-                logger.warning("name conflict: %r is claimed from %s, too; asking all", record.name, other)
-                self._queue(now, self.query_queue, encode_serf(query))
+        """See ``Delegate``."""
+        self._conflicts.noticed(now, record, claim)
 
     # -- the core's delegate: messages
 
@@ -224,7 +221,7 @@ class SerfLayer:
         )
 
     def merge_state(self, now: float, state: bytes, *, join: bool, peer: str) -> None:
-        """Takes in a peer's Serf state: clocks, who left, the other stamps, then events (serf.md 6)."""
+        """Takes in a peer's Serf state: clocks, who left, the other stamps, then events (Serf's MergeRemoteState)."""
         if not self.speaks_serf:
             return
         try:
@@ -367,19 +364,6 @@ class SerfLayer:
         intent = JoinIntent(self.clock.stamp(ahead=_JOIN_LEAP), self._config.name)
         self._status.join_intent(now, intent, Reason("local", self._config.name))
         self._queue_intent(now, intent, ticket=ticket)
-
-    def _resolve(self, now: float, answers: list[ConflictResponse], other: str) -> None:
-        """Counts the votes. Nobody answering, or siding with the other address, is no reason to stop."""
-        local = self._engine.shared.local
-        ours = sum(is_vote_for(answer, local.addr, local.port) for answer in answers)
-        theirs = sum(bool(answer.addr) for answer in answers) - ours
-        majority = len(answers) // 2 + 1
-        if ours >= majority or not theirs:
-            logger.warning("name conflict with %s: staying (%d of %d votes)", other, ours, len(answers))
-            return
-        text = f"name {local.name!r} belongs to {other}: {ours} of {len(answers)} votes for this node"
-        logger.error("name conflict lost, stopping: %s", text)
-        self._engine.shared.output.stop = text
 
     def _encode(self, tags: Mapping[str, str]) -> bytes | None:
         if not self.speaks_serf:

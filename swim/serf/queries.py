@@ -148,7 +148,7 @@ class Queries:
         self._respond(now, query, answer)
 
     def _respond(self, now: float, query: Query, response: QueryResponse) -> None:
-        """Sends an answer straight to who asked, and by as many relays as asked for (serf.md 9.4, 9.5)."""
+        """Sends an answer straight to who asked, and by as many relays as asked for."""
         if len(query.addr) not in (4, 16):
             raise RemoteError("msgpack", "query address")
         body = encode_serf(response)

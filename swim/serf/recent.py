@@ -16,7 +16,7 @@ K = TypeVar("K", bound=Hashable)
 
 
 class RecentRing(Generic[K]):
-    """512 slots by stamp, each with the keys seen under that stamp, at most 1024 (serf.md 5.1)."""
+    """512 slots by stamp, each with the keys seen under that stamp, at most 1024 (Serf's event buffer)."""
 
     __slots__ = ("_clock", "_size", "_slots")
 

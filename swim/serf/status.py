@@ -1,4 +1,4 @@
-"""How causes change a member's status: Serf's transition table (serf.md 7.1), with its cures.
+"""How causes change a member's status: Serf's transitions, with cures for its known ills.
 
 Differences from Serf: a memberlist leave (dead with accuser = node) counts as left even without an intent; a
 stale "left" about a member that answers is ignored; stamps of left members do not ratchet; a member stuck in
@@ -156,7 +156,7 @@ class StatusTable:
         return True
 
     def listed_left(self, now: float, name: str, ltime: int, reason: Reason) -> None:
-        """A peer's push/pull lists ``name`` as left, with its stamp (serf.md 6, cured as in 16)."""
+        """A peer's push/pull lists ``name`` as left, with its stamp (cured: Serf adds 1 each time)."""
         entry = self._roster.get(name)
         if entry is None:
             self._intents.offer(now, LeaveIntent(ltime, name))

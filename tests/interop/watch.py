@@ -43,8 +43,8 @@ class Watch:
     def only_failed(self, *names: str, serf_may_call: Collection[str] = ()) -> None:
         """No peer announced as failed anybody but these members since the last call.
 
-        Real Serf agents may also name those of ``serf_may_call``: a Serf agent that gets another's death in one
-        packet with its leave intent handles the two in either order.
+        Real Serf agents may also name those of ``serf_may_call``: one that gets another's death in one packet
+        with its leave intent handles the two in either order.
         """
         for peer in self.peers:
             failed = peer.failed()

@@ -64,7 +64,7 @@ def test_being_listed_as_left_by_a_former_life_is_no_news(lone: Lone):
 
 
 class SerfView:
-    """What a real Serf peer that has us alive in memberlist, or not yet, makes of intents (serf.md 7.1)."""
+    """What a real Serf peer that has us alive in memberlist, or not yet, makes of intents."""
 
     def __init__(self, status: str, ltime: int) -> None:
         self.status = status
