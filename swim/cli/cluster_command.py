@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import secrets
 import signal
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 import click
 import trio
@@ -101,8 +103,20 @@ def cluster(
         keys=(os.urandom(32),) if encrypt else (),
         seed=secrets.randbelow(2**32) if seed is None else seed,
     )
-    with unwrapped():
+    with unwrapped(), _without_warnings():
         return trio.run(_Session(plan, steps, seconds, wanted).run)
+
+
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    """The nodes are broken on purpose: what they would warn of is what the table and the lines show."""
+    logger = logging.getLogger("swim")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 class _Session:
@@ -201,7 +215,7 @@ class _Session:
 
             async def redraw() -> None:
                 while True:
-                    live.update(screen.picture(self._now()), refresh=True)
+                    live.update(screen.picture(self._now(), live.console), refresh=True)
                     await trio.sleep(_REFRESH_SECONDS)
 
             async with trio.open_nursery() as nursery:
@@ -210,7 +224,7 @@ class _Session:
                     screen.prompt, finished = edit(screen.prompt, key)
                     if finished:
                         await self._obey(finished, screen)
-                    live.update(screen.picture(self._now()), refresh=True)
+                    live.update(screen.picture(self._now(), live.console), refresh=True)
                 nursery.cancel_scope.cancel()
 
     async def _obey(self, text: str, screen: Screen) -> None:
@@ -241,12 +255,12 @@ class _Session:
             self._say(text)
 
     def _show_views(self) -> None:
-        if self._screen is None or self._quit.is_set():
+        if self._screen is None:
             header, rows = views(self._cluster.nodes)
             self._say(table(header, rows) if not self._wanted.plain else _tab_separated(rows))
 
     def _say(self, text: str) -> None:
-        if self._screen is not None and not self._quit.is_set():
+        if self._screen is not None:
             self._screen.message = text
         elif not self._wanted.json:
             click.echo(text)

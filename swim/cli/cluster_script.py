@@ -26,11 +26,11 @@ __all__ = [
 ]
 
 HELP = """\
-kill N        stop a node without a word      partition 1,2 3-5   cut the links between the groups
-pause N       freeze a node                   heal                undo partition and loss
-resume N      let it go on                    loss 20%            lose that share of all packets
-restart N     start it again, same ports      members             print every node's view
-leave N       leave gracefully                help, quit
+kill N       stop without a word       partition 1,2 3-5  cut the links
+pause N      freeze                    loss 20%           lose that many packets
+resume N     let it go on              heal               undo both
+restart N    start again, same ports   members            print every view
+leave N      leave gracefully          help, quit
 N is a node (node-3 or 3) or several (1,2 or 3-5)."""
 
 _NODE_VERBS = ("kill", "pause", "resume", "restart", "leave")

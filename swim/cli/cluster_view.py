@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 from typing import Any
 
-from rich.console import Group
+from rich import box
+from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
@@ -17,6 +18,9 @@ from swim.events import Event, EventsLost, Member, MemberEvent, MemberStatus
 __all__ = ["Screen", "document", "line", "views"]
 
 _RECENT = 8
+_WIDEST = 10_000
+_FRAME_LINES = 5
+"""Title, header, rule and prompt, and a line left free for what else the terminal shows."""
 _STYLES = {
     "alive": "green",
     "suspect": "yellow",
@@ -89,17 +93,49 @@ class Screen:
         """Adds one transition."""
         self._recent.append(text)
 
-    def picture(self, at: float) -> Group:
-        """Everything, as of now, ``at`` seconds after the start."""
+    def picture(self, at: float, console: Console) -> Group:
+        """Everything as of now, ``at`` seconds after the start, cut to the size of the terminal.
+
+        What does not fit in width becomes a count per status, what does not fit in height is left out: the
+        oldest transitions first, then members of whom everybody thinks well.
+        """
         header, rows = views(self._nodes)
-        table = Table(title=f"swim cluster, {at:.0f} s", title_justify="left")
-        for column in header:
-            table.add_column(column)
-        for row in rows:
-            table.add_row(*(Text(cell, style=_STYLES.get(cell, "")) for cell in row))
+        title = f"swim cluster, {at:.0f} s"
+        message = Text(self.message)
+        room = max(1, console.height - _FRAME_LINES - len(console.render_lines(message)))
+        shown = _most_troubled(rows, room)
+        table = _rich_table(title, header, shown)
+        unbounded = console.options.update(max_width=_WIDEST)
+        if console.measure(table, options=unbounded).maximum > console.width:
+            table = _rich_table(title, [*header[:2], "seen as"], [_counted(row) for row in shown])
+        recent = list(self._recent)[-(room - len(shown)) :] if room > len(shown) else []
         return Group(
             table,
-            *(Text(text, style="dim", no_wrap=True, overflow="ellipsis") for text in self._recent),
-            Text(self.message),
+            *(Text(text, style="dim", no_wrap=True, overflow="ellipsis") for text in recent),
+            message,
             Text(f"> {self.prompt}", style="bold"),
         )
+
+
+def _rich_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for column in header:
+        table.add_column(column, no_wrap=True)
+    for row in rows:
+        table.add_row(*(Text(cell, style=_STYLES.get(cell, "")) for cell in row))
+    return table
+
+
+def _most_troubled(rows: Sequence[list[str]], room: int) -> Sequence[list[str]]:
+    """All rows if there is room; else those with something wrong first, and how many more there are."""
+    if len(rows) <= room:
+        return rows
+    ranked = sorted(rows, key=lambda row: set(row[1:]) <= {"running", "alive", "-"})
+    return [*ranked[: room - 1], [f"{len(rows) - room + 1} more"]]
+
+
+def _counted(row: Sequence[str]) -> list[str]:
+    """The row with the views of all nodes as one cell: ``alive``, or ``9 failed, 2 suspect``."""
+    counts = Counter(cell for cell in row[2:] if cell != "-").most_common()
+    words = [counts[0][0]] if len(counts) == 1 else [f"{count} {status}" for status, count in counts]
+    return [*row[:2], ", ".join(words)]

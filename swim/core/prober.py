@@ -1,4 +1,4 @@
-"""Failure detection: one probe round at a time, round-robin over the members (memberlist's probe, probeNode)."""
+"""Failure detection: one probe round at a time, round-robin over the members (memberlist's probeNode)."""
 
 from __future__ import annotations
 

@@ -221,7 +221,7 @@ class SerfLayer:
         )
 
     def merge_state(self, now: float, state: bytes, *, join: bool, peer: str) -> None:
-        """Takes in a peer's Serf state: clocks, who left, the other stamps, then events (Serf's MergeRemoteState)."""
+        """Takes in a peer's state: clocks, who left, other stamps, then events (Serf's MergeRemoteState)."""
         if not self.speaks_serf:
             return
         try:
