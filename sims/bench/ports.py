@@ -8,16 +8,18 @@ import socket
 __all__ = ["free_port"]
 
 _BELOW_EPHEMERAL = range(12_000, 32_000)
+_untried = iter(random.sample(_BELOW_EPHEMERAL, len(_BELOW_EPHEMERAL)))
 
 
 def free_port() -> int:
     """A port free on 127.0.0.1 for TCP and UDP, outside the range from which Linux takes source ports.
 
+    No port is returned twice: whoever got it may not have bound it yet.
+
     Raises:
-        OSError: if 200 attempts at random found none.
+        OSError: if there is none left.
     """
-    for _ in range(200):
-        port = random.choice(_BELOW_EPHEMERAL)
+    for port in _untried:
         try:
             with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
                 tcp.bind(("127.0.0.1", port))
