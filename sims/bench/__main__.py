@@ -26,7 +26,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: arguments without the program's name; None takes the process's own.
     """
     options = _parser().parse_args(argv)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _stop)
     engines = [engine for engine in ENGINES.values() if engine.name in ("swim", options.against)]
     sizes = Options(
         nodes=options.nodes,
@@ -44,6 +45,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     summary = document(options.scenario, results)
     print(json.dumps(summary, indent=2) if options.json else table(options.scenario, results))
     return 1 if any(measure["met"] is False for measure in summary["measures"].values()) else 0
+
+
+def _stop(number: int, _frame: object) -> None:
+    """Ends the run once; a second signal must not interrupt the clean-up of a hundred processes."""
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, signal.SIG_IGN)
+    if number == signal.SIGINT:
+        raise KeyboardInterrupt
+    sys.exit(128 + number)
 
 
 def _parser() -> argparse.ArgumentParser:
