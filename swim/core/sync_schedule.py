@@ -25,8 +25,8 @@ class SyncSchedule:
     """Decides when; ``exchange`` does it, with one random live member.
 
     A mass join leaves somebody uninformed now and then, since early senders count a small cluster and the
-    last joiners are told by few. So when the table grew by an eighth or more, push/pulls follow once it has
-    been quiet for a moment, at doubling distances; one that teaches something starts the series again.
+    last joiners are told by few. So when the table grew by an eighth or more, push/pulls follow, at
+    doubling distances, until several in a row have taught nothing.
     """
 
     def __init__(self, shared: Shared, exchange: Callable[[float], None]) -> None:
@@ -36,6 +36,7 @@ class SyncSchedule:
         self._settle: float | None = None
         self._growth = 0
         self._rounds_left = 0
+        self._distance = 0.0
         shared.timers.register("push-pull", self._periodic, lambda deadline: deadline == self._armed)
         shared.timers.register("settle", self._settled, lambda deadline: deadline == self._settle)
 
@@ -60,9 +61,9 @@ class SyncSchedule:
             self._arm_settle(now)
 
     def _arm_settle(self, now: float) -> None:
-        rounds_done = _SETTLE_ROUNDS - self._rounds_left if self._rounds_left else 0
-        quiet = self._shared.rng.uniform(2, 4) * max(self._shared.config.gossip_interval, 0.05)
-        self._settle = now + quiet * 2**rounds_done
+        if not self._distance:
+            self._distance = self._shared.rng.uniform(2, 4) * max(self._shared.config.gossip_interval, 0.05)
+        self._settle = now + self._distance
         self._shared.timers.at(self._settle, "settle", self._settle)
 
     def _settled(self, now: float, _deadline: float) -> None:
@@ -70,11 +71,12 @@ class SyncSchedule:
         self._growth = 0
         if not self._rounds_left or not self._shared.has_peers:
             self._rounds_left = 0
+            self._distance = 0.0
             return
         self._rounds_left -= 1
+        self._distance = min(2 * self._distance, self._shared.config.push_pull_interval)
         self._exchange(now)
-        if self._rounds_left:
-            self._arm_settle(now)
+        self._arm_settle(now)
 
     def _periodic(self, now: float, _deadline: float) -> None:
         self._armed = None
