@@ -12,6 +12,7 @@ __all__ = ["SyncSchedule", "push_pull_scale"]
 _SCALE_FROM = 32
 _BURST_SHARE = 8
 _SETTLE_ROUNDS = 4
+_DOUBLINGS_MAX = 8
 
 
 def push_pull_scale(interval: float, n: int) -> float:
@@ -36,7 +37,7 @@ class SyncSchedule:
         self._settle: float | None = None
         self._growth = 0
         self._rounds_left = 0
-        self._distance = 0.0
+        self._rounds_done = 0
         shared.timers.register("push-pull", self._periodic, lambda deadline: deadline == self._armed)
         shared.timers.register("settle", self._settled, lambda deadline: deadline == self._settle)
 
@@ -61,20 +62,21 @@ class SyncSchedule:
             self._arm_settle(now)
 
     def _arm_settle(self, now: float) -> None:
-        if not self._distance:
-            self._distance = self._shared.rng.uniform(2, 4) * max(self._shared.config.gossip_interval, 0.05)
-        self._settle = now + self._distance
+        config = self._shared.config
+        quiet = self._shared.rng.uniform(2, 4) * max(config.gossip_interval, 0.05)
+        # The first two come quickly; more of them must not feed a burst that a slow machine drags out.
+        distance = quiet * 2 ** max(0, self._rounds_done - 1)
+        self._settle = now + min(distance, config.push_pull_interval)
         self._shared.timers.at(self._settle, "settle", self._settle)
 
     def _settled(self, now: float, _deadline: float) -> None:
         self._settle = None
         self._growth = 0
         if not self._rounds_left or not self._shared.has_peers:
-            self._rounds_left = 0
-            self._distance = 0.0
+            self._rounds_left = self._rounds_done = 0
             return
         self._rounds_left -= 1
-        self._distance = min(2 * self._distance, self._shared.config.push_pull_interval)
+        self._rounds_done = min(self._rounds_done + 1, _DOUBLINGS_MAX)
         self._exchange(now)
         self._arm_settle(now)
 

@@ -21,7 +21,7 @@ from swim.wire.messages import Alive, Ping
 
 __all__ = ["Verifier"]
 
-_WINDOW = 16
+_WINDOW = 8
 _HELD_MAX = 4096
 
 
