@@ -161,3 +161,14 @@ def test_a_question_about_nobody_is_answered_with_nil(lone: Lone):
 
 def test_a_node_asked_about_its_own_name_stays_silent(lone: Lone):
     assert answer_about(lone, b"me") is None
+
+
+def test_a_conflict_about_another_name_is_told_once_in_ten_seconds(
+    lone: Lone, caplog: pytest.LogCaptureFixture
+):
+    for _ in range(5):
+        lone.hear(impostor("x", 9))
+    assert caplog.text.count("name conflict: 'x'") == 1
+    lone.advance(11.0)
+    lone.hear(impostor("x", 9))
+    assert caplog.text.count("name conflict: 'x'") == 2

@@ -1,0 +1,43 @@
+"""What is said straight to whom it concerns, and what is not said because it no longer holds."""
+
+from __future__ import annotations
+
+import pytest
+
+from swim.core.member import State
+from swim.wire.codec import decode
+from swim.wire.messages import Ack, Alive, Dead, Message, Ping, Suspect
+from tests.core.solo import PORT, VSN, Solo, key_of
+
+HOME = ("127.0.0.2", PORT)
+
+
+@pytest.mark.parametrize(
+    ("state", "told"),
+    [
+        (State.ALIVE, []),
+        (State.SUSPECT, [Suspect(1, "node-b", "node-a")]),
+        (State.DEAD, [Dead(1, "node-b", "node-a")]),
+        (State.LEFT, []),
+    ],
+)
+def test_a_member_that_pings_learns_from_the_ack_what_is_held_against_it(
+    state: State, told: list[Message]
+) -> None:
+    solo = Solo(probe_interval=0, push_pull_interval=0)
+    solo.meet("node-b", state=state)
+    solo.forget_outputs()
+    solo.hear(Ping(7, "node-a", key_of(HOME[0]), PORT, "node-b"), source=HOME)
+    assert solo.sent() == [(HOME, [Ack(7), *told])]
+
+
+def test_an_ack_does_not_put_an_old_alive_claim_in_place_of_a_suspicion() -> None:
+    solo = Solo(probe_interval=0, push_pull_interval=0)
+    solo.meet("node-c")
+    solo.forget_outputs()
+    stranger = Alive(1, "node-b", key_of(HOME[0]), PORT, None, VSN)
+    solo.hear(stranger, source=("127.0.1.0", PORT))
+    [ping] = [part for _, parts in solo.sent() for part in parts if isinstance(part, Ping)]
+    solo.hear(Suspect(1, "node-b", "node-c"), source=("127.0.1.0", PORT))
+    solo.hear(Ack(ping.seq_no), source=HOME)
+    assert [decode(message) for message in solo.queued] == [Suspect(1, "node-b", "node-c")]
