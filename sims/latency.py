@@ -1,0 +1,75 @@
+"""How long a packet travels: distributions as values, drawn from a run's random bits.
+
+Every draw is rounded to a whole microsecond, so that a last-digit difference between two platforms'
+logarithms cannot make two runs part.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Protocol
+
+from swim.core.rng import Rng
+
+__all__ = ["Constant", "Empirical", "Exponential", "Latency", "Uniform"]
+
+
+class Latency(Protocol):
+    """A distribution of seconds."""
+
+    def draw(self, rng: Rng) -> float:
+        """One sample, in seconds, at least 0."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """Always the same; packets of one link keep their order."""
+
+    seconds: float = 0.001
+
+    def draw(self, rng: Rng) -> float:
+        """One sample, in seconds."""
+        return self.seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Uniform:
+    """Anything between ``low`` and ``high`` seconds."""
+
+    low: float
+    high: float
+
+    def draw(self, rng: Rng) -> float:
+        """One sample, in seconds."""
+        return round(rng.uniform(self.low, self.high), 6)
+
+
+@dataclass(frozen=True, slots=True)
+class Exponential:
+    """``floor`` seconds plus an exponential with that ``mean``, seconds."""
+
+    mean: float = 0.0005
+    floor: float = 0.0
+
+    def draw(self, rng: Rng) -> float:
+        """One sample, in seconds."""
+        return round(self.floor - self.mean * math.log(1.0 - rng.uniform(0.0, 1.0)), 6)
+
+
+@dataclass(frozen=True, slots=True)
+class Empirical:
+    """Measured quantiles, evenly spaced from the least to the greatest, joined by straight lines.
+
+    ``Empirical((0.001, 0.002, 0.2))`` is half the time 1 to 2 ms and half the time 2 to 200 ms.
+    """
+
+    quantiles: tuple[float, ...]
+
+    def draw(self, rng: Rng) -> float:
+        """One sample, in seconds."""
+        place = rng.uniform(0.0, len(self.quantiles) - 1)
+        index = int(place)
+        low, high = self.quantiles[index], self.quantiles[min(index + 1, len(self.quantiles) - 1)]
+        return round(low + (high - low) * (place - index), 6)
