@@ -100,16 +100,16 @@ class Claims:
     def update_self(self, now: float, meta: bytes | None, *, ticket: int | None = None) -> None:
         """Publishes new metadata under the next incarnation (memberlist UpdateNode)."""
         local = self._shared.local
-        local.raise_incarnation()
-        local.meta = meta
+        claim = local.alive_claim()._replace(incarnation=local.next_incarnation, meta=meta)
+        local = self._shared.table.put(local.under(claim))
         self._shared.delegate.member_refreshed(now, local, Reason("local", detail="metadata update"))
         self.announce_self(now, ticket=ticket)
 
     def _stranger(self, now: float, claim: Alive, source: Source) -> None:
         shared = self._shared
-        record = Record(claim, State.ALIVE, now)
         if claim.incarnation == 0:
             return
+        record = Record(claim, State.ALIVE, now, verified=self._is_witnessed(source, claim))
         if not shared.allows(record.endpoint[0]):
             shared.metrics.dropped("cidr")
             return
@@ -117,7 +117,7 @@ class Claims:
             shared.metrics.dropped("member-limit")
             return
         stone = shared.table.tombstone(claim.node, now)
-        if stone is not None and not self._is_witnessed(source, record):
+        if stone is not None and not record.verified:
             verdict = decide(Claim.ALIVE, claim.incarnation, Stored.TOMBSTONE, stone.incarnation)
             if verdict is Verdict.VERIFY:
                 self._verifier.hold(now, claim, source.name, is_entombed=True)
@@ -150,27 +150,22 @@ class Claims:
     def _revive(self, now: float, record: Record, claim: Alive, source: Source) -> None:
         """Adopts a winning alive claim about a known member."""
         shared = self._shared
-        was_live = record.is_live
-        before = record.endpoint
         self.suspicions.pop(record.name, None)
-        record.adopt(claim)
-        if record.endpoint != before:
-            shared.table.moved(record, before)
-        if record.state is not State.ALIVE:
-            shared.table.set_state(record, State.ALIVE, now)
+        since = record.changed_at if record.state is State.ALIVE else now
         reason = Reason(source.cause, source.name, source.detail)
-        if was_live:
+        if record.is_live:
+            record = shared.table.put(Record(claim, State.ALIVE, since, verified=record.verified))
             shared.delegate.member_refreshed(now, record, reason)
             self._queue(now, record.name, encode(claim), Priority.ALIVE, origin=source.name)
             return
-        record.verified = False
+        witnessed = self._is_witnessed(source, claim)
+        record = shared.table.put(Record(claim, State.ALIVE, since, verified=witnessed))
         self._grow(now)
         shared.delegate.member_joined(now, record, reason)
         self._pass_on(now, record, claim, source)
 
     def _pass_on(self, now: float, record: Record, claim: Alive, source: Source) -> None:
         """Spreads the news of a joined member, at once or after it acked a ping of ours."""
-        record.verified = record.verified or self._is_witnessed(source, record)
         if record.verified or not self._shared.config.verify_second_hand:
             self._queue(now, record.name, encode(claim), Priority.ALIVE, origin=source.name)
         else:
@@ -182,8 +177,8 @@ class Claims:
             self._gossip.poke(now)
 
     @staticmethod
-    def _is_witnessed(source: Source, record: Record) -> bool:
-        return source.is_first_hand or source.endpoint == record.endpoint
+    def _is_witnessed(source: Source, claim: Alive) -> bool:
+        return source.is_first_hand or source.endpoint == endpoint_of(claim.addr, claim.port)
 
     def _alive_self(self, now: float, claim: Alive) -> None:
         local = self._shared.local
@@ -207,8 +202,7 @@ class Claims:
             return
         verdict = decide(Claim.SUSPECT, claim.incarnation, _STORED[record.state], record.incarnation)
         if verdict is Verdict.SUSPECT:
-            record.incarnation = claim.incarnation
-            shared.table.set_state(record, State.SUSPECT, now)
+            record = shared.table.put(record.turned(State.SUSPECT, now, claim.incarnation))
             suspicion = self._suspicion(now, claim)
             self.suspicions[record.name] = suspicion
             shared.timers.at(suspicion.deadline, "suspicion", (record.name, suspicion, suspicion.deadline))
@@ -245,7 +239,7 @@ class Claims:
         """Declares the local node to have left and queues the claim (memberlist Leave)."""
         local = self._shared.local
         self._shared.status = "left"
-        self._shared.table.set_state(local, State.LEFT, now)
+        local = self._shared.table.put(local.turned(State.LEFT, now, local.incarnation))
         claim = Dead(local.incarnation, local.name, local.name)
         self._queue(now, local.name, encode(claim), Priority.URGENT, ticket=ticket)
         self._shared.delegate.member_gone(now, local, Reason("local", local.name, "leave"))
@@ -254,7 +248,7 @@ class Claims:
         """Removes a dead or left member at once, leaving a tombstone."""
         record = self._shared.table.get(name)
         if record is not None and not record.is_live and record is not self._shared.local:
-            self._reap(now, (record, record.changed_at))
+            self._reap(now, (name, record.changed_at))
 
     def hold(self, now: float, gap: float) -> None:
         """This node slept for ``gap`` seconds: no suspicion expires on account of that."""
@@ -267,11 +261,10 @@ class Claims:
         shared = self._shared
         self.suspicions.pop(record.name, None)
         self._verifier.forget(record.name)
-        record.incarnation = claim.incarnation
         state = State.LEFT if verdict is Verdict.LEFT else State.DEAD
-        shared.table.set_state(record, state, now)
+        record = shared.table.put(record.turned(state, now, claim.incarnation))
         self._queue(now, record.name, encode(claim), Priority.DEAD, origin=source.name)
-        shared.timers.at(now + shared.config.gossip_to_the_dead_time, "reap", (record, record.changed_at))
+        shared.timers.at(now + shared.config.gossip_to_the_dead_time, "reap", (record.name, now))
         shared.delegate.member_gone(now, record, Reason(source.cause, claim.accuser, source.detail))
 
     def _accused(self, now: float, kind: Claim, claim: Suspect | Dead, source: Source) -> None:
@@ -281,7 +274,8 @@ class Claims:
         if verdict is Verdict.REFUTE:
             self._refute(now, claim.incarnation, Reason(source.cause, claim.accuser, f"called {kind.value}"))
         elif verdict is Verdict.LEFT:
-            shared.local.incarnation = claim.incarnation
+            local = shared.local
+            shared.table.put(local.under(local.alive_claim()._replace(incarnation=claim.incarnation)))
             self.leave_self(now)
         else:
             self._correct(shared.local, claim, source)
@@ -304,7 +298,7 @@ class Claims:
             shared.metrics.dropped("incarnation-wrap")
             logger.warning("accused at incarnation %d by %s: cannot refute", accused, reason.accuser or "?")
             return
-        local.incarnation = incarnation
+        local = shared.table.put(local.under(local.alive_claim()._replace(incarnation=incarnation)))
         shared.awareness.apply(1)
         shared.metrics.count("swim.refutations")
         self.announce_self(now)
@@ -344,14 +338,16 @@ class Claims:
         )
         self.dead(now, Dead(record.incarnation, name, self._shared.local.name), source)
 
-    def _is_reapable(self, token: tuple[Record, float]) -> bool:
-        record, changed_at = token
-        return self._shared.table.get(record.name) is record and record.changed_at == changed_at
+    def _is_reapable(self, token: tuple[str, float]) -> bool:
+        name, changed_at = token
+        record = self._shared.table.get(name)
+        return record is not None and record.changed_at == changed_at and not record.is_live
 
-    def _reap(self, now: float, token: tuple[Record, float]) -> None:
-        record, _ = token
-        if not record.is_live:
-            self._shared.queue.discard(record.name)
+    def _reap(self, now: float, token: tuple[str, float]) -> None:
+        name, _ = token
+        record = self._shared.table.get(name)
+        if record is not None and not record.is_live:
+            self._shared.queue.discard(name)
             self._shared.table.bury(record, now + self._tombstone_seconds())
             self._shared.resized(now)
 

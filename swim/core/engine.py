@@ -25,6 +25,7 @@ from swim.core.shared import Shared, logger
 from swim.core.streams import Departing, Fallback, Joining, Periodic, Purpose, Reconnecting, Streams
 from swim.core.sync import Sync
 from swim.core.sync_schedule import SyncSchedule
+from swim.core.table import NO_BASE, TableBase
 from swim.core.verifier import Verifier
 from swim.errors import LocalError, RemoteError
 from swim.events import ForceLeaveOutcome
@@ -65,6 +66,7 @@ class Engine:
         keyring: Keyring,
         nonce: Callable[[], bytes],
         incarnation: int = 1,
+        base: TableBase = NO_BASE,
     ) -> None:
         host, port = advertise
         delegate = (_DELEGATE_MIN, _DELEGATE_MAX) if config.delegate_version else (0, 0)
@@ -72,10 +74,16 @@ class Engine:
             (_PROTOCOL_MIN, _PROTOCOL_MAX, config.protocol_version, *delegate, config.delegate_version)
         )
         incarnation = min(incarnation, INCARNATION_MAX)
-        local = Record(Alive(incarnation, config.name, pack_address(host), port, None, vsn), State.ALIVE, 0.0)
-        local.verified = True
+        claim = Alive(incarnation, config.name, pack_address(host), port, None, vsn)
         shared = Shared(
-            config, local=local, bind_port=bind_port, rng=rng, metrics=metrics, keyring=keyring, nonce=nonce
+            config,
+            local=Record(claim, State.ALIVE, 0.0, verified=True),
+            bind_port=bind_port,
+            rng=rng,
+            metrics=metrics,
+            keyring=keyring,
+            nonce=nonce,
+            base=base,
         )
         self.shared = shared
         self.gossip = Gossip(shared)
@@ -101,12 +109,15 @@ class Engine:
 
     def start(self, now: float, delegate: Delegate) -> None:
         """Makes the local member alive and arms what is periodic."""
-        shared = self.shared
+        shared, table = self.shared, self.shared.table
         shared.delegate = delegate
         shared.status = "running"
-        shared.local.meta = delegate.meta()
-        shared.local.changed_at = now
-        shared.table.add(shared.local)
+        claim = table.local.alive_claim()._replace(meta=delegate.meta())
+        local = Record(claim, State.ALIVE, now, verified=True)
+        if table.get(local.name) is None:
+            table.add(local)
+        else:
+            table.put(local)
         shared.resized(now)
         self.rejoining.arm(now)
 
@@ -116,8 +127,8 @@ class Engine:
         if shared.status != "left" or self._departure.is_under_way:
             raise LocalError("rejoin is possible only after the leave has finished")
         shared.status = "running"
-        shared.local.raise_incarnation()
-        shared.table.set_state(shared.local, State.ALIVE, now)
+        local = shared.local
+        shared.table.put(local.turned(State.ALIVE, now, local.next_incarnation))
         self.claims.announce_self(now)
         self.rejoining.arm(now)
         self._after(now)
@@ -149,7 +160,7 @@ class Engine:
             self._verifier.evidence(now, sender)
         for message in messages:
             try:
-                self._handle(now, decode(message), source, sender)
+                self._handle(now, decode(message), source)
             except RemoteError as error:
                 shared.metrics.dropped(error.reason)
         self._after(now)
@@ -240,21 +251,21 @@ class Engine:
 
     # -- routing
 
-    def _handle(self, now: float, message: Message, source: Endpoint, sender: Record | None) -> None:
+    def _handle(self, now: float, message: Message, source: Endpoint) -> None:
         match message:
             case Ping():
-                self._relay.ping(now, message, source, sender)
+                self._relay.ping(now, message, source)
             case Ack():
                 handled = self._prober.ack(now, message, source) or self._relay.ack(now, message, source)
                 if not handled and not self._verifier.acked(now, message.seq_no, source):
                     # One that comes after its round: usual after a pause or on a slow link, and harmless.
                     self.shared.metrics.count("swim.late-acks")
             case Alive():
-                self.claims.alive(now, message, self._source(source, sender))
+                self.claims.alive(now, message, self._source(source))
             case Suspect():
-                self.claims.suspect(now, message, self._source(source, sender))
+                self.claims.suspect(now, message, self._source(source))
             case Dead():
-                self.claims.dead(now, message, self._source(source, sender))
+                self.claims.dead(now, message, self._source(source))
             case User():
                 self.shared.delegate.user_message(now, message.body, source)
             case IndirectPing():
@@ -264,9 +275,8 @@ class Engine:
             case PushPull() | ErrorReply():
                 raise RemoteError("unknown-type", "stream message in a packet")
 
-    @staticmethod
-    def _source(source: Endpoint, sender: Record | None) -> Source:
-        return Source("claim", source, sender.name if sender is not None else "")
+    def _source(self, source: Endpoint) -> Source:
+        return Source("claim", source, self.shared.endpoint_name(source))
 
     def _answer(self, now: float, message: Message, source: Endpoint) -> bytes | None:
         shared = self.shared

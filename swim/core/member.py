@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 from enum import IntEnum
+from functools import lru_cache
+from typing import Final
 
 from swim.core.output import Endpoint
 from swim.wire.messages import Alive, NodeRecord
@@ -26,12 +28,15 @@ class State(IntEnum):
 
 
 class Record:
-    """One member. ``addr`` keeps the bytes as received, for forwarding; ``endpoint`` is what we dial.
+    """One member, as of one moment: a value. A newer one replaces it in the table, so nodes may share it.
 
     Attributes:
+        addr: the bytes as received, for forwarding.
+        endpoint: what we dial.
         changed_at: when ``state`` last changed, seconds.
-        position: index in the table's probe order; the table owns it.
-        verified: first-hand evidence (an ack, a packet of its own) was seen since the record was made.
+        verified: first-hand evidence (an ack, a packet of its own) was seen since the member joined.
+        is_live: alive or suspect.
+        protocol_max: highest memberlist protocol the member understands (``pmax``).
     """
 
     __slots__ = (
@@ -39,45 +44,48 @@ class Record:
         "changed_at",
         "endpoint",
         "incarnation",
+        "is_live",
         "meta",
         "name",
         "port",
-        "position",
+        "protocol_max",
         "state",
         "verified",
         "vsn",
     )
 
-    def __init__(self, claim: Alive, state: State, changed_at: float) -> None:
-        self.name = claim.node
-        self.state = state
-        self.changed_at = changed_at
-        self.position = -1
-        self.verified = False
-        self.adopt(claim)
+    def __init__(self, claim: Alive, state: State, changed_at: float, *, verified: bool = False) -> None:
+        incarnation, name, addr, port, meta, vsn = claim
+        self.name: Final = name
+        self.incarnation: Final = incarnation
+        self.addr: Final = addr
+        self.port: Final = port
+        self.meta: Final = meta
+        self.vsn: Final = vsn
+        self.state: Final = state
+        self.changed_at: Final = changed_at
+        self.verified: Final = verified
+        self.endpoint: Final = endpoint_of(addr, port)
+        self.is_live: Final = state <= State.SUSPECT
+        self.protocol_max: Final = vsn[1]
 
-    def adopt(self, claim: Alive) -> None:
-        """Takes over what an alive claim says about the member."""
-        self.incarnation = claim.incarnation
-        self.addr = claim.addr
-        self.port = claim.port
-        self.meta = claim.meta
-        self.vsn = claim.vsn
-        self.endpoint = endpoint_of(claim.addr, claim.port)
+    def under(self, claim: Alive) -> Record:
+        """The same member, described by ``claim``."""
+        return Record(claim, self.state, self.changed_at, verified=self.verified)
 
-    def raise_incarnation(self) -> None:
-        """Moves on to the next incarnation, if there is one."""
-        self.incarnation = min(self.incarnation + 1, INCARNATION_MAX)
+    def witnessed(self) -> Record:
+        """The same member, seen first-hand."""
+        return Record(self.alive_claim(), self.state, self.changed_at, verified=True)
+
+    def turned(self, state: State, now: float, incarnation: int) -> Record:
+        """The same member, in another state since ``now``."""
+        claim = self.alive_claim()._replace(incarnation=incarnation)
+        return Record(claim, state, now, verified=self.verified)
 
     @property
-    def protocol_max(self) -> int:
-        """Highest memberlist protocol the member understands (``pmax``)."""
-        return self.vsn[1]
-
-    @property
-    def is_live(self) -> bool:
-        """Alive or suspect."""
-        return self.state <= State.SUSPECT
+    def next_incarnation(self) -> int:
+        """The incarnation after this one; the last one stays the last."""
+        return min(self.incarnation + 1, INCARNATION_MAX)
 
     def alive_claim(self) -> Alive:
         """The claim that says what this record says."""
@@ -90,6 +98,7 @@ class Record:
         )
 
 
+@lru_cache(maxsize=1 << 14)
 def endpoint_of(addr: bytes, port: int) -> Endpoint:
     """``(text, port)`` of 4 or 16 raw bytes; IPv4 in mapped form comes out as IPv4."""
     plain = addr[12:] if addr.startswith(_MAPPED_PREFIX) else addr

@@ -12,7 +12,7 @@ class ProbeRound:
     """The state of one round (memberlist probeNode).
 
     Attributes:
-        target: the probed member.
+        target: the probed member, as it was at the start.
         incarnation: the target's incarnation at the start; an accusation names this one.
         seq_no: of the ping and of everything asked for it.
         relays: endpoints asked to ping indirectly, and whether each can nack.

@@ -101,7 +101,7 @@ class Prober:
         self._armed = None
         self._planned = planned
         shared = self._shared
-        target = shared.table.next_target(shared.local)
+        target = shared.table.next_target()
         if target is None:
             return
         config = shared.config
@@ -127,7 +127,7 @@ class Prober:
         config, local = shared.config, shared.local
 
         def is_relay(record: Record) -> bool:
-            return record.state is State.ALIVE and record is not local and record is not target
+            return record.state is State.ALIVE and record is not local and record.name != target.name
 
         for relay in shared.table.pick(config.indirect_checks, is_relay):
             can_nack = relay.protocol_max >= _NACK_SINCE
@@ -147,8 +147,9 @@ class Prober:
         self._doubt.answered()
         if not current.send_error:
             shared.awareness.apply(-1)
-        if not current.target.verified:
-            self._verifier.evidence(now, current.target)
+        record = shared.table.get(current.target.name)
+        if record is not None and not record.verified:
+            self._verifier.evidence(now, record)
         self._schedule_after(now)
 
     def _end(self, now: float, _seq_no: int) -> None:
@@ -180,7 +181,7 @@ class Prober:
         self._schedule_after(now)
         name = current.target.name
         record = shared.table.get(name)
-        if record is not current.target or not record.is_live:
+        if record is None or not record.is_live:
             return
         config = shared.config
         pause = suspicion_timeout(config.suspicion_mult, shared.n, config.probe_interval) / 2

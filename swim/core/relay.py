@@ -33,13 +33,14 @@ class Relay:
         shared.timers.register("nack", self._nack, self._relayed.__contains__)
         shared.timers.register("relay-end", self._forget, self._relayed.__contains__)
 
-    def ping(self, now: float, ping: Ping, source: Endpoint, sender: Record | None) -> None:
+    def ping(self, now: float, ping: Ping, source: Endpoint) -> None:
         """Answers a ping for this node; one for another name is dropped."""
         shared = self._shared
         if ping.node and ping.node != shared.local.name:
             shared.metrics.dropped("ping-for-another")
             return
         reply_to = self._reply_endpoint(source, ping.source_addr, ping.source_port)
+        sender = shared.table.at(source)
         ack = encode(Ack(ping.seq_no))
         if shared.status == "left":
             # Whoever still probes a node that left has missed its leave.

@@ -14,7 +14,7 @@ from swim.core.delegate import Delegate
 from swim.core.member import Record
 from swim.core.output import Endpoint, Output
 from swim.core.rng import Rng
-from swim.core.table import Table
+from swim.core.table import Table, TableBase
 from swim.core.timers import Timers
 from swim.metrics import Metrics
 from swim.wire.keyring import Keyring
@@ -34,7 +34,6 @@ class Shared:
     """One node's common ground. The parts read and change it; nothing outside the core does.
 
     Attributes:
-        local: the node's own record, also in ``table``.
         bind_port: stands in for a port 0 in received messages.
         status: ``idle`` before the start, then ``running``, ``leaving``, ``left``.
         new_members_left: how many unknown members the packet at hand may still add.
@@ -51,6 +50,7 @@ class Shared:
         metrics: Metrics,
         keyring: Keyring,
         nonce: Callable[[], bytes],
+        base: TableBase,
     ) -> None:
         self.config = config
         self.rng = rng
@@ -59,11 +59,10 @@ class Shared:
         self.packets = PacketCodec(config, keyring, nonce)
         self.streams = StreamCodec(config, keyring, nonce)
         self.timers = Timers()
-        self.table = Table(rng, max_tombstones=config.max_tombstones)
+        self.table = Table(rng, local, max_tombstones=config.max_tombstones, base=base)
         self.queue = BroadcastQueue(config.retransmit_mult, max_depth=config.max_queue_depth)
         self.awareness = Awareness(config.awareness_max_multiplier)
         self.output = Output()
-        self.local = local
         self.bind_port = bind_port
         self.status: NodeStatus = "idle"
         self.new_members_left = config.max_new_members_per_packet
@@ -77,6 +76,11 @@ class Shared:
         )
 
     @property
+    def local(self) -> Record:
+        """The node's own record."""
+        return self.table.local
+
+    @property
     def n(self) -> int:
         """memberlist's node-count estimate: self, live and unreaped dead members."""
         return len(self.table)
@@ -84,7 +88,8 @@ class Shared:
     @property
     def has_peers(self) -> bool:
         """Whether any other member is alive or suspect."""
-        return self.table.live - self.local.is_live > 0
+        table = self.table
+        return table.live - table.local.is_live > 0
 
     def next_seq_no(self) -> int:
         """A fresh sequence number; the first one is random, so that acks cannot be guessed."""

@@ -1,15 +1,19 @@
-"""The member table: lookup by name and endpoint, probe order, random choice, tombstones."""
+"""The member table: lookup by name and endpoint, probe order, random choice, tombstones.
+
+Nothing here scans the members on the packet path or on a timer tick: the probe order is a permutation that is
+drawn as it is walked, and a reaped name stays in it until it is met.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Final, NamedTuple
 
-from swim.core.member import Record, State
+from swim.core.member import Record
 from swim.core.output import Endpoint
 from swim.core.rng import Rng
 
-__all__ = ["Table", "Tombstone"]
+__all__ = ["NO_BASE", "Table", "TableBase", "Tombstone"]
 
 
 class Tombstone(NamedTuple):
@@ -19,85 +23,138 @@ class Tombstone(NamedTuple):
     expires: float
 
 
+class TableBase:
+    """Records that many tables start from. None of them changes it: what they change they keep themselves."""
+
+    __slots__ = ("endpoints", "live", "names", "records")
+
+    def __init__(self, records: Sequence[Record]) -> None:
+        self.records: Final[Mapping[str, Record]] = {record.name: record for record in records}
+        self.endpoints: Final[Mapping[Endpoint, str]] = {record.endpoint: record.name for record in records}
+        self.names: Final[Sequence[str]] = sorted(self.records)
+        self.live: Final = sum(record.is_live for record in records)
+
+
+NO_BASE = TableBase(())
+"""What a table starts from by default."""
+
+_UNCHANGED = object()
+
+
 class Table:
-    """Every known member, self included. No operation scans it except the reshuffle once a cycle."""
+    """Every known member, self included.
+
+    Attributes:
+        local: the node's own record; listed once it was added.
+        live: members alive or suspect, self included.
+        changes: grows with every change of a record.
+    """
 
     __slots__ = (
+        "_base",
+        "_count",
         "_cursor",
         "_endpoints",
         "_max_tombstones",
+        "_names",
         "_order",
-        "_records",
+        "_own",
         "_rng",
+        "_stale",
         "_tombstones",
+        "changes",
         "live",
+        "local",
     )
 
-    def __init__(self, rng: Rng, *, max_tombstones: int) -> None:
+    def __init__(self, rng: Rng, local: Record, *, max_tombstones: int, base: TableBase = NO_BASE) -> None:
         self._rng = rng
-        self._records: dict[str, Record] = {}
+        self.local = local
+        self._base = base
+        self._own: dict[str, Record | None] = {}  # None: reaped, though the base has it
         self._endpoints: dict[Endpoint, str] = {}
-        self._order: list[Record] = []
+        self._count = len(base.names)
+        self._order: list[str] | None = None
         self._cursor = 0
+        self._stale: set[str] = set()
+        self._names: Sequence[str] | None = base.names
         self._tombstones: dict[str, Tombstone] = {}
         self._max_tombstones = max_tombstones
-        self.live = 0
-        """Members alive or suspect, self included."""
+        self.live = base.live
+        self.changes = 0
 
     def __len__(self) -> int:
         """memberlist's node-count estimate: everyone not reaped, dead and self included."""
-        return len(self._records)
+        return self._count
 
     def __iter__(self) -> Iterator[Record]:
-        """All records in probe order."""
-        return iter(self._order)
+        """All records, by name."""
+        if self._names is None:
+            listed = self._base.records.keys() | self._own.keys()
+            self._names = sorted(name for name in listed if self.get(name) is not None)
+        own, base = self._own, self._base.records
+        for name in self._names:
+            record = own.get(name)
+            yield record if record is not None else base[name]
 
     def get(self, name: str) -> Record | None:
         """The record of ``name``."""
-        return self._records.get(name)
+        record = self._own.get(name, _UNCHANGED)
+        return self._base.records.get(name) if record is _UNCHANGED else record  # type: ignore[return-value]
 
     def at(self, endpoint: Endpoint) -> Record | None:
         """The record last known at ``endpoint``."""
-        name = self._endpoints.get(endpoint)
-        return self._records.get(name) if name is not None else None
+        name = self._endpoints.get(endpoint) or self._base.endpoints.get(endpoint)
+        if name is None:
+            return None
+        record = self.get(name)
+        return record if record is not None and record.endpoint == endpoint else None
 
     def add(self, record: Record) -> None:
-        """Inserts a new record at a uniformly random place of the probe order."""
-        self._tombstones.pop(record.name, None)
-        self._records[record.name] = record
-        self._endpoints[record.endpoint] = record.name
-        order = self._order
-        place = self._rng.below(len(order) + 1)
-        order.append(record)
-        order[place], order[-1] = order[-1], order[place]
-        order[-1].position = len(order) - 1
-        order[place].position = place
+        """Lists a new member, at a uniformly random place of the probe order."""
+        name = record.name
+        self._tombstones.pop(name, None)
+        self._count += 1
+        self._names = None
         self.live += record.is_live
+        self._store(record)
+        order = self._cycle()
+        if name in self._stale:
+            self._stale.discard(name)  # where it was
+            return
+        order.append(name)
+        if self._rng.below(len(order)) < self._cursor:
+            order[self._cursor], order[-1] = name, order[self._cursor]
+            self._cursor += 1
 
-    def moved(self, record: Record, before: Endpoint) -> None:
-        """Notes that a record's endpoint changed."""
-        if self._endpoints.get(before) == record.name:
-            del self._endpoints[before]
-        self._endpoints[record.endpoint] = record.name
-
-    def set_state(self, record: Record, state: State, now: float) -> None:
-        """Changes a record's state and when it changed."""
-        self.live += (state <= State.SUSPECT) - record.is_live
-        record.state = state
-        record.changed_at = now
+    def put(self, record: Record) -> Record:
+        """Replaces a listed member's record; returns the new one."""
+        before = self.get(record.name)
+        assert before is not None
+        self.live += record.is_live - before.is_live
+        if before.endpoint != record.endpoint:
+            self._leave(before)
+        self._store(record)
+        return record
 
     def bury(self, record: Record, expires: float) -> None:
-        """Removes a record and remembers its incarnation until ``expires``."""
-        del self._records[record.name]
-        if self._endpoints.get(record.endpoint) == record.name:
-            del self._endpoints[record.endpoint]
-        self._take_out(record.position)
+        """Removes a member and remembers its incarnation until ``expires``."""
+        name = record.name
+        self._leave(record)
+        if name in self._base.records:
+            self._own[name] = None
+        else:
+            del self._own[name]
+        self._stale.add(name)
+        self._names = None
+        self._count -= 1
+        self.changes += 1
         self.live -= record.is_live
-        self._tombstones.pop(record.name, None)
+        self._tombstones.pop(name, None)
         if len(self._tombstones) >= self._max_tombstones > 0:
             del self._tombstones[next(iter(self._tombstones))]
         if self._max_tombstones:
-            self._tombstones[record.name] = Tombstone(record.incarnation, expires)
+            self._tombstones[name] = Tombstone(record.incarnation, expires)
 
     def tombstone(self, name: str, now: float) -> Tombstone | None:
         """The unexpired tombstone of ``name``."""
@@ -111,18 +168,26 @@ class Table:
         """Forgets a tombstone: the member proved to be alive."""
         self._tombstones.pop(name, None)
 
-    def next_target(self, skip: Record) -> Record | None:
-        """The next live member of the round-robin probe order, reshuffled at every wrap; never ``skip``."""
-        order = self._order
+    def next_target(self) -> Record | None:
+        """The next live member of the round-robin probe order, in a new random order every cycle; never self.
+
+        The order is drawn as it is walked (Fisher-Yates): whoever comes next is any of those still to come.
+        """
+        order, below = self._cycle(), self._rng.below
         for _ in range(2 * len(order)):  # a wrap in between may show some twice before others once
-            if self._cursor >= len(order):
-                self._rng.shuffle(order)
-                for position, record in enumerate(order):
-                    record.position = position
-                self._cursor = 0
-            record = order[self._cursor]
-            self._cursor += 1
-            if record.is_live and record is not skip:
+            cursor = self._cursor
+            if cursor >= len(order):
+                cursor = 0
+            place = cursor + below(len(order) - cursor)
+            name = order[place]
+            record = self.get(name)
+            if record is None:
+                self._cursor = cursor
+                self._drop(place)
+                continue
+            order[place], order[cursor] = order[cursor], name
+            self._cursor = cursor + 1
+            if record.is_live and record is not self.local:
                 return record
         return None
 
@@ -132,31 +197,50 @@ class Table:
         By rejection, at most 3n draws; in a small table by a shuffled scan, so that nobody is missed
         (memberlist since 0.6.0).
         """
-        order, rng = self._order, self._rng
+        order, rng = self._cycle(), self._rng
         chosen: list[Record] = []
-        if len(order) < 3 * count:
-            candidates = [record for record in order if eligible(record)]
+        if self._count < 3 * count:
+            candidates = [record for record in self if eligible(record)]
             rng.shuffle(candidates)
             return candidates[:count]
         for _ in range(3 * len(order)):
             if len(chosen) == count:
                 break
-            record = order[rng.below(len(order))]
-            if eligible(record) and record not in chosen:
+            place = rng.below(len(order))
+            record = self.get(order[place])
+            if record is None:
+                self._drop(place)
+            elif eligible(record) and record not in chosen:
                 chosen.append(record)
         return chosen
 
-    def _take_out(self, position: int) -> None:
-        order = self._order
-        if position < self._cursor:
-            # Close the gap with an already visited record, so that no unvisited one slips behind the cursor.
-            self._cursor -= 1
-            self._put(position, order[self._cursor])
-            position = self._cursor
-        last = order.pop()
-        if position < len(order):
-            self._put(position, last)
+    def _cycle(self) -> list[str]:
+        """The probe order: before the cursor who had its turn, from there on who is still to come."""
+        if self._order is None:
+            self._order = list(self._base.names)
+        return self._order
 
-    def _put(self, position: int, record: Record) -> None:
-        self._order[position] = record
-        record.position = position
+    def _drop(self, place: int) -> None:
+        """Takes a reaped name out of the probe order, wherever the cycle stands."""
+        order = self._cycle()
+        self._stale.discard(order[place])
+        if place < self._cursor:
+            # The gap is closed with a visited name, so that no unvisited one slips behind the cursor.
+            self._cursor -= 1
+            order[place] = order[self._cursor]
+            place = self._cursor
+        last = order.pop()
+        if place < len(order):
+            order[place] = last
+
+    def _store(self, record: Record) -> None:
+        self._own[record.name] = record
+        self._endpoints[record.endpoint] = record.name
+        self.changes += 1
+        if record.name == self.local.name:
+            self.local = record
+
+    def _leave(self, record: Record) -> None:
+        """``record`` is not to be found at its endpoint any more."""
+        if self._endpoints.get(record.endpoint) == record.name:
+            del self._endpoints[record.endpoint]

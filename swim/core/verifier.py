@@ -60,7 +60,7 @@ class Verifier:
 
     def evidence(self, now: float, record: Record) -> None:
         """First-hand evidence that a listed member is alive: passes on what was held."""
-        record.verified = True
+        self._shared.table.put(record.witnessed())
         held = self._held.get(record.name)
         if held is not None and not held.is_entombed:
             del self._held[record.name]
@@ -79,7 +79,7 @@ class Verifier:
         held = self._held.pop(name, None)
         record = self._shared.table.get(name)
         if record is not None:
-            record.verified = True
+            self._shared.table.put(record.witnessed())
         if held is not None:
             self._release(now, held)
         self._ping_next(now)

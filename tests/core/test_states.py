@@ -134,5 +134,6 @@ def test_an_accusation_at_the_last_incarnation_does_not_wrap() -> None:
     assert (local.incarnation, solo.queued) == (5, [])
     assert solo.metrics.counters["swim.dropped.incarnation-wrap"] == 1
     solo.hear(Suspect(2**32 - 2, "node-a", "node-b"))
+    local = solo.engine.shared.local
     assert local.incarnation == 2**32 - 1
     assert solo.queued == [encode(local.alive_claim())]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,37 +26,36 @@ def record(name: str, port: int, state: State = State.ALIVE) -> Record:
 
 def table_of(count: int, seed: int, *, max_tombstones: int = 10) -> tuple[Table, list[Record]]:
     """A table of the local node and ``count`` others."""
-    table = Table(Rng(random.Random(seed)), max_tombstones=max_tombstones)
     records = [record(f"m{number}", 7000 + number) for number in range(count + 1)]
+    table = Table(Rng(random.Random(seed)), records[0], max_tombstones=max_tombstones)
     for one in records:
         table.add(one)
     return table, records
 
 
-def step_of(table: Table, local: Record, action: int, number: int) -> None:
+def step_of(table: Table, action: int, number: int) -> None:
     name = f"m{number + 1}"
     known = table.get(name)
     if action == ADD and known is None:
         table.add(record(name, 7001 + number))
     elif action == GONE and known is not None:
-        table.set_state(known, State.DEAD, 1.0)
+        table.put(known.turned(State.DEAD, 1.0, 1))
     elif action == BURY and known is not None:
         table.bury(known, 10.0)
     elif action == BACK and known is not None:
-        table.set_state(known, State.ALIVE, 1.0)
+        table.put(known.turned(State.ALIVE, 1.0, 1))
 
 
 @given(steps, st.integers(0, 2**32))
 def test_counts_and_lookups_follow(sequence: list[tuple[int, int]], seed: int) -> None:
-    table, [local] = table_of(0, seed)
+    table, _ = table_of(0, seed)
     for action, number in sequence:
-        step_of(table, local, action, number)
+        step_of(table, action, number)
         if action == PROBE:
-            target = table.next_target(local)
+            target = table.next_target()
             assert (target is None) == (table.live == 1)
         everyone = list(table)
         assert len(everyone) == len(table) == len({one.name for one in everyone})
-        assert [one.position for one in everyone] == list(range(len(everyone)))
         assert table.live == sum(one.is_live for one in everyone)
         for one in everyone:
             assert table.get(one.name) is one
@@ -71,13 +71,13 @@ def test_whoever_stays_is_probed_within_two_cycles(
     waited: dict[str, int] = {}
     most: dict[str, int] = {}
     for action, number in sequence:
-        step_of(table, local, action, number)
+        step_of(table, action, number)
         live = {one.name for one in table if one.is_live and one is not local}
         waited = {name: waited.get(name, 0) for name in live}
         most = {name: max(most.get(name, 0), len(live)) for name in live}
         if action != PROBE:
             continue
-        target = table.next_target(local)
+        target = table.next_target()
         if target is None:
             continue
         for name in live:
@@ -85,7 +85,7 @@ def test_whoever_stays_is_probed_within_two_cycles(
         assert waited[target.name] <= 2 * most[target.name] - 1
         waited[target.name], most[target.name] = 0, len(live)
     for _ in range(2 * max(most.values(), default=1)):
-        if (target := table.next_target(local)) is not None:
+        if (target := table.next_target()) is not None:
             waited.pop(target.name, None)
     assert not waited
 
@@ -135,19 +135,49 @@ def test_an_endpoint_taken_over_stays_with_its_new_owner() -> None:
     table, records = table_of(2, seed=1)
     first, second = records[1], records[2]
     before = second.endpoint
-    second.adopt(Alive(2, second.name, second.addr, first.port, None, VSN))
-    table.moved(second, before)
+    second = table.put(second.under(Alive(2, second.name, second.addr, first.port, None, VSN)))
     assert table.at(before) is None
     assert table.at(first.endpoint) is second
     table.bury(first, 10.0)
     assert table.at(second.endpoint) is second
 
 
-def test_positions_stay_true_wherever_the_cycle_stands() -> None:
+def test_whoever_is_reaped_wherever_the_cycle_stands_the_others_are_probed_once_a_cycle() -> None:
     for probed in range(12):
-        for buried in range(6):
-            table, [local, *_] = table_of(5, seed=1)
-            for _ in range(probed):
-                table.next_target(local)
-            table.bury(list(table)[buried], 10.0)
-            assert [one.position for one in table] == list(range(5))
+        for gone in range(1, 6):
+            table, records = table_of(5, seed=probed)
+            others = {one.name for one in records[1:]}
+            turns = [target.name for _ in range(probed) if (target := table.next_target())]
+            table.bury(records[gone], 10.0)
+            others.discard(f"m{gone}")
+            turns = turns[len(turns) // 5 * 5 :]
+            turns += [target.name for _ in range(8) if (target := table.next_target())]
+            seen = [name for name in turns if name in others]
+            assert set(seen[:4]) == set(seen[4:8]) == others
+
+
+@given(st.integers(1, 8), st.lists(st.tuples(st.integers(1, 8), st.booleans(), st.booleans()), max_size=40))
+def test_nobody_is_in_a_cycle_twice_however_often_it_is_reaped_and_back(
+    count: int, sequence: list[tuple[int, bool, bool]]
+) -> None:
+    table, records = table_of(count, seed=count)
+    for number, picks, probes in sequence:
+        if number <= count:
+            table.bury(records[number], 0.0)
+            if picks:
+                table.pick(1, lambda one: True)
+            table.add(records[number])
+        if probes:
+            table.next_target()
+    turns = Counter(target.name for _ in range(9 * count) if (target := table.next_target()))
+    assert turns.keys() == {one.name for one in records[1:]}
+    assert all(8 <= times <= 10 for times in turns.values())
+
+
+def test_every_order_of_a_cycle_comes_up_about_as_often() -> None:
+    table, _ = table_of(3, seed=5)
+    orders = Counter(
+        tuple(target.name for _ in range(3) if (target := table.next_target())) for _ in range(3000)
+    )
+    assert len(orders) == 6
+    assert all(400 <= times <= 600 for times in orders.values())
