@@ -8,15 +8,25 @@ __all__ = ["NodeCrashedError", "NotConvergedError", "SimError", "UsageError", "V
 
 
 class SimError(SwimError):
-    """Base of what a run can raise."""
+    """Base of what a run can raise.
+
+    Attributes:
+        exit_code: what a command that met it returns.
+    """
+
+    exit_code = 1
 
 
 class UsageError(SimError):
     """The caller asked for something that does not exist or does not fit; nothing was run (exit code 2)."""
 
+    exit_code = 2
+
 
 class NodeCrashedError(SimError):
     """The protocol code raised: a bug (exit code 127). The world stopped in the middle of a step."""
+
+    exit_code = 127
 
     def __init__(self, seed: int, at: float, node: str, error: BaseException) -> None:
         super().__init__(f"seed {seed}, {at:.6f} s: node {node} raised {error!r}")
@@ -25,6 +35,8 @@ class NodeCrashedError(SimError):
 
 class NotConvergedError(SimError):
     """Something good did not happen in time (exit code 128). The world can go on."""
+
+    exit_code = 128
 
 
 class ViolationError(SimError):
@@ -36,6 +48,8 @@ class ViolationError(SimError):
         node: id of the host where it shows, or "".
         problem: one sentence.
     """
+
+    exit_code = 129
 
     def __init__(self, checker: str, at: float, node: str, problem: str) -> None:
         super().__init__(f"{checker} at {at:.6f} s on {node or 'the cluster'}: {problem}")

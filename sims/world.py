@@ -62,7 +62,7 @@ class World:
         self.byte_mode = byte_mode
         self.nodes: dict[str, SimNode] = {}
         self.views = Views()
-        self.rng = self._rng("network")
+        self.rng = self.random_for("network")
         self.silent: set[str] = set()
         """Ids of crashed hosts that do not even refuse a stream (power gone)."""
         self._make_config = config
@@ -359,7 +359,7 @@ class World:
             node.config,
             advertise=advertise,
             bind_port=node.endpoint[1],
-            rng=self._rng("node", node.id, str(node.life)),
+            rng=self.random_for("node", node.id, str(node.life)),
             snapshot=snapshot,
         )
         node.node.start(self.now)
@@ -392,7 +392,7 @@ class World:
             self.views.toggle_truth(node.name)
         (self.views.enter if counts else self.views.drop)(node.view)
 
-    def _rng(self, *use: str) -> Rng:
-        """Random bits of their own for each use, so that a node more does not change what the others draw."""
+    def random_for(self, *use: str) -> Rng:
+        """Random bits for one use; a use more does not change what the others draw."""
         digest = blake2b("\0".join((str(self.seed), *use)).encode(), digest_size=16).digest()
         return Rng(random.Random(int.from_bytes(digest, "big")))

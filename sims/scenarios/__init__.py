@@ -1,0 +1,5 @@
+"""Every named scenario, one file per kind of trouble. Importing this package registers them all."""
+
+from sims.scenarios import basics
+
+__all__ = ["basics"]
