@@ -175,6 +175,10 @@ class Network:
             self._links[source, target] = link
         self._changed()
 
+    def rule(self, source: str | None, target: str | None) -> Link | None:
+        """What ``set_link`` set for just that direction, or None."""
+        return self._links.get((source, target))
+
     def link(self, source: str, target: str) -> Link:
         """The link that packets from one host to another take."""
         links = self._links
