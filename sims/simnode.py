@@ -78,7 +78,7 @@ class SimNode:
         self.config = config
         self.endpoint = endpoint
         self.node: Node
-        self.life = 0
+        self.life = -1
         self.state: NodeState = "crashed"
         self.since = world.now
         self.snapshot = ""
