@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from typing import Any, Self
 
 from sims.errors import UsageError
-from sims.faults import FAULTS, Fault, Overrides
+from sims.faults import FAULTS, Fault
+from sims.overrides import Overrides
 from sims.plain import from_plain, to_plain
 from sims.world import World
 
