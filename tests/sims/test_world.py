@@ -150,6 +150,8 @@ def test_a_crashed_node_comes_back(snapshot: bool) -> None:
 
 def test_a_node_comes_back_at_another_address() -> None:
     world = settled()
+    world.crash("n3")
+    world.run_until(lambda w: w.converged, 60)
     world.restart("n3", endpoint=world.fresh_endpoint())
     world.settle()
     world.run_for(60)
