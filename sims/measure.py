@@ -1,0 +1,352 @@
+"""What a run is judged by: detection, dissemination, false positives, flaps, view sizes, traffic, agreement.
+
+Each measure watches one world and holds plain numbers afterwards; times are virtual seconds. A measure may be
+added in the middle of a run: what it counts begins there.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+from sims.observer import Observer
+from swim.events import Event, MemberEvent, MemberFailed, MemberStatus, MemberSuspected
+
+if TYPE_CHECKING:
+    from sims.simnode import SimNode
+    from sims.world import World
+
+__all__ = [
+    "Agreement",
+    "Detection",
+    "Dissemination",
+    "FalsePositives",
+    "Flaps",
+    "Loss",
+    "Rates",
+    "Traffic",
+    "ViewSizes",
+    "mean",
+    "quantile",
+    "runs",
+]
+
+
+def quantile(values: Iterable[float], share: float) -> float:
+    """The value below which ``share`` (0 to 1) of all values lie, on straight lines between neighbours.
+
+    Raises:
+        ValueError: there are no values.
+    """
+    ordered = sorted(values)
+    if not ordered:
+        raise ValueError("no values to take a quantile of")
+    place = share * (len(ordered) - 1)
+    low = math.floor(place)
+    high = min(low + 1, len(ordered) - 1)
+    return ordered[low] + (ordered[high] - ordered[low]) * (place - low)
+
+
+def mean(values: Iterable[float]) -> float:
+    """The arithmetic mean.
+
+    Raises:
+        ValueError: there are no values.
+    """
+    listed = list(values)
+    if not listed:
+        raise ValueError("no values to take the mean of")
+    return math.fsum(listed) / len(listed)
+
+
+def runs(world: World, name: str) -> bool:
+    """Whether a process that stays runs under that gossip name, so that a verdict against it is wrong."""
+    node = world.nodes.get(name)
+    if node is not None and node.name == name and node.counts:
+        return True
+    return any(node.name == name and node.counts for node in world.nodes.values())
+
+
+@dataclass(slots=True)
+class Loss:
+    """One member that stopped working, and who noticed.
+
+    Attributes:
+        name: the member.
+        at: when it stopped.
+        suspected: by observer, how many seconds later it began to suspect.
+        failed: by observer, how many seconds later it declared the failure.
+    """
+
+    name: str
+    at: float
+    suspected: dict[str, float] = field(default_factory=dict)
+    failed: dict[str, float] = field(default_factory=dict)
+
+
+class Detection(Observer):
+    """From each crash to the first suspicion and to every observer's verdict.
+
+    Args:
+        kinds: faults that count as a loss: ``crash``, or ``pause`` too. A loss ends when its host goes on.
+
+    Attributes:
+        losses: in order of time.
+    """
+
+    def __init__(self, kinds: Collection[str] = ("crash",)) -> None:
+        self.kinds = frozenset(kinds)
+        self.losses: list[Loss] = []
+        self._open: dict[str, Loss] = {}
+
+    def fault(self, world: World, kind: str, detail: Mapping[str, object]) -> None:
+        """See ``Observer``."""
+        if kind in self.kinds:
+            name = world.nodes[str(detail["node"])].name
+            self._open[name] = loss = Loss(name, world.now)
+            self.losses.append(loss)
+        elif kind in ("restart", "resume"):
+            self._open.pop(world.nodes[str(detail["node"])].name, None)
+
+    def event(self, world: World, node: SimNode, event: Event) -> None:
+        """See ``Observer``."""
+        if isinstance(event, MemberFailed | MemberSuspected):
+            loss = self._open.get(event.member.name)
+            if loss is not None:
+                seen = loss.failed if isinstance(event, MemberFailed) else loss.suspected
+                seen.setdefault(node.id, world.now - loss.at)
+
+    def first_suspected(self) -> list[float]:
+        """Per loss that anybody suspected, seconds until the first did."""
+        return [min(loss.suspected.values()) for loss in self.losses if loss.suspected]
+
+    def first_failed(self) -> list[float]:
+        """Per loss that anybody declared, seconds until the first did."""
+        return [min(loss.failed.values()) for loss in self.losses if loss.failed]
+
+    def last_failed(self) -> list[float]:
+        """Per loss that anybody declared, seconds until the last of those did."""
+        return [max(loss.failed.values()) for loss in self.losses if loss.failed]
+
+    def each_failed(self) -> list[float]:
+        """Per loss and observer that declared it, seconds."""
+        return [seconds for loss in self.losses for seconds in loss.failed.values()]
+
+
+class Dissemination(Observer):
+    """From a change, which is when this observer is added, to everybody's knowing.
+
+    Args:
+        matches: whether an event brings the news.
+
+    Attributes:
+        began: when it was added.
+        seconds: by observer, how long the news took.
+    """
+
+    def __init__(self, matches: Callable[[Event], bool]) -> None:
+        self.matches = matches
+        self.began = 0.0
+        self.seconds: dict[str, float] = {}
+
+    def attached(self, world: World) -> None:
+        """See ``Observer``."""
+        self.began = world.now
+
+    def event(self, world: World, node: SimNode, event: Event) -> None:
+        """See ``Observer``."""
+        if node.id not in self.seconds and self.matches(event):
+            self.seconds[node.id] = world.now - self.began
+
+    def reached(self, share: float, of: int) -> float:
+        """Seconds until ``share`` of ``of`` nodes knew; infinity if they never did."""
+        needed = math.ceil(share * of - 1e-9)
+        ordered = sorted(self.seconds.values())
+        if needed <= 0:
+            return 0.0
+        return ordered[needed - 1] if len(ordered) >= needed else math.inf
+
+
+class FalsePositives(Observer):
+    """Verdicts about members that were running, and were not known to be faulty.
+
+    Args:
+        faulty: ids of hosts that are slow, paused or badly connected: not healthy as observers, and verdicts
+            against them are not false.
+
+    Attributes:
+        failed: ``failed`` verdicts, each observer's apart.
+        failed_at_healthy: those at observers that are not faulty.
+        suspected: suspicions, likewise.
+        suspected_at_healthy: those at observers that are not faulty.
+        subjects: how many verdicts each member suffered, by name.
+    """
+
+    def __init__(self, faulty: Collection[str] = ()) -> None:
+        self.faulty = frozenset(faulty)
+        self.failed = self.failed_at_healthy = 0
+        self.suspected = self.suspected_at_healthy = 0
+        self.subjects: Counter[str] = Counter()
+
+    def event(self, world: World, node: SimNode, event: Event) -> None:
+        """See ``Observer``."""
+        if not isinstance(event, MemberFailed | MemberSuspected):
+            return
+        name = event.member.name
+        if name in self.faulty or not runs(world, name):
+            return
+        healthy = node.id not in self.faulty
+        if isinstance(event, MemberFailed):
+            self.failed += 1
+            self.failed_at_healthy += healthy
+            self.subjects[name] += 1
+        else:
+            self.suspected += 1
+            self.suspected_at_healthy += healthy
+
+
+class Flaps(Observer):
+    """Changes of status, in all views together.
+
+    Attributes:
+        changes: by member, how often any observer changed its status after having seen it first.
+        returns: by member, how often any observer saw it alive again after failed or left.
+    """
+
+    def __init__(self) -> None:
+        self.changes: Counter[str] = Counter()
+        self.returns: Counter[str] = Counter()
+
+    def event(self, world: World, node: SimNode, event: Event) -> None:
+        """See ``Observer``."""
+        if not isinstance(event, MemberEvent) or event.previous is None:
+            return
+        before, after = event.previous.status, event.member.status
+        if before is not after:
+            self.changes[event.member.name] += 1
+            if before in (MemberStatus.FAILED, MemberStatus.LEFT) and after is MemberStatus.ALIVE:
+                self.returns[event.member.name] += 1
+
+
+class ViewSizes(Observer):
+    """How many members each running node lists as not failed or left, looked at once every ``interval`` s.
+
+    Attributes:
+        unique: every size seen.
+        series: time, and how many nodes saw which size then.
+    """
+
+    def __init__(self, interval: float = 1.0) -> None:
+        self.interval = interval
+        self.unique: set[int] = set()
+        self.series: list[tuple[float, Counter[int]]] = []
+
+    def attached(self, world: World) -> None:
+        """See ``Observer``."""
+        world.at(world.now + self.interval, self._look, world)
+
+    def _look(self, world: World) -> None:
+        sizes: Counter[int] = Counter()
+        for node in world.running():
+            stats = node.node.stats()
+            sizes[stats.members - stats.failed - stats.left] += 1
+        self.unique.update(sizes)
+        self.series.append((world.now, sizes))
+        world.at(world.now + self.interval, self._look, world)
+
+
+class Agreement(Observer):
+    """For how long the running nodes' views differed.
+
+    Attributes:
+        since: when they began to agree, for the last time; None while they differ.
+        differed: seconds of disagreement before that.
+    """
+
+    def __init__(self) -> None:
+        self.since: float | None = None
+        self.differed = 0.0
+        self._began = 0.0
+
+    def attached(self, world: World) -> None:
+        """See ``Observer``."""
+        self._began = world.now
+
+    def stepped(self, world: World, node: SimNode) -> None:
+        """See ``Observer``."""
+        if world.agree is (self.since is not None):
+            return
+        if self.since is None:
+            self.since = world.now
+            self.differed += world.now - self._began
+        else:
+            self.since, self._began = None, world.now
+
+
+class Rates(NamedTuple):
+    """What a node sent per second, on average over nodes and time.
+
+    Attributes:
+        packets: datagrams.
+        packet_bytes: their payload, without IP and UDP headers.
+        streams: connections dialled.
+        stream_bytes: payload sent on streams, by either side.
+    """
+
+    packets: float
+    packet_bytes: float
+    streams: float
+    stream_bytes: float
+
+
+class Traffic:
+    """What running nodes sent, from their own counters, since this object was made or last read.
+
+    What a node counted in a life that ended in between is missing.
+    """
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.restart()
+
+    def restart(self) -> None:
+        """Begins anew."""
+        self._began = self._world.now
+        self._packets = self._world.driver.packets.sent
+        self._before = {(node.id, node.life): _sent(node) for node in self._world.nodes.values()}
+
+    def per_node(self) -> dict[str, tuple[int, int, int]]:
+        """By host that is up: bytes in packets, streams dialled, bytes on streams, in the window."""
+        nothing = (0, 0, 0)
+        found = {}
+        for node in self._world.nodes.values():
+            if node.is_up:
+                now, before = _sent(node), self._before.get((node.id, node.life), nothing)
+                found[node.id] = (now[0] - before[0], now[1] - before[1], now[2] - before[2])
+        return found
+
+    def rates(self) -> Rates:
+        """Averages per node and second, over the nodes that are up.
+
+        Raises:
+            ValueError: no time has passed, or nobody is up.
+        """
+        each = self.per_node()
+        node_seconds = len(each) * (self._world.now - self._began)
+        if not node_seconds:
+            raise ValueError("nobody was up for any time")
+        packets = self._world.driver.packets.sent - self._packets
+        sums = [sum(values) for values in zip(*each.values(), strict=True)]
+        return Rates(packets / node_seconds, *(value / node_seconds for value in sums))
+
+
+def _sent(node: SimNode) -> tuple[int, int, int]:
+    counters = node.metrics.counters
+    return (
+        counters["memberlist.udp.sent"],
+        counters["memberlist.tcp.connect"],
+        counters["memberlist.tcp.sent"],
+    )
