@@ -10,8 +10,17 @@ import pytest
 from tests.source import PACKAGES, python_files, tree_of
 
 LEAVES = ("swim.config", "swim.errors", "swim.events", "swim.metrics", "swim.version")
-LAYERS = ("swim.wire", "swim.core", "swim.serf", "swim.node", "swim.log", "swim.net", "swim.cli")
-PURE = ("swim.wire", "swim.core", "swim.serf", "swim.node")
+LAYERS = (
+    "swim.wire",
+    "swim.core",
+    "swim.serf",
+    "swim.node",
+    "swim.trace",
+    "swim.log",
+    "swim.net",
+    "swim.cli",
+)
+PURE = ("swim.wire", "swim.core", "swim.serf", "swim.node", "swim.trace")
 IMPURE_MODULES = ("asyncio", "os", "secrets", "socket", "subprocess", "threading", "time", "trio")
 
 

@@ -1,0 +1,281 @@
+"""What happened in a cluster, as JSON lines: the same records from the simulator and from real nodes.
+
+The first line tells how the run was made, every other one is a packet sent or received, a step of a stream, a
+transition in a node's view, or a fault. ``docs/traces.md`` lists the fields. A record has one spelling only:
+keys in order, no spaces, seconds as whole microseconds, ASCII; so equal runs give equal bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import fields, is_dataclass
+from enum import Enum
+from functools import lru_cache
+from typing import Any
+
+from swim.config import Config
+from swim.core.member import State, endpoint_of
+from swim.errors import RemoteError
+from swim.events import Member, MemberEvent, MemberReaped
+from swim.metrics import Metrics
+from swim.serf.messages import (
+    JoinIntent,
+    LeaveIntent,
+    Query,
+    QueryResponse,
+    Relayed,
+    UserEvent,
+    decode_serf,
+)
+from swim.serf.push_pull import decode_state
+from swim.serf.tags import decode_tags
+from swim.version import __version__
+from swim.wire.codec import decode
+from swim.wire.keyring import Keyring
+from swim.wire.messages import (
+    Ack,
+    Alive,
+    Dead,
+    ErrorReply,
+    IndirectPing,
+    Nack,
+    NodeRecord,
+    Ping,
+    PushPull,
+    Suspect,
+    User,
+)
+from swim.wire.packet import PacketCodec
+from swim.wire.stream import StreamCodec, StreamParser
+
+__all__ = ["FORMAT", "Reader", "Record", "encode", "event_record", "header", "plain", "seconds", "state_word"]
+
+FORMAT = 1
+"""Version of the records; another one is not read."""
+
+Record = dict[str, Any]
+"""One line, decoded."""
+
+_TYPES: dict[type, str] = {
+    Ping: "ping",
+    IndirectPing: "indirect-ping",
+    Ack: "ack",
+    Nack: "nack",
+    ErrorReply: "error",
+    Suspect: "suspect",
+    Alive: "alive",
+    Dead: "dead",
+    PushPull: "push-pull",
+    User: "user",
+    JoinIntent: "join-intent",
+    LeaveIntent: "leave-intent",
+    UserEvent: "user-event",
+    Query: "query",
+    QueryResponse: "query-response",
+    Relayed: "relayed",
+}
+_ADDRESSES = ("addr", "source_addr", "target")
+
+_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
+
+
+def encode(record: Mapping[str, Any]) -> str:
+    """A record as its line, newline included."""
+    return _encode(record) + "\n"
+
+
+def header(seed: int, made: Mapping[str, Any], level: str) -> Record:
+    """The first line.
+
+    Args:
+        seed: of the run.
+        made: how to make the run again, plain JSON (``sims.replay``); its numbers are kept as they are.
+        level: ``all``, or ``events`` for transitions and faults alone.
+    """
+    return {
+        "format": FORMAT,
+        "kind": "trace",
+        "level": level,
+        "made": made,
+        "seed": seed,
+        "swim": __version__,
+    }
+
+
+def seconds(at: float) -> float:
+    """A time as records hold it, in whole microseconds."""
+    return round(at, 6)
+
+
+def state_word(member: Member | None) -> str:
+    """How a view has a member: its status, ``suspect``, or ``unknown``."""
+    if member is None:
+        return "unknown"
+    return "suspect" if member.is_suspect else member.status.value
+
+
+def event_record(at: float, node: str, event: MemberEvent) -> Record:
+    """A transition in the view of ``node``, with its reason."""
+    member, reason = event.member, event.reason
+    record: Record = {
+        "after": "reaped" if isinstance(event, MemberReaped) else state_word(member),
+        "at": seconds(at),
+        "before": state_word(event.previous),
+        "cause": reason.cause,
+        "event": type(event).__name__.removeprefix("Member").lower(),
+        "incarnation": member.incarnation,
+        "kind": "event",
+        "member": member.name,
+        "node": node,
+        "sequence": event.sequence,
+    }
+    if reason.accuser:
+        record["accuser"] = reason.accuser
+    if reason.detail:
+        record["detail"] = reason.detail
+    before = event.previous
+    if before is None or (before.address, before.port) != (member.address, member.port):
+        record["address"] = f"{member.address}:{member.port}"
+    if member.tags != (before.tags if before is not None else {}):
+        record["tags"] = dict(member.tags)
+    return record
+
+
+def plain(value: object) -> Any:
+    """Any value as JSON has it, the same on every machine; what has no such form becomes its type's name."""
+    match value:
+        case None | bool() | int() | str():
+            return value.value if isinstance(value, Enum) else value
+        case float():
+            return round(value, 6) if math.isfinite(value) else str(value)
+        case bytes():
+            return value.hex()
+        case Mapping():
+            return {str(key): plain(item) for key, item in value.items()}
+        case Set():
+            return sorted((plain(item) for item in value), key=str)
+        case Sequence():
+            return [plain(item) for item in value]
+    if is_dataclass(value) and not isinstance(value, type):
+        shown = {field.name: plain(getattr(value, field.name)) for field in fields(value) if field.repr}
+        return {"type": type(value).__name__, **shown}
+    return f"<{type(value).__name__}>"
+
+
+class Reader:
+    """Reads what one node sends, with that node's own label and keys.
+
+    Args:
+        config: of the sending node.
+        keyring: of the sending node; looked at anew for every packet.
+    """
+
+    __slots__ = ("_metrics", "_packets", "_speaks_serf", "_streams")
+
+    def __init__(self, config: Config, keyring: Keyring) -> None:
+        self._packets = PacketCodec(config, keyring, _no_nonce)
+        self._streams = StreamCodec(config, keyring, _no_nonce)
+        self._speaks_serf = config.delegate_version > 0
+        self._metrics = Metrics()
+
+    def packet(self, data: bytes) -> list[Record]:
+        """The messages of a packet by type and field names; what cannot be read stands there as hex."""
+        before = self._metrics.drops
+        try:
+            messages = self._packets.open(data, self._metrics)
+        except RemoteError as error:
+            return [_unreadable(data, error)]
+        shown = [_message(message, self._speaks_serf) for message in messages]
+        if self._metrics.drops != before:
+            shown.append({"hex": data.hex(), "type": "unreadable", "why": "broken part"})
+        return shown
+
+    def stream(self, data: bytes, *, dialler: bool) -> Record:
+        """The one message of one direction of a stream, whole.
+
+        Args:
+            data: all bytes of that direction.
+            dialler: whether the dialling side sent it.
+        """
+        try:
+            message = StreamParser(self._streams, acceptor=dialler).feed(data)
+        except RemoteError as error:
+            return _unreadable(data, error)
+        if message is None:
+            return _unreadable(data, RemoteError("truncated"))
+        if isinstance(message, PushPull):
+            return _push_pull(message, self._speaks_serf)
+        return _shown(message, self._speaks_serf)
+
+
+def _no_nonce() -> bytes:
+    raise AssertionError("a reader does not encrypt")
+
+
+def _unreadable(data: bytes, error: RemoteError) -> Record:
+    return {"hex": data.hex(), "type": "unreadable", "why": error.reason}
+
+
+@lru_cache(maxsize=1 << 14)
+def _message(data: bytes, speaks_serf: bool) -> Record:
+    """Claims travel many times over, hence the cache; the results are not to be changed."""
+    try:
+        return _shown(decode(data), speaks_serf)
+    except RemoteError as error:
+        return _unreadable(data, error)
+
+
+def _shown(message: Any, speaks_serf: bool) -> Record:
+    """Fields that are empty are left out."""
+    if isinstance(message, User) and speaks_serf:
+        try:
+            message = decode_serf(message.body)
+        except RemoteError as error:
+            return _unreadable(message.body, error)
+    record: Record = {"type": _TYPES[type(message)]}
+    for name, value in message._asdict().items():
+        _add(record, name, value)
+    if isinstance(message, Relayed):
+        record["inner"] = _shown(User(message.inner), speaks_serf=True)
+    return record
+
+
+def _add(record: Record, name: str, value: Any) -> None:
+    if value in ("", b"", None, ()):
+        return
+    if name == "meta":
+        if tags := decode_tags(value):
+            record["tags"] = tags
+    elif name == "vsn":
+        record[name] = list(value)
+    elif isinstance(value, bytes):
+        is_address = name in _ADDRESSES and len(value) in (4, 16)
+        record[name] = endpoint_of(value, 0)[0] if is_address else value.hex()
+    else:
+        record[name] = plain(value)
+
+
+def _push_pull(message: PushPull, speaks_serf: bool) -> Record:
+    record: Record = {
+        "join": message.join,
+        "records": [_record(entry) for entry in message.records],
+        "type": "push-pull",
+    }
+    if message.user_state:
+        try:
+            if not speaks_serf:
+                raise RemoteError("serf-state")
+            record["state"] = plain(decode_state(message.user_state)._asdict())
+        except RemoteError:
+            record["state"] = message.user_state.hex()
+    return record
+
+
+def _record(entry: NodeRecord) -> Record:
+    shown: Record = {}
+    for name, value in entry._asdict().items():
+        _add(shown, name, value)
+    shown["state"] = State(entry.state).name.lower()
+    return shown
