@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Final
 
 from swim.core.output import Endpoint
+from swim.wire.codec import encode_record
 from swim.wire.messages import Alive, NodeRecord
 
 __all__ = ["INCARNATION_MAX", "Record", "State", "endpoint_of", "pack_address", "same_address"]
@@ -40,6 +41,7 @@ class Record:
     """
 
     __slots__ = (
+        "_packed",
         "addr",
         "changed_at",
         "endpoint",
@@ -68,6 +70,7 @@ class Record:
         self.endpoint: Final = endpoint_of(addr, port)
         self.is_live: Final = state <= State.SUSPECT
         self.protocol_max: Final = vsn[1]
+        self._packed = b""
 
     def under(self, claim: Alive) -> Record:
         """The same member, described by ``claim``."""
@@ -95,6 +98,25 @@ class Record:
         """The push/pull form."""
         return NodeRecord(
             self.name, self.addr, self.port, self.meta, self.incarnation, int(self.state), self.vsn
+        )
+
+    def packed(self) -> bytes:
+        """The push/pull form as bytes; made once."""
+        if not self._packed:
+            self._packed = encode_record(self.as_wire())
+        return self._packed
+
+    def says(self, record: NodeRecord) -> bool:
+        """Whether a peer's record says the very same."""
+        name, addr, port, meta, incarnation, state, vsn = record
+        return (
+            self.incarnation == incarnation
+            and self.state == state
+            and self.port == port
+            and self.addr == addr
+            and self.meta == meta
+            and self.vsn == vsn
+            and self.name == name
         )
 
 

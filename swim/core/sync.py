@@ -8,8 +8,9 @@ from swim.core.output import Endpoint
 from swim.core.shared import Shared, logger
 from swim.core.streams import Departing, Periodic, Purpose, Streams
 from swim.core.versions import Versions, version_conflict
-from swim.wire.codec import encode
+from swim.wire.codec import encode_push_pull
 from swim.wire.messages import Alive, Dead, NodeRecord, PushPull, Suspect
+from swim.wire.records import KNOWN_RECORDS
 
 __all__ = ["Sync"]
 
@@ -21,12 +22,13 @@ class Sync:
         self._shared = shared
         self._claims = claims
         self._streams = streams
+        self._packed = (-1, b"")
+        self._agreed: tuple[int, tuple[NodeRecord, ...]] = (-1, ())
 
     def state(self, *, join: bool) -> bytes:
         """The push/pull message: every record, self and dead ones included, and the layer above's state."""
         shared = self._shared
-        records = tuple(record.as_wire() for record in shared.table)
-        return encode(PushPull(join, records, shared.delegate.local_state(join)))
+        return encode_push_pull(join, shared.n, self._records(), shared.delegate.local_state(join))
 
     def dial(self, now: float, endpoint: Endpoint, purpose: Purpose, *, join: bool) -> bool:
         """Starts a push/pull; False if too many streams are open."""
@@ -44,9 +46,11 @@ class Sync:
     def objection(self, message: PushPull) -> str:
         """Why a peer's state must not be merged, or ""."""
         shared = self._shared
-        local = (Versions(record.name, record.state, record.vsn) for record in shared.table)
-        remote = (Versions(record.name, record.state, record.vsn) for record in message.records)
-        conflict = version_conflict(local, remote)
+        conflict = ""
+        if not self._agrees(message):
+            local = (Versions(record.name, record.state, record.vsn) for record in shared.table)
+            remote = (Versions(record.name, record.state, record.vsn) for record in message.records)
+            conflict = version_conflict(local, remote)
         if not conflict and message.join:
             conflict = shared.delegate.refuse_merge(message.records)
         if conflict:
@@ -65,13 +69,45 @@ class Sync:
         """
         shared = self._shared
         shared.new_members_left = shared.config.max_members
-        speaker = self._speaker(message, peer, dialled=dialled)
-        # What is said of ourselves comes last: whoever has to object wants to know its peers by then.
-        for record in sorted(message.records, key=lambda record: record.name == shared.local.name):
-            first_hand = record.name == speaker
-            self._merge_record(now, record, Source("push-pull", None, speaker, first_hand))
+        if self._agrees(message):
+            shared.metrics.count("memberlist.msg.alive", len(message.records))
+            speaker = shared.endpoint_name(peer) if dialled else ""
+        else:
+            speaker = self._speaker(message, peer, dialled=dialled)
+            self._merge_records(now, message.records, speaker)
         if message.user_state:
             shared.delegate.merge_state(now, message.user_state, join=message.join, peer=speaker)
+
+    def _records(self) -> bytes:
+        """Every record, by name, so that tables that agree are the same bytes."""
+        table = self._shared.table
+        if self._packed[0] != table.changes:
+            packed = b"".join([record.packed() for record in table])
+            common = KNOWN_RECORDS.shared(packed)
+            if common is None:
+                return packed  # not worth the memory: nobody else says the same
+            self._packed = (table.changes, common)
+        return self._packed[1]
+
+    def _agrees(self, message: PushPull) -> bool:
+        """Whether these very records were compared with this very table before, and said the same."""
+        changes, records = self._agreed
+        return records is message.records and changes == self._shared.table.changes
+
+    def _merge_records(self, now: float, records: tuple[NodeRecord, ...], speaker: str) -> None:
+        shared, table = self._shared, self._shared.table
+        source = Source("push-pull", None, speaker)
+        news = []
+        for record in records:
+            known = table.get(record.name)
+            if record.state != State.ALIVE or known is None or not known.says(record):
+                news.append(record)
+        shared.metrics.count("memberlist.msg.alive", len(records) - len(news))
+        if not news and len(records) == shared.n:
+            self._agreed = (table.changes, records)
+        # What is said of ourselves comes last: whoever has to object wants to know its peers by then.
+        for record in sorted(news, key=lambda record: record.name == shared.local.name):
+            self._merge_record(now, record, source._replace(is_first_hand=record.name == speaker))
 
     def _merge_record(self, now: float, record: NodeRecord, source: Source) -> None:
         claims = self._claims

@@ -29,7 +29,7 @@ from swim.serf.messages import (
     decode_serf,
     encode_serf,
 )
-from swim.serf.push_pull import PushPullState, RecentEvents, decode_state, encode_state
+from swim.serf.push_pull import KNOWN_STATES, PushPullState, RecentEvents, decode_state, encode_state
 from swim.serf.queries import Queries
 from swim.serf.recent import RecentRing
 from swim.serf.roster import Roster
@@ -78,6 +78,7 @@ class SerfLayer:
         self.query_queue = self._new_queue()
         self._queues = (self.intent_queue, self.query_queue, self.event_queue)
         self._passed_on = 0
+        self._state: tuple[tuple[int, ...], bytes] = ((), b"")
 
     # -- commands
 
@@ -203,22 +204,18 @@ class SerfLayer:
     # -- the core's delegate: push/pull, join and leave
 
     def local_state(self, join: bool) -> bytes:
-        """The Serf part of a push/pull."""
+        """The Serf part of a push/pull: names in order, so that members that agree send the same bytes."""
         if not self.speaks_serf:
             return b""
-        left = [
-            entry.member.name
-            for entry in self.roster
-            # Under its newer join's stamp it would be leaving, for good, at Serf peers where it is back.
-            if entry.status is MemberStatus.LEFT and not entry.is_returning
-        ]
-        recent = [RecentEvents(ltime, keys) for ltime, keys in self._recent_events.recent()]
-        stamps = {entry.member.name: entry.status_ltime for entry in self.roster}
-        return encode_state(
-            PushPullState(
-                self.clock.time, stamps, left, self.event_clock.time, recent, self.queries.clock.time
-            )
-        )
+        clocks = (self.clock.time, self.event_clock.time, self.queries.clock.time)
+        version = (*clocks, self.roster.changes, self._recent_events.admitted)
+        if self._state[0] != version:
+            state = self._encode_state()
+            common = KNOWN_STATES.shared(state)
+            if common is None:
+                return state  # not worth the memory: nobody else says the same
+            self._state = (version, common)
+        return self._state[1]
 
     def merge_state(self, now: float, state: bytes, *, join: bool, peer: str) -> None:
         """Takes in a peer's state: clocks, who left, other stamps, then events (Serf's MergeRemoteState)."""
@@ -228,6 +225,8 @@ class SerfLayer:
             theirs = decode_state(state)
         except RemoteError as error:
             self._engine.shared.metrics.dropped(error.reason)
+            return
+        if state == self.local_state(join):
             return
         for clock, ltime in (
             (self.clock, theirs.ltime),
@@ -296,6 +295,26 @@ class SerfLayer:
             case Relayed():
                 self._relay(message)
         return False
+
+    def _encode_state(self) -> bytes:
+        left = [
+            entry.member.name
+            for entry in self.roster
+            # Under its newer join's stamp it would be leaving, for good, at Serf peers where it is back.
+            if entry.status is MemberStatus.LEFT and not entry.is_returning
+        ]
+        recent = [RecentEvents(ltime, keys) for ltime, keys in self._recent_events.recent()]
+        stamps = sorted((entry.member.name, entry.status_ltime) for entry in self.roster)
+        return encode_state(
+            PushPullState(
+                self.clock.time,
+                dict(stamps),
+                sorted(left),
+                self.event_clock.time,
+                recent,
+                self.queries.clock.time,
+            )
+        )
 
     def _is_new_event(self, ltime: int, name: str, payload: bytes | None) -> bool:
         if len(name) + len(payload or b"") > _EVENT_BYTES_MAX:

@@ -9,10 +9,12 @@ from swim.errors import RemoteError
 from swim.serf.messages import SerfType
 from swim.serf.reader import Reader
 from swim.wire.fields import pack, raw, struct, text, uint
+from swim.wire.known import Known
 
-__all__ = ["PushPullState", "RecentEvents", "decode_state", "encode_state"]
+__all__ = ["KNOWN_STATES", "PushPullState", "RecentEvents", "decode_state", "encode_state"]
 
 _U64 = 0xFFFF_FFFF_FFFF_FFFF
+_STATE_BYTES_MAX = 1024 * 1024
 
 
 class RecentEvents(NamedTuple):
@@ -31,6 +33,10 @@ class PushPullState(NamedTuple):
     event_ltime: int
     events: Sequence[RecentEvents]
     query_ltime: int
+
+
+KNOWN_STATES: Known[PushPullState] = Known(size=8, largest=_STATE_BYTES_MAX)
+"""Whole states by their bytes."""
 
 
 def encode_state(state: PushPullState) -> bytes:
@@ -54,12 +60,17 @@ def encode_state(state: PushPullState) -> bytes:
 
 
 def decode_state(data: bytes) -> PushPullState:
-    """Reads a peer's state.
+    """Reads a peer's state, unless it is known.
 
     Raises:
         RemoteError: ``serf-state`` for another kind of state (Alertmanager's, say), ``msgpack`` for a broken
             one.
     """
+    known = KNOWN_STATES.get(data)
+    return known if known is not None else KNOWN_STATES.keep(data, _state_from(data))
+
+
+def _state_from(data: bytes) -> PushPullState:
     if not data or data[0] != SerfType.PUSH_PULL:
         raise RemoteError("serf-state")
     reader = Reader(data[1:])

@@ -16,14 +16,19 @@ K = TypeVar("K", bound=Hashable)
 
 
 class RecentRing(Generic[K]):
-    """512 slots by stamp, each with the keys seen under that stamp, at most 1024 (Serf's event buffer)."""
+    """512 slots by stamp, each with the keys seen under that stamp, at most 1024 (Serf's event buffer).
 
-    __slots__ = ("_clock", "_size", "_slots")
+    Attributes:
+        admitted: how many keys were new so far.
+    """
+
+    __slots__ = ("_clock", "_size", "_slots", "admitted")
 
     def __init__(self, clock: LamportClock, *, size: int = 512) -> None:
         self._clock = clock
         self._size = size
         self._slots: dict[int, tuple[int, dict[K, None]]] = {}
+        self.admitted = 0
 
     def admit(self, ltime: int, key: K) -> bool:
         """Witnesses the stamp; True if this message is new and recent enough to be passed on."""
@@ -35,11 +40,11 @@ class RecentRing(Generic[K]):
             return False
         slot = self._slots.get(ltime % size)
         if slot is None or slot[0] != ltime:
-            self._slots[ltime % size] = (ltime, {key: None})
-            return True
-        if key in slot[1] or len(slot[1]) >= _KEYS_MAX:
+            slot = self._slots[ltime % size] = (ltime, {})
+        elif key in slot[1] or len(slot[1]) >= _KEYS_MAX:
             return False
         slot[1][key] = None
+        self.admitted += 1
         return True
 
     def recent(self) -> Iterator[tuple[int, list[K]]]:

@@ -74,6 +74,8 @@ class Roster:
         self._history_size = history_size
         self._speaks_serf = speaks_serf
         self._sequence = 0
+        self.changes = 0
+        """Grows with every change of a listed member or of its stamp."""
         self._snapshot: tuple[Member, ...] | None = ()
         self._counts = dict.fromkeys(MemberStatus, 0)
         self._gone: dict[str, None] = {}
@@ -142,6 +144,11 @@ class Roster:
             self._gone.pop(member.name, None)
         self._emit(now, entry, previous, kind, reason)
 
+    def stamp(self, entry: Entry, ltime: int) -> None:
+        """Notes the stamp of the newest intent about a member."""
+        entry.status_ltime = ltime
+        self.changes += 1
+
     def announce(self, now: float, entry: Entry, kind: type[MemberEvent], reason: Reason) -> None:
         """Leaves an event about a member whose value stays as it is."""
         self._emit(now, entry, entry.member, kind, reason)
@@ -179,6 +186,7 @@ class Roster:
         self, now: float, entry: Entry, previous: Member | None, kind: type[MemberEvent], reason: Reason
     ) -> None:
         self._snapshot = None
+        self.changes += 1
         self._sequence += 1
         member = entry.member
         self.events.append(kind(member, previous, reason, self._sequence))

@@ -63,7 +63,7 @@ class StatusTable:
         status = MemberStatus.LEAVING if isinstance(kept, LeaveIntent) else MemberStatus.ALIVE
         entry = self._roster.add(now, self._roster.describe(record, status), MemberJoined, reason)
         if kept is not None:
-            entry.status_ltime = kept.ltime
+            self._roster.stamp(entry, kept.ltime)
         if not isinstance(kept, JoinIntent):
             entry.joined_at = now
         if status is MemberStatus.LEAVING:
@@ -126,7 +126,7 @@ class StatusTable:
             return self._intents.offer(now, intent)
         if intent.ltime <= entry.status_ltime:
             return False
-        entry.status_ltime = intent.ltime
+        self._roster.stamp(entry, intent.ltime)
         if entry.status is MemberStatus.LEAVING:
             entry.prune_when_gone = False
             self._roster.set_status(now, entry, MemberStatus.ALIVE, MemberRefuted, reason)
@@ -143,7 +143,7 @@ class StatusTable:
             return self._intents.offer(now, intent)
         if intent.ltime <= entry.status_ltime:
             return False
-        entry.status_ltime = intent.ltime
+        self._roster.stamp(entry, intent.ltime)
         entry.is_returning = False
         if entry.status in (MemberStatus.ALIVE, MemberStatus.LEAVING):
             entry.prune_when_gone = intent.prune
@@ -161,9 +161,9 @@ class StatusTable:
         if entry is None:
             self._intents.offer(now, LeaveIntent(ltime, name))
         elif entry.status is MemberStatus.LEFT:
-            entry.status_ltime = max(entry.status_ltime, ltime)
+            self._roster.stamp(entry, max(entry.status_ltime, ltime))
         elif entry.status is MemberStatus.FAILED and ltime >= entry.status_ltime:
-            entry.status_ltime = ltime
+            self._roster.stamp(entry, ltime)
             self._left(now, entry, reason)
 
     def erase(self, now: float, entry: Entry, reason: Reason) -> None:

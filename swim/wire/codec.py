@@ -38,6 +38,8 @@ __all__ = [
     "ack_from",
     "decode",
     "encode",
+    "encode_push_pull",
+    "encode_record",
     "encode_user_stream",
     "error_from",
     "ping_from",
@@ -137,7 +139,12 @@ def _encode_alive(message: Alive) -> bytes:
     return b"\x04" + pack(fields)
 
 
-def _encode_record(record: NodeRecord) -> bytes:
+def encode_record(record: NodeRecord) -> bytes:
+    """One record of a push/pull.
+
+    Raises:
+        LocalError: a text cannot be encoded. Nothing was sent.
+    """
     name, addr, port, meta, incarnation, state, vsn = record
     return pack(
         {
@@ -152,10 +159,15 @@ def _encode_record(record: NodeRecord) -> bytes:
     )
 
 
+def encode_push_pull(join: bool, count: int, records: bytes, user_state: bytes) -> bytes:
+    """A push/pull whose ``count`` records were encoded before, one after another."""
+    header = pack({"Join": join, "Nodes": count, "UserStateLen": len(user_state)})
+    return b"".join((b"\x06", header, records, user_state))
+
+
 def _encode_push_pull(message: PushPull) -> bytes:
     join, records, user_state = message
-    header = pack({"Join": join, "Nodes": len(records), "UserStateLen": len(user_state)})
-    return b"".join([b"\x06", header, *map(_encode_record, records), user_state])
+    return encode_push_pull(join, len(records), b"".join(map(encode_record, records)), user_state)
 
 
 _ENCODERS: dict[type, Callable[[Any], bytes]] = {

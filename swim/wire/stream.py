@@ -28,6 +28,7 @@ from swim.wire.fields import UNPACK_ERRORS, new_unpacker
 from swim.wire.keyring import Keyring
 from swim.wire.label import add_label, check_label, split_label
 from swim.wire.messages import Ack, ErrorReply, MessageType, NodeRecord, Ping, PushPull, User
+from swim.wire.records import read_records
 
 __all__ = ["StreamCodec", "StreamMessage", "StreamParser"]
 
@@ -98,6 +99,7 @@ class StreamParser:
 
     __slots__ = (
         "_acceptor",
+        "_body",
         "_buffer",
         "_codec",
         "_complete",
@@ -109,6 +111,7 @@ class StreamParser:
     )
 
     _unpacker: msgpack.Unpacker
+    _body: bytes
 
     def __init__(self, codec: StreamCodec, *, acceptor: bool) -> None:
         self._codec = codec
@@ -214,7 +217,8 @@ class StreamParser:
         kind = self._buffer[0]
         config = self._codec.config
         self._unpacker = new_unpacker(max(config.max_stream_bytes, config.max_decompressed_stream_bytes))
-        self._unpacker.feed(memoryview(self._buffer)[1:])
+        self._body = bytes(memoryview(self._buffer)[1:])
+        self._unpacker.feed(self._body)
         self._buffer = bytearray()
         return kind
 
@@ -222,6 +226,10 @@ class StreamParser:
         count, user_state_bytes, join = push_pull_header_from((yield from self._value()))
         if count > self._codec.config.max_push_pull_records:
             raise RemoteError("too-many-records", f"push/pull of {count} records")
+        start, end = self._unpacker.tell(), len(self._body) - user_state_bytes
+        whole = read_records(self._body[start:end], count) if count > 0 and start < end else None
+        if whole is not None:
+            return PushPull(join, whole, self._body[end:])
         records: list[NodeRecord] = []
         for _ in range(count):
             value = yield from self._value()
