@@ -2,7 +2,8 @@
 
 Times are seconds after the schedule is applied. What lasts for ``seconds`` ends by itself and leaves what
 held before; without them it lasts until ``heal``. Hosts are named by their ids. A command to a node that
-cannot take it (crashed, paused, or refusing) is skipped, and the world's observers are told so. See ``sims.schedule``.
+cannot take it (crashed, paused, or refusing) is skipped, and the world's observers are told so. Schedules
+are in ``sims.schedule``.
 """
 
 from __future__ import annotations
