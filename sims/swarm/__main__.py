@@ -1,0 +1,93 @@
+"""``python -m sims.swarm``: many seeds, a line for each that fails, exit code of the worst."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import multiprocessing
+import signal
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from sims.swarm.run import SwarmResult, run_swarm
+
+_BAR_CHARACTERS = 30
+_INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the seeds and returns the exit code: 0, or that of the worst seed; 130 after Ctrl-C."""
+    parser = argparse.ArgumentParser(prog="python -m sims.swarm", description=__doc__)
+    parser.add_argument("--seeds", type=_at_least_one, default=100, help="how many (default 100)")
+    parser.add_argument("--start", type=int, default=0, help="the first (default 0)")
+    parser.add_argument("--jobs", type=_at_least_one, default=1, help="processes (default 1)")
+    parser.add_argument("--verbose", action="store_true", help="tell of every seed what it was")
+    options = parser.parse_args(arguments)
+    _quiet()
+    seeds = range(options.start, options.start + options.seeds)
+    outcomes: Counter[str] = Counter()
+    worst = 0
+    try:
+        with _results(seeds, options.jobs) as results:
+            for result in results:
+                outcomes[result.outcome] += 1
+                worst = max(worst, result.exit_code)
+                if options.verbose:
+                    _say(str(result))
+                elif result.violations:
+                    _say(f"seed {result.seed}: {result.outcome}: {result.violations[0]} ({result.replay})")
+                _show_progress(outcomes.total(), len(seeds), outcomes)
+    except KeyboardInterrupt:
+        worst = worst or _INTERRUPTED
+    _say(f"{outcomes.total()} of {len(seeds)} seeds from {options.start}: {_summary(outcomes)}")
+    return worst
+
+
+@contextmanager
+def _results(seeds: range, jobs: int) -> Iterator[Iterator[SwarmResult]]:
+    if jobs == 1:
+        yield map(run_swarm, seeds)
+        return
+    with multiprocessing.get_context("spawn").Pool(jobs, _begin_work) as pool:
+        yield pool.imap(run_swarm, seeds, chunksize=4)
+
+
+def _begin_work() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends the pool
+    _quiet()
+
+
+def _quiet() -> None:
+    """Nodes warn of what the faults do to them; here that is no news."""
+    logging.getLogger("swim").setLevel(logging.CRITICAL)
+
+
+def _at_least_one(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, not {value}")
+    return value
+
+
+def _summary(outcomes: Counter[str]) -> str:
+    return ", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items())) or "none"
+
+
+def _say(text: str) -> None:
+    clear = "\r\x1b[K" if sys.stderr.isatty() else ""
+    sys.stderr.write(clear)
+    sys.stderr.flush()
+    print(text, flush=True)
+
+
+def _show_progress(done: int, total: int, outcomes: Counter[str]) -> None:
+    if sys.stderr.isatty():
+        bar = "#" * (_BAR_CHARACTERS * done // total)
+        sys.stderr.write(f"\r[{bar:<{_BAR_CHARACTERS}}] {done}/{total}: {_summary(outcomes)}\x1b[K")
+        sys.stderr.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,202 @@
+"""How each kind of trouble is drawn: a few faults that belong together, at a time, on random hosts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sims.faults import (
+    Add,
+    Block,
+    Crash,
+    CutPair,
+    Fault,
+    ForceLeave,
+    Leave,
+    Pause,
+    Readdress,
+    Rejoin,
+    Restart,
+    SetLink,
+    SetTags,
+    SlowReader,
+    Split,
+)
+from sims.latency import Exponential
+from sims.network import Burst, Link
+from sims.schedule import Schedule
+from swim.core.rng import Rng
+
+__all__ = ["ANCHOR", "KINDS", "Planner"]
+
+ANCHOR = "n1"
+"""The host that everybody was told to join: it never moves nor leaves, so that who lost all can come back."""
+
+_CHANCES = (0.02, 0.1, 0.3, 0.6)
+_CORRUPT = 0.01
+
+
+class Planner:
+    """Draws a schedule.
+
+    Args:
+        rng: decides.
+        hosts: ids of those that are there at the start.
+        link: the usual link.
+        slower: stretches all durations.
+    """
+
+    def __init__(self, rng: Rng, hosts: list[str], link: Link, slower: float) -> None:
+        self.rng = rng
+        self.hosts = hosts
+        self.link = link
+        self._slower = slower
+
+    def plan(self, kinds: tuple[str, ...], count: int, seconds: float) -> Schedule:
+        """``count`` times something of one of the kinds, all beginning within ``seconds``."""
+        times = sorted(round(self.rng.uniform(0.0, seconds), 3) for _ in range(count))
+        drawn = [fault for at in times for fault in KINDS[self.rng.choice(kinds)](self, at)]
+        return Schedule(sorted(drawn, key=lambda fault: fault.at))
+
+    def host(self) -> str:
+        """Any host."""
+        return self.rng.choice(self.hosts)
+
+    def other(self) -> str:
+        """Any host but the anchor."""
+        return self.rng.choice([host for host in self.hosts if host != ANCHOR])
+
+    def some(self) -> tuple[str, ...]:
+        """One host, or a few, or about half."""
+        wanted = self.rng.choice((1, 2, max(1, len(self.hosts) // 2)))
+        shuffled = list(self.hosts)
+        self.rng.shuffle(shuffled)
+        return tuple(sorted(shuffled[:wanted]))
+
+    def rest(self, hosts: tuple[str, ...]) -> tuple[str, ...]:
+        """Everybody else."""
+        return tuple(host for host in self.hosts if host not in hosts)
+
+    def duration(self) -> float:
+        """Short beside a probe round, beside a suspicion, or long beside both; seconds."""
+        low, high = self.rng.choice(((0.1, 2.0), (2.0, 12.0), (12.0, 60.0)))
+        return round(self.rng.uniform(low, high) * self._slower, 3)
+
+    def chance(self) -> float:
+        """How likely something is on a bad link."""
+        return self.rng.choice(_CHANCES)
+
+
+def _crash(plan: Planner, at: float) -> list[Fault]:
+    return [Crash(at, plan.host(), silent=bool(plan.rng.below(2)))]
+
+
+def _restart(plan: Planner, at: float) -> list[Fault]:
+    return [Restart(at, plan.host(), snapshot=bool(plan.rng.below(2)))]
+
+
+def _bounce(plan: Planner, at: float) -> list[Fault]:
+    node = plan.host()
+    back = round(at + plan.duration(), 3)
+    return [Crash(at, node), Restart(back, node, snapshot=bool(plan.rng.below(2)))]
+
+
+def _readdress(plan: Planner, at: float) -> list[Fault]:
+    return [Readdress(at, plan.other(), snapshot=bool(plan.rng.below(2)))]
+
+
+def _pause(plan: Planner, at: float) -> list[Fault]:
+    return [Pause(at, plan.host(), plan.duration())]
+
+
+def _block(plan: Planner, at: float) -> list[Fault]:
+    return [Block(at, host, plan.duration()) for host in plan.some()]
+
+
+def _slow(plan: Planner, at: float) -> list[Fault]:
+    latency = Exponential(plan.rng.choice((0.005, 0.05, 0.3)))
+    return [SlowReader(at, plan.host(), latency, plan.duration())]
+
+
+def _add(plan: Planner, at: float) -> list[Fault]:
+    node = f"n{len(plan.hosts) + 1}"
+    plan.hosts.append(node)
+    return [Add(at, node, (ANCHOR,))]
+
+
+def _leave(plan: Planner, at: float) -> list[Fault]:
+    return [Leave(at, plan.other())]
+
+
+def _rejoin(plan: Planner, at: float) -> list[Fault]:
+    node = plan.other()
+    return [Leave(at, node, stop=False), Rejoin(round(at + plan.duration(), 3), node)]
+
+
+def _tags(plan: Planner, at: float) -> list[Fault]:
+    return [SetTags(at, plan.host(), {"number": str(plan.rng.below(100))})]
+
+
+def _force_leave(plan: Planner, at: float) -> list[Fault]:
+    return [ForceLeave(at, plan.host(), plan.host(), prune=bool(plan.rng.below(2)))]
+
+
+def _split(plan: Planner, at: float) -> list[Fault]:
+    side = plan.some()
+    return [Split(at, (side, plan.rest(side)), plan.duration())]
+
+
+def _one_way(plan: Planner, at: float) -> list[Fault]:
+    side = plan.some()
+    sides = (side, plan.rest(side))
+    first = plan.rng.below(2)
+    return [CutPair(at, sides[first], sides[1 - first], plan.duration(), one_way=True)]
+
+
+def _cut_some(plan: Planner, at: float) -> list[Fault]:
+    return [CutPair(at, plan.some(), plan.some(), plan.duration())]
+
+
+def _bad_link(plan: Planner, at: float) -> list[Fault]:
+    rng = plan.rng
+
+    def sometimes() -> float:
+        return plan.chance() if rng.below(3) == 0 else 0.0
+
+    link = Link(
+        latency=plan.link.latency,
+        loss=sometimes(),
+        burst=Burst(start=0.05, stop=0.2) if rng.below(4) == 0 else None,
+        duplicate=sometimes(),
+        reorder=sometimes(),
+        corrupt=_CORRUPT if rng.below(4) == 0 else 0.0,
+        mtu=rng.choice((500, 900)) if rng.below(8) == 0 else None,
+        bandwidth=rng.choice((2_000.0, 20_000.0)) if rng.below(8) == 0 else None,
+        refuse=sometimes(),
+        reset=sometimes(),
+        stall=sometimes(),
+        half_open=sometimes(),
+    )
+    source = plan.host() if rng.below(2) else None
+    target = plan.host() if rng.below(2) else None
+    return [SetLink(at, source, target, link, plan.duration())]
+
+
+KINDS: dict[str, Callable[[Planner, float], list[Fault]]] = {
+    "crash": _crash,
+    "restart": _restart,
+    "bounce": _bounce,
+    "readdress": _readdress,
+    "pause": _pause,
+    "block": _block,
+    "slow-reader": _slow,
+    "add": _add,
+    "leave": _leave,
+    "rejoin": _rejoin,
+    "tags": _tags,
+    "force-leave": _force_leave,
+    "split": _split,
+    "one-way": _one_way,
+    "cut-some": _cut_some,
+    "bad-link": _bad_link,
+}
+"""Name of each kind, and what draws it."""

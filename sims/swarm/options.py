@@ -1,0 +1,148 @@
+"""What one seed picks before anything runs: the cluster, its settings, and which faults are possible at all.
+
+Swarm testing: leaving most of the choices out of a run finds more than having all of them in each one, so
+every setting keeps its default, and every kind of fault is off, with some probability of its own.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any
+
+from sims.latency import Constant, Empirical, Exponential, Latency, Uniform
+from sims.swarm.kinds import KINDS
+from swim.config import Config
+from swim.core.rng import Rng
+
+__all__ = ["SwarmOptions", "pick_options", "rng_of"]
+
+_PROFILES: dict[str, Callable[..., Config]] = {"lan": Config.lan, "local": Config.local, "wan": Config.wan}
+_SLOWER = {"lan": 1.0, "local": 1.0, "wan": 3.0}
+
+# (setting, one time in so many it is not the profile's, its other values)
+_SETTINGS: tuple[tuple[str, int, tuple[Any, ...]], ...] = (
+    ("delegate_version", 3, (0, 4)),
+    ("protocol_version", 5, (1, 3, 4, 5)),
+    ("label", 4, ("blue",)),
+    ("keys", 4, ((b"0123456789abcdef",), (b"0123456789abcdef0123456789abcdef", b"fedcba9876543210"))),
+    ("enable_compression", 8, (True,)),
+    ("udp_buffer_size", 5, (512, 1000)),
+    ("disable_tcp_pings", 4, (True,)),
+    ("indirect_checks", 5, (0, 1, 2)),
+    ("suspicion_mult", 4, (2, 3, 5)),
+    ("suspicion_max_timeout_mult", 5, (1, 3)),
+    ("awareness_max_multiplier", 5, (1, 3)),
+    ("awareness_stretches_suspicion", 4, (False,)),
+    ("buddy_system", 5, (False,)),
+    ("early_verdict", 4, (False,)),
+    ("self_doubt_threshold", 4, (0, 2)),
+    ("gossip_interval", 5, (0.05, 1.0)),
+    ("gossip_nodes", 5, (1, 2)),
+    ("retransmit_mult", 5, (1, 3)),
+    ("eager_gossip_delay", 4, (-1.0, 0.05)),
+    ("verify_second_hand", 4, (False,)),
+    ("gossip_to_the_dead_time", 3, (5.0, 15.0, 60.0)),
+    ("push_pull_interval", 3, (5.0, 10.0)),
+    ("tcp_timeout", 5, (0.5, 3.0)),
+    ("dead_node_reclaim_time", 5, (20.0,)),
+    ("rejoin_interval", 4, (5.0, 15.0)),
+    ("recent_intent_timeout", 6, (20.0,)),
+    ("leaving_timeout", 6, (20.0,)),
+    ("probe_alignment", 8, (0.1,)),
+    ("max_new_members_per_packet", 8, (4,)),
+    ("max_tombstones", 8, (0, 2)),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SwarmOptions:
+    """Everything a run is made of but the faults themselves.
+
+    Attributes:
+        nodes: how many there are at the start.
+        profile: ``lan``, ``local`` or ``wan``.
+        settings: what differs from the profile.
+        latency: of every packet.
+        named_seed: nodes find the first one by a name instead of an address.
+        kinds: the kinds of faults that may happen, see ``sims.swarm.kinds``.
+        faults: how many happen.
+        seconds: within which they begin.
+        comeback: chance that a crashed node is started again when the faults are over.
+    """
+
+    nodes: int
+    profile: str
+    settings: Mapping[str, Any]
+    latency: Latency
+    named_seed: bool
+    kinds: tuple[str, ...]
+    faults: int
+    seconds: float
+    comeback: float
+
+    @property
+    def slower(self) -> float:
+        """How much longer everything takes than in the lan profile."""
+        return _SLOWER[self.profile]
+
+    def config(self, **given: Any) -> Config:
+        """The settings of one node."""
+        return _PROFILES[self.profile](**(dict(self.settings) | given))
+
+    def __str__(self) -> str:
+        settings = ", ".join(f"{name}={_shown(value)}" for name, value in self.settings.items())
+        return (
+            f"  nodes     {self.nodes}, {self.profile}, {self.latency!r}"
+            f"{', seeds by name' if self.named_seed else ''}\n"
+            f"  settings  {settings or 'as the profile says'}\n"
+            f"  faults    {self.faults} in {self.seconds:g} s of: {', '.join(self.kinds) or 'no kind'}\n"
+            f"  healing   {self.comeback:.0%} of the crashed come back"
+        )
+
+
+def _shown(value: Any) -> str:
+    return f"{len(value)} keys" if isinstance(value, tuple) else repr(value)
+
+
+def rng_of(seed: int, use: str) -> Rng:
+    """Random bits of a swarm seed, separate for each use."""
+    digest = blake2b(f"swarm {seed} {use}".encode(), digest_size=16).digest()
+    return Rng(random.Random(int.from_bytes(digest, "big")))
+
+
+def pick_options(seed: int) -> SwarmOptions:
+    """What a seed stands for."""
+    rng = rng_of(seed, "options")
+    profile = rng.choice(("lan", "lan", "lan", "local", "local", "wan"))
+    settings: dict[str, Any] = {}
+    for name, rarity, values in _SETTINGS:
+        if rng.below(rarity) == 0:
+            settings[name] = rng.choice(values)
+    kinds = tuple(name for name in KINDS if rng.below(2))
+    size = rng.below(12)
+    nodes = 3 + rng.below(6) if size < 8 else 9 + rng.below(8) if size < 11 else 17 + rng.below(14)
+    return SwarmOptions(
+        nodes=nodes,
+        profile=profile,
+        settings=settings,
+        latency=_pick_latency(rng, 10.0 if profile == "wan" else 1.0),
+        named_seed=rng.below(4) == 0,
+        kinds=kinds,
+        faults=1 + rng.below(6 + nodes) if kinds else 0,
+        seconds=float(rng.choice((20, 60, 120))) * _SLOWER[profile],
+        comeback=rng.choice((0.0, 0.5, 1.0)),
+    )
+
+
+def _pick_latency(rng: Rng, scale: float) -> Latency:
+    milliseconds = scale * rng.choice((0.001, 0.0005, 0.004))
+    kinds: tuple[Latency, ...] = (
+        Constant(milliseconds),
+        Uniform(milliseconds / 4, 5 * milliseconds),
+        Exponential(milliseconds),
+        Empirical((milliseconds / 2, milliseconds, 2 * milliseconds, 8 * milliseconds)),
+    )
+    return rng.choice(kinds)
