@@ -23,13 +23,13 @@ class Clock:
         self.now = 0.0
         self.steps = 0
         self._order = 0
-        self._heap: list[tuple[float, int, Callable[..., None], tuple[Any, ...]]] = []
+        self._heap: list[tuple[float, int, Callable[..., object], tuple[Any, ...]]] = []
 
     def __len__(self) -> int:
         """Entries that wait."""
         return len(self._heap)
 
-    def at(self, when: float, call: Callable[..., None], *args: Any) -> None:
+    def at(self, when: float, call: Callable[..., object], *args: Any) -> None:
         """Calls ``call(*args)`` at time ``when``, or as the next thing if that has passed."""
         self._order += 1
         heapq.heappush(self._heap, (when, self._order, call, args))

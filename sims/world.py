@@ -137,7 +137,7 @@ class World:
             )
         return self.now - began
 
-    def at(self, when: float, call: Callable[..., None], *args: Any) -> None:
+    def at(self, when: float, call: Callable[..., object], *args: Any) -> None:
         """Calls ``call(*args)`` at virtual time ``when``."""
         self.clock.at(when, call, *args)
 
