@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from sims.observer import Observer
-from swim.events import Event, MemberEvent, MemberFailed, MemberStatus, MemberSuspected
+from swim.events import Event, MemberEvent, MemberFailed, MemberJoined, MemberStatus, MemberSuspected
 
 if TYPE_CHECKING:
     from sims.simnode import SimNode
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Agreement",
+    "Completion",
     "Detection",
     "Dissemination",
     "FalsePositives",
@@ -168,6 +169,27 @@ class Dissemination(Observer):
         if needed <= 0:
             return 0.0
         return ordered[needed - 1] if len(ordered) >= needed else math.inf
+
+
+class Completion(Observer):
+    """When each node last learned of another: the moment when its view was complete, if it is.
+
+    Attributes:
+        seconds: by observer, since this was added; a node that learned of nobody is missing.
+    """
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._began = 0.0
+
+    def attached(self, world: World) -> None:
+        """See ``Observer``."""
+        self._began = world.now
+
+    def event(self, world: World, node: SimNode, event: Event) -> None:
+        """See ``Observer``."""
+        if isinstance(event, MemberJoined) and event.member.name != node.name:
+            self.seconds[node.id] = world.now - self._began
 
 
 class FalsePositives(Observer):

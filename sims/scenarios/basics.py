@@ -1,24 +1,137 @@
-"""What every cluster does: nodes join, crash and leave, and networks part and heal."""
+"""What every cluster does: nodes join, leave and crash, one or many at a time."""
 
 from __future__ import annotations
 
+from sims.bounds import detection_bound, join_bound, leave_bound
+from sims.measure import Completion, Detection, FalsePositives, Traffic, quantile
 from sims.scenario import Run, scenario
+from sims.scenarios.shared import (
+    all_show,
+    first_nodes,
+    limit,
+    measure_detection,
+    measure_quantiles,
+    measure_wrong,
+    news_of,
+    others,
+    settled,
+)
+from sims.world import World
+from swim.events import MemberFailed, MemberJoined, MemberLeft, MemberRestarted
 
-__all__ = ["partition_heal"]
+__all__ = ["crash_and_wait", "join", "join_storm", "kill", "kill_k", "leave", "storm", "thousand_joins"]
 
 
-@scenario("partition-heal", seconds=60.0)
-def partition_heal(run: Run) -> None:
-    """The network splits in two halves for a while: both go on alone, then find each other again."""
-    world = run.world()
-    run.measure("join_seconds", world.settle())
-    names = list(world.nodes)
-    half = len(names) // 2
-    world.network.partition(names[:half], names[half:])
-    world.run_for(run["seconds"])
-    run.expect(
-        all(not node.alive() & set(names[half:]) for node in world.running()[:half]),
-        "a half still shows the other as alive",
+@scenario("join")
+def join(run: Run) -> None:
+    """One node joins a cluster at peace: it must learn of everybody, and everybody of it.
+
+    One exchange with its seed tells the newcomer; gossip tells the rest.
+    """
+    world = settled(run)
+    newcomer = world.add(seeds=first_nodes(world, 1, skip=0))
+    news = news_of(world, newcomer.name, MemberJoined)
+    seconds = run.expect_soon(world, lambda w: w.converged, limit(world, join_bound), "not known to all")
+    run.measure("complete_seconds", seconds)
+    measure_quantiles(run, "joined", (at for id, at in news.seconds.items() if id != newcomer.id))
+
+
+@scenario("leave")
+def leave(run: Run) -> None:
+    """One node leaves on purpose: everybody must see it as left, soon, and nobody ever as failed.
+
+    memberlist's leave ends at a deadline whether or not anybody heard; who missed it calls the node failed.
+    """
+    world = settled(run)
+    victim = first_nodes(world, 1)[0]
+    left, failed = news_of(world, victim.name, MemberLeft), news_of(world, victim.name, MemberFailed)
+    began = world.now
+    victim.leave()
+    rest = others(world, victim)
+    run.expect_soon(
+        world, lambda w: all_show(rest, victim.name, "left"), limit(world, leave_bound), "not left everywhere"
     )
-    world.network.heal()
-    run.measure("heal_seconds", run.expect_soon(world, lambda w: w.converged, 120.0, "no agreement"))
+    measure_quantiles(run, "left", (at for id, at in left.seconds.items() if id != victim.id))
+    run.expect(not failed.seconds, f"{len(failed.seconds)} nodes called the leaving one failed")
+    run.expect_soon(world, lambda w: victim.state == "left", 30.0, "the process did not end")
+    run.measure("gone_seconds", victim.since - began)
+
+
+@scenario("kill", silent=False)
+def kill(run: Run) -> None:
+    """One node crashes and later comes back: how long until it is suspected, failed, and alive again.
+
+    ``silent``: the whole host is gone, so that nothing refuses a connection.
+    """
+    world = settled(run)
+    victim = first_nodes(world, 1)[0]
+    crash_and_wait(run, world, [victim.id], silent=run["silent"])
+    world.run_for(5.0)
+    world.restart(victim)
+    back = news_of(world, victim.name, MemberJoined, MemberRestarted)
+    run.expect_soon(world, lambda w: w.converged, limit(world, join_bound), "the restarted node is not back")
+    measure_quantiles(run, "back", (at for id, at in back.seconds.items() if id != victim.id))
+
+
+@scenario("kill-k", kill=3)
+def kill_k(run: Run) -> None:
+    """Several nodes crash at the same moment: everybody must notice each, and nobody else may be buried."""
+    world = settled(run)
+    crash_and_wait(run, world, [node.id for node in first_nodes(world, run["kill"])])
+
+
+@scenario("join-storm", within=0.05)
+def join_storm(run: Run) -> None:
+    """All nodes join one at the same moment, each while its table is still small: nobody may be missed.
+
+    With memberlist's rules news is retransmitted according to the sender's small table, misses somebody, and
+    then waits for the next push/pull: 50 to 90 s in a seventh to a half of all storms.
+    """
+    world = storm(run, run["nodes"], run["within"])
+    traffic = Traffic(world)
+    world.run_for(10.0)
+    run.measure("packets_per_second", traffic.rates().packets)
+
+
+@scenario("thousand-joins", is_long=True, nodes=1000, within=1.0)
+def thousand_joins(run: Run) -> None:
+    """A thousand nodes join one within a second: queues must not overflow, and nobody may be missed."""
+    world = storm(run, run["nodes"], run["within"], checked=False)
+    drops = sum(node.metrics.counters["swim.dropped.queue-full"] for node in world.nodes.values())
+    run.measure("queue_full_drops", drops)
+
+
+def storm(run: Run, nodes: int, within: float, *, seed: int | None = None, checked: bool = True) -> World:
+    """All but the first of ``nodes`` nodes join it within so many seconds; returns when all are complete."""
+    world = run.world(nodes=nodes, seed=seed, start="apart", checked=checked)
+    target, *rest = world.nodes.values()
+    rng = world.random_for("storm")
+    complete = Completion()
+    world.observe(complete)
+    for node in rest:
+        world.at(rng.uniform(0.0, within), node.join, target)
+    seconds = run.expect_soon(
+        world, lambda w: w.converged, within + limit(world, join_bound), "not all joined"
+    )
+    run.measure("complete_seconds", seconds)
+    run.measure("median_node_complete_seconds", quantile(complete.seconds.values(), 0.5))
+    return world
+
+
+def crash_and_wait(run: Run, world: World, victims: list[str], *, silent: bool = False) -> Detection:
+    """Crashes some nodes at once and waits until all others show all of them as failed."""
+    seen, wrong = Detection(), FalsePositives()
+    world.observe(seen)
+    world.observe(wrong)
+    for victim in victims:
+        world.crash(victim, silent=silent)
+    watching = len(world.running())
+    run.expect_soon(
+        world,
+        lambda w: all(len(loss.failed) == watching for loss in seen.losses),
+        limit(world, detection_bound, failing=len(victims)),
+        "a crash went unnoticed",
+    )
+    measure_detection(run, seen)
+    measure_wrong(run, wrong)
+    return seen

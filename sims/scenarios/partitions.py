@@ -1,0 +1,155 @@
+"""Networks that part and heal, wholly or in places: who is buried meanwhile, and do all meet again?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sims.bounds import detection_bound, healing_bound, refutation_bound
+from sims.measure import FalsePositives, Flaps
+from sims.scenario import Run, scenario
+from sims.scenarios.shared import first_nodes, limit, measure_wrong, settled
+from sims.world import World
+
+__all__ = [
+    "half_detached_node",
+    "lonely_minority",
+    "long_partition",
+    "one_way_loss",
+    "partition_heal",
+    "startup_islands",
+]
+
+_FORGETFUL: dict[str, Any] = {"reconnect_timeout": 30.0, "tombstone_timeout": 30.0}
+"""Forget failed and left members after 30 s rather than a day, so that minutes outlast everything."""
+
+
+@scenario("partition-heal", seconds=60.0)
+def partition_heal(run: Run) -> None:
+    """The network splits in two halves for a while: both go on alone, then find each other again.
+
+    In memberlist two halves that declared each other dead never speak again unless somebody dials.
+    """
+    world = settled(run)
+    names = list(world.nodes)
+    left, right = names[: len(names) // 2], names[len(names) // 2 :]
+    world.network.partition(left, right)
+    part(run, world, left, right, run["seconds"])
+    heal(run, world)
+
+
+@scenario("long-partition", seconds=300.0)
+def long_partition(run: Run) -> None:
+    """Two halves are apart until each has forgotten the other, tombstones too: they must meet again.
+
+    Past members and seeds stay on each node's list of whom to look for, whatever was reaped.
+    """
+    world = settled(run, config=run.config(**_FORGETFUL))
+    names = list(world.nodes)
+    left, right = names[: len(names) // 2], names[len(names) // 2 :]
+    world.network.partition(left, right)
+    part(run, world, left, right, run["seconds"])
+    forgotten = all(not set(right) & node.statuses().keys() for node in map(world.host, left))
+    run.expect(forgotten, "a node still lists somebody of the other half: the partition was too short")
+    heal(run, world)
+
+
+@scenario("lonely-minority", seconds=300.0)
+def lonely_minority(run: Run) -> None:
+    """One node is cut off until everybody forgot it and it forgot everybody: it must come back by itself."""
+    world = settled(run, config=run.config(**_FORGETFUL))
+    [lonely] = first_nodes(world, 1)
+    rest = [name for name in world.nodes if name != lonely.id]
+    wrong = FalsePositives({lonely.id})
+    world.observe(wrong)
+    world.network.partition([lonely.id], rest)
+    part(run, world, [lonely.id], rest, run["seconds"])
+    run.expect(lonely.node.is_alone, "the node cut off does not know that it is alone")
+    measure_wrong(run, wrong, allowed=True)
+    run.expect(not wrong.failed_at_healthy, "the majority buried one of its own")
+    heal(run, world)
+
+
+@scenario("startup-islands", islands=3, seconds=30.0)
+def startup_islands(run: Run) -> None:
+    """The network is not whole yet when the cluster starts: islands form, and must merge once it is.
+
+    Every node has the same seeds, one per island, so each finds some of them silent; a join that is tried
+    once and given up leaves the islands apart for good.
+    """
+    world = run.world(nodes=0)
+    total, count = run["nodes"], run["islands"]
+    ids = [f"n{index + 1}" for index in range(total)]
+    islands = [ids[index::count] for index in range(count)]
+    world.network.partition(*islands)
+    endpoints = [world.fresh_endpoint() for _ in ids]
+    seeds = [f"{host}:{port}" for host, port in endpoints[:count]]
+    for id, endpoint in zip(ids, endpoints, strict=True):
+        world.add(
+            id, endpoint=endpoint, seeds=[seed for seed in seeds if not seed.startswith(f"{endpoint[0]}:")]
+        )
+    world.run_for(run["seconds"])
+    whole = all(node.alive() == frozenset(islands[int(node.id[1:]) % count - 1]) for node in world.running())
+    run.expect(whole, "an island has not formed")
+    run.measure("islands", len({node.alive() for node in world.running()}))
+    heal(run, world)
+
+
+@scenario("one-way-loss", seconds=60.0)
+def one_way_loss(run: Run) -> None:
+    """One node can send and hears nothing: it must not bury the others, who may bury it.
+
+    It sees every probe of its own fail, and its accusations reach everybody. Healthy members must hold out
+    against them; it should doubt itself first. Afterwards it must be back.
+    """
+    world = settled(run)
+    [deaf] = first_nodes(world, 1)
+    wrong, flaps = FalsePositives({deaf.id}), Flaps()
+    world.observe(wrong)
+    world.observe(flaps)
+    world.network.cut([n for n in world.nodes if n != deaf.id], [deaf.id], one_way=True)
+    world.run_for(run["seconds"])
+    measure_wrong(run, wrong, allowed=True)
+    run.expect(not wrong.failed_at_healthy, f"{wrong.failed_at_healthy} verdicts against healthy members")
+    heal(run, world)
+    run.measure("status_changes", sum(flaps.changes.values()))
+
+
+@scenario("half-detached-node", seconds=120.0)
+def half_detached_node(run: Run) -> None:
+    """One node reaches only half of the others, both ways: nobody may be declared failed, it included.
+
+    Relays of the reachable half can vouch for it; without them one such node starts storms of accusations.
+    """
+    world = settled(run)
+    [detached] = first_nodes(world, 1)
+    names = [name for name in world.nodes if name != detached.id]
+    wrong = FalsePositives()
+    world.observe(wrong)
+    world.network.cut([detached.id], names[len(names) // 2 :])
+    world.run_for(run["seconds"])
+    measure_wrong(run, wrong)
+    heal(run, world)
+
+
+def part(run: Run, world: World, left: list[str], right: list[str], seconds: float) -> None:
+    """Lets a partition last, and expects that each side ends with the other failed or forgotten."""
+    began = world.now
+    sides = [(world.host(id), frozenset(right)) for id in left] + [
+        (world.host(id), frozenset(left)) for id in right
+    ]
+    failing = max(len(left), len(right))
+    waits = max(seconds, limit(world, detection_bound, failing=failing))
+    noticed = world.run_until(
+        lambda w: w.now - began >= seconds and all(not node.alive() & gone for node, gone in sides), waits
+    )
+    run.expect(noticed, "a side still shows the other as alive", exit_code=128)
+    run.measure("parted_seconds", world.now - began)
+
+
+def heal(run: Run, world: World) -> None:
+    """Takes every cut back and waits until all nodes that run are alive in every view."""
+    world.network.heal()
+    within = limit(world, healing_bound, gone=len(world.nodes) - 1)
+    run.measure("heal_seconds", run.expect_soon(world, lambda w: w.converged, within, "no agreement"))
+    world.run_for(min(60.0, limit(world, refutation_bound)))
+    run.expect(world.converged, "views that agreed differ again")

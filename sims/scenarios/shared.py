@@ -1,0 +1,98 @@
+"""What many scenarios do: settle a cluster, ask for a time limit, judge wrong verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from sims.bounds import worst_latency
+from sims.measure import Detection, Dissemination, FalsePositives, mean, quantile
+from sims.scenario import Run
+from sims.simnode import SimNode
+from sims.world import World
+from swim.config import Config
+from swim.events import MemberEvent
+
+__all__ = [
+    "all_show",
+    "first_nodes",
+    "limit",
+    "measure_detection",
+    "measure_quantiles",
+    "measure_wrong",
+    "news_of",
+    "others",
+    "settled",
+]
+
+
+def settled(run: Run, *, rest: float = 5.0, **how: Any) -> World:
+    """A world of the run that has converged, and ``rest`` seconds of quiet after that."""
+    world = run.world(**how)
+    run.measure("join_seconds", world.settle())
+    world.run_for(rest)
+    return world
+
+
+def limit(world: World, bound: Callable[..., float], **circumstances: float) -> float:
+    """A bound of ``sims.bounds`` for a world's first node, its number of hosts and its default latency."""
+    config: Config = next(iter(world.nodes.values())).config
+    latency = worst_latency(world.network.default.latency)
+    return bound(config, len(world.nodes), latency=latency, **circumstances)
+
+
+def first_nodes(world: World, count: int, *, skip: int = 1) -> list[SimNode]:
+    """``count`` hosts after the first ``skip`` ones (the first is everybody's seed)."""
+    return list(world.nodes.values())[skip : skip + count]
+
+
+def others(world: World, *excluded: SimNode) -> list[SimNode]:
+    """The running nodes but for some."""
+    return [node for node in world.running() if node not in excluded]
+
+
+def news_of(world: World, name: str, *kinds: type[MemberEvent]) -> Dissemination:
+    """Who gets an event of these kinds about a member, and when, from now on."""
+    news = Dissemination(lambda event: isinstance(event, kinds) and event.member.name == name)
+    world.observe(news)
+    return news
+
+
+def all_show(nodes: Iterable[SimNode], name: str, *statuses: str) -> bool:
+    """Whether every one of the nodes shows a member in one of the statuses ("" is: not listed)."""
+    return all(node.status_of(name) in statuses for node in nodes)
+
+
+def measure_wrong(run: Run, wrong: FalsePositives, *, allowed: bool = False) -> None:
+    """Records verdicts about healthy members, and expects that there is none unless they are ``allowed``."""
+    run.measure("false_failed", wrong.failed)
+    run.measure("false_failed_at_healthy", wrong.failed_at_healthy)
+    run.measure("false_failed_subjects", len(wrong.subjects))
+    run.measure("false_suspected", wrong.suspected)
+    if not allowed:
+        names = ", ".join(sorted(wrong.subjects))
+        run.expect(not wrong.failed, f"{wrong.failed} verdicts against members that ran: {names}")
+
+
+def measure_detection(run: Run, seen: Detection) -> None:
+    """Records when the losses were suspected and declared, on average over the losses."""
+    for name, seconds in _detection(seen):
+        if seconds:
+            run.measure(name, mean(seconds))
+
+
+def measure_quantiles(run: Run, name: str, seconds: Iterable[float]) -> None:
+    """Records the least, the median and the greatest of some times, if there are any."""
+    listed = list(seconds)
+    if listed:
+        run.measure(f"first_{name}_seconds", min(listed))
+        run.measure(f"median_{name}_seconds", quantile(listed, 0.5))
+        run.measure(f"all_{name}_seconds", max(listed))
+
+
+def _detection(seen: Detection) -> Iterator[tuple[str, list[float]]]:
+    yield "first_suspected_seconds", seen.first_suspected()
+    yield "first_failed_seconds", seen.first_failed()
+    medians = [quantile(loss.failed.values(), 0.5) for loss in seen.losses if loss.failed]
+    yield "median_failed_seconds", medians
+    yield "all_failed_seconds", seen.last_failed()
