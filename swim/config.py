@@ -344,3 +344,7 @@ def _check_combinations(config: Config) -> None:
         raise ConfigError("udp_buffer_size", f"is larger than max_packet_bytes ({config.max_packet_bytes})")
     if config.max_new_members_per_packet > config.max_members:
         raise ConfigError("max_new_members_per_packet", f"is larger than max_members ({config.max_members})")
+    if config.keys and config.protocol_version < 2 and not config.accept_encryption_v0:
+        raise ConfigError(
+            "accept_encryption_v0", "must be on for protocol_version 1 with keys, which writes that form"
+        )

@@ -121,6 +121,8 @@ def pick_options(seed: int) -> SwarmOptions:
     for name, rarity, values in _SETTINGS:
         if rng.below(rarity) == 0:
             settings[name] = rng.choice(values)
+    if settings.get("protocol_version") == 1:
+        settings["accept_encryption_v0"] = True
     kinds = tuple(name for name in KINDS if rng.below(2))
     size = rng.below(12)
     nodes = 3 + rng.below(6) if size < 8 else 9 + rng.below(8) if size < 11 else 17 + rng.below(14)
