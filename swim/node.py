@@ -32,11 +32,13 @@ from swim.core.rng import Rng
 from swim.errors import LocalError
 from swim.events import Member, MemberStatus, Reason, Transition
 from swim.metrics import Metrics
+from swim.serf.base import BaseView
 from swim.serf.layer import SerfLayer
 from swim.serf.snapshot import Snapshot
 from swim.wire.keyring import Keyring
+from swim.wire.messages import Alive
 
-__all__ = ["Accepted", "Node", "NodeStats"]
+__all__ = ["Accepted", "BaseView", "Node", "NodeStats"]
 
 
 class Accepted(NamedTuple):
@@ -105,21 +107,35 @@ class Node:
 
     # -- inputs
 
-    def start(self, now: float) -> None:
-        """Makes the local member alive, joins the seeds and looks for whoever the snapshot knew."""
+    def start(self, now: float, *, view: BaseView | None = None) -> None:
+        """Makes the local member alive, joins the seeds and looks for whoever the snapshot knew.
+
+        Args:
+            now: seconds.
+            view: a cluster that this node belongs to already, as a simulation starts one: all its members are
+                listed at once, without events, and no seed is asked.
+
+        Raises:
+            LocalError: ``view`` does not list this node as it is. The node has not started.
+        """
         engine, layer, restored = self._engine, self._layer, self._restored
-        engine.start(now, layer)
+        if view is not None and not view.lists(self.claim):
+            raise LocalError(f"the view does not list {self.config.name!r} as it is")
+        engine.start(now, layer, None if view is None else view.table)
         for clock, last in (
             (layer.clock, restored.clock),
             (layer.event_clock, restored.event_clock),
             (layer.queries.clock, restored.query_clock),
         ):
             clock.witness(last)
-        layer.member_joined(now, engine.shared.local, Reason("local", detail="start"))
+        if view is not None:
+            layer.start_from(view)
+        else:
+            layer.member_joined(now, engine.shared.local, Reason("local", detail="start"))
         for name, endpoint in {**restored.failed, **restored.alive}.items():
             if name != self.config.name:
                 engine.rejoining.lost(now, name, endpoint)
-        if self.config.seeds:
+        if self.config.seeds and view is None:
             engine.join(now, self.config.seeds)
 
     def receive_packet(self, now: float, data: bytes, source: Endpoint) -> None:
@@ -226,6 +242,11 @@ class Node:
     def is_alone(self) -> bool:
         """Whether no other member is alive or suspect."""
         return not self._engine.shared.has_peers
+
+    @property
+    def claim(self) -> Alive:
+        """What the node says of itself, started or not; a ``BaseView`` is made of such claims."""
+        return self._engine.shared.local.alive_claim()._replace(meta=self._layer.meta())
 
     @property
     def local(self) -> Member:

@@ -13,7 +13,7 @@ from swim.config import Config
 from swim.core.output import Close, Dial, Endpoint, Output, Send, StreamEnd
 from swim.core.rng import Rng
 from swim.events import Event, JoinResult, Member, MemberEvent, MemberReaped
-from swim.node import Node
+from swim.node import BaseView, Node
 
 
 @dataclass
@@ -22,6 +22,7 @@ class Peer:
 
     node: Node
     endpoint: Endpoint
+    listed: tuple[Member, ...] = ()
     events: list[Event] = field(default_factory=list)
     finished: dict[int, Any] = field(default_factory=dict)
     up: bool = True
@@ -31,7 +32,7 @@ class Peer:
 
     def fold(self) -> dict[str, Member]:
         """The members as the events tell them."""
-        table: dict[str, Member] = {}
+        table = {member.name: member for member in self.listed}
         for event in self.events:
             assert isinstance(event, MemberEvent)
             if isinstance(event, MemberReaped):
@@ -66,6 +67,22 @@ class World:
     def add(
         self, name: str, port: int = 0, *, make: Callable[..., Config] = Config.lan, **settings: Any
     ) -> Peer:
+        peer = self._place(name, port, make, settings)
+        peer.node.start(self.now)
+        self._pump(peer)
+        return peer
+
+    def converged(self, count: int, *, make: Callable[..., Config] = Config.lan, **settings: Any) -> BaseView:
+        """``count`` nodes n1... that start as members of one cluster; returns the view they share."""
+        peers = [self._place(f"n{i + 1}", 0, make, dict(settings)) for i in range(count)]
+        view = BaseView(peer.node.claim for peer in peers)
+        for peer in peers:
+            peer.node.start(self.now, view=view)
+            peer.listed = peer.node.members()
+            self._pump(peer)
+        return view
+
+    def _place(self, name: str, port: int, make: Callable[..., Config], settings: dict[str, Any]) -> Peer:
         snapshot = settings.pop("snapshot", "")
         endpoint = ("127.0.0.1", port or 7000 + len(self.peers))
         config = make(name=name, bind=f"127.0.0.1:{endpoint[1]}", **settings)
@@ -73,8 +90,6 @@ class World:
         node = Node(config, advertise=endpoint, bind_port=endpoint[1], rng=rng, snapshot=snapshot)
         peer = self.peers[endpoint] = Peer(node, endpoint)
         self.all.append(peer)
-        node.start(self.now)
-        self._pump(peer)
         return peer
 
     def cluster(self, count: int, **settings: Any) -> list[Peer]:

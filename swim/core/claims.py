@@ -141,7 +141,10 @@ class Claims:
             shared.metrics.dropped("cidr")
         elif (record is not shared.local and record.state is State.LEFT) or is_aged or is_proven:
             self._revive(now, record, claim, source)
-        elif is_dead and shared.config.reclaim_if_acked:
+        elif (is_dead and shared.config.reclaim_if_acked) or (
+            record is shared.local and source.cause != "acked"
+        ):
+            # Nobody answers at the other address: that was a former life of ours, not a rival.
             self._verifier.hold(now, claim, source.name, is_entombed=True)
         else:
             shared.metrics.count("swim.conflicts")

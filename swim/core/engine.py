@@ -25,7 +25,7 @@ from swim.core.shared import Shared, logger
 from swim.core.streams import Departing, Fallback, Joining, Periodic, Purpose, Reconnecting, Streams
 from swim.core.sync import Sync
 from swim.core.sync_schedule import SyncSchedule
-from swim.core.table import NO_BASE, TableBase
+from swim.core.table import TableBase
 from swim.core.verifier import Verifier
 from swim.errors import LocalError, RemoteError
 from swim.events import ForceLeaveOutcome
@@ -66,7 +66,6 @@ class Engine:
         keyring: Keyring,
         nonce: Callable[[], bytes],
         incarnation: int = 1,
-        base: TableBase = NO_BASE,
     ) -> None:
         host, port = advertise
         delegate = (_DELEGATE_MIN, _DELEGATE_MAX) if config.delegate_version else (0, 0)
@@ -83,7 +82,6 @@ class Engine:
             metrics=metrics,
             keyring=keyring,
             nonce=nonce,
-            base=base,
         )
         self.shared = shared
         self.gossip = Gossip(shared)
@@ -107,17 +105,18 @@ class Engine:
 
     # -- life
 
-    def start(self, now: float, delegate: Delegate) -> None:
-        """Makes the local member alive and arms what is periodic."""
+    def start(self, now: float, delegate: Delegate, base: TableBase | None = None) -> None:
+        """Makes the local member alive and arms what is periodic; ``base`` lists it, and whom it knows."""
         shared, table = self.shared, self.shared.table
         shared.delegate = delegate
         shared.status = "running"
-        claim = table.local.alive_claim()._replace(meta=delegate.meta())
-        local = Record(claim, State.ALIVE, now, verified=True)
-        if table.get(local.name) is None:
-            table.add(local)
+        if base is not None:
+            table.start_from(base)
+            self._prober.arm(now)
+            self._schedule.arm(now)
         else:
-            table.put(local)
+            claim = table.local.alive_claim()._replace(meta=delegate.meta())
+            table.add(Record(claim, State.ALIVE, now, verified=True))
         shared.resized(now)
         self.rejoining.arm(now)
 

@@ -14,7 +14,7 @@ from swim.core.delegate import Delegate
 from swim.core.member import Record
 from swim.core.output import Endpoint, Output
 from swim.core.rng import Rng
-from swim.core.table import Table, TableBase
+from swim.core.table import Table
 from swim.core.timers import Timers
 from swim.metrics import Metrics
 from swim.wire.keyring import Keyring
@@ -50,7 +50,6 @@ class Shared:
         metrics: Metrics,
         keyring: Keyring,
         nonce: Callable[[], bytes],
-        base: TableBase,
     ) -> None:
         self.config = config
         self.rng = rng
@@ -59,7 +58,7 @@ class Shared:
         self.packets = PacketCodec(config, keyring, nonce)
         self.streams = StreamCodec(config, keyring, nonce)
         self.timers = Timers()
-        self.table = Table(rng, local, max_tombstones=config.max_tombstones, base=base)
+        self.table = Table(rng, local, max_tombstones=config.max_tombstones)
         self.queue = BroadcastQueue(config.retransmit_mult, max_depth=config.max_queue_depth)
         self.awareness = Awareness(config.awareness_max_multiplier)
         self.output = Output()

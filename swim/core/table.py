@@ -13,7 +13,7 @@ from swim.core.member import Record
 from swim.core.output import Endpoint
 from swim.core.rng import Rng
 
-__all__ = ["NO_BASE", "Table", "TableBase", "Tombstone"]
+__all__ = ["Table", "TableBase", "Tombstone"]
 
 
 class Tombstone(NamedTuple):
@@ -35,9 +35,7 @@ class TableBase:
         self.live: Final = sum(record.is_live for record in records)
 
 
-NO_BASE = TableBase(())
-"""What a table starts from by default."""
-
+_NO_BASE = TableBase(())
 _UNCHANGED = object()
 
 
@@ -67,21 +65,30 @@ class Table:
         "local",
     )
 
-    def __init__(self, rng: Rng, local: Record, *, max_tombstones: int, base: TableBase = NO_BASE) -> None:
+    def __init__(self, rng: Rng, local: Record, *, max_tombstones: int) -> None:
         self._rng = rng
         self.local = local
-        self._base = base
+        self._base = _NO_BASE
         self._own: dict[str, Record | None] = {}  # None: reaped, though the base has it
         self._endpoints: dict[Endpoint, str] = {}
-        self._count = len(base.names)
+        self._count = 0
         self._order: list[str] | None = None
         self._cursor = 0
         self._stale: set[str] = set()
-        self._names: Sequence[str] | None = base.names
+        self._names: Sequence[str] | None = None
         self._tombstones: dict[str, Tombstone] = {}
         self._max_tombstones = max_tombstones
-        self.live = base.live
+        self.live = 0
         self.changes = 0
+
+    def start_from(self, base: TableBase) -> None:
+        """Lists all of ``base``, which has the local member too, in a table that lists nobody yet."""
+        assert not self._count
+        self._base = base
+        self._names = base.names
+        self._count = len(base.names)
+        self.live = base.live
+        self.local = base.records[self.local.name]
 
     def __len__(self) -> int:
         """memberlist's node-count estimate: everyone not reaped, dead and self included."""

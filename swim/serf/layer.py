@@ -16,6 +16,7 @@ from swim.core.member import Record, endpoint_of
 from swim.core.output import Endpoint
 from swim.errors import LocalError, RemoteError
 from swim.events import ForceLeaveOutcome, MemberStatus, Reason
+from swim.serf.base import BaseView
 from swim.serf.conflict import Conflicts
 from swim.serf.lamport import LamportClock
 from swim.serf.messages import (
@@ -117,6 +118,11 @@ class SerfLayer:
         self._status.leave_intent(now, intent, Reason("operator", self._config.name, "force-leave"))
         self._queue_intent(now, intent, ticket=ticket)
         return outcome
+
+    def start_from(self, view: BaseView) -> None:
+        """The node belongs to a cluster already: lists its members, with their stamps."""
+        self.roster.start_from(view.roster)
+        self.clock.witness(view.ltime)
 
     def restarted(self, now: float) -> None:
         """The node came back after a leave, as the same object."""

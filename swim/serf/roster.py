@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from swim.core.member import Record
 from swim.events import (
@@ -18,7 +19,7 @@ from swim.events import (
 )
 from swim.serf.tags import TagCache
 
-__all__ = ["Entry", "Roster"]
+__all__ = ["Entry", "Roster", "RosterBase"]
 
 
 class Entry:
@@ -47,9 +48,9 @@ class Entry:
         "status_ltime",
     )
 
-    def __init__(self, member: Member) -> None:
+    def __init__(self, member: Member, status_ltime: int = 0) -> None:
         self.member = member
-        self.status_ltime = 0
+        self.status_ltime = status_ltime
         self.gone_at = 0.0
         self.prune_when_gone = False
         self.is_returning = False
@@ -64,11 +65,29 @@ class Entry:
         return self.member.status
 
 
+class RosterBase:
+    """Members that many rosters start from. None of them changes it: who is to change is copied first."""
+
+    __slots__ = ("entries", "members")
+
+    def __init__(self, members: Sequence[Member], ltime: int) -> None:
+        self.members: Final = tuple(members)
+        self.entries: Final[Mapping[str, Entry]] = {member.name: Entry(member, ltime) for member in members}
+
+
+_NO_BASE = RosterBase((), 0)
+_UNCHANGED = object()
+
+
 class Roster:
-    """All listed members by name. Every change passes here and leaves an event and a line of history."""
+    """All listed members by name. Every change passes here and leaves an event and a line of history.
+
+    ``get`` gives an entry to look at, which other nodes may look at too; ``own`` gives one to change.
+    """
 
     def __init__(self, *, history_size: int, speaks_serf: bool) -> None:
-        self._entries: dict[str, Entry] = {}
+        self._base = _NO_BASE
+        self._own: dict[str, Entry | None] = {}  # None: erased, though the base has it
         self._tags = TagCache()
         self._versions: dict[bytes, tuple[VersionTriple, VersionTriple]] = {}
         self._history_size = history_size
@@ -82,15 +101,40 @@ class Roster:
         self.events: list[MemberEvent] = []
         """Events not yet handed out."""
 
+    def start_from(self, base: RosterBase) -> None:
+        """Lists all of ``base``, without events, in a roster that lists nobody yet."""
+        assert not self._own
+        self._base = base
+        self._snapshot = base.members
+        for member in base.members:
+            self._counts[member.status] += 1
+
     def __len__(self) -> int:
-        return len(self._entries)
+        return sum(self._counts.values())
 
     def __iter__(self) -> Iterator[Entry]:
-        return iter(self._entries.values())
+        """All entries, in the order in which the members were first seen."""
+        own, base = self._own, self._base.entries
+        for name, shared in base.items():
+            entry = own.get(name, shared)
+            if entry is not None:
+                yield entry
+        for name, entry in own.items():
+            if entry is not None and name not in base:
+                yield entry
 
     def get(self, name: str) -> Entry | None:
-        """The entry of ``name``."""
-        return self._entries.get(name)
+        """The entry of ``name``, to look at."""
+        entry = self._own.get(name, _UNCHANGED)
+        return self._base.entries.get(name) if entry is _UNCHANGED else entry  # type: ignore[return-value]
+
+    def own(self, entry: Entry) -> Entry:
+        """The entry that ``get`` gave, to change."""
+        name = entry.member.name
+        own = self._own.get(name)
+        if own is None:
+            own = self._own[name] = copy(entry)
+        return own
 
     def count(self, status: MemberStatus) -> int:
         """How many members have that status."""
@@ -98,12 +142,12 @@ class Roster:
 
     def longest_gone(self) -> Entry | None:
         """The member that failed or left before all others that are still listed."""
-        return next((self._entries[name] for name in self._gone), None)
+        return next((self.get(name) for name in self._gone), None)
 
     def members(self) -> tuple[Member, ...]:
         """All members, in the order in which they were first seen."""
         if self._snapshot is None:
-            self._snapshot = tuple(entry.member for entry in self._entries.values())
+            self._snapshot = tuple(entry.member for entry in self)
         return self._snapshot
 
     def describe(self, record: Record, status: MemberStatus) -> Member:
@@ -123,7 +167,7 @@ class Roster:
 
     def add(self, now: float, member: Member, kind: type[MemberEvent], reason: Reason) -> Entry:
         """Lists a member that was unknown."""
-        entry = self._entries[member.name] = Entry(member)
+        entry = self._own[member.name] = Entry(member)
         self._counts[member.status] += 1
         self._emit(now, entry, None, kind, reason)
         return entry
@@ -172,14 +216,19 @@ class Roster:
 
     def erase(self, now: float, entry: Entry, reason: Reason) -> None:
         """Forgets a member, with ``MemberReaped``."""
-        del self._entries[entry.member.name]
-        self._gone.pop(entry.member.name, None)
+        name = entry.member.name
+        entry = self.own(entry)
+        if name in self._base.entries:
+            self._own[name] = None
+        else:
+            del self._own[name]
+        self._gone.pop(name, None)
         self._counts[entry.status] -= 1
         self._emit(now, entry, entry.member, MemberReaped, reason)
 
     def history(self, name: str) -> tuple[Transition, ...]:
         """The last transitions of a listed member, oldest first."""
-        entry = self._entries.get(name)
+        entry = self.get(name)
         return entry.history if entry is not None else ()
 
     def _emit(

@@ -52,6 +52,7 @@ class StatusTable:
         self._engine.rejoining.forget(record.name)
         entry = self._roster.get(record.name)
         if entry is not None:
+            entry = self._roster.own(entry)
             entry.joined_at = now
             entry.prune_when_gone = entry.is_returning = False
             member = self._roster.describe(record, MemberStatus.ALIVE)
@@ -74,6 +75,7 @@ class StatusTable:
         entry = self._roster.get(record.name)
         if entry is None:
             return
+        entry = self._roster.own(entry)
         member = self._roster.describe(record, entry.status)
         before = entry.member
         same = replace(member, incarnation=before.incarnation, is_suspect=before.is_suspect) == before
@@ -89,6 +91,7 @@ class StatusTable:
         """A member is suspect now."""
         entry = self._roster.get(record.name)
         if entry is not None:
+            entry = self._roster.own(entry)
             member = replace(entry.member, is_suspect=True, incarnation=record.incarnation)
             self._roster.change(now, entry, member, MemberSuspected, reason)
 
@@ -97,6 +100,7 @@ class StatusTable:
         entry = self._roster.get(record.name)
         if entry is None or entry.status is MemberStatus.LEFT:
             return
+        entry = self._roster.own(entry)
         left = record.state is State.LEFT or entry.status is MemberStatus.LEAVING
         if left:
             self._left(now, entry, reason, incarnation=record.incarnation)
@@ -114,7 +118,7 @@ class StatusTable:
                 incarnation=record.incarnation,
             )
             self._engine.shared.timers.at(
-                now + self._config.reconnect_timeout, "forget", (entry, entry.gone_at)
+                now + self._config.reconnect_timeout, "forget", (record.name, entry.gone_at)
             )
 
     # -- what intents say
@@ -126,6 +130,7 @@ class StatusTable:
             return self._intents.offer(now, intent)
         if intent.ltime <= entry.status_ltime:
             return False
+        entry = self._roster.own(entry)
         self._roster.stamp(entry, intent.ltime)
         if entry.status is MemberStatus.LEAVING:
             entry.prune_when_gone = False
@@ -143,6 +148,7 @@ class StatusTable:
             return self._intents.offer(now, intent)
         if intent.ltime <= entry.status_ltime:
             return False
+        entry = self._roster.own(entry)
         self._roster.stamp(entry, intent.ltime)
         entry.is_returning = False
         if entry.status in (MemberStatus.ALIVE, MemberStatus.LEAVING):
@@ -160,9 +166,10 @@ class StatusTable:
         entry = self._roster.get(name)
         if entry is None:
             self._intents.offer(now, LeaveIntent(ltime, name))
-        elif entry.status is MemberStatus.LEFT:
-            self._roster.stamp(entry, max(entry.status_ltime, ltime))
+        elif entry.status is MemberStatus.LEFT and ltime > entry.status_ltime:
+            self._roster.stamp(self._roster.own(entry), ltime)
         elif entry.status is MemberStatus.FAILED and ltime >= entry.status_ltime:
+            entry = self._roster.own(entry)
             self._roster.stamp(entry, ltime)
             self._left(now, entry, reason)
 
@@ -189,7 +196,9 @@ class StatusTable:
         self._roster.set_status(
             now, entry, MemberStatus.LEFT, MemberLeft, reason, is_suspect=False, **changes
         )
-        self._engine.shared.timers.at(now + self._config.tombstone_timeout, "forget", (entry, entry.gone_at))
+        self._engine.shared.timers.at(
+            now + self._config.tombstone_timeout, "forget", (entry.member.name, entry.gone_at)
+        )
 
     def _note_join_intent(self, now: float, entry: Entry, reason: Reason) -> None:
         """A join intent beyond the one of its join, of a member that raised its incarnation: it restarted."""
@@ -201,36 +210,41 @@ class StatusTable:
         else:
             entry.intent_at = now
 
-    def _is_forgettable(self, token: tuple[Entry, float]) -> bool:
-        entry, gone_at = token
-        return self._roster.get(entry.member.name) is entry and entry.gone_at == gone_at > 0
+    def _is_forgettable(self, token: tuple[str, float]) -> bool:
+        name, gone_at = token
+        entry = self._roster.get(name)
+        return entry is not None and entry.gone_at == gone_at > 0
 
-    def _forget(self, now: float, token: tuple[Entry, float]) -> None:
-        entry, gone_at = token
+    def _forget(self, now: float, token: tuple[str, float]) -> None:
+        name, gone_at = token
+        entry = self._roster.get(name)
+        assert entry is not None
         timeout = (
             self._config.tombstone_timeout
             if entry.status is MemberStatus.LEFT
             else self._config.reconnect_timeout
         )
-        if now >= gone_at + timeout and entry.member.name != self._config.name:
+        if now >= gone_at + timeout and name != self._config.name:
             # Not from the rejoin list: whoever failed is still looked for.
             self._roster.erase(now, entry, Reason("reap", detail=f"{entry.status} for {now - gone_at:.0f} s"))
 
     def _watch_leaving(self, now: float, entry: Entry) -> None:
         self._engine.shared.timers.at(
-            now + self._config.leaving_timeout, "leaving", (entry, entry.status_ltime)
+            now + self._config.leaving_timeout, "leaving", (entry.member.name, entry.status_ltime)
         )
 
-    def _is_stuck_leaving(self, token: tuple[Entry, int]) -> bool:
-        entry, ltime = token
-        listed = self._roster.get(entry.member.name) is entry
-        return listed and entry.status is MemberStatus.LEAVING and entry.status_ltime == ltime
+    def _is_stuck_leaving(self, token: tuple[str, int]) -> bool:
+        name, ltime = token
+        entry = self._roster.get(name)
+        return entry is not None and entry.status is MemberStatus.LEAVING and entry.status_ltime == ltime
 
-    def _end_leaving(self, now: float, token: tuple[Entry, int]) -> None:
-        entry, _ = token
-        record = self._engine.shared.table.get(entry.member.name)
-        if record is None or record is self._engine.shared.local:
+    def _end_leaving(self, now: float, token: tuple[str, int]) -> None:
+        name, _ = token
+        entry = self._roster.get(name)
+        record = self._engine.shared.table.get(name)
+        if entry is None or record is None or record is self._engine.shared.local:
             return
+        entry = self._roster.own(entry)
         if record.state is State.SUSPECT:
             self._watch_leaving(now, entry)
         elif record.state is State.ALIVE:
