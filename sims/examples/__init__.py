@@ -1,0 +1,1 @@
+"""Programs on membership, to read, to break and to copy from."""
