@@ -11,10 +11,19 @@ __all__ = ["TARGETS", "Target", "document", "table"]
 
 
 class Target(NamedTuple):
-    """An upper bound: ``ratio`` on our median over Serf's, ``limit`` on the worst of our own values."""
+    """Bounds that hold all at once.
+
+    Attributes:
+        ratio: most that our median may be over the other engine's.
+        within: share by which our median may be above or below the other's.
+        limit: most that the worst of our own values may be.
+        least: least that the worst of our own values may be.
+    """
 
     ratio: float | None = None
+    within: float | None = None
     limit: float | None = None
+    least: float | None = None
 
 
 TARGETS: dict[tuple[str, str], Target] = {
@@ -29,13 +38,21 @@ TARGETS: dict[tuple[str, str], Target] = {
     ("pause", "failed, running ones"): Target(limit=0.0),
     ("pause", "stopped ones back, s"): Target(limit=5.0),
     ("table", "member table, MiB"): Target(limit=40.0),
+    ("simulated", "kill, all know, s"): Target(within=0.25),
+    ("simulated", "restart, all know, s"): Target(within=0.25),
+    ("simulated", "leave, all know, s"): Target(within=0.25),
+    ("world", "100 nodes, times real time"): Target(least=200.0),
+    ("world", "1000 nodes, times real time"): Target(least=20.0),
+    ("world", "10000 nodes lose 10, s"): Target(limit=900.0),
+    ("world", "10000 nodes, peak RSS, MiB"): Target(limit=8192.0),
+    ("world", "10^6 in the vector model, s"): Target(limit=60.0),
 }
 """What a release has to reach, by scenario and measure."""
 
 
 def document(scenario: str, results: dict[str, Samples]) -> dict[str, Any]:
     """The run as one JSON document: every value, medians, ratios of medians and target verdicts."""
-    ours, theirs = results.get("swim", {}), results.get("serf", {})
+    ours, theirs = _sides(results)
     measures = {}
     for measure in dict.fromkeys([*ours, *theirs]):
         ratio = _ratio(ours.get(measure), theirs.get(measure))
@@ -67,9 +84,22 @@ def _ratio(ours: list[float] | None, theirs: list[float] | None) -> float | None
     return statistics.median(ours) / statistics.median(theirs)
 
 
+def _sides(results: dict[str, Samples]) -> tuple[Samples, Samples]:
+    """What is judged, and what it is compared with."""
+    if "simulated" in results:
+        return results["simulated"], results["real"]
+    return results.get("swim", {}), results.get("serf", {})
+
+
 def _met(target: Target, ratio: float | None, ours: list[float]) -> bool:
-    within_ratio = target.ratio is None or ratio is None or ratio <= target.ratio
-    return within_ratio and (target.limit is None or max(ours) <= target.limit)
+    if ratio is not None:
+        if target.ratio is not None and ratio > target.ratio:
+            return False
+        if target.within is not None and not 1 - target.within <= ratio <= 1 + target.within:
+            return False
+    return (target.limit is None or max(ours) <= target.limit) and (
+        target.least is None or min(ours) >= target.least
+    )
 
 
 def _cell(values: list[float] | None) -> str:
@@ -82,5 +112,7 @@ def _verdict(target: Target | None, met: bool | None) -> str:
     if target is None:
         return ""
     bounds = [f"ratio <= {target.ratio:g}"] if target.ratio is not None else []
+    bounds += [f"ratio within {target.within:.0%}"] if target.within is not None else []
     bounds += [f"max <= {target.limit:g}"] if target.limit is not None else []
+    bounds += [f"min >= {target.least:g}"] if target.least is not None else []
     return " and ".join(bounds) + {None: "", True: ": met", False: ": MISSED"}[met]

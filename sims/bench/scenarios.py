@@ -7,9 +7,11 @@ from collections.abc import Callable, Sequence
 from sims.bench.engines import Engine
 from sims.bench.idle import memory, one_process, steady
 from sims.bench.options import Options, Samples
+from sims.bench.simulated import simulated
 from sims.bench.spread import fail, join, leave
 from sims.bench.table import table
 from sims.bench.verdicts import pause, starve
+from sims.bench.world import world
 
 __all__ = ["SCENARIOS"]
 
@@ -23,4 +25,6 @@ SCENARIOS: dict[str, Callable[[Sequence[Engine], Options], dict[str, Samples]]] 
     "leave": leave,
     "pause": pause,
     "starve": starve,
+    "simulated": simulated,
+    "world": world,
 }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
@@ -58,6 +58,18 @@ class ClusterPlan:
     label: str
     keys: tuple[bytes, ...]
     seed: int
+
+    def config(self, name: str, bind: str, known: Iterable[str]) -> Config:
+        """Settings of one node that joins the first few of those whose gossip address is known."""
+        return _PROFILES[self.profile](
+            name=name,
+            bind=bind,
+            seeds=tuple(itertools.islice(known, _SEEDS)),
+            tags={"build": __version__},
+            probe_alignment=_PROBE_ALIGNMENT,
+            label=self.label,
+            keys=self.keys,
+        )
 
 
 class LocalNode:
@@ -245,16 +257,7 @@ class LocalCluster:
         assert self._nursery is not None
         others = (other.bind for other in self.nodes if other is not node)
         known = (bind for bind in others if not bind.endswith(":0"))
-        config = _PROFILES[self._plan.profile](
-            name=node.name,
-            bind=node.bind,
-            seeds=tuple(itertools.islice(known, _SEEDS)),
-            tags={"build": __version__},
-            probe_alignment=_PROBE_ALIGNMENT,
-            label=self._plan.label,
-            keys=self._plan.keys,
-        )
-        await self._nursery.start(node.run, config, self._report)
+        await self._nursery.start(node.run, self._plan.config(node.name, node.bind, known), self._report)
         self._cut()
 
     def _cut(self) -> None:
