@@ -8,13 +8,7 @@ __all__ = ["NodeCrashedError", "NotConvergedError", "SimError", "UsageError", "V
 
 
 class SimError(SwimError):
-    """Base of what a run can raise.
-
-    Attributes:
-        exit_code: what a command that met it returns.
-    """
-
-    exit_code = 1
+    """Base of what a run can raise."""
 
 
 class UsageError(SimError):

@@ -285,6 +285,5 @@ def _convert(scenario_name: str, name: str, value: object, default: Value) -> Va
             return {"true": True, "false": False, "1": True, "0": False}[text.lower()]
         return kind(text)
     except (ValueError, KeyError):
-        raise UsageError(
-            f"scenario {scenario_name}: option {name} must be a {kind.__name__}, not {text!r}"
-        ) from None
+        wanted = {int: "a whole number", float: "a number", bool: "true or false"}[kind]
+        raise UsageError(f"scenario {scenario_name}: option {name} must be {wanted}, not {text!r}") from None

@@ -6,7 +6,13 @@ __all__ = ["ConfigError", "InternalError", "LocalError", "RemoteError", "SwimErr
 
 
 class SwimError(Exception):
-    """Root of every error this package raises on purpose."""
+    """Root of every error this package raises on purpose.
+
+    Attributes:
+        exit_code: what a command returns that ends with it.
+    """
+
+    exit_code = 1
 
 
 class ConfigError(SwimError, ValueError):
@@ -16,6 +22,8 @@ class ConfigError(SwimError, ValueError):
         field: name of the offending ``Config`` field (or command-line setting).
         reason: what is wrong with it, without the field's name.
     """
+
+    exit_code = 2
 
     def __init__(self, field: str, reason: str) -> None:
         super().__init__(f"{field}: {reason}")
