@@ -1,0 +1,88 @@
+"""Properties that hold in every run: one class each, hung on a ``World`` as an observer.
+
+Safety holds at every moment, whatever the network does. Liveness holds within a bound from the last
+interference on. ::
+
+    world = World(7, nodes=20, observers=[*safety_checkers(), *liveness_checkers()])
+"""
+
+from __future__ import annotations
+
+from sims.checkers.base import Checker
+from sims.checkers.events import EventsAreLegal, EventsTellTheTable
+from sims.checkers.incarnations import IncarnationsNeverGoBack, OnlyTheOwnerSpeaks
+from sims.checkers.limits import GoneMembersAreReaped, LimitsHold
+from sims.checkers.liveness import (
+    CrashedMembersAreFailed,
+    HealthyMembersAreNotFailed,
+    LeavesAreNotFailures,
+    ViewsAgree,
+)
+from sims.checkers.returns import LeftMembersStayAway, NothingResurrects
+from sims.checkers.spread import NewsIsPassedOn, PacketsFit, TransmitsAreLimited
+from sims.checkers.strangers import StrangersChangeNothing
+from sims.checkers.suspicions import SuspicionsTakeTheirTime
+from sims.checkers.tables import NodesBelieveInThemselves, RosterFollowsTable, StampsNeverGoBack
+
+__all__ = [
+    "LIVENESS",
+    "SAFETY",
+    "Checker",
+    "CrashedMembersAreFailed",
+    "EventsAreLegal",
+    "EventsTellTheTable",
+    "GoneMembersAreReaped",
+    "HealthyMembersAreNotFailed",
+    "IncarnationsNeverGoBack",
+    "LeavesAreNotFailures",
+    "LeftMembersStayAway",
+    "LimitsHold",
+    "NewsIsPassedOn",
+    "NodesBelieveInThemselves",
+    "NothingResurrects",
+    "OnlyTheOwnerSpeaks",
+    "PacketsFit",
+    "RosterFollowsTable",
+    "StampsNeverGoBack",
+    "StrangersChangeNothing",
+    "SuspicionsTakeTheirTime",
+    "TransmitsAreLimited",
+    "ViewsAgree",
+    "liveness_checkers",
+    "safety_checkers",
+]
+
+SAFETY: tuple[type[Checker], ...] = (
+    IncarnationsNeverGoBack,
+    OnlyTheOwnerSpeaks,
+    EventsAreLegal,
+    EventsTellTheTable,
+    RosterFollowsTable,
+    NodesBelieveInThemselves,
+    StampsNeverGoBack,
+    LeftMembersStayAway,
+    NothingResurrects,
+    SuspicionsTakeTheirTime,
+    NewsIsPassedOn,
+    TransmitsAreLimited,
+    PacketsFit,
+    LimitsHold,
+    GoneMembersAreReaped,
+    StrangersChangeNothing,
+)
+LIVENESS: tuple[type[Checker], ...] = (
+    HealthyMembersAreNotFailed,
+    CrashedMembersAreFailed,
+    LeavesAreNotFailures,
+    ViewsAgree,
+)
+
+
+def safety_checkers(*, collect: bool = False) -> list[Checker]:
+    """One of each that holds at every moment."""
+    return [kind(collect=collect) for kind in SAFETY]
+
+
+def liveness_checkers(*, collect: bool = False) -> list[Checker]:
+    """One of each that holds within a bound once nothing interferes."""
+    return [kind(collect=collect) for kind in LIVENESS]

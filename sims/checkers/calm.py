@@ -1,0 +1,57 @@
+"""Since when nothing interferes with a world: liveness is asked for only after that."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from sims.bounds import worst_latency
+
+if TYPE_CHECKING:
+    from sims.world import World
+
+__all__ = ["Calm"]
+
+_LOOK_SECONDS = 1.0
+_HARMLESS = ("skipped",)
+
+
+class Calm:
+    """Watches faults, and looks at the network and the hosts once a virtual second.
+
+    Attributes:
+        since: virtual time of the last interference, a block's or pause's end included.
+        rough_since: the same, of whatever may lose or delay news: all but what people do (add, leave, ...).
+        latency: slowest packet of any link, seconds.
+    """
+
+    _GENTLE = ("add", "leave", "restart", "set-names")
+
+    def __init__(self) -> None:
+        self.since = 0.0
+        self.rough_since = float("-inf")
+        self.latency = 0.0
+        self._look_at = 0.0
+
+    def fault(self, world: World, kind: str, detail: Mapping[str, object]) -> None:
+        """Takes note of what the world was told."""
+        if kind in _HARMLESS:
+            return
+        seconds = detail.get("seconds") if kind == "block" else None
+        until = world.now + (float(seconds) if isinstance(seconds, int | float) else 0.0)
+        self.since = max(self.since, until)
+        if kind not in self._GENTLE:
+            self.rough_since = max(self.rough_since, until)
+        self._look_at = 0.0
+
+    def look(self, world: World) -> None:
+        """Looks whether the network does anything but delay, and whether anybody is slowed down."""
+        if world.now < self._look_at:
+            return
+        self._look_at = world.now + _LOOK_SECONDS
+        network = world.network
+        links = [network.default, *network._links.values()]
+        self.latency = max(worst_latency(link.latency) for link in links)
+        slowed = any(node.reader or node.blocked_until > world.now for node in world.nodes.values())
+        if network.cuts or network.nats or slowed or not all(link.is_plain for link in links):
+            self.since = self.rough_since = world.now

@@ -1,0 +1,47 @@
+"""Which hosts run, or ran, under each gossip name: the truth that views are held against."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sims.simnode import SimNode
+    from sims.world import World
+
+__all__ = ["Hosts"]
+
+
+class Hosts:
+    """Hosts by name; its owner passes on what it is told."""
+
+    def __init__(self) -> None:
+        self._named: dict[str, list[SimNode]] = {}
+
+    def note_all(self, world: World) -> None:
+        """Takes in the hosts that there are already."""
+        for node in world.nodes.values():
+            self.note(node)
+
+    def note(self, node: SimNode) -> None:
+        """A host did something: it may be new, or have another name."""
+        named = self._named.setdefault(node.name, [])
+        if node not in named:
+            named.append(node)
+
+    def of(self, name: str) -> list[SimNode]:
+        """The hosts whose present or last node has that name; usually one."""
+        return [node for node in self._named.get(name, ()) if node.name == name]
+
+    def died_at(self, name: str) -> float | None:
+        """Since when no process of that name lives; None if one does, or none ever did."""
+        named = self.of(name)
+        if not named or any(node.is_up for node in named):
+            return None
+        return max(node.since for node in named)
+
+    def left_at(self, name: str) -> float | None:
+        """The same, if the last one left gracefully (and was not stopped)."""
+        if self.died_at(name) is None:
+            return None
+        last = max(self.of(name), key=lambda node: node.since)
+        return last.since if last.state == "left" and not last.stopped_because else None

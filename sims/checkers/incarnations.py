@@ -1,0 +1,163 @@
+"""Incarnations belong to their owner: they never go back in a view, and nobody else raises or fakes them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from sims.checkers import inside
+from sims.checkers.base import Checker, PerLife, Sweeps
+from swim.core.member import Record, State
+from swim.core.output import Endpoint
+from swim.events import Event, MemberEvent, MemberJoined, MemberReaped, MemberStatus
+
+if TYPE_CHECKING:
+    from sims.simnode import SimNode
+    from sims.world import World
+
+__all__ = ["IncarnationsNeverGoBack", "OnlyTheOwnerSpeaks"]
+
+_GONE = (MemberStatus.FAILED, MemberStatus.LEFT)
+
+
+class _Known(NamedTuple):
+    incarnation: int
+    endpoint: Endpoint
+    gone_at: float
+
+
+def _no_known() -> dict[str, _Known]:
+    return {}
+
+
+class IncarnationsNeverGoBack(Checker):
+    """A view never holds a lower incarnation of a member than it held before.
+
+    Until the member is reaped: the core does that ``gossip_to_the_dead_time`` after it went. And another host
+    that takes over the name of a member that is gone starts from its own.
+    """
+
+    def __init__(self, *, collect: bool = False) -> None:
+        super().__init__(collect=collect)
+        self._views = PerLife(_no_known)
+        self._sweeps = Sweeps()
+
+    def event(self, world: World, node: SimNode, event: Event) -> None:
+        """See ``Observer``."""
+        if not isinstance(event, MemberEvent):
+            return
+        member, known = event.member, self._views.of(node)
+        if isinstance(event, MemberReaped):
+            known.pop(member.name, None)
+            return
+        before, endpoint = known.get(member.name), (member.address, member.port)
+        gone_at = before.gone_at if before is not None else 0.0
+        if before is not None and member.incarnation < before.incarnation:
+            comes_back = isinstance(event, MemberJoined)
+            is_reaped = gone_at > 0 and world.now >= gone_at + node.config.gossip_to_the_dead_time
+            if not comes_back or not (is_reaped or endpoint != before.endpoint):
+                self.violated(world, node, _went_back(member.name, before.incarnation, member.incarnation))
+        gone_at = (gone_at or world.now) if member.status in _GONE else 0.0
+        known[member.name] = _Known(member.incarnation, endpoint, gone_at)
+
+    def stepped(self, world: World, node: SimNode) -> None:
+        """See ``Observer``."""
+        if self._sweeps.due(node, len(inside.table(node))):
+            self._sweep(world, node)
+
+    def finish(self, world: World) -> None:
+        """See ``Checker``."""
+        for node in world.nodes.values():
+            self._sweep(world, node)
+
+    def _sweep(self, world: World, node: SimNode) -> None:
+        known = self._views.of(node)
+        for record in inside.table(node):
+            before = known.get(record.name)
+            if before is None or before.endpoint != record.endpoint:
+                continue
+            if record.incarnation < before.incarnation:
+                self.violated(world, node, _went_back(record.name, before.incarnation, record.incarnation))
+
+
+def _went_back(name: str, before: int, after: int) -> str:
+    return f"incarnation of {name} went back from {before} to {after}"
+
+
+class _Claimed:
+    """What the nodes of one name ever said of themselves."""
+
+    __slots__ = ("highest", "said")
+
+    def __init__(self) -> None:
+        self.highest = 0
+        self.said: dict[int, list[tuple[Endpoint, bytes]]] = {}
+
+    def note(self, own: Record) -> None:
+        self.highest = max(self.highest, own.incarnation)
+        said = self.said.setdefault(own.incarnation, [])
+        words = (own.endpoint, own.meta or b"")
+        if words not in said:
+            said.append(words)
+
+
+class OnlyTheOwnerSpeaks(Checker):
+    """No view holds an incarnation above what the member itself ever had.
+
+    And a member that is alive in a view has there the address and the metadata that it told under this
+    incarnation, in this life or a former one. An accusation may name a newer incarnation than the view had;
+    the member is not alive then, but suspect or gone.
+    """
+
+    def __init__(self, *, collect: bool = False) -> None:
+        super().__init__(collect=collect)
+        self._claimed: dict[str, _Claimed] = {}
+        self._own: dict[str, Record] = {}
+        self._touched: list[str] = []
+        self._sweeps = Sweeps()
+
+    def attached(self, world: World) -> None:
+        """See ``Observer``."""
+        for node in world.nodes.values():
+            self._note(node)
+
+    def event(self, world: World, node: SimNode, event: Event) -> None:
+        """See ``Observer``."""
+        if isinstance(event, MemberEvent):
+            self._touched.append(event.member.name)
+
+    def stepped(self, world: World, node: SimNode) -> None:
+        """See ``Observer``."""
+        self._note(node)
+        for name in self._touched:
+            self._compare(world, node, inside.record(node, name))
+        self._touched.clear()
+        if self._sweeps.due(node, len(inside.table(node))):
+            self._sweep(world, node)
+
+    def finish(self, world: World) -> None:
+        """See ``Checker``."""
+        for node in world.nodes.values():
+            self._sweep(world, node)
+
+    def _note(self, node: SimNode) -> None:
+        own = inside.table(node).local
+        if self._own.get(node.id) is not own:
+            self._own[node.id] = own
+            self._claimed.setdefault(own.name, _Claimed()).note(own)
+
+    def _sweep(self, world: World, node: SimNode) -> None:
+        for record in inside.table(node):
+            self._compare(world, node, record)
+
+    def _compare(self, world: World, node: SimNode, record: Record | None) -> None:
+        claimed = self._claimed.get(record.name) if record is not None else None
+        if record is None or claimed is None:
+            return
+        name, incarnation = record.name, record.incarnation
+        if incarnation > claimed.highest:
+            self.violated(world, node, f"{name} never had incarnation {incarnation}")
+            return
+        said = claimed.said.get(incarnation)
+        words = (record.endpoint, record.meta or b"")
+        if record.state is State.ALIVE and said is not None and words not in said:
+            self.violated(world, node, f"{name} never said this under incarnation {incarnation}: {words}")

@@ -1,0 +1,153 @@
+"""The only place where checkers look inside a node. They read; they change nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+from swim.core.engine import Engine
+from swim.core.member import Record
+from swim.core.shared import Shared
+from swim.core.suspicion import Suspicion
+from swim.core.table import Table
+from swim.errors import RemoteError
+from swim.serf.layer import SerfLayer
+from swim.serf.roster import Entry, Roster
+from swim.wire.codec import decode
+from swim.wire.keyring import Keyring
+from swim.wire.messages import Message
+
+if TYPE_CHECKING:
+    from sims.simnode import SimNode
+
+__all__ = [
+    "Size",
+    "broadcasts",
+    "engine",
+    "entry",
+    "is_held",
+    "is_queued",
+    "keyring",
+    "layer",
+    "messages",
+    "record",
+    "roster",
+    "shared",
+    "sizes",
+    "suspicion",
+    "table",
+]
+
+_RETIRED_MAX = 2048
+_HELD_MAX = 4096
+_RELAYED_MAX = 1024
+_PAST_MAX = 1024
+_TIMERS_PER_MEMBER = 8
+_TIMERS_MIN = 4096
+
+
+class Size(NamedTuple):
+    """How large one thing in a node is, and may be."""
+
+    what: str
+    size: int
+    limit: int
+
+
+def engine(node: SimNode) -> Engine:
+    """The SWIM engine."""
+    return node.node._engine
+
+
+def layer(node: SimNode) -> SerfLayer:
+    """The Serf layer."""
+    return node.node._layer
+
+
+def shared(node: SimNode) -> Shared:
+    """What the parts of the engine share."""
+    return node.node._engine.shared
+
+
+def table(node: SimNode) -> Table:
+    """The core's member table."""
+    return node.node._engine.shared.table
+
+
+def record(node: SimNode, name: str) -> Record | None:
+    """One record of the core's table."""
+    return table(node).get(name)
+
+
+def roster(node: SimNode) -> Roster:
+    """The members as the application sees them."""
+    return node.node._layer.roster
+
+
+def entry(node: SimNode, name: str) -> Entry | None:
+    """One entry of the roster."""
+    return node.node._layer.roster.get(name)
+
+
+def keyring(node: SimNode) -> Keyring:
+    """The gossip keys."""
+    return node.node.keyring
+
+
+def suspicion(node: SimNode, name: str) -> Suspicion | None:
+    """The running suspicion of a member."""
+    return engine(node).claims.suspicions.get(name)
+
+
+def is_queued(node: SimNode, name: str, *, intent: bool = False) -> bool:
+    """Whether the node has something to tell about a member, or just told it as often as it should."""
+    queue = layer(node).intent_queue if intent else shared(node).queue
+    return name in queue._by_name or name in queue._retired or len(queue) >= queue.max_depth
+
+
+def is_held(node: SimNode, name: str) -> bool:
+    """Whether news of a member waits until the member answers a ping."""
+    held = engine(node)._verifier._held
+    return name in held or len(held) >= _HELD_MAX
+
+
+def broadcasts(node: SimNode) -> int:
+    """Entries in the core's broadcast queue."""
+    return len(shared(node).queue)
+
+
+def messages(node: SimNode, data: bytes) -> list[Message]:
+    """The messages in a packet that this node sent."""
+    found = []
+    for message in shared(node).packets.open(data):
+        try:
+            found.append(decode(message))
+        except RemoteError:
+            continue
+    return found
+
+
+def sizes(node: SimNode) -> Iterator[Size]:
+    """Everything that has a limit."""
+    core, serf, config = engine(node), layer(node), node.config
+    members = core.shared.table
+    yield Size("members", len(members), config.max_members)
+    yield Size("roster", len(serf.roster), config.max_members)
+    yield Size("tombstones", len(members._tombstones), config.max_tombstones)
+    yield Size("endpoints", len(members._endpoints), 2 * config.max_members)
+    for what, queue in (
+        ("broadcasts", core.shared.queue),
+        ("intents to tell", serf.intent_queue),
+        ("events to tell", serf.event_queue),
+        ("queries to tell", serf.query_queue),
+    ):
+        yield Size(what, len(queue), config.max_queue_depth)
+        yield Size(f"retired {what}", len(queue._retired), _RETIRED_MAX)
+    yield Size("kept intents", len(serf._status._intents), config.max_intents)
+    yield Size("inbound streams", len(core._streams._inbound), config.max_streams)
+    yield Size("outbound streams", len(core._streams._outbound), config.max_streams)
+    yield Size("held claims", len(core._verifier._held), _HELD_MAX)
+    yield Size("relayed pings", len(core._relay._relayed), _RELAYED_MAX)
+    yield Size("past members", len(core.rejoining._past), _PAST_MAX)
+    most = max(_TIMERS_MIN, _TIMERS_PER_MEMBER * (len(members) + len(serf.roster)))
+    yield Size("timers", len(core.shared.timers._heap), most)

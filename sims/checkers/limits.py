@@ -1,0 +1,91 @@
+"""Everything in a node has a limit, and who is gone is forgotten in time: neither early nor late."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, NamedTuple
+
+from sims.checkers import inside
+from sims.checkers.base import Checker, Sweeps
+from swim.events import Event, MemberFailed, MemberLeft
+
+if TYPE_CHECKING:
+    from sims.simnode import SimNode
+    from sims.world import World
+
+__all__ = ["GoneMembersAreReaped", "LimitsHold"]
+
+_SLACK = 1.0
+
+
+class LimitsHold(Checker):
+    """Tables, tombstones, queues, streams, kept intents and timers stay within their limits."""
+
+    def __init__(self, *, collect: bool = False) -> None:
+        super().__init__(collect=collect)
+        self._sweeps = Sweeps()
+
+    def stepped(self, world: World, node: SimNode) -> None:
+        """See ``Observer``."""
+        if self._sweeps.due(node, 0):
+            self._look(world, node)
+
+    def finish(self, world: World) -> None:
+        """See ``Checker``."""
+        for node in world.nodes.values():
+            self._look(world, node)
+
+    def _look(self, world: World, node: SimNode) -> None:
+        for what, size, limit in inside.sizes(node):
+            if size > limit:
+                self.violated(world, node, f"{size} {what}, more than {limit}")
+
+
+class _Grave(NamedTuple):
+    node: SimNode
+    life: int
+    name: str
+    changed_at: float
+    look_at: float
+    reaped: bool
+
+
+class GoneMembersAreReaped(Checker):
+    """The core keeps a dead or left member for ``gossip_to_the_dead_time``, and then forgets it.
+
+    An operator's prune, and a full roster, may forget it sooner; a node that stood still, later.
+    """
+
+    def __init__(self, *, collect: bool = False) -> None:
+        super().__init__(collect=collect)
+        self._graves: dict[float, deque[_Grave]] = {}
+
+    def event(self, world: World, node: SimNode, event: Event) -> None:
+        """See ``Observer``."""
+        if not isinstance(event, MemberFailed | MemberLeft) or event.member.name == node.name:
+            return
+        record = inside.record(node, event.member.name)
+        if record is None or record.is_live or record.changed_at != world.now:
+            return
+        keeps = node.config.gossip_to_the_dead_time
+        for after, reaped in ((0.9 * keeps, False), (keeps + _SLACK, True)) if keeps else ():
+            # One line for each delay, so that each is in order of time.
+            line = self._graves.setdefault(after, deque())
+            line.append(_Grave(node, node.life, record.name, world.now, world.now + after, reaped))
+
+    def stepped(self, world: World, node: SimNode) -> None:
+        """See ``Observer``."""
+        for line in self._graves.values():
+            while line and line[0].look_at <= world.now:
+                self._look(world, line.popleft())
+
+    def _look(self, world: World, grave: _Grave) -> None:
+        node, name = grave.node, grave.name
+        if node.state != "running" or node.life != grave.life or node.since > grave.changed_at:
+            return
+        record = inside.record(node, name)
+        stays = record is not None and record.changed_at == grave.changed_at and not record.is_live
+        if grave.reaped and stays:
+            self.violated(world, node, f"{name} is gone since {grave.changed_at:.3f} s and was not reaped")
+        elif not grave.reaped and record is None and inside.entry(node, name) is not None:
+            self.violated(world, node, f"{name} is gone since {grave.changed_at:.3f} s and is reaped already")

@@ -1,0 +1,199 @@
+"""Who is gone stays gone, unless it says itself that it is back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from sims.checkers import inside
+from sims.checkers.base import Checker, PerLife
+from sims.checkers.hosts import Hosts
+from swim.config import Config
+from swim.core.output import Endpoint
+from swim.events import Event, Member, MemberEvent, MemberReaped, MemberStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sims.simnode import SimNode
+    from sims.world import World
+
+__all__ = ["LeftMembersStayAway", "NothingResurrects"]
+
+_HERE = (MemberStatus.ALIVE, MemberStatus.LEAVING)
+_FLIGHT_SECONDS = 15.0
+"""Longer than any packet or stream is under way on a network that lets it pass at all."""
+
+
+def _endpoint(member: Member) -> Endpoint:
+    return member.address, member.port
+
+
+def _no_times() -> dict[str, float]:
+    return {}
+
+
+class LeftMembersStayAway(Checker):
+    """A view shows a left member again only after a claim of its own that is newer than its leave.
+
+    Newer is a higher incarnation. A process of that name has to run if it is not: at another address, since
+    the name of a left member is free, or at the same one once the core has reaped the member. And a member
+    that announced its leave, and meant it, is not shown as staying after all.
+    """
+
+    def __init__(self, *, collect: bool = False) -> None:
+        super().__init__(collect=collect)
+        self._hosts = Hosts()
+        self._left = PerLife(_no_times)
+
+    def attached(self, world: World) -> None:
+        """See ``Observer``."""
+        self._hosts.note_all(world)
+
+    def event(self, world: World, node: SimNode, event: Event) -> None:
+        """See ``Observer``."""
+        if not isinstance(event, MemberEvent):
+            return
+        if event.member.name == node.name:
+            self._hosts.note(node)
+        before, after = event.previous, event.member
+        if before is None or isinstance(event, MemberReaped):
+            return
+        left = self._left.of(node)
+        if before.status is MemberStatus.LEFT and after.status in _HERE:
+            reaped = world.now >= left.get(after.name, 0.0) + node.config.gossip_to_the_dead_time
+            if after.incarnation <= before.incarnation and not self._runs(after, before, reaped=reaped):
+                problem = f"{after.name} had left and is back without a newer claim of its own"
+                self.violated(world, node, problem)
+        elif before.status is MemberStatus.LEAVING and after.status is MemberStatus.ALIVE:
+            hosts = self._hosts.of(after.name)
+            if hosts and all(host.is_leaving for host in hosts):
+                self.violated(world, node, f"{after.name} is leaving and is shown as staying")
+        if after.status is MemberStatus.LEFT:
+            left[after.name] = world.now if before.status in _HERE else left.get(after.name, 0.0)
+
+    def _runs(self, after: Member, before: Member, *, reaped: bool) -> bool:
+        """Whether a process explains that the member is shown again under a claim that is not newer."""
+        moved = _endpoint(after) != _endpoint(before)
+        hosts = self._hosts.of(after.name)
+        return (moved or reaped) and any(h.is_up and h.endpoint == _endpoint(after) for h in hosts)
+
+
+class _Grave(NamedTuple):
+    incarnation: int
+    endpoint: Endpoint
+    at: float
+
+
+class _View:
+    __slots__ = ("graves", "shown")
+
+    def __init__(self) -> None:
+        self.graves: dict[str, _Grave] = {}
+        self.shown: dict[str, None] = {}
+
+
+class NothingResurrects(Checker):
+    """A process that is dead is not shown alive again.
+
+    Not by a view that showed it gone, unless by a claim that it made before it died, newer than what the view
+    held (tombstones keep older ones out until they expire). And not by any view, once no view shows it alive
+    and all that was under way has arrived. News that a paused or blocked node held back is excused.
+    """
+
+    def __init__(self, *, collect: bool = False) -> None:
+        super().__init__(collect=collect)
+        self._hosts = Hosts()
+        self._views = PerLife(_View)
+        self._showing: dict[str, int] = {}
+        self._hidden_at: dict[str, float] = {}
+        self._held_back_until = 0.0
+        self._stalled: dict[str, float] = {}
+
+    def attached(self, world: World) -> None:
+        """See ``Observer``."""
+        self._hosts.note_all(world)
+        for node in world.nodes.values():
+            for member in node.members():
+                self._count(world, node, member.name, shown=node.is_up and member.status in _HERE)
+
+    def fault(self, world: World, kind: str, detail: Mapping[str, object]) -> None:
+        """See ``Observer``."""
+        id = str(detail.get("node", ""))
+        if kind in ("pause", "resume", "block"):
+            seconds = detail.get("seconds")
+            until = world.now + (float(seconds) if isinstance(seconds, int | float) else 0.0)
+            self._stalled[id] = max(self._stalled.get(id, 0.0), until)
+            self._held_back_until = max(self._held_back_until, until)
+        elif kind == "slow-reader":
+            self._held_back_until = float("inf")
+        elif kind == "crash":
+            self._forget_view(world, world.nodes[id])
+
+    def stepped(self, world: World, node: SimNode) -> None:
+        """See ``Observer``."""
+        if not node.is_up:
+            self._forget_view(world, node)
+
+    def event(self, world: World, node: SimNode, event: Event) -> None:
+        """See ``Observer``."""
+        if not isinstance(event, MemberEvent):
+            return
+        member = event.member
+        if member.name == node.name:
+            self._hosts.note(node)
+            return
+        graves = self._views.of(node).graves
+        grave = graves.get(member.name)
+        if isinstance(event, MemberReaped) or member.status not in _HERE:
+            if not isinstance(event, MemberReaped):
+                at = grave.at if grave is not None else world.now
+                graves[member.name] = _Grave(member.incarnation, _endpoint(member), at)
+            self._count(world, node, member.name, shown=False)
+            return
+        before = event.previous
+        if before is None or before.status not in _HERE:
+            self._returned(world, node, member, grave)
+        graves.pop(member.name, None)
+        self._count(world, node, member.name, shown=True)
+
+    def _returned(self, world: World, node: SimNode, member: Member, grave: _Grave | None) -> None:
+        died_at = self._hosts.died_at(member.name)
+        if died_at is None:
+            return
+        stale = (
+            grave is not None
+            and member.incarnation <= grave.incarnation
+            and _endpoint(member) == grave.endpoint
+            and world.now <= grave.at + _tombstone_seconds(node.config, len(inside.table(node)))
+        )
+        if stale and world.now > died_at + 1.0 and self._stalled.get(node.id, -1.0) < died_at:
+            self.violated(world, node, f"{member.name} is dead since {died_at:.3f} s and came back to life")
+        hidden_at = max(self._hidden_at.get(member.name, world.now), died_at)
+        late = world.now > hidden_at + _FLIGHT_SECONDS
+        if late and not self._showing.get(member.name) and self._held_back_until < hidden_at:
+            problem = f"{member.name} is dead since {died_at:.3f} s, and nobody showed it alive any more"
+            self.violated(world, node, problem)
+
+    def _count(self, world: World, node: SimNode, name: str, *, shown: bool) -> None:
+        view = self._views.of(node).shown
+        if shown == (name in view) or name == node.name:
+            return
+        if shown:
+            view[name] = None
+        else:
+            del view[name]
+        self._showing[name] = self._showing.get(name, 0) + (1 if shown else -1)
+        if not self._showing[name]:
+            self._hidden_at[name] = world.now
+
+    def _forget_view(self, world: World, node: SimNode) -> None:
+        for name in list(self._views.of(node).shown):
+            self._count(world, node, name, shown=False)
+
+
+def _tombstone_seconds(config: Config, n: int) -> float:
+    """For how long, at least, the core keeps a member that is gone, and then its tombstone."""
+    keeps = config.gossip_to_the_dead_time
+    if config.max_tombstones <= 2 * n:
+        return keeps  # tombstones may have had to make room
+    return keeps + max(keeps, (2 * n - 3) * config.probe_interval)

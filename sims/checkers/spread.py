@@ -1,0 +1,199 @@
+"""What is told to others: all news, no more often than the transmit limit, in packets within their budget."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from sims.checkers import inside
+from sims.checkers.base import Checker, PerLife
+from swim.config import Config
+from swim.errors import RemoteError
+from swim.events import (
+    Event,
+    MemberEvent,
+    MemberFailed,
+    MemberJoined,
+    MemberLeaving,
+    MemberLeft,
+    MemberReaped,
+)
+from swim.serf.messages import JoinIntent, LeaveIntent, Query, UserEvent, decode_serf
+from swim.wire.messages import Alive, Dead, Message, Suspect, User
+
+if TYPE_CHECKING:
+    from sims.observer import Packet
+    from sims.simnode import SimNode
+    from sims.world import World
+
+__all__ = ["NewsIsPassedOn", "PacketsFit", "TransmitsAreLimited", "transmit_limit"]
+
+_KEPT_PER_MEMBER = 64
+
+
+class PacketsFit(Checker):
+    """No packet is larger than the sender's ``udp_buffer_size``, label, encryption and CRC included."""
+
+    def sent(self, world: World, packet: Packet) -> None:
+        """See ``Observer``."""
+        node = world.host(packet.source)
+        budget = node.config.udp_buffer_size
+        if len(packet.data) > budget:
+            self.violated(world, node, f"a packet of {len(packet.data)} bytes, over {budget}")
+
+
+def transmit_limit(config: Config, n: int) -> int:
+    """How often a node tells one thing in a cluster of ``n`` (SWIM, section 4.1; memberlist's constants)."""
+    return config.retransmit_mult * math.ceil(math.log10(n + 1))
+
+
+class _Told:
+    """What one node told so far, by the member that it was about."""
+
+    __slots__ = ("about", "accused", "fresh", "largest")
+
+    def __init__(self) -> None:
+        self.about: dict[str, Counter[object]] = {}
+        self.accused: dict[str, list[str]] = {}
+        self.fresh: list[tuple[str, object]] = []
+        self.largest = 1
+
+
+class TransmitsAreLimited(Checker):
+    """A node tells each claim and intent at most as often as the transmit limit for its largest table says.
+
+    Not counted, since they are answers and not gossip: the accusation told to the accused itself, the
+    correction told to whoever just accused, the own leave (told straight to many), and what goes to members
+    held dead. A member that is new in the table, or came back, may be told of anew.
+    """
+
+    def __init__(self, *, collect: bool = False) -> None:
+        super().__init__(collect=collect)
+        self._lives = PerLife(_Told)
+
+    def event(self, world: World, node: SimNode, event: Event) -> None:
+        """See ``Observer``."""
+        if isinstance(event, MemberJoined | MemberReaped):
+            self._lives.of(node).about.pop(event.member.name, None)
+
+    def received(self, world: World, node: SimNode, packet: Packet) -> None:
+        """See ``Observer``."""
+        accused = [m.node for m in _open(node, packet) if isinstance(m, Suspect | Dead)]
+        self._lives.of(node).accused[packet.source] = accused
+
+    def sent(self, world: World, packet: Packet) -> None:
+        """See ``Observer``."""
+        node = world.host(packet.source)
+        target = inside.table(node).at(packet.endpoint)
+        if node.blocked_until >= world.now or (target is not None and not target.is_live):
+            return  # it waited on this host, or goes to a member held dead
+        told = self._lives.of(node)
+        for message in _open(node, packet):
+            key = self._gossip(node, message)
+            if key is None:
+                continue
+            if isinstance(message, Suspect | Dead) and target is not None and target.name == key[0]:
+                continue
+            if isinstance(message, Alive) and key[0] in told.accused.get(packet.target, ()):
+                continue
+            told.fresh.append(key)
+
+    def stepped(self, world: World, node: SimNode) -> None:
+        """See ``Observer``."""
+        told = self._lives.of(node)
+        told.largest = max(told.largest, len(inside.table(node)), len(inside.roster(node)))
+        if told.fresh:
+            limit = transmit_limit(node.config, told.largest)
+            for name, claim in told.fresh:
+                self._count(world, node, told.about.setdefault(name, Counter()), claim, limit)
+            told.fresh.clear()
+
+    def _count(self, world: World, node: SimNode, counts: Counter[object], claim: object, limit: int) -> None:
+        counts[claim] += 1
+        if counts[claim] > limit:
+            self.violated(world, node, f"{claim} was told more than {limit} times")
+        if len(counts) > _KEPT_PER_MEMBER:
+            counts.clear()
+
+    @staticmethod
+    def _gossip(node: SimNode, message: Message) -> tuple[str, object] | None:
+        """The member it is about, and what tells it from other messages about that member."""
+        match message:
+            case Alive():
+                return message.node, ("alive", message.incarnation, message.node)
+            case Suspect():
+                return message.node, ("suspect", message)
+            case Dead() if message.node != node.name:
+                return message.node, ("dead", message)
+            case User(body):
+                return _intent(node, body)
+        return None
+
+
+def _intent(node: SimNode, body: bytes) -> tuple[str, object] | None:
+    if not inside.layer(node).speaks_serf:
+        return None
+    match decode_serf(body):
+        case (JoinIntent() | LeaveIntent()) as intent:
+            own_leave = isinstance(intent, LeaveIntent) and intent.node == node.name
+            # An intent about a stranger is kept for a while only, and is news again after that.
+            return None if own_leave or inside.entry(node, intent.node) is None else (intent.node, intent)
+        case UserEvent() | Query():
+            return "", body
+    return None
+
+
+def _open(node: SimNode, packet: Packet) -> list[Message]:
+    """What a node makes of a packet; nothing if it cannot read it."""
+    try:
+        return inside.messages(node, packet.data)
+    except RemoteError:
+        return []
+
+
+class NewsIsPassedOn(Checker):
+    """Whoever changes its mind about a member, on anybody's word, has that to tell to others when it is done.
+
+    Or has told it as often as it should. News of a stranger may be held until the stranger answers a ping.
+    """
+
+    def __init__(self, *, collect: bool = False) -> None:
+        super().__init__(collect=collect)
+        self._news: dict[str, MemberEvent] = {}
+
+    def event(self, world: World, node: SimNode, event: Event) -> None:
+        """See ``Observer``."""
+        if isinstance(event, MemberEvent):
+            self._news[event.member.name] = event
+
+    def stepped(self, world: World, node: SimNode) -> None:
+        """See ``Observer``."""
+        if self._news:
+            for name, event in self._news.items():
+                self._look(world, node, name, event)
+            self._news.clear()
+
+    def _look(self, world: World, node: SimNode, name: str, event: MemberEvent) -> None:
+        record, own = inside.record(node, name), name == node.name
+        if record is None or (own and isinstance(event, MemberJoined)):
+            return
+        if isinstance(event, MemberLeaving):
+            lone = not inside.shared(node).has_peers
+            told = event.reason.cause == "push-pull" or lone or not inside.layer(node).speaks_serf
+            is_told = told or inside.is_queued(node, name, intent=True)
+        elif self._is_news(world, event, record.changed_at):
+            is_told = inside.is_queued(node, name) or inside.is_held(node, name)
+        else:
+            return
+        if not is_told:
+            self.violated(world, node, f"{type(event).__name__} about {name} is not passed on")
+
+    @staticmethod
+    def _is_news(world: World, event: MemberEvent, changed_at: float) -> bool:
+        if isinstance(event, MemberJoined | MemberFailed | MemberLeft):
+            return changed_at == world.now  # else the core knew it before, or does not know it
+        before = event.previous
+        raised = before is not None and event.member.incarnation > before.incarnation
+        turned = before is not None and event.member.is_suspect and not before.is_suspect
+        return raised or turned

@@ -1,0 +1,63 @@
+"""A wrong label or key, or a broken seal, never changes a table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sims.checkers import inside
+from sims.checkers.base import Checker
+
+if TYPE_CHECKING:
+    from sims.observer import Packet, StreamStep
+    from sims.simnode import SimNode
+    from sims.world import World
+
+__all__ = ["StrangersChangeNothing"]
+
+
+class StrangersChangeNothing(Checker):
+    """What comes from another label, or is not sealed with a key of the receiver, leaves its table alone.
+
+    The same holds for a sealed packet of which the network broke a bit.
+    """
+
+    def __init__(self, *, collect: bool = False) -> None:
+        super().__init__(collect=collect)
+        self._changes: dict[str, int] = {}
+        self._stranger: tuple[str, str] | None = None
+
+    def received(self, world: World, node: SimNode, packet: Packet) -> None:
+        """See ``Observer``."""
+        sender = world.nodes[packet.source]
+        if sender.since > packet.sent_at:
+            return  # it may have been sent under other settings
+        sealed = bool(inside.keyring(node)) and node.config.gossip_verify_incoming
+        if not _understand(node, sender) or (packet.fate == "corrupted" and sealed):
+            self._compare(world, node, f"a packet of {sender.id}")
+
+    def stream(self, world: World, step: StreamStep) -> None:
+        """See ``Observer``."""
+        if step.kind == "data" and not _understand(world.nodes[step.target], world.nodes[step.source]):
+            self._stranger = (step.target, f"a stream of {step.source}")
+
+    def stepped(self, world: World, node: SimNode) -> None:
+        """See ``Observer``."""
+        if self._stranger is not None and self._stranger[0] == node.id:
+            self._compare(world, node, self._stranger[1])
+            self._stranger = None
+        self._changes[node.id] = inside.table(node).changes
+
+    def _compare(self, world: World, node: SimNode, what: str) -> None:
+        if inside.table(node).changes != self._changes.get(node.id, inside.table(node).changes):
+            self.violated(world, node, f"{what}, who has another label or key, changed the table")
+
+
+def _understand(receiver: SimNode, sender: SimNode) -> bool:
+    """Whether the receiver is to read what the sender sends."""
+    ours, theirs = receiver.config, sender.config
+    if ours.label != theirs.label and not ours.skip_inbound_label_check:
+        return False
+    if not inside.keyring(receiver) or not ours.gossip_verify_incoming:
+        return True  # what is sealed it cannot read, and that is not for this checker to say
+    primary = inside.keyring(sender).primary
+    return theirs.gossip_verify_outgoing and primary is not None and primary in inside.keyring(receiver).keys
