@@ -326,7 +326,7 @@ def _cut(
     world.tell_fault("cut", **detail, seconds=seconds)
 
     def end() -> None:
-        if any(other is cut for other in world.network.cuts):
+        if cut in world.network.cuts:
             world.network.heal(cut)
             world.tell_fault("heal", **detail)
 

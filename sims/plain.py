@@ -69,9 +69,10 @@ def _one_of(kinds: tuple[Any, ...], plain: Any, where: str) -> Any:
     if not isinstance(plain, dict):
         raise UsageError(f"{where} must be an object with a type, not {plain!r}")
     named = {kind.__name__: kind for kind in kinds}
-    kind = named.get(plain.get("type", ""))
+    name = plain.get("type")
+    kind = named.get(name) if isinstance(name, str) else None
     if kind is None:
-        raise UsageError(f"{where} has an unknown type {plain.get('type')!r}; one of {', '.join(named)}")
+        raise UsageError(f"{where} has an unknown type {name!r}; one of {', '.join(named)}")
     hints = _hints(kind)
     known = {field.name: field for field in fields(kind)}
     for name in plain:
