@@ -144,7 +144,7 @@ class Claims:
         elif (is_dead and shared.config.reclaim_if_acked) or (
             record is shared.local and source.cause != "acked"
         ):
-            # Nobody answers at the other address: that was a former life of ours, not a rival.
+            # Where nobody answers there is no heir of the dead one, or no rival: a former life of our own.
             self._verifier.hold(now, claim, source.name, is_entombed=True)
         else:
             shared.metrics.count("swim.conflicts")

@@ -11,6 +11,7 @@ _LEAVING = "broadcasts, health_score, incarnation, local_incarnation, queue_name
 _OWN_NUMBER = "local_incarnation: the accusation's number is taken over, so that the own leave is no older"
 _LEAVING_DEAD = "broadcasts, state: who is leaving and called dead has left, and says so itself"
 _ASKED_FIRST = "events: no conflict yet; who answers at the new address under a dead member's name takes it"
+_FORMER_LIFE = "events: no conflict until somebody answers where the own name is claimed from"
 _SAME_HOST = "after_addr, after_incarnation, events: both forms of one IPv4 address are the same host"
 
 DELIBERATE: dict[str, str] = {
@@ -50,6 +51,7 @@ DELIBERATE: dict[str, str] = {
         for incarnation in (4, 5, 6)
         for since in ("", "-dead_for_s=10-reclaim_s=30")
     },
+    **{f"states/self-alive@5--alive@{incarnation}-addr=different": _FORMER_LIFE for incarnation in (4, 5, 6)},
     "states/address-form-4-then-16": _SAME_HOST,
     "states/address-form-16-then-4": _SAME_HOST,
     "probe/gossip-key-true": "datagram_lens: the CRC is counted, so that no packet is above udp_buffer_size",

@@ -12,7 +12,7 @@ from swim.serf.messages import (
     decode_serf,
     encode_conflict_response,
 )
-from swim.wire.messages import Alive, User
+from swim.wire.messages import Ack, Alive, Ping, User
 from tests.serf.lone import PORT, VSN, Lone, home
 from tests.serf.test_spread import ASKER, query
 
@@ -29,6 +29,14 @@ def lone() -> Lone:
     alone.meet("x", "y", "z")
     alone.settle()
     return alone
+
+
+def rival_appears(lone: Lone, incarnation: int = 5) -> None:
+    """A claim to the own name from elsewhere, where somebody answers the ping that checks it."""
+    lone.sent()
+    lone.hear(impostor(incarnation=incarnation))
+    [ping] = [m for to, m in lone.sent() if isinstance(m, Ping) and (to, m.node) == (RIVAL, "me")]
+    lone.hear(Ack(ping.seq_no), source=RIVAL)
 
 
 def asked(lone: Lone) -> Query:
@@ -64,7 +72,7 @@ OURS = ("127.0.0.1", PORT)
     ],
 )
 def test_the_votes_decide(lone: Lone, votes: list[tuple[str, int] | None], stops: bool):
-    lone.hear(impostor())
+    rival_appears(lone)
     question = asked(lone)
     for voter, endpoint in zip("xyz", votes, strict=False):
         vote(lone, question, voter, endpoint)
@@ -74,14 +82,14 @@ def test_the_votes_decide(lone: Lone, votes: list[tuple[str, int] | None], stops
 
 
 def test_a_node_that_lost_says_who_won(lone: Lone):
-    lone.hear(impostor())
+    rival_appears(lone)
     vote(lone, asked(lone), "x", RIVAL)
     lone.advance(10)
     assert "127.0.0.66:7946" in lone.stop
 
 
 def test_a_member_votes_once(lone: Lone):
-    lone.hear(impostor())
+    rival_appears(lone)
     question = asked(lone)
     for endpoint in (OURS, RIVAL, RIVAL):
         vote(lone, question, "x", endpoint)
@@ -90,7 +98,7 @@ def test_a_member_votes_once(lone: Lone):
 
 
 def test_votes_after_the_deadline_count_for_nothing(lone: Lone):
-    lone.hear(impostor())
+    rival_appears(lone)
     question = asked(lone)
     lone.advance(10)
     vote(lone, question, "x", RIVAL)
@@ -99,20 +107,27 @@ def test_votes_after_the_deadline_count_for_nothing(lone: Lone):
 
 
 def test_one_conflict_is_resolved_at_a_time(lone: Lone):
-    lone.hear(impostor())
-    lone.hear(impostor(incarnation=6))
+    rival_appears(lone)
+    rival_appears(lone, incarnation=6)
     asked(lone)
     lone.advance(10)
-    lone.hear(impostor(incarnation=7))
+    rival_appears(lone, incarnation=7)
     asked(lone)
 
 
 def test_the_own_question_is_not_news(lone: Lone):
-    lone.hear(impostor())
+    rival_appears(lone)
     question = asked(lone)
     lone.bodies(5)
     lone.say(question)
     assert not lone.bodies(5)
+
+
+def test_a_claim_from_where_nobody_answers_is_a_former_life(lone: Lone):
+    lone.hear(impostor())
+    assert not lone.bodies(10)
+    rival_appears(lone, incarnation=6)
+    asked(lone)
 
 
 def test_a_conflict_about_another_name_asks_nobody(lone: Lone):
@@ -125,7 +140,7 @@ def test_resolution_can_be_off():
     alone = Lone(enable_name_conflict_resolution=False)
     alone.meet("x", "y")
     alone.settle()
-    alone.hear(impostor())
+    rival_appears(alone)
     assert not alone.bodies(2)
 
 
