@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sims.bounds import detection_bound, healing_bound, refutation_bound
 from sims.measure import FalsePositives, Flaps
 from sims.scenario import Run, scenario
-from sims.scenarios.shared import first_nodes, limit, measure_wrong, settled
+from sims.scenarios.shared import FORGETFUL, first_nodes, limit, measure_wrong, settled
 from sims.world import World
 
 __all__ = [
@@ -18,9 +16,6 @@ __all__ = [
     "partition_heal",
     "startup_islands",
 ]
-
-_FORGETFUL: dict[str, Any] = {"reconnect_timeout": 30.0, "tombstone_timeout": 30.0}
-"""Forget failed and left members after 30 s rather than a day, so that minutes outlast everything."""
 
 
 @scenario("partition-heal", seconds=60.0)
@@ -43,7 +38,7 @@ def long_partition(run: Run) -> None:
 
     Past members and seeds stay on each node's list of whom to look for, whatever was reaped.
     """
-    world = settled(run, config=run.config(**_FORGETFUL))
+    world = settled(run, config=run.config(**FORGETFUL))
     names = list(world.nodes)
     left, right = names[: len(names) // 2], names[len(names) // 2 :]
     world.network.partition(left, right)
@@ -56,7 +51,7 @@ def long_partition(run: Run) -> None:
 @scenario("lonely-minority", seconds=300.0)
 def lonely_minority(run: Run) -> None:
     """One node is cut off until everybody forgot it and it forgot everybody: it must come back by itself."""
-    world = settled(run, config=run.config(**_FORGETFUL))
+    world = settled(run, config=run.config(**FORGETFUL))
     [lonely] = first_nodes(world, 1)
     rest = [name for name in world.nodes if name != lonely.id]
     wrong = FalsePositives({lonely.id})

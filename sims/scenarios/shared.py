@@ -11,9 +11,10 @@ from sims.scenario import Run
 from sims.simnode import SimNode
 from sims.world import World
 from swim.config import Config
-from swim.events import MemberEvent
+from swim.events import MemberEvent, MemberFailed
 
 __all__ = [
+    "FORGETFUL",
     "all_show",
     "first_nodes",
     "limit",
@@ -23,7 +24,11 @@ __all__ = [
     "news_of",
     "others",
     "settled",
+    "watch_failures",
 ]
+
+FORGETFUL: dict[str, Any] = {"reconnect_timeout": 30.0, "tombstone_timeout": 30.0}
+"""Settings that forget failed and left members after 30 s rather than a day: minutes outlast everything."""
 
 
 def settled(run: Run, *, rest: float = 5.0, **how: Any) -> World:
@@ -56,6 +61,13 @@ def news_of(world: World, name: str, *kinds: type[MemberEvent]) -> Dissemination
     news = Dissemination(lambda event: isinstance(event, kinds) and event.member.name == name)
     world.observe(news)
     return news
+
+
+def watch_failures(world: World) -> Dissemination:
+    """Who declares anybody failed from now on, rightly or not."""
+    failures = Dissemination(lambda event: isinstance(event, MemberFailed))
+    world.observe(failures)
+    return failures
 
 
 def all_show(nodes: Iterable[SimNode], name: str, *statuses: str) -> bool:
