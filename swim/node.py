@@ -104,6 +104,8 @@ class Node:
             incarnation=self._restored.incarnation + 1,
         )
         self._layer = SerfLayer(self._engine, config)
+        self._timers = self._engine.shared.timers
+        self._roster = self._layer.roster
 
     # -- inputs
 
@@ -171,11 +173,11 @@ class Node:
 
     def next_deadline(self) -> float | None:
         """When ``handle_timeout`` is due, absolute seconds; None if nothing is."""
-        return self._engine.shared.timers.next_deadline()
+        return self._timers.next_deadline()
 
     def poll(self) -> Output:
         """Everything to be done since the last call."""
-        roster = self._layer.roster
+        roster = self._roster
         if roster.events:
             self._engine.shared.output.events, roster.events = roster.events, []
         return self._engine.poll()

@@ -59,16 +59,17 @@ class BroadcastQueue:
     """Queued broadcasts in tiers of equal priority and transmit count, each sorted by length and age.
 
     Attributes:
+        waiting: the queued entries by name.
         finished: tickets of broadcasts that were sent often enough or replaced; the owner drains it.
         limit: transmits a broadcast gets; follows the cluster size through ``resize``.
     """
 
-    __slots__ = ("_by_name", "_mult", "_next_order", "_retired", "_tiers", "finished", "limit", "max_depth")
+    __slots__ = ("_mult", "_next_order", "_retired", "_tiers", "finished", "limit", "max_depth", "waiting")
 
     def __init__(self, mult: int, *, max_depth: int) -> None:
         self._mult = mult
         self._tiers: dict[tuple[int, int], _Tier] = {}
-        self._by_name: dict[str, Broadcast] = {}
+        self.waiting: dict[str, Broadcast] = {}
         self._retired: OrderedDict[str, Broadcast] = OrderedDict()
         self._next_order = 0
         self.max_depth = max_depth
@@ -76,7 +77,7 @@ class BroadcastQueue:
         self.finished: list[int] = []
 
     def __len__(self) -> int:
-        return len(self._by_name)
+        return len(self.waiting)
 
     def queue(
         self,
@@ -96,14 +97,14 @@ class BroadcastQueue:
         self._next_order += 1
         entry = Broadcast(name, message, priority, origin, ticket)
         entry.order = self._next_order
-        self._by_name[name] = entry
+        self.waiting[name] = entry
         self._insert(entry)
-        return self.prune(self.max_depth) if len(self._by_name) > self.max_depth else 0
+        return self.prune(self.max_depth) if len(self.waiting) > self.max_depth else 0
 
     def discard(self, name: str) -> None:
         """Drops the entry of ``name``; it counts as finished."""
         self._retired.pop(name, None)
-        entry = self._by_name.pop(name, None)
+        entry = self.waiting.pop(name, None)
         if entry is not None:
             self._remove(entry)
             self._finish(entry)
@@ -111,7 +112,7 @@ class BroadcastQueue:
     def prune(self, keep: int) -> int:
         """Keeps the first ``keep`` entries in sending order; returns how many were dropped."""
         dropped = 0
-        while len(self._by_name) > keep:
+        while len(self.waiting) > keep:
             tier = self._tiers[max(self._tiers)]
             self.discard(tier[0][2].name)
             dropped += 1
@@ -137,7 +138,7 @@ class BroadcastQueue:
             exclude: name of the receiving member; what came from it is not told again.
             charge: whether this counts as a transmit (not toward dead members).
         """
-        if not self._by_name:
+        if not self.waiting:
             return []
         taken: list[Broadcast] = []
         for key in sorted(self._tiers):
@@ -175,7 +176,7 @@ class BroadcastQueue:
         revived = False
         for entry in self._retired.values():
             if entry.transmits < limit and now - entry.retired_at <= _RETIRED_SECONDS:
-                self._by_name[entry.name] = entry
+                self.waiting[entry.name] = entry
                 self._insert(entry)
                 revived = True
         self._retired.clear()
@@ -187,7 +188,7 @@ class BroadcastQueue:
             if entry.transmits < self.limit:
                 self._insert(entry)
                 continue
-            del self._by_name[entry.name]
+            del self.waiting[entry.name]
             self._finish(entry)
             entry.retired_at = now
             self._retired[entry.name] = entry

@@ -72,7 +72,7 @@ class Gossip:
             self.send_exactly(record.endpoint, parts, record=record)
 
     def _is_pending(self) -> bool:
-        return bool(self._shared.queue) or self._shared.delegate.has_broadcasts()
+        return bool(self._shared.queue.waiting) or self._shared.delegate.has_broadcasts()
 
     def _room(self) -> int:
         shared = self._shared

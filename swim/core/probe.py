@@ -51,6 +51,8 @@ class ProbeRound:
 
         A member with several addresses may answer from another one, hence the port alone is enough.
         """
+        if source == self.target.endpoint:
+            return True
         asked = (self.target.endpoint, *self.relays)
         return any(source == endpoint or source[1] == endpoint[1] for endpoint in asked)
 

@@ -116,14 +116,18 @@ class Prober:
             self._gossip.send_exactly(target.endpoint, [ping, accusation], record=target)
         else:
             self._gossip.send(now, target.endpoint, ping, record=target)
-        shared.timers.at(now + config.probe_timeout, "probe-timeout", current.seq_no)
-        shared.timers.at(current.deadline, "probe-end", current.seq_no)
+        relays_at = now + config.probe_timeout
+        if relays_at <= current.deadline:
+            shared.timers.at(relays_at, "probe-timeout", current.seq_no)
+        else:
+            shared.timers.at(current.deadline, "probe-end", current.seq_no)
 
     def _ask_relays(self, now: float, seq_no: int) -> None:
         current = self._round
         assert current is not None
         current.is_indirect = True
         shared, target = self._shared, current.target
+        shared.timers.at(current.deadline, "probe-end", seq_no)
         config, local = shared.config, shared.local
 
         def is_relay(record: Record) -> bool:
@@ -145,7 +149,7 @@ class Prober:
         shared = self._shared
         self._round = None
         self._doubt.answered()
-        if not current.send_error:
+        if shared.awareness.score and not current.send_error:
             shared.awareness.apply(-1)
         record = shared.table.get(current.target.name)
         if record is not None and not record.verified:

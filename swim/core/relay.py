@@ -40,7 +40,7 @@ class Relay:
             shared.metrics.dropped("ping-for-another")
             return
         reply_to = self._reply_endpoint(source, ping.source_addr, ping.source_port)
-        sender = shared.table.at(source)
+        sender = shared.table.at(source) or self._heir_of(ping.source_node)
         ack = encode(Ack(ping.seq_no))
         if shared.status == "left":
             # Whoever still probes a node that left has missed its leave.
@@ -96,6 +96,11 @@ class Relay:
         config = self._shared.config
         left = config.probe_interval - config.probe_timeout
         return min(config.probe_timeout, _NACK_SHARE * left) if left > 0 else config.probe_timeout
+
+    def _heir_of(self, name: str) -> Record | None:
+        """The dead member whose name somebody at an unknown address bears: it may have moved, and be told."""
+        record = self._shared.table.get(name)
+        return record if record is not None and record.state is State.DEAD else None
 
     def _accusation(self, sender: Record) -> list[bytes]:
         """What is held against a member that proves to be running, so that it can refute at once."""

@@ -15,16 +15,13 @@ __all__ = ["Timers"]
 _SWEEP_FROM = 1024
 
 
-class _Timer(NamedTuple):
-    deadline: float
-    order: int
-    kind: str
-    token: Any
-
-
 class _Kind(NamedTuple):
     is_current: Callable[[Any], bool]
     fire: Callable[[float, Any], None]
+
+
+_Timer = tuple[float, int, _Kind, Any]
+"""Deadline, order of setting, what it is for, and the token."""
 
 
 class Timers:
@@ -49,29 +46,27 @@ class Timers:
         if len(self._heap) >= self._sweep_at:
             self._sweep()
         self._order += 1
-        heapq.heappush(self._heap, _Timer(deadline, self._order, kind, token))
+        heapq.heappush(self._heap, (deadline, self._order, self._kinds[kind], token))
 
     def next_deadline(self) -> float | None:
         """When the next timer that still means something is due; nobody wakes for a stale one."""
-        heap, kinds = self._heap, self._kinds
+        heap = self._heap
         while heap:
-            timer = heap[0]
-            if kinds[timer.kind].is_current(timer.token):
-                return timer.deadline
+            deadline, _, kind, token = heap[0]
+            if kind.is_current(token):
+                return deadline
             heapq.heappop(heap)
         return None
 
     def fire_due(self, now: float) -> None:
         """Fires every current timer whose deadline has come, earliest first."""
-        heap, kinds = self._heap, self._kinds
-        while heap and heap[0].deadline <= now:
-            timer = heapq.heappop(heap)
-            kind = kinds[timer.kind]
-            if kind.is_current(timer.token):
-                kind.fire(now, timer.token)
+        heap = self._heap
+        while heap and heap[0][0] <= now:
+            _, _, kind, token = heapq.heappop(heap)
+            if kind.is_current(token):
+                kind.fire(now, token)
 
     def _sweep(self) -> None:
-        kinds = self._kinds
-        self._heap[:] = [timer for timer in self._heap if kinds[timer.kind].is_current(timer.token)]
+        self._heap[:] = [timer for timer in self._heap if timer[2].is_current(timer[3])]
         heapq.heapify(self._heap)
         self._sweep_at = max(_SWEEP_FROM, 2 * len(self._heap))

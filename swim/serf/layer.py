@@ -193,7 +193,7 @@ class SerfLayer:
 
     def has_broadcasts(self) -> bool:
         """Whether any queue holds something."""
-        return bool(self.intent_queue) or bool(self.query_queue) or bool(self.event_queue)
+        return bool(self.intent_queue.waiting or self.query_queue.waiting or self.event_queue.waiting)
 
     def take_finished(self) -> list[int]:
         """Tickets of intents that were sent often enough."""

@@ -22,14 +22,18 @@ class Keyring:
 
     Changes take effect with the next packet or stream. The rules are those of memberlist's keyring.
 
+    Attributes:
+        primary: the key that encrypts, or None when encryption is off.
+
     Raises:
         LocalError: a key has another size.
     """
 
-    __slots__ = ("_keys",)
+    __slots__ = ("_keys", "primary")
 
     def __init__(self, keys: Iterable[bytes] = ()) -> None:
         self._keys: list[bytes] = []
+        self.primary: bytes | None = None
         for key in keys:
             self.add(key)
 
@@ -44,11 +48,6 @@ class Keyring:
         """All keys in the order in which they are tried, primary first."""
         return tuple(self._keys)
 
-    @property
-    def primary(self) -> bytes | None:
-        """The key that encrypts, or None when encryption is off."""
-        return self._keys[0] if self._keys else None
-
     def add(self, key: bytes) -> None:
         """Installs ``key`` behind the others; one that is installed already stays where it is.
 
@@ -59,6 +58,7 @@ class Keyring:
             raise LocalError("key size must be 16, 24 or 32 bytes")
         if key not in self._keys:
             self._keys.append(bytes(key))
+            self.primary = self._keys[0]
 
     def use(self, key: bytes) -> None:
         """Makes an installed key primary.
@@ -70,6 +70,7 @@ class Keyring:
             raise LocalError("Requested key is not in the keyring")
         self._keys.remove(key)
         self._keys.insert(0, bytes(key))
+        self.primary = self._keys[0]
 
     def remove(self, key: bytes) -> None:
         """Takes ``key`` out; nothing happens if it is not installed.

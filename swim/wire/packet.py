@@ -27,6 +27,7 @@ CRC_BYTES = 5
 _COMPOUND = int(MessageType.COMPOUND)
 _COMPRESS = int(MessageType.COMPRESS)
 _CRC = int(MessageType.CRC)
+_LABELLED = (b"", bytes((MessageType.LABEL,)))
 
 
 class PacketCodec:
@@ -71,7 +72,7 @@ class PacketCodec:
         key = self._keyring.primary
         if key is not None and self._config.gossip_verify_outgoing:
             data = crypto.seal(key, data, self._label, self._nonce(), self._version)
-        return add_label(data, self._label)
+        return add_label(data, self._label) if self._label else data
 
     def open(self, data: bytes, metrics: Metrics | None = None) -> list[bytes]:
         """The messages of a packet in the order in which they stand in it, each with its type byte.
@@ -86,7 +87,12 @@ class PacketCodec:
         """
         if len(data) > self._config.max_packet_bytes:
             raise RemoteError("too-large", f"packet of {len(data)} bytes")
-        data = _without_crc(self._decrypted(self._without_label(data)))
+        if self._label or data[:1] in _LABELLED:
+            data = self._without_label(data)
+        if self._keyring.primary is not None:
+            data = self._decrypted(data)
+        if len(data) >= CRC_BYTES and data[0] == _CRC:
+            data = _without_crc(data)
         if data and data[0] in PACKET_TYPES:
             return [data]
         messages: list[bytes] = []
@@ -108,8 +114,6 @@ class PacketCodec:
         return data[offset:] if offset else data
 
     def _decrypted(self, data: bytes) -> bytes:
-        if not self._keyring:
-            return data
         try:
             return crypto.open_sealed(self._keyring, data, self._label, self._config.accept_encryption_v0)
         except RemoteError:
@@ -119,8 +123,6 @@ class PacketCodec:
 
 
 def _without_crc(data: bytes) -> bytes:
-    if len(data) < CRC_BYTES or data[0] != _CRC:
-        return data
     payload = data[CRC_BYTES:]
     if zlib.crc32(payload) != int.from_bytes(data[1:CRC_BYTES], "big"):
         raise RemoteError("crc")
