@@ -34,6 +34,7 @@ class SimNode:
         endpoint: address and port on the virtual network.
         state: ``running``, ``paused`` (the process stands still), ``crashed`` or ``left`` (left and ended).
         since: when ``state`` last changed, seconds.
+        listed: members that the present life started with, of which no event tells (a converged start).
         events: the last 10,000 events of the present life.
         finished: results of commands, by ticket, of the present life.
         snapshot: what the last life that crashed wrote down.
@@ -60,6 +61,7 @@ class SimNode:
         "is_pumped",
         "leave_ticket",
         "life",
+        "listed",
         "node",
         "read_at",
         "reader",
@@ -102,6 +104,7 @@ class SimNode:
         self.is_pumped = False
         self.leave_ticket = 0
         self.view = View()
+        self.listed: tuple[Member, ...] = ()
 
     def __repr__(self) -> str:
         return f"<SimNode {self.id} {self.state} life {self.life}>"

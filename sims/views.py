@@ -7,6 +7,7 @@ are held in a multiset, so agreement is "one digest left".
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from hashlib import blake2b
 
 from swim.events import Event, MemberEvent, MemberReaped, MemberStatus
@@ -53,6 +54,14 @@ class Views:
     def distinct(self) -> int:
         """How many different views there are."""
         return len(self._all)
+
+    def of(self, names: Iterable[str]) -> View:
+        """The view that shows just these members, all alive."""
+        view = View()
+        for name in names:
+            view.all ^= self.hash(name, "alive")
+        view.live = view.all
+        return view
 
     def enter(self, view: View) -> None:
         """A node counts from now on."""

@@ -6,9 +6,7 @@ same run, byte for byte, in every process and on every platform. The nodes are `
 
 from __future__ import annotations
 
-import itertools
 import random
-from collections import Counter
 from collections.abc import Callable, Iterable
 from hashlib import blake2b
 from typing import Any, Literal
@@ -16,14 +14,14 @@ from typing import Any, Literal
 from sims.clock import Clock
 from sims.driver import Driver
 from sims.errors import NodeCrashedError, NotConvergedError, SimError, UsageError
+from sims.hosts import Hosts
 from sims.network import Nat, Network
 from sims.observer import HOOKS, Observer
-from sims.simnode import NodeState, SimNode, address_of
+from sims.simnode import SimNode, address_of
 from sims.views import Views
-from swim.config import Config, split_host_port
+from swim.config import Config
 from swim.core.output import Endpoint
 from swim.core.rng import Rng
-from swim.node import Node
 
 __all__ = ["Start", "World"]
 
@@ -60,22 +58,19 @@ class World:
         self.clock = Clock()
         self.network = network or Network()
         self.byte_mode = byte_mode
-        self.nodes: dict[str, SimNode] = {}
         self.views = Views()
         self.rng = self.random_for("network")
         self.silent: set[str] = set()
         """Ids of crashed hosts that do not even refuse a stream (power gone)."""
-        self._make_config = config
-        self._hosts: dict[Endpoint, SimNode] = {}
-        self._counted: Counter[str] = Counter()
-        self._addresses = itertools.count(1)
+        self.hosts = Hosts(self, config)
+        self.nodes = self.hosts.nodes
         self.driver = Driver(self)
         self._hooks: dict[str, list[Callable[..., None]]] = {name: [] for name in HOOKS}
         self.watches_packets = False
         """Whether any observer wants to know of each packet."""
         for observer in observers:
             self.observe(observer)
-        self._start_all(nodes, start)
+        self.hosts.start_all(nodes, start)
 
     # -- who watches
 
@@ -181,15 +176,8 @@ class World:
             UsageError: the id or the address is taken.
         """
         name = name or f"n{len(self.nodes) + 1}"
-        id = id or name
-        if id in self.nodes:
-            raise UsageError(f"there is a host {id!r} already")
-        endpoint = endpoint or self.fresh_endpoint()
-        addresses = tuple(seed if isinstance(seed, str) else address_of(seed.endpoint) for seed in seeds)
-        made = self._configure(config or self._make_config, name, endpoint, addresses)
-        node = self.nodes[id] = SimNode(self, id, made, endpoint)
-        self._boot(node, snapshot)
-        self.tell_fault("add", node=id, endpoint=address_of(endpoint), seeds=list(made.seeds))
+        node = self.hosts.place(name, id or name, config, endpoint, seeds)
+        self.hosts.boot(node, snapshot)
         return node
 
     def crash(self, node: SimNode | str, *, silent: bool = False) -> None:
@@ -197,9 +185,9 @@ class World:
         node = self.host(node)
         if node.is_up:
             node.snapshot = node.node.snapshot()
-            self.end(node, "crashed")
             if silent:
                 self.silent.add(node.id)
+            self.end(node, "crashed")
             self.tell_fault("crash", node=node.id, silent=silent)
 
     def restart(
@@ -222,19 +210,19 @@ class World:
         self.crash(node)
         self.silent.discard(node.id)
         if endpoint is not None and endpoint != node.endpoint:
-            self._hosts.pop(node.endpoint, None)
+            self.hosts.at.pop(node.endpoint, None)
             node.endpoint = endpoint
             node.config = node.config.with_changes(bind=address_of(endpoint))
         if config is not None:
             node.config = config
-        self._boot(node, node.snapshot if snapshot else "")
+        self.hosts.boot(node, node.snapshot if snapshot else "")
         self.tell_fault("restart", node=node.id, endpoint=address_of(node.endpoint), snapshot=snapshot)
 
     def pause(self, node: SimNode | str, seconds: float | None = None) -> None:
         """Stops the process, as SIGSTOP does: packets wait in a buffer of 208 KiB, nothing fires."""
         node = self.host(node)
         if node.state == "running":
-            self._set_state(node, "paused")
+            self.hosts.set_state(node, "paused")
             if seconds is not None:
                 self.at(self.now + seconds, self._resume_from, node, node.life, self.now)
             self.tell_fault("pause", node=node.id, seconds=seconds)
@@ -244,7 +232,7 @@ class World:
         node = self.host(node)
         if node.state != "paused":
             return
-        self._set_state(node, "running")
+        self.hosts.set_state(node, "running")
         self.tell_fault("resume", node=node.id)
         self.driver.catch_up(node)
 
@@ -275,7 +263,7 @@ class World:
         if command in ("leave", "rejoin"):
             node.is_leaving = command == "leave"
             node.leave_ticket = ticket
-            self._recount(node)
+            self.hosts.recount(node)
         self.driver.pump(node)
         return ticket
 
@@ -284,16 +272,15 @@ class World:
         node = self.host(node)
         old = self.network.nats.pop(node.id, None)
         if old is not None:
-            self._hosts.pop(old.public, None)
+            self.hosts.at.pop(old.public, None)
         if nat is not None:
             self.network.nats[node.id] = nat
-            self._hosts[nat.public] = node
+            self.hosts.at[nat.public] = node
         self.tell_fault("nat", node=node.id, public=address_of(nat.public) if nat else "")
 
     def fresh_endpoint(self) -> Endpoint:
         """An address that nobody had."""
-        number = next(self._addresses)
-        return f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}", 7946
+        return self.hosts.fresh_endpoint()
 
     def host(self, node: SimNode | str) -> SimNode:
         """The host of that id.
@@ -310,7 +297,7 @@ class World:
 
     def host_at(self, endpoint: Endpoint) -> SimNode | None:
         """The host that packets to ``endpoint`` reach."""
-        return self._hosts.get(endpoint)
+        return self.hosts.at.get(endpoint)
 
     def inject(self, node: SimNode | str, data: bytes, source: Endpoint) -> None:
         """Hands a node a packet out of nowhere, now."""
@@ -329,68 +316,14 @@ class World:
         except Exception as error:
             raise NodeCrashedError(self.seed, self.now, self.driver.current, error) from error
 
-    def _start_all(self, count: int, start: Start) -> None:
-        first: SimNode | None = None
-        for _ in range(count):
-            seeds = [first] if first is not None and start == "join" else []
-            node = self.add(seeds=seeds)
-            first = first or node
-
-    def _configure(
-        self,
-        config: Config | Callable[..., Config],
-        name: str,
-        endpoint: Endpoint,
-        seeds: tuple[str, ...],
-    ) -> Config:
-        given = {"name": name, "bind": address_of(endpoint)} | ({"seeds": seeds} if seeds else {})
-        return config.with_changes(**given) if isinstance(config, Config) else config(**given)
-
-    def _boot(self, node: SimNode, snapshot: str) -> None:
-        other = self._hosts.get(node.endpoint)
-        if other is not None and other is not node and other.is_up:
-            raise UsageError(f"{node.id} cannot have the address of {other.id}")
-        node.reset()
-        self._hosts[node.endpoint] = node
-        advertise = node.endpoint
-        if node.config.advertise is not None:
-            advertise = split_host_port("advertise", node.config.advertise, node.endpoint[1])
-        node.node = Node(
-            node.config,
-            advertise=advertise,
-            bind_port=node.endpoint[1],
-            rng=self.random_for("node", node.id, str(node.life)),
-            snapshot=snapshot,
-        )
-        node.node.start(self.now)
-        self._set_state(node, "running")
-        self.driver.pump(node)
-
     def end(self, node: SimNode, state: Literal["crashed", "left"]) -> None:
         """The process is gone; the driver calls it when a leave is done or a node gives up."""
-        self._set_state(node, state)
+        self.hosts.set_state(node, state)
         self.driver.streams.ended(node)
-
-    def _set_state(self, node: SimNode, state: NodeState) -> None:
-        node.state = state
-        node.since = self.now
-        self._recount(node)
 
     def _resume_from(self, node: SimNode, life: int, paused_at: float) -> None:
         if node.life == life and node.since == paused_at:
             self.resume(node)
-
-    def _recount(self, node: SimNode) -> None:
-        """While it runs and stays, its view counts and others should show it as alive."""
-        counts = node.state == "running" and not node.is_leaving
-        if counts == node.counts:
-            return
-        node.counts = counts
-        before = self._counted[node.name]
-        self._counted[node.name] += 1 if counts else -1
-        if not before or not self._counted[node.name]:
-            self.views.toggle_truth(node.name)
-        (self.views.enter if counts else self.views.drop)(node.view)
 
     def random_for(self, *use: str) -> Rng:
         """Random bits for one use; a use more does not change what the others draw."""

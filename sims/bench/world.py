@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from sims.bench.engines import Engine
 from sims.bench.options import Options, Samples
 from sims.world import World
+from swim.config import Config
 
 __all__ = ["world"]
 
@@ -80,13 +81,13 @@ def _kill_ten(seed: int) -> dict[str, float]:
 
 def _vector(seed: int) -> dict[str, float]:
     """One kill among a million until 99.99 % know."""
-    from sims.vector import simulate
+    from sims.vector import Setup, simulate
 
     began = time.perf_counter()
-    outcome = simulate(nodes=_MILLION, kill=1, seed=seed)
+    [outcome] = simulate(Config.lan(name="model"), Setup(nodes=_MILLION, kills=1), seed=seed)
     return {
         "10^6 in the vector model, s": time.perf_counter() - began,
-        "10^6 in the vector model, virtual s": outcome.informed(0.9999),
+        "10^6 in the vector model, virtual s": outcome.seconds,
         "10^6 in the vector model, peak RSS, MiB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     }
 

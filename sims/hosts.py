@@ -1,0 +1,153 @@
+"""The hosts of a world: who lives where, and how a node comes to life and ends."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from sims.errors import UsageError
+from sims.simnode import NodeState, SimNode, address_of
+from sims.views import View
+from swim.config import Config, split_host_port
+from swim.core.output import Endpoint
+from swim.events import Member
+from swim.node import BaseView, Node
+
+if TYPE_CHECKING:
+    from sims.world import Start, World
+
+__all__ = ["Hosts"]
+
+
+class Hosts:
+    """Places hosts, starts and ends their nodes, and keeps account of whose view counts.
+
+    Args:
+        world: theirs.
+        make_config: settings of a node that is given none of its own; see ``World``.
+
+    Attributes:
+        nodes: all hosts by id, in order of their arrival.
+        at: hosts by the endpoint that packets reach them at.
+    """
+
+    def __init__(self, world: World, make_config: Config | Callable[..., Config]) -> None:
+        self._world = world
+        self._make_config = make_config
+        self._counted: Counter[str] = Counter()
+        self._addresses = itertools.count(1)
+        self.nodes: dict[str, SimNode] = {}
+        self.at: dict[Endpoint, SimNode] = {}
+
+    def fresh_endpoint(self) -> Endpoint:
+        """An address that nobody had."""
+        number = next(self._addresses)
+        return f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}", 7946
+
+    def start_all(self, count: int, start: Start) -> None:
+        """The first hosts of a world, ``n1`` to ``nN``."""
+        first: list[SimNode] = []
+        for number in range(1, count + 1):
+            node = self.place(f"n{number}", f"n{number}", None, None, [] if start == "apart" else first)
+            first = first or [node]
+            if start != "converged":
+                self.boot(node, "")
+        if start == "converged":
+            self._start_converged()
+
+    def _start_converged(self) -> None:
+        """All nodes share one view of each other, and keep only what they learn to differ."""
+        nodes = list(self.nodes.values())
+        for node in nodes:
+            self._make(node, "")
+        base = BaseView((n.node.claim for n in nodes), speaks_serf=nodes[0].config.delegate_version > 0)
+        view = self._world.views.of(node.name for node in nodes)
+        listed: tuple[Member, ...] = ()
+        for node in nodes:
+            node.node.start(self._world.now, view=base)
+            listed = node.listed = listed or node.members()
+            node.view = View(view.all, view.live)
+            self._launch(node)
+
+    def place(
+        self,
+        name: str,
+        id: str,
+        config: Config | Callable[..., Config] | None,
+        endpoint: Endpoint | None,
+        seeds: Iterable[str | SimNode],
+    ) -> SimNode:
+        """A new host whose node has yet to start.
+
+        Raises:
+            UsageError: the id is taken.
+        """
+        if id in self.nodes:
+            raise UsageError(f"there is a host {id!r} already")
+        endpoint = endpoint or self.fresh_endpoint()
+        addresses = tuple(seed if isinstance(seed, str) else address_of(seed.endpoint) for seed in seeds)
+        made = self._configure(config or self._make_config, name, endpoint, addresses)
+        node = self.nodes[id] = SimNode(self._world, id, made, endpoint)
+        self._world.tell_fault("add", node=id, endpoint=address_of(endpoint), seeds=list(made.seeds))
+        return node
+
+    def _configure(
+        self,
+        config: Config | Callable[..., Config],
+        name: str,
+        endpoint: Endpoint,
+        seeds: tuple[str, ...],
+    ) -> Config:
+        given = {"name": name, "bind": address_of(endpoint)} | ({"seeds": seeds} if seeds else {})
+        return config.with_changes(**given) if isinstance(config, Config) else config(**given)
+
+    def boot(self, node: SimNode, snapshot: str) -> None:
+        """Starts the next life of a host.
+
+        Raises:
+            UsageError: another node runs at its address.
+        """
+        self._make(node, snapshot)
+        node.node.start(self._world.now)
+        self._launch(node)
+
+    def _make(self, node: SimNode, snapshot: str) -> None:
+        other = self.at.get(node.endpoint)
+        if other is not None and other is not node and other.is_up:
+            raise UsageError(f"{node.id} cannot have the address of {other.id}")
+        node.reset()
+        self.at[node.endpoint] = node
+        advertise = node.endpoint
+        if node.config.advertise is not None:
+            advertise = split_host_port("advertise", node.config.advertise, node.endpoint[1])
+        node.node = Node(
+            node.config,
+            advertise=advertise,
+            bind_port=node.endpoint[1],
+            rng=self._world.random_for("node", node.id, str(node.life)),
+            snapshot=snapshot,
+        )
+
+    def _launch(self, node: SimNode) -> None:
+        self.set_state(node, "running")
+        self._world.driver.pump(node)
+
+    def set_state(self, node: SimNode, state: NodeState) -> None:
+        """Changes what a host's process does."""
+        node.state = state
+        node.since = self._world.now
+        self.recount(node)
+
+    def recount(self, node: SimNode) -> None:
+        """While it runs and stays, its view counts and others should show it as alive."""
+        counts = node.state == "running" and not node.is_leaving
+        if counts == node.counts:
+            return
+        node.counts = counts
+        before = self._counted[node.name]
+        self._counted[node.name] += 1 if counts else -1
+        if not before or not self._counted[node.name]:
+            self._world.views.toggle_truth(node.name)
+        (self._world.views.enter if counts else self._world.views.drop)(node.view)
