@@ -254,6 +254,18 @@ def test_a_dead_members_name_goes_to_who_answers_at_the_new_address(new_world: N
     assert not back.stop
 
 
+def test_a_node_replaced_before_its_failure_is_noticed_is_back_right_after_that(new_world: NewWorld) -> None:
+    world = new_world()
+    peers = world.cluster(4)
+    world.kill(peers[3])
+    back = world.add("n4", port=7777)
+    world.join(back, peers[0])
+    assert world.run(20, lambda: all(peer.statuses()["n4"] == "failed" for peer in peers[:3]))
+    assert world.run(2, lambda: all(peer.statuses()["n4"] == "alive" for peer in (*peers[:3], back)))
+    assert {peer.node.member("n4").port for peer in peers[:3]} == {7777}
+    assert not back.stop
+
+
 def test_a_dead_members_name_is_not_taken_by_word_alone(new_world: NewWorld) -> None:
     world = new_world()
     peers = world.cluster(3)
