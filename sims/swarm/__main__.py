@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import logging
-import multiprocessing
-import signal
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
-from sims.swarm.run import SwarmResult, run_swarm
+from sims.swarm.pool import swarm_results
 
 _BAR_CHARACTERS = 30
 _INTERRUPTED = 130
@@ -25,12 +21,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--jobs", type=_at_least_one, default=1, help="processes (default 1)")
     parser.add_argument("--verbose", action="store_true", help="tell of every seed what it was")
     options = parser.parse_args(arguments)
-    _quiet()
     seeds = range(options.start, options.start + options.seeds)
     outcomes: Counter[str] = Counter()
     worst = 0
     try:
-        with _results(seeds, options.jobs) as results:
+        with swarm_results(seeds, options.jobs) as results:
             for result in results:
                 outcomes[result.outcome] += 1
                 worst = max(worst, result.exit_code)
@@ -43,25 +38,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         worst = worst or _INTERRUPTED
     _say(f"{outcomes.total()} of {len(seeds)} seeds from {options.start}: {_summary(outcomes)}")
     return worst
-
-
-@contextmanager
-def _results(seeds: range, jobs: int) -> Iterator[Iterator[SwarmResult]]:
-    if jobs == 1:
-        yield map(run_swarm, seeds)
-        return
-    with multiprocessing.get_context("spawn").Pool(jobs, _begin_work) as pool:
-        yield pool.imap(run_swarm, seeds, chunksize=4)
-
-
-def _begin_work() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends the pool
-    _quiet()
-
-
-def _quiet() -> None:
-    """Nodes warn of what the faults do to them; here that is no news."""
-    logging.getLogger("swim").setLevel(logging.CRITICAL)
 
 
 def _at_least_one(text: str) -> int:

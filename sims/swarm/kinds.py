@@ -53,6 +53,8 @@ class Planner:
 
     def plan(self, kinds: tuple[str, ...], count: int, seconds: float) -> Schedule:
         """``count`` times something of one of the kinds, all beginning within ``seconds``."""
+        if not kinds:
+            return Schedule()
         times = sorted(round(self.rng.uniform(0.0, seconds), 3) for _ in range(count))
         drawn = [fault for at in times for fault in KINDS[self.rng.choice(kinds)](self, at)]
         return Schedule(sorted(drawn, key=lambda fault: fault.at))

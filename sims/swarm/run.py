@@ -6,22 +6,25 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sims.bounds import convergence_bound, worst_latency
+from sims.checkers import safety_checkers
 from sims.errors import NodeCrashedError, NotConvergedError, ViolationError
 from sims.fingerprint import Fingerprint
 from sims.network import Link, Network
-from sims.observer import Observer
 from sims.schedule import Schedule
 from sims.swarm.kinds import ANCHOR, Planner
 from sims.swarm.options import SwarmOptions, pick_options, rng_of
 from sims.world import World
+from swim.events import MemberStatus
 
-__all__ = ["EXIT_CODES", "Outcome", "SwarmResult", "run_swarm"]
+__all__ = ["EXIT_CODES", "Outcome", "SwarmResult", "plan", "run_swarm"]
 
 Outcome = Literal["ok", "crash", "liveness", "safety"]
 
 EXIT_CODES: dict[Outcome, int] = {"ok": 0, "crash": 127, "liveness": 128, "safety": 129}
 
+_GONE = (MemberStatus.FAILED, MemberStatus.LEFT)
 _LINGER = 20.0
+_LOOK = 1.0
 _SEED_NAME = "seeds.example"
 
 
@@ -72,6 +75,13 @@ class SwarmResult:
         return "\n".join(lines)
 
 
+def plan(seed: int, options: SwarmOptions) -> Schedule:
+    """The faults of a seed."""
+    hosts = [f"n{number}" for number in range(1, options.nodes + 1)]
+    planner = Planner(rng_of(seed, "faults"), hosts, Link(latency=options.latency), options.slower)
+    return planner.plan(options.kinds, options.faults, options.seconds)
+
+
 def run_swarm(seed: int, *, options: SwarmOptions | None = None, byte_mode: bool = True) -> SwarmResult:
     """Plays one seed.
 
@@ -88,10 +98,9 @@ class _Swarm:
         self._seed = seed
         self._options = options
         link = Link(latency=options.latency)
-        hosts = [f"n{number}" for number in range(1, options.nodes + 1)]
-        planner = Planner(rng_of(seed, "faults"), hosts, link, options.slower)
-        self._schedule = planner.plan(options.kinds, options.faults, options.seconds)
+        self._schedule = plan(seed, options)
         self._fingerprint = Fingerprint()
+        self._checkers = safety_checkers()
         given = {"seeds": (_SEED_NAME,)} if options.named_seed else {}
         self._world = World(
             seed,
@@ -100,7 +109,7 @@ class _Swarm:
             network=Network(link),
             byte_mode=byte_mode,
             start="apart" if options.named_seed else "join",
-            observers=[self._fingerprint, *_checkers()],
+            observers=[self._fingerprint, *self._checkers],
         )
         self._world.network.set_names(_SEED_NAME, [self._world.host(ANCHOR).endpoint])
         self._bound = self._healed = 0.0
@@ -152,32 +161,35 @@ class _Swarm:
         world.run_for(_LINGER * self._options.slower)
         # What was under way may still have upset the agreement, but not for longer than the bound.
         self._agree(began)
+        for checker in self._checkers:
+            checker.finish(world)
 
     def _agree(self, began: float) -> None:
         world = self._world
         end = max(began + self._bound, world.now)
-        is_healed = world.run_until(_is_healed, end - world.now)
+        while not world.run_until(lambda world: world.converged, end - world.now) or _differences(world):
+            if world.now >= end:
+                problem = f"the core does not agree {self._bound:.0f} s after the faults ended"
+                raise NotConvergedError("\n".join([problem, *_differences(world)]))
+            world.run_for(min(_LOOK, end - world.now))
         self._healed = max(self._healed, world.now - began)
-        if not is_healed:
-            raise NotConvergedError("\n".join(_differences(world, self._bound)))
 
 
-def _checkers() -> list[Observer]:
-    return []
-
-
-def _is_healed(world: World) -> bool:
-    """Whether the core shows itself as alive, and everybody else as failed or left."""
-    return world.converged
-
-
-def _differences(world: World, bound: float) -> list[str]:
-    """Who sees what that is not so."""
-    core = world.running()
-    truth = frozenset(node.name for node in core)
-    lines = [f"the core does not agree {bound:.0f} s after the faults ended"]
-    for node in core:
-        wrong = [f"{name} {node.status_of(name) or 'unlisted'}" for name in sorted(truth ^ node.alive())]
-        if wrong:
-            lines.append(f"{node.id} shows {', '.join(wrong)}")
+def _differences(world: World) -> list[str]:
+    """Who sees what that is not so: the core alive where it is, as it is; everybody else failed or left."""
+    core = {node.name: node for node in world.running()}
+    lines = []
+    for viewer in core.values():
+        lines += [f"{viewer.id} does not list {name}" for name in core if viewer.member(name) is None]
+        for member in viewer.members():
+            node = core.get(member.name)
+            if node is None:
+                if member.status not in _GONE:
+                    lines.append(f"{viewer.id} shows {member.name} as {member.status}, it is gone")
+                continue
+            own = node.node.local
+            for field in ("status", "address", "port", "tags"):
+                shown, real = getattr(member, field), getattr(own, field)
+                if shown != real:
+                    lines.append(f"{viewer.id} shows {member.name} with {field} {shown}, it has {real}")
     return lines

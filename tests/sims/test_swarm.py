@@ -1,0 +1,177 @@
+"""Swarm runs: seeds that pass, the same run again, and each kind of failure told as what it is."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+
+from sims.checkers import Checker
+from sims.schedule import Schedule
+from sims.simnode import SimNode
+from sims.swarm import SwarmOptions, pick_options, run_swarm
+from sims.swarm.__main__ import main
+from sims.swarm.kinds import ANCHOR, KINDS
+from sims.world import World
+from swim.core.claims import Claims
+from swim.core.prober import Prober
+
+SEEDS = range(12)
+SMALL = 8
+
+
+def small(seed: int) -> SwarmOptions:
+    """What the seed picks, in a cluster that does not take long."""
+    options = pick_options(seed)
+    return replace(options, nodes=min(options.nodes, SMALL), faults=min(options.faults, SMALL))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", SEEDS)
+def test_seeds_pass(seed: int) -> None:
+    result = run_swarm(seed, options=small(seed))
+    assert result.outcome == "ok", str(result)
+    assert result.exit_code == 0
+    assert 0 < result.healed_seconds <= result.bound
+
+
+def test_seeds_differ_in_everything() -> None:
+    options = [pick_options(seed) for seed in range(200)]
+    assert {option.profile for option in options} == {"lan", "local", "wan"}
+    assert {option.nodes for option in options} >= set(range(3, 9))
+    assert max(option.nodes for option in options) <= 30
+    assert sum(option.nodes <= 8 for option in options) > 100
+    for kind in KINDS:
+        assert 60 < sum(kind in option.kinds for option in options) < 140
+    assert {option.settings.get("delegate_version") for option in options} == {None, 0, 4}
+    for option in options:
+        option.config(name="any")
+
+
+def test_the_anchor_neither_moves_nor_leaves() -> None:
+    for seed in range(30):
+        schedule = run_swarm_schedule(seed)
+        for fault in schedule:
+            assert fault.kind not in ("readdress", "leave") or (("node", ANCHOR) not in fault.hosts())
+
+
+def run_swarm_schedule(seed: int) -> Schedule:
+    from sims.swarm.run import plan
+
+    return plan(seed, pick_options(seed))
+
+
+@pytest.mark.slow
+def test_a_seed_is_a_run_in_every_process() -> None:
+    script = (
+        "import logging; logging.disable(50)\n"
+        "from sims.swarm import run_swarm\n"
+        "print([run_swarm(seed).trace_sha256 for seed in (3, 5)])"
+    )
+
+    def run(hash_seed: str) -> str:
+        environment = os.environ | {"PYTHONHASHSEED": hash_seed}
+        return subprocess.run(
+            [sys.executable, "-c", script], env=environment, check=True, capture_output=True, text=True
+        ).stdout
+
+    assert run("1") == run("2") == f"{[run_swarm(seed).trace_sha256 for seed in (3, 5)]}\n"
+
+
+@pytest.mark.slow
+def test_another_seed_is_another_run() -> None:
+    options = small(1)
+    assert run_swarm(1, options=options).trace_sha256 != run_swarm(2, options=options).trace_sha256
+
+
+def quick(*kinds: str) -> SwarmOptions:
+    return replace(
+        pick_options(0),
+        nodes=4,
+        profile="lan",
+        settings={},
+        kinds=kinds,
+        faults=4,
+        seconds=20.0,
+        comeback=0.0,
+    )
+
+
+def test_code_that_raises_is_a_crash(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(self: Claims, *args: object) -> None:
+        raise ZeroDivisionError("on purpose")
+
+    monkeypatch.setattr(Claims, "suspect", broken)
+    result = run_swarm(7, options=quick("crash"))
+    assert result.outcome == "crash"
+    assert result.exit_code == 127
+    assert "ZeroDivisionError('on purpose')" in str(result)
+    assert "Crash(at=" in str(result)
+    assert "python -m sims.swarm --start 7 --seeds 1 --verbose" in str(result)
+
+
+@pytest.mark.slow
+def test_the_dead_that_nobody_notices_are_a_liveness_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    def blind(self: Prober, now: float, current: object) -> None:
+        self._round = None
+        self._schedule_after(now)
+
+    monkeypatch.setattr(Prober, "_fail", blind)
+    result = run_swarm(7, options=quick("crash"))
+    assert result.outcome == "liveness"
+    assert result.exit_code == 128
+    assert any("it is gone" in violation for violation in result.violations)
+
+
+def test_a_violated_property_is_a_safety_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Fussy(Checker):
+        def stepped(self, world: World, node: SimNode) -> None:
+            if world.now > 1.0:
+                self.violated(world, node, "it lived for a second")
+
+    monkeypatch.setattr("sims.swarm.run.safety_checkers", lambda: [Fussy()])
+    result = run_swarm(7, options=quick())
+    assert result.outcome == "safety"
+    assert result.exit_code == 129
+    assert "it lived for a second" in result.violations[0]
+
+
+class TestCommand:
+    def test_a_summary_and_the_exit_code(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["--seeds", "2", "--start", "9"]) == 0
+        assert capsys.readouterr().out == "2 of 2 seeds from 9: 2 ok\n"
+
+    def test_every_seed_can_be_told(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["--seeds", "1", "--start", "9", "--verbose"]) == 0
+        out = capsys.readouterr().out
+        assert out.startswith("seed 9: ok, ")
+        assert "  settings  " in out
+
+    def test_a_failure_is_one_line_with_its_seed(
+        self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def broken(self: Prober, *args: object) -> None:
+            raise ZeroDivisionError
+
+        monkeypatch.setattr(Prober, "ack", broken)
+        assert main(["--seeds", "1", "--start", "9"]) == 127
+        first, last = capsys.readouterr().out.splitlines()
+        assert first.startswith("seed 9: crash: ")
+        assert first.endswith("(python -m sims.swarm --start 9 --seeds 1 --verbose)")
+        assert last == "1 of 1 seeds from 9: 1 crash"
+
+    @pytest.mark.parametrize("arguments", [["--seeds", "0"], ["--seeds", "x"], ["--bogus"]])
+    def test_bad_arguments_are_usage_errors(self, arguments: list[str]) -> None:
+        with pytest.raises(SystemExit) as leaving:
+            main(arguments)
+        assert leaving.value.code == 2
+
+    @pytest.mark.slow
+    def test_processes_share_the_seeds(self) -> None:
+        command = [sys.executable, "-m", "sims.swarm", "--seeds", "4", "--start", "9", "--jobs", "2"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.stdout.endswith("4 of 4 seeds from 9: 4 ok\n"), done
+        assert done.stderr == ""
