@@ -166,7 +166,7 @@ class BroadcastQueue:
         """Adapts the transmit limit to ``n`` nodes; True if entries retired too early are queued again.
 
         A node that joins sees a small cluster and stops sending early; as its view grows, it owes the
-        difference.
+        difference, as far as there is room.
         """
         limit = retransmit_limit(self._mult, n)
         grew = limit > self.limit
@@ -175,6 +175,8 @@ class BroadcastQueue:
             return False
         revived = False
         for entry in self._retired.values():
+            if len(self.waiting) >= self.max_depth:
+                break
             if entry.transmits < limit and now - entry.retired_at <= _RETIRED_SECONDS:
                 self.waiting[entry.name] = entry
                 self._insert(entry)
