@@ -106,50 +106,65 @@ class _Fold:
     __slots__ = ("members", "sequence", "touched")
 
     def __init__(self) -> None:
-        self.members: dict[str, Member] = {}
-        self.sequence: int | None = None
+        self.members: dict[str, Member | None] = {}
+        self.sequence = 0
         self.touched: list[str] = []
 
 
 class EventsTellTheTable(Checker):
-    """Numbers rise by one, ``previous`` is what the events said before, and their fold is the snapshot."""
+    """Numbers rise by one, ``previous`` is what the events said before, and their fold is the snapshot.
+
+    A node that starts with a view of others (``SimNode.listed``) is told of what changes in it only.
+    """
 
     def __init__(self, *, collect: bool = False) -> None:
         super().__init__(collect=collect)
         self._folds = PerLife(_Fold)
         self._sweeps = Sweeps()
+        self._listed: tuple[Member, ...] = ()
+        self._listed_by_name: dict[str, Member] = {}
 
     def attached(self, world: World) -> None:
         """See ``Observer``."""
         for node in world.nodes.values():
-            self._folds.of(node).members = {member.name: member for member in node.members()}
+            fold = self._folds.of(node)
+            fold.members.update((member.name, member) for member in node.members())
+            told = [event.sequence for event in node.events if isinstance(event, MemberEvent)]
+            fold.sequence = max(told, default=0)
 
     def event(self, world: World, node: SimNode, event: Event) -> None:
         """See ``Observer``."""
         if not isinstance(event, MemberEvent):
             return
         fold, name = self._folds.of(node), event.member.name
-        if fold.sequence is None:
-            fold.sequence = event.sequence - (1 if fold.members else event.sequence)
         if event.sequence != fold.sequence + 1:
             self.violated(world, node, f"event {event.sequence} came after event {fold.sequence}")
         fold.sequence = event.sequence
-        if fold.members.get(name) != event.previous:
+        if self._told(node, fold, name) != event.previous:
             self.violated(world, node, f"event {event.sequence} does not go on where {name} was")
-        if isinstance(event, MemberReaped):
-            fold.members.pop(name, None)
-        else:
-            fold.members[name] = event.member
+        fold.members[name] = None if isinstance(event, MemberReaped) else event.member
         fold.touched.append(name)
+
+    def _told(self, node: SimNode, fold: _Fold, name: str) -> Member | None:
+        """What the events, and the view that the node started with, say of a member."""
+        if name in fold.members:
+            return fold.members[name]
+        return self._base(node).get(name)
+
+    def _base(self, node: SimNode) -> dict[str, Member]:
+        if node.listed is not self._listed:  # usually the same for all nodes, or nothing
+            self._listed = node.listed
+            self._listed_by_name = {member.name: member for member in node.listed}
+        return self._listed_by_name
 
     def stepped(self, world: World, node: SimNode) -> None:
         """See ``Observer``."""
         fold = self._folds.of(node)
         for name in fold.touched:
-            if node.member(name) != fold.members.get(name):
+            if node.member(name) != fold.members[name]:
                 self.violated(world, node, f"the events say another thing of {name} than the snapshot")
         fold.touched.clear()
-        if self._sweeps.due(node, len(fold.members)):
+        if self._sweeps.due(node, len(node.listed) + len(fold.members)):
             self._sweep(world, node)
 
     def finish(self, world: World) -> None:
@@ -158,6 +173,7 @@ class EventsTellTheTable(Checker):
             self._sweep(world, node)
 
     def _sweep(self, world: World, node: SimNode) -> None:
+        told: dict[str, Member | None] = {**self._base(node), **self._folds.of(node).members}
         snapshot = {member.name: member for member in node.members()}
-        if snapshot != self._folds.of(node).members:
+        if snapshot != {name: member for name, member in told.items() if member is not None}:
             self.violated(world, node, "the events do not add up to the snapshot")

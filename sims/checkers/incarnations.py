@@ -50,6 +50,9 @@ class IncarnationsNeverGoBack(Checker):
             known.pop(member.name, None)
             return
         before, endpoint = known.get(member.name), (member.address, member.port)
+        if before is None and event.previous is not None:
+            old = event.previous
+            before = _Known(old.incarnation, (old.address, old.port), 0.0)
         gone_at = before.gone_at if before is not None else 0.0
         if before is not None and member.incarnation < before.incarnation:
             comes_back = isinstance(event, MemberJoined)

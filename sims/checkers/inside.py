@@ -102,7 +102,7 @@ def suspicion(node: SimNode, name: str) -> Suspicion | None:
 def is_queued(node: SimNode, name: str, *, intent: bool = False) -> bool:
     """Whether the node has something to tell about a member, or just told it as often as it should."""
     queue = layer(node).intent_queue if intent else shared(node).queue
-    return name in queue._by_name or name in queue._retired or len(queue) >= queue.max_depth
+    return name in queue.waiting or name in queue._retired or len(queue) >= queue.max_depth
 
 
 def is_held(node: SimNode, name: str) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sims.checkers import inside
 from sims.checkers.base import Checker, Sweeps
-from swim.events import Event, MemberFailed, MemberLeft
+from swim.events import Event, MemberFailed, MemberLeft, MemberStatus
 
 if TYPE_CHECKING:
     from sims.simnode import SimNode
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["GoneMembersAreReaped", "LimitsHold"]
 
+_HERE = (MemberStatus.ALIVE, MemberStatus.LEAVING)
 _SLACK = 1.0
 
 
@@ -64,7 +65,12 @@ class GoneMembersAreReaped(Checker):
         """See ``Observer``."""
         if not isinstance(event, MemberFailed | MemberLeft) or event.member.name == node.name:
             return
-        record = inside.record(node, event.member.name)
+        name, before = event.member.name, event.previous
+        record = inside.record(node, name)
+        if record is None and before is not None and before.status in _HERE:
+            if inside.entry(node, name) is not None:
+                self.violated(world, node, f"{name} went at this moment and is reaped already")
+            return
         if record is None or record.is_live or record.changed_at != world.now:
             return
         keeps = node.config.gossip_to_the_dead_time

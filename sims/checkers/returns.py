@@ -97,7 +97,8 @@ class NothingResurrects(Checker):
 
     Not by a view that showed it gone, unless by a claim that it made before it died, newer than what the view
     held (tombstones keep older ones out until they expire). And not by any view, once no view shows it alive
-    and all that was under way has arrived. News that a paused or blocked node held back is excused.
+    and all that was under way has arrived; that is not watched in a world that started converged. News that a
+    paused or blocked node held back is excused.
     """
 
     def __init__(self, *, collect: bool = False) -> None:
@@ -169,7 +170,7 @@ class NothingResurrects(Checker):
         if stale and world.now > died_at + 1.0 and self._stalled.get(node.id, -1.0) < died_at:
             self.violated(world, node, f"{member.name} is dead since {died_at:.3f} s and came back to life")
         hidden_at = max(self._hidden_at.get(member.name, world.now), died_at)
-        late = world.now > hidden_at + _FLIGHT_SECONDS
+        late = world.now > hidden_at + _FLIGHT_SECONDS and not node.listed
         if late and not self._showing.get(member.name) and self._held_back_until < hidden_at:
             problem = f"{member.name} is dead since {died_at:.3f} s, and nobody showed it alive any more"
             self.violated(world, node, problem)

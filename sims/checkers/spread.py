@@ -86,14 +86,14 @@ class TransmitsAreLimited(Checker):
         """See ``Observer``."""
         node = world.host(packet.source)
         target = inside.table(node).at(packet.endpoint)
-        if node.blocked_until >= world.now or (target is not None and not target.is_live):
-            return  # it waited on this host, or goes to a member held dead
+        if node.blocked_until >= world.now or target is None or not target.is_live:
+            return  # it waited on this host, or goes to a member held dead, or to nobody known
         told = self._lives.of(node)
         for message in _open(node, packet):
             key = self._gossip(node, message)
             if key is None:
                 continue
-            if isinstance(message, Suspect | Dead) and target is not None and target.name == key[0]:
+            if isinstance(message, Suspect | Dead) and target.name == key[0]:
                 continue
             if isinstance(message, Alive) and key[0] in told.accused.get(packet.target, ()):
                 continue
