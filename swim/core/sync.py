@@ -7,7 +7,7 @@ from swim.core.member import State, endpoint_of
 from swim.core.output import Endpoint
 from swim.core.shared import Shared, logger
 from swim.core.streams import Departing, Periodic, Purpose, Streams
-from swim.core.versions import Versions, version_conflict
+from swim.core.versions import version_conflict
 from swim.wire.codec import encode_push_pull
 from swim.wire.messages import Alive, Dead, NodeRecord, PushPull, Suspect
 from swim.wire.records import KNOWN_RECORDS
@@ -48,9 +48,7 @@ class Sync:
         shared = self._shared
         conflict = ""
         if not self._agrees(message):
-            local = (Versions(record.name, record.state, record.vsn) for record in shared.table)
-            remote = (Versions(record.name, record.state, record.vsn) for record in message.records)
-            conflict = version_conflict(local, remote)
+            conflict = version_conflict(list(shared.table), message.records)
         if not conflict and message.join:
             conflict = shared.delegate.refuse_merge(message.records)
         if conflict:

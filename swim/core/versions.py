@@ -2,23 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Collection
+from typing import NamedTuple, Protocol
 
 from swim.core.member import State
 
-__all__ = ["Versions", "version_conflict"]
+__all__ = ["Versioned", "version_conflict"]
 
 
-class Versions(NamedTuple):
-    """What the check needs of one member."""
+class Versioned(Protocol):
+    """What the check needs of one member: a table's record, or a push/pull's."""
 
-    name: str
-    state: int
-    vsn: bytes
+    @property
+    def name(self) -> str:
+        """The member's name."""
+        ...
+
+    @property
+    def state(self) -> int:
+        """A ``State``."""
+        ...
+
+    @property
+    def vsn(self) -> bytes:
+        """The six version bytes, or fewer."""
+        ...
 
 
-def version_conflict(local: Iterable[Versions], remote: Iterable[Versions]) -> str:
+class _Common(NamedTuple):
+    low: int
+    high: int
+    delegate_low: int
+    delegate_high: int
+
+    def refuses(self, vsn: bytes) -> str:
+        current, delegate = (vsn[2], vsn[5]) if len(vsn) >= 6 else (0, 0)
+        if not self.low <= current <= self.high:
+            return f"protocol {current}, outside the common {self.low}..{self.high}"
+        if not self.delegate_low <= delegate <= self.delegate_high:
+            common = f"{self.delegate_low}..{self.delegate_high}"
+            return f"delegate protocol {delegate}, outside the common {common}"
+        return ""
+
+
+def version_conflict(local: Collection[Versioned], remote: Collection[Versioned]) -> str:
     """Why a push/pull must be refused, or "".
 
     The common range is that of all *alive* members on both sides; then every member, whatever its state, must
@@ -28,21 +55,22 @@ def version_conflict(local: Iterable[Versions], remote: Iterable[Versions]) -> s
         local: the own table.
         remote: the peer's records.
     """
-    local, remote = list(local), list(remote)
-    low, high, delegate_low, delegate_high = 0, 255, 0, 255
-    for _, state, vsn in (*remote, *local):
-        if state != State.ALIVE or len(vsn) < 5:
-            continue
-        low, high = max(low, vsn[0]), min(high, vsn[1])
-        delegate_low, delegate_high = max(delegate_low, vsn[3]), min(delegate_high, vsn[4])
-    for side, versions in (("remote", remote), ("local", local)):
-        for name, _, vsn in versions:
-            current, delegate = (vsn[2], vsn[5]) if len(vsn) >= 6 else (0, 0)
-            if not low <= current <= high:
-                return f"{side} member {name!r} speaks protocol {current}, outside the common {low}..{high}"
-            if not delegate_low <= delegate <= delegate_high:
-                return (
-                    f"{side} member {name!r} speaks delegate protocol {delegate}, "
-                    f"outside the common {delegate_low}..{delegate_high}"
-                )
+    sides = (("remote", remote), ("local", local))
+    # Thousands of members speak a handful of versions.
+    alive = {one.vsn for _, side in sides for one in side if one.state == State.ALIVE}
+    other = {one.vsn for _, side in sides for one in side if one.state != State.ALIVE}
+    telling = [vsn for vsn in alive if len(vsn) >= 5]
+    common = _Common(
+        max((vsn[0] for vsn in telling), default=0),
+        min((vsn[1] for vsn in telling), default=255),
+        max((vsn[3] for vsn in telling), default=0),
+        min((vsn[4] for vsn in telling), default=255),
+    )
+    if not any(map(common.refuses, alive | other)):
+        return ""
+    for side, members in sides:
+        for one in members:
+            refusal = common.refuses(one.vsn)
+            if refusal:
+                return f"{side} member {one.name!r} speaks {refusal}"
     return ""

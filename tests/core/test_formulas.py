@@ -11,13 +11,18 @@ from swim.core.awareness import Awareness
 from swim.core.broadcast import retransmit_limit
 from swim.core.suspicion import remaining, suspicion_timeout
 from swim.core.sync_schedule import push_pull_scale
-from swim.core.versions import Versions, version_conflict
+from swim.core.versions import version_conflict
 from swim.errors import ConfigError
 from swim.wire import crypto
+from swim.wire.messages import NodeRecord
 from tests.core.differences import differing
 from tests.wire.vectors import load, select, some
 
 SECOND = 1_000_000_000
+
+
+def record(name: str, state: int, vsn: bytes) -> NodeRecord:
+    return NodeRecord(name, b"", 0, None, 1, state, vsn)
 
 
 def formulas(*prefixes: str) -> list[Any]:
@@ -104,8 +109,8 @@ def test_address(vector: dict[str, Any]) -> None:
 @pytest.mark.parametrize("vector", load("verify_protocol"))
 def test_version_conflict(vector: dict[str, Any]) -> None:
     f = vector["fields"]
-    local = [Versions("node-a", 0, some(f["local_vsn"]))]
-    remote = [Versions(r["Name"], r["State"], some(r["Vsn"])) for r in f["remote"]]
+    local = [record("node-a", 0, some(f["local_vsn"]))]
+    remote = [record(r["Name"], r["State"], some(r["Vsn"])) for r in f["remote"]]
     conflict = version_conflict(local, remote)
     assert bool(conflict) == bool(f.get("error") or f.get("panic"))
     if f.get("error"):
