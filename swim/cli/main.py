@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import click
 
 from swim.cli.common import CliError, ExitCode, emit, global_options, globals_of
-from swim.errors import ConfigError, SwimError
+from swim.errors import SwimError
 from swim.version import __version__
 
 __all__ = ["main"]
@@ -25,6 +25,7 @@ _COMMANDS = {
     "force-leave": ("swim.cli.members", "Declare that a failed member has left."),
     "info": ("swim.cli.inspect", "Show the agent's own state."),
     "why": ("swim.cli.inspect", "Show how a member's state changed, and who said so."),
+    "sim": ("swim.cli.sim", "Simulate whole clusters in virtual time, from a seed."),
     "keygen": ("swim.cli.keys", "Print a new gossip key."),
     "version": ("swim.cli.main", "Print the version."),
 }
@@ -83,13 +84,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _complain(ExitCode.FAILED, str(error) or "interrupted")
     except CliError as error:
         return _complain(error.code, str(error))
-    except ConfigError as error:
-        return _complain(ExitCode.USAGE, str(error))
     except SwimError as error:
-        return _complain(ExitCode.FAILED, str(error))
+        return _complain(error.exit_code, str(error))
     return result if isinstance(result, int) else ExitCode.DONE
 
 
-def _complain(code: ExitCode, text: str) -> int:
+def _complain(code: int, text: str) -> int:
     click.echo(f"swim: {' '.join(text.split())}", err=True)
     return code

@@ -1,0 +1,111 @@
+"""What a simulated or live run leaves behind: traces, pictures, and a bar while it goes on."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from swim.cli.common import duration, emit, global_options, globals_of
+
+if TYPE_CHECKING:
+    from sims.observer import Observer
+
+__all__ = ["draw", "progress_bar", "recording"]
+
+_FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+@click.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--diagram", type=_FILE, help="Draw packets between nodes over time (SVG).")
+@click.option("--timeline", type=_FILE, help="Draw who thinks what of whom over time (SVG).")
+@click.option("--from", "start", type=duration, metavar="SECONDS", help="Left end of the picture.")
+@click.option("--to", "end", type=duration, metavar="SECONDS", help="Right end of the picture.")
+@click.option("--node", "nodes", multiple=True, metavar="NAME", help="Show only this node; repeatable.")
+@global_options
+@click.pass_context
+def draw(
+    ctx: click.Context,
+    file: Path,
+    diagram: Path | None,
+    timeline: Path | None,
+    start: float | None,
+    end: float | None,
+    nodes: tuple[str, ...],
+) -> None:
+    """Draw pictures of a trace FILE, from `swim sim run --trace` or `swim cluster --trace`."""
+    from sims.replay import read_trace
+
+    if diagram is None and timeline is None:
+        raise click.UsageError("say what to draw: --diagram or --timeline", ctx)
+    records = read_trace(file).records
+    window: dict[str, Any] = {"start": start, "end": end, "nodes": nodes}
+    written = [str(path) for path in (diagram, timeline) if path is not None]
+    _write_pictures(records, diagram, timeline, window)
+    emit(globals_of(ctx), {"written": written}, text="\n".join(written), rows=[(path,) for path in written])
+
+
+@contextmanager
+def recording(
+    name: str,
+    options: Mapping[str, str],
+    *,
+    trace: Path | None,
+    diagram: Path | None,
+    timeline: Path | None,
+) -> Iterator[tuple[Observer, ...]]:
+    """Observers of a scenario's run; what was asked for is written when the block ends."""
+    if not (trace or diagram or timeline):
+        yield ()
+        return
+    from sims.trace import EventTrace, TraceWriter
+
+    lines: list[str] = []
+    with ExitStack() as stack:
+        sinks: list[Callable[[str], object]] = []
+        if trace is not None:
+            sinks.append(stack.enter_context(trace.open("w", encoding="ascii")).write)
+        if diagram or timeline:
+            sinks.append(lines.append)
+
+        def sink(line: str) -> None:
+            for write in sinks:
+                write(line)
+
+        kind = TraceWriter if trace or diagram else EventTrace
+        yield (kind(sink, made={"by": "scenario", "name": name, "options": dict(options)}),)
+    _write_pictures([json.loads(line) for line in lines[1:]], diagram, timeline, {})
+
+
+def _write_pictures(
+    records: list[dict[str, Any]], diagram: Path | None, timeline: Path | None, window: dict[str, Any]
+) -> None:
+    if diagram is not None:
+        from sims.diagram import diagram as draw_diagram
+
+        diagram.write_text(draw_diagram(records, **window), encoding="utf-8")
+    if timeline is not None:
+        from sims.timeline import timeline as draw_timeline
+
+        timeline.write_text(draw_timeline(records, **window), encoding="utf-8")
+
+
+@contextmanager
+def progress_bar(word: str, *, total: float) -> Iterator[Callable[[float, str], None]]:
+    """A bar on a terminal's stderr, nothing elsewhere; yields ``told(done, word)``."""
+    if not sys.stderr.isatty():
+        yield lambda done, word: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(word, total=total)
+        yield lambda done, detail: bar.update(task, completed=done, description=f"{word} {detail}".strip())

@@ -1,0 +1,155 @@
+"""``swim sim``: scenarios, traces, sweeps and pictures from the command line."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from swim.cli.main import main
+
+
+def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
+    code = main(["sim", *words])
+    said = capsys.readouterr()
+    return code, said.out, said.err
+
+
+def test_list_tells_every_scenario_with_its_options(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, "list", "--json")
+    found = {each["name"]: each for each in json.loads(out)["scenarios"]}
+    assert code == 0
+    assert {"partition-heal", "join-storm", "rolling-restart", "kill-k"} <= set(found)
+    assert found["kill-k"]["options"]["nodes"] == 20
+    assert all(each["summary"] for each in found.values())
+
+
+def test_run_gives_the_documented_document(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = run(
+        capsys, "run", "partition-heal", "--nodes", "4", "--profile=local", "--seed", "7", "--json"
+    )
+    document = json.loads(out)
+    assert (code, err) == (0, "")
+    assert list(document) == [
+        "scenario",
+        "seed",
+        "options",
+        "ok",
+        "violations",
+        "measures",
+        "trace_sha256",
+        "virtual_seconds",
+        "wall_seconds",
+    ]
+    assert document["ok"] is True
+    assert document["violations"] == []
+    assert document["options"]["nodes"] == 4
+    assert document["measures"]["heal_seconds"] > 0
+
+
+@pytest.mark.slow
+def test_a_deterministic_document_is_the_same_bytes_in_every_process() -> None:
+    command = [sys.executable, "-m", "swim", "sim", "run", "partition-heal", "--seed", "7", "--json"]
+    found = {
+        subprocess.run(
+            [*command, "--deterministic", "--nodes", "6"],
+            env={**os.environ, "PYTHONHASHSEED": hash_seed},
+            capture_output=True,
+            check=True,
+        ).stdout
+        for hash_seed in ("0", "1", "2")
+    }
+    assert len(found) == 1
+    assert b"wall_seconds" not in found.pop()
+
+
+def test_several_runs_show_medians(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, "run", "join", "--nodes", "4", "--runs", "3")
+    assert code == 0
+    assert out.splitlines()[0].split() == ["MEASURE", "MEDIAN", "LEAST", "GREATEST"]
+    code, out, _ = run(capsys, "run", "join", "--nodes", "4", "--runs", "3", "--json")
+    assert [each["seed"] for each in json.loads(out)["runs"]] == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["run", "nope"], "there is no scenario 'nope'; see `swim sim list`"),
+        (["run", "join", "--size", "3"], "scenario join has no option 'size'"),
+        (["run", "join", "--nodes", "many"], "option nodes must be a whole number, not 'many'"),
+        (["run", "join", "--nodes", "0"], "option nodes: must be at least 1, not 0"),
+        (["run", "join", "--profile", "moon"], "option profile: 'moon' is none of lan, wan, local"),
+        (["run", "join", "--nodes"], "option --nodes needs a value"),
+        (["run", "join", "nodes"], "unexpected argument 'nodes'"),
+        (["run", "join", "--runs", "2", "--trace", "x"], "--trace and pictures show one run"),
+        (["replay"], "give either a FILE or --seed"),
+        (["sweep", "nope"], "there is no scenario 'nope'"),
+        (["sweep", "join", "nodes=5", "--seeds", "x"], "'x' is not a list of seeds"),
+        (["sweep", "join", "nodes=5", "--out", "x.txt"], "x.txt ends neither in .csv nor in .parquet"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_2(
+    capsys: pytest.CaptureFixture[str], words: list[str], complaint: str
+) -> None:
+    code, out, err = run(capsys, *words)
+    assert (code, out) == (2, "")
+    assert complaint in err
+    assert err.count("\n") == 1
+
+
+def test_a_trace_replays_and_two_traces_differ(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    one, other = tmp_path / "one.jsonl", tmp_path / "other.jsonl"
+    for path, seed in ((one, "1"), (other, "2")):
+        assert run(capsys, "run", "join", "--nodes", "3", "--seed", seed, "--trace", str(path))[0] == 0
+    code, out, _ = run(capsys, "replay", str(one))
+    assert (code, out.startswith("the same, ")) == (0, True)
+    code, out, _ = run(capsys, "replay", str(one), "--diff", str(other))
+    assert code == 1
+    assert out.startswith("the runs part at line ")
+    code, out, _ = run(capsys, "replay", str(one), "--diff", str(other), "--json")
+    assert json.loads(out)["same"] is False
+
+
+def test_a_trace_of_another_version_is_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = tmp_path / "trace.jsonl"
+    run(capsys, "run", "join", "--nodes", "2", "--trace", str(path))
+    first, _, rest = path.read_text().partition("\n")
+    path.write_text(json.dumps({**json.loads(first), "swim": "9.9"}) + "\n" + rest)
+    code, _, err = run(capsys, "replay", str(path))
+    assert code == 2
+    assert "recorded by swim 9.9" in err
+
+
+def test_pictures_are_drawn_during_a_run_and_from_its_trace(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    trace, timeline, diagram = (tmp_path / name for name in ("t.jsonl", "t.svg", "d.svg"))
+    words = ["run", "kill", "--nodes", "3", "--profile", "local"]
+    assert run(capsys, *words, "--trace", str(trace), "--timeline", str(timeline))[0] == 0
+    assert timeline.read_text().startswith("<svg")
+    code, out, _ = run(capsys, "draw", str(trace), "--diagram", str(diagram), "--from", "0", "--to", "2s")
+    assert (code, out) == (0, f"{diagram}\n")
+    assert diagram.read_text().startswith("<svg")
+    code, _, err = run(capsys, "draw", str(trace))
+    assert code == 2
+    assert "--diagram or --timeline" in err
+
+
+def test_a_sweep_goes_on_where_it_stopped(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    out_file = tmp_path / "sweep.csv"
+    words = ["sweep", "join", "nodes=2,3", "--workers", "1", "--out", str(out_file)]
+    assert run(capsys, *words, "--seeds", "0-1")[1] == f"{out_file}: 4 rows, 4 new\n"
+    lines = out_file.read_text().splitlines(keepends=True)
+    out_file.write_text("".join(lines[:-1]))
+    assert run(capsys, *words, "--seeds", "0-1")[1] == f"{out_file}: 4 rows, 1 new\n"
+
+
+def test_a_swarm_seed_replays(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, "replay", "--seed", "1", "--json")
+    document = json.loads(out)
+    assert code == {"ok": 0, "crash": 127, "liveness": 128, "safety": 129}[document["outcome"]]
+    assert len(document["trace_sha256"]) == 64
