@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,6 +11,7 @@ from sims.checkers import safety_checkers
 from sims.errors import NodeCrashedError, NotConvergedError, ViolationError
 from sims.fingerprint import Fingerprint
 from sims.network import Link, Network
+from sims.observer import Observer
 from sims.schedule import Schedule
 from sims.swarm.kinds import ANCHOR, Planner
 from sims.swarm.options import SwarmOptions, pick_options, rng_of
@@ -82,19 +84,28 @@ def plan(seed: int, options: SwarmOptions) -> Schedule:
     return planner.plan(options.kinds, options.faults, options.seconds)
 
 
-def run_swarm(seed: int, *, options: SwarmOptions | None = None, byte_mode: bool = True) -> SwarmResult:
+def run_swarm(
+    seed: int,
+    *,
+    options: SwarmOptions | None = None,
+    byte_mode: bool = True,
+    observers: Iterable[Observer] = (),
+) -> SwarmResult:
     """Plays one seed.
 
     Args:
         seed: decides everything.
         options: instead of those that the seed picks.
         byte_mode: see ``World``.
+        observers: watch the world, as a trace does.
     """
-    return _Swarm(seed, options or pick_options(seed), byte_mode).play()
+    return _Swarm(seed, options or pick_options(seed), byte_mode, observers).play()
 
 
 class _Swarm:
-    def __init__(self, seed: int, options: SwarmOptions, byte_mode: bool) -> None:
+    def __init__(
+        self, seed: int, options: SwarmOptions, byte_mode: bool, observers: Iterable[Observer]
+    ) -> None:
         self._seed = seed
         self._options = options
         link = Link(latency=options.latency)
@@ -109,7 +120,7 @@ class _Swarm:
             network=Network(link),
             byte_mode=byte_mode,
             start="apart" if options.named_seed else "join",
-            observers=[self._fingerprint, *self._checkers],
+            observers=[*observers, self._fingerprint, *self._checkers],
         )
         self._world.network.set_names(_SEED_NAME, [self._world.host(ANCHOR).endpoint])
         self._bound = self._healed = 0.0
