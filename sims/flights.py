@@ -117,7 +117,7 @@ def _stream(record: Record, waiting: dict[int, Record], usual: float) -> Iterato
         yield request
         waiting[number] = {**dial, "answered_at": at}
     elif record["step"] == "data":
-        since = dial.get("answered_at", at)
+        since: float = dial["answered_at"] if "answered_at" in dial else at
         yield Flight("stream", "", record["from"], record["to"], since, at, "arrived", messages_words(record))
     elif record["step"] == "end" and "answered_at" not in dial:
         yield request._replace(arrives=min(at, dial["at"] + usual), fate=record["end"])

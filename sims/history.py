@@ -69,7 +69,7 @@ class History:
         return self._closed(self._conditions.get(node, []))
 
     def view(self, node: str, member: str) -> list[Span]:
-        """What a node that took part thought of a member: ``alive``, ``suspect``, ...; not listed: no span."""
+        """What a node that took part thought of a member: ``alive``, ``suspect``, ...; unlisted: no span."""
         spans = self._closed(self._views.get(node, {}).get(member, []))
         present = [span for span in self.conditions(node) if span.state not in _GONE]
         return [

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from sims.checkers import safety_checkers
 from sims.errors import SimError, UsageError
 from sims.observer import Observer
 from sims.schedule import Schedule
@@ -161,6 +162,7 @@ def schedule_made(
     profile: str = "lan",
     config: Mapping[str, Any] | None = None,
     start: Start = "join",
+    settle: float | None = None,
 ) -> dict[str, Any]:
     """The ``made`` of a run of one fault schedule on the default network.
 
@@ -171,6 +173,7 @@ def schedule_made(
         profile: ``lan``, ``wan`` or ``local``.
         config: fields changed in it; plain JSON.
         start: see ``World``.
+        settle: after that, all views have to be right within so many seconds; None asks for nothing.
     """
     return {
         "by": "schedule",
@@ -179,6 +182,7 @@ def schedule_made(
         "profile": profile,
         "schedule": schedule.to_plain(),
         "seconds": seconds,
+        "settle": settle,
         "start": start,
     }
 
@@ -186,14 +190,18 @@ def schedule_made(
 def _make_schedule(seed: int, made: Mapping[str, Any], observers: Iterable[Observer]) -> Ending:
     try:
         nodes, seconds, start = int(made["nodes"]), float(made["seconds"]), made["start"]
+        settle = None if made["settle"] is None else float(made["settle"])
         config = partial(_PROFILES[made["profile"]], **made["config"])
         config(name="n1", bind="127.0.0.1:0", seeds=())
         schedule = Schedule.from_plain(made["schedule"])
     except (KeyError, TypeError, ValueError) as error:
         raise UsageError(f"the header does not say how the run was made: {error}") from None
-    world = World(seed, nodes=nodes, config=config, start=start, observers=observers)
+    watchers = [*observers, *safety_checkers()]
+    world = World(seed, nodes=nodes, config=config, start=start, observers=watchers)
     schedule.apply(world)
     world.run_for(seconds)
+    if settle is not None:
+        world.settle(settle)
     return Ending()
 
 
@@ -204,5 +212,12 @@ def _make_scenario(seed: int, made: Mapping[str, Any], observers: Iterable[Obser
     return Ending("; ".join(result.violations), result.exit_code)
 
 
-makers: dict[str, Maker] = {"scenario": _make_scenario, "schedule": _make_schedule}
+def _make_swarm(seed: int, made: Mapping[str, Any], observers: Iterable[Observer]) -> Ending:
+    from sims.swarm import run_swarm
+
+    result = run_swarm(seed, observers=observers)
+    return Ending("; ".join(result.violations), result.exit_code)
+
+
+makers: dict[str, Maker] = {"scenario": _make_scenario, "schedule": _make_schedule, "swarm": _make_swarm}
 """How runs are made, by the ``by`` of their header."""

@@ -65,6 +65,14 @@ def test_a_scenario_runs_again() -> None:
     assert diff(trace, replay(trace).trace) is None
 
 
+def test_a_swarm_seed_runs_again() -> None:
+    first, second = EventTrace(made={"by": "swarm"}), EventTrace(made={"by": "swarm"})
+    for writer in (first, second):
+        assert makers["swarm"](1, {"by": "swarm"}, [writer]).exit_code == 0
+    assert first.sha256 == second.sha256
+    assert first.lines > 10
+
+
 def test_a_run_that_failed_fails_again(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(seed: int, made: Mapping[str, Any], observers: Iterable[Observer]) -> Ending:
         World(seed, nodes=1, observers=observers).run_for(1)
