@@ -37,6 +37,7 @@ from swim.serf.layer import SerfLayer
 from swim.serf.snapshot import Snapshot
 from swim.wire.keyring import Keyring
 from swim.wire.messages import Alive
+from swim.wire.packet import PacketCodec, WireFactory
 
 __all__ = ["Accepted", "BaseView", "Node", "NodeStats"]
 
@@ -74,6 +75,7 @@ class Node:
         rng: every random choice.
         nonce: 12 fresh bytes per call for encryption; by default from ``rng``, which suits simulations only.
         snapshot: text that ``snapshot()`` returned in a former life, or "".
+        wire: makes packets of messages and back; a simulator may pass its own, which need not be bytes.
 
     Raises:
         ConfigError: naming ``tags``, if they take more than 512 bytes.
@@ -88,6 +90,7 @@ class Node:
         rng: Rng,
         nonce: Callable[[], bytes] | None = None,
         snapshot: str = "",
+        wire: WireFactory = PacketCodec,
     ) -> None:
         self.config = config
         self.metrics = Metrics()
@@ -102,6 +105,7 @@ class Node:
             keyring=self.keyring,
             nonce=nonce or (lambda: rng.bytes(12)),
             incarnation=self._restored.incarnation + 1,
+            wire=wire,
         )
         self._layer = SerfLayer(self._engine, config)
         self._timers = self._engine.shared.timers

@@ -14,6 +14,7 @@ from swim.core.output import Close, Dial, Endpoint, Output, Send, StreamEnd
 from swim.core.rng import Rng
 from swim.events import Event, JoinResult, Member, MemberEvent, MemberReaped
 from swim.node import BaseView, Node
+from swim.wire.packet import PacketCodec, WireFactory
 
 
 @dataclass
@@ -48,7 +49,8 @@ class Peer:
 class World:
     """A network with latency, loss and blocked links. Deterministic for a seed."""
 
-    def __init__(self, seed: int = 1, *, latency: float = 0.001) -> None:
+    def __init__(self, seed: int = 1, *, latency: float = 0.001, wire: WireFactory = PacketCodec) -> None:
+        self.wire = wire
         self.random = random.Random(seed)
         self.latency = latency
         self.loss = 0.0
@@ -87,7 +89,9 @@ class World:
         endpoint = ("127.0.0.1", port or 7000 + len(self.peers))
         config = make(name=name, bind=f"127.0.0.1:{endpoint[1]}", **settings)
         rng = Rng(random.Random(self.random.getrandbits(64)))
-        node = Node(config, advertise=endpoint, bind_port=endpoint[1], rng=rng, snapshot=snapshot)
+        node = Node(
+            config, advertise=endpoint, bind_port=endpoint[1], rng=rng, snapshot=snapshot, wire=self.wire
+        )
         peer = self.peers[endpoint] = Peer(node, endpoint)
         self.all.append(peer)
         return peer

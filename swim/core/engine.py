@@ -30,7 +30,7 @@ from swim.core.verifier import Verifier
 from swim.errors import LocalError, RemoteError
 from swim.events import ForceLeaveOutcome
 from swim.metrics import Metrics
-from swim.wire.codec import decode, encode
+from swim.wire.codec import encode
 from swim.wire.keyring import Keyring
 from swim.wire.messages import (
     Ack,
@@ -45,6 +45,7 @@ from swim.wire.messages import (
     Suspect,
     User,
 )
+from swim.wire.packet import PacketCodec, WireFactory
 
 __all__ = ["Engine"]
 
@@ -66,6 +67,7 @@ class Engine:
         keyring: Keyring,
         nonce: Callable[[], bytes],
         incarnation: int = 1,
+        wire: WireFactory = PacketCodec,
     ) -> None:
         host, port = advertise
         delegate = (_DELEGATE_MIN, _DELEGATE_MAX) if config.delegate_version else (0, 0)
@@ -82,6 +84,7 @@ class Engine:
             metrics=metrics,
             keyring=keyring,
             nonce=nonce,
+            wire=wire,
         )
         self.shared = shared
         self.gossip = Gossip(shared)
@@ -157,6 +160,7 @@ class Engine:
         sender = shared.table.at(source)
         if sender is not None and not sender.verified and sender.is_live:
             self._verifier.evidence(now, sender)
+        decode = shared.packets.decode
         for message in messages:
             try:
                 self._handle(now, decode(message), source)

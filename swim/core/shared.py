@@ -18,7 +18,7 @@ from swim.core.table import Table
 from swim.core.timers import Timers
 from swim.metrics import Metrics
 from swim.wire.keyring import Keyring
-from swim.wire.packet import PacketCodec
+from swim.wire.packet import PacketCodec, WireFactory
 from swim.wire.stream import StreamCodec
 
 __all__ = ["NodeStatus", "Shared", "logger"]
@@ -50,12 +50,13 @@ class Shared:
         metrics: Metrics,
         keyring: Keyring,
         nonce: Callable[[], bytes],
+        wire: WireFactory = PacketCodec,
     ) -> None:
         self.config = config
         self.rng = rng
         self.metrics = metrics
         self.keyring = keyring
-        self.packets = PacketCodec(config, keyring, nonce)
+        self.packets = wire(config, keyring, nonce)
         self.streams = StreamCodec(config, keyring, nonce)
         self.timers = Timers()
         self.table = Table(rng, local, max_tombstones=config.max_tombstones)

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from swim.config import Config
 from swim.errors import RemoteError
 from swim.metrics import Metrics
 from swim.wire import compound, crypto
-from swim.wire.codec import PACKET_TYPES
+from swim.wire.codec import PACKET_TYPES, decode
 from swim.wire.compression import decompress_message, shrink_message
 from swim.wire.keyring import Keyring
 from swim.wire.label import add_label, check_label, split_label
-from swim.wire.messages import MessageType
+from swim.wire.messages import Message, MessageType
 
-__all__ = ["CRC_BYTES", "PacketCodec"]
+__all__ = ["CRC_BYTES", "PacketCodec", "Wire", "WireFactory"]
 
 CRC_BYTES = 5
 """What the CRC header adds to a packet."""
@@ -28,6 +29,27 @@ _COMPOUND = int(MessageType.COMPOUND)
 _COMPRESS = int(MessageType.COMPRESS)
 _CRC = int(MessageType.CRC)
 _LABELLED = (b"", bytes((MessageType.LABEL,)))
+
+
+class Wire(Protocol):
+    """What a node needs to turn messages into packets and back: ``PacketCodec``, or a simulator's own."""
+
+    @property
+    def overhead(self) -> int:
+        """Most bytes that label and encryption add to a packet now."""
+        ...
+
+    def seal(self, messages: Sequence[bytes], *, crc: bool) -> bytes:
+        """One packet; nothing but its length matters to the node."""
+        ...
+
+    def open(self, data: bytes, metrics: Metrics | None = None) -> list[bytes]:
+        """The messages of a packet; raises ``RemoteError`` if it is unusable."""
+        ...
+
+    def decode(self, message: bytes) -> Message:
+        """Reads one of them; raises ``RemoteError``."""
+        ...
 
 
 class PacketCodec:
@@ -99,6 +121,11 @@ class PacketCodec:
         _Peeler(self._config, metrics, messages).peel(data, 0)
         return messages
 
+    @staticmethod
+    def decode(message: bytes) -> Message:
+        """See ``codec.decode``."""
+        return decode(message)
+
     @property
     def _encrypts(self) -> bool:
         return bool(self._keyring) and self._config.gossip_verify_outgoing
@@ -120,6 +147,10 @@ class PacketCodec:
             if self._config.gossip_verify_incoming:
                 raise
             return data
+
+
+WireFactory = Callable[[Config, Keyring, Callable[[], bytes]], Wire]
+"""Makes the wire of one node from its settings, its keyring and its source of nonces."""
 
 
 def _without_crc(data: bytes) -> bytes:

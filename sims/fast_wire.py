@@ -1,0 +1,104 @@
+"""Packets of a simulation that are not bytes: the messages themselves, and how long the packet would be.
+
+``Node(..., wire=FastWire)`` makes the same run as real packets do, sizes and random draws included, unless
+compression is on (then packets count as long as they were without it) or bits are flipped on the way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import cast
+
+from swim.config import Config
+from swim.errors import RemoteError
+from swim.metrics import Metrics
+from swim.wire import codec, crypto
+from swim.wire.keyring import Keyring
+from swim.wire.label import check_label
+from swim.wire.messages import Message, MessageType
+from swim.wire.packet import CRC_BYTES, PacketCodec
+
+__all__ = ["FastWire", "Frame"]
+
+_TOLD_TO_MANY = frozenset({MessageType.ALIVE, MessageType.SUSPECT, MessageType.DEAD, MessageType.USER})
+
+
+class Frame:
+    """One packet: its messages, what would be around them, and the length in bytes it would have."""
+
+    __slots__ = ("_size", "key", "label", "messages")
+
+    def __init__(self, messages: tuple[bytes, ...], size: int, label: bytes, key: bytes | None) -> None:
+        self.messages = messages
+        self.label = label
+        self.key = key
+        self._size = size
+
+    def __len__(self) -> int:
+        return self._size
+
+
+class FastWire:
+    """A ``swim.wire.packet.Wire`` that frames nothing. Real packets from outside are read as well.
+
+    Args:
+        config: label, encryption switches and limits.
+        keyring: looked at anew for every packet.
+        nonce: called once per packet that would be encrypted.
+    """
+
+    __slots__ = ("_codec", "_config", "_keyring", "_label", "_label_bytes", "_nonce", "_version")
+
+    def __init__(self, config: Config, keyring: Keyring, nonce: Callable[[], bytes]) -> None:
+        self._codec = PacketCodec(config, keyring, nonce)
+        self._config = config
+        self._keyring = keyring
+        self._nonce = nonce
+        self._label = config.label.encode()
+        self._label_bytes = 2 + len(self._label) if self._label else 0
+        self._version = 1 if config.protocol_version >= 2 else 0
+
+    @property
+    def overhead(self) -> int:
+        """Most bytes that label and encryption would add to a packet now."""
+        return self._codec.overhead
+
+    def seal(self, messages: Sequence[bytes], *, crc: bool) -> bytes:
+        """The messages as they are."""
+        count = len(messages)
+        size = len(messages[0]) if count == 1 else 2 + 2 * count + sum(map(len, messages))
+        if crc:
+            size += CRC_BYTES
+        key = self._keyring.primary if self._config.gossip_verify_outgoing else None
+        if key is not None:
+            self._nonce()
+            size = crypto.sealed_size(size, self._version)
+        return cast(bytes, Frame(tuple(messages), size + self._label_bytes, self._label, key))
+
+    def open(self, data: bytes, metrics: Metrics | None = None) -> list[bytes]:
+        """The messages of a packet.
+
+        Raises:
+            RemoteError: as ``PacketCodec.open``; of a ``Frame``, ``label`` or ``decrypt``.
+        """
+        if not isinstance(data, Frame):
+            return self._codec.open(data, metrics)
+        skip = self._config.skip_inbound_label_check
+        check_label(data.label, self._label, skip_inbound_label_check=skip)
+        keys = self._keyring.keys if self._keyring.primary is not None else ()
+        if data.key is not None and (data.key not in keys or data.label != self._label):
+            raise RemoteError("decrypt", "no installed key fits")
+        if data.key is None and keys and self._config.gossip_verify_incoming:
+            raise RemoteError("decrypt", "encryption is required")
+        return list(data.messages)
+
+    @staticmethod
+    def decode(message: bytes) -> Message:
+        """Reads one message; one that many are told is read once."""
+        if message and message[0] in _TOLD_TO_MANY:
+            return _decode(message)
+        return codec.decode(message)
+
+
+_decode = lru_cache(maxsize=1 << 14)(codec.decode)
