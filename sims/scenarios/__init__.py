@@ -1,5 +1,5 @@
 """Every named scenario, one file per kind of trouble. Importing this package registers them all."""
 
-from sims.scenarios import basics, partitions, restarts
+from sims.scenarios import basics, hostile, operators, partitions, restarts, slow
 
-__all__ = ["basics", "partitions", "restarts"]
+__all__ = ["basics", "hostile", "operators", "partitions", "restarts", "slow"]

@@ -1,0 +1,125 @@
+"""What operators do: force members out, prune them, and reuse addresses of one cluster in another."""
+
+from __future__ import annotations
+
+from sims.bounds import detection_bound, healing_bound, refutation_bound
+from sims.measure import FalsePositives, Flaps
+from sims.scenario import Run, scenario
+from sims.scenarios.shared import all_show, first_nodes, limit, measure_wrong, news_of, others, settled
+from sims.simnode import SimNode
+from sims.world import World
+from swim.events import MemberJoined
+
+__all__ = ["address_swap_two_clusters", "force_leave_live", "prune_then_late_alive"]
+
+
+@scenario("force-leave-live")
+def force_leave_live(run: Run) -> None:
+    """An operator forces a member out that runs: it must refute, and not hang in "leaving".
+
+    Serf agents were left in that state for good; the cure was to restart every agent of the cluster.
+    """
+    world = settled(run)
+    operator, victim = first_nodes(world, 2, skip=0)
+    wrong, flaps = FalsePositives(), Flaps()
+    world.observe(wrong)
+    world.observe(flaps)
+    ticket = operator.force_leave(victim.name)
+    world.run_until(lambda w: ticket in operator.finished, operator.config.broadcast_timeout + 1.0)
+    outcome = operator.finished.get(ticket, "none")
+    run.expect(outcome in ("refuted", "leaving"), f"the operator was told {outcome}")
+    run.measure("told_refuted", outcome == "refuted")
+    within = limit(world, refutation_bound)
+    run.measure(
+        "alive_seconds", run.expect_soon(world, lambda w: w.converged, within, "it is not alive again")
+    )
+    world.run_for(120.0)
+    run.expect(world.converged, "views that agreed differ again")
+    run.measure("status_changes", flaps.changes[victim.name])
+    measure_wrong(run, wrong)
+
+
+@scenario("prune-then-late-alive", stale=2, seconds=120.0)
+def prune_then_late_alive(run: Run) -> None:
+    """An operator prunes a dead member; nodes that slept meanwhile call it alive: it may not come back."""
+    world = settled(run)
+    dead, *sleepers = first_nodes(world, 1 + run["stale"])
+    operator = first_nodes(world, 1, skip=0)[0]
+    for node in sleepers:
+        world.pause(node)
+    world.crash(dead)
+    awake = others(world)
+    failing = 1 + len(sleepers)
+    run.expect_soon(
+        world,
+        lambda w: all_show(awake, dead.name, "failed"),
+        limit(world, detection_bound, failing=failing),
+        "the crash went unnoticed",
+    )
+    operator.force_leave(dead.name, prune=True)
+    pruned = run.expect_soon(world, lambda w: all_show(awake, dead.name, ""), 60.0, "not pruned everywhere")
+    run.measure("pruned_seconds", pruned)
+    risen = news_of(world, dead.name, MemberJoined)
+    for node in sleepers:
+        world.resume(node)
+    world.run_for(run["seconds"])
+    run.measure("resurrections", len(risen.seconds))
+    run.expect(not risen.seconds, f"{len(risen.seconds)} nodes show the pruned one alive again")
+    run.expect(world.converged, "no agreement on who is alive")
+
+
+@scenario("address-swap-two-clusters", labels=True, swapped=3)
+def address_swap_two_clusters(run: Run) -> None:
+    """Nodes of two clusters come back at each other's addresses: with labels the clusters must stay apart.
+
+    Whoever remembers peers by address dials the other cluster then, and without labels the two merge for
+    good, as memberlist's do; run it with ``labels=false`` to see that.
+    """
+    world = run.world(nodes=0)
+    clusters = [_cluster(run, world, prefix) for prefix in ("a", "b")]
+    world.run_for(10.0)
+    for nodes in clusters:
+        run.expect(_is_whole(nodes), "a cluster has not formed")
+    pairs = [(a, b) for a, b in zip(*clusters, strict=True)][1 : 1 + run["swapped"]]
+    for a, b in pairs:
+        world.crash(a)
+        world.crash(b)
+    for a, b in pairs:
+        old, new = a.endpoint, world.fresh_endpoint()
+        world.restart(a, endpoint=new)
+        world.restart(b, endpoint=old)
+    within = limit(world, detection_bound, failing=run["swapped"]) + limit(world, healing_bound)
+    if run["labels"]:
+        whole = run.expect_soon(
+            world, lambda w: all(map(_is_whole, clusters)), within, "a cluster is not whole"
+        )
+        run.measure("whole_seconds", whole)
+    world.run_for(60.0)
+    names = [frozenset(node.name for node in nodes) for nodes in clusters]
+    strangers = sum(
+        len(node.statuses().keys() - own)
+        for nodes, own in zip(clusters, names, strict=True)
+        for node in nodes
+    )
+    run.measure("strangers_listed", strangers)
+    run.measure("merged", world.converged)
+    counters = [node.metrics.counters for node in world.nodes.values()]
+    run.measure("dropped_for_label", sum(found["swim.dropped.label"] for found in counters))
+    if run["labels"]:
+        run.expect(not strangers, f"members of the other cluster are listed {strangers} times")
+
+
+def _cluster(run: Run, world: World, prefix: str) -> list[SimNode]:
+    config = run.config(label=prefix if run["labels"] else "")
+    nodes: list[SimNode] = []
+    for number in range(run["nodes"] // 2):
+        nodes.append(world.add(f"{prefix}{number + 1}", config=config, seeds=nodes[:1]))
+    return nodes
+
+
+def _is_whole(nodes: list[SimNode]) -> bool:
+    """Whether every node shows exactly its own cluster as alive, where its members are now."""
+    expected = {node.name: node.endpoint[0] for node in nodes}
+    return all(
+        {m.name: m.address for m in node.members() if m.status == "alive"} == expected for node in nodes
+    )
