@@ -1,1 +1,83 @@
-"""Clusters to prove things with: simulated in virtual time, and real ones to measure (``sims.bench``)."""
+"""Whole clusters in virtual time, to prove things with; and real ones to measure (``sims.bench``).
+
+    from sims import World
+
+    world = World(seed=7, nodes=5)
+    world.settle()
+    world.crash("n3")
+    world.run_until(lambda w: w.converged, limit=60)
+
+The names below are the everyday ones. ``sims.faults`` has one class per fault, ``sims.checkers`` one per
+property, ``sims.strategies`` and ``sims.machine`` are for Hypothesis. ``docs/simulating.md`` tells the story.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sims.checkers import safety_checkers as safety_checkers
+    from sims.errors import NodeCrashedError as NodeCrashedError
+    from sims.errors import NotConvergedError as NotConvergedError
+    from sims.errors import SimError as SimError
+    from sims.errors import UsageError as UsageError
+    from sims.errors import ViolationError as ViolationError
+    from sims.network import Link as Link
+    from sims.network import Network as Network
+    from sims.observer import Observer as Observer
+    from sims.scenario import run_scenario as run_scenario
+    from sims.scenario import scenarios as scenarios
+    from sims.schedule import Schedule as Schedule
+    from sims.simnode import SimNode as SimNode
+    from sims.swarm import run_swarm as run_swarm
+    from sims.trace import TraceWriter as TraceWriter
+    from sims.world import World as World
+
+__all__ = [
+    "Link",
+    "Network",
+    "NodeCrashedError",
+    "NotConvergedError",
+    "Observer",
+    "Schedule",
+    "SimError",
+    "SimNode",
+    "TraceWriter",
+    "UsageError",
+    "ViolationError",
+    "World",
+    "run_scenario",
+    "run_swarm",
+    "safety_checkers",
+    "scenarios",
+]
+
+# The pytest plugin is loaded by every test run of whoever has this package, and must not cost them anything.
+_HOMES = {
+    "Link": "sims.network",
+    "Network": "sims.network",
+    "NodeCrashedError": "sims.errors",
+    "NotConvergedError": "sims.errors",
+    "Observer": "sims.observer",
+    "Schedule": "sims.schedule",
+    "SimError": "sims.errors",
+    "SimNode": "sims.simnode",
+    "TraceWriter": "sims.trace",
+    "UsageError": "sims.errors",
+    "ViolationError": "sims.errors",
+    "World": "sims.world",
+    "run_scenario": "sims.scenario",
+    "run_swarm": "sims.swarm",
+    "safety_checkers": "sims.checkers",
+    "scenarios": "sims.scenario",
+}
+
+if not TYPE_CHECKING:  # or every name would exist for a type checker
+
+    def __getattr__(name: str) -> object:
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = globals()[name] = getattr(import_module(_HOMES[name]), name)
+        return value
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})
