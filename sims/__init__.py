@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from sims.network import Network as Network
     from sims.observer import Observer as Observer
     from sims.scenario import run_scenario as run_scenario
-    from sims.scenario import scenarios as scenarios
     from sims.schedule import Schedule as Schedule
     from sims.simnode import SimNode as SimNode
     from sims.swarm import run_swarm as run_swarm
@@ -48,7 +47,6 @@ __all__ = [
     "run_scenario",
     "run_swarm",
     "safety_checkers",
-    "scenarios",
 ]
 
 # The pytest plugin is loaded by every test run of whoever has this package, and must not cost them anything.
@@ -68,7 +66,6 @@ _HOMES = {
     "run_scenario": "sims.scenario",
     "run_swarm": "sims.swarm",
     "safety_checkers": "sims.checkers",
-    "scenarios": "sims.scenario",
 }
 
 if not TYPE_CHECKING:  # or every name would exist for a type checker

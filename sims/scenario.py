@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from sims.checkers import safety_checkers
 from sims.errors import SimError, UsageError
 from sims.fingerprint import Fingerprint
 from sims.network import Network
@@ -145,7 +146,7 @@ class Run:
         """
         watchers: list[Observer] = [*observers, *self.observers, self.fingerprint]
         if checked:
-            watchers += _checkers()
+            watchers += safety_checkers()
         world = World(
             self.seed if seed is None else seed,
             nodes=self["nodes"] if nodes is None else nodes,
@@ -251,14 +252,6 @@ def run_scenario(
         time.perf_counter() - began,
         run.exit_code,
     )
-
-
-def _checkers() -> list[Observer]:
-    try:
-        from sims.checkers import safety_checkers
-    except ImportError:
-        return []
-    return list(safety_checkers())
 
 
 def _checked(found: Scenario, options: Mapping[str, object]) -> dict[str, Value]:
