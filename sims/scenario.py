@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from sims.checkers import safety_checkers
+from sims.checkers import Checker, safety_checkers
 from sims.errors import SimError, UsageError
 from sims.fingerprint import Fingerprint
 from sims.network import Network
@@ -115,6 +115,7 @@ class Run:
     violations: list[str] = field(default_factory=list)
     fingerprint: Fingerprint = field(default_factory=Fingerprint)
     worlds: list[World] = field(default_factory=list)
+    checkers: list[tuple[World, Checker]] = field(default_factory=list)
     exit_code: int = 0
 
     def __getitem__(self, option: str) -> Any:
@@ -145,8 +146,7 @@ class Run:
         speed or false positives turn the checkers off: they cost as much again as the nodes.
         """
         watchers: list[Observer] = [*observers, *self.observers, self.fingerprint]
-        if checked:
-            watchers += safety_checkers()
+        checkers = safety_checkers() if checked else []
         world = World(
             self.seed if seed is None else seed,
             nodes=self["nodes"] if nodes is None else nodes,
@@ -154,9 +154,10 @@ class Run:
             network=network,
             byte_mode=self["byte_mode"],
             start=start,
-            observers=watchers,
+            observers=[*watchers, *checkers],
         )
         self.worlds.append(world)
+        self.checkers += [(world, checker) for checker in checkers]
         return world
 
     def measure(self, name: str, value: float) -> None:
@@ -236,6 +237,8 @@ def run_scenario(
     began = time.perf_counter()
     try:
         found.play(run)
+        for world, checker in run.checkers:
+            checker.finish(world)
     except UsageError:
         raise
     except SimError as error:
