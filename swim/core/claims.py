@@ -159,6 +159,7 @@ class Claims:
         if record.is_live:
             record = shared.table.put(Record(claim, State.ALIVE, since, verified=record.verified))
             shared.delegate.member_refreshed(now, record, reason)
+            self._verifier.forget(record.name)  # else it would be told twice
             self._queue(now, record.name, encode(claim), Priority.ALIVE, origin=source.name)
             return
         witnessed = self._is_witnessed(source, claim)
