@@ -48,7 +48,7 @@ class _Grave(NamedTuple):
     name: str
     changed_at: float
     look_at: float
-    reaped: bool
+    reap_at: float
 
 
 class GoneMembersAreReaped(Checker):
@@ -74,10 +74,10 @@ class GoneMembersAreReaped(Checker):
         if record is None or record.is_live or record.changed_at != world.now:
             return
         keeps = node.config.gossip_to_the_dead_time
-        for after, reaped in ((0.9 * keeps, False), (keeps + _SLACK, True)) if keeps else ():
+        for after in (0.9 * keeps, keeps + _SLACK):
             # One line for each delay, so that each is in order of time.
             line = self._graves.setdefault(after, deque())
-            line.append(_Grave(node, node.life, record.name, world.now, world.now + after, reaped))
+            line.append(_Grave(node, node.life, name, world.now, world.now + after, world.now + keeps))
 
     def stepped(self, world: World, node: SimNode) -> None:
         """See ``Observer``."""
@@ -91,7 +91,7 @@ class GoneMembersAreReaped(Checker):
             return
         record = inside.record(node, name)
         stays = record is not None and record.changed_at == grave.changed_at and not record.is_live
-        if grave.reaped and stays:
+        if stays and grave.look_at > grave.reap_at:
             self.violated(world, node, f"{name} is gone since {grave.changed_at:.3f} s and was not reaped")
-        elif not grave.reaped and record is None and inside.entry(node, name) is not None:
+        elif record is None and world.now < grave.reap_at and inside.entry(node, name) is not None:
             self.violated(world, node, f"{name} is gone since {grave.changed_at:.3f} s and is reaped already")

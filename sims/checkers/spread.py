@@ -51,13 +51,14 @@ def transmit_limit(config: Config, n: int) -> int:
 class _Told:
     """What one node told so far, by the member that it was about."""
 
-    __slots__ = ("about", "accused", "fresh", "largest")
+    __slots__ = ("about", "accused", "fresh", "largest", "returns")
 
     def __init__(self) -> None:
         self.about: dict[str, Counter[object]] = {}
         self.accused: dict[str, list[str]] = {}
         self.fresh: list[tuple[str, object]] = []
         self.largest = 1
+        self.returns: Counter[str] = Counter()
 
 
 class TransmitsAreLimited(Checker):
@@ -65,7 +66,7 @@ class TransmitsAreLimited(Checker):
 
     Not counted, since they are answers and not gossip: the accusation told to the accused itself, the
     correction told to whoever just accused, the own leave (told straight to many), and what goes to members
-    held dead. A member that is new in the table, or came back, may be told of anew.
+    held dead. Of a member that came back, or was forgotten, everything may be told once more.
     """
 
     def __init__(self, *, collect: bool = False) -> None:
@@ -74,8 +75,10 @@ class TransmitsAreLimited(Checker):
 
     def event(self, world: World, node: SimNode, event: Event) -> None:
         """See ``Observer``."""
-        if isinstance(event, MemberJoined | MemberReaped):
-            self._lives.of(node).about.pop(event.member.name, None)
+        if isinstance(event, MemberReaped) or (
+            isinstance(event, MemberJoined) and event.previous is not None
+        ):
+            self._lives.of(node).returns[event.member.name] += 1
 
     def received(self, world: World, node: SimNode, packet: Packet) -> None:
         """See ``Observer``."""
@@ -88,6 +91,8 @@ class TransmitsAreLimited(Checker):
         target = inside.table(node).at(packet.endpoint)
         if node.blocked_until >= world.now or target is None or not target.is_live:
             return  # it waited on this host, or goes to a member held dead, or to nobody known
+        if target.changed_at == world.now:
+            return  # the member may have been held dead when this was made
         told = self._lives.of(node)
         for message in _open(node, packet):
             key = self._gossip(node, message)
@@ -106,7 +111,8 @@ class TransmitsAreLimited(Checker):
         if told.fresh:
             limit = transmit_limit(node.config, told.largest)
             for name, claim in told.fresh:
-                self._count(world, node, told.about.setdefault(name, Counter()), claim, limit)
+                counts = told.about.setdefault(name, Counter())
+                self._count(world, node, counts, claim, limit * (1 + told.returns[name]))
             told.fresh.clear()
 
     def _count(self, world: World, node: SimNode, counts: Counter[object], claim: object, limit: int) -> None:

@@ -62,6 +62,7 @@ class SuspicionsTakeTheirTime(Checker):
         self._views = PerLife(_no_running)
         self._paused_at: dict[str, float] = {}
         self._slept: dict[str, float] = {}
+        self._sizes: dict[str, int] = {}
 
     def fault(self, world: World, kind: str, detail: Mapping[str, object]) -> None:
         """See ``Observer``."""
@@ -77,13 +78,19 @@ class SuspicionsTakeTheirTime(Checker):
             return
         name, running = event.member.name, self._views.of(node)
         if isinstance(event, MemberSuspected):
-            n, slept = len(inside.table(node)), self._slept.get(node.id, 0.0)
+            # The table may have grown in this step, after the suspicion began.
+            n = min(len(inside.table(node)), self._sizes.get(node.id, 1))
+            slept = self._slept.get(node.id, 0.0)
             running[name] = _Running(world.now, n, inside.suspicion(node, name), slept)
             return
         if isinstance(event, MemberFailed | MemberLeft) and event.reason.cause == "suspicion-expired":
             self._expired(world, node, name, running.get(name))
         if not event.member.is_suspect:
             running.pop(name, None)
+
+    def stepped(self, world: World, node: SimNode) -> None:
+        """See ``Observer``."""
+        self._sizes[node.id] = len(inside.table(node))
 
     def _expired(self, world: World, node: SimNode, name: str, running: _Running | None) -> None:
         if running is None:
