@@ -146,7 +146,7 @@ class Engine:
         """Handles one datagram; whatever is wrong with it is counted and dropped."""
         shared = self.shared
         shared.metrics.counters["memberlist.udp.received"] += len(data)
-        if not shared.allows(source[0]):
+        if shared.networks is not None and not shared.allows(source[0]):
             shared.metrics.dropped("cidr")
             return
         shared.new_members_left = shared.config.max_new_members_per_packet

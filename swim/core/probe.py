@@ -30,15 +30,13 @@ class ProbeRound:
         "relays",
         "send_error",
         "seq_no",
-        "started",
         "target",
     )
 
-    def __init__(self, target: Record, seq_no: int, started: float, deadline: float) -> None:
+    def __init__(self, target: Record, seq_no: int, deadline: float) -> None:
         self.target = target
         self.incarnation = target.incarnation
         self.seq_no = seq_no
-        self.started = started
         self.deadline = deadline
         self.is_indirect = False
         self.relays: dict[Endpoint, bool] = {}

@@ -105,12 +105,10 @@ class Prober:
         if target is None:
             return
         config = shared.config
-        current = ProbeRound(
-            target, shared.next_seq_no(), now, now + shared.awareness.scale(config.probe_interval)
-        )
+        local, seq_no = shared.table.local, shared.next_seq_no()
+        current = ProbeRound(target, seq_no, now + shared.awareness.scale(config.probe_interval))
         self._round = current
-        local = shared.local
-        ping = encode(Ping(current.seq_no, target.name, local.addr, local.port, local.name))
+        ping = encode(Ping(seq_no, target.name, local.addr, local.port, local.name))
         if target.state is State.SUSPECT and config.buddy_system:
             accusation = encode(Suspect(target.incarnation, target.name, local.name))
             self._gossip.send_exactly(target.endpoint, [ping, accusation], record=target)
@@ -118,9 +116,9 @@ class Prober:
             self._gossip.send(now, target.endpoint, ping, record=target)
         relays_at = now + config.probe_timeout
         if relays_at <= current.deadline:
-            shared.timers.at(relays_at, "probe-timeout", current.seq_no)
+            shared.timers.at(relays_at, "probe-timeout", seq_no)
         else:
-            shared.timers.at(current.deadline, "probe-end", current.seq_no)
+            shared.timers.at(current.deadline, "probe-end", seq_no)
 
     def _ask_relays(self, now: float, seq_no: int) -> None:
         current = self._round

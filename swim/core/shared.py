@@ -37,6 +37,7 @@ class Shared:
         bind_port: stands in for a port 0 in received messages.
         status: ``idle`` before the start, then ``running``, ``leaving``, ``left``.
         new_members_left: how many unknown members the packet at hand may still add.
+        networks: the CIDR list; None lets everybody in.
         corrections_left: how many of its outdated accusations may still be answered.
     """
 
@@ -69,7 +70,7 @@ class Shared:
         self.corrections_left = 0
         self.delegate: Delegate
         self._seq_no = rng.below(_SEQ_NO_MAX)
-        self._networks = (
+        self.networks = (
             None
             if config.cidrs_allowed is None
             else [ipaddress.ip_network(cidr, strict=False) for cidr in config.cidrs_allowed]
@@ -98,10 +99,10 @@ class Shared:
 
     def allows(self, host: str) -> bool:
         """Whether the CIDR list lets packets, streams and claims from ``host`` in."""
-        if self._networks is None:
+        if self.networks is None:
             return True
         address = ipaddress.ip_address(host)
-        return any(address in network for network in self._networks)
+        return any(address in network for network in self.networks)
 
     def endpoint_name(self, endpoint: Endpoint) -> str:
         """Name of the member at ``endpoint``, or ""."""

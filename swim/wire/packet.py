@@ -114,17 +114,17 @@ class PacketCodec:
         if self._keyring.primary is not None:
             data = self._decrypted(data)
         if len(data) >= CRC_BYTES and data[0] == _CRC:
-            data = _without_crc(data)
+            payload = data[CRC_BYTES:]
+            if zlib.crc32(payload) != int.from_bytes(data[1:CRC_BYTES], "big"):
+                raise RemoteError("crc")
+            data = payload
         if data and data[0] in PACKET_TYPES:
             return [data]
         messages: list[bytes] = []
         _Peeler(self._config, metrics, messages).peel(data, 0)
         return messages
 
-    @staticmethod
-    def decode(message: bytes) -> Message:
-        """See ``codec.decode``."""
-        return decode(message)
+    decode = staticmethod(decode)
 
     @property
     def _encrypts(self) -> bool:
@@ -151,13 +151,6 @@ class PacketCodec:
 
 WireFactory = Callable[[Config, Keyring, Callable[[], bytes]], Wire]
 """Makes the wire of one node from its settings, its keyring and its source of nonces."""
-
-
-def _without_crc(data: bytes) -> bytes:
-    payload = data[CRC_BYTES:]
-    if zlib.crc32(payload) != int.from_bytes(data[1:CRC_BYTES], "big"):
-        raise RemoteError("crc")
-    return payload
 
 
 class _Peeler:
