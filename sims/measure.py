@@ -204,6 +204,7 @@ class FalsePositives(Observer):
         failed_at_healthy: those at observers that are not faulty.
         suspected: suspicions, likewise.
         suspected_at_healthy: those at observers that are not faulty.
+        about_faulty: ``failed`` verdicts about faulty members.
         subjects: how many verdicts each member suffered, by name.
     """
 
@@ -211,6 +212,7 @@ class FalsePositives(Observer):
         self.faulty = frozenset(faulty)
         self.failed = self.failed_at_healthy = 0
         self.suspected = self.suspected_at_healthy = 0
+        self.about_faulty = 0
         self.subjects: Counter[str] = Counter()
 
     def event(self, world: World, node: SimNode, event: Event) -> None:
@@ -218,7 +220,10 @@ class FalsePositives(Observer):
         if not isinstance(event, MemberFailed | MemberSuspected):
             return
         name = event.member.name
-        if name in self.faulty or not runs(world, name):
+        if name in self.faulty:
+            self.about_faulty += isinstance(event, MemberFailed)
+            return
+        if not runs(world, name):
             return
         healthy = node.id not in self.faulty
         if isinstance(event, MemberFailed):

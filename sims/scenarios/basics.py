@@ -19,7 +19,7 @@ from sims.scenarios.shared import (
 from sims.world import World
 from swim.events import MemberFailed, MemberJoined, MemberLeft, MemberRestarted
 
-__all__ = ["crash_and_wait", "join", "join_storm", "kill", "kill_k", "leave", "storm", "thousand_joins"]
+__all__ = ["crash_and_wait", "join", "join_all", "join_storm", "kill", "kill_k", "leave", "thousand_joins"]
 
 
 @scenario("join")
@@ -87,7 +87,7 @@ def join_storm(run: Run) -> None:
     With memberlist's rules news is retransmitted according to the sender's small table, misses somebody, and
     then waits for the next push/pull: 50 to 90 s in a seventh to a half of all storms.
     """
-    world = storm(run, run["nodes"], run["within"])
+    world = _storm(run)
     traffic = Traffic(world)
     world.run_for(10.0)
     run.measure("packets_per_second", traffic.rates().packets)
@@ -96,25 +96,31 @@ def join_storm(run: Run) -> None:
 @scenario("thousand-joins", is_long=True, nodes=1000, within=1.0)
 def thousand_joins(run: Run) -> None:
     """A thousand nodes join one within a second: queues must not overflow, and nobody may be missed."""
-    world = storm(run, run["nodes"], run["within"], checked=False)
+    world = _storm(run, checked=False)
     drops = sum(node.metrics.counters["swim.dropped.queue-full"] for node in world.nodes.values())
     run.measure("queue_full_drops", drops)
 
 
-def storm(run: Run, nodes: int, within: float, *, seed: int | None = None, checked: bool = True) -> World:
-    """All but the first of ``nodes`` nodes join it within so many seconds; returns when all are complete."""
-    world = run.world(nodes=nodes, seed=seed, start="apart", checked=checked)
+def join_all(run: Run, world: World, within: float) -> dict[str, float]:
+    """All nodes join the first one within so many seconds; returns when each knew the last of the others.
+
+    Ends when all views are complete, or with a violation.
+    """
     target, *rest = world.nodes.values()
     rng = world.random_for("storm")
     complete = Completion()
     world.observe(complete)
     for node in rest:
-        world.at(rng.uniform(0.0, within), node.join, target)
-    seconds = run.expect_soon(
-        world, lambda w: w.converged, within + limit(world, join_bound), "not all joined"
-    )
-    run.measure("complete_seconds", seconds)
-    run.measure("median_node_complete_seconds", quantile(complete.seconds.values(), 0.5))
+        world.at(world.now + rng.uniform(0.0, within), node.join, target)
+    run.expect_soon(world, lambda w: w.converged, within + limit(world, join_bound), "not all joined")
+    return complete.seconds
+
+
+def _storm(run: Run, *, checked: bool = True) -> World:
+    world = run.world(start="apart", checked=checked)
+    complete = join_all(run, world, run["within"])
+    run.measure("complete_seconds", max(complete.values()))
+    run.measure("median_node_complete_seconds", quantile(complete.values(), 0.5))
     return world
 
 

@@ -26,7 +26,7 @@ _TYPES = 15
 
 @scenario("flood", keys=True, rate=500, seconds=20.0)
 def flood(run: Run) -> None:
-    """A stranger floods all nodes with garbage, and with real packets changed or replayed: nothing may change.
+    """A stranger floods all nodes with garbage and with real packets, changed or replayed: nothing happens.
 
     ``keys``: the cluster encrypts; without that a stranger can invent members, and only has to find nodes
     that neither crash nor bury each other. ``rate``: packets a second in all.
