@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
@@ -60,5 +59,5 @@ def sweep(
     text = f"{out}: {swept.rows} rows, {swept.new} new"
     emit(globals_of(ctx), document, text=text, rows=[(out, swept.rows, swept.new, len(failed))])
     for each in failed:
-        print(f"failed: seed {each['seed']} {each['options']}: {each['error']}", file=sys.stderr)
+        click.echo(f"failed: seed {each['seed']} {each['options']}: {each['error']}", err=True)
     return ExitCode.FAILED if failed else ExitCode.DONE
