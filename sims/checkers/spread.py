@@ -60,6 +60,12 @@ class _Told:
         self.largest = 1
         self.returns: Counter[str] = Counter()
 
+    def accused_by(self, host: str) -> list[str]:
+        """Whom that host accused in the last packet; "" is a host that has moved since, any of all."""
+        if host:
+            return self.accused.get(host, [])
+        return [name for names in self.accused.values() for name in names]
+
 
 class TransmitsAreLimited(Checker):
     """A node tells each claim and intent at most as often as the transmit limit for its largest table says.
@@ -100,7 +106,7 @@ class TransmitsAreLimited(Checker):
                 continue
             if isinstance(message, Suspect | Dead) and target.name == key[0]:
                 continue
-            if isinstance(message, Alive) and key[0] in told.accused.get(packet.target, ()):
+            if isinstance(message, Alive) and key[0] in told.accused_by(packet.target):
                 continue
             told.fresh.append(key)
 

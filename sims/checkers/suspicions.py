@@ -54,13 +54,13 @@ def _no_running() -> dict[str, _Running]:
 class SuspicionsTakeTheirTime(Checker):
     """A suspicion that expires was running, and ran for as long as its accusers required.
 
-    The time during which the node itself stood still does not count.
+    Time that the node slept through does not count, as far as it can know: from the wake-up it planned on.
     """
 
     def __init__(self, *, collect: bool = False) -> None:
         super().__init__(collect=collect)
         self._views = PerLife(_no_running)
-        self._paused_at: dict[str, float] = {}
+        self._sleeps_from: dict[str, float] = {}
         self._slept: dict[str, float] = {}
         self._sizes: dict[str, int] = {}
 
@@ -68,9 +68,11 @@ class SuspicionsTakeTheirTime(Checker):
         """See ``Observer``."""
         node = str(detail.get("node"))
         if kind == "pause":
-            self._paused_at[node] = world.now
-        elif kind == "resume" and node in self._paused_at:
-            self._slept[node] = self._slept.get(node, 0.0) + world.now - self._paused_at.pop(node)
+            planned = world.host(node).node.next_deadline()
+            self._sleeps_from[node] = max(world.now, planned if planned is not None else world.now)
+        elif kind == "resume" and node in self._sleeps_from:
+            slept = max(0.0, world.now - self._sleeps_from.pop(node))
+            self._slept[node] = self._slept.get(node, 0.0) + slept
 
     def event(self, world: World, node: SimNode, event: Event) -> None:
         """See ``Observer``."""
