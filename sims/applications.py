@@ -70,11 +70,11 @@ class Applications(Observer):
 
     def event(self, world: World, node: SimNode, event: Event) -> None:
         """The first event of a life starts its application, which then gets that event too."""
-        if self._lives.get(node.id, (0, None))[0] != node.life:
-            self._begin(world, node)
+        self._begin(world, node)
 
     def stepped(self, world: World, node: SimNode) -> None:
         """Checks the invariants."""
+        self._begin(world, node)
         if not self._invariants:
             return
         applications = self.running()
@@ -86,7 +86,7 @@ class Applications(Observer):
                 raise ViolationError(name_of(check), world.now, node.id, problem) from error
 
     def _begin(self, world: World, node: SimNode) -> None:
-        if self._start is None:
+        if self._start is None or self._lives.get(node.id, (0, None))[0] == node.life:
             return
         if node.id not in self._hosts:
             self._hosts[node.id] = node

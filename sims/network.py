@@ -7,7 +7,7 @@ up in a fixed order: the link of a pair, else what leaves a host, else what reac
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal, NamedTuple
 
 from sims.latency import Constant, Exponential, Latency
@@ -90,6 +90,10 @@ class Link:
         for name in _PLAIN_FIELDS:
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise ConfigError(name, f"must be a chance from 0 to 1, not {getattr(self, name)!r}")
+
+    def __repr__(self) -> str:
+        changed = [each for each in fields(self) if getattr(self, each.name) != each.default]
+        return f"Link({', '.join(f'{each.name}={getattr(self, each.name)!r}' for each in changed)})"
 
     @property
     def is_plain(self) -> bool:
