@@ -67,6 +67,8 @@ def flights(records: Iterable[Record]) -> list[Flight]:
                 sent[record["packet"]] = record
             case "recv":
                 arrivals.setdefault(record["packet"], []).append(record)
+            case "lost":
+                sent[record["packet"]] = sent[record["packet"]] | {"fate": "lost"}
             case "stream":
                 steps.append(record)
     usual = _usual_seconds(sent, arrivals)
@@ -117,7 +119,7 @@ def _stream(record: Record, waiting: dict[int, Record], usual: float) -> Iterato
         yield request
         waiting[number] = {**dial, "answered_at": at}
     elif record["step"] == "data":
-        since: float = dial["answered_at"] if "answered_at" in dial else at
+        since: float = dial.get("answered_at") or at
         yield Flight("stream", "", record["from"], record["to"], since, at, "arrived", messages_words(record))
     elif record["step"] == "end" and "answered_at" not in dial:
         yield request._replace(arrives=min(at, dial["at"] + usual), fate=record["end"])

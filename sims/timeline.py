@@ -30,6 +30,7 @@ _LEFT = 150
 _TOP = 34
 _MANY = 12
 _SUBJECTS_MAX = 200
+_NAMED = 15
 
 
 def timeline(
@@ -55,7 +56,8 @@ def timeline(
     history = History(records)
     start, end = window_of(history, start, end, nodes)
     observers = [node for node in history.nodes if not nodes or node in nodes]
-    wanted = [member for member in history.members if not nodes or member in nodes]
+    listed = sorted(history.members, key=lambda m: history.nodes.index(m) if m in history.nodes else 1 << 30)
+    wanted = [member for member in listed if not nodes or member in nodes]
     subjects = [m for m in wanted if everybody or history.is_doubted(m, start, end)][:_SUBJECTS_MAX]
     quiet = [member for member in wanted if member not in subjects]
     row = 13.0 if len(observers) <= _MANY else 5.0
@@ -64,7 +66,8 @@ def timeline(
     for member in subjects:
         y = _block(picture, history, member, observers, y, row)
     if quiet:
-        shown = ", ".join(quiet[:30]) + (f" and {len(quiet) - 30} more" if len(quiet) > 30 else "")
+        shown = ", ".join(quiet[:_NAMED])
+        shown += f" and {len(quiet) - _NAMED} more" if len(quiet) > _NAMED else ""
         picture.text(12, y + 14, f"alive all the time, to everybody who knew them: {shown}", "fill:#6b7280")
         y += 24
     _legend(picture, y + 8)

@@ -10,6 +10,8 @@ import signal
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
 
 import click
 import trio
@@ -18,6 +20,7 @@ from rich.live import Live
 from swim.cli.cluster_prompt import edit, keys, raw_keys
 from swim.cli.cluster_run import ClusterPlan, LocalCluster, LocalNode, agree
 from swim.cli.cluster_script import HELP, Command, ScriptError, Simple, Step, parse_command, parse_script
+from swim.cli.cluster_trace import ClusterTrace
 from swim.cli.cluster_view import Screen, document, line, views
 from swim.cli.common import ExitCode, Globals, duration, fail, global_options, globals_of, table, unwrapped
 from swim.events import Event
@@ -67,6 +70,12 @@ _PORT = click.IntRange(0, 65535)
 @click.option("--encrypt", is_flag=True, help="Encrypt gossip with a fresh key.")
 @click.option("--label", default="", help="Label of every packet and stream.")
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Run seed of the packet loss [random].")
+@click.option(
+    "--trace",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    metavar="FILE",
+    help="Record every packet and transition as JSON lines; swim sim draw makes pictures of it.",
+)
 @global_options
 @click.pass_context
 def cluster(
@@ -80,6 +89,7 @@ def cluster(
     encrypt: bool,
     label: str,
     seed: int | None,
+    trace: Path | None,
 ) -> int:
     """Run several real nodes on this machine, joined, and break them with verbs.
 
@@ -103,8 +113,21 @@ def cluster(
         keys=(os.urandom(32),) if encrypt else (),
         seed=secrets.randbelow(2**32) if seed is None else seed,
     )
-    with unwrapped(), _without_warnings():
-        return trio.run(_Session(plan, steps, seconds, wanted).run)
+    with unwrapped(), _without_warnings(), _opened(trace) as file:
+        return trio.run(_Session(plan, steps, seconds, wanted, file).run)
+
+
+@contextmanager
+def _opened(trace: Path | None) -> Iterator[TextIO | None]:
+    if trace is None:
+        yield None
+        return
+    try:
+        file = trace.open("w", encoding="ascii")
+    except OSError as error:
+        raise click.UsageError(f"--trace: {trace}: {error.strerror}") from None
+    with file:
+        yield file
 
 
 @contextmanager
@@ -123,12 +146,18 @@ class _Session:
     """One run of the command."""
 
     def __init__(
-        self, plan: ClusterPlan, steps: tuple[Step, ...], seconds: float | None, wanted: Globals
+        self,
+        plan: ClusterPlan,
+        steps: tuple[Step, ...],
+        seconds: float | None,
+        wanted: Globals,
+        file: TextIO | None,
     ) -> None:
         self._plan = plan
         self._steps = steps
         self._seconds = seconds
         self._wanted = wanted
+        self._file = file
         self._cluster = LocalCluster(plan, self._report)
         self._quit = trio.Event()
         self._started_at = 0.0
@@ -140,6 +169,8 @@ class _Session:
     async def run(self) -> int:
         """Runs everything; the exit code."""
         self._started_at = trio.current_time()
+        if self._file is not None:
+            self._cluster.trace = self._traced(self._file)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._watch_signals)
             if not await self._ready(nursery):
@@ -162,6 +193,13 @@ class _Session:
         if ended and not converged:
             fail(ExitCode.TIMED_OUT, "the running nodes do not agree")
         return ExitCode.DONE
+
+    def _traced(self, file: TextIO) -> ClusterTrace:
+        made = {"nodes": self._plan.nodes, "profile": self._plan.profile}
+        nodes = self._cluster.nodes
+        return ClusterTrace(
+            file.write, lambda: {node.name: node.bind for node in nodes}, seed=self._plan.seed, made=made
+        )
 
     async def _ready(self, nursery: trio.Nursery) -> bool:
         """Starts the nodes; False if a signal came first."""

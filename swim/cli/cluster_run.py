@@ -17,6 +17,7 @@ import trio
 
 from agent_api import AgentSettings, serve
 from swim.cli.cluster_script import Command, Loss, OnNodes, Partition, Simple
+from swim.cli.cluster_trace import ClusterTrace
 from swim.cli.common import unwrapped
 from swim.config import Config, split_host_port
 from swim.errors import ConfigError
@@ -180,10 +181,12 @@ class LocalCluster:
 
     Attributes:
         nodes: node-1 to node-N, whatever their state.
+        trace: records what happens, if it is set before the cluster runs.
     """
 
     def __init__(self, plan: ClusterPlan, report: Callable[[LocalNode, Event], None]) -> None:
         self.nodes = tuple(LocalNode(number, plan) for number in range(1, plan.nodes + 1))
+        self.trace: ClusterTrace | None = None
         self._plan = plan
         self._report = report
         self._groups: tuple[tuple[int, ...], ...] = ()
@@ -197,6 +200,7 @@ class LocalCluster:
         """
         async with trio.open_nursery() as self._nursery:
             for node in self.nodes:
+                self._note("add", node=node.name)
                 await self._start(node)
             first = self.nodes[0].bind
             async with trio.open_nursery() as joining:
@@ -225,12 +229,15 @@ class LocalCluster:
                     await self._on_node(verb, self.nodes[number - 1])
             case Partition(groups):
                 self._groups = groups
+                self._note("cut", groups=[[f"node-{number}" for number in group] for group in groups])
                 self._cut()
             case Loss(fraction):
+                self._note("loss", fraction=fraction)
                 # Each packet passes two switches, its sender's and its receiver's.
                 for node in self.nodes:
                     node.faults.loss = 1 - math.sqrt(1 - fraction)
             case Simple("heal"):
+                self._note("heal")
                 self._groups = ()
                 self._cut()
                 for node in self.nodes:
@@ -240,6 +247,7 @@ class LocalCluster:
 
     async def _on_node(self, verb: str, node: LocalNode) -> None:
         assert self._nursery is not None
+        self._note("crash" if verb == "kill" else verb, node=node.name)
         match verb:
             case "kill":
                 await node.stop("killed")
@@ -257,8 +265,20 @@ class LocalCluster:
         assert self._nursery is not None
         others = (other.bind for other in self.nodes if other is not node)
         known = (bind for bind in others if not bind.endswith(":0"))
-        await self._nursery.start(node.run, self._plan.config(node.name, node.bind, known), self._report)
+        config = self._plan.config(node.name, node.bind, known)
+        if self.trace is not None:
+            node.faults.tap = self.trace.tap(node.name, config, node.faults)
+        await self._nursery.start(node.run, config, self._tell)
         self._cut()
+
+    def _tell(self, node: LocalNode, event: Event) -> None:
+        if self.trace is not None:
+            self.trace.event(node.name, event)
+        self._report(node, event)
+
+    def _note(self, kind: str, **detail: object) -> None:
+        if self.trace is not None:
+            self.trace.fault(kind, **detail)
 
     def _cut(self) -> None:
         """Sets the switches of every node as the current partition says."""

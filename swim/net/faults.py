@@ -9,6 +9,7 @@ import trio
 
 from swim.core.output import Endpoint
 from swim.core.rng import Rng
+from swim.net.taps import Tap
 from swim.net.transport import Transport
 
 __all__ = ["FaultyTransport", "LinkFaults"]
@@ -22,10 +23,12 @@ class LinkFaults:
 
     Attributes:
         loss: probability, 0 to 1, that a packet is lost, applied to each one sent and each one received.
+        tap: told of every packet and stream, those that faults stop included; None for nobody.
     """
 
     def __init__(self, *, loss: float = 0.0, seed: int | None = None) -> None:
         self.loss = loss
+        self.tap: Tap | None = None
         self._blocked: set[Endpoint] = set()
         self._running: trio.Event | None = None
         self._rng = Rng(random.Random(seed))
@@ -90,12 +93,18 @@ class FaultyTransport:
         """One waiting packet that gets through."""
         while True:
             data, source = self._inner.receive()
-            if self._faults.passes(source):
+            passes = self._faults.passes(source)
+            if self._faults.tap is not None:
+                self._faults.tap.received(source, data, passes=passes)
+            if passes:
                 return data, source
 
     def send(self, endpoint: Endpoint, data: bytes) -> None:
         """Sends one packet, or loses it silently as a network would."""
-        if self._faults.passes(endpoint):
+        passes = self._faults.passes(endpoint)
+        if self._faults.tap is not None:
+            self._faults.tap.sent(endpoint, data, passes=passes)
+        if passes:
             self._inner.send(endpoint, data)
 
     async def readable(self) -> None:
@@ -105,12 +114,20 @@ class FaultyTransport:
     async def accept(self) -> tuple[trio.abc.HalfCloseableStream, Endpoint]:
         """Waits for an inbound stream while not paused."""
         await self._faults.running()
-        accepted = await self._inner.accept()
+        stream, source = await self._inner.accept()
         await self._faults.running()
-        return accepted
+        if self._faults.tap is not None:
+            stream = self._faults.tap.accepted(source, stream)
+        return stream, source
 
     async def connect(self, endpoint: Endpoint) -> trio.abc.HalfCloseableStream:
         """Opens a stream; to a blocked endpoint it waits for ever, as if every SYN were lost."""
+        tap = self._faults.tap
+        if tap is not None:
+            return await tap.dialled(endpoint, self._connect)
+        return await self._connect(endpoint)
+
+    async def _connect(self, endpoint: Endpoint) -> trio.abc.HalfCloseableStream:
         if endpoint in self._faults.blocked:
             await trio.sleep_forever()
         return await self._inner.connect(endpoint)

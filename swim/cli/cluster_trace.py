@@ -1,0 +1,192 @@
+"""The trace of a live cluster: the same records as those of a simulated one, in one file for all nodes.
+
+Which packet a node received is told by its bytes and where it came from: packets of one pair of nodes that
+were sent before it and did not arrive are lost.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import trio
+
+from swim.config import Config, split_host_port
+from swim.core.output import Endpoint
+from swim.events import Event, MemberEvent
+from swim.net.faults import LinkFaults
+from swim.net.streams import why_ended
+from swim.net.taps import Connect, TappedStream
+from swim.trace import Reader, Record, encode, event_record, header, plain, seconds
+from swim.wire.keyring import Keyring
+
+__all__ = ["ClusterTrace"]
+
+_FLYING = 4096
+"""Packets per pair of nodes that may be under way; older ones are given up."""
+
+
+@dataclass(slots=True)
+class _Dial:
+    """A stream: its ends, and the answer that is on its way."""
+
+    number: int
+    source: str
+    target: str
+    answer: list[Record] = field(default_factory=list)
+
+
+class ClusterTrace:
+    """Writes what a cluster of real nodes does.
+
+    Args:
+        write: called with every line.
+        names: of the nodes by their endpoints, asked for anew when an endpoint is unknown.
+        seed: run seed of the faults.
+        made: how the cluster was started.
+    """
+
+    def __init__(
+        self,
+        write: Callable[[str], object],
+        names: Callable[[], Mapping[str, str]],
+        *,
+        seed: int,
+        made: Mapping[str, Any],
+    ) -> None:
+        self._write = write
+        self._names = names
+        self._known: dict[Endpoint, str] = {}
+        self._began = trio.current_time()
+        self.packets = itertools.count(1)
+        self.streams = itertools.count(1)
+        self.flying: dict[tuple[str, str], deque[tuple[int, bytes]]] = {}
+        self.dials: dict[Endpoint, _Dial] = {}
+        """Streams under way, by the endpoint the dialler sends from."""
+        write(encode(header(seed, {"by": "cluster", **made}, "all")))
+
+    def event(self, node: str, event: Event) -> None:
+        """A transition in a node's view."""
+        if isinstance(event, MemberEvent):
+            self._write(encode(event_record(self._now(), node, event)))
+
+    def fault(self, kind: str, **detail: object) -> None:
+        """Somebody interfered."""
+        self.write({"fault": kind, "kind": "fault"} | {name: plain(what) for name, what in detail.items()})
+
+    def write(self, record: Record) -> None:
+        """Adds a record, which happens now."""
+        self._write(encode({"at": seconds(self._now()), **record}))
+
+    def name_of(self, endpoint: Endpoint) -> str:
+        """The node that is bound to an endpoint, or ""."""
+        if endpoint not in self._known:
+            self._known = {split_host_port("bind", bind): name for name, bind in self._names().items()}
+        return self._known.get(endpoint, "")
+
+    def tap(self, name: str, config: Config, faults: LinkFaults) -> NodeTap:
+        """What listens to one node in its present life."""
+        return NodeTap(self, name, Reader(config, Keyring(config.keys)), faults)
+
+    def _now(self) -> float:
+        return trio.current_time() - self._began
+
+
+class NodeTap:
+    """Listens to one node."""
+
+    def __init__(self, trace: ClusterTrace, name: str, reader: Reader, faults: LinkFaults) -> None:
+        self._trace = trace
+        self._name = name
+        self._reader = reader
+        self._faults = faults
+
+    def sent(self, endpoint: Endpoint, data: bytes, *, passes: bool) -> None:
+        """See ``Tap``."""
+        trace, number = self._trace, next(self._trace.packets)
+        target = trace.name_of(endpoint)
+        fate = "sent" if passes else "cut" if endpoint in self._faults.blocked else "lost"
+        record: Record = {
+            "bytes": len(data),
+            "fate": fate,
+            "from": self._name,
+            "kind": "send",
+            "messages": self._reader.packet(data),
+            "packet": number,
+            "to": target,
+        }
+        if not target:
+            record["endpoint"] = "{}:{}".format(*endpoint)
+        trace.write(record)
+        if passes and target:
+            flying = trace.flying.setdefault((self._name, target), deque(maxlen=_FLYING))
+            flying.append((number, data))
+
+    def received(self, source: Endpoint, data: bytes, *, passes: bool) -> None:
+        """See ``Tap``."""
+        sender = self._trace.name_of(source)
+        flying = self._trace.flying.get((sender, self._name))
+        if flying is None:
+            return
+        number = next((number for number, sent in flying if sent == data), None)
+        if number is None:
+            return
+        while flying and flying[0][0] <= number:
+            flying.popleft()
+        kind = "recv" if passes else "lost"
+        self._trace.write({"from": sender, "kind": kind, "packet": number, "to": self._name})
+
+    def accepted(
+        self, source: Endpoint, stream: trio.abc.HalfCloseableStream
+    ) -> trio.abc.HalfCloseableStream:
+        """See ``Tap``."""
+
+        # The dialler may learn later than we do that it is connected, but it does before it sends.
+        def received(data: bytes) -> None:
+            dial = self._trace.dials.get(source)
+            if dial is not None:
+                self._step(dial, "data", dial.source, self._name, bytes=len(data))
+
+        def sending(data: bytes) -> None:
+            dial = self._trace.dials.get(source)
+            if dial is not None:
+                dial.answer = [self._reader.stream(data, dialler=False)]
+
+        return TappedStream(stream, sending=sending, received=received, closed=lambda: None)
+
+    async def dialled(self, endpoint: Endpoint, connect: Connect) -> trio.abc.HalfCloseableStream:
+        """See ``Tap``."""
+        dial = _Dial(next(self._trace.streams), self._name, self._trace.name_of(endpoint))
+        try:
+            stream = await connect(endpoint)
+        except OSError as error:
+            self._step(dial, "dial", dial.source, dial.target)
+            self._step(dial, "end", dial.source, dial.target, end=why_ended(error)[0].value)
+            raise
+        local: Endpoint | None = None
+        if isinstance(stream, trio.SocketStream):
+            local = stream.socket.getsockname()[:2]
+            self._trace.dials[local] = dial
+
+        def sending(data: bytes) -> None:
+            messages = [self._reader.stream(data, dialler=True)]
+            self._step(dial, "dial", dial.source, dial.target, bytes=len(data), messages=messages)
+
+        def received(data: bytes) -> None:
+            messages, dial.answer = dial.answer, []
+            told: Record = {"messages": messages} if messages else {}
+            self._step(dial, "data", dial.target, dial.source, bytes=len(data), **told)
+
+        def closed() -> None:
+            if local is not None and self._trace.dials.pop(local, None) is not None:
+                self._step(dial, "end", dial.source, dial.target, end="closed")
+
+        return TappedStream(stream, sending=sending, received=received, closed=closed)
+
+    def _step(self, dial: _Dial, step: str, source: str, target: str, **more: Any) -> None:
+        self._trace.write(
+            {"from": source, "kind": "stream", "step": step, "stream": dial.number, "to": target, **more}
+        )

@@ -1,0 +1,66 @@
+"""``swim cluster --trace``: real nodes leave the same records as simulated ones, and they can be drawn."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from sims.diagram import diagram
+from sims.errors import UsageError
+from sims.flights import flights
+from sims.history import History
+from sims.replay import read_trace, replay
+from sims.timeline import timeline
+from swim.trace import encode
+from tests.cli.processes import run
+
+FREE = ("--bind-base", "0", "--http-base", "0")
+
+
+@pytest.mark.slow
+def test_a_live_cluster_leaves_a_trace(tmp_path: Path) -> None:
+    path = tmp_path / "live.jsonl"
+    script = "0s loss 90%; 1.5s heal; 1.5s kill node-3; 1.5s partition 1 2"
+    arguments = (
+        "--nodes",
+        "3",
+        "--for",
+        "3.5",
+        "--script",
+        script,
+        "--encrypt",
+        "--label",
+        "x",
+        "--seed",
+        "3",
+    )
+    finished = run("cluster", "--json", *FREE, *arguments, "--trace", str(path))
+    assert json.loads(finished.stdout)["seed"] == 3
+    trace = read_trace(path)
+    assert trace.header["seed"] == 3
+    assert path.read_text().splitlines()[-1] + "\n" == encode(trace.records[-1])
+    records = trace.records
+    types = {message["type"] for record in records for message in record.get("messages", ())}
+    assert {"ping", "ack", "push-pull"} <= types
+    assert "unreadable" not in types
+    fates = {flight.fate for flight in flights(records) if flight.kind != "stream"}
+    assert {"arrived", "lost", "cut"} <= fates
+    assert all(flight.arrives >= flight.sent for flight in flights(records))
+    streams = [flight for flight in flights(records) if flight.kind == "stream"]
+    assert {"node-1", "node-2", "node-3"} <= {flight.source for flight in streams}
+    history = History(records)
+    assert [span.state for span in history.conditions("node-3")] == ["running", "crashed"]
+    assert history.view("node-1", "node-2")
+    assert "node-3 crashed" in diagram(records)
+    assert "node-1" in timeline(records, everybody=True)
+    with pytest.raises(UsageError, match="a run made by 'cluster' cannot be made again"):
+        replay(trace)
+
+
+def test_a_trace_that_cannot_be_written_is_a_wrong_option(tmp_path: Path) -> None:
+    finished = run("cluster", *FREE, "--nodes", "1", "--trace", str(tmp_path / "no" / "where"))
+    assert finished.returncode == 2
+    assert "--trace" in finished.stderr
+    assert "No such file" in finished.stderr

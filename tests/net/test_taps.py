@@ -1,0 +1,89 @@
+"""Who listens in on a node's network hears everything, what faults stop included, and changes nothing."""
+
+from __future__ import annotations
+
+import pytest
+import trio
+import trio.testing
+
+from swim.core.output import Endpoint
+from swim.net.faults import FaultyTransport, LinkFaults
+from swim.net.taps import Connect, TappedStream
+from swim.net.transport import SocketTransport
+
+
+class Ears:
+    def __init__(self) -> None:
+        self.heard: list[tuple[str, bytes, bool]] = []
+
+    def sent(self, endpoint: Endpoint, data: bytes, *, passes: bool) -> None:
+        self.heard.append(("sent", data, passes))
+
+    def received(self, source: Endpoint, data: bytes, *, passes: bool) -> None:
+        self.heard.append(("received", data, passes))
+
+    def _wrap(self, stream: trio.abc.HalfCloseableStream) -> TappedStream:
+        def note(word: str, data: bytes = b"") -> None:
+            self.heard.append((word, data, True))
+
+        return TappedStream(
+            stream,
+            sending=lambda data: note("sending", data),
+            received=lambda data: note("got", data),
+            closed=lambda: note("closed"),
+        )
+
+    def accepted(
+        self, source: Endpoint, stream: trio.abc.HalfCloseableStream
+    ) -> trio.abc.HalfCloseableStream:
+        return self._wrap(stream)
+
+    async def dialled(self, endpoint: Endpoint, connect: Connect) -> trio.abc.HalfCloseableStream:
+        return self._wrap(await connect(endpoint))
+
+
+async def test_packets_are_heard_whether_they_pass_or_not() -> None:
+    ears, faults = Ears(), LinkFaults()
+    faults.tap = ears
+    inner = await SocketTransport.bind("127.0.0.1:0")
+    transport = FaultyTransport(inner, faults)
+    try:
+        transport.send(inner.endpoint, b"one")
+        await transport.readable()
+        assert transport.receive()[0] == b"one"
+        inner.send(inner.endpoint, b"two")
+        faults.block([inner.endpoint])
+        transport.send(inner.endpoint, b"three")
+        await transport.readable()
+        with pytest.raises(BlockingIOError):
+            transport.receive()
+    finally:
+        transport.close()
+    assert ears.heard == [
+        ("sent", b"one", True),
+        ("received", b"one", True),
+        ("sent", b"three", False),
+        ("received", b"two", False),
+    ]
+
+
+async def test_streams_are_heard_on_both_sides() -> None:
+    ears, faults = Ears(), LinkFaults()
+    faults.tap = ears
+    inner = await SocketTransport.bind("127.0.0.1:0")
+    transport = FaultyTransport(inner, faults)
+    with trio.fail_after(10):
+        near = await transport.connect(inner.endpoint)
+        far, _ = await transport.accept()
+        await near.wait_send_all_might_not_block()
+        await near.send_all(b"question")
+        await near.send_eof()
+        assert await far.receive_some() == b"question"
+        assert await far.receive_some() == b""
+        await far.send_all(bytearray(b"answer"))
+        assert await near.receive_some() == b"answer"
+        await near.aclose()
+        await far.aclose()
+    transport.close()
+    assert [word for word, _, _ in ears.heard] == ["sending", "got", "sending", "got", "closed", "closed"]
+    assert ears.heard[2][1] == b"answer"
