@@ -1,5 +1,23 @@
 """Every named scenario, one file per kind of trouble. Importing this package registers them all."""
 
-from sims.scenarios import basics, calibration, hostile, operators, partitions, restarts, slow
+from sims.scenarios import (
+    basics,
+    calibration,
+    hostile,
+    operators,
+    papers_lifeguard,
+    partitions,
+    restarts,
+    slow,
+)
 
-__all__ = ["basics", "calibration", "hostile", "operators", "partitions", "restarts", "slow"]
+__all__ = [
+    "basics",
+    "calibration",
+    "hostile",
+    "operators",
+    "papers_lifeguard",
+    "partitions",
+    "restarts",
+    "slow",
+]

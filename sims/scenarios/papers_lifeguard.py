@@ -1,0 +1,242 @@
+"""The experiments of the Lifeguard paper (Dadgar, Phillips, Currey, DSN 2018), arm by arm.
+
+An *anomaly* blocks members right after they receive and right before they send. With ``anomaly=loops`` a
+blocked send halts the loop that sends, as in memberlist (see ``sims.loops``); with ``anomaly=timers`` every
+timer goes on firing and what it sends waits. False positives are ``failed`` verdicts about members that never
+had an anomaly, counted at every observer; those at observers that never had one are counted apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sims.arms import settings_of, strip
+from sims.errors import UsageError
+from sims.latency import Uniform
+from sims.loops import Loops
+from sims.measure import Detection, FalsePositives, mean, quantile
+from sims.scenario import Run, scenario
+from sims.simnode import SimNode
+from sims.world import World
+
+__all__ = ["SMALL_GRID", "lg_cpu", "lg_interval", "lg_interval_small", "lg_threshold", "lg_tune"]
+
+SMALL_GRID = tuple((c, d, i) for c in (1, 8, 16, 32) for d in (8192, 32768) for i in (64, 4096))
+"""Cells of ``lg-interval-small``: members blocked, for how many milliseconds, and how many between."""
+
+_ALPHA, _BETA = 5, 6
+_QUIET_SECONDS = 15.0
+
+
+@dataclass
+class _Cluster:
+    """A cluster at rest of which some members are about to have anomalies."""
+
+    world: World
+    slow: list[SimNode]
+    loops: list[Loops]
+    wrong: FalsePositives
+
+    def block(self, seconds: float) -> None:
+        for node, loops in zip(self.slow, self.loops or [None] * len(self.slow), strict=True):
+            if loops is None:
+                self.world.block(node, seconds)
+            else:
+                loops.block(seconds)
+
+
+@scenario(
+    "lg-interval",
+    nodes=128,
+    arm="lifeguard",
+    c=16,
+    d=32768,
+    i=64,
+    alpha=_ALPHA,
+    beta=_BETA,
+    seconds=120.0,
+    anomaly="loops",
+)
+def lg_interval(run: Run) -> None:
+    """Members block again and again for a while: who is wrongly declared failed, and by whom?
+
+    ``c`` members block for ``d`` milliseconds, run for ``i``, and so on for ``seconds`` at least.
+    """
+    _measure(run, [_play_interval(run, run["c"], run["d"], run["i"])])
+
+
+@scenario(
+    "lg-interval-small",
+    is_long=True,
+    nodes=128,
+    arm="lifeguard",
+    alpha=_ALPHA,
+    beta=_BETA,
+    seconds=120.0,
+    anomaly="loops",
+)
+def lg_interval_small(run: Run) -> None:
+    """Sixteen cells of the interval experiment in a row, added up as in the paper's table."""
+    counts = []
+    for done, (c, d, i) in enumerate(SMALL_GRID):
+        run.progress(done / len(SMALL_GRID), f"C={c} D={d} ms I={i} ms")
+        counts.append(_play_interval(run, c, d, i))
+    _measure(run, counts)
+
+
+@scenario(
+    "lg-threshold",
+    nodes=128,
+    arm="lifeguard",
+    c=4,
+    d=0,
+    alpha=_ALPHA,
+    beta=_BETA,
+    seconds=120.0,
+    anomaly="loops",
+)
+def lg_threshold(run: Run) -> None:
+    """Some members block once: when are they declared failed? With ``d`` 0 they block for ever.
+
+    Times are in seconds since the anomaly: the first verdict per member anywhere, and the last healthy
+    member's, with the share of the blocked that anybody declared.
+    """
+    cluster = _cluster(run, run["c"])
+    world, seconds = cluster.world, run["d"] / 1000.0
+    seen = Detection(("crash", "block"))
+    world.observe(seen)
+    if seconds:
+        cluster.block(seconds)
+    else:
+        for node in cluster.slow:
+            world.crash(node, silent=True)
+    world.run_for(max(run["seconds"], seconds))
+    faulty = {node.id for node in cluster.slow}
+    verdicts = [[loss.failed[who] for who in loss.failed if who not in faulty] for loss in seen.losses]
+    run.measure("declared_share", sum(map(bool, verdicts)) / len(verdicts))
+    for share in (50, 99) if any(verdicts) else ():
+        run.measure(f"first_p{share}_seconds", quantile(map(min, filter(None, verdicts)), share / 100))
+        run.measure(f"all_p{share}_seconds", quantile(map(max, filter(None, verdicts)), share / 100))
+    _measure(run, [_counts(cluster)])
+
+
+@scenario("lg-cpu", is_long=True, nodes=100, arm="lifeguard", x=8, low=0.5, high=2.5, seconds=300.0)
+def lg_cpu(run: Run) -> None:
+    """Some members read each packet late, as on an exhausted processor.
+
+    ``x`` members read what they receive ``low`` to ``high`` seconds later, in order. Stream pings are off:
+    such a process would be as late to accept a stream.
+    """
+    settings = settings_of(run["arm"]) | {"disable_tcp_pings": True}
+    cluster = _cluster(run, run["x"], settings)
+    for node in cluster.slow:
+        node.reader = Uniform(run["low"], run["high"])
+    cluster.world.run_for(run["seconds"])
+    _measure(run, [_counts(cluster)])
+
+
+@scenario(
+    "lg-tune",
+    is_long=True,
+    nodes=128,
+    arm="lifeguard",
+    c=16,
+    d=32768,
+    i=64,
+    alpha=_ALPHA,
+    beta=_BETA,
+    crashes=10,
+    seconds=120.0,
+    anomaly="loops",
+)
+def lg_tune(run: Run) -> None:
+    """Aggressive settings: how soon true crashes are known, beside false positives, by alpha and beta."""
+    _measure(run, [_play_interval(run, run["c"], run["d"], run["i"])])
+    firsts, lasts = [], []
+    for number in range(run["crashes"]):
+        run.progress(0.5 + number / run["crashes"] / 2, "crashes")
+        cluster = _cluster(run, 1, seed=run.seed * 1000 + number)
+        seen = Detection()
+        cluster.world.observe(seen)
+        cluster.world.crash(cluster.slow[0], silent=True)
+        cluster.world.run_for(60.0)
+        firsts += seen.first_failed()
+        lasts += seen.last_failed()
+    run.measure("first_p50_seconds", quantile(firsts, 0.5))
+    run.measure("all_p50_seconds", quantile(lasts, 0.5))
+    run.measure("all_mean_seconds", mean(lasts))
+
+
+# -- inside
+
+
+@dataclass
+class _Counts:
+    """What one cell of a table adds to it."""
+
+    false_failed: int
+    false_failed_at_healthy: int
+    false_subjects: int
+    false_suspected: int
+    packets: int
+    sent_bytes: int
+
+    def __iter__(self) -> Iterator[tuple[str, int]]:
+        return iter(vars(self).items())
+
+
+def _cluster(
+    run: Run, faulty: int, settings: dict[str, object] | None = None, *, seed: int | None = None
+) -> _Cluster:
+    if not 0 <= faulty < run["nodes"]:
+        raise UsageError(f"{faulty} members with an anomaly do not fit {run['nodes']} nodes")
+    arm = run["arm"]
+    made = settings if settings is not None else settings_of(arm, alpha=run["alpha"], beta=run["beta"])
+    world = run.world(config=run.config(**made), start="converged", checked=False, seed=seed)
+    strip(world, arm)
+    order = list(world.nodes.values())
+    world.random_for("anomaly").shuffle(order)
+    slow = order[:faulty]
+    loops = [Loops(world, node) for node in slow] if run.options.get("anomaly") == "loops" else []
+    world.run_for(_QUIET_SECONDS)
+    wrong = FalsePositives([node.id for node in slow])
+    world.observe(wrong)
+    return _Cluster(world, slow, loops, wrong)
+
+
+def _play_interval(run: Run, c: int, d: int, i: int) -> _Counts:
+    if d < 1 or i < 0 or run["anomaly"] not in ("loops", "timers"):
+        raise UsageError("option d must be at least 1 ms, i at least 0, anomaly loops or timers")
+    cluster = _cluster(run, c)
+    world = cluster.world
+    began, packets, sent = world.now, world.driver.packets.sent, _sent_bytes(world)
+    while world.now < began + run["seconds"]:
+        cluster.block(d / 1000.0)
+        world.run_for((d + i) / 1000.0)
+    counts = _counts(cluster)
+    counts.packets -= packets
+    counts.sent_bytes -= sent
+    return counts
+
+
+def _counts(cluster: _Cluster) -> _Counts:
+    wrong, world = cluster.wrong, cluster.world
+    return _Counts(
+        wrong.failed,
+        wrong.failed_at_healthy,
+        len(wrong.subjects),
+        wrong.suspected,
+        world.driver.packets.sent,
+        _sent_bytes(world),
+    )
+
+
+def _sent_bytes(world: World) -> int:
+    names = ("memberlist.udp.sent", "memberlist.tcp.sent")
+    return int(sum(node.metrics.counters[name] for node in world.nodes.values() for name in names))
+
+
+def _measure(run: Run, cells: list[_Counts]) -> None:
+    for name, _ in cells[0]:
+        run.measure(name, sum(getattr(cell, name) for cell in cells))
