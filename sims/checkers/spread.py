@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
 
 from sims.checkers import inside
 from sims.checkers.base import Checker, PerLife
 from swim.config import Config
+from swim.core.output import Endpoint
 from swim.errors import RemoteError
 from swim.events import (
     Event,
@@ -18,6 +20,7 @@ from swim.events import (
     MemberLeaving,
     MemberLeft,
     MemberReaped,
+    MemberRefuted,
 )
 from swim.serf.messages import JoinIntent, LeaveIntent, Query, UserEvent, decode_serf
 from swim.wire.messages import Alive, Dead, Message, Suspect, User
@@ -48,17 +51,29 @@ def transmit_limit(config: Config, n: int) -> int:
     return config.retransmit_mult * math.ceil(math.log10(n + 1))
 
 
+class _Words(NamedTuple):
+    """What was told, so that it is known when it is told again."""
+
+    kind: str
+    said: object
+
+
 class _Told:
     """What one node told so far, by the member that it was about."""
 
     __slots__ = ("about", "accused", "fresh", "largest", "returns")
 
     def __init__(self) -> None:
-        self.about: dict[str, Counter[object]] = {}
+        self.about: dict[str, Counter[_Words]] = {}
         self.accused: dict[str, list[str]] = {}
-        self.fresh: list[tuple[str, object]] = []
+        self.fresh: list[tuple[str, _Words]] = []
         self.largest = 1
         self.returns: Counter[str] = Counter()
+
+    def may_accuse_again(self, name: str) -> None:
+        """A suspicion is over: what confirmed it under a newer incarnation may begin the next one."""
+        told = self.about.get(name, Counter())
+        self.about[name] = Counter({words: n for words, n in told.items() if words.kind != "suspect"})
 
     def accused_by(self, host: str) -> list[str]:
         """Whom that host accused in the last packet; "" is a host that has moved since, any of all."""
@@ -78,6 +93,13 @@ class TransmitsAreLimited(Checker):
     def __init__(self, *, collect: bool = False) -> None:
         super().__init__(collect=collect)
         self._lives = PerLife(_Told)
+        self._names_at: dict[Endpoint, set[str]] = {}
+
+    def fault(self, world: World, kind: str, detail: Mapping[str, object]) -> None:
+        """See ``Observer``."""
+        if kind in ("add", "restart"):
+            node = world.nodes[str(detail["node"])]
+            self._names_at.setdefault(node.endpoint, set()).add(node.name)
 
     def event(self, world: World, node: SimNode, event: Event) -> None:
         """See ``Observer``."""
@@ -85,6 +107,8 @@ class TransmitsAreLimited(Checker):
             isinstance(event, MemberJoined) and event.previous is not None
         ):
             self._lives.of(node).returns[event.member.name] += 1
+        elif isinstance(event, MemberRefuted):
+            self._lives.of(node).may_accuse_again(event.member.name)
 
     def received(self, world: World, node: SimNode, packet: Packet) -> None:
         """See ``Observer``."""
@@ -99,6 +123,8 @@ class TransmitsAreLimited(Checker):
             return  # it waited on this host, or goes to a member held dead, or to nobody known
         if target.changed_at == world.now:
             return  # the member may have been held dead when this was made
+        if len(self._names_at.get(packet.endpoint, ())) > 1:
+            return  # a former, dead member of that address may have been meant
         told = self._lives.of(node)
         for message in _open(node, packet):
             key = self._gossip(node, message)
@@ -121,38 +147,42 @@ class TransmitsAreLimited(Checker):
                 self._count(world, node, counts, claim, limit * (1 + told.returns[name]))
             told.fresh.clear()
 
-    def _count(self, world: World, node: SimNode, counts: Counter[object], claim: object, limit: int) -> None:
+    def _count(self, world: World, node: SimNode, counts: Counter[_Words], claim: _Words, limit: int) -> None:
         counts[claim] += 1
         if counts[claim] > limit:
-            self.violated(world, node, f"{claim} was told more than {limit} times")
+            self.violated(world, node, f"{claim.said} was told more than {limit} times")
         if len(counts) > _KEPT_PER_MEMBER:
             counts.clear()
 
     @staticmethod
-    def _gossip(node: SimNode, message: Message) -> tuple[str, object] | None:
+    def _gossip(node: SimNode, message: Message) -> tuple[str, _Words] | None:
         """The member it is about, and what tells it from other messages about that member."""
         match message:
             case Alive():
-                return message.node, ("alive", message.incarnation, message.node)
+                return message.node, _Words("alive", (message.node, message.incarnation))
             case Suspect():
-                return message.node, ("suspect", message)
+                return message.node, _Words("suspect", message)
             case Dead() if message.node != node.name:
-                return message.node, ("dead", message)
+                return message.node, _Words("dead", message)
             case User(body):
                 return _intent(node, body)
         return None
 
 
-def _intent(node: SimNode, body: bytes) -> tuple[str, object] | None:
+def _intent(node: SimNode, body: bytes) -> tuple[str, _Words] | None:
     if not inside.layer(node).speaks_serf:
         return None
     match decode_serf(body):
         case (JoinIntent() | LeaveIntent()) as intent:
             own_leave = isinstance(intent, LeaveIntent) and intent.node == node.name
             # An intent about a stranger is kept for a while only, and is news again after that.
-            return None if own_leave or inside.entry(node, intent.node) is None else (intent.node, intent)
+            return (
+                None
+                if own_leave or inside.entry(node, intent.node) is None
+                else (intent.node, _Words("intent", intent))
+            )
         case UserEvent() | Query():
-            return "", body
+            return "", _Words("other", body)
     return None
 
 
