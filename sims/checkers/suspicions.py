@@ -54,7 +54,8 @@ def _no_running() -> dict[str, _Running]:
 class SuspicionsTakeTheirTime(Checker):
     """A suspicion that expires was running, and ran for as long as its accusers required.
 
-    Time that the node slept through does not count, as far as it can know: from the wake-up it planned on.
+    Time that the node slept through does not count, as far as it can know: from the wake-up it planned on,
+    and if that is more than half of ``probe_timeout`` (a shorter delay is nothing unusual).
     """
 
     def __init__(self, *, collect: bool = False) -> None:
@@ -71,8 +72,9 @@ class SuspicionsTakeTheirTime(Checker):
             planned = world.host(node).node.next_deadline()
             self._sleeps_from[node] = max(world.now, planned if planned is not None else world.now)
         elif kind == "resume" and node in self._sleeps_from:
-            slept = max(0.0, world.now - self._sleeps_from.pop(node))
-            self._slept[node] = self._slept.get(node, 0.0) + slept
+            slept = world.now - self._sleeps_from.pop(node)
+            if slept > world.host(node).config.probe_timeout / 2:
+                self._slept[node] = self._slept.get(node, 0.0) + slept
 
     def event(self, world: World, node: SimNode, event: Event) -> None:
         """See ``Observer``."""
