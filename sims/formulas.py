@@ -19,6 +19,7 @@ __all__ = [
     "detection_wait",
     "detection_worst",
     "dissemination",
+    "failure_spread",
     "false_suspicions_per_hour",
     "first_failed",
     "first_suspected",
@@ -37,6 +38,7 @@ _RETRANSMISSION_SECONDS = 0.2
 _RETRANSMISSIONS_MAX = 6
 _LATENCY = 0.0005
 _SHARES = {"half": 0.5, "p90": 0.9, "p99": 0.99, "p9999": 0.9999}
+_HOPS_MAX = 2000
 
 
 # -- detection
@@ -146,28 +148,51 @@ def dissemination(config: Config, n: int, *, latency: float = _LATENCY) -> dict[
         n: nodes, at least 2.
         latency: mean seconds that a packet takes.
     """
+    return _moments(config, n, latency, _wave(config, n, latency, []))
+
+
+def failure_spread(config: Config, n: int, *, latency: float = _LATENCY) -> dict[str, float]:
+    """Seconds from the first node that says failed until shares of the cluster do; names as above.
+
+    Two waves: each node's own suspicion ends as much later than the first one's as it began later, and the
+    news of the failure is gossiped besides. So whoever one wave misses is mostly caught by the other.
+    """
+    suspicion = _wave(config, n, latency, [])
+    return _moments(config, n, latency, _wave(config, n, latency, suspicion))
+
+
+def _hop(config: Config, latency: float) -> float:
     pause = config.eager_gossip_delay if config.eager_gossip_delay >= 0 else config.gossip_interval
-    hop = pause + latency
+    return pause + latency
+
+
+def _wave(config: Config, n: int, latency: float, timers: list[float]) -> list[float]:
+    """Members that still miss the news after each hop; ``timers``: who would still miss it without gossip."""
+    missing = [float(n - 1)]
+    if not config.gossip_interval or not config.gossip_nodes:
+        return missing + timers
+    told = [1.0]
+    rounds = math.ceil(transmit_limit(config, n) / config.gossip_nodes)
+    gap = max(1, round(config.gossip_interval / _hop(config, latency)))
+    while missing[-1] > 1e-9 and len(missing) < _HOPS_MAX:
+        step = len(missing)
+        senders = sum(told[step - 1 - k * gap] for k in range(rounds) if step - 1 - k * gap >= 0)
+        left = missing[-1] * math.exp(-senders * config.gossip_nodes / n)
+        if step < len(timers):
+            left *= timers[step] / timers[step - 1]
+        told.append(missing[-1] - left)
+        missing.append(left)
+    return missing
+
+
+def _moments(config: Config, n: int, latency: float, missing: list[float]) -> dict[str, float]:
     nobody = math.log(2)
     wanted = {name: max((1 - share) * n, nobody) for name, share in _SHARES.items()} | {"all": nobody}
-    found = dict.fromkeys(wanted, math.inf)
-    if not config.gossip_interval or not config.gossip_nodes:
-        return found
-    missing, fresh = float(n - 1), [1.0]
-    rounds = math.ceil(transmit_limit(config, n) / config.gossip_nodes)
-    gap = max(1, round(config.gossip_interval / hop))
-    while missing > 0 and len(fresh) < 100 * (rounds + 1) * gap:
-        step = len(fresh)
-        senders = sum(fresh[step - 1 - k * gap] for k in range(rounds) if step - 1 - k * gap >= 0)
-        if senders < 1e-9 * n and step > rounds * gap:
-            break
-        reached = missing * -math.expm1(-senders * config.gossip_nodes / n)
-        missing -= reached
-        fresh.append(reached)
-        for name, few in wanted.items():
-            if missing <= few and math.isinf(found[name]):
-                found[name] = step * hop
-    return found
+    hop = _hop(config, latency)
+    return {
+        name: next((step * hop for step, left in enumerate(missing) if left <= few), math.inf)
+        for name, few in wanted.items()
+    }
 
 
 def push_pull_period(config: Config, n: int) -> float:

@@ -14,25 +14,22 @@ from swim.wire.messages import Ack, Dead, NodeRecord, Ping, PushPull
 from swim.wire.packet import PacketCodec
 from swim.wire.stream import StreamCodec
 
-__all__ = ["Traffic", "packet_bytes", "push_pull_bytes", "traffic"]
+__all__ = ["HEADER_BYTES", "Traffic", "packet_bytes", "push_pull_bytes", "traffic"]
 
-_HEADERS = 28
-"""IP and UDP headers, bytes."""
-_TCP_HEADERS = 40
-_TCP_SEGMENT = 1460
-_TCP_CONTROL_PACKETS = 7
+HEADER_BYTES = 28
+"""IP and UDP headers of a packet."""
 _VSN = bytes((1, 5, 2, 2, 5, 5))
 _INCARNATION = 1000
 _STAMP = 1000
 
 
 class Traffic(NamedTuple):
-    """What one node of an idle cluster sends, and what a death adds. Bytes include IP headers.
+    """What one node of an idle cluster sends, and what a death adds. Packets' bytes include their headers.
 
     Attributes:
         packets_per_second: pings and acks.
         packet_bytes_per_second: of these.
-        push_pull_bytes_per_second: both directions of the streams it takes part in, its own part.
+        push_pull_bytes_per_second: what it sends on streams, those it began and those it answers.
         packets_per_death: gossip packets each node sends at most about one crashed member: the suspicion and
             its confirmations, unless a newer one replaces them in the queue, and the death.
         bytes_per_death: of these.
@@ -70,15 +67,14 @@ def traffic(config: Config, n: int) -> Traffic:
 def packet_bytes(config: Config, message: bytes) -> int:
     """Size of one packet with this message, headers included."""
     codec = PacketCodec(config, Keyring(config.keys), lambda: bytes(12))
-    return _HEADERS + len(codec.seal([message], crc=True))
+    return HEADER_BYTES + len(codec.seal([message], crc=True))
 
 
 def push_pull_bytes(config: Config, n: int) -> float:
-    """What one side of a push/pull sends in a cluster of ``n``, TCP and IP headers included."""
+    """What one side of a push/pull sends in a cluster of ``n``, without TCP and IP headers."""
     # The message is linear in the members; a million of them need not be encoded.
     few, more = _state_bytes(config, n, 32), _state_bytes(config, n, 64)
-    size = few + (more - few) / 32 * (n - 32)
-    return size + _TCP_HEADERS * (size / _TCP_SEGMENT + _TCP_CONTROL_PACKETS)
+    return few + (more - few) / 32 * (n - 32)
 
 
 def _state_bytes(config: Config, n: int, count: int) -> int:

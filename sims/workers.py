@@ -109,7 +109,7 @@ def _on_dask(play: Play, work: Iterable[Work], on: str) -> Iterator[Outcome]:
     pending: dict[str, Work] = {}
     try:
         ahead = max(1, sum(client.nthreads().values())) * _AHEAD
-        queue = distributed.as_completed()
+        queue = distributed.as_completed(loop=client.loop)
         for piece in islice(pieces, ahead):
             queue.add(_submit(client, play, piece, pending))
         for future in queue:

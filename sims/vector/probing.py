@@ -44,7 +44,7 @@ class Probing:
         self._round = np.zeros(total, np.int32)
         cursor = rng.integers(0, n - 1, total, dtype=np.int32)
         self._cycle_end = (n - 1 - cursor).astype(np.int32)
-        meets = state.distinct(total, n - 1, state.rows).astype(np.int32) - cursor
+        meets = self._order(np.arange(total)) - cursor
         self._meets = np.where(meets >= 0, meets, _NEVER).astype(np.int32)
         self._file(rng.uniform(0, self._interval, total), np.arange(total))
 
@@ -88,23 +88,28 @@ class Probing:
         if over.any():
             self._new_cycle(nodes[over])
         rows = np.full(len(nodes), NOBODY, np.int64)
-        for row in range(state.rows):
-            met = self._meets[row, nodes] == number
-            if met.any():
-                met &= (state.state[row * state.total + nodes] != DEAD) & (state.row_of[nodes] != row)
-                rows[met] = row
+        row, met = np.nonzero(self._meets.take(nodes, axis=1) == number)
+        due = (state.state[row * state.total + nodes[met]] != DEAD) & (state.row_of[nodes[met]] != row)
+        rows[met[due]] = row[due]
         self._round[nodes] = number + 1
         return rows
 
     def _new_cycle(self, nodes: Array) -> None:
         state = self._state
         start = self._round[nodes]
-        known_dead = np.zeros(len(nodes), np.int32)
-        for row in range(state.rows):
-            known_dead += state.state[row * state.total + nodes] == DEAD
-        offsets = state.distinct(len(nodes), state.n - 1, state.rows).astype(np.int32)
-        self._meets[:, nodes] = start + offsets
+        known_dead = (state.state.reshape(state.rows, state.total).take(nodes, axis=1) == DEAD).sum(axis=0)
+        self._meets[:, nodes] = start + self._order(nodes)
         self._cycle_end[nodes] = start + np.maximum(state.n - 1 - known_dead, 1)
+
+    def _order(self, nodes: Array) -> Array:
+        """At which of a cycle's n - 1 rounds each node meets each row; its own row counts for nothing."""
+        state, n = self._state, self._state.n
+        if state.rows < n:
+            return state.distinct(len(nodes), n - 1, state.rows).astype(np.int32)
+        places = state.distinct(len(nodes), n, n).astype(np.int32)
+        own = places[state.row_of[nodes], np.arange(len(nodes))]
+        after: Array = places - (places > own)
+        return after
 
     def _targets(self, nodes: Array, rows: Array) -> Array:
         """Whom each node probes: its row's member, or a random one without a row."""

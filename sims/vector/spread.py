@@ -65,11 +65,13 @@ class Spread:
 
     def is_pending(self, nodes: Array) -> Array:
         """Whether each node has anything queued."""
-        state = self._state
-        pending = np.zeros(len(nodes), bool)
-        for row in range(state.rows):
-            pending |= state.kind[row * state.total + nodes] > 0
+        pending: Array = np.any(self._queued(nodes), axis=0)
         return pending
+
+    def _queued(self, nodes: Array) -> Array:
+        """The kind of what is queued, by row and node."""
+        state = self._state
+        return state.kind.reshape(state.rows, state.total).take(nodes, axis=1)
 
     def carry(self, arrive: Array, senders: Array, receivers: Array, lost: Array) -> Array:
         """Lets one packet per pair take along what its sender has queued.
@@ -85,25 +87,24 @@ class Spread:
         """
         state = self._state
         carried = np.zeros(len(senders), bool)
-        for row in range(state.rows):
-            base = row * state.total
-            at = base + senders
-            chosen = np.flatnonzero((state.kind[at] > 0) & (state.origin[at] != receivers))
-            if not len(chosen):
-                continue
-            carried[chosen] = True
-            places = at[chosen]
-            gone = lost[chosen]
-            columns = Columns(
-                arrive[chosen],
-                base + receivers[chosen],
-                state.kind[places],
-                state.claimed[places],
-                state.accuser[places],
-                senders[chosen].astype(np.int32),
-            )
-            self._charge(places, senders[chosen], receivers[chosen])
-            self._claims.send(columns.only(~gone) if gone.any() else columns)
+        rows, chosen = np.nonzero(self._queued(senders))
+        places = rows * state.total + senders[chosen]
+        news = state.origin[places] != receivers[chosen]
+        rows, chosen, places = rows[news], chosen[news], places[news]
+        if not len(chosen):
+            return carried
+        carried[chosen] = True
+        columns = Columns(
+            arrive[chosen],
+            rows * state.total + receivers[chosen],
+            state.kind[places],
+            state.claimed[places],
+            state.accuser[places],
+            senders[chosen].astype(np.int32),
+        )
+        self._charge(places, senders[chosen], receivers[chosen])
+        gone = lost[chosen]
+        self._claims.send(columns.only(~gone) if gone.any() else columns)
         return carried
 
     def _charge(self, places: Array, senders: Array, receivers: Array) -> None:
