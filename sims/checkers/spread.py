@@ -176,11 +176,9 @@ def _intent(node: SimNode, body: bytes) -> tuple[str, _Words] | None:
         case (JoinIntent() | LeaveIntent()) as intent:
             own_leave = isinstance(intent, LeaveIntent) and intent.node == node.name
             # An intent about a stranger is kept for a while only, and is news again after that.
-            return (
-                None
-                if own_leave or inside.entry(node, intent.node) is None
-                else (intent.node, _Words("intent", intent))
-            )
+            if own_leave or inside.entry(node, intent.node) is None:
+                return None
+            return intent.node, _Words("intent", intent)
         case UserEvent() | Query():
             return "", _Words("other", body)
     return None
@@ -194,6 +192,10 @@ def _open(node: SimNode, packet: Packet) -> list[Message]:
         return []
 
 
+def _no_news() -> dict[str, MemberEvent]:
+    return {}
+
+
 class NewsIsPassedOn(Checker):
     """Whoever changes its mind about a member, on anybody's word, has that to tell to others when it is done.
 
@@ -202,19 +204,20 @@ class NewsIsPassedOn(Checker):
 
     def __init__(self, *, collect: bool = False) -> None:
         super().__init__(collect=collect)
-        self._news: dict[str, MemberEvent] = {}
+        self._news = PerLife(_no_news)
 
     def event(self, world: World, node: SimNode, event: Event) -> None:
         """See ``Observer``."""
         if isinstance(event, MemberEvent):
-            self._news[event.member.name] = event
+            self._news.of(node)[event.member.name] = event
 
     def stepped(self, world: World, node: SimNode) -> None:
         """See ``Observer``."""
-        if self._news:
-            for name, event in self._news.items():
+        news = self._news.of(node)
+        if news:
+            for name, event in news.items():
                 self._look(world, node, name, event)
-            self._news.clear()
+            news.clear()
 
     def _look(self, world: World, node: SimNode, name: str, event: MemberEvent) -> None:
         record, own = inside.record(node, name), name == node.name
