@@ -26,6 +26,7 @@ _COMMANDS = {
     "info": ("swim.cli.inspect", "Show the agent's own state."),
     "why": ("swim.cli.inspect", "Show how a member's state changed, and who said so."),
     "sim": ("swim.cli.sim", "Simulate whole clusters in virtual time, from a seed."),
+    "explain": ("swim.cli.explain", "Tell what to expect of a cluster of some size and settings."),
     "keygen": ("swim.cli.keys", "Print a new gossip key."),
     "version": ("swim.cli.main", "Print the version."),
 }

@@ -12,7 +12,7 @@ import click
 
 from swim.cli.common import emit, global_options, globals_of, table
 from swim.cli.sim_again import replay
-from swim.cli.sim_record import draw, progress_bar, recording
+from swim.cli.sim_record import draw, free_options, progress_bar, recording
 from swim.cli.sim_sweep import sweep
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def run(
 
     if runs > 1 and (trace or diagram or timeline):
         raise click.UsageError("--trace and pictures show one run; leave out --runs", ctx)
-    given = _pairs(options)
+    given = free_options(options)
     results = []
     with (
         recording(name, given, trace=trace, diagram=diagram, timeline=timeline) as observers,
@@ -118,23 +118,6 @@ def run(
 
 def _summary(scenario: Scenario) -> str:
     return f"{scenario.summary} (minutes)" if scenario.is_long else scenario.summary
-
-
-def _pairs(words: Sequence[str]) -> dict[str, str]:
-    """``--kill 3 --profile=lan`` as a mapping."""
-    pairs: dict[str, str] = {}
-    rest = list(words)
-    while rest:
-        word = rest.pop(0)
-        key, equals, value = word.removeprefix("--").partition("=")
-        if not word.startswith("--") or not key:
-            raise click.UsageError(f"unexpected argument {word!r}")
-        if not equals:
-            if not rest:
-                raise click.UsageError(f"option {word} needs a value")
-            value = rest.pop(0)
-        pairs[key.replace("-", "_")] = value
-    return pairs
 
 
 def _text(results: Sequence[Result]) -> str:

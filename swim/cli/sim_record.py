@@ -1,10 +1,10 @@
-"""What a simulated or live run leaves behind: traces, pictures, and a bar while it goes on."""
+"""Around a run: its options, a bar while it goes on, and the traces and pictures that it leaves behind."""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from swim.cli.common import duration, emit, global_options, globals_of
 if TYPE_CHECKING:
     from sims.observer import Observer
 
-__all__ = ["draw", "progress_bar", "recording"]
+__all__ = ["draw", "free_options", "progress_bar", "recording"]
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -109,3 +109,24 @@ def progress_bar(word: str, *, total: float) -> Iterator[Callable[[float, str], 
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(word, total=total)
         yield lambda done, detail: bar.update(task, completed=done, description=f"{word} {detail}".strip())
+
+
+def free_options(words: Sequence[str]) -> dict[str, str]:
+    """``--kill 3 --profile=lan`` as a mapping.
+
+    Raises:
+        click.UsageError: a word that is no option, or an option without its value.
+    """
+    pairs: dict[str, str] = {}
+    rest = list(words)
+    while rest:
+        word = rest.pop(0)
+        key, equals, value = word.removeprefix("--").partition("=")
+        if not word.startswith("--") or not key:
+            raise click.UsageError(f"unexpected argument {word!r}")
+        if not equals:
+            if not rest:
+                raise click.UsageError(f"option {word} needs a value")
+            value = rest.pop(0)
+        pairs[key.replace("-", "_")] = value
+    return pairs
