@@ -71,7 +71,6 @@ def diagram(
     picture = Picture(Scale(start, end, _LEFT, _WIDTH - 20), width=_WIDTH, title="packets between nodes")
     for colour in {*_COLOURS.values(), _OTHER}:
         _define_head(picture, colour)
-    picture.fixed('<g clip-path="url(#window)">')
     bottom = _TOP + row * len(shown)
     for node, y in rows.items():
         _draw_node(picture, history, node, y)
@@ -79,7 +78,6 @@ def diagram(
     _draw_probes(picture, records, rows)
     left_out = _draw_flights(picture, records, rows, arrows)
     _draw_transitions(picture, records, rows)
-    picture.fixed("</g>")
     for node, y in rows.items():
         picture.text(_LEFT - 14, y + 4, node, f"text-anchor:end;font-weight:600;fill:{INK}")
     _legend(picture, bottom + 14, left_out)

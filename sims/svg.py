@@ -102,6 +102,8 @@ class Scale:
 class Picture:
     """A picture under construction; elements are drawn in the order in which they are added.
 
+    What has a time is cut off at the window's edges; what stays where it is comes on top.
+
     Args:
         scale: of the time axis.
         width: pixels.
@@ -112,7 +114,8 @@ class Picture:
         self.scale = scale
         self._width = width
         self._title = title
-        self._parts: list[str] = []
+        self._timed: list[str] = []
+        self._fixed: list[str] = []
         self._defs: list[str] = []
 
     def define(self, markup: str) -> None:
@@ -135,15 +138,15 @@ class Picture:
         """Anything that belongs to one time: markup drawn around x = 0."""
         shown = f"<title>{escape(title)}</title>" if title else ""
         x = self.scale.x(at)
-        self._parts.append(f'<g data-a="{at:.6f}" transform="translate({x},0)">{shown}{markup}</g>')
+        self._timed.append(f'<g data-a="{at:.6f}" transform="translate({x},0)">{shown}{markup}</g>')
 
     def text(self, x: float, y: float, words: str, style: str = "") -> None:
         """Words that stay where they are."""
-        self._parts.append(f'<text x="{x:g}" y="{y:g}" style="{style}">{escape(words)}</text>')
+        self._fixed.append(f'<text x="{x:g}" y="{y:g}" style="{style}">{escape(words)}</text>')
 
     def fixed(self, markup: str) -> None:
         """Anything that stays where it is."""
-        self._parts.append(markup)
+        self._fixed.append(markup)
 
     def render(self, height: float) -> str:
         """The whole document; ``height`` pixels without the axis' own margin."""
@@ -167,10 +170,13 @@ class Picture:
             f'<g id="ticks" stroke="#e4e7eb" fill="#6b7280" text-anchor="middle" '
             f'style="font-size:11px">{ticks}</g>\n'
             f"<style>#ticks text{{stroke:none}}</style>\n"
-            + "\n".join(self._parts)
+            + '<g clip-path="url(#window)">\n'
+            + "\n".join(self._timed)
+            + "\n</g>\n"
+            + "\n".join(self._fixed)
             + f"\n<script><![CDATA[{_SCRIPT}]]></script>\n</svg>\n"
         )
 
     def _add(self, opening: str, tag: str, title: str) -> None:
         end = f"><title>{escape(title)}</title></{tag}>" if title else "/>"
-        self._parts.append(opening + end)
+        self._timed.append(opening + end)

@@ -97,7 +97,7 @@ def _block(
 ) -> float:
     """One member; returns where the next may begin."""
     picture.text(12, y + 10, member, f"font-weight:600;fill:{INK}")
-    picture.text(_LEFT - 8, y + 10, "process", "text-anchor:end;fill:#6b7280;font-size:10px")
+    picture.text(_LEFT - 12, y + 10, "process", "text-anchor:end;fill:#6b7280;font-size:10px")
     for span in history.conditions(member):
         colour = CONDITIONS[span.state]
         _draw(picture, span, y + 2, 9, colour, f"{member} itself: {span.state}")
@@ -107,7 +107,7 @@ def _block(
             continue
         spans = history.view(observer, member)
         if row > 8:
-            picture.text(_LEFT - 8, y + 10, observer, "text-anchor:end;fill:#6b7280;font-size:10px")
+            picture.text(_LEFT - 12, y + 10, observer, "text-anchor:end;fill:#6b7280;font-size:10px")
         picture.bar(picture.scale.start, picture.scale.end, y, row - 1, "fill:#f6f7f9")
         for span in spans:
             words = f"{observer} has {member} {span.state}"
