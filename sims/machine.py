@@ -47,6 +47,7 @@ from sims.network import Link
 from sims.overrides import Overrides
 from sims.program import Program
 from sims.schedule import Schedule
+from sims.simnode import SimNode
 from sims.strategies import durations, links, splits
 from sims.world import Start, World
 from swim.config import Config
@@ -92,10 +93,10 @@ class MembershipMachine(RuleBasedStateMachine):
         self.world: World
         self.applications: Applications
         self._faults: list[Fault] = []
-        self._nodes = 0
+        self._nodes = self._seed = 0
         self._checkers: list[Checker] = []
         self._overrides = Overrides()
-        self._calm_at = 0.0
+        self._seconds = 0.0
         self._settle: float | None = None
         self._handled_before = sys.exception()
 
@@ -114,19 +115,24 @@ class MembershipMachine(RuleBasedStateMachine):
         self.world.run_for(_MOMENT)
 
     def ids(self, *states: str) -> list[str]:
-        """Ids of the hosts in one of these states, or of all hosts if there is none."""
-        found = [node.id for node in self.world.nodes.values() if node.state in states]
+        """Ids of the hosts in one of these states, or of all hosts if there is none.
+
+        The states are those of ``SimNode``, but a node that left and keeps its process is ``leaving``.
+        """
+        found = [node.id for node in self.world.nodes.values() if _state_of(node) in states]
         return found or list(self.world.nodes)
 
     def program(self) -> Program:
         """What happened so far."""
+        if self._settle is None and hasattr(self, "world"):
+            self._seconds = self.world.now
         return Program(
-            seed=self.world.seed,
+            seed=self._seed,
             nodes=self._nodes,
             config=self.setup.config,
             start=self.setup.start,
             schedule=Schedule(self._faults),
-            seconds=self.world.now if self._settle is None else self._calm_at,
+            seconds=self._seconds,
             settle=self._settle,
             application=self.setup.application,
             invariants=self.setup.invariants,
@@ -141,7 +147,7 @@ class MembershipMachine(RuleBasedStateMachine):
         """Starts the world."""
         self.applications = Applications(self.setup.application, invariants=self.setup.invariants)
         self._checkers = safety_checkers()
-        self._nodes = nodes
+        self._nodes, self._seed = nodes, seed
         self.world = World(
             seed,
             nodes=nodes,
@@ -188,7 +194,8 @@ class MembershipMachine(RuleBasedStateMachine):
         """A node leaves gracefully."""
         self.do(Leave, node, stop=stop)
 
-    @rule(node=hosts("running"))
+    @precondition(lambda self: any(_state_of(node) == "leaving" for node in self.world.nodes.values()))
+    @rule(node=hosts("leaving"))
     def rejoin(self, node: str) -> None:
         """A node that left and kept its process comes back."""
         self.do(Rejoin, node)
@@ -238,7 +245,7 @@ class MembershipMachine(RuleBasedStateMachine):
         if not world.host(ANCHOR).is_up:
             self.do(Restart, ANCHOR)
         world.run_for(max(0.0, Schedule(self._faults).seconds - world.now) + _MOMENT)
-        self._calm_at = world.now
+        self._seconds = world.now
         live = len(world.running())
         config = world.host(ANCHOR).config
         self._settle = config.dead_node_reclaim_time + convergence_bound(
@@ -249,8 +256,6 @@ class MembershipMachine(RuleBasedStateMachine):
             checker.finish(world)
 
     def _explain(self, error: BaseException) -> None:
-        if not hasattr(self, "world"):
-            return
         program = self.program()
         kind = getattr(error, "checker", type(error).__name__)
         folder = Path(os.environ.get("HYPOTHESIS_STORAGE_DIRECTORY", ".hypothesis"), "swim")
@@ -259,6 +264,10 @@ class MembershipMachine(RuleBasedStateMachine):
         if program.write_replay(path):
             replay = f"swim sim replay {path}"
         error.add_note(f"As a program:\n\n{program}\n\nReplay: {replay}")
+
+
+def _state_of(node: SimNode) -> str:
+    return "leaving" if node.state == "running" and node.is_leaving else node.state
 
 
 def membership_machine(

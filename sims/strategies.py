@@ -175,12 +175,14 @@ def _chances(highest: float) -> st.SearchStrategy[float]:
     return st.integers(0, round(highest * 20)).map(lambda twentieths: twentieths / 20)
 
 
-def links(*, worst: float = 0.5, slowest: float = 0.2) -> st.SearchStrategy[Link]:
+def links(*, worst: float = 0.5, slowest: float = 0.2, corrupt: float = 0.0) -> st.SearchStrategy[Link]:
     """One direction between two hosts.
 
     Args:
         worst: greatest chance, 0 to 1, of each thing that can happen to a packet or stream.
         slowest: greatest mean latency, seconds.
+        corrupt: greatest chance that a bit is flipped. Packets of protocol 5 have a checksum and encrypted
+            ones cannot be changed unnoticed; others lie then, and properties may not hold.
     """
     chance = _chances(worst)
     return st.builds(
@@ -190,7 +192,7 @@ def links(*, worst: float = 0.5, slowest: float = 0.2) -> st.SearchStrategy[Link
         burst=st.none() | st.builds(Burst, start=chance, stop=st.sampled_from([0.5, 0.1]), loss=chance),
         duplicate=chance,
         reorder=chance,
-        corrupt=chance,
+        corrupt=_chances(corrupt),
         mtu=st.sampled_from([None, 1500]),
         bandwidth=st.sampled_from([None, 1e6, 1e5]),
         refuse=chance,

@@ -4,6 +4,31 @@ from __future__ import annotations
 
 import pytest
 
+# From these sources, not from an installed copy: pyproject.toml keeps pytest from loading that one.
+pytest_plugins = ["sims.pytest_plugin"]
+
+DEEP_EXAMPLES = 20_000
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--rewrite", action="store_true", help="accept what golden traces say now")
+    parser.addoption("--deep", action="store_true", help="run for hours: deep tests too, and many more examples")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    from hypothesis import settings
+
+    settings.register_profile("usual", deadline=None, derandomize=True, database=None)
+    settings.register_profile("deep", deadline=None, max_examples=DEEP_EXAMPLES, print_blob=True)
+    settings.load_profile("deep" if config.getoption("--deep") else "usual")
+    if config.getoption("--deep"):
+        config.option.timeout = 0
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--deep") or "deep" in config.getoption("-m"):
+        return
+    deep = [item for item in items if item.get_closest_marker("deep")]
+    if deep:
+        config.hook.pytest_deselected(items=deep)
+        items[:] = [item for item in items if item not in deep]
