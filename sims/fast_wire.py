@@ -7,21 +7,17 @@ compression is on (then packets count as long as they were without it) or bits a
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from typing import cast
 
 from swim.config import Config
 from swim.errors import RemoteError
 from swim.metrics import Metrics
-from swim.wire import codec, crypto
+from swim.wire import crypto
 from swim.wire.keyring import Keyring
 from swim.wire.label import check_label
-from swim.wire.messages import Message, MessageType
 from swim.wire.packet import CRC_BYTES, PacketCodec
 
 __all__ = ["FastWire", "Frame"]
-
-_TOLD_TO_MANY = frozenset({MessageType.ALIVE, MessageType.SUSPECT, MessageType.DEAD, MessageType.USER})
 
 
 class Frame:
@@ -92,13 +88,3 @@ class FastWire:
         if data.key is None and keys and self._config.gossip_verify_incoming:
             raise RemoteError("decrypt", "encryption is required")
         return list(data.messages)
-
-    @staticmethod
-    def decode(message: bytes) -> Message:
-        """Reads one message; one that many are told is read once."""
-        if message and message[0] in _TOLD_TO_MANY:
-            return _decode(message)
-        return codec.decode(message)
-
-
-_decode = lru_cache(maxsize=1 << 14)(codec.decode)

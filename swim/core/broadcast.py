@@ -142,6 +142,8 @@ class BroadcastQueue:
             return []
         taken: list[Broadcast] = []
         for key in sorted(self._tiers):
+            if room <= overhead or len(taken) >= most:
+                break
             tier = self._tiers[key]
             place = len(tier)
             while room > overhead and len(taken) < most:

@@ -12,7 +12,7 @@ from swim.core.broadcast import Priority
 from swim.core.gossip import Gossip
 from swim.core.member import INCARNATION_MAX, Record, State, endpoint_of, same_address
 from swim.core.output import Endpoint
-from swim.core.precedence import Claim, Stored, Verdict, decide, decide_self
+from swim.core.precedence import Claim, Stored, Verdict, age, decide, decide_self, verdicts
 from swim.core.shared import Shared, logger
 from swim.core.suspicion import Suspicion, confirmations_wanted, suspicion_timeout
 from swim.core.sync_schedule import push_pull_scale
@@ -24,12 +24,10 @@ from swim.wire.messages import Alive, Dead, Suspect
 __all__ = ["Claims", "Source"]
 
 _INTERVAL_WITHOUT_PROBES = 1.0
-_STORED = {
-    State.ALIVE: Stored.ALIVE,
-    State.SUSPECT: Stored.SUSPECT,
-    State.DEAD: Stored.DEAD,
-    State.LEFT: Stored.LEFT,
-}
+_ON_ALIVE = verdicts(Claim.ALIVE)
+_ON_SUSPECT = verdicts(Claim.SUSPECT)
+_ON_DEAD = verdicts(Claim.DEAD)
+_ON_LEAVE = verdicts(Claim.LEAVE)
 _SELF_STORED = {
     "idle": Stored.RUNNING,
     "running": Stored.RUNNING,
@@ -87,8 +85,7 @@ class Claims:
         elif record is shared.local:
             self._alive_self(now, claim)
         else:
-            stored = _STORED[record.state]
-            verdict = decide(Claim.ALIVE, claim.incarnation, stored, record.incarnation)
+            verdict = _ON_ALIVE[record.state][age(claim.incarnation, record.incarnation)]
             if verdict is not Verdict.IGNORE:
                 self._revive(now, record, claim, source)
 
@@ -204,7 +201,7 @@ class Claims:
         if record is shared.local:
             self._accused(now, Claim.SUSPECT, claim, source)
             return
-        verdict = decide(Claim.SUSPECT, claim.incarnation, _STORED[record.state], record.incarnation)
+        verdict = _ON_SUSPECT[record.state][age(claim.incarnation, record.incarnation)]
         if verdict is Verdict.SUSPECT:
             record = shared.table.put(record.turned(State.SUSPECT, now, claim.incarnation))
             suspicion = self._suspicion(now, claim)
@@ -227,13 +224,14 @@ class Claims:
         shared = self._shared
         shared.metrics.count("memberlist.msg.dead")
         record = shared.table.get(claim.node)
-        kind = Claim.LEAVE if claim.accuser == claim.node else Claim.DEAD
+        is_leave = claim.accuser == claim.node
         if record is None:
             return
         if record is shared.local:
-            self._accused(now, kind, claim, source)
+            self._accused(now, Claim.LEAVE if is_leave else Claim.DEAD, claim, source)
             return
-        verdict = decide(kind, claim.incarnation, _STORED[record.state], record.incarnation)
+        rows = _ON_LEAVE if is_leave else _ON_DEAD
+        verdict = rows[record.state][age(claim.incarnation, record.incarnation)]
         if verdict in (Verdict.DEAD, Verdict.LEFT):
             self._bury(now, record, claim, verdict, source)
         else:
@@ -287,9 +285,10 @@ class Claims:
     def _correct(self, record: Record, claim: Suspect | Dead, source: Source) -> None:
         """Tells a member that its accusation is out of date: the refutation passed it by, maybe for good."""
         shared = self._shared
+        if record.state is not State.ALIVE or claim.incarnation >= record.incarnation:
+            return
         sender = shared.table.get(source.name)
-        is_stale = record.state is State.ALIVE and claim.incarnation < record.incarnation
-        if is_stale and sender is not None and source.endpoint is not None and shared.corrections_left:
+        if sender is not None and source.endpoint is not None and shared.corrections_left:
             shared.corrections_left -= 1
             self._gossip.send_exactly(source.endpoint, [encode(record.alive_claim())], record=sender)
 

@@ -30,7 +30,7 @@ from swim.core.verifier import Verifier
 from swim.errors import LocalError, RemoteError
 from swim.events import ForceLeaveOutcome
 from swim.metrics import Metrics
-from swim.wire.codec import encode
+from swim.wire.codec import decode, encode
 from swim.wire.keyring import Keyring
 from swim.wire.messages import (
     Ack,
@@ -160,10 +160,10 @@ class Engine:
         sender = shared.table.at(source)
         if sender is not None and not sender.verified and sender.is_live:
             self._verifier.evidence(now, sender)
-        decode = shared.packets.decode
+        name = sender.name if sender is not None else ""
         for message in messages:
             try:
-                self._handle(now, decode(message), source)
+                self._handle(now, decode(message), source, name)
             except RemoteError as error:
                 shared.metrics.dropped(error.reason)
         self._after(now)
@@ -254,7 +254,7 @@ class Engine:
 
     # -- routing
 
-    def _handle(self, now: float, message: Message, source: Endpoint) -> None:
+    def _handle(self, now: float, message: Message, source: Endpoint, sender: str) -> None:
         match message:
             case Ping():
                 self._relay.ping(now, message, source)
@@ -264,11 +264,11 @@ class Engine:
                     # One that comes after its round: usual after a pause or on a slow link, and harmless.
                     self.shared.metrics.count("swim.late-acks")
             case Alive():
-                self.claims.alive(now, message, self._source(source))
+                self.claims.alive(now, message, Source("claim", source, sender))
             case Suspect():
-                self.claims.suspect(now, message, self._source(source))
+                self.claims.suspect(now, message, Source("claim", source, sender))
             case Dead():
-                self.claims.dead(now, message, self._source(source))
+                self.claims.dead(now, message, Source("claim", source, sender))
             case User():
                 self.shared.delegate.user_message(now, message.body, source)
             case IndirectPing():
@@ -277,9 +277,6 @@ class Engine:
                 self._prober.nack(now, message, source)
             case PushPull() | ErrorReply():
                 raise RemoteError("unknown-type", "stream message in a packet")
-
-    def _source(self, source: Endpoint) -> Source:
-        return Source("claim", source, self.shared.endpoint_name(source))
 
     def _answer(self, now: float, message: Message, source: Endpoint) -> bytes | None:
         shared = self.shared

@@ -15,9 +15,11 @@ __all__ = [
     "Claim",
     "Stored",
     "Verdict",
+    "age",
     "decide",
     "decide_self",
     "table_markdown",
+    "verdicts",
 ]
 
 
@@ -115,18 +117,25 @@ ABOUT_SELF: dict[Stored, dict[Claim, tuple[Verdict, Verdict, Verdict]]] = {
 }
 
 
-def _age(incarnation: int, known: int) -> int:
+def age(incarnation: int, known: int) -> int:
+    """Which of a row's verdicts counts: 0 for an older incarnation than the known one, 1 same, 2 newer."""
     return 0 if incarnation < known else 1 if incarnation == known else 2
+
+
+def verdicts(claim: Claim) -> tuple[tuple[Verdict, Verdict, Verdict], ...]:
+    """``ABOUT_OTHERS`` for one kind of claim: a row for each state, numbered as in push/pull records."""
+    listed = (Stored.ALIVE, Stored.SUSPECT, Stored.DEAD, Stored.LEFT)
+    return tuple(ABOUT_OTHERS[stored][claim] for stored in listed)
 
 
 def decide(claim: Claim, incarnation: int, stored: Stored, known: int) -> Verdict:
     """The verdict on a claim about another member whose stored incarnation is ``known``."""
-    return ABOUT_OTHERS[stored][claim][_age(incarnation, known)]
+    return ABOUT_OTHERS[stored][claim][age(incarnation, known)]
 
 
 def decide_self(claim: Claim, incarnation: int, stored: Stored, own: int) -> Verdict:
     """The verdict on a claim about the local node."""
-    return ABOUT_SELF[stored][claim][_age(incarnation, own)]
+    return ABOUT_SELF[stored][claim][age(incarnation, own)]
 
 
 def table_markdown() -> str:

@@ -11,6 +11,7 @@ that no peer could use, or that would make every push/pull of its neighbours fai
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 from swim.errors import RemoteError
@@ -80,6 +81,8 @@ def decode(data: bytes | memoryview) -> Message:
     if not data:
         raise RemoteError("empty")
     kind = data[0]
+    if kind in _CLAIMS:
+        return _decode_claim(bytes(data))
     read = _PACKET_READERS.get(kind)
     if read is not None:
         return read(unpack(data[1:]))
@@ -327,6 +330,15 @@ _PACKET_READERS: dict[int, Callable[[object], Message]] = {
     int(MessageType.DEAD): _dead_from,
     int(MessageType.NACK): _nack_from,
 }
+
+_CLAIMS = frozenset((int(MessageType.SUSPECT), int(MessageType.ALIVE), int(MessageType.DEAD)))
+
+
+@lru_cache(maxsize=1 << 12)
+def _decode_claim(data: bytes) -> Message:
+    """Gossip brings every claim many times."""
+    return _PACKET_READERS[data[0]](unpack(data[1:]))
+
 
 PACKET_TYPES = frozenset({*_PACKET_READERS, int(MessageType.USER)})
 """Type bytes of the messages a packet may carry once its layers are off."""

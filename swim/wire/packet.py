@@ -14,11 +14,11 @@ from swim.config import Config
 from swim.errors import RemoteError
 from swim.metrics import Metrics
 from swim.wire import compound, crypto
-from swim.wire.codec import PACKET_TYPES, decode
+from swim.wire.codec import PACKET_TYPES
 from swim.wire.compression import decompress_message, shrink_message
 from swim.wire.keyring import Keyring
 from swim.wire.label import add_label, check_label, split_label
-from swim.wire.messages import Message, MessageType
+from swim.wire.messages import MessageType
 
 __all__ = ["CRC_BYTES", "PacketCodec", "Wire", "WireFactory"]
 
@@ -45,10 +45,6 @@ class Wire(Protocol):
 
     def open(self, data: bytes, metrics: Metrics | None = None) -> list[bytes]:
         """The messages of a packet; raises ``RemoteError`` if it is unusable."""
-        ...
-
-    def decode(self, message: bytes) -> Message:
-        """Reads one of them; raises ``RemoteError``."""
         ...
 
 
@@ -123,8 +119,6 @@ class PacketCodec:
         messages: list[bytes] = []
         _Peeler(self._config, metrics, messages).peel(data, 0)
         return messages
-
-    decode = staticmethod(decode)
 
     @property
     def _encrypts(self) -> bool:
