@@ -176,6 +176,9 @@ class _Peeler:
             return
         parts, missing = compound.split(data)
         for part in parts:
+            if part and part[0] in PACKET_TYPES:
+                self._messages.append(part)
+                continue
             try:
                 self.peel(part, depth + 1)
             except RemoteError as error:
