@@ -132,11 +132,10 @@ def part(run: Run, world: World, left: list[str], right: list[str], seconds: flo
     sides = [(world.host(id), frozenset(right)) for id in left] + [
         (world.host(id), frozenset(left)) for id in right
     ]
+    world.run_for(seconds)
     failing = max(len(left), len(right))
-    waits = max(seconds, limit(world, detection_bound, failing=failing))
-    noticed = world.run_until(
-        lambda w: w.now - began >= seconds and all(not node.alive() & gone for node, gone in sides), waits
-    )
+    waits = max(0.0, limit(world, detection_bound, failing=failing) - seconds)
+    noticed = world.run_until(lambda w: all(not node.alive() & gone for node, gone in sides), waits)
     run.expect(noticed, "a side still shows the other as alive", exit_code=128)
     run.measure("parted_seconds", world.now - began)
 

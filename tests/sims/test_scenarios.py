@@ -1,0 +1,156 @@
+"""Every short scenario passes; runs are the same bytes everywhere; what does not exist is refused."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from sims.errors import UsageError
+from sims.scenario import Run, run_scenario, scenario, scenarios
+
+SMALLER: dict[str, Mapping[str, object]] = {
+    "bn-join": {"storms": 2},
+    "bn-pause": {"nodes": 20},
+    "byte-flipper": {"seconds": 30},
+    "crash-loop-new-name": {"nodes": 10},
+    "flood": {"rate": 200},
+    "half-detached-node": {"nodes": 10},
+    "heavy-loss": {"nodes": 10, "seconds": 60},
+    "kn-grid": {"nodes": 20},
+    "kn-kill": {"nodes": 30},
+    "lonely-minority": {"nodes": 10},
+    "long-partition": {"nodes": 10},
+    "mass-restart-high-incarnation": {"nodes": 10},
+    "rolling-deploy": {"nodes": 10},
+    "rolling-restart": {"nodes": 10},
+    "slow-relay": {"nodes": 10, "seconds": 60},
+}
+"""Where the defaults take more than a second of CPU."""
+
+OWN = sorted(
+    name
+    for name, found in scenarios().items()
+    if not found.is_long and ".papers" not in found.play.__module__
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", OWN)
+def test_the_engine_passes(name: str):
+    result = run_scenario(name, 7, SMALLER.get(name))
+    assert result.violations == ()
+    assert result.ok
+    assert result.exit_code == 0
+    assert result.measures
+    json.dumps(result.document(), allow_nan=False)
+
+
+@pytest.mark.parametrize("name", sorted(scenarios()))
+def test_each_says_what_it_is_about(name: str):
+    found = scenarios()[name]
+    assert found.name == name
+    assert 20 < len(found.summary) < 110
+    assert found.description.startswith(found.summary)
+    assert {"nodes", "profile", "byte_mode"} <= found.options.keys()
+
+
+# -- determinism
+
+_PLAY = """
+import json, logging
+from sims.scenario import run_scenario
+logging.disable(logging.CRITICAL)
+result = run_scenario("replaced-pod", 3, {"nodes": 8})
+print(json.dumps(result.document(deterministic=True)))
+"""
+
+
+def _played(hash_seed: str) -> bytes:
+    environment = os.environ | {"PYTHONHASHSEED": hash_seed}
+    root = Path(__file__).parents[2]
+    return subprocess.run(
+        [sys.executable, "-c", _PLAY], env=environment, cwd=root, capture_output=True, check=True
+    ).stdout
+
+
+@pytest.mark.slow
+def test_two_processes_with_other_hash_seeds_print_the_same_bytes():
+    first, second = _played("1"), _played("4711")
+    assert first == second
+    assert json.loads(first)["ok"] is True
+    assert "wall_seconds" not in json.loads(first)
+
+
+def test_another_seed_is_another_run():
+    first, again, other = (run_scenario("kill", seed, {"nodes": 5}) for seed in (1, 1, 2))
+    assert first.trace_sha256 == again.trace_sha256 != other.trace_sha256
+    assert first.measures == again.measures != other.measures
+
+
+def test_options_are_part_of_the_run():
+    as_text = run_scenario("kill", 1, {"nodes": "5", "silent": "true"})
+    assert as_text.options["silent"] is True
+    assert as_text.trace_sha256 == run_scenario("kill", 1, {"nodes": 5, "silent": True}).trace_sha256
+    assert as_text.trace_sha256 != run_scenario("kill", 1, {"nodes": 5}).trace_sha256
+
+
+# -- bad input
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "words"),
+    [
+        ("kill-all", {}, "no scenario 'kill-all'"),
+        ("kill", {"victims": 3}, "no option 'victims'"),
+        ("kill", {"nodes": "many"}, "nodes must be a whole number, not 'many'"),
+        ("kill", {"silent": "perhaps"}, "silent must be true or false"),
+        ("kill", {"profile": "moon"}, "none of lan, wan, local"),
+        ("kill", {"nodes": 0}, "at least 1"),
+        ("kn-grid", {"arm": "third"}, "none of ours, plain, plain-no-tcp"),
+    ],
+)
+def test_what_does_not_exist_is_refused(name: str, options: Mapping[str, object], words: str):
+    with pytest.raises(UsageError, match=words) as caught:
+        run_scenario(name, 1, options)
+    assert "\n" not in str(caught.value)
+    assert caught.value.exit_code == 2
+
+
+# -- scenarios that go wrong
+
+
+@pytest.fixture(autouse=True)
+def own_registry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a test registers is gone after it."""
+    monkeypatch.setattr("sims.scenario._REGISTRY", dict(scenarios()))
+
+
+def test_what_does_not_hold_is_told_and_gives_the_exit_code():
+    @scenario("test-expectation", nodes=2)
+    def play(run: Run) -> None:
+        """Expects what cannot be, and measures something."""
+        world = run.world()
+        run.measure("seconds", run.expect_soon(world, lambda w: False, 1.5, "the impossible"))
+        run.expect(False, "another thing")
+
+    result = run_scenario(play.name, 1)
+    assert result.violations == ("the impossible within 1.5 s", "another thing")
+    assert (result.ok, result.exit_code) == (False, 128)
+    assert result.measures == {"seconds": 1.5}
+
+
+def test_a_view_that_never_settles_ends_the_run():
+    @scenario("test-unsettled", nodes=2)
+    def play(run: Run) -> None:
+        """Waits for two nodes that never meet."""
+        run.world(start="apart").settle(5.0)
+
+    result = run_scenario(play.name, 1)
+    assert result.exit_code == 128
+    assert "different views" in result.violations[0]
