@@ -17,19 +17,24 @@ from sims.faults import (
     Rejoin,
     Restart,
     SetLink,
+    SetNames,
     SetTags,
     SlowReader,
     Split,
+    Translate,
 )
 from sims.latency import Exponential
-from sims.network import Burst, Link
+from sims.network import Burst, Link, Nat
 from sims.schedule import Schedule
 from swim.core.rng import Rng
 
-__all__ = ["ANCHOR", "KINDS", "Planner"]
+__all__ = ["ANCHOR", "KINDS", "SEED_NAME", "Planner"]
 
 ANCHOR = "n1"
-"""The host that everybody was told to join: it never moves nor leaves, so that who lost all can come back."""
+"""The host that everybody is told to join; in an anchored run it never moves nor leaves."""
+
+SEED_NAME = "seeds.example"
+"""What nodes that start apart are told to join; at first the anchor's name."""
 
 _CHANCES = (0.02, 0.1, 0.3, 0.6)
 _CORRUPT = 0.01
@@ -43,12 +48,14 @@ class Planner:
         hosts: ids of those that are there at the start.
         link: the usual link.
         slower: stretches all durations.
+        anchored: spares the anchor.
     """
 
-    def __init__(self, rng: Rng, hosts: list[str], link: Link, slower: float) -> None:
+    def __init__(self, rng: Rng, hosts: list[str], link: Link, slower: float, *, anchored: bool) -> None:
         self.rng = rng
         self.hosts = hosts
         self.link = link
+        self.anchored = anchored
         self._slower = slower
 
     def plan(self, kinds: tuple[str, ...], count: int, seconds: float) -> Schedule:
@@ -63,9 +70,9 @@ class Planner:
         """Any host."""
         return self.rng.choice(self.hosts)
 
-    def other(self) -> str:
-        """Any host but the anchor."""
-        return self.rng.choice([host for host in self.hosts if host != ANCHOR])
+    def loose(self) -> str:
+        """Any host that is not anchored."""
+        return self.rng.choice([host for host in self.hosts if host != ANCHOR or not self.anchored])
 
     def some(self) -> tuple[str, ...]:
         """One host, or a few, or about half."""
@@ -103,7 +110,7 @@ def _bounce(plan: Planner, at: float) -> list[Fault]:
 
 
 def _readdress(plan: Planner, at: float) -> list[Fault]:
-    return [Readdress(at, plan.other(), snapshot=bool(plan.rng.below(2)))]
+    return [Readdress(at, plan.loose(), snapshot=bool(plan.rng.below(2)))]
 
 
 def _pause(plan: Planner, at: float) -> list[Fault]:
@@ -121,16 +128,17 @@ def _slow(plan: Planner, at: float) -> list[Fault]:
 
 def _add(plan: Planner, at: float) -> list[Fault]:
     node = f"n{len(plan.hosts) + 1}"
+    seed = ANCHOR if plan.anchored else plan.host()
     plan.hosts.append(node)
-    return [Add(at, node, (ANCHOR,))]
+    return [Add(at, node, (seed,))]
 
 
 def _leave(plan: Planner, at: float) -> list[Fault]:
-    return [Leave(at, plan.other())]
+    return [Leave(at, plan.loose())]
 
 
 def _rejoin(plan: Planner, at: float) -> list[Fault]:
-    node = plan.other()
+    node = plan.loose()
     return [Leave(at, node, stop=False), Rejoin(round(at + plan.duration(), 3), node)]
 
 
@@ -156,6 +164,17 @@ def _one_way(plan: Planner, at: float) -> list[Fault]:
 
 def _cut_some(plan: Planner, at: float) -> list[Fault]:
     return [CutPair(at, plan.some(), plan.some(), plan.duration())]
+
+
+def _names(plan: Planner, at: float) -> list[Fault]:
+    others = plan.some() if plan.rng.below(2) else ()
+    return [SetNames(at, SEED_NAME, others)]
+
+
+def _nat(plan: Planner, at: float) -> list[Fault]:
+    node = plan.loose()
+    nat = Nat((f"192.0.2.{plan.hosts.index(node) + 1}", 7946), restricted=bool(plan.rng.below(2)))
+    return [Translate(at, node, nat), Translate(round(at + plan.duration(), 3), node, None)]
 
 
 def _bad_link(plan: Planner, at: float) -> list[Fault]:
@@ -199,6 +218,8 @@ KINDS: dict[str, Callable[[Planner, float], list[Fault]]] = {
     "split": _split,
     "one-way": _one_way,
     "cut-some": _cut_some,
+    "names": _names,
+    "nat": _nat,
     "bad-link": _bad_link,
 }
 """Name of each kind, and what draws it."""

@@ -14,6 +14,7 @@ from typing import Any
 
 from sims.latency import Constant, Empirical, Exponential, Latency, Uniform
 from sims.swarm.kinds import KINDS
+from sims.world import Start
 from swim.config import Config
 from swim.core.rng import Rng
 
@@ -54,7 +55,16 @@ _SETTINGS: tuple[tuple[str, int, tuple[Any, ...]], ...] = (
     ("probe_alignment", 8, (0.1,)),
     ("max_new_members_per_packet", 8, (4,)),
     ("max_tombstones", 8, (0, 2)),
+    ("reconnect_timeout", 8, (30.0, 90.0)),
+    ("tombstone_timeout", 8, (30.0, 90.0)),
 )
+_COMMON = (
+    "delegate_version",
+    "protocol_version",
+    "accept_encryption_v0",
+    "label",
+    "keys",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,9 +74,11 @@ class SwarmOptions:
     Attributes:
         nodes: how many there are at the start.
         profile: ``lan``, ``local`` or ``wan``.
-        settings: what differs from the profile.
+        settings: what differs from the profile, in nodes of odd number.
+        others: the same of even number; what nodes have to have in common is.
         latency: of every packet.
-        named_seed: nodes find the first one by a name instead of an address.
+        start: how the nodes come up, see ``sims.world.Start``; those that start apart have a seed by name.
+        anchored: the first node, the seed of all others, never moves nor leaves, and is up after the faults.
         kinds: the kinds of faults that may happen, see ``sims.swarm.kinds``.
         faults: how many happen.
         seconds: within which they begin.
@@ -76,8 +88,10 @@ class SwarmOptions:
     nodes: int
     profile: str
     settings: Mapping[str, Any]
+    others: Mapping[str, Any]
     latency: Latency
-    named_seed: bool
+    start: Start
+    anchored: bool
     kinds: tuple[str, ...]
     faults: int
     seconds: float
@@ -88,19 +102,26 @@ class SwarmOptions:
         """How much longer everything takes than in the lan profile."""
         return _SLOWER[self.profile]
 
-    def config(self, **given: Any) -> Config:
-        """The settings of one node."""
-        return _PROFILES[self.profile](**(dict(self.settings) | given))
+    def config(self, name: str, **given: Any) -> Config:
+        """The settings of the node of that name."""
+        settings = self.others if name[-1:] in "02468" else self.settings
+        return _PROFILES[self.profile](name=name, **(dict(settings) | given))
 
     def __str__(self) -> str:
-        settings = ", ".join(f"{name}={_shown(value)}" for name, value in self.settings.items())
-        return (
-            f"  nodes     {self.nodes}, {self.profile}, {self.latency!r}"
-            f"{', seeds by name' if self.named_seed else ''}\n"
-            f"  settings  {settings or 'as the profile says'}\n"
-            f"  faults    {self.faults} in {self.seconds:g} s of: {', '.join(self.kinds) or 'no kind'}\n"
-            f"  healing   {self.comeback:.0%} of the crashed come back"
+        how = f"{self.start}{', anchored' if self.anchored else ''}"
+        lines = [f"nodes     {self.nodes}, {self.profile}, {self.latency!r}, {how}"]
+        lines.append(f"settings  {_listed(self.settings)}")
+        if self.others != self.settings:
+            lines.append(f"others    {_listed(self.others)}")
+        lines.append(
+            f"faults    {self.faults} in {self.seconds:g} s of: {', '.join(self.kinds) or 'no kind'}"
         )
+        lines.append(f"healing   {self.comeback:.0%} of the crashed come back")
+        return "\n".join(f"  {line}" for line in lines)
+
+
+def _listed(settings: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}={_shown(value)}" for name, value in settings.items()) or "as the profile says"
 
 
 def _shown(value: Any) -> str:
@@ -117,12 +138,11 @@ def pick_options(seed: int) -> SwarmOptions:
     """What a seed stands for."""
     rng = rng_of(seed, "options")
     profile = rng.choice(("lan", "lan", "lan", "local", "local", "wan"))
-    settings: dict[str, Any] = {}
-    for name, rarity, values in _SETTINGS:
-        if rng.below(rarity) == 0:
-            settings[name] = rng.choice(values)
-    if settings.get("protocol_version") == 1:
-        settings["accept_encryption_v0"] = True
+    settings = _pick_settings(rng)
+    others = settings
+    if rng.below(3) == 0:
+        common = {name: value for name, value in settings.items() if name in _COMMON}
+        others = {n: v for n, v in _pick_settings(rng).items() if n not in _COMMON} | common
     kinds = tuple(name for name in KINDS if rng.below(2))
     size = rng.below(12)
     nodes = 3 + rng.below(6) if size < 8 else 9 + rng.below(8) if size < 11 else 17 + rng.below(14)
@@ -130,13 +150,25 @@ def pick_options(seed: int) -> SwarmOptions:
         nodes=nodes,
         profile=profile,
         settings=settings,
+        others=others,
         latency=_pick_latency(rng, 10.0 if profile == "wan" else 1.0),
-        named_seed=rng.below(4) == 0,
+        start=rng.choice(("join", "join", "apart", "converged")),
+        anchored=bool(rng.below(2)),
         kinds=kinds,
         faults=1 + rng.below(6 + nodes) if kinds else 0,
         seconds=float(rng.choice((20, 60, 120))) * _SLOWER[profile],
         comeback=rng.choice((0.0, 0.5, 1.0)),
     )
+
+
+def _pick_settings(rng: Rng) -> dict[str, Any]:
+    settings: dict[str, Any] = {}
+    for name, rarity, values in _SETTINGS:
+        if rng.below(rarity) == 0:
+            settings[name] = rng.choice(values)
+    if settings.get("protocol_version") == 1:
+        settings["accept_encryption_v0"] = True
+    return settings
 
 
 def _pick_latency(rng: Rng, scale: float) -> Latency:

@@ -6,17 +6,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from sims.bounds import convergence_bound, worst_latency
+from sims.bounds import worst_latency
 from sims.checkers import safety_checkers
 from sims.errors import NodeCrashedError, NotConvergedError, ViolationError
 from sims.fingerprint import Fingerprint
 from sims.network import Link, Network
 from sims.observer import Observer
 from sims.schedule import Schedule
-from sims.swarm.kinds import ANCHOR, Planner
+from sims.swarm.healing import agree, agreement_bound, crash_bound, introduce
+from sims.swarm.kinds import ANCHOR, SEED_NAME, Planner
 from sims.swarm.options import SwarmOptions, pick_options, rng_of
 from sims.world import World
-from swim.events import MemberStatus
 
 __all__ = ["EXIT_CODES", "Outcome", "SwarmResult", "plan", "run_swarm"]
 
@@ -24,10 +24,7 @@ Outcome = Literal["ok", "crash", "liveness", "safety"]
 
 EXIT_CODES: dict[Outcome, int] = {"ok": 0, "crash": 127, "liveness": 128, "safety": 129}
 
-_GONE = (MemberStatus.FAILED, MemberStatus.LEFT)
 _LINGER = 20.0
-_LOOK = 1.0
-_SEED_NAME = "seeds.example"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +77,8 @@ class SwarmResult:
 def plan(seed: int, options: SwarmOptions) -> Schedule:
     """The faults of a seed."""
     hosts = [f"n{number}" for number in range(1, options.nodes + 1)]
-    planner = Planner(rng_of(seed, "faults"), hosts, Link(latency=options.latency), options.slower)
+    link = Link(latency=options.latency)
+    planner = Planner(rng_of(seed, "faults"), hosts, link, options.slower, anchored=options.anchored)
     return planner.plan(options.kinds, options.faults, options.seconds)
 
 
@@ -108,21 +106,21 @@ class _Swarm:
     ) -> None:
         self._seed = seed
         self._options = options
-        link = Link(latency=options.latency)
         self._schedule = plan(seed, options)
         self._fingerprint = Fingerprint()
         self._checkers = safety_checkers()
-        given = {"seeds": (_SEED_NAME,)} if options.named_seed else {}
+        by_name = {"seeds": (SEED_NAME,)} if options.start == "apart" else {}
         self._world = World(
             seed,
             nodes=options.nodes,
-            config=options.config(name="any", **given),
-            network=Network(link),
+            config=lambda **given: options.config(**(by_name | given)),
+            network=Network(Link(latency=options.latency)),
             byte_mode=byte_mode,
-            start="apart" if options.named_seed else "join",
+            start=options.start,
             observers=[*observers, self._fingerprint, *self._checkers],
         )
-        self._world.network.set_names(_SEED_NAME, [self._world.host(ANCHOR).endpoint])
+        if options.start == "apart":
+            self._world.network.set_names(SEED_NAME, [self._world.host(ANCHOR).endpoint])
         self._bound = self._healed = 0.0
 
     def play(self) -> SwarmResult:
@@ -153,54 +151,29 @@ class _Swarm:
 
     def _heal(self) -> None:
         """The faults end, some of the dead come back, and from then on the core has to agree in time."""
-        world, rng = self._world, rng_of(self._seed, "healing")
+        world, rng, options = self._world, rng_of(self._seed, "healing"), self._options
         crashed = [node for node in world.nodes.values() if node.state == "crashed"]
         back = [
-            node.id for node in crashed if node.id == ANCHOR or rng.uniform(0, 1) < self._options.comeback
+            node.id
+            for node in crashed
+            if rng.uniform(0, 1) < options.comeback or (options.anchored and node.id == ANCHOR)
         ]
         self._schedule.heal(world, restart=back)
         core = world.running()
-        config = world.host(ANCHOR).config
-        self._bound = config.dead_node_reclaim_time + convergence_bound(
-            config,
-            len(world.nodes),
-            latency=worst_latency(self._options.latency),
-            gone=len(world.nodes) - len(core),
-            live=len(core),
-        )
-        self._agree(began := world.now)
-        world.run_for(_LINGER * self._options.slower)
+        if core and world.network.names.get(SEED_NAME) is not None:
+            world.network.set_names(SEED_NAME, [core[0].endpoint])
+        introduce(world)
+        latency = worst_latency(options.latency)
+        began, self._bound = world.now, agreement_bound(world, latency)
+        problem = f"the core does not agree {self._bound:.0f} s after the faults ended"
+        agree(world, began + self._bound, problem)
+        self._healed = world.now - began
+        world.run_for(_LINGER * options.slower)
         # What was under way may still have upset the agreement, but not for longer than the bound.
-        self._agree(began)
+        agree(world, max(began + self._bound, world.now), problem)
+        if len(core) > 2:
+            bound = crash_bound(world, latency)
+            world.crash(rng.choice(core))
+            agree(world, world.now + bound, f"one more crash is not noticed within {bound:.0f} s")
         for checker in self._checkers:
             checker.finish(world)
-
-    def _agree(self, began: float) -> None:
-        world = self._world
-        end = max(began + self._bound, world.now)
-        while not world.run_until(lambda world: world.converged, end - world.now) or _differences(world):
-            if world.now >= end:
-                problem = f"the core does not agree {self._bound:.0f} s after the faults ended"
-                raise NotConvergedError("\n".join([problem, *_differences(world)]))
-            world.run_for(min(_LOOK, end - world.now))
-        self._healed = max(self._healed, world.now - began)
-
-
-def _differences(world: World) -> list[str]:
-    """Who sees what that is not so: the core alive where it is, as it is; everybody else failed or left."""
-    core = {node.name: node for node in world.running()}
-    lines = []
-    for viewer in core.values():
-        lines += [f"{viewer.id} does not list {name}" for name in core if viewer.member(name) is None]
-        for member in viewer.members():
-            node = core.get(member.name)
-            if node is None:
-                if member.status not in _GONE:
-                    lines.append(f"{viewer.id} shows {member.name} as {member.status}, it is gone")
-                continue
-            own = node.node.local
-            for field in ("status", "address", "port", "tags"):
-                shown, real = getattr(member, field), getattr(own, field)
-                if shown != real:
-                    lines.append(f"{viewer.id} shows {member.name} with {field} {shown}, it has {real}")
-    return lines

@@ -1,0 +1,109 @@
+"""The end of a swarm run: what a healed core has to agree on, in which time, and whom to introduce first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sims.bounds import convergence_bound, detection_bound, dissemination_bound
+from sims.errors import NotConvergedError
+from sims.simnode import SimNode
+from sims.swarm.kinds import SEED_NAME
+from sims.world import World
+from swim.config import Config, split_host_port
+from swim.core.output import Endpoint
+from swim.events import MemberStatus
+
+__all__ = ["agree", "agreement_bound", "crash_bound", "differences", "introduce"]
+
+_GONE = (MemberStatus.FAILED, MemberStatus.LEFT)
+_LOOK = 1.0
+
+
+def agreement_bound(world: World, latency: float) -> float:
+    """Seconds within which the nodes that run have to agree."""
+    live, n = len(world.running()), len(world.nodes)
+
+    def bound(config: Config) -> float:
+        agree = convergence_bound(config, n, latency=latency, gone=n - live, live=max(1, live))
+        return agree + config.dead_node_reclaim_time
+
+    return _slowest(world, bound)
+
+
+def crash_bound(world: World, latency: float) -> float:
+    """Seconds within which they have to notice one more crash."""
+    n = len(world.nodes)
+    return _slowest(
+        world,
+        lambda config: (
+            detection_bound(config, n, latency=latency) + dissemination_bound(config, n, latency=latency)
+        ),
+    )
+
+
+def agree(world: World, end: float, problem: str) -> None:
+    """Lets time pass until the nodes that run agree.
+
+    Raises:
+        NotConvergedError: if they do not at ``end``, with ``problem`` and the differences, a line each.
+    """
+    while not world.run_until(lambda world: world.converged, end - world.now) or differences(world):
+        if world.now >= end:
+            raise NotConvergedError("\n".join([problem, *differences(world)]))
+        world.run_for(min(_LOOK, end - world.now))
+
+
+def differences(world: World) -> list[str]:
+    """Who sees what that is not so: the core alive where it is, as it is; everybody else failed or left."""
+    core = {node.name: node for node in world.running()}
+    lines = []
+    for viewer in core.values():
+        lines += [f"{viewer.id} does not list {name}" for name in core if viewer.member(name) is None]
+        for member in viewer.members():
+            node = core.get(member.name)
+            if node is None:
+                if member.status not in _GONE:
+                    lines.append(f"{viewer.id} shows {member.name} as {member.status}, it is gone")
+                continue
+            own = node.node.local
+            for field in ("status", "address", "port", "tags"):
+                shown, real = getattr(member, field), getattr(own, field)
+                if shown != real:
+                    lines.append(f"{viewer.id} shows {member.name} with {field} {shown}, it has {real}")
+    return lines
+
+
+def introduce(world: World) -> None:
+    """Where some nodes have no way of finding the others, an operator joins them.
+
+    A way is one node that knows another's present address as a member's, not left, or as a seed's.
+    """
+    core = world.running()
+    groups: list[list[SimNode]] = []
+    for node in core:
+        known = set(_known(world, node))
+        touching = [
+            g for g in groups if any(o.endpoint in known or node.endpoint in _known(world, o) for o in g)
+        ]
+        groups = [group for group in groups if group not in touching]
+        groups.append([node, *(other for group in touching for other in group)])
+    for group in groups[1:]:
+        world.tell_fault("introduced", node=group[0].id, to=groups[0][0].id)
+        group[0].join(groups[0][0])
+
+
+def _known(world: World, node: SimNode) -> list[Endpoint]:
+    """Where a node looks for others."""
+    found = [
+        (member.address, member.port) for member in node.members() if member.status is not MemberStatus.LEFT
+    ]
+    for seed in node.config.seeds:
+        if seed == SEED_NAME:
+            found += world.network.names.get(seed, ())
+        else:
+            found.append(split_host_port("seeds", seed))
+    return found
+
+
+def _slowest(world: World, bound: Callable[[Config], float]) -> float:
+    return max((bound(node.config) for node in world.running()), default=0.0)
