@@ -128,6 +128,20 @@ def test_who_left_has_no_opinions_until_it_is_back() -> None:
     assert [span.state for span in history.view("n1", "n2")] == ["alive", "leaving", "left", "alive"]
 
 
+def test_a_new_life_has_no_old_opinions() -> None:
+    def play(world: World) -> None:
+        world.settle()
+        world.crash("n2")
+        world.crash("n3")
+        world.run_for(5)
+        world.restart("n3", snapshot=False)
+        world.run_for(60)
+
+    history = History(traced(play, nodes=3))
+    back = history.conditions("n3")[-1].start
+    assert all(span.end < back or span.state != "alive" for span in history.view("n3", "n2"))
+
+
 def test_a_span_is_clipped_to_a_window() -> None:
     span = Span("alive", 1.0, 5.0)
     assert span.clipped(2.0, 9.0) == Span("alive", 2.0, 5.0)

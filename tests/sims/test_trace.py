@@ -32,6 +32,7 @@ def traced(play: Callable[[World], None], seed: int = 1, **kwargs: Any) -> Lines
     assert writer.lines == len(lines)
     for line in lines:
         assert line == encode(json.loads(line)), "one spelling only"
+        assert list(json.loads(line)) == sorted(json.loads(line))
     return [json.loads(line) for line in lines]
 
 
@@ -120,6 +121,19 @@ def test_labels_and_keys_do_not_hide_the_messages(keys: tuple[bytes, ...]) -> No
     types = {m["type"] for p in of_kind(lines, "send") for m in p["messages"]}
     assert "unreadable" not in types
     assert "ping" in types
+
+
+def test_packets_are_read_with_their_senders_keys() -> None:
+    def play(world: World) -> None:
+        world.settle()
+        keyring = world.nodes["n2"].node.keyring
+        keyring.add(bytes(range(16)))
+        keyring.use(bytes(range(16)))
+        world.run_for(3)
+
+    lines = traced(play, config=Config.lan(name="n", keys=(bytes(16),)))
+    assert "unreadable" not in {m["type"] for p in of_kind(lines, "send") for m in p["messages"]}
+    assert of_kind(lines, "recv", **{"from": "n2", "dropped": ["decrypt"]})
 
 
 def test_what_cannot_be_read_is_hex() -> None:
