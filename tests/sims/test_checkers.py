@@ -4,7 +4,25 @@ from __future__ import annotations
 
 import pytest
 
-from sims.checkers import LIVENESS, SAFETY, Checker, liveness_checkers, safety_checkers
+from sims.bounds import convergence_bound
+from sims.checkers import (
+    LIVENESS,
+    SAFETY,
+    Checker,
+    events,
+    inside,
+    limits,
+    liveness,
+    liveness_checkers,
+    safety_checkers,
+    spread,
+    strangers,
+    suspicions,
+    tables,
+)
+from sims.checkers.hosts import Hosts
+from sims.checkers.spread import transmit_limit
+from sims.checkers.suspicions import shortest_suspicion
 from tests.sims.planted import in_claims, in_gossip, in_tables, scripts
 from tests.sims.planted.bug import BUGS, SEEDS, catch
 
@@ -28,10 +46,54 @@ def test_the_real_core_gives_no_cause(name: str) -> None:
 
 
 @pytest.mark.parametrize("checker", CHECKERS, ids=lambda kind: kind.__name__)
-def test_a_weakened_checker_is_noticed(checker: type[Checker]) -> None:
-    """Some planted bug needs this checker: its test above fails once the checker says nothing."""
-    watched = [planted for planted in BUGS.values() if planted.catcher is checker]
-    assert watched
+def test_a_silent_checker_is_noticed(checker: type[Checker], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each checker is the catcher of some planted bug, whose test fails when the checker says nothing."""
+    planted = next(planted for planted in BUGS.values() if planted.catcher is checker)
+    monkeypatch.setattr(checker, "violated", lambda *args: None)
+    with pytest.raises(AssertionError, match="nobody noticed"):
+        test_a_planted_bug_is_caught_by_its_checker_alone(planted.name)
+
+
+WEAKENED: dict[str, tuple[str, object, str, object]] = {
+    "five times the transmit limit": (
+        "wrong-transmit-limit",
+        spread,
+        "transmit_limit",
+        lambda config, n: 5 * transmit_limit(config, n),
+    ),
+    "any accuser is taken for three": (
+        "one-accuser-confirms-itself",
+        suspicions,
+        "shortest_suspicion",
+        lambda config, n, confirmations: shortest_suspicion(config, n, confirmations + 2),
+    ),
+    "ten times the bound": (
+        "never-refutes",
+        liveness,
+        "convergence_bound",
+        lambda *args, **settings: 10 * convergence_bound(*args, **settings),
+    ),
+    "no process is ever known to be dead": (
+        "equal-incarnation-revives-the-dead",
+        Hosts,
+        "died_at",
+        lambda self, name: None,
+    ),
+    "every process runs": ("skips-one-member", Hosts, "died_at", lambda self, name: None),
+    "any event is legal": ("equal-incarnation-clears", events, "problem_with", lambda event: ""),
+    "nobody is a stranger": ("accepts-any-label", strangers, "_understand", lambda receiver, sender: True),
+    "everything is queued": ("forgets-to-queue", inside, "is_queued", lambda *args, **settings: True),
+    "tables always agree": ("roster-misses-failures", tables, "_agree", lambda record, entry: True),
+    "nothing is ever due": ("never-reaps", limits, "_SLACK", 1000.0),
+}
+
+
+@pytest.mark.parametrize("how", WEAKENED)
+def test_a_weakened_checker_is_noticed(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    name, owner, attribute, weaker = WEAKENED[how]
+    monkeypatch.setattr(owner, attribute, weaker)
+    with pytest.raises(AssertionError, match="nobody noticed"):
+        test_a_planted_bug_is_caught_by_its_checker_alone(name)
 
 
 def test_there_are_enough_planted_bugs() -> None:

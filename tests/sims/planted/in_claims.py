@@ -18,22 +18,26 @@ from sims.checkers import (
     OnlyTheOwnerSpeaks,
     SuspicionsTakeTheirTime,
 )
+from swim.core import claims
 from swim.core.claims import Claims
 from swim.core.departure import Departure
-from swim.core.engine import Engine
 from swim.core.member import State
 from swim.core.output import Finished
-from swim.core.precedence import ABOUT_OTHERS, Claim, Stored, Verdict
+from swim.core.precedence import ABOUT_OTHERS, Claim, Stored, Verdict, verdicts
+from swim.core.relay import Relay
 from swim.core.suspicion import Suspicion
 from swim.events import Reason
+from swim.serf.status import StatusTable
 from tests.sims.planted import scripts
 from tests.sims.planted.bug import bug
 
 I, J, R, D = Verdict.IGNORE, Verdict.JOIN, Verdict.REFRESH, Verdict.DEAD  # noqa: E741
 
 
-def rule(patch: pytest.MonkeyPatch, stored: Stored, claim: Claim, *verdicts: Verdict) -> None:
-    patch.setitem(ABOUT_OTHERS[stored], claim, verdicts)
+def rule(patch: pytest.MonkeyPatch, stored: Stored, claim: Claim, *row: Verdict) -> None:
+    patch.setitem(ABOUT_OTHERS[stored], claim, row)
+    for kind in Claim:
+        patch.setattr(claims, f"_ON_{kind.name}", verdicts(kind))
 
 
 @bug("Old alive claims win as well.", scripts.ECHO, IncarnationsNeverGoBack)
@@ -144,6 +148,18 @@ def stale_timers_fire(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Claims, "_is_running", is_listed)
 
 
+@bug("Time slept through counts as time of a suspicion.", scripts.OVERSLEEP, SuspicionsTakeTheirTime)
+def counts_its_sleep(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Claims, "hold", lambda self, now, gap: None)
+
+
+@bug("A leave of a member held dead is not believed.", scripts.LOST_LEAVE, LeavesAreNotFailures)
+def does_not_believe_late_leaves(patch: pytest.MonkeyPatch) -> None:
+    rule(patch, Stored.DEAD, Claim.LEAVE, I, I, I)
+    patch.setattr(StatusTable, "listed_left", lambda self, now, name, ltime, reason: None)
+    patch.setattr(StatusTable, "leave_intent", lambda self, now, intent, reason: False)
+
+
 @bug("A node that leaves tells nobody.", scripts.LEAVE, LeavesAreNotFailures)
 def leaves_without_a_word(patch: pytest.MonkeyPatch) -> None:
     def begin(self: Any, now: float, ticket: int) -> None:
@@ -159,11 +175,9 @@ def leaves_without_a_word(patch: pytest.MonkeyPatch) -> None:
 
 @bug("A ping for another node is answered.", scripts.SWAP, CrashedMembersAreFailed)
 def answers_for_another(patch: pytest.MonkeyPatch) -> None:
-    handle = Engine._handle
+    ping = Relay.ping
 
-    def answer(self: Any, now: float, message: Any, source: Any) -> None:
-        if type(message).__name__ == "Ping":
-            message = message._replace(node=self.shared.local.name)
-        handle(self, now, message, source)
+    def answer(self: Any, now: float, request: Any, *rest: Any) -> None:
+        ping(self, now, request._replace(node=self._shared.local.name), *rest)
 
-    patch.setattr(Engine, "_handle", answer)
+    patch.setattr(Relay, "ping", answer)

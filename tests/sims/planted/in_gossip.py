@@ -11,7 +11,7 @@ from swim.core import broadcast
 from swim.core.broadcast import Priority
 from swim.core.claims import Claims
 from swim.core.gossip import Gossip
-from swim.wire import packet
+from swim.wire import packet, stream
 from swim.wire.codec import encode
 from tests.sims.planted import scripts
 from tests.sims.planted.bug import bug
@@ -55,3 +55,8 @@ def overfills_packets(patch: pytest.MonkeyPatch) -> None:
 @bug("The label of a packet is cut off and not looked at.", scripts.LABELS, StrangersChangeNothing)
 def accepts_any_label(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(packet, "check_label", lambda *args, **settings: None)
+
+
+@bug("The label of a stream is cut off and not looked at.", scripts.LABELS, StrangersChangeNothing)
+def accepts_streams_of_any_label(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(stream, "check_label", lambda *args, **settings: None)

@@ -18,7 +18,7 @@ from sims.checkers import (
 )
 from swim.core.broadcast import BroadcastQueue
 from swim.core.claims import Claims, Source
-from swim.core.member import State
+from swim.core.member import Record, State
 from swim.core.sync import Sync
 from swim.core.table import Table
 from swim.events import MemberFailed
@@ -62,6 +62,21 @@ def reaps_at_once(patch: pytest.MonkeyPatch) -> None:
         self.forget(now, record.name)
 
     patch.setattr(Claims, "_bury", erase)
+
+
+@bug(
+    "A member that proves to be alive is stored under the incarnation before.",
+    scripts.SPLIT,
+    RosterFollowsTable,
+)
+def forgets_on_evidence(patch: pytest.MonkeyPatch) -> None:
+    witnessed = Record.witnessed
+
+    def older(self: Any) -> Record:
+        record = witnessed(self)
+        return record.turned(record.state, record.changed_at, max(1, record.incarnation - 1))
+
+    patch.setattr(Record, "witnessed", older)
 
 
 @bug("The queue grows without end.", scripts.QUEUES, LimitsHold)

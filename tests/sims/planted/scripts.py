@@ -46,7 +46,7 @@ def _repeat_old_words(world: World) -> None:
     def record() -> None:
         claims = [inside.table(node).get(name).alive_claim() for name in ("n3", "n4", "n5")]
         words = [*map(encode, claims), encode(User(encode_serf(JoinIntent(1, "n4"))))]
-        for at in (24.0, 45.0):
+        for at in (24.0, 38.0):
             for word in words:
                 world.at(at, world.inject, node, word, world.host("n2").endpoint)
 
@@ -65,6 +65,19 @@ LEAVE = Script(Schedule([Leave(40.0, "n4"), Leave(45.0, "n2")]), 120.0)
 
 PLAIN_LEAVE = Script(Schedule([Leave(40.0, "n4")]), 100.0, config=partial(quick, delegate_version=0))
 """One leaves a pool of plain memberlist members, who know no intents."""
+
+LOST_LEAVE = Script(
+    Schedule([Split(40.0, (("n2",), ("n1", "n3", "n4", "n5", "n6")), 20.0), Leave(41.0, "n4")]), 130.0
+)
+"""One leaves while another is cut off, and takes it for a failure."""
+
+OVERSLEEP = Script(
+    Schedule([Crash(10.0, "n3"), Pause(11.6, "n1", 20.0), Crash(11.7, "n2")]),
+    50.0,
+    nodes=3,
+    config=partial(quick, probe_interval=0.5, probe_timeout=0.2),
+)
+"""One falls asleep in the middle of a suspicion; when it wakes up there is nobody left to tell it more."""
 
 LATE_JOIN = Script(
     Schedule([Crash(10.0, "n3"), Add(42.0, "late", ("n1",)), Readdress(60.0, "n4"), Restart(90.0, "n5")]),
