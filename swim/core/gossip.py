@@ -43,19 +43,19 @@ class Gossip:
         self._armed = max(first, self._last_round + config.gossip_interval)
         self._shared.timers.at(self._armed, "gossip", self._armed)
 
-    def send(self, now: float, endpoint: Endpoint, message: bytes, *, record: Record | None) -> None:
-        """Sends one message with as many queued broadcasts as fit beside it.
+    def send(self, now: float, endpoint: Endpoint, *messages: bytes, record: Record | None) -> None:
+        """Sends messages in one packet, with as many queued broadcasts as fit beside them.
 
         Args:
             now: seconds.
             endpoint: where to.
-            message: complete, with its type byte.
+            messages: complete, with their type bytes.
             record: the receiving member, if it is known by name.
         """
-        parts = [message]
+        parts = [*messages]
         if self._is_pending():
-            room = self._room() - len(message) - _PART_BYTES
-            parts += self._fill(now, room, _PARTS_MAX - 1, record)
+            room = self._room() - sum(len(message) + _PART_BYTES for message in messages)
+            parts += self._fill(now, room, _PARTS_MAX - len(messages), record)
         self.send_exactly(endpoint, parts, record=record)
 
     def send_exactly(self, endpoint: Endpoint, parts: list[bytes], *, record: Record | None) -> None:

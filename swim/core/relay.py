@@ -48,7 +48,7 @@ class Relay:
             leave = encode(Dead(local.incarnation, local.name, local.name))
             self._gossip.send_exactly(reply_to, [ack, leave], record=sender)
         elif sender is not None and sender.state is not State.ALIVE and ping.source_node == sender.name:
-            self._gossip.send_exactly(reply_to, [ack, *self._accusation(sender)], record=sender)
+            self._gossip.send(now, reply_to, ack, *self._accusation(sender), record=sender)
         else:
             self._gossip.send(now, reply_to, ack, record=sender)
 
