@@ -39,6 +39,7 @@ class Difference:
     """How one trace differs from another.
 
     Attributes:
+        made: how the runs were made differently, as fields of the headers.
         number: line on which they part; the header is line 1.
         context: the records before it, common to both.
         left: the record there, None if the first trace ends there.
@@ -50,6 +51,7 @@ class Difference:
         moved: transitions that both have, at different times.
     """
 
+    made: tuple[FieldChange, ...]
     number: int
     context: tuple[Record, ...]
     left: Record | None
@@ -62,6 +64,8 @@ class Difference:
 
     def lines(self) -> Iterator[str]:
         """The whole report, a line at a time; the first trace is ``-``, the second ``+``."""
+        for place, left, right in self.made:
+            yield f"made with {place}: {left!r} | {right!r}"
         yield f"the runs part at line {self.number}"
         for record in self.context:
             yield f"    {_timed(record)}"
@@ -122,6 +126,7 @@ def _difference(
     ]
     only_left, only_right, moved = _compare_events(_events(first), _events(second))
     return Difference(
+        tuple(_changes(first.header, second.header)),
         number,
         context,
         left,

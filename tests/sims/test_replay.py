@@ -174,6 +174,7 @@ def test_two_seeds_move_the_same_transitions() -> None:
     found = diff(first, second)
     assert found is not None
     assert found.moved
+    assert "made with seed: 1 | 2" in list(found.lines())
     assert any("transitions at other times" in line for line in found.lines())
 
 
