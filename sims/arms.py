@@ -1,4 +1,4 @@
-"""Which parts of the protocol are on: the arms of the Lifeguard paper's experiments, and this engine's own."""
+"""Which parts of the protocol are on: the arms of the Lifeguard paper's experiments, and our own."""
 
 from __future__ import annotations
 

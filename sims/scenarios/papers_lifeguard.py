@@ -39,22 +39,24 @@ class _Cluster:
     wrong: FalsePositives
 
     def block(self, seconds: float) -> None:
-        for node, loops in zip(self.slow, self.loops or [None] * len(self.slow), strict=True):
-            if loops is None:
-                self.world.block(node, seconds)
-            else:
-                loops.block(seconds)
+        """Begins an anomaly of all slow members at once."""
+        for loops in self.loops:
+            loops.block(seconds)
+        for node in self.slow if not self.loops else ():
+            self.world.block(node, seconds)
 
 
 @scenario(
     "lg-interval",
     nodes=128,
+    byte_mode=False,
     arm="lifeguard",
     c=16,
     d=32768,
     i=64,
     alpha=_ALPHA,
     beta=_BETA,
+    retransmit=4,
     seconds=120.0,
     anomaly="loops",
 )
@@ -70,9 +72,11 @@ def lg_interval(run: Run) -> None:
     "lg-interval-small",
     is_long=True,
     nodes=128,
+    byte_mode=False,
     arm="lifeguard",
     alpha=_ALPHA,
     beta=_BETA,
+    retransmit=4,
     seconds=120.0,
     anomaly="loops",
 )
@@ -88,11 +92,13 @@ def lg_interval_small(run: Run) -> None:
 @scenario(
     "lg-threshold",
     nodes=128,
+    byte_mode=False,
     arm="lifeguard",
     c=4,
     d=0,
     alpha=_ALPHA,
     beta=_BETA,
+    retransmit=4,
     seconds=120.0,
     anomaly="loops",
 )
@@ -121,7 +127,9 @@ def lg_threshold(run: Run) -> None:
     _measure(run, [_counts(cluster)])
 
 
-@scenario("lg-cpu", is_long=True, nodes=100, arm="lifeguard", x=8, low=0.5, high=2.5, seconds=300.0)
+@scenario(
+    "lg-cpu", is_long=True, nodes=100, byte_mode=False, arm="lifeguard", x=8, low=0.5, high=2.5, seconds=300.0
+)
 def lg_cpu(run: Run) -> None:
     """Some members read each packet late, as on an exhausted processor.
 
@@ -140,12 +148,14 @@ def lg_cpu(run: Run) -> None:
     "lg-tune",
     is_long=True,
     nodes=128,
+    byte_mode=False,
     arm="lifeguard",
     c=16,
     d=32768,
     i=64,
     alpha=_ALPHA,
     beta=_BETA,
+    retransmit=4,
     crashes=10,
     seconds=120.0,
     anomaly="loops",
@@ -192,7 +202,9 @@ def _cluster(
     if not 0 <= faulty < run["nodes"]:
         raise UsageError(f"{faulty} members with an anomaly do not fit {run['nodes']} nodes")
     arm = run["arm"]
-    made = settings if settings is not None else settings_of(arm, alpha=run["alpha"], beta=run["beta"])
+    made = settings
+    if made is None:
+        made = settings_of(arm, alpha=run["alpha"], beta=run["beta"]) | {"retransmit_mult": run["retransmit"]}
     world = run.world(config=run.config(**made), start="converged", checked=False, seed=seed)
     strip(world, arm)
     order = list(world.nodes.values())
