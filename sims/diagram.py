@@ -26,6 +26,7 @@ _ROW_OF_MANY = 40.0
 _MANY = 12
 _LANES = 4
 _LANE = 11.0
+_LANE_OF_MANY = 5.0
 _COLOURS = {
     "ping": "#3b82f6",
     "ack": "#7fb2f9",
@@ -66,14 +67,14 @@ def diagram(
     history = History(records)
     start, end = window_of(history, start, end, nodes)
     shown = [node for node in history.nodes if not nodes or node in nodes]
-    row = _ROW if len(shown) <= _MANY else _ROW_OF_MANY
+    row, lane = (_ROW, _LANE) if len(shown) <= _MANY else (_ROW_OF_MANY, _LANE_OF_MANY)
     rows = {node: _TOP + row * (index + 0.6) for index, node in enumerate(shown)}
     picture = Picture(Scale(start, end, _LEFT, _WIDTH - 20), width=_WIDTH, title="packets between nodes")
     for colour in {*_COLOURS.values(), _OTHER}:
         _define_head(picture, colour)
     bottom = _TOP + row * len(shown)
     for node, y in rows.items():
-        _draw_node(picture, history, node, y)
+        _draw_node(picture, history, node, y, lane)
     _draw_faults(picture, records, rows, bottom)
     _draw_probes(picture, records, rows)
     left_out = _draw_flights(picture, records, rows, arrows)
@@ -99,7 +100,7 @@ def _head(colour: str) -> str:
 # -- nodes
 
 
-def _draw_node(picture: Picture, history: History, node: str, y: float) -> None:
+def _draw_node(picture: Picture, history: History, node: str, y: float, lane: float) -> None:
     scale = picture.scale
     for span in history.conditions(node):
         part = span.clipped(scale.start, scale.end)
@@ -113,7 +114,7 @@ def _draw_node(picture: Picture, history: History, node: str, y: float) -> None:
     for span, member in sorted(spans, key=lambda each: each[0].start):
         part = span.clipped(scale.start, scale.end)
         if part is not None and span.state in ("suspect", "failed") and member != node:
-            _draw_opinion(picture, part, member, node, y - 19 - _LANE * _lane(lanes, part))
+            _draw_opinion(picture, part, member, node, y - 8 - lane * (1 + _lane(lanes, part)), lane)
 
 
 def _lane(lanes: list[float], span: Span) -> int:
@@ -127,10 +128,12 @@ def _lane(lanes: list[float], span: Span) -> int:
     return len(lanes) - 1
 
 
-def _draw_opinion(picture: Picture, span: Span, member: str, node: str, y: float) -> None:
+def _draw_opinion(picture: Picture, span: Span, member: str, node: str, y: float, lane: float) -> None:
     word = "suspects" if span.state == "suspect" else "has failed"
     title = f"{node} {word} {member}, {span.start:.3f} to {span.end:.3f} s\n{span.why}"
-    picture.bar(span.start, span.end, y, _LANE - 1, f"fill:{STATES[span.state]}", title=title)
+    picture.bar(span.start, span.end, y, lane - 1, f"fill:{STATES[span.state]}", title=title)
+    if lane < _LANE:
+        return
     sign = "?" if span.state == "suspect" else "✕"
     picture.mark(
         span.start,
