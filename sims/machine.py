@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.errors import HypothesisException
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
@@ -59,6 +60,7 @@ ANCHOR = "n1"
 
 _MOMENT = 2.0**-10
 """Seconds that pass after each fault, so that no two happen at once, and all times are exact."""
+_STEPS = 20
 _LATENCY = 0.02
 """More than any packet takes when the faults are over; seconds."""
 
@@ -283,6 +285,9 @@ def membership_machine(
 ) -> type[MembershipMachine]:
     """A state machine class: use its ``TestCase``, or ``hypothesis.stateful.run_state_machine_as_test``.
 
+    ``TestCase.settings`` are the current profile's without a deadline and Hypothesis's explain phase, which
+    traces every line; 20 rules make an example.
+
     Args:
         nodes: how many there are, or the fewest at first and the most ever.
         config: settings of every node, as ``World`` takes them.
@@ -310,7 +315,13 @@ def membership_machine(
         body[taken] = None
     for added in rules:
         body[added.__name__] = added
-    return type(name, (MembershipMachine,), body)
+    made: type[MembershipMachine] = type(name, (MembershipMachine,), body)
+    made.TestCase.settings = settings(
+        deadline=None,
+        stateful_step_count=_STEPS,
+        phases=[each for each in Phase if each is not Phase.explain],
+    )
+    return made
 
 
 RULES = (

@@ -12,13 +12,16 @@ DEEP_EXAMPLES = 20_000
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--rewrite", action="store_true", help="accept what golden traces say now")
-    parser.addoption("--deep", action="store_true", help="run for hours: deep tests too, and many more examples")
+    parser.addoption(
+        "--deep", action="store_true", help="run for hours: deep tests too, and many more examples"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    from hypothesis import settings
+    from hypothesis import Phase, settings
 
-    settings.register_profile("usual", deadline=None, derandomize=True, database=None)
+    quick = [phase for phase in Phase if phase is not Phase.explain]
+    settings.register_profile("usual", deadline=None, derandomize=True, database=None, phases=quick)
     settings.register_profile("deep", deadline=None, max_examples=DEEP_EXAMPLES, print_blob=True)
     settings.load_profile("deep" if config.getoption("--deep") else "usual")
     if config.getoption("--deep"):
