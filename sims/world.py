@@ -215,8 +215,8 @@ class World:
             node.config = node.config.with_changes(bind=address_of(endpoint))
         if config is not None:
             node.config = config
-        self.hosts.boot(node, node.snapshot if snapshot else "")
         self.tell_fault("restart", node=node.id, endpoint=address_of(node.endpoint), snapshot=snapshot)
+        self.hosts.boot(node, node.snapshot if snapshot else "")
 
     def pause(self, node: SimNode | str, seconds: float | None = None) -> None:
         """Stops the process, as SIGSTOP does: packets wait in a buffer of 208 KiB, nothing fires."""
