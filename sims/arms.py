@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
 from sims.errors import UsageError
+from sims.simnode import SimNode
 from sims.world import World
 from swim.core.claims import Claims
 
@@ -62,15 +63,20 @@ def settings_of(arm: str, *, alpha: int | None = None, beta: int | None = None) 
     return made
 
 
-def strip(world: World, arm: str) -> None:
+def strip(world: World, arm: str, nodes: Iterable[SimNode] | None = None) -> None:
     """Takes from every node of a paper's arm what no setting turns off: the answer to a stale accusation.
 
     A member that missed a refutation repeats the accusation, and this engine's members answer it with the
     refutation; memberlist's ignore it, and that is where its false positives at healthy members come from.
     Does nothing to ``ours``. Nodes that start later are not touched.
+
+    Args:
+        world: which.
+        arm: of its nodes.
+        nodes: some of them, all by default.
     """
     if arm in PAPER_ARMS:
-        for node in world.nodes.values():
+        for node in world.nodes.values() if nodes is None else nodes:
             node.node._engine.claims.__class__ = _Uncorrected
 
 
