@@ -59,6 +59,7 @@ def test_a_live_cluster_leaves_a_trace(tmp_path: Path) -> None:
         replay(trace)
 
 
+@pytest.mark.slow
 def test_a_trace_that_cannot_be_written_is_a_wrong_option(tmp_path: Path) -> None:
     finished = run("cluster", *FREE, "--nodes", "1", "--trace", str(tmp_path / "no" / "where"))
     assert finished.returncode == 2
