@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pytest
 
 from sims.bounds import convergence_bound
@@ -24,18 +26,21 @@ from sims.checkers.hosts import Hosts
 from sims.checkers.spread import transmit_limit
 from sims.checkers.suspicions import shortest_suspicion
 from tests.sims.planted import in_claims, in_gossip, in_tables, scripts
-from tests.sims.planted.bug import BUGS, SEEDS, catch
+from tests.sims.planted.bug import BUGS, SEEDS, Bug, catch
 
 PLANTED = (in_claims, in_gossip, in_tables)
 CHECKERS = [*SAFETY, *LIVENESS]
 
 
-@pytest.mark.parametrize("name", BUGS)
-def test_a_planted_bug_is_caught_by_its_checker_alone(name: str) -> None:
-    planted = BUGS[name]
-    violation = catch(planted, planted.catcher)
+def is_caught(planted: Bug, seeds: Iterable[int]) -> None:
+    violation = catch(planted, planted.catcher, seeds)
     assert violation is not None, f"nobody noticed: {planted.sentence}"
     assert violation.checker == planted.catcher.__name__
+
+
+@pytest.mark.parametrize("name", BUGS)
+def test_a_planted_bug_is_caught_by_its_checker_alone(name: str) -> None:
+    is_caught(BUGS[name], SEEDS)
 
 
 @pytest.mark.slow
@@ -51,7 +56,7 @@ def test_a_silent_checker_is_noticed(checker: type[Checker], monkeypatch: pytest
     planted = next(planted for planted in BUGS.values() if planted.catcher is checker)
     monkeypatch.setattr(checker, "violated", lambda *args: None)
     with pytest.raises(AssertionError, match="nobody noticed"):
-        test_a_planted_bug_is_caught_by_its_checker_alone(planted.name)
+        is_caught(planted, SEEDS[:1])
 
 
 WEAKENED: dict[str, tuple[str, object, str, object]] = {
@@ -93,7 +98,7 @@ def test_a_weakened_checker_is_noticed(how: str, monkeypatch: pytest.MonkeyPatch
     name, owner, attribute, weaker = WEAKENED[how]
     monkeypatch.setattr(owner, attribute, weaker)
     with pytest.raises(AssertionError, match="nobody noticed"):
-        test_a_planted_bug_is_caught_by_its_checker_alone(name)
+        is_caught(BUGS[name], SEEDS[:1])
 
 
 def test_there_are_enough_planted_bugs() -> None:
