@@ -54,6 +54,31 @@ def test_the_cure_passes_the_same_test(schedule: Schedule) -> None:
     play(LeasedCache, schedule)
 
 
+class Timeless(LeasedCache):
+    """Does not notice that it stood still."""
+
+    TICK_SECONDS = 1e6
+
+
+LONG_SPLIT = Schedule([Split(0.0, (("n1", "n2"), ("n3", "n4", "n5")), 90.0)])
+LONG_PAUSES = Schedule([Pause(0.0, host, 60.0) for host in HOSTS[:2]])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("cache", "schedule"),
+    [
+        (partial(LeasedCache, expected=1), LONG_SPLIT),
+        (partial(LeasedCache, grace=0.0), LONG_SPLIT),
+        (Timeless, LONG_PAUSES),
+    ],
+)
+def test_each_part_of_the_cure_is_needed(cache: Any, schedule: Schedule) -> None:
+    play(LeasedCache, schedule)
+    with pytest.raises(ViolationError, match="is owned by"):
+        play(cache, schedule)
+
+
 Leased = membership_machine(
     nodes=5, application=partial(LeasedCache, expected=5), invariants=[one_owner], name="Leased"
 )
