@@ -30,7 +30,6 @@ _WATCH_SECONDS = 10.0
 _WATCH_RUNS = 40
 _COUNTED_MIN = 10
 _COUNTED_ENOUGH = 100
-_IDLE_SECONDS = 60.0
 _STRIDE = 7919
 
 
@@ -205,10 +204,8 @@ def _by_model(config: Config, nodes: int, runs: int, seed: int) -> dict[str, flo
 def _by_world(config: Config, nodes: int, crashes: int, seed: int) -> dict[str, float]:
     """One world in which members crash and come back one after another."""
     detection = Detection()
-    world = World(seed, nodes=nodes, config=config, observers=[detection])
-    world.settle()
-    world.run_for(_PAUSE_SECONDS)
-    found = _idle(world)
+    world = World(seed, nodes=nodes, config=config, start="converged", observers=[detection])
+    found = _idle(world, formulas.push_pull_period(config, nodes) or _PAUSE_SECONDS)
     limit = formulas.detection_worst(config, nodes) + _SETTLE_SECONDS
     members = list(world.nodes.values())
     for number in range(crashes):
@@ -230,10 +227,11 @@ def _by_world(config: Config, nodes: int, crashes: int, seed: int) -> dict[str, 
     return found
 
 
-def _idle(world: World) -> dict[str, float]:
-    """Packets and bytes while nothing happens."""
+def _idle(world: World, period: float) -> dict[str, float]:
+    """Packets and bytes while nothing happens, over one push/pull of everybody."""
+    world.run_for(2 * period)  # the first ones come late
     before = Traffic(world)
-    world.run_for(_IDLE_SECONDS)
+    world.run_for(period)
     rates = before.rates()
     return {
         "packets": rates.packets,

@@ -53,7 +53,7 @@ def detection_wait(config: Config, n: int, share: float = 0.5) -> float:
     return float((1 - (1 - share) ** (1 / (n - 1))) * (n - 1) * config.probe_interval)
 
 
-def verdict_delay(config: Config, *, silent: bool = False) -> float:
+def verdict_delay(config: Config, n: int, *, silent: bool = False) -> float:
     """Seconds from the probe of a crashed member to the accusation, packets taking no time.
 
     memberlist waits for the end of the probe interval. With ``early_verdict`` a round ends once all relays
@@ -61,7 +61,8 @@ def verdict_delay(config: Config, *, silent: bool = False) -> float:
     """
     waits = config.probe_interval - config.probe_timeout
     nacked = min(config.probe_timeout, _NACK_SHARE * waits) if waits > 0 else config.probe_timeout
-    can_end = config.early_verdict and config.indirect_checks and not config.disable_tcp_pings and not silent
+    relays = min(config.indirect_checks, n - 2)
+    can_end = config.early_verdict and relays and not config.disable_tcp_pings and not silent
     return min(config.probe_timeout + nacked, config.probe_interval) if can_end else config.probe_interval
 
 
@@ -95,23 +96,27 @@ def suspicion_after(config: Config, n: int, confirmed: int) -> float:
 
 def first_suspected(config: Config, n: int, share: float = 0.5, *, silent: bool = False) -> float:
     """Seconds from a crash to the first suspicion of it, not exceeded in that share of the cases."""
-    return detection_wait(config, n, share) + verdict_delay(config, silent=silent)
+    return detection_wait(config, n, share) + verdict_delay(config, n, silent=silent)
 
 
 def first_failed(config: Config, n: int, share: float = 0.5, *, silent: bool = False) -> float:
     """Seconds from a crash to the first node that counts it as failed: W, the round, the shortest suspicion.
 
     Confirmations come one probe interval apart on average, so they are all there before the shortest
-    suspicion ends, except in the smallest clusters.
+    suspicion ends, except in the smallest clusters. Of two nodes, the one that is left cannot ask a third; it
+    blames itself as much and waits twice as long.
     """
-    return first_suspected(config, n, share, silent=silent) + suspicions(config, n).shortest
+    low, _, _ = suspicions(config, n)
+    alone = n == 2 and config.awareness_stretches_suspicion and config.awareness_max_multiplier > 1
+    shortest = min(2 * low, low * config.suspicion_max_timeout_mult) if alone else low
+    return first_suspected(config, n, share, silent=silent) + shortest
 
 
 def detection_worst(config: Config, n: int, *, silent: bool = False) -> float:
     """Seconds within which a lone prober detects a crash whatever the order: 2n - 1 rounds (SWIM, 4.3)."""
     return (
         (2 * n - 1) * config.probe_interval
-        + verdict_delay(config, silent=silent)
+        + verdict_delay(config, n, silent=silent)
         + suspicions(config, n).longest
     )
 
