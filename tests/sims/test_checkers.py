@@ -25,8 +25,11 @@ from sims.checkers import (
 from sims.checkers.hosts import Hosts
 from sims.checkers.spread import transmit_limit
 from sims.checkers.suspicions import shortest_suspicion
+from sims.faults import Crash, Leave, Restart, SetTags
+from sims.schedule import Schedule
+from sims.world import World
 from tests.sims.planted import in_claims, in_gossip, in_tables, scripts
-from tests.sims.planted.bug import BUGS, SEEDS, Bug, catch
+from tests.sims.planted.bug import BUGS, SEEDS, Bug, catch, quick
 
 PLANTED = (in_claims, in_gossip, in_tables)
 CHECKERS = [*SAFETY, *LIVENESS]
@@ -50,6 +53,7 @@ def test_the_real_core_gives_no_cause(name: str) -> None:
         scripts.ALL[name].play(seed, [*safety_checkers(), *liveness_checkers()])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("checker", CHECKERS, ids=lambda kind: kind.__name__)
 def test_a_silent_checker_is_noticed(checker: type[Checker], monkeypatch: pytest.MonkeyPatch) -> None:
     """Each checker is the catcher of some planted bug, whose test fails when the checker says nothing."""
@@ -93,6 +97,7 @@ WEAKENED: dict[str, tuple[str, object, str, object]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", WEAKENED)
 def test_a_weakened_checker_is_noticed(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
     name, owner, attribute, weaker = WEAKENED[how]
@@ -104,3 +109,40 @@ def test_a_weakened_checker_is_noticed(how: str, monkeypatch: pytest.MonkeyPatch
 def test_there_are_enough_planted_bugs() -> None:
     assert len(BUGS) >= 24
     assert all(any(hasattr(module, name.replace("-", "_")) for module in PLANTED) for name in BUGS)
+
+
+def test_checkers_watch_a_world_that_starts_converged() -> None:
+    checkers = [*safety_checkers(), *liveness_checkers()]
+    world = World(3, nodes=12, config=quick, start="converged", observers=checkers)
+    Schedule([Crash(5.0, "n3"), Leave(8.0, "n4"), SetTags(9.0, "n5", {"a": "b"}), Restart(30.0, "n3")]).apply(
+        world
+    )
+    world.run_for(60.0)
+    for checker in checkers:
+        checker.finish(world)
+    assert world.converged
+
+
+def test_checkers_may_come_late() -> None:
+    world = World(3, nodes=5, config=quick)
+    world.run_for(20.0)
+    world.crash("n3")
+    world.run_for(10.0)
+    checkers = [*safety_checkers(), *liveness_checkers()]
+    for checker in checkers:
+        world.observe(checker)
+    world.leave("n4")
+    world.restart("n3")
+    world.run_for(60.0)
+    for checker in checkers:
+        checker.finish(world)
+
+
+def test_a_checker_that_collects_lets_the_run_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    planted = BUGS["tells-events-twice"]
+    planted.plant(monkeypatch)
+    checker = planted.catcher(collect=True)
+    world = planted.script.play(0, [checker])
+    assert len(checker.violations) > 1
+    assert world.now == planted.script.seconds
+    assert str(checker.violations[0]).startswith("EventsTellTheTable at ")
