@@ -22,6 +22,10 @@ from swim.events import MemberFailed, MemberJoined, MemberLeft, MemberRestarted
 __all__ = ["crash_and_wait", "join", "join_all", "join_storm", "kill", "kill_k", "leave", "thousand_joins"]
 
 
+_SETTLING_INTERVALS = 32
+"""Gossip intervals that the exchanges after a burst of joins take at most, all four of them."""
+
+
 @scenario("join")
 def join(run: Run) -> None:
     """One node joins a cluster at peace: it must learn of everybody, and everybody of it.
@@ -112,7 +116,8 @@ def join_all(run: Run, world: World, within: float) -> dict[str, float]:
     world.observe(complete)
     for node in rest:
         world.at(world.now + rng.uniform(0.0, within), node.join, target)
-    run.expect_soon(world, lambda w: w.converged, within + limit(world, join_bound), "not all joined")
+    settling = _SETTLING_INTERVALS * target.config.gossip_interval
+    run.expect_soon(world, lambda w: w.converged, within + settling, "not all joined")
     return complete.seconds
 
 

@@ -5,7 +5,16 @@ from __future__ import annotations
 from sims.bounds import detection_bound, healing_bound, refutation_bound
 from sims.measure import FalsePositives, Flaps
 from sims.scenario import Run, scenario
-from sims.scenarios.shared import all_show, first_nodes, limit, measure_wrong, news_of, others, settled
+from sims.scenarios.shared import (
+    all_show,
+    first_nodes,
+    limit,
+    measure_wrong,
+    news_of,
+    others,
+    settled,
+    suspend,
+)
 from sims.simnode import SimNode
 from sims.world import World
 from swim.events import MemberJoined
@@ -41,12 +50,11 @@ def force_leave_live(run: Run) -> None:
 
 @scenario("prune-then-late-alive", stale=2, seconds=120.0)
 def prune_then_late_alive(run: Run) -> None:
-    """An operator prunes a dead member; nodes that slept meanwhile call it alive: it may not come back."""
+    """An operator prunes a dead member; hosts that slept meanwhile call it alive: it may not come back."""
     world = settled(run)
     dead, *sleepers = first_nodes(world, 1 + run["stale"])
     operator = first_nodes(world, 1, skip=0)[0]
-    for node in sleepers:
-        world.pause(node)
+    wake = suspend(world, sleepers)
     world.crash(dead)
     awake = others(world)
     failing = 1 + len(sleepers)
@@ -60,8 +68,7 @@ def prune_then_late_alive(run: Run) -> None:
     pruned = run.expect_soon(world, lambda w: all_show(awake, dead.name, ""), 60.0, "not pruned everywhere")
     run.measure("pruned_seconds", pruned)
     risen = news_of(world, dead.name, MemberJoined)
-    for node in sleepers:
-        world.resume(node)
+    wake(operator)
     world.run_for(run["seconds"])
     run.measure("resurrections", len(risen.seconds))
     run.expect(not risen.seconds, f"{len(risen.seconds)} nodes show the pruned one alive again")

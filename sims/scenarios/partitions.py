@@ -143,7 +143,7 @@ def part(run: Run, world: World, left: list[str], right: list[str], seconds: flo
 def heal(run: Run, world: World) -> None:
     """Takes every cut back and waits until all nodes that run are alive in every view."""
     world.network.heal()
-    within = limit(world, healing_bound, gone=len(world.nodes) - 1)
+    within = limit(world, healing_bound)
     run.measure("heal_seconds", run.expect_soon(world, lambda w: w.converged, within, "no agreement"))
     world.run_for(min(60.0, limit(world, refutation_bound)))
     run.expect(world.converged, "views that agreed differ again")

@@ -24,6 +24,7 @@ __all__ = [
     "news_of",
     "others",
     "settled",
+    "suspend",
     "watch_failures",
 ]
 
@@ -68,6 +69,26 @@ def watch_failures(world: World) -> Dissemination:
     failures = Dissemination(lambda event: isinstance(event, MemberFailed))
     world.observe(failures)
     return failures
+
+
+def suspend(world: World, nodes: list[SimNode]) -> Callable[[SimNode], None]:
+    """Whole hosts stand still, and what is sent to them is lost. Returns what wakes them.
+
+    Each joins a given node as soon as it wakes, as programs do that find themselves cut off, and so tells it
+    its table.
+    """
+    sleeping = [node.id for node in nodes]
+    cut = world.network.cut(sleeping, [id for id in world.nodes if id not in sleeping])
+    for node in nodes:
+        world.pause(node)
+
+    def wake(target: SimNode) -> None:
+        world.network.heal(cut)
+        for node in nodes:
+            world.resume(node)
+            node.join(target)
+
+    return wake
 
 
 def all_show(nodes: Iterable[SimNode], name: str, *statuses: str) -> bool:

@@ -122,13 +122,38 @@ def test_what_does_not_exist_is_refused(name: str, options: Mapping[str, object]
     assert caught.value.exit_code == 2
 
 
-# -- scenarios that go wrong
+# -- engines and scenarios that go wrong
 
 
 @pytest.fixture(autouse=True)
 def own_registry(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a test registers is gone after it."""
     monkeypatch.setattr("sims.scenario._REGISTRY", dict(scenarios()))
+
+
+BROKEN = {
+    "half-detached-node": "swim.core.claims.Claims._refute",
+    "mass-restart-high-incarnation": "swim.core.claims.Claims._refute",
+    "partition-heal": "swim.core.rejoin.Rejoin.arm",
+    "startup-islands": "swim.core.rejoin.Rejoin.arm",
+    "mass-restart-new-addresses": "swim.core.rejoin.Rejoin.arm",
+    "migratory-alive": "swim.core.table.Table.tombstone",
+    "prune-then-late-alive": "swim.core.table.Table.tombstone",
+    "address-swap-two-clusters": "swim.wire.packet.check_label",
+}
+"""By scenario, what of the core may not be missing."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_core_without_an_ability_is_noticed_by_what_the_scenario_expects(
+    name: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(BROKEN[name], lambda *args, **kwargs: None)
+    monkeypatch.setattr("sims.scenario.safety_checkers", list)
+    result = run_scenario(name, 7, {"nodes": 8})
+    assert result.exit_code in (128, 129)
+    assert not result.ok
 
 
 def test_what_does_not_hold_is_told_and_gives_the_exit_code():
