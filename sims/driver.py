@@ -83,6 +83,7 @@ class Driver:
             world.tell_fault("stopped", node=node.id, why=output.stop)
             world.end(node, "left")
         elif node.ends_after_leave and node.finished.get(node.leave_ticket, self) is None:
+            world.tell_fault("ended", node=node.id)
             world.end(node, "left")
 
     def _plan(self, node: SimNode) -> None:

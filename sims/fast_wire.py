@@ -34,6 +34,9 @@ class Frame:
     def __len__(self) -> int:
         return self._size
 
+    def __bytes__(self) -> bytes:
+        return b"".join(self.messages)
+
 
 class FastWire:
     """A ``swim.wire.packet.Wire`` that frames nothing. Real packets from outside are read as well.

@@ -128,6 +128,7 @@ class Hosts:
             bind_port=node.endpoint[1],
             rng=self._world.random_for("node", node.id, str(node.life)),
             snapshot=snapshot,
+            wire=self._world.wire,
         )
 
     def _launch(self, node: SimNode) -> None:

@@ -63,6 +63,8 @@ class Packets:
         if target is None:
             return
         if passage.fate == "corrupted":
+            if not isinstance(data, bytes):
+                return  # unframed messages have no bits to flip; a real packet would not be understood
             data = _flip(data, world.rng.below(8 * len(data)))
         for delay in passage.delays:
             world.clock.at(now + delay, self._deliver, target, data, source, packet)

@@ -150,7 +150,7 @@ class TraceWriter(EventTrace):
         node = world.nodes[host]
         life, reader = self._readers.get(host, (0, None))
         if reader is None or life != node.life:
-            reader = Reader(node.node.config, node.node.keyring)
+            reader = Reader(node.node.config, node.node.keyring, wire=world.wire)
             self._readers[host] = (node.life, reader)
         return reader
 

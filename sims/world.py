@@ -14,6 +14,7 @@ from typing import Any, Literal
 from sims.clock import Clock
 from sims.driver import Driver
 from sims.errors import NodeCrashedError, NotConvergedError, SimError, UsageError
+from sims.fast_wire import FastWire
 from sims.hosts import Hosts
 from sims.network import Nat, Network
 from sims.observer import HOOKS, Observer
@@ -22,6 +23,7 @@ from sims.views import Views
 from swim.config import Config
 from swim.core.output import Endpoint
 from swim.core.rng import Rng
+from swim.wire.packet import PacketCodec, WireFactory
 
 __all__ = ["Start", "World"]
 
@@ -57,7 +59,7 @@ class World:
         self.seed = seed
         self.clock = Clock()
         self.network = network or Network()
-        self.byte_mode = byte_mode
+        self.wire: WireFactory = PacketCodec if byte_mode else FastWire
         self.views = Views()
         self.rng = self.random_for("network")
         self.silent: set[str] = set()
@@ -303,6 +305,7 @@ class World:
         """Hands a node a packet out of nowhere, now."""
         node = self.host(node)
         if node.state == "running":
+            self.tell_fault("inject", node=node.id, source=address_of(source), data=data.hex())
             node.node.receive_packet(self.now, data, source)
             self.driver.pump(node)
 

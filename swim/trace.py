@@ -47,7 +47,7 @@ from swim.wire.messages import (
     Suspect,
     User,
 )
-from swim.wire.packet import PacketCodec
+from swim.wire.packet import PacketCodec, WireFactory
 from swim.wire.stream import StreamCodec, StreamParser
 
 __all__ = ["FORMAT", "Reader", "Record", "encode", "event_record", "header", "plain", "seconds", "state_word"]
@@ -170,12 +170,13 @@ class Reader:
     Args:
         config: of the sending node.
         keyring: of the sending node; looked at anew for every packet.
+        wire: how the sending node makes packets.
     """
 
     __slots__ = ("_metrics", "_packets", "_speaks_serf", "_streams")
 
-    def __init__(self, config: Config, keyring: Keyring) -> None:
-        self._packets = PacketCodec(config, keyring, _no_nonce)
+    def __init__(self, config: Config, keyring: Keyring, *, wire: WireFactory = PacketCodec) -> None:
+        self._packets = wire(config, keyring, _no_nonce)
         self._streams = StreamCodec(config, keyring, _no_nonce)
         self._speaks_serf = config.delegate_version > 0
         self._metrics = Metrics()

@@ -20,8 +20,9 @@ from swim.config import Config
 
 __all__ = ["world"]
 
-_WARM_UP_SECONDS = 30.0
-_STEADY_SECONDS = {100: 120.0, 1000: 30.0}
+_WARM_UP_SECONDS = {100: 150.0, 1000: 240.0}
+"""Longer than a push/pull period: a pair that meets for the first time compares all it knows."""
+_STEADY_SECONDS = {100: 120.0, 1000: 60.0}
 _LARGE = 10_000
 _KILLED = 10
 _MILLION = 1_000_000
@@ -50,7 +51,7 @@ def measure(part: str, seed: int) -> dict[str, float]:
 def _steady(nodes: int, seed: int) -> dict[str, float]:
     """A cluster at rest, byte mode, lan profile; its push/pulls included."""
     cluster = World(seed, nodes=nodes, start="converged")
-    cluster.run_for(_WARM_UP_SECONDS)
+    cluster.run_for(_WARM_UP_SECONDS[nodes])
     seconds, steps, began = _STEADY_SECONDS[nodes], cluster.clock.steps, time.process_time()
     cluster.run_for(seconds)
     spent = time.process_time() - began

@@ -13,6 +13,7 @@ from sims.latency import Constant, Uniform
 from sims.network import Link, Network
 from sims.observer import Observer, Packet
 from sims.simnode import SimNode
+from sims.trace import TraceWriter
 from sims.world import World
 from swim.config import Config
 from swim.events import Event, MemberFailed, MemberJoined, MemberLeft, MemberReaped, MemberSuspected
@@ -325,3 +326,34 @@ def test_what_cannot_be_is_refused() -> None:
     world.crash("n3")
     with pytest.raises(UsageError, match="n3 does not run"):
         world.nodes["n3"].set_tags(a="b")
+
+
+@pytest.mark.parametrize("keys", [(), (bytes(16),)])
+def test_messages_without_framing_make_the_same_run(keys: tuple[bytes, ...]) -> None:
+    """Sizes and random draws included, so every event comes at the same moment."""
+    told = []
+    for byte_mode in (True, False):
+        lines: list[str] = []
+        config = Config.local(name="n", keys=keys, label="x")
+        network = Network(Link(loss=0.1, duplicate=0.1))
+        trace = TraceWriter(lines.append)
+        world = World(6, nodes=6, config=config, network=network, byte_mode=byte_mode, observers=[trace])
+        world.run_for(5)
+        world.crash("n2")
+        world.run_for(15)
+        told.append(lines)
+    assert told[0] == told[1]
+    assert any('"type":"ping"' in line for line in told[1])
+
+
+def test_a_converged_start_needs_no_traffic_and_tells_no_events() -> None:
+    world = World(2, nodes=30, start="converged")
+    assert world.converged
+    assert world.now == 0.0
+    node = world.nodes["n7"]
+    assert len(node.members()) == len(node.listed) == 30
+    assert not node.events
+    world.crash("n3")
+    world.run_until(lambda w: w.converged and w.agree, 60.0)
+    assert shows(world, "n3", "failed")
+    assert {type(event) for event in node.events} <= {MemberSuspected, MemberFailed}
