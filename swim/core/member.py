@@ -80,6 +80,10 @@ class Record:
         """The same member, seen first-hand."""
         return Record(self.alive_claim(), self.state, self.changed_at, verified=True)
 
+    def unseen(self) -> Record:
+        """The same member, to be seen first-hand again."""
+        return Record(self.alive_claim(), self.state, self.changed_at)
+
     def turned(self, state: State, now: float, incarnation: int) -> Record:
         """The same member, in another state since ``now``."""
         claim = self.alive_claim()._replace(incarnation=incarnation)

@@ -43,7 +43,8 @@ class StatusTable:
         self._intents = IntentBuffer(size=config.max_intents, timeout=config.recent_intent_timeout)
         timers = engine.shared.timers
         timers.register("forget", self._forget, self._is_forgettable)
-        timers.register("leaving", self._end_leaving, self._is_stuck_leaving)
+        timers.register("leaving", self._doubt_leaving, self._is_stuck_leaving)
+        timers.register("leaving-end", self._end_leaving, self._is_stuck_leaving)
 
     # -- what the core says
 
@@ -193,6 +194,7 @@ class StatusTable:
 
     def _left(self, now: float, entry: Entry, reason: Reason, **changes: object) -> None:
         self._engine.rejoining.forget(entry.member.name)
+        self._engine.rejoining.arm(now)  # it may have been a seed
         self._roster.set_status(
             now, entry, MemberStatus.LEFT, MemberLeft, reason, is_suspect=False, **changes
         )
@@ -229,9 +231,17 @@ class StatusTable:
             self._roster.erase(now, entry, Reason("reap", detail=f"{entry.status} for {now - gone_at:.0f} s"))
 
     def _watch_leaving(self, now: float, entry: Entry) -> None:
-        self._engine.shared.timers.at(
-            now + self._config.leaving_timeout, "leaving", (entry.member.name, entry.status_ltime)
-        )
+        """Half of the time is for leaving; who is heard of in the other half stays."""
+        token = (entry.member.name, entry.status_ltime)
+        self._engine.shared.timers.at(now + self._config.leaving_timeout / 2, "leaving", token)
+
+    def _doubt_leaving(self, now: float, token: tuple[str, int]) -> None:
+        shared = self._engine.shared
+        record = shared.table.get(token[0])
+        if record is None or record is shared.local:
+            return
+        shared.table.put(record.unseen())
+        shared.timers.at(now + self._config.leaving_timeout / 2, "leaving-end", token)
 
     def _is_stuck_leaving(self, token: tuple[str, int]) -> bool:
         name, ltime = token
@@ -242,12 +252,12 @@ class StatusTable:
         name, _ = token
         entry = self._roster.get(name)
         record = self._engine.shared.table.get(name)
-        if entry is None or record is None or record is self._engine.shared.local:
+        if entry is None or record is None or not record.is_live:
             return
         entry = self._roster.own(entry)
-        if record.state is State.SUSPECT:
+        if record.state is State.SUSPECT or not record.verified:
             self._watch_leaving(now, entry)
-        elif record.state is State.ALIVE:
+        else:
             entry.prune_when_gone = False
             reason = Reason("acked", detail="still answers long after it was to leave")
             self._roster.set_status(now, entry, MemberStatus.ALIVE, MemberRefuted, reason)

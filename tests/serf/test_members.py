@@ -30,10 +30,21 @@ def test_a_stale_list_of_who_left_does_not_touch_a_member_that_answers():
 def test_a_member_that_still_answers_after_a_minute_of_leaving_is_alive_again():
     lone = with_members("x", "y")
     lone.say(LeaveIntent(5, "x"))
-    lone.advance(59)
+    lone.advance(40)
+    lone.meet("x")
+    lone.advance(19)
     assert lone.status("x") == "leaving"
     lone.advance(2)
     assert lone.status("x") == "alive"
+
+
+def test_a_member_that_answers_only_while_it_has_time_to_leave_stays_leaving():
+    lone = with_members("x", "y")
+    lone.say(LeaveIntent(5, "x"))
+    lone.advance(20)
+    lone.meet("x")
+    lone.advance(200)
+    assert lone.status("x") == "leaving"
 
 
 def test_the_minute_of_leaving_starts_anew_with_a_newer_leave():
@@ -43,6 +54,7 @@ def test_the_minute_of_leaving_starts_anew_with_a_newer_leave():
     lone.say(LeaveIntent(6, "x"))
     lone.advance(50)
     assert lone.status("x") == "leaving"
+    lone.meet("x")
     lone.advance(20)
     assert lone.status("x") == "alive"
 
@@ -148,7 +160,9 @@ def test_a_member_pruned_while_alive_stays_visible_until_it_is_gone():
 def test_a_prune_that_its_member_outlived_is_forgotten():
     lone = with_members("x", "y")
     lone.command(lone.node.force_leave, "x", prune=True)
-    lone.advance(70)
+    lone.advance(40)
+    lone.meet("x")
+    lone.advance(30)
     assert lone.status("x") == "alive"
     lone.part("x")
     assert lone.status("x") == "left"
