@@ -25,7 +25,7 @@ class Calm:
         latency: slowest packet of any link, seconds.
     """
 
-    _GENTLE = ("add", "leave", "restart", "set-names")
+    _GENTLE = ("add", "leave", "ended", "restart", "set-names")
 
     def __init__(self) -> None:
         self.since = 0.0

@@ -233,7 +233,7 @@ class LeavesAreNotFailures(Pairs):
             steady = world.now >= max(self._busy_since, self.calm.rough_since) + _STEADY_SECONDS
             if steady and len(world.nodes) <= _TOLD_STRAIGHT:
                 self._fair[world.nodes[str(detail["node"])].name] = world.now
-        elif kind != "skipped":
+        elif kind not in ("ended", "skipped"):
             self._busy_since = self.calm.since
 
     def event(self, world: World, node: SimNode, event: Event) -> None:

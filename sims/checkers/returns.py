@@ -36,8 +36,9 @@ class LeftMembersStayAway(Checker):
     """A view shows a left member again only after a claim of its own that is newer than its leave.
 
     Newer is a higher incarnation. A process of that name has to run if it is not: at another address, since
-    the name of a left member is free, or at the same one once the core has reaped the member. And a member
-    that announced its leave, and meant it, is not shown as staying after all.
+    the name of a left member is free, or at the same one once the core has reaped the member. Without a
+    tombstone, or after it, old news counts. And a member that announced its leave, and meant it, is not shown
+    as staying after all.
     """
 
     def __init__(self, *, collect: bool = False) -> None:
@@ -60,8 +61,11 @@ class LeftMembersStayAway(Checker):
             return
         left = self._left.of(node)
         if before.status is MemberStatus.LEFT and after.status in _HERE:
-            reaped = world.now >= left.get(after.name, 0.0) + node.config.gossip_to_the_dead_time
-            if after.incarnation <= before.incarnation and not self._runs(after, before, reaped=reaped):
+            left_for = world.now - left.get(after.name, 0.0)
+            newer = after.incarnation > before.incarnation
+            entombed = left_for <= _tombstone_seconds(node.config, len(inside.table(node)))
+            reaped = left_for >= node.config.gossip_to_the_dead_time
+            if not newer and entombed and not self._runs(after, before, reaped=reaped):
                 problem = f"{after.name} had left and is back without a newer claim of its own"
                 self.violated(world, node, problem)
         elif before.status is MemberStatus.LEAVING and after.status is MemberStatus.ALIVE:
