@@ -18,7 +18,7 @@ from typing import NamedTuple
 from sims.errors import SimError, UsageError
 from sims.rows import RowFile, require_parquet, write_parquet
 from sims.workers import Outcome, Work, compute
-from swim.errors import SwimError
+from swim.errors import ConfigError
 
 __all__ = [
     "VECTOR",
@@ -46,14 +46,16 @@ def play(what: str, options: Mapping[str, str], seed: int) -> dict[str, float]:
 
     Raises:
         UsageError: an unknown scenario or option, or a value that does not fit.
-        ConfigError: a value that is out of range.
     """
     if what == VECTOR:
         from sims.vector import simulate
         from sims.vector.options import read_options
 
-        config, setup = read_options(options)
-        [result] = simulate(config, setup, seed=seed)
+        try:
+            config, setup = read_options(options)
+            [result] = simulate(config, setup, seed=seed)
+        except ConfigError as error:
+            raise UsageError(f"option {error}") from None
         return result.measures | {"virtual_seconds": result.seconds}
     from sims.scenario import run_scenario
 
@@ -173,9 +175,8 @@ def _missing(grid: Grid, file: RowFile) -> list[Work]:
 
 def _check(outcome: Outcome) -> None:
     """Whatever is the caller's mistake fails for every row alike: it ends the sweep."""
-    error = outcome.error
-    if isinstance(error, SwimError) and error.exit_code == UsageError.exit_code:
-        raise UsageError(str(error))
+    if isinstance(outcome.error, UsageError):
+        raise outcome.error
 
 
 def _report(progress: Callable[[int, int], None] | None, done: int, total: int) -> None:

@@ -32,10 +32,10 @@ def test_a_seed_is_a_run() -> None:
 
 @pytest.mark.slow
 def test_detection_follows_the_formula_of_the_first_probe() -> None:
-    results = simulate(LAN, Setup(nodes=1000), seed=1, runs=50)
-    assert median(of(results, "suspected_first")) == pytest.approx(
-        formulas.first_suspected(LAN, 1000), rel=0.2
-    )
+    results = simulate(LAN, Setup(nodes=200), seed=1, runs=200)
+    # The median of 200 exponential waits is off by 0.07 s on average.
+    expected = formulas.first_suspected(LAN, 200)
+    assert median(of(results, "suspected_first")) == pytest.approx(expected, abs=0.21)
     suspicions = [
         f - s for f, s in zip(of(results, "failed_first"), of(results, "suspected_first"), strict=True)
     ]
@@ -43,7 +43,7 @@ def test_detection_follows_the_formula_of_the_first_probe() -> None:
     assert median(suspicions) == pytest.approx(formulas.suspicions(LAN, 200).shortest, rel=0.001)
 
 
-def test_without_confirmations_a_suspicion_takes_its_longest() -> None:
+def test_fewer_confirmations_than_wanted_make_a_suspicion_longer() -> None:
     # Two of four crash: each has two accusers, one confirmation fewer than wanted.
     config = LAN.with_changes(suspicion_max_timeout_mult=3)
     for result in simulate(config, Setup(nodes=4, kills=2), seed=1, runs=5):
