@@ -2,7 +2,8 @@
 
 memberlist probes, gossips and pushes/pulls each in a loop of its own. Lifeguard's anomaly blocks a member
 right before it sends, so each loop comes to a halt at its first send and starts no further round, while
-suspicions go on to expire. ``World.block`` holds the packets; this halts the rounds.
+suspicions go on to expire. ``World.block`` holds the packets; this halts the rounds, and the exchanges on
+streams, which would otherwise tell others early.
 """
 
 from __future__ import annotations
@@ -26,16 +27,17 @@ class Loops:
     Args:
         world: where the node lives.
         node: which one.
+        rounds: halt probing and gossip too, not just exchanges on streams.
     """
 
-    def __init__(self, world: World, node: SimNode) -> None:
+    def __init__(self, world: World, node: SimNode, *, rounds: bool = True) -> None:
         self._world = world
         self._node = node
         self._halted: set[str] = set()
         self._timers = node.node._engine.shared.timers
         kinds = self._timers._kinds
         for kind in sorted(kinds):
-            if kind in _LOOP_OF or kind in _DIALS:
+            if (rounds and kind in _LOOP_OF) or kind in _DIALS:
                 rule = kinds[kind]
                 self._timers.register(kind, partial(self._fire, kind, rule.fire), rule.is_current)
 
