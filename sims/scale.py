@@ -1,4 +1,4 @@
-"""Curves from 3 nodes to a million: detection, dissemination, traffic; ``python -m sims.scale`` draws them."""
+"""Curves from 3 nodes to a million: detection, spread, traffic. ``python -m sims.scale`` draws them."""
 
 from __future__ import annotations
 
