@@ -59,12 +59,14 @@ class Planner:
         self._slower = slower
 
     def plan(self, kinds: tuple[str, ...], count: int, seconds: float) -> Schedule:
-        """``count`` times something of one of the kinds, all beginning within ``seconds``."""
+        """``count`` times something of one of the kinds; what would begin after ``seconds`` is left out."""
         if not kinds:
             return Schedule()
-        times = sorted(round(self.rng.uniform(0.0, seconds), 3) for _ in range(count))
+        # Most of them late, so that healing finds many under way.
+        draws = [(self.rng.uniform(0.0, seconds), self.rng.uniform(0.0, seconds)) for _ in range(count)]
+        times = sorted(round(max(pair), 3) for pair in draws)
         drawn = [fault for at in times for fault in KINDS[self.rng.choice(kinds)](self, at)]
-        return Schedule(sorted(drawn, key=lambda fault: fault.at))
+        return Schedule(sorted((f for f in drawn if f.at <= seconds), key=lambda fault: fault.at))
 
     def host(self) -> str:
         """Any host."""

@@ -81,7 +81,7 @@ class SwarmOptions:
         anchored: the first node, the seed of all others, never moves nor leaves, and is up after the faults.
         kinds: the kinds of faults that may happen, see ``sims.swarm.kinds``.
         faults: how many happen.
-        seconds: within which they begin.
+        seconds: within which they begin; then those that last are ended.
         comeback: chance that a crashed node is started again when the faults are over.
     """
 
