@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Driver"]
 
-_NEVER = float("inf")
-
 
 class Driver:
     """Drives all nodes of a world.
@@ -38,11 +36,15 @@ class Driver:
     def pump(self, node: SimNode) -> None:
         """Carries out what a node wants done, and plans its next wake-up."""
         if node.is_pumped:  # an application gave a command while it was handed an event
+            node.has_more = True
             return
-        node.is_pumped = True
-        while output := node.node.poll():
+        if output := node.node.poll():
+            node.is_pumped = True
             self._carry_out(node, output)
-        node.is_pumped = False
+            while node.has_more:
+                node.has_more = False
+                self._carry_out(node, node.node.poll())
+            node.is_pumped = False
         self._plan(node)
         self._world.tell("stepped", node)
 
@@ -57,7 +59,7 @@ class Driver:
         backlog, node.backlog, node.backlog_bytes = node.backlog, [], 0
         for call, args in backlog:
             call(*args)
-        node.scheduled = _NEVER
+        node.scheduled = None
         due = node.node.next_deadline()
         if due is not None and due <= now:
             node.node.handle_timeout(now, overslept=now - min(due, planned or due))
@@ -87,22 +89,20 @@ class Driver:
             world.end(node, "left")
 
     def _plan(self, node: SimNode) -> None:
+        """Plans the next wake-up; one that was planned before, and is not it, finds that out by itself."""
         deadline = node.node.next_deadline()
-        if deadline is not None and deadline < node.scheduled and node.state == "running":
+        if deadline != node.scheduled:
             node.scheduled = deadline
-            self._clock.at(deadline, self._wake, node, node.life, deadline)
+            if deadline is not None and node.state == "running":
+                self._clock.at(deadline, self._wake, node, node.life, deadline)
 
     def _wake(self, node: SimNode, life: int, planned: float) -> None:
         if planned != node.scheduled or life != node.life or node.state != "running":
             return
-        node.scheduled = _NEVER
+        node.scheduled = None
         self.current = node.id
-        deadline = node.node.next_deadline()
-        if deadline is not None and deadline <= self._clock.now:
-            node.node.handle_timeout(self._clock.now)
-            self.pump(node)
-        else:
-            self._plan(node)
+        node.node.handle_timeout(self._clock.now)
+        self.pump(node)
 
     def _arrived(self, node: SimNode, call: Callable[..., None], args: tuple[Any, ...]) -> None:
         self.current = node.id

@@ -56,6 +56,7 @@ class SimNode:
         "ends_after_leave",
         "events",
         "finished",
+        "has_more",
         "id",
         "is_leaving",
         "is_pumped",
@@ -97,11 +98,12 @@ class SimNode:
         self.blocked_until = 0.0
         self.backlog: list[tuple[Callable[..., None], tuple[Any, ...]]] = []
         self.backlog_bytes = 0
-        self.scheduled = float("inf")
+        self.scheduled: float | None = None
         self.stopped_because = ""
         self.is_leaving = False
         self.ends_after_leave = False
         self.is_pumped = False
+        self.has_more = False
         self.leave_ticket = 0
         self.view = View()
         self.listed: tuple[Member, ...] = ()

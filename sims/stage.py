@@ -327,6 +327,8 @@ class Stage:
 
     def _is_wanted(self, record: Record) -> bool:
         kind = record["kind"]
+        if record.get("fault") == "inject":
+            return False  # told in words already
         if kind in ("event", "fault"):
             return not self._types and self._is_about(record.get("node", ""))
         if kind not in ("send", "recv", "stream") or self._wanted == "events":
