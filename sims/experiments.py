@@ -281,8 +281,7 @@ def _grid(what: str, axes: str, seeds: Iterable[int]) -> Grid:
     return Grid(what, {name: tuple(values.split(",")) for name, _, values in pairs}, tuple(seeds))
 
 
-def _experiments() -> Iterable[Experiment]:
-    arms = ",".join(ARMS)
+def _of_swim() -> Iterable[Experiment]:
     yield Experiment(
         "swim-load",
         "SWIM: packets per member and protocol period",
@@ -320,6 +319,10 @@ def _experiments() -> Iterable[Experiment]:
         _loss_table,
         _loss_bars,
     )
+
+
+def _of_lifeguard() -> Iterable[Experiment]:
+    arms = ",".join(ARMS)
     yield Experiment(
         "lg-arms",
         "Lifeguard: each component on and off, 8 of 32 members block",
@@ -341,6 +344,9 @@ def _experiments() -> Iterable[Experiment]:
         _timers_table,
         _timers_bars,
     )
+
+
+def _of_rapid() -> Iterable[Experiment]:
     yield Experiment(
         "rp-bootstrap",
         "Rapid: bootstrap",
@@ -364,5 +370,7 @@ def _experiments() -> Iterable[Experiment]:
     )
 
 
-EXPERIMENTS: Mapping[str, Experiment] = {experiment.name: experiment for experiment in _experiments()}
+EXPERIMENTS: Mapping[str, Experiment] = {
+    experiment.name: experiment for experiment in (*_of_swim(), *_of_lifeguard(), *_of_rapid())
+}
 """Every experiment by name, in the order of the papers."""
