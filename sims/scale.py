@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,6 +20,7 @@ __all__ = ["SIZES", "Point", "draw", "main", "measure_sizes"]
 SIZES = (3, 10, 30, 100, 300, 1000, 3000, 10_000, 100_000, 1_000_000)
 _CELLS = 30_000
 _RUNS_MIN, _RUNS_MAX = 3, 60
+_RUNS_FOR_P95 = 20
 _ONCE_FROM = 1_000_000
 _PROFILES = {"lan": Config.lan, "wan": Config.wan, "local": Config.local}
 
@@ -31,7 +33,7 @@ class Point(NamedTuple):
         runs: how many clusters.
         suspected: crash to the first suspicion.
         failed: crash to the first verdict.
-        failed_p95: the same, 19 of 20 times within.
+        failed_p95: the same, 19 of 20 times within; not a number if there were fewer than 20 runs.
         half: first verdict to that of half of the members.
         p9999: to that of 99.99 %.
         everybody: to the last one.
@@ -70,7 +72,7 @@ def measure_sizes(
                 runs,
                 median(m["suspected_first"] for m in measures),
                 median(firsts),
-                firsts[max(0, round(0.95 * runs) - 1)],
+                firsts[round(0.95 * runs) - 1] if runs >= _RUNS_FOR_P95 else math.nan,
                 later["half"],
                 later["p9999"],
                 later["all"],
@@ -93,7 +95,7 @@ def draw(config: Config, points: Sequence[Point], folder: Path) -> list[Path]:
         "formula, 95 of 100": ([formulas.first_failed(config, n, 0.95) for n in sizes], "--"),
     }
     dissemination = {
-        "to half": ([1000 * p.half for p in points], "o"),
+        "to half": ([1000 * p.half or math.nan for p in points], "o"),
         "to 99.99 %": ([1000 * p.p9999 for p in points], "o"),
         "to all": ([1000 * p.everybody for p in points], "o"),
         "formula, half": ([1000 * spread["half"] for spread in theory], "--"),
