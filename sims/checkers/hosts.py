@@ -16,9 +16,13 @@ class Hosts:
 
     def __init__(self) -> None:
         self._named: dict[str, list[SimNode]] = {}
+        self._world: World | None = None
+        self._seen = 0
 
     def note_all(self, world: World) -> None:
-        """Takes in the hosts that there are already."""
+        """Takes in the hosts that there are already, and from then on those that are new."""
+        self._world = world
+        self._seen = len(world.nodes)
         for node in world.nodes.values():
             self.note(node)
 
@@ -30,6 +34,8 @@ class Hosts:
 
     def of(self, name: str) -> list[SimNode]:
         """The hosts whose present or last node has that name; usually one."""
+        if self._world is not None and len(self._world.nodes) > self._seen:
+            self.note_all(self._world)  # in a converged start, for one, nodes do not tell of themselves
         return [node for node in self._named.get(name, ()) if node.name == name]
 
     def died_at(self, name: str) -> float | None:
