@@ -13,6 +13,7 @@ import click
 from swim.cli.common import emit, global_options, globals_of, table
 from swim.cli.sim_again import replay
 from swim.cli.sim_record import draw, free_options, progress_bar, recording
+from swim.cli.sim_report import report
 from swim.cli.sim_sweep import sweep
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def sim() -> None:
     logging.getLogger("swim").setLevel(logging.CRITICAL)
 
 
-for _command in (replay, draw, sweep):
+for _command in (replay, draw, sweep, report):
     sim.add_command(_command)
 
 
