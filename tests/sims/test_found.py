@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from sims.checkers import inside
+from sims.checkers import LeftMembersStayAway, inside
+from sims.faults import Leave, Restart
 from sims.latency import Constant
 from sims.network import Link, Network
+from sims.schedule import Schedule
 from sims.world import World
 from swim.config import Config
 from swim.core.broadcast import BroadcastQueue, Priority
@@ -74,3 +76,18 @@ def test_a_refutation_that_was_told_is_not_told_again_when_its_member_proves_to_
     assert record is not None
     assert record.verified
     assert "x" not in queue.waiting
+
+
+@pytest.mark.xfail(reason="a former life's later stamp hides a leave for a moment; it ends as left")
+def test_a_join_of_a_former_life_does_not_hide_a_leave() -> None:
+    world = World(41, nodes=6, observers=[LeftMembersStayAway()])
+    Schedule(
+        [
+            Leave(0.001, "n2"),
+            Restart(0.002, "n2", snapshot=False),
+            Restart(0.003, "n2", snapshot=False),
+            Restart(0.004, "n4", snapshot=False),
+            Leave(0.005, "n4", stop=False),
+        ]
+    ).apply(world)
+    world.run_for(60.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from sims.faults import Crash, ForceLeave
 from sims.machine import MembershipMachine, hosts, membership_machine
 from sims.replay import read_trace, replay
 from sims.world import World
+from swim.config import Config
 from tests.sims.examples import examples
 
 Small = membership_machine(nodes=(5, 8), name="Small")
@@ -26,6 +28,23 @@ TestSmallClusters = pytest.mark.slow(Small.TestCase)
 Larger = membership_machine(nodes=(9, 15), name="Larger")
 Larger.TestCase.settings = examples(80, parent=Larger.TestCase.settings, stateful_step_count=12)
 TestLargerClusters = pytest.mark.slow(Larger.TestCase)
+
+
+SETTINGS = {
+    "lan": Config.lan,
+    "plain memberlist": partial(Config.local, delegate_version=0),
+    "encrypted": partial(Config.local, keys=(b"0123456789abcdef",), label="blue"),
+    "plain SWIM": partial(Config.lan, buddy_system=False, early_verdict=False, awareness_max_multiplier=1),
+    "slow gossip": partial(Config.local, eager_gossip_delay=-1.0, gossip_nodes=1, verify_second_hand=False),
+}
+
+
+@pytest.mark.deep
+@pytest.mark.timeout(0)
+@pytest.mark.parametrize("config", SETTINGS.values(), ids=SETTINGS)
+def test_clusters_of_other_settings(config: Callable[..., Config]) -> None:
+    made = membership_machine(nodes=(3, 10), config=config)
+    run_state_machine_as_test(made, settings=examples(300, parent=made.TestCase.settings))
 
 
 def nobody_fails(world: World, applications: Mapping[str, Any]) -> None:
