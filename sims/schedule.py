@@ -69,9 +69,9 @@ class Schedule(tuple[Fault, ...]):
             world.at(world.now + fault.at, fault.begin, world, overrides)
 
     def heal(self, world: World, *, restart: Iterable[str] = ()) -> None:
-        """Calms the network, resumes who is paused, unblocks and speeds up everybody, restarts some.
+        """Calms the network, resumes who is paused, lets everybody read at once, restarts some.
 
-        What the schedule has still planned happens nevertheless: heal after ``seconds``.
+        A block ends at its own time, and what the schedule has still planned happens nevertheless.
 
         Args:
             world: where it was applied.
@@ -81,7 +81,6 @@ class Schedule(tuple[Fault, ...]):
         world.tell_fault("calm")
         for node in world.nodes.values():
             node.reader = None
-            node.blocked_until = min(node.blocked_until, world.now)
             world.resume(node)
         for host in restart:
             world.restart(host)

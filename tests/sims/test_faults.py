@@ -272,7 +272,6 @@ class TestNetwork:
                 Pause(0.0, "n3"),
                 SlowReader(0.0, "n1", Constant(1.0)),
                 SetLink(0.0, None, "n1", Link(loss=1.0)),
-                Block(0.0, "n2", 1000.0),
                 Crash(0.0, "n2"),
             ]
         )
