@@ -78,6 +78,10 @@ def _theirs(measure: str) -> list[Curve]:
     return [Curve(series.label, series.points, is_published=True) for series in published(measure)]
 
 
+def _label(arm: str) -> str:
+    return "ours, defaults" if arm == "ours" else f"{arm}, replayed"
+
+
 def markdown(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """A Markdown table; the first column is text, the others are numbers."""
     lines = ["| " + " | ".join(header) + " |", "| --- |" + " ---: |" * (len(header) - 1)]
@@ -186,41 +190,17 @@ def _blocked_table(rows: Rows) -> str:
             for series in published(f"false_failed.{arm}")
         ]
         body.append((c, *told, *(_mean(rows, "false_failed", c=c, arm=arm) for arm in arms)))
-    return markdown(("C", "SWIM, published", "Lifeguard, published", *(f"{arm}, ours" for arm in arms)), body)
+    return markdown(("C", "SWIM, published", "Lifeguard, published", *arms), body)
 
 
 def _blocked_curves(rows: Rows, path: Path) -> None:
-    curves = [_curve(rows, "c", "false_failed", f"{arm}, ours", arm=arm) for arm in _in_order(rows, "arm")]
+    curves = [_curve(rows, "c", "false_failed", _label(arm), arm=arm) for arm in _in_order(rows, "arm")]
     for arm in ("swim", "lifeguard"):
         for series in published(f"false_failed.{arm}"):
             points = tuple((x, y / _CELLS) for x, y in series.points)
             curves.append(Curve(series.label, points, is_published=True))
     title = "False positives by how many of 128 members block"
     draw_curves(path, curves, title=title, x="members that block", y="per run of 120 s", log=True)
-
-
-def _timers_table(rows: Rows) -> str:
-    body = [
-        (
-            c,
-            arm,
-            _mean(rows, "false_failed", c=c, arm=arm),
-            _mean(rows, "false_failed_at_healthy", c=c, arm=arm),
-        )
-        for c in _in_order(rows, "c")
-        for arm in _in_order(rows, "arm")
-    ]
-    return markdown(("C", "arm", "FP", "at healthy"), body)
-
-
-def _timers_bars(rows: Rows, path: Path) -> None:
-    cells = _in_order(rows, "c")
-    groups = [
-        Bars(arm, tuple(_mean(rows, "false_failed_at_healthy", c=c, arm=arm) for c in cells))
-        for arm in _in_order(rows, "arm")
-    ]
-    title = "Blocked members that go on accusing: false positives at healthy members"
-    draw_bars(path, [f"{c} of 128 block" for c in cells], groups, title=title, y="per run of 120 s", log=True)
 
 
 def _bootstrap_table(rows: Rows) -> str:
@@ -233,13 +213,13 @@ def _bootstrap_table(rows: Rows) -> str:
         for n in _in_order(rows, "nodes"):
             seconds = _mean(rows, "all_seconds", arm=arm, nodes=n)
             if seconds is not None:
-                body.append((f"{arm}, ours", n, seconds, _mean(rows, "unique_sizes", arm=arm, nodes=n)))
+                body.append((_label(arm), n, seconds, _mean(rows, "unique_sizes", arm=arm, nodes=n)))
     return markdown(("", "members", "seconds to all = N", "unique sizes seen"), body)
 
 
 def _bootstrap_curves(rows: Rows, path: Path) -> None:
     arms = _in_order(rows, "arm")
-    curves = [_curve(rows, "nodes", "all_seconds", f"{arm}, ours", arm=arm) for arm in arms]
+    curves = [_curve(rows, "nodes", "all_seconds", _label(arm), arm=arm) for arm in arms]
     title = "Bootstrap: everybody joins one seed within a second"
     draw_curves(
         path, curves + _theirs("all_seconds"), title=title, x="members", y="seconds until all see all"
@@ -267,7 +247,7 @@ def _fault_table(rows: Rows) -> str:
 
 def _fault_bars(title: str, memberlist: float) -> Callable[[Rows, Path], None]:
     def draw(rows: Rows, path: Path) -> None:
-        names = ["memberlist, published", "Rapid, published", *(f"{row['arm']}, ours" for row in rows)]
+        names = ["memberlist, published", "Rapid, published", *(_label(row["arm"]) for row in rows)]
         heights = (memberlist, 10.0, *(10 * float(r["faulty_gone_max"]) / float(r["faulty"]) for r in rows))
         draw_bars(
             path, names, [Bars("at most", heights)], title=title, y="of ten faulty members, gone at once"
@@ -339,10 +319,10 @@ def _of_lifeguard() -> Iterable[Experiment]:
     )
     yield Experiment(
         "lg-timers",
-        "Lifeguard: blocked members that go on accusing",
-        _grid("lg-interval", "nodes=128 d=32768 i=64 anomaly=timers c=1,8 arm=swim,lifeguard,ours", (1,)),
-        _timers_table,
-        _timers_bars,
+        "Lifeguard: blocked members that go on accusing, 4 of 64 members block",
+        _grid("lg-interval", f"nodes=64 c=4 d=32768 i=64 anomaly=timers arm={arms}", (1,)),
+        _arm_table,
+        _arm_bars("False positives by component, blocked members go on accusing"),
     )
 
 
@@ -350,7 +330,7 @@ def _of_rapid() -> Iterable[Experiment]:
     yield Experiment(
         "rp-bootstrap",
         "Rapid: bootstrap",
-        _grid("rp-bootstrap", "nodes=1000,2000 arm=lifeguard,ours", (1,)),
+        _grid("rp-bootstrap", "nodes=100,300,1000,2000 arm=lifeguard,ours", (1,)),
         _bootstrap_table,
         _bootstrap_curves,
     )
