@@ -62,7 +62,8 @@ def _mean(rows: Rows, measure: str, **where: str) -> float | None:
 
 
 def _in_order(rows: Rows, option: str) -> list[str]:
-    return list(dict.fromkeys(row[option] for row in rows))
+    values = list(dict.fromkeys(row[option] for row in rows))
+    return [arm for arm in ARMS if arm in values] if option == "arm" else values
 
 
 def _curve(rows: Rows, option: str, measure: str, label: str, **where: str) -> Curve:
@@ -167,7 +168,7 @@ def _arm_bars(title: str) -> Callable[[Rows, Path], None]:
         for name, word in (("false_failed", "all observers"), ("false_failed_at_healthy", "healthy ones")):
             plain = getattr(theirs["swim"], name)
             heights = [100 * getattr(theirs[a], name) / plain if a in theirs else None for a in arms]
-            groups.append(Bars(f"{word}, published", tuple(heights), is_published=name == "false_failed"))
+            groups.append(Bars(f"{word}, published", tuple(heights), is_published=True))
             base = sum(_values(rows, name, arm="swim"))
             ours = [100 * sum(_values(rows, name, arm=arm)) / base if base else None for arm in arms]
             groups.append(Bars(f"{word}, ours", tuple(ours)))

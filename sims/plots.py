@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
 
 _MARKERS = "osD^vP"
 _PUBLISHED = "#555555"
+_GREYS = ("#999999", "#cccccc")
 _LINES = ("--", ":", "-.")
 
 
@@ -109,22 +111,21 @@ def draw_bars(
     """
     figure, axes = _start(title, "", y)
     width = 0.8 / len(groups)
-    ours = 0
+    greys, colours = itertools.cycle(_GREYS), itertools.cycle(_COLOURS)
     for index, group in enumerate(groups):
-        colour = "#999999" if group.is_published else _COLOURS[ours % len(_COLOURS)]
-        ours += not group.is_published
+        colour = next(greys if group.is_published else colours)
         for place, height in enumerate(group.heights):
             left = place + (index - (len(groups) - 1) / 2) * width
             if height is not None:
                 axes.bar(left, height, width * 0.92, color=colour, label=group.label if not place else None)
                 axes.annotate(
-                    f"{height:.3g}", (left, height), ha="center", va="bottom", fontsize=7, color="#333333"
+                    f"{height:.3g}", (left, height), ha="center", va="bottom", fontsize=6, color="#333333"
                 )
     axes.set_xticks(range(len(categories)), categories)
     if log:
         axes.set_yscale("symlog", linthresh=1)
-    axes.set_ylim(bottom=0)
-    axes.margins(y=0.1)
+    tallest = max((height or 0.0 for group in groups for height in group.heights), default=0.0)
+    axes.set_ylim(0, max(tallest * (2.0 if log else 1.1), 0.1))
     _finish(figure, axes, path)
 
 
@@ -134,7 +135,7 @@ def _start(title: str, x: str, y: str) -> tuple[Figure, Axes]:
         from matplotlib.figure import Figure
     except ImportError:
         raise UsageError("pictures need matplotlib: pip install 'swim-cluster[sims]'") from None
-    figure = Figure(figsize=(7.0, 4.0), layout="constrained")
+    figure = Figure(figsize=(8.0, 3.8), layout="constrained")
     FigureCanvasAgg(figure)
     axes: Any = figure.add_subplot()
     axes.set_title(title, fontsize=11, loc="left")
@@ -147,6 +148,6 @@ def _start(title: str, x: str, y: str) -> tuple[Figure, Axes]:
 
 
 def _finish(figure: Figure, axes: Axes, path: Path) -> None:
-    axes.legend(frameon=False, fontsize=8)
+    figure.legend(frameon=False, fontsize=8, loc="outside right upper")
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=110, metadata={"Software": ""})
