@@ -181,6 +181,16 @@ class TestCommand:
         assert first.endswith("(python -m sims.swarm --start 9 --seeds 1 --verbose)")
         assert last == "1 of 1 seeds from 9: 1 crash"
 
+    def test_an_interrupt_ends_with_a_summary(
+        self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def interrupted(seed: int) -> None:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr("sims.swarm.pool.run_swarm", interrupted)
+        assert main(["--seeds", "3"]) == 130
+        assert capsys.readouterr().out == "0 of 3 seeds from 0: none\n"
+
     @pytest.mark.parametrize("arguments", [["--seeds", "0"], ["--seeds", "x"], ["--bogus"]])
     def test_bad_arguments_are_usage_errors(self, arguments: list[str]) -> None:
         with pytest.raises(SystemExit) as leaving:
