@@ -125,7 +125,10 @@ class StatusTable:
     # -- what intents say
 
     def join_intent(self, now: float, intent: JoinIntent, reason: Reason) -> bool:
-        """Applies a join intent; True if it was newer than what is known."""
+        """Applies a join intent; True if it was newer than what is known.
+
+        A node that leaves does not take the join of a former life for a change of its mind.
+        """
         entry = self._roster.get(intent.node)
         if entry is None:
             return self._intents.offer(now, intent)
@@ -133,7 +136,8 @@ class StatusTable:
             return False
         entry = self._roster.own(entry)
         self._roster.stamp(entry, intent.ltime)
-        if entry.status is MemberStatus.LEAVING:
+        leaves = intent.node == self._engine.shared.local.name and self._engine.shared.status != "running"
+        if entry.status is MemberStatus.LEAVING and not leaves:
             entry.prune_when_gone = False
             self._roster.set_status(now, entry, MemberStatus.ALIVE, MemberRefuted, reason)
         elif entry.status is MemberStatus.LEFT:
