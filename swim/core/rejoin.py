@@ -36,6 +36,7 @@ class Rejoin:
         self._sync = sync
         self._past: dict[str, _Past] = {}
         self._seed_endpoints: dict[str, tuple[Endpoint, ...]] = {}
+        self._literals: set[str] = set()
         self._looked_up: set[str] = set()
         self._armed: float | None = None
         self._high_water = 1
@@ -117,7 +118,14 @@ class Rejoin:
         return bool(self._past) or not all(map(self._is_satisfied, self._shared.config.seeds))
 
     def _is_satisfied(self, seed: str) -> bool:
-        return any(map(self._is_live, self._seed_endpoints.get(seed, ())))
+        """Another live member is at the seed, or this node is all there is and ever will be.
+
+        A name that answers with this node alone may answer with others later, as when all start at once.
+        """
+        endpoints, own = self._seed_endpoints.get(seed, ()), self._shared.local.endpoint
+        if any(endpoint != own and self._is_live(endpoint) for endpoint in endpoints):
+            return True
+        return endpoints == (own,) and (seed in self._literals or self._shared.has_peers)
 
     def _is_live(self, endpoint: Endpoint) -> bool:
         record = self._shared.table.at(endpoint)
@@ -129,4 +137,5 @@ class Rejoin:
         except ConfigError:
             return
         if literal is not None:
+            self._literals.add(seed)
             self._seed_endpoints[seed] = (literal,)

@@ -44,6 +44,21 @@ def test_a_seed_that_left_and_forgot_everything_is_found_again() -> None:
     world.settle(120.0)
 
 
+@pytest.mark.parametrize("answers", [("n1",), ("n1", "n2")])
+def test_a_name_that_answers_with_the_node_itself_is_asked_again(answers: tuple[str, ...]) -> None:
+    config = Config.lan(name="any", seeds=("seeds.example",))
+    world = World(1, nodes=2, config=config, start="apart", network=Network(Link(latency=Constant(0.001))))
+    n1, n2 = world.nodes.values()
+    world.network.partition(["n1"], ["n2"])
+    world.network.set_names("seeds.example", [world.host(id).endpoint for id in answers])
+    world.run_for(60.0)
+    world.network.heal()
+    world.network.set_names("seeds.example", [n1.endpoint, n2.endpoint])
+    world.crash(n2)
+    world.restart(n2, snapshot=False, config=n2.config.with_changes(seeds=()))
+    world.settle(10.0)
+
+
 def test_who_hears_nobody_does_not_say_that_a_leaving_member_stays() -> None:
     config = Config.lan(name="any", leaving_timeout=6.0)
     world = World(1, nodes=20, config=config, network=Network(Link(latency=Constant(0.001))))
