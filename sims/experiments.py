@@ -42,7 +42,7 @@ class Experiment:
         axes = " ".join(f"{name}={','.join(values)}" for name, values in self.grid.axes.items())
         first, last = self.grid.seeds[0], self.grid.seeds[-1]
         seeds = str(first) if first == last else f"{first}-{last}"
-        return f"python -m sims.sweep {self.grid.what} {axes} --seeds {seeds} --out {self.name}.csv"
+        return f"swim sim sweep {self.grid.what} {axes} --seeds {seeds} --out {self.name}.csv"
 
 
 # -- how rows become tables and pictures

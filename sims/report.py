@@ -6,19 +6,16 @@
 
 from __future__ import annotations
 
-import argparse
-import logging
-import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from sims.errors import SimError, UsageError
+from sims.errors import UsageError
 from sims.experiments import EXPERIMENTS, Experiment
 from sims.rows import RowFile
 from sims.sweep import run_sweep
 
-__all__ = ["Written", "main", "report"]
+__all__ = ["Written", "report"]
 
 
 class Written(NamedTuple):
@@ -85,33 +82,3 @@ def _write(
     table.write_text(text, encoding="utf-8")
     experiment.draw(rows, picture)
     return Written(name, table, picture, len(rows))
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Writes reports; 0 when done, 2 on a mistake, 130 after Ctrl-C.
-
-    Args:
-        argv: arguments without the program's name; None takes the process's own.
-    """
-    parser = argparse.ArgumentParser(prog="python -m sims.report", description="Replays papers' experiments.")
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"all, or some of {', '.join(EXPERIMENTS)}")
-    parser.add_argument("--out", type=Path, default=Path("report"), help="folder (report)")
-    parser.add_argument("--workers", type=int, metavar="N", help="processes (one per core)")
-    parser.add_argument("--no-play", action="store_true", help="only show the rows that are there")
-    options = parser.parse_args(argv)
-    logging.getLogger("swim").setLevel(logging.CRITICAL)
-    try:
-        written = report(options.names, options.out, workers=options.workers, play=not options.no_play)
-    except KeyboardInterrupt:
-        print("interrupted; the same command goes on", file=sys.stderr)
-        return 130
-    except SimError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    for each in written:
-        print(f"{each.name}: {each.rows} rows, {each.table}, {each.picture}")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

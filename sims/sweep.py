@@ -6,16 +6,13 @@ it, and the same command goes on where it stopped.
 
 from __future__ import annotations
 
-import argparse
 import itertools
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from sims.errors import SimError, UsageError
+from sims.errors import UsageError
 from sims.rows import RowFile, require_parquet, write_parquet
 from sims.workers import Outcome, Work, compute
 from swim.errors import ConfigError
@@ -24,11 +21,9 @@ __all__ = [
     "VECTOR",
     "Grid",
     "Swept",
-    "main",
     "parse_axes",
     "parse_seeds",
     "play",
-    "progress_bar",
     "run_sweep",
 ]
 
@@ -230,61 +225,3 @@ def parse_seeds(text: str) -> tuple[int, ...]:
             raise UsageError(f"{text!r} is not a list of seeds such as 0-9 or 1,2,10-19")
         seeds.update(dict.fromkeys(range(int(first), int(last or first) + 1)))
     return tuple(seeds)
-
-
-@contextmanager
-def progress_bar(label: str) -> Iterator[Callable[[int, int], None] | None]:
-    """A bar on standard error while it is a terminal and rich is installed; otherwise None."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    try:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-    except ImportError:
-        yield None
-        return
-    columns = TextColumn(label), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task(label, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Runs a sweep; 0 when all rows are there, 1 if some failed, 2 on a mistake, 130 after Ctrl-C.
-
-    Args:
-        argv: arguments without the program's name; None takes the process's own.
-    """
-    options = _parser().parse_args(argv)
-    try:
-        grid = Grid(options.what, parse_axes(options.axes), parse_seeds(options.seeds))
-        with progress_bar(options.what) as progress:
-            swept = run_sweep(grid, options.out, workers=options.workers, on=options.on, progress=progress)
-    except KeyboardInterrupt:
-        print(
-            f"interrupted; the same command goes on from {options.out.with_suffix('.csv')}", file=sys.stderr
-        )
-        return 130
-    except SimError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    for outcome in swept.failed:
-        print(f"failed: seed {outcome.work.seed} {outcome.work.options}: {outcome.error!r}", file=sys.stderr)
-    print(f"{options.out}: {swept.rows} rows, {swept.new} new", file=sys.stderr)
-    return 1 if swept.failed else 0
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m sims.sweep", description="Runs a grid of simulations.")
-    parser.add_argument("what", help="`vector` or a scenario")
-    parser.add_argument("axes", nargs="*", metavar="OPTION=VALUE,...", help="values to combine")
-    parser.add_argument("--seeds", default="0-9", help="such as 0-9 or 1,5 (0-9)")
-    parser.add_argument("--out", type=Path, default=Path("sweep.csv"), help=".csv or .parquet (sweep.csv)")
-    parser.add_argument("--workers", type=int, metavar="N", help="processes (one per core)")
-    parser.add_argument("--on", default="", metavar="dask://HOST:PORT", help="run on a Dask cluster")
-    return parser
-
-
-if __name__ == "__main__":
-    sys.exit(main())

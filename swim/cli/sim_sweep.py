@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from swim.cli.common import ExitCode, emit, global_options, globals_of
+from swim.cli.sim_record import progress_bar
 
 __all__ = ["sweep"]
 
@@ -41,12 +42,18 @@ def sweep(
 
     Each finished run is a row of the file at once; Ctrl-C stops, and the same command goes on.
     """
-    from sims.sweep import Grid, parse_axes, parse_seeds, progress_bar, run_sweep
+    from sims.sweep import Grid, parse_axes, parse_seeds, run_sweep
 
     grid = Grid(what, parse_axes(axes), parse_seeds(seeds))
     try:
-        with progress_bar(what) as progress:
-            swept = run_sweep(grid, out, workers=workers, on=on, progress=progress)
+        with progress_bar(what, total=len(grid)) as told:
+            swept = run_sweep(
+                grid,
+                out,
+                workers=workers,
+                on=on,
+                progress=lambda done, total: told(done, f"{done}/{total}"),
+            )
     except KeyboardInterrupt:
         kept = out.with_suffix(".csv")
         click.echo(f"swim: interrupted; the same command goes on from {kept}", err=True)

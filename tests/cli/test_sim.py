@@ -109,7 +109,7 @@ def test_a_trace_replays_and_two_traces_differ(capsys: pytest.CaptureFixture[str
     assert (code, out.startswith("the same, ")) == (0, True)
     code, out, _ = run(capsys, "replay", str(one), "--diff", str(other))
     assert code == 1
-    assert out.startswith("the runs part at line ")
+    assert out.startswith("made with seed: 1 | 2\nthe runs part at line ")
     code, out, _ = run(capsys, "replay", str(one), "--diff", str(other), "--json")
     assert json.loads(out)["same"] is False
 

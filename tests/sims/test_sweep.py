@@ -15,8 +15,9 @@ import pytest
 
 from sims.errors import SimError, UsageError
 from sims.rows import RowFile
-from sims.sweep import Grid, main, parse_axes, parse_seeds, play, run_sweep
+from sims.sweep import Grid, parse_axes, parse_seeds, play, run_sweep
 from sims.workers import Outcome, Work, compute
+from swim.cli.main import main
 from swim.version import __version__
 
 AXES = {"nodes": ("10", "20"), "loss": ("0", "0.1")}
@@ -174,7 +175,7 @@ def test_mistakes_take_one_line(
     message: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert main(arguments) == 2
+    assert main(["sim", "sweep", *arguments]) == 2
     [line] = capsys.readouterr().err.splitlines()
     assert message in line
 
@@ -192,7 +193,7 @@ def test_missing_libraries_take_one_line(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setitem(sys.modules, module, None)
     monkeypatch.setitem(sys.modules, f"{module}.parquet", None)
-    assert main(["vector", "nodes=5", "--seeds=1", option]) == 2
+    assert main(["sim", "sweep", "vector", "nodes=5", "--seeds=1", option]) == 2
     [line] = capsys.readouterr().err.splitlines()
     assert "pip install 'swim-cluster[" in line
 
@@ -215,7 +216,17 @@ def is_gone(group: int, deadline: float) -> bool:
 @pytest.mark.slow
 def test_ctrl_c_leaves_a_file_to_go_on_with(tmp_path: Path) -> None:
     path = tmp_path / "sweep.csv"
-    command = [sys.executable, "-m", "sims.sweep", "vector", "nodes=2000", "--seeds=0-199", f"--out={path}"]
+    command = [
+        sys.executable,
+        "-m",
+        "swim",
+        "sim",
+        "sweep",
+        "vector",
+        "nodes=2000",
+        "--seeds=0-199",
+        f"--out={path}",
+    ]
     child = subprocess.Popen([*command, "--workers=2"], stderr=subprocess.PIPE, start_new_session=True)
     deadline = time.monotonic() + 60
     while not (path.exists() and path.read_text().count("\n") > 1):
@@ -225,7 +236,7 @@ def test_ctrl_c_leaves_a_file_to_go_on_with(tmp_path: Path) -> None:
     os.killpg(child.pid, signal.SIGINT)
     _, told = child.communicate(timeout=30)
     assert child.returncode == 130
-    assert told.decode().strip() == f"interrupted; the same command goes on from {path}"
+    assert told.decode().strip() == f"swim: interrupted; the same command goes on from {path}"
     assert is_gone(child.pid, deadline)
     before = path.read_text()
     assert 2 <= before.count("\n") < 201
