@@ -192,8 +192,8 @@ def convergence_bound(config: Config, n: int, *, latency: float, gone: int, live
     """From the end of all faults until the ``live`` nodes agree: ``gone`` ones failed or left, nobody else.
 
     The dead are found out, and the living find each other, at the same time; a verdict on the living that was
-    under way when the faults ended comes first. The sum supposes the worst of everything at once: of 200 swarm
-    runs the slowest took an eighth of it, half of them less than a thousandth.
+    under way when the faults ended comes first. The sum supposes the worst of everything at once: of 200
+    swarm runs the slowest took an eighth of it, half of them less than a thousandth.
     """
     detection = detection_bound(config, n, latency=latency, failing=max(1, gone))
     spread = dissemination_bound(config, n, latency=latency)
