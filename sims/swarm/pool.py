@@ -24,8 +24,13 @@ def swarm_results(seeds: range, jobs: int) -> Iterator[Iterator[SwarmResult]]:
         jobs: processes, at least 1; with 1 everything happens here.
     """
     if jobs == 1:
+        logger = logging.getLogger("swim")
+        before = logger.level
         _quiet()
-        yield map(run_swarm, seeds)
+        try:
+            yield map(run_swarm, seeds)
+        finally:
+            logger.setLevel(before)
         return
     with multiprocessing.get_context("spawn").Pool(jobs, _begin_worker) as pool:
         yield pool.imap(run_swarm, seeds, chunksize=_SEEDS_AT_ONCE)

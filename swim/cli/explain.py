@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import click
 
 from swim.cli.common import ExitCode, emit, fail, global_options, globals_of, table
-from swim.cli.sim_record import free_options, progress_bar
+from swim.cli.sim_record import free_options, hush_nodes, progress_bar
 
 __all__ = ["explain"]
 
@@ -30,6 +30,7 @@ def explain(ctx: click.Context, nodes: int, runs: int, seed: int, options: Seque
         from sims.vector.options import read_options
     except ModuleNotFoundError as error:
         fail(ExitCode.FAILED, f"{error.name} is missing: pip install 'swim-cluster[sims]'")
+    hush_nodes(ctx)
     given = free_options(options)
     if alien := sorted(given.keys() & {"kills", "loss", "seconds", "silent", "updates", "watched"}):
         raise click.UsageError(f"No such option '--{alien[0]}'", ctx)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
@@ -12,7 +11,7 @@ import click
 
 from swim.cli.common import emit, global_options, globals_of, table
 from swim.cli.sim_again import replay
-from swim.cli.sim_record import draw, free_options, progress_bar, recording
+from swim.cli.sim_record import draw, free_options, hush_nodes, progress_bar, recording
 from swim.cli.sim_report import report
 from swim.cli.sim_sweep import sweep
 
@@ -28,10 +27,10 @@ _CODES = "Exit codes: 0 done, 1 interrupted, 2 usage, 127 the core crashed, 128 
 
 @click.group(epilog=_CODES)
 @global_options
-def sim() -> None:
+@click.pass_context
+def sim(ctx: click.Context) -> None:
     """Simulate whole clusters: the same protocol code in virtual time, from a seed."""
-    # What the nodes warn of is what the faults do to them: no news here.
-    logging.getLogger("swim").setLevel(logging.CRITICAL)
+    hush_nodes(ctx)
 
 
 for _command in (replay, draw, sweep, report):

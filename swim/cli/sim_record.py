@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +18,7 @@ from swim.cli.common import duration, emit, global_options, globals_of
 if TYPE_CHECKING:
     from sims.observer import Observer
 
-__all__ = ["draw", "free_options", "progress_bar", "recording"]
+__all__ = ["draw", "free_options", "hush_nodes", "progress_bar", "recording"]
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -109,6 +111,13 @@ def progress_bar(word: str, *, total: float) -> Iterator[Callable[[float, str], 
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(word, total=total)
         yield lambda done, detail: bar.update(task, completed=done, description=f"{word} {detail}".strip())
+
+
+def hush_nodes(ctx: click.Context) -> None:
+    """Until the command ends, nodes log nothing: what they warn of is what the faults do to them."""
+    logger = logging.getLogger("swim")
+    ctx.call_on_close(partial(logger.setLevel, logger.level))
+    logger.setLevel(logging.CRITICAL)
 
 
 def free_options(words: Sequence[str]) -> dict[str, str]:
