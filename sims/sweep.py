@@ -181,8 +181,12 @@ def _report(progress: Callable[[int, int], None] | None, done: int, total: int) 
 
 def _options_of(what: str) -> Sequence[str]:
     if what == VECTOR:
-        from sims.vector.options import OPTIONS
-
+        try:
+            from sims.vector.options import OPTIONS
+        except ModuleNotFoundError as error:
+            raise UsageError(
+                f"the vector model needs {error.name}: pip install 'swim-cluster[sims]'"
+            ) from None
         return OPTIONS
     from sims.scenario import scenarios
 

@@ -153,3 +153,13 @@ def test_a_swarm_seed_replays(capsys: pytest.CaptureFixture[str]) -> None:
     document = json.loads(out)
     assert code == {"ok": 0, "crash": 127, "liveness": 128, "safety": 129}[document["outcome"]]
     assert len(document["trace_sha256"]) == 64
+
+
+@pytest.mark.parametrize("words", [["sim", "sweep", "vector", "nodes=5"], ["explain"]])
+def test_a_missing_extra_is_named(words: list[str]) -> None:
+    script = "import sys; sys.modules['numpy'] = None; import swim.cli.main as cli; sys.exit(cli.main(sys.argv[1:]))"
+    done = subprocess.run([sys.executable, "-c", script, *words], capture_output=True, text=True, check=False)
+    assert done.returncode in (1, 2)
+    assert done.stdout == ""
+    assert done.stderr.count("\n") == 1
+    assert "pip install 'swim-cluster[sims]'" in done.stderr
