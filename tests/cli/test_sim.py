@@ -157,7 +157,8 @@ def test_a_swarm_seed_replays(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize("words", [["sim", "sweep", "vector", "nodes=5"], ["explain"]])
 def test_a_missing_extra_is_named(words: list[str]) -> None:
-    script = "import sys; sys.modules['numpy'] = None; import swim.cli.main as cli; sys.exit(cli.main(sys.argv[1:]))"
+    script = "import sys; sys.modules['numpy'] = None\n"
+    script += "from swim.cli.main import main; sys.exit(main(sys.argv[1:]))"
     done = subprocess.run([sys.executable, "-c", script, *words], capture_output=True, text=True, check=False)
     assert done.returncode in (1, 2)
     assert done.stdout == ""
