@@ -10,6 +10,7 @@ from sims.scenarios import (
     papers_swim,
     partitions,
     restarts,
+    scripted,
     slow,
 )
 
@@ -23,5 +24,6 @@ __all__ = [
     "papers_swim",
     "partitions",
     "restarts",
+    "scripted",
     "slow",
 ]

@@ -164,3 +164,27 @@ def test_a_missing_extra_is_named(words: list[str]) -> None:
     assert done.stdout == ""
     assert done.stderr.count("\n") == 1
     assert "pip install 'swim-cluster[sims]'" in done.stderr
+
+
+def test_a_fault_script_is_played_and_a_mistake_in_it_is_one_line(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    script = tmp_path / "faults.json"
+    crash = {"type": "Crash", "at": 1.0, "node": "n2"}
+    script.write_text(json.dumps({"version": 1, "faults": [crash]}))
+    words = ["run", "faults", "--nodes", "3", "--profile", "local", "--script", str(script)]
+    code, out, _ = run(capsys, *words, "--json")
+    assert code == 0
+    assert json.loads(out)["measures"]["heal_seconds"] > 1.0
+    for fault, complaint in (
+        ({**crash, "node": "n9"}, "fault 0 (Crash): node: there is no host 'n9'"),
+        ({**crash, "type": "Explode"}, "fault 0 (Explode)"),
+        ({**crash, "at": -1.0}, "fault 0 (Crash): at"),
+    ):
+        script.write_text(json.dumps({"version": 1, "faults": [fault]}))
+        code, out, err = run(capsys, *words)
+        assert (code, out, err.count("\n")) == (2, "", 1)
+        assert complaint.lower() in err.lower()
+    code, _, err = run(capsys, *words[:-1], str(tmp_path / "none.json"))
+    assert code == 2
+    assert "No such file" in err
