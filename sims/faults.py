@@ -9,6 +9,7 @@ are in ``sims.schedule``.
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -48,7 +49,7 @@ _NAMES_HOSTS = ("node", "target", "source", "targets", "sources", "groups", "see
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(ABC):
     """Base of everything that a schedule can do.
 
     Attributes:
@@ -69,9 +70,9 @@ class Fault:
         """Seconds until it is over by itself; 0 if it happens at once or stays."""
         return getattr(self, "seconds", None) or 0.0
 
+    @abstractmethod
     def begin(self, world: World, overrides: Overrides) -> None:
         """Lets it happen now; a ``Schedule`` calls it at its time."""
-        raise NotImplementedError
 
     def hosts(self) -> Iterator[tuple[str, str]]:
         """Every host it names, as field and id."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import OrderedDict
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -31,7 +32,7 @@ _STEADY_SECONDS = 30.0
 _TOLD_STRAIGHT = 32
 
 
-class Liveness(Checker):
+class Liveness(Checker, ABC):
     """Base of the checkers with a bound, which holds from the last interference on."""
 
     def __init__(self, *, collect: bool = False) -> None:
@@ -43,9 +44,9 @@ class Liveness(Checker):
         """See ``Observer``."""
         self.calm.fault(world, kind, detail)
 
+    @abstractmethod
     def bound_of(self, config: Config, n: int, live: int) -> float:
         """The bound in seconds for one of ``live`` running nodes of that configuration, among ``n`` hosts."""
-        raise NotImplementedError
 
     def bound(self, world: World) -> float:
         """The longest bound of all running nodes; worked out once after each interference."""
@@ -107,13 +108,13 @@ class Pairs(Liveness):
         else:
             self.shows(world, node, name, event.member.status)
 
+    @abstractmethod
     def shows(self, world: World, node: SimNode, name: str, status: MemberStatus) -> None:
         """A view shows another member with that status from now on; ``watch`` or ``drop`` the pair."""
-        raise NotImplementedError
 
+    @abstractmethod
     def problem(self, viewer: SimNode, name: str) -> str:
         """What is wrong with the pair still; "" if nothing."""
-        raise NotImplementedError
 
     def watch(self, world: World, node: SimNode, name: str) -> None:
         """From now on the time runs for that pair."""
