@@ -98,7 +98,8 @@ class Config:
     eager_gossip_delay: float = 0.005
     """A fresh broadcast leaves after this long instead of at the next gossip round; negative is off."""
     verify_second_hand: bool = True
-    """Ping an unknown or tombstoned member that others call alive before passing the claim on."""
+    """Ping an unknown or tombstoned member that others call alive before passing the claim on, and one that
+    others call dead, though nobody here suspected it, before believing them."""
     queue_check_interval: float = 30.0
     """Seconds between updates of the queue-depth gauges while something is queued; 0 disables them."""
 

@@ -13,6 +13,7 @@ from swim.core.gossip import Gossip
 from swim.core.member import INCARNATION_MAX, Record, State, endpoint_of, same_address
 from swim.core.output import Endpoint
 from swim.core.precedence import Claim, Stored, Verdict, age, decide, decide_self, verdicts
+from swim.core.second_look import SecondLook
 from swim.core.shared import Shared, logger
 from swim.core.suspicion import Suspicion, confirmations_wanted, suspicion_timeout
 from swim.core.sync_schedule import push_pull_scale
@@ -55,14 +56,16 @@ class Source(NamedTuple):
 class Claims:
     """Applies claims; owns the running suspicions and the reaping of dead records."""
 
-    def __init__(self, shared: Shared, gossip: Gossip, verifier: Verifier) -> None:
+    def __init__(self, shared: Shared, gossip: Gossip, verifier: Verifier, second_look: SecondLook) -> None:
         self._shared = shared
         self._gossip = gossip
         self._verifier = verifier
+        self._second_look = second_look
         self.suspicions: dict[str, Suspicion] = {}
         self.grown = 0
         """Members added or revived so far; the push/pull schedule watches it for join bursts."""
         verifier.revive = lambda now, claim: self.alive(now, claim, Source("acked", is_first_hand=True))
+        second_look.believe = lambda now, claim, name: self.dead(now, claim, Source("unanswered", name=name))
         shared.timers.register("suspicion", self._expire, self._is_running)
         shared.timers.register("reap", self._reap, self._is_reapable)
 
@@ -232,6 +235,9 @@ class Claims:
             return
         rows = _ON_LEAVE if is_leave else _ON_DEAD
         verdict = rows[record.state][age(claim.incarnation, record.incarnation)]
+        is_news = verdict is Verdict.DEAD and record.state is State.ALIVE and source.cause == "claim"
+        if is_news and record.verified and self._second_look.hold(now, record, claim, source.name):
+            return
         if verdict in (Verdict.DEAD, Verdict.LEFT):
             self._bury(now, record, claim, verdict, source)
         else:

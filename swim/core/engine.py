@@ -21,6 +21,7 @@ from swim.core.prober import Prober
 from swim.core.rejoin import Rejoin
 from swim.core.relay import Relay
 from swim.core.rng import Rng
+from swim.core.second_look import SecondLook
 from swim.core.shared import Shared, logger
 from swim.core.streams import Departing, Fallback, Joining, Periodic, Purpose, Reconnecting, Streams
 from swim.core.sync import Sync
@@ -89,7 +90,8 @@ class Engine:
         self.shared = shared
         self.gossip = Gossip(shared)
         self._verifier = Verifier(shared, self.gossip)
-        self.claims = Claims(shared, self.gossip, self._verifier)
+        self._second_look = SecondLook(shared, self.gossip)
+        self.claims = Claims(shared, self.gossip, self._verifier, self._second_look)
         self._streams = Streams(shared)
         self._streams.on_request = self._answer
         self._streams.on_reply = self._take_reply
@@ -259,8 +261,13 @@ class Engine:
             case Ping():
                 self._relay.ping(now, message, source)
             case Ack():
-                handled = self._prober.ack(now, message, source) or self._relay.ack(now, message, source)
-                if not handled and not self._verifier.acked(now, message.seq_no, source):
+                handled = (
+                    self._prober.ack(now, message, source)
+                    or self._relay.ack(now, message, source)
+                    or self._verifier.acked(now, message.seq_no, source)
+                    or self._second_look.acked(message.seq_no, source)
+                )
+                if not handled:
                     # One that comes after its round: usual after a pause or on a slow link, and harmless.
                     self.shared.metrics.count("swim.late-acks")
             case Alive():

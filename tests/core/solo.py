@@ -176,9 +176,9 @@ class Solo:
             host = "127.0.0.2" if name == "node-b" else f"127.0.1.{place}"
             claim = Alive(incarnation, name, key_of(host), PORT, meta, vsn)
             self.hear(claim, source=(host, PORT))
-            if state is State.SUSPECT:
+            if state in (State.SUSPECT, State.DEAD):
                 self.hear(Suspect(incarnation, name, "other-0"))
-            elif state is not State.ALIVE:
+            if state in (State.DEAD, State.LEFT):
                 self.hear(Dead(incarnation, name, name if state is State.LEFT else "other-0"))
 
     def forget_outputs(self) -> None:

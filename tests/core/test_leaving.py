@@ -185,10 +185,21 @@ def test_an_accused_node_refutes(new_world: NewWorld) -> None:
 def test_a_false_death_is_undone(new_world: NewWorld) -> None:
     world = new_world()
     peers = world.cluster(5)
-    world.inject(peers[1], encode(Dead(1, "n1", "n9")), ("127.0.0.1", 9))
+    for claim in (Suspect(1, "n1", "n9"), Dead(1, "n1", "n9")):
+        world.inject(peers[1], encode(claim), ("127.0.0.1", 9))
     assert all_see([peers[1]], "n1", "failed")
     world.run(5)
     assert agree(peers)
+
+
+def test_a_false_death_of_which_nobody_had_warned_is_not_believed(new_world: NewWorld) -> None:
+    world = new_world()
+    peers = world.cluster(5)
+    world.inject(peers[1], encode(Dead(1, "n1", "n9")), ("127.0.0.1", 9))
+    world.run(5)
+    assert agree(peers)
+    assert not events_of(peers, MemberFailed)
+    assert {peer.node.member("n1").incarnation for peer in peers} == {2}
 
 
 def test_a_node_that_restarts_at_once_is_known_again(new_world: NewWorld) -> None:

@@ -17,7 +17,7 @@ from swim.serf.push_pull import PushPullState, decode_state, encode_state
 from swim.serf.tags import encode_tags
 from swim.wire.codec import decode, encode
 from swim.wire.keyring import Keyring
-from swim.wire.messages import Alive, Dead, Message, NodeRecord, PushPull, User
+from swim.wire.messages import Alive, Dead, Message, NodeRecord, PushPull, Suspect, User
 from swim.wire.packet import PacketCodec
 from swim.wire.stream import StreamCodec, StreamParser
 
@@ -75,7 +75,8 @@ class Lone:
             self.hear(claim, source=(host, port))
 
     def fail(self, name: str, *, incarnation: int = 1) -> None:
-        self.hear(Dead(incarnation, name, "somebody"))
+        """A suspicion is told, and then the verdict: without it the node would ask the member first."""
+        self.hear(Suspect(incarnation, name, "somebody"), Dead(incarnation, name, "somebody"))
 
     def part(self, name: str, *, incarnation: int = 1) -> None:
         """memberlist's leave, without an intent."""

@@ -35,7 +35,7 @@ KNOWN: dict[str, dict[str, Cell]] = {
     "alive": {
         "alive": Cell("alive", ("MemberRefuted",)),
         "changed": Cell("alive", ("MemberUpdated",)),
-        "dead": Cell("failed", ("MemberFailed",)),
+        "dead": Cell("failed", ("MemberSuspected", "MemberFailed")),
         "left": Cell("left", ("MemberLeft",)),
         "join": Cell("alive", (), NEWER, True),
         "leave": Cell("leaving", ("MemberLeaving",), NEWER, True),
@@ -44,7 +44,7 @@ KNOWN: dict[str, dict[str, Cell]] = {
     "leaving": {
         "alive": Cell("leaving", ("MemberRefuted",)),
         "changed": Cell("leaving", ("MemberUpdated",)),
-        "dead": Cell("left", ("MemberLeft",)),
+        "dead": Cell("left", ("MemberSuspected", "MemberLeft")),
         "left": Cell("left", ("MemberLeft",)),
         "join": Cell("alive", ("MemberRefuted",), NEWER, True),
         "leave": Cell("leaving", (), NEWER, True),

@@ -1,0 +1,104 @@
+"""A verdict about a member that nobody suspected is checked with a ping before it is believed."""
+
+from __future__ import annotations
+
+import pytest
+
+from swim.wire.codec import decode
+from swim.wire.messages import Ack, Alive, Dead, Ping, Suspect
+from tests.core.solo import PORT, VSN, Solo, key_of
+
+HOME = ("127.0.0.2", PORT)
+VERDICT = Dead(1, "node-b", "node-c")
+REFUTATION = Alive(2, "node-b", key_of(HOME[0]), PORT, b"m1", VSN)
+
+
+def accused(**settings: object) -> Solo:
+    """``node-a`` knows ``node-b`` and ``node-c`` first-hand, and node-c calls node-b dead."""
+    solo = Solo(probe_interval=0, push_pull_interval=0, **settings)
+    solo.meet("node-b", "node-c")
+    solo.forget_outputs()
+    solo.hear(VERDICT, source=("127.0.1.1", PORT))
+    return solo
+
+
+def pings(solo: Solo) -> list[Ping]:
+    return [part for _, parts in solo.sent() for part in parts if isinstance(part, Ping)]
+
+
+def test_the_accused_is_asked_and_told_before_anybody_else_is() -> None:
+    solo = accused()
+    [(to, [ping, told])] = solo.sent()
+    assert (to, told) == (HOME, VERDICT)
+    assert isinstance(ping, Ping)
+    assert ping.node == "node-b"
+    assert (solo.state("node-b"), solo.queued, solo.upstairs.events) == ("alive", [], [])
+
+
+def test_an_ack_disproves_the_verdict() -> None:
+    solo = accused()
+    [ping] = pings(solo)
+    solo.hear(Ack(ping.seq_no), source=HOME)
+    solo.advance(5)
+    assert (solo.state("node-b"), solo.queued, solo.upstairs.events) == ("alive", [], [])
+    assert solo.metrics.counters["swim.verdicts-disproved"] == 1
+
+
+def test_without_an_ack_it_is_believed_and_passed_on() -> None:
+    solo = accused()
+    solo.advance(solo.config.probe_timeout)
+    assert (solo.state("node-b"), solo.upstairs.events) == ("dead", ["leave:node-b"])
+    assert [decode(message) for message in solo.queued] == [VERDICT]
+    assert solo.upstairs.reasons[-1].cause == "unanswered"
+    assert solo.upstairs.reasons[-1].accuser == "node-c"
+
+
+def test_somebody_elses_ack_disproves_nothing() -> None:
+    solo = accused()
+    [ping] = pings(solo)
+    solo.hear(Ack(ping.seq_no), source=("127.0.1.1", PORT))
+    solo.advance(solo.config.probe_timeout)
+    assert solo.state("node-b") == "dead"
+    assert solo.metrics.counters["swim.dropped.unexpected-ack"] == 1
+
+
+def test_a_refutation_that_comes_first_outlives_the_verdict() -> None:
+    solo = accused()
+    solo.hear(REFUTATION, source=HOME)
+    solo.advance(5)
+    assert solo.state("node-b") == "alive"
+
+
+def test_the_same_verdict_from_many_costs_one_ping() -> None:
+    solo = accused()
+    solo.hear(VERDICT, Dead(1, "node-b", "node-d"), source=("127.0.1.1", PORT))
+    assert len(pings(solo)) == 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "first", "verdict"),
+    [
+        pytest.param({}, Suspect(1, "node-b", "node-d"), VERDICT, id="suspected"),
+        pytest.param({}, None, Dead(1, "node-b", "node-b"), id="a leave"),
+        pytest.param({"verify_second_hand": False}, None, VERDICT, id="switched off"),
+    ],
+)
+def test_believed_at_once(settings: dict[str, object], first: Suspect | None, verdict: Dead) -> None:
+    solo = Solo(probe_interval=0, push_pull_interval=0, **settings)
+    solo.meet("node-b", "node-c")
+    if first is not None:
+        solo.hear(first, source=("127.0.1.1", PORT))
+    solo.hear(verdict, source=("127.0.1.1", PORT))
+    assert solo.upstairs.events[-1] == "leave:node-b"
+
+
+def test_of_many_verdicts_at_once_those_beyond_a_window_are_believed() -> None:
+    solo = Solo(probe_interval=0, push_pull_interval=0)
+    names = [f"node-{number}" for number in range(40)]
+    solo.meet(*names)
+    for name in names:
+        solo.hear(Dead(1, name, "accuser"))
+    assert {solo.state(name) for name in names[:16]} == {"alive"}
+    assert {solo.state(name) for name in names[16:]} == {"dead"}
+    solo.advance(solo.config.probe_timeout)
+    assert {solo.state(name) for name in names} == {"dead"}
