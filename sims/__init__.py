@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from sims.network import Link as Link
     from sims.network import Network as Network
     from sims.observer import Observer as Observer
+    from sims.processor import Processor as Processor
     from sims.scenario import run_scenario as run_scenario
     from sims.schedule import Schedule as Schedule
     from sims.simnode import SimNode as SimNode
@@ -37,6 +38,7 @@ __all__ = [
     "NodeCrashedError",
     "NotConvergedError",
     "Observer",
+    "Processor",
     "Schedule",
     "SimError",
     "SimNode",
@@ -56,6 +58,7 @@ _HOMES = {
     "NodeCrashedError": "sims.errors",
     "NotConvergedError": "sims.errors",
     "Observer": "sims.observer",
+    "Processor": "sims.processor",
     "Schedule": "sims.schedule",
     "SimError": "sims.errors",
     "SimNode": "sims.simnode",

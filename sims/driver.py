@@ -96,20 +96,27 @@ class Driver:
             if deadline is not None and node.state == "running":
                 self._clock.at(deadline, self._wake, node, node.life, deadline)
 
-    def _wake(self, node: SimNode, life: int, planned: float) -> None:
+    def _wake(self, node: SimNode, life: int, planned: float, has_turn: bool = False) -> None:
         if planned != node.scheduled or life != node.life or node.state != "running":
+            return
+        if node.processor is not None and not has_turn:
+            node.processor.serve(node.processor.timer, self._wake, node, life, planned, True)
             return
         node.scheduled = None
         self.current = node.id
         node.node.handle_timeout(self._clock.now)
         self.pump(node)
 
-    def _arrived(self, node: SimNode, call: Callable[..., None], args: tuple[Any, ...]) -> None:
+    def _arrived(
+        self, node: SimNode, call: Callable[..., None], args: tuple[Any, ...], has_turn: bool = False
+    ) -> None:
         self.current = node.id
         if node.state == "paused":
             node.backlog.append((call, args))
         elif node.blocked_until > self._clock.now:
             self._clock.at(node.blocked_until, self._arrived, node, call, args)
+        elif node.processor is not None and not has_turn:
+            node.processor.serve(node.processor.stream, self._arrived, node, call, args, True)
         else:
             call(*args)
 

@@ -33,6 +33,8 @@ class Packets:
         world = self._world
         if node.blocked_until > world.clock.now:
             world.clock.at(node.blocked_until, self._put, node, node.life, endpoint, data)
+        elif node.processor is not None:
+            world.clock.at(node.processor.sent(), self._put, node, node.life, endpoint, data)
         else:
             self._put(node, node.life, endpoint, data)
 
@@ -73,20 +75,28 @@ class Packets:
         """A packet reaches a host's socket."""
         clock = self._world.clock
         if node.state != "running":
-            if node.state == "paused" and node.backlog_bytes + len(data) <= _SOCKET_BUFFER_BYTES:
-                node.backlog_bytes += len(data)
-                node.backlog.append((self._read, (node, node.life, data, source, packet)))
-            return
-        if node.reader is not None:
+            self._keep(node, data, source, packet)
+        elif node.reader is not None:
             # Late, but in order.
             node.read_at = max(node.read_at, clock.now + node.reader.draw(self._world.rng))
             clock.at(node.read_at, self._read, node, node.life, data, source, packet)
+        elif node.processor is not None:
+            node.processor.serve(node.processor.packet, self._read, node, node.life, data, source, packet)
         else:
             self._read(node, node.life, data, source, packet)
 
+    def _keep(self, node: SimNode, data: bytes, source: Endpoint, packet: Packet | None) -> None:
+        """A paused process reads later what fits in its socket's buffer; no process, no buffer."""
+        if node.state == "paused" and node.backlog_bytes + len(data) <= _SOCKET_BUFFER_BYTES:
+            node.backlog_bytes += len(data)
+            node.backlog.append((self._read, (node, node.life, data, source, packet)))
+
     def _read(self, node: SimNode, life: int, data: bytes, source: Endpoint, packet: Packet | None) -> None:
         world = self._world
-        if node.life != life or node.state != "running":
+        if node.life != life:
+            return
+        if node.state != "running":
+            self._keep(node, data, source, packet)
             return
         if node.blocked_until > world.clock.now:
             world.clock.at(node.blocked_until, self._read, node, life, data, source, packet)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
 from sims.latency import Latency
+from sims.processor import Processor
 from sims.views import View
 from swim.config import Config
 from swim.core.output import Endpoint
@@ -40,6 +41,7 @@ class SimNode:
         snapshot: what the last life that crashed wrote down.
         counts: whether its view counts for convergence: it runs and is not about to leave.
         reader: extra time until each packet is read, in order (an overloaded receive path); None for none.
+        processor: what its work takes, and with whom it shares that; None for work in no time.
         blocked_until: until then received packets are not read and sent ones wait, while timers fire.
         stopped_because: the reason if the node stopped by itself, else "".
     """
@@ -64,6 +66,7 @@ class SimNode:
         "life",
         "listed",
         "node",
+        "processor",
         "read_at",
         "reader",
         "scheduled",
@@ -87,6 +90,7 @@ class SimNode:
         self.snapshot = ""
         self.counts = False
         self.reader: Latency | None = None
+        self.processor: Processor | None = None
         self.reset()
 
     def reset(self) -> None:

@@ -2,8 +2,9 @@
 
 Both play the same script with the same settings, and both leave a trace: nodes are killed, restarted (that is
 the join) and leave, one after another. Compared is how long it takes until the last of the others knows. The
-virtual packets travel as long as the real ones did, by the quantiles of the real trace; what a process needs
-to start is left out by counting a join from the newcomer's first stream.
+virtual packets travel as long as the real ones did, and the virtual nodes share one processor that works as
+long as the real process did, both by the quantiles of the real trace; what a process needs to start is left
+out by counting a join from the newcomer's first stream.
 """
 
 from __future__ import annotations
@@ -13,14 +14,17 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import pairwise
+from math import inf
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from sims.bench.engines import Engine
 from sims.bench.fleet import progress
 from sims.bench.options import Options, Samples
-from sims.latency import Empirical
+from sims.latency import Empirical, Latency
 from sims.network import Link, Network
+from sims.processor import Processor
 from sims.simnode import address_of
 from sims.trace import TraceWriter
 from sims.world import World
@@ -35,8 +39,20 @@ _STEPS = ((5.0, "kill"), (40.0, "restart"), (50.0, "leave"), (60.0, "restart"))
 _MEASURES = {"crash": ("kill", "failed"), "restart": ("join", "joined"), "leave": ("leave", "left")}
 """By the fault in a trace: what the measure is called, and the event that tells of it."""
 _QUANTILES = 200
+_AT_ONCE = 0.001
+"""Seconds between two sends of which the second did not wait for anything."""
 
 Records = list[dict[str, Any]]
+
+
+class _Costs(NamedTuple):
+    """What takes how long, in one process that runs all nodes."""
+
+    travel: Latency
+    packet: Latency
+    timer: Latency
+    stream: Latency
+    send: Latency
 
 
 class _Step(NamedTuple):
@@ -49,10 +65,10 @@ def simulated(_: Sequence[Engine], options: Options) -> dict[str, Samples]:
     """Virtual and real time until everybody knows, side by side; ``options.runs`` rounds of each."""
     steps = list(_steps(options))
     real = _real(options, steps)
-    network = Network(Link(latency=_latency(real)))
+    costs = _costs(real)
     results: dict[str, Samples] = {"simulated": {}, "real": _durations(real, options.nodes)}
     for seed in range(_SEEDS):
-        for name, values in _durations(_virtual(options, steps, seed, network), options.nodes).items():
+        for name, values in _durations(_virtual(options, steps, seed, costs), options.nodes).items():
             results["simulated"].setdefault(name, []).extend(values)
     return results
 
@@ -83,21 +99,28 @@ def _real(options: Options, steps: Sequence[_Step]) -> Records:
         return _parsed(trace.read_text(encoding="ascii").splitlines())
 
 
-def _virtual(options: Options, steps: Sequence[_Step], seed: int, network: Network) -> Records:
+def _virtual(options: Options, steps: Sequence[_Step], seed: int, costs: _Costs) -> Records:
     progress(f"simulated: seed {seed}")
     lines: list[str] = []
+    network = Network(Link(latency=costs.travel))
     world = World(seed, nodes=0, network=network, observers=[TraceWriter(lines.append)])
+    processor = Processor(world, packet=costs.packet, timer=costs.timer, stream=costs.stream, send=costs.send)
     plan = ClusterPlan(options.nodes, options.profile, 0, 0, label="", keys=(), seed=seed)
     binds: list[str] = []
     for index in range(options.nodes):
         endpoint = world.fresh_endpoint()
         name, bind = f"node-{index + 1}", address_of(endpoint)
-        world.add(name, endpoint=endpoint, config=plan.config(name, bind, binds))
+        world.add(name, endpoint=endpoint, config=plan.config(name, bind, binds)).processor = processor
         binds.append(bind)
+    names = list(world.nodes)
+    configs = {
+        name: plan.config(name, bind, (other for other in binds if other != bind))
+        for name, bind in zip(names, binds, strict=True)
+    }
     world.settle()
     acts: dict[str, Callable[[str], object]] = {
         "kill": world.crash,
-        "restart": lambda node: world.restart(node, snapshot=False),
+        "restart": lambda node: world.restart(node, snapshot=False, config=configs[node]),
         "leave": world.leave,
     }
     for step in steps:
@@ -110,16 +133,53 @@ def _parsed(lines: Iterable[str]) -> Records:
     return [json.loads(line) for line in lines]
 
 
-def _latency(records: Records) -> Empirical:
-    """How long packets travelled from node to node, the process's own work included."""
+def _costs(records: Records) -> _Costs:
+    """Reads off a real trace what one core took for what; all nodes share a process."""
+    records = [record for record in records if record["kind"] in ("send", "recv", "stream")]
     sent = {record["packet"]: record["at"] for record in records if record["kind"] == "send"}
-    took = sorted(
-        record["at"] - sent[record["packet"]]
-        for record in records
-        if record["kind"] == "recv" and record["packet"] in sent
+    pairs = [
+        (before, after, after["at"] - before["at"], (before["kind"], after["kind"]))
+        for before, after in pairwise(records)
+    ]
+    exchanges = zip(records, records[1:], records[2:], strict=False)
+    return _Costs(
+        # Nothing else happened while these packets travelled.
+        travel=_quantiles(
+            seconds
+            for before, after, seconds, kinds in pairs
+            if kinds == ("send", "recv") and before["packet"] == after["packet"]
+        ),
+        # The second was there before the first was read: what lies between is work.
+        packet=_quantiles(
+            seconds
+            for before, after, seconds, kinds in pairs
+            if kinds == ("recv", "recv") and sent.get(after["packet"], inf) < before["at"]
+        ),
+        # One node after another wakes up to gossip.
+        timer=_quantiles(
+            seconds
+            for before, after, seconds, kinds in pairs
+            if kinds == ("send", "send") and before["from"] != after["from"] and seconds < _AT_ONCE
+        ),
+        # An exchange that nothing interrupted is two steps: the push, and the answer.
+        stream=_quantiles(
+            (answer["at"] - dial["at"]) / 2
+            for dial, push, answer in exchanges
+            if [record.get("step") for record in (dial, push, answer)] == ["dial", "data", "data"]
+            and dial["stream"] == push["stream"] == answer["stream"]
+        ),
+        send=_quantiles(
+            seconds
+            for before, after, seconds, kinds in pairs
+            if kinds == ("send", "send") and before["from"] == after["from"] and seconds < _AT_ONCE
+        ),
     )
-    last = len(took) - 1
-    return Empirical(tuple(round(took[last * i // _QUANTILES], 6) for i in range(_QUANTILES + 1)))
+
+
+def _quantiles(seconds: Iterable[float]) -> Empirical:
+    values = sorted(seconds)
+    last = len(values) - 1
+    return Empirical(tuple(round(values[last * i // _QUANTILES], 6) for i in range(_QUANTILES + 1)))
 
 
 def _durations(records: Records, nodes: int) -> Samples:

@@ -52,6 +52,7 @@ class Calm:
         network = world.network
         links = [network.default, *network._links.values()]
         self.latency = max(worst_latency(link.latency) for link in links)
-        slowed = any(node.reader or node.blocked_until > world.now for node in world.nodes.values())
+        hosts = world.nodes.values()
+        slowed = any(node.reader or node.processor or node.blocked_until > world.now for node in hosts)
         if network.cuts or network.nats or slowed or not all(link.is_plain for link in links):
             self.since = self.rough_since = world.now

@@ -21,7 +21,7 @@ from swim.cli.cluster_trace import ClusterTrace
 from swim.cli.common import unwrapped
 from swim.config import Config, split_host_port
 from swim.errors import ConfigError
-from swim.events import Event, Member, MemberStatus
+from swim.events import Event, Member, MemberEvent, MemberStatus, Transition
 from swim.net.cluster import Cluster, open_cluster
 from swim.net.faults import LinkFaults
 from swim.version import __version__
@@ -102,6 +102,12 @@ class LocalNode:
         if self.cluster is None:
             return ()
         return tuple(sorted(self.cluster.members(), key=lambda member: _by_number(member.name)))
+
+    def history_of(self, event: Event) -> tuple[Transition, ...]:
+        """What it remembers of the member that an event is about."""
+        if self.cluster is None or not isinstance(event, MemberEvent):
+            return ()
+        return self.cluster.history(event.member.name)
 
     async def run(
         self,
@@ -273,7 +279,7 @@ class LocalCluster:
 
     def _tell(self, node: LocalNode, event: Event) -> None:
         if self.trace is not None:
-            self.trace.event(node.name, event)
+            self.trace.event(node.name, event, node.history_of(event))
         self._report(node, event)
 
     def _note(self, kind: str, **detail: object) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +16,7 @@ import trio
 
 from swim.config import Config, split_host_port
 from swim.core.output import Endpoint
-from swim.events import Event, MemberEvent
+from swim.events import Event, MemberEvent, Transition
 from swim.net.faults import LinkFaults
 from swim.net.streams import why_ended
 from swim.net.taps import Connect, TappedStream
@@ -68,10 +68,15 @@ class ClusterTrace:
         """Streams under way, by the endpoint the dialler sends from."""
         write(encode(header(seed, {"by": "cluster", **made}, "all")))
 
-    def event(self, node: str, event: Event) -> None:
-        """A transition in a node's view."""
+    def event(self, node: str, event: Event, history: Iterable[Transition] = ()) -> None:
+        """A transition in a node's view.
+
+        It is told when the node's event is read, and dated when it happened, which ``history`` knows.
+        """
         if isinstance(event, MemberEvent):
-            self._write(encode(event_record(self._now(), node, event)))
+            now = trio.current_time()
+            at = next((each.at for each in history if each.reason is event.reason), now)
+            self._write(encode(event_record(at - self._began, node, event)))
 
     def fault(self, kind: str, **detail: object) -> None:
         """Somebody interfered."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,9 @@ from sims.flights import flights
 from sims.history import History
 from sims.replay import read_trace, replay
 from sims.timeline import timeline
+from swim.cli.cluster_trace import ClusterTrace
+from swim.config import Config
+from swim.net.cluster import open_cluster
 from swim.trace import encode
 from tests.cli.processes import run
 
@@ -57,6 +61,22 @@ def test_a_live_cluster_leaves_a_trace(tmp_path: Path) -> None:
     assert "node-1" in timeline(records, everybody=True)
     with pytest.raises(UsageError, match="a run made by 'cluster' cannot be made again"):
         replay(trace)
+
+
+async def test_an_event_is_dated_when_it_happened_however_late_it_is_read() -> None:
+    lines: list[str] = []
+    async with open_cluster(Config.local(name="a", bind="127.0.0.1:0")) as cluster:
+        events = cluster.events()
+        await cluster.set_tags({"role": "web"})
+        event = await anext(events)
+        [*_, last] = cluster.history("a")
+        told = replace(last, at=last.at + 1000)
+        trace = ClusterTrace(lines.append, dict, seed=1, made={})
+        for history in ([last], [told], []):
+            trace.event("a", event, history)
+    before, after, now = (json.loads(line)["at"] for line in lines[1:])
+    assert before <= now
+    assert after - before == pytest.approx(1000)
 
 
 @pytest.mark.slow
