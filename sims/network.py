@@ -7,7 +7,7 @@ up in a fixed order: the link of a pair, else what leaves a host, else what reac
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Literal, NamedTuple
 
 from sims.latency import Constant, Exponential, Latency
@@ -69,6 +69,7 @@ class Link:
         reset: an accepted stream breaks when the answer comes.
         stall: a stream hangs until its deadline.
         half_open: a stream is accepted, its bytes go nowhere.
+        is_plain: whether the link only delays; follows from the others.
     """
 
     latency: Latency = _LAN
@@ -85,25 +86,19 @@ class Link:
     reset: float = 0.0
     stall: float = 0.0
     half_open: float = 0.0
+    is_plain: bool = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
         for name in _PLAIN_FIELDS:
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise ConfigError(name, f"must be a chance from 0 to 1, not {getattr(self, name)!r}")
+        shapes = (self.burst, self.mtu, self.bandwidth)
+        is_plain = shapes == (None, None, None) and not any(getattr(self, name) for name in _PLAIN_FIELDS)
+        object.__setattr__(self, "is_plain", is_plain)  # asked for every packet
 
     def __repr__(self) -> str:
-        changed = [each for each in fields(self) if getattr(self, each.name) != each.default]
+        changed = [each for each in fields(self) if each.init and getattr(self, each.name) != each.default]
         return f"Link({', '.join(f'{each.name}={getattr(self, each.name)!r}' for each in changed)})"
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether the link only delays."""
-        return (
-            self.burst is None
-            and self.mtu is None
-            and self.bandwidth is None
-            and not any(getattr(self, name) for name in _PLAIN_FIELDS)
-        )
 
 
 @dataclass(frozen=True, slots=True)

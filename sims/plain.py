@@ -25,7 +25,7 @@ _LATENCIES = (Constant, Uniform, Exponential, Empirical)
 def to_plain(value: Any) -> Any:
     """What ``json.dumps`` takes, for a value made of dataclasses, tuples, text, numbers and None."""
     if is_dataclass(value):
-        plain = {field.name: to_plain(getattr(value, field.name)) for field in fields(value)}
+        plain = {field.name: to_plain(getattr(value, field.name)) for field in fields(value) if field.init}
         return {"type": type(value).__name__, **plain}
     if isinstance(value, Mapping):
         return {key: to_plain(item) for key, item in value.items()}
@@ -74,7 +74,7 @@ def _one_of(kinds: tuple[Any, ...], plain: Any, where: str) -> Any:
     if kind is None:
         raise UsageError(f"{where} has an unknown type {name!r}; one of {', '.join(named)}")
     hints = _hints(kind)
-    known = {field.name: field for field in fields(kind)}
+    known = {field.name: field for field in fields(kind) if field.init}
     for name in plain:
         if name != "type" and name not in known:
             raise UsageError(f"{where} has no field {name!r}")

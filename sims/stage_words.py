@@ -88,7 +88,7 @@ def link_fields(options: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _typed(owner: Any, options: Mapping[str, str]) -> dict[str, Any]:
-    kinds = {field.name: field.type for field in fields(owner)}
+    kinds = {field.name: field.type for field in fields(owner) if field.init}
     values: dict[str, Any] = {}
     for name, text in options.items():
         match kinds.get(name):
