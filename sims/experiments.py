@@ -116,6 +116,27 @@ def _curves_by_size(title: str, unit: str, *measures: tuple[str, str]) -> Callab
     return draw
 
 
+def _accuracy_table(rows: Rows) -> str:
+    sizes = _in_order(rows, "nodes")
+    body: list[Sequence[object]] = []
+    for loss in _in_order(rows, "loss"):
+        accused = [_mean(rows, "accused_per_period", loss=loss, nodes=n) for n in sizes]
+        failed = [_mean(rows, "failed_per_period", loss=loss, nodes=n) for n in sizes]
+        body.append((loss, _mean(rows, "expected_per_period", loss=loss), *accused, *failed))
+    titles = [f"{word}, {n}" for word in ("accused", "failed") for n in sizes]
+    return markdown(("loss", "accused, SWIM 3.1", *titles), body)
+
+
+def _accuracy_curves(rows: Rows, path: Path) -> None:
+    theory = _curve(rows, "loss", "expected_per_period", "accused, SWIM section 3.1")
+    curves = [Curve(theory.label, theory.points, is_published=True)]
+    for n in _in_order(rows, "nodes"):
+        for measure, word in (("accused_per_period", "accused"), ("failed_per_period", "failed")):
+            curves.append(_curve(rows, "loss", measure, f"{word}, ours, {n} members", nodes=n))
+    title = "Healthy members accused, and declared failed"
+    draw_curves(path, curves, title=title, x="share of packets lost", y="per member and period", log=True)
+
+
 def _loss_table(rows: Rows) -> str:
     [series] = published("group_size")
     return markdown(
@@ -292,6 +313,13 @@ def _of_swim() -> Iterable[Experiment]:
             ("detection_periods", "detection"),
             ("infection_periods", "median infection"),
         ),
+    )
+    yield Experiment(
+        "swim-accuracy",
+        "SWIM: false accusations by loss and size",
+        _grid("swim-accuracy", "nodes=8,28,56 loss=0.01,0.02,0.05,0.1,0.15,0.2,0.3", (1, 2, 3)),
+        _accuracy_table,
+        _accuracy_curves,
     )
     yield Experiment(
         "swim-loss",

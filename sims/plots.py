@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,7 +81,8 @@ def draw_curves(
             axes.plot(xs, ys, "-", color=colour, marker=marker, label=curve.label, markersize=5)
             ours += 1
     if log:
-        axes.set_yscale("symlog", linthresh=1)
+        least = min((y for curve in curves for _, y in curve.points if y > 0), default=1.0)
+        axes.set_yscale("symlog", linthresh=min(1.0, 10.0 ** math.floor(math.log10(least))))
     if ticks is not None:
         axes.set_xticks(list(ticks))
     axes.set_ylim(bottom=0)

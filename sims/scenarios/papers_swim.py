@@ -14,7 +14,8 @@ from typing import Any
 
 from sims.arms import settings_of, strip
 from sims.errors import UsageError
-from sims.measure import Detection, mean, quantile
+from sims.formulas import probe_failure
+from sims.measure import Detection, FalsePositives, mean, quantile
 from sims.network import Link, Network
 from sims.observer import Observer, Packet
 from sims.scenario import Run, scenario
@@ -22,7 +23,7 @@ from sims.simnode import SimNode
 from sims.world import World
 from swim.events import Event, MemberEvent, MemberFailed, MemberSuspected
 
-__all__ = ["PERIOD", "swim_detect", "swim_load", "swim_loss", "swim_settings"]
+__all__ = ["PERIOD", "swim_accuracy", "swim_detect", "swim_load", "swim_loss", "swim_settings"]
 
 PERIOD = 2.0
 """Seconds from one probe to the next."""
@@ -126,7 +127,33 @@ def swim_loss(run: Run) -> None:
     run.measure("expelled", len(out.expelled))
 
 
+@scenario("swim-accuracy", nodes=28, loss=0.1, periods=200, byte_mode=False)
+def swim_accuracy(run: Run) -> None:
+    """Packets get lost, nobody fails: how often is a healthy member accused, and how often is it buried?
+
+    ``accused`` counts probes that failed, per member and period; ``expected`` is section 3.1's chance of one.
+    ``suspected`` and ``failed`` count what the views showed, per view, member and period.
+    """
+    world = _world(run)
+    world.run_for(2 * PERIOD)
+    world.network.set_default(Link(loss=run["loss"]))
+    wrong = FalsePositives()
+    world.observe(wrong)
+    before = _failed_probes(world)
+    world.run_for(run["periods"] * PERIOD)
+    chances = run["nodes"] * run["periods"]
+    config = next(iter(world.nodes.values())).config
+    run.measure("accused_per_period", (_failed_probes(world) - before) / chances)
+    run.measure("expected_per_period", probe_failure(config, run["loss"]))
+    run.measure("suspected_per_period", wrong.suspected / chances / run["nodes"])
+    run.measure("failed_per_period", wrong.failed / chances / run["nodes"])
+
+
 # -- inside
+
+
+def _failed_probes(world: World) -> float:
+    return sum(node.metrics.counters["memberlist.degraded.probe"] for node in world.nodes.values())
 
 
 class _Load(Observer):

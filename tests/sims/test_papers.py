@@ -107,6 +107,13 @@ def test_a_crash_is_found_in_e_over_e_minus_1_periods_on_average() -> None:
     assert found["infection_periods"] < found["spread_periods"] < found["removal_periods"]
 
 
+@pytest.mark.parametrize(("loss", "nodes"), [(0.1, 12), (0.25, 24)])
+def test_healthy_members_are_accused_as_often_as_the_paper_says(loss: float, nodes: int) -> None:
+    seen = play("swim-accuracy", nodes=nodes, loss=loss, periods=300)
+    assert seen["accused_per_period"] == pytest.approx(seen["expected_per_period"], rel=0.15)
+    assert seen["failed_per_period"] < seen["accused_per_period"] / 100, "most accusations are refuted"
+
+
 @pytest.mark.slow
 def test_only_suspicion_keeps_a_group_together_under_loss() -> None:
     sizes = {v: play("swim-loss", variant=v)["group_size"] for v in ("multicast", "infection", "suspicion")}
