@@ -127,6 +127,20 @@ PUBLISHED = (
         "figure",
     ),
     Series(
+        "false_failed_cpu.swim",
+        "SWIM in the Lifeguard paper",
+        ((1, 10), (2, 45), (4, 365), (8, 955), (16, 1_780), (32, 3_315)),
+        f"{_LIFEGUARD}, figure 1",
+        "figure",
+    ),
+    Series(
+        "false_failed_cpu.lifeguard",
+        "Lifeguard in the Lifeguard paper",
+        ((1, 0), (2, 0), (4, 0), (8, 0), (16, 100), (32, 1_270)),
+        f"{_LIFEGUARD}, figure 1",
+        "figure",
+    ),
+    Series(
         "all_seconds",
         "memberlist in the Rapid paper",
         ((1000, 45.6), (1500, 68.4), (2000, 97.7)),

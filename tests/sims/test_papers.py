@@ -9,7 +9,8 @@ import pytest
 
 from sims.arms import ARMS, PAPER_ARMS, settings_of
 from sims.errors import UsageError
-from sims.experiments import EXPERIMENTS, markdown
+from sims.experiments import EXPERIMENTS
+from sims.figures import markdown
 from sims.loops import Loops
 from sims.published import LIFEGUARD_TABLE, PUBLISHED, published
 from sims.report import report
