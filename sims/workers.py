@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import multiprocessing
 import os
 import signal
@@ -65,7 +66,7 @@ def _on_cores(play: Play, work: Iterable[Work], workers: int) -> Iterator[Outcom
     # Fresh interpreters: no thread or lock of the caller's is copied into them.
     context = multiprocessing.get_context("spawn")
     before = set(multiprocessing.active_children())
-    executor = ProcessPoolExecutor(workers, mp_context=context, initializer=_leave_ctrl_c_to_the_parent)
+    executor = ProcessPoolExecutor(workers, mp_context=context, initializer=_settle_in)
     pieces = iter(work)
     pending: dict[Future[dict[str, float]], Work] = {}
     try:
@@ -84,8 +85,10 @@ def _on_cores(play: Play, work: Iterable[Work], workers: int) -> Iterator[Outcom
             child.terminate()
 
 
-def _leave_ctrl_c_to_the_parent() -> None:
+def _settle_in() -> None:
+    """Leaves Ctrl-C to the parent, and keeps what simulated nodes warn of to itself."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    logging.getLogger("swim").setLevel(logging.CRITICAL)
 
 
 def _outcome(work: Work, future: Any) -> Outcome:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import logging
 import os
 import signal
 import subprocess
@@ -129,6 +130,17 @@ def test_a_binary_file_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="not the file of a sweep"):
         run_sweep(GRID, path)
     assert path.read_bytes() == b"\xff\xfe\x00\n"
+
+
+def chatty(_what: str, _options: dict[str, str], seed: int) -> dict[str, float]:
+    logging.getLogger("swim.core").error("noise")
+    return {"seed": float(seed)}
+
+
+@pytest.mark.slow
+def test_nodes_in_other_processes_log_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+    assert len(list(compute(chatty, [Work("anything", {}, 1)], workers=1))) == 1
+    assert "noise" not in capfd.readouterr().err
 
 
 def fragile(_what: str, options: dict[str, str], seed: int) -> dict[str, float]:
