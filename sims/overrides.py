@@ -15,7 +15,8 @@ class Overrides:
     """Rules that hold for a while, on top of each other, whatever the order they end in."""
 
     def __init__(self) -> None:
-        self._stacks: dict[object, list[Any]] = {}
+        self._stacks: dict[object, list[list[Any]]] = {}
+        """Values by key, each in a list of its own, the one in force last; first what held before them."""
 
     def put(
         self,
@@ -30,23 +31,26 @@ class Overrides:
 
         If somebody else changed the value meanwhile, theirs stays.
         """
-        stack = self._stacks.setdefault(key, [read()])
+        stack = self._stacks.get(key)
+        if stack is None or read() is not stack[-1][0]:
+            stack = self._stacks[key] = [[read()]]
         entry = [value]
         stack.append(entry)
         write(value)
         if seconds is not None:
-            world.at(world.now + seconds, self._end, world, stack, entry, read, write)
+            world.at(world.now + seconds, self._end, world, key, stack, entry, read, write)
 
-    @staticmethod
     def _end(
+        self,
         world: World,
-        stack: list[Any],
+        key: object,
+        stack: list[list[Any]],
         entry: list[Any],
         read: Callable[[], Any],
         write: Callable[[Any], None],
     ) -> None:
         was_last = stack[-1] is entry
-        stack[:] = [stack[0], *(other for other in stack[1:] if other is not entry)]
-        if was_last and read() is entry[0]:
-            write(stack[0] if len(stack) == 1 else stack[-1][0])
+        stack[:] = [other for other in stack if other is not entry]
+        if was_last and stack is self._stacks[key] and read() is entry[0]:
+            write(stack[-1][0])
             world.tell_fault("rule-ended")

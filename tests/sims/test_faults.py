@@ -254,6 +254,27 @@ class TestNetwork:
         world.run_for(2.0)
         assert world.network.rule("n1", "n2") is mine
 
+    def test_what_somebody_else_set_is_what_a_later_rule_brings_back(self) -> None:
+        lossy, slow = Link(loss=0.3), Link(latency=Constant(0.1))
+        world = world_of()
+        world.network.set_default(lossy)
+        Schedule(
+            [
+                SetLink(0.0, None, None, slow, 1.0),
+                SetLink(2.0, None, None, slow, 10.0),
+                SetLink(4.0, None, None, slow, 10.0),
+            ]
+        ).apply(world)
+        world.run_for(3.0)
+        world.network.calm()
+        calm = world.network.default
+        world.run_for(2.0)
+        assert world.network.default is slow
+        world.run_for(8.0)
+        assert world.network.default is slow, "a rule that was under another one brings nothing back"
+        world.run_for(2.0)
+        assert world.network.default is calm
+
     def test_names_answer_with_where_the_hosts_are(self) -> None:
         world = world_of()
         Schedule(
