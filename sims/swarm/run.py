@@ -109,49 +109,64 @@ class _Swarm:
         self._schedule = plan(seed, options)
         self._fingerprint = Fingerprint()
         self._checkers = safety_checkers()
-        by_name = {"seeds": (SEED_NAME,)} if options.start == "apart" else {}
-        self._world = World(
-            seed,
-            nodes=options.nodes,
-            config=lambda **given: options.config(**(by_name | given)),
-            network=Network(Link(latency=options.latency)),
-            byte_mode=byte_mode,
-            start=options.start,
-            observers=[*observers, self._fingerprint, *self._checkers],
-        )
-        if options.start == "apart":
-            self._world.network.set_names(SEED_NAME, [self._world.host(ANCHOR).endpoint])
+        self._byte_mode = byte_mode
+        self._observers = observers
+        self._world: World | None = None
         self._bound = self._healed = 0.0
 
     def play(self) -> SwarmResult:
         outcome: Outcome = "ok"
         violations: list[str] = []
         try:
-            self._schedule.apply(self._world)
-            self._world.run_for(self._options.seconds)
-            self._heal()
+            world = self._world = self._start()
+            self._schedule.apply(world)
+            world.run_for(self._options.seconds)
+            self._heal(world)
         except NodeCrashedError as error:
             outcome, violations = "crash", [str(error)]
         except ViolationError as error:
             outcome, violations = "safety", [str(error)]
         except NotConvergedError as error:
             outcome, violations = "liveness", str(error).split("\n")
+        except Exception as error:  # starting, resuming and commands call the core outside the world's steps
+            node = self._world.driver.current if self._world else "?"
+            outcome, violations = "crash", [str(NodeCrashedError(self._seed, self._now, node, error))]
         return SwarmResult(
             self._seed,
             self._options,
             self._schedule,
             outcome,
             tuple(violations),
-            self._world.now,
+            self._now,
             self._healed,
             self._bound,
-            self._world.clock.steps,
+            self._world.clock.steps if self._world else 0,
             self._fingerprint.sha256,
         )
 
-    def _heal(self) -> None:
+    @property
+    def _now(self) -> float:
+        return self._world.now if self._world else 0.0
+
+    def _start(self) -> World:
+        options = self._options
+        by_name = {"seeds": (SEED_NAME,)} if options.start == "apart" else {}
+        world = World(
+            self._seed,
+            nodes=options.nodes,
+            config=lambda **given: options.config(**(by_name | given)),
+            network=Network(Link(latency=options.latency)),
+            byte_mode=self._byte_mode,
+            start=options.start,
+            observers=[*self._observers, self._fingerprint, *self._checkers],
+        )
+        if options.start == "apart":
+            world.network.set_names(SEED_NAME, [world.host(ANCHOR).endpoint])
+        return world
+
+    def _heal(self, world: World) -> None:
         """The faults end, wherever they are, some of the dead come back: the core has to agree in time."""
-        world, rng, options = self._world, rng_of(self._seed, "healing"), self._options
+        rng, options = rng_of(self._seed, "healing"), self._options
         crashed = [node for node in world.nodes.values() if node.state == "crashed"]
         back = [
             node.id

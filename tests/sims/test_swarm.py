@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 
 from sims.checkers import Checker
+from sims.schedule import Schedule
 from sims.simnode import SimNode
 from sims.swarm import SwarmOptions, pick_options, run_swarm
 from sims.swarm.__main__ import main
@@ -20,6 +21,7 @@ from sims.world import World
 from swim.config import Config
 from swim.core.claims import Claims
 from swim.core.prober import Prober
+from swim.node import Node
 
 SEEDS = range(12)
 SMALL = 8
@@ -129,6 +131,25 @@ def test_code_that_raises_is_a_crash(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "ZeroDivisionError('on purpose')" in str(result)
     assert "Crash(at=" in str(result)
     assert "python -m sims.swarm --start 7 --seeds 1 --verbose" in str(result)
+
+
+def on_purpose(*args: object, **kwargs: object) -> None:
+    raise ZeroDivisionError("on purpose")
+
+
+def test_code_that_raises_while_the_nodes_start_is_a_crash(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Node, "start", on_purpose)
+    result = run_swarm(7, options=quick())
+    assert result.outcome == "crash"
+    assert result.violations == ("seed 7, 0.000000 s: node ? raised ZeroDivisionError('on purpose')",)
+
+
+def test_code_that_raises_when_the_faults_are_over_is_a_crash(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Schedule, "heal", on_purpose)
+    result = run_swarm(7, options=quick())
+    assert result.outcome == "crash"
+    assert result.violations[0].startswith("seed 7, 20.000000 s: node n")
+    assert result.virtual_seconds == 20.0
 
 
 @pytest.mark.slow
