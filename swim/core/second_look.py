@@ -42,7 +42,7 @@ class SecondLook:
         self._shared = shared
         self._gossip = gossip
         self._pings: dict[int, _Look] = {}
-        self._names: set[str] = set()
+        self._names: dict[str, int] = {}
         self.believe: Callable[[float, Dead, str], None] = lambda now, claim, origin: None
         shared.timers.register("second-look", self._timed_out, self._pings.__contains__)
 
@@ -56,13 +56,20 @@ class SecondLook:
             origin: name of the member that it came from.
         """
         shared = self._shared
-        if record.name in self._names:
+        running = self._names.get(record.name)
+        if running is not None:
+            look = self._pings[running]
+            if claim.incarnation > look.claim.incarnation:
+                self._pings[running] = look._replace(claim=claim, origin=origin)
             return True
-        if len(self._names) >= _WINDOW or not shared.config.verify_second_hand:
+        if not shared.config.verify_second_hand:
+            return False
+        if len(self._names) >= _WINDOW:
+            shared.metrics.count("swim.verdicts-unchecked")
             return False
         seq_no = shared.next_seq_no()
         self._pings[seq_no] = _Look(claim, origin, record.endpoint)
-        self._names.add(record.name)
+        self._names[record.name] = seq_no
         local = shared.local
         ping = Ping(seq_no, record.name, local.addr, local.port, local.name)
         self._gossip.send_exactly(record.endpoint, [encode(ping), encode(claim)], record=record)
@@ -87,5 +94,5 @@ class SecondLook:
 
     def _drop(self, seq_no: int) -> _Look:
         look = self._pings.pop(seq_no)
-        self._names.discard(look.claim.node)
+        del self._names[look.claim.node]
         return look

@@ -75,6 +75,15 @@ def test_the_same_verdict_from_many_costs_one_ping() -> None:
     assert len(pings(solo)) == 1
 
 
+def test_of_several_verdicts_the_newest_is_believed() -> None:
+    solo = accused()
+    solo.hear(Dead(5, "node-b", "node-d"), Dead(3, "node-b", "node-e"), source=("127.0.1.1", PORT))
+    solo.advance(solo.config.probe_timeout)
+    record = solo.record("node-b")
+    assert record is not None
+    assert (solo.state("node-b"), record.incarnation) == ("dead", 5)
+
+
 @pytest.mark.parametrize(
     ("settings", "first", "verdict"),
     [
@@ -100,5 +109,6 @@ def test_of_many_verdicts_at_once_those_beyond_a_window_are_believed() -> None:
         solo.hear(Dead(1, name, "accuser"))
     assert {solo.state(name) for name in names[:16]} == {"alive"}
     assert {solo.state(name) for name in names[16:]} == {"dead"}
+    assert solo.metrics.counters["swim.verdicts-unchecked"] == 24
     solo.advance(solo.config.probe_timeout)
     assert {solo.state(name) for name in names} == {"dead"}
