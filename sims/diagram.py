@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from html import escape
 
 from sims.flights import Flight, flights, indirect_probes
-from sims.history import History, Span
+from sims.history import History, Span, first_world
 from sims.svg import INK, STATES, Picture, Scale
 from sims.timeline import CONDITIONS, window_of
 from sims.wording import line_of
@@ -55,7 +55,7 @@ def diagram(
     """The picture of a trace of level ``all``.
 
     Args:
-        records: of the trace.
+        records: of the trace, its first world if the run had several.
         start: left end of the window, seconds; the trace's beginning.
         end: right end; the trace's end.
         nodes: whose lines to show, and the packets between them; all.
@@ -64,13 +64,14 @@ def diagram(
     Raises:
         UsageError: an unknown node, or an empty window.
     """
+    records = first_world(records)
     history = History(records)
     start, end = window_of(history, start, end, nodes)
     shown = [node for node in history.nodes if not nodes or node in nodes]
     row, lane = (_ROW, _LANE) if len(shown) <= _MANY else (_ROW_OF_MANY, _LANE_OF_MANY)
     rows = {node: _TOP + row * (index + 0.6) for index, node in enumerate(shown)}
     picture = Picture(Scale(start, end, _LEFT, _WIDTH - 20), width=_WIDTH, title="packets between nodes")
-    for colour in {*_COLOURS.values(), _OTHER}:
+    for colour in (*_COLOURS.values(), _OTHER):
         _define_head(picture, colour)
     bottom = _TOP + row * len(shown)
     for node, y in rows.items():

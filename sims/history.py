@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import takewhile
 from typing import NamedTuple
 
 from sims.wording import reason_words
 from swim.trace import Record
 
-__all__ = ["History", "Span"]
+__all__ = ["History", "Span", "first_world"]
 
 _CONDITIONS = {
     "add": "running",
@@ -41,11 +42,16 @@ class Span(NamedTuple):
         return self._replace(start=max(self.start, start), end=min(self.end, end))
 
 
+def first_world(records: Iterable[Record]) -> list[Record]:
+    """The records up to where a run begins its second world: there times and numbers begin again."""
+    return list(takewhile(lambda record: record["kind"] != "world", records))
+
+
 class History:
     """The spans of a whole trace.
 
     Args:
-        records: of the trace, in order.
+        records: of one world, in order.
 
     Attributes:
         nodes: ids of all hosts, in the order in which they came.

@@ -24,7 +24,6 @@ STATES: dict[str, str] = {
 """Colour of each state."""
 
 _FONT = "font-family:ui-sans-serif,system-ui,Helvetica,Arial,sans-serif"
-_AXIS_HEIGHT = 26
 _MARGIN = 14
 _TICKS = 10
 
@@ -107,7 +106,7 @@ class Picture:
     Args:
         scale: of the time axis.
         width: pixels.
-        title: heading, shown below the axis' start.
+        title: of the document, shown as its tooltip.
     """
 
     def __init__(self, scale: Scale, *, width: int, title: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from sims.errors import UsageError
-from sims.history import History, Span
+from sims.history import History, Span, first_world
 from sims.svg import INK, STATES, Picture, Scale
 from swim.trace import Record
 
@@ -44,7 +44,7 @@ def timeline(
     """The picture of a trace.
 
     Args:
-        records: of the trace; transitions and faults are enough.
+        records: of the trace, its first world if the run had several; transitions and faults are enough.
         start: left end of the window, seconds; the trace's beginning.
         end: right end; the trace's end.
         nodes: observers and members to show; all.
@@ -53,6 +53,7 @@ def timeline(
     Raises:
         UsageError: an unknown node, or an empty window.
     """
+    records = first_world(records)
     history = History(records)
     start, end = window_of(history, start, end, nodes)
     observers = [node for node in history.nodes if not nodes or node in nodes]

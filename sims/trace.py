@@ -93,6 +93,12 @@ class TraceWriter(EventTrace):
         self._diallers: dict[int, str] = {}
         self._dropped: dict[str, tuple[int, int, dict[str, int]]] = {}
 
+    def attached(self, world: World) -> None:
+        """Forgets the hosts and streams of the world before: those of the next have the same names."""
+        super().attached(world)
+        for known in (self._readers, self._diallers, self._dropped):
+            known.clear()
+
     def sent(self, world: World, packet: Packet) -> None:
         """A packet with its fate and its messages."""
         record: Record = {

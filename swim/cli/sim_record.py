@@ -88,6 +88,9 @@ def recording(
 def _write_pictures(
     records: list[dict[str, Any]], diagram: Path | None, timeline: Path | None, window: dict[str, Any]
 ) -> None:
+    worlds = 1 + sum(record["kind"] == "world" for record in records)
+    if worlds > 1 and (diagram or timeline):
+        click.echo(f"swim: the run had {worlds} worlds, one after the other; drawn is the first", err=True)
     if diagram is not None:
         from sims.diagram import diagram as draw_diagram
 

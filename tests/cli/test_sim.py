@@ -139,6 +139,14 @@ def test_pictures_are_drawn_during_a_run_and_from_its_trace(
     assert "--diagram or --timeline" in err
 
 
+def test_of_a_run_of_several_worlds_the_first_is_drawn(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    words = ["run", "bn-join", "--nodes", "3", "--storms", "2", "--diagram", str(tmp_path / "d.svg")]
+    code, _, err = run(capsys, *words)
+    assert (code, err) == (0, "swim: the run had 2 worlds, one after the other; drawn is the first\n")
+
+
 def test_a_sweep_goes_on_where_it_stopped(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     out_file = tmp_path / "sweep.csv"
     words = ["sweep", "join", "nodes=2,3", "--workers", "1", "--out", str(out_file)]

@@ -136,6 +136,25 @@ def test_packets_are_read_with_their_senders_keys() -> None:
     assert of_kind(lines, "recv", **{"from": "n2", "dropped": ["decrypt"]})
 
 
+def test_the_next_world_of_a_run_has_its_own_labels_keys_and_drops() -> None:
+    def play(world: World) -> None:
+        world.settle()
+        world.network.set_default(Link(corrupt=0.5))
+        world.run_for(3)
+
+    def config(label: str) -> Config:
+        return Config.lan(name="n", label=label, keys=(label.encode() * 8,))
+
+    lines: list[str] = []
+    writer = TraceWriter(lines.append)
+    play(World(1, nodes=3, config=config("us"), observers=[writer]))
+    begins = len(lines)
+    play(World(2, nodes=3, config=config("we"), observers=[writer]))
+    assert json.loads(lines[begins]) == {"kind": "world", "seed": 2}
+    alone = traced(play, seed=2, config=config("we"))
+    assert [json.loads(line) for line in lines[begins + 1 :]] == alone[1:]
+
+
 def test_what_cannot_be_read_is_hex() -> None:
     reader = Reader(Config.lan(name="a"), Keyring())
     assert reader.packet(b"\xff\x01") == [{"hex": "ff01", "type": "unreadable", "why": "unknown-type"}]
