@@ -70,6 +70,12 @@ WEAKENED: dict[str, tuple[str, object, str, object]] = {
         "transmit_limit",
         lambda config, n: 5 * transmit_limit(config, n),
     ),
+    "intents are not counted": (
+        "wrong-transmit-limit-of-intents",
+        spread,
+        "_intent",
+        lambda node, body: None,
+    ),
     "any accuser is taken for three": (
         "one-accuser-confirms-itself",
         suspicions,
@@ -91,6 +97,18 @@ WEAKENED: dict[str, tuple[str, object, str, object]] = {
     "every process runs": ("skips-one-member", Hosts, "died_at", lambda self, name: None),
     "any event is legal": ("equal-incarnation-clears", events, "problem_with", lambda event: ""),
     "nobody is a stranger": ("accepts-any-label", strangers, "_understand", lambda receiver, sender: True),
+    "keys do not matter": (
+        "accepts-plain-packets",
+        strangers,
+        "_understand",
+        lambda receiver, sender: receiver.config.label == sender.config.label,
+    ),
+    "only broadcasts are counted": (
+        "tombstones-have-no-end",
+        inside,
+        "sizes",
+        lambda node, sizes=inside.sizes: (size for size in sizes(node) if size.what == "broadcasts"),
+    ),
     "everything is queued": ("forgets-to-queue", inside, "is_queued", lambda *args, **settings: True),
     "tables always agree": ("roster-misses-failures", tables, "_agree", lambda record, entry: True),
     "nothing is ever due": ("never-reaps", limits, "_SLACK", 1000.0),

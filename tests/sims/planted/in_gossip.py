@@ -1,4 +1,4 @@
-"""Planted in what goes out and comes in: queues, packets, labels."""
+"""Planted in what goes out and comes in: queues, packets, labels, keys."""
 
 from __future__ import annotations
 
@@ -11,8 +11,11 @@ from swim.core import broadcast
 from swim.core.broadcast import Priority
 from swim.core.claims import Claims
 from swim.core.gossip import Gossip
+from swim.errors import RemoteError
+from swim.serf.layer import SerfLayer
 from swim.wire import packet, stream
 from swim.wire.codec import encode
+from swim.wire.packet import PacketCodec
 from tests.sims.planted import scripts
 from tests.sims.planted.bug import bug
 
@@ -32,6 +35,19 @@ def forgets_to_queue(patch: pytest.MonkeyPatch) -> None:
 def wrong_transmit_limit(patch: pytest.MonkeyPatch) -> None:
     limit = broadcast.retransmit_limit
     patch.setattr(broadcast, "retransmit_limit", lambda mult, n: 5 * limit(mult, n))
+
+
+@bug("Intents are told five times too often.", scripts.LEAVE, TransmitsAreLimited)
+def wrong_transmit_limit_of_intents(patch: pytest.MonkeyPatch) -> None:
+    new_queue = SerfLayer._new_queue
+
+    def talkative(self: Any) -> broadcast.BroadcastQueue:
+        queue = new_queue(self)
+        queue._mult *= 5
+        queue.limit *= 5
+        return queue
+
+    patch.setattr(SerfLayer, "_new_queue", talkative)
 
 
 @bug("An accusation that is ignored is passed on all the same.", scripts.CRASH, TransmitsAreLimited)
@@ -60,3 +76,16 @@ def accepts_any_label(patch: pytest.MonkeyPatch) -> None:
 @bug("The label of a stream is cut off and not looked at.", scripts.LABELS, StrangersChangeNothing)
 def accepts_streams_of_any_label(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(stream, "check_label", lambda *args, **settings: None)
+
+
+@bug("A plain packet is read though there is a key.", scripts.KEYS, StrangersChangeNothing)
+def accepts_plain_packets(patch: pytest.MonkeyPatch) -> None:
+    decrypted = PacketCodec._decrypted
+
+    def trusting(self: Any, data: bytes) -> bytes:
+        try:
+            return decrypted(self, data)
+        except RemoteError:
+            return data
+
+    patch.setattr(PacketCodec, "_decrypted", trusting)

@@ -84,6 +84,17 @@ def queue_has_no_end(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(BroadcastQueue, "prune", lambda self, keep: 0)
 
 
+@bug("Tombstones are kept beyond their limit.", scripts.GRAVES, LimitsHold)
+def tombstones_have_no_end(patch: pytest.MonkeyPatch) -> None:
+    bury = Table.bury
+
+    def keep_all(self: Any, record: Record, expires: float) -> None:
+        self._max_tombstones = len(self._tombstones) + 1
+        bury(self, record, expires)
+
+    patch.setattr(Table, "bury", keep_all)
+
+
 @bug("One member is never probed.", scripts.CRASH, CrashedMembersAreFailed)
 def skips_one_member(patch: pytest.MonkeyPatch) -> None:
     next_target = Table.next_target

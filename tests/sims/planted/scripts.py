@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 from sims.checkers import inside
 from sims.faults import Add, Crash, Leave, Pause, Readdress, Restart, SetLink, SetTags, Split
@@ -110,17 +111,32 @@ SWAP = Script(Schedule([Crash(10.0, "n3")]), 200.0, prepare=_take_addresses)
 """A dead member's address is taken at once by a node of another name."""
 
 
-def _change_label(world: World) -> None:
-    """A host starts anew as a member of another cluster, at the address that all know."""
+def _change(world: World, **settings: Any) -> None:
+    """A host starts anew with other settings, at the address that all know."""
 
     def change() -> None:
-        world.restart("n3", config=world.host("n3").config.with_changes(label="other"))
+        world.restart("n3", config=world.host("n3").config.with_changes(**settings))
 
     world.at(10.0, change)
 
 
-LABELS = Script(Schedule([SetTags(15.0, "n1", {"a": "b"})]), 40.0, prepare=_change_label)
+LABELS = Script(Schedule([SetTags(15.0, "n1", {"a": "b"})]), 40.0, prepare=partial(_change, label="other"))
 """A host moves to another cluster, and all of its old one still talk to it."""
+
+KEYS = Script(
+    Schedule([SetTags(16.0, "n3", {"a": "b"})]),
+    40.0,
+    config=partial(quick, keys=(bytes(16),)),
+    prepare=partial(_change, gossip_verify_outgoing=False),
+)
+"""A host stops encrypting what it sends, while all others still want it sealed."""
+
+GRAVES = Script(
+    Schedule([Crash(10.0, name) for name in ("n2", "n3", "n4", "n5")]),
+    60.0,
+    config=partial(quick, max_tombstones=2),
+)
+"""More die than a node may remember."""
 
 ALL = {
     name.lower().replace("_", "-"): value for name, value in globals().items() if isinstance(value, Script)
