@@ -55,6 +55,7 @@ class Driver:
     def catch_up(self, node: SimNode) -> None:
         """A paused process goes on: what waited comes first, then late timers, with the gap told."""
         now = self._clock.now
+        self.current = node.id
         planned = node.node.next_deadline()
         backlog, node.backlog, node.backlog_bytes = node.backlog, [], 0
         for call, args in backlog:

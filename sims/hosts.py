@@ -42,9 +42,14 @@ class Hosts:
         self.at: dict[Endpoint, SimNode] = {}
 
     def fresh_endpoint(self) -> Endpoint:
-        """An address that nobody had."""
-        number = next(self._addresses)
-        return f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}", 7946
+        """An address that nobody has or had."""
+        numbers = ((f"10.{n >> 16}.{n >> 8 & 255}.{n & 255}", 7946) for n in self._addresses)
+        return next(endpoint for endpoint in numbers if endpoint not in self.at)
+
+    def vacate(self, endpoint: Endpoint, node: SimNode) -> None:
+        """A host moves out of an address, unless another moved in meanwhile."""
+        if self.at.get(endpoint) is node:
+            del self.at[endpoint]
 
     def start_all(self, count: int, start: Start) -> None:
         """The first hosts of a world, ``n1`` to ``nN``."""
@@ -82,11 +87,12 @@ class Hosts:
         """A new host whose node has yet to start.
 
         Raises:
-            UsageError: the id is taken.
+            UsageError: the id is taken, or the address is one of a process that runs.
         """
         if id in self.nodes:
             raise UsageError(f"there is a host {id!r} already")
         endpoint = endpoint or self.fresh_endpoint()
+        self.admit(id, endpoint)
         addresses = tuple(seed if isinstance(seed, str) else address_of(seed.endpoint) for seed in seeds)
         made = self._configure(config or self._make_config, name, endpoint, addresses)
         node = self.nodes[id] = SimNode(self._world, id, made, endpoint)
@@ -114,9 +120,7 @@ class Hosts:
         self._launch(node)
 
     def _make(self, node: SimNode, snapshot: str) -> None:
-        other = self.at.get(node.endpoint)
-        if other is not None and other is not node and other.is_up:
-            raise UsageError(f"{node.id} cannot have the address of {other.id}")
+        self.admit(node.id, node.endpoint)
         node.reset()
         self.at[node.endpoint] = node
         advertise = node.endpoint
@@ -130,6 +134,16 @@ class Hosts:
             snapshot=snapshot,
             wire=self._world.wire,
         )
+
+    def admit(self, id: str, endpoint: Endpoint) -> None:
+        """Refuses an address that is another host's.
+
+        Raises:
+            UsageError: a process runs there.
+        """
+        other = self.at.get(endpoint)
+        if other is not None and other.id != id and other.is_up:
+            raise UsageError(f"{id} cannot have the address of {other.id}")
 
     def _launch(self, node: SimNode) -> None:
         self.set_state(node, "running")

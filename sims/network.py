@@ -10,17 +10,31 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Literal, NamedTuple
 
+from sims.errors import UsageError
 from sims.latency import Constant, Exponential, Latency
 from swim.core.output import Endpoint
 from swim.core.rng import Rng
 from swim.errors import ConfigError
 
-__all__ = ["Burst", "Cut", "Fate", "Link", "Nat", "Network", "Passage"]
+__all__ = [
+    "RETRANSMISSIONS_MAX",
+    "RETRANSMISSION_SECONDS",
+    "Burst",
+    "Cut",
+    "Fate",
+    "Link",
+    "Nat",
+    "Network",
+    "Passage",
+]
+
+RETRANSMISSION_SECONDS = 0.2
+"""Until a lost piece of a stream is sent again for the first time; each further wait is twice as long."""
+RETRANSMISSIONS_MAX = 6
+"""How often a piece of a stream is sent again before the stream breaks."""
 
 _LAN = Exponential(0.0005)
 _DNS = Constant(0.001)
-_RETRANSMISSION_SECONDS = 0.2
-_RETRANSMISSIONS_MAX = 6
 _PLAIN_FIELDS = (
     "loss",
     "duplicate",
@@ -68,7 +82,7 @@ class Link:
         refuse: a stream is refused.
         reset: an accepted stream breaks when the answer comes.
         stall: a stream hangs until its deadline.
-        half_open: a stream is accepted, its bytes go nowhere.
+        half_open: a stream is accepted, its bytes go nowhere, either way.
         is_plain: whether the link only delays; follows from the others.
     """
 
@@ -158,6 +172,17 @@ class Network:
         self._opened: dict[tuple[str, Endpoint], float] = {}
         self.is_plain = self.default.is_plain
         """Whether every packet passes, after the default link's latency."""
+        self._is_taken = False
+
+    def enter(self) -> None:
+        """A world begins on this network, which keeps count of what is under way: no other may.
+
+        Raises:
+            UsageError: another did.
+        """
+        if self._is_taken:
+            raise UsageError("a Network carries one world; make another one")
+        self._is_taken = True
 
     # -- rules
 
@@ -240,11 +265,13 @@ class Network:
             return Passage("sent", (link.latency.draw(rng),))
         if link.mtu is not None and size > link.mtu:
             return Passage("mtu", ())
-        if (link.loss and rng.uniform(0, 1) < link.loss) or self._is_lost_in_burst(source, target, link, rng):
+        if self._is_lost(source, target, link, rng):
             return Passage("lost", ())
-        waits = self._wait(now, source, target, size, link)
-        if waits is None:
-            return Passage("queue-full", ())
+        waits = 0.0
+        if link.bandwidth is not None:
+            if self._backlog(now, source, target) * link.bandwidth > link.queue:
+                return Passage("queue-full", ())
+            waits = self._wait(now, source, target, size, link.bandwidth)
         delays = [waits + link.latency.draw(rng)]
         if link.reorder and rng.uniform(0, 1) < link.reorder:
             delays[0] += round(rng.uniform(0, link.reorder_delay), 6)
@@ -253,16 +280,21 @@ class Network:
         corrupted = link.corrupt and rng.uniform(0, 1) < link.corrupt
         return Passage("corrupted" if corrupted else "sent", tuple(delays))
 
-    def stream_delay(self, source: str, target: str, rng: Rng) -> float | None:
-        """Seconds that a piece of a stream takes, retransmissions included; None if it never arrives."""
+    def stream_delay(self, now: float, source: str, target: str, size: int, rng: Rng) -> float | None:
+        """Seconds that a piece of a stream takes, retransmissions included; None if it never arrives.
+
+        A sender slows down where packets would be dropped: bandwidth costs time, however long the queue is.
+        """
         if self.is_cut(source, target):
             return None
         link = self.link(source, target)
         delay = link.latency.draw(rng)
-        for attempt in range(_RETRANSMISSIONS_MAX + 1):
-            if not link.loss or rng.uniform(0, 1) >= link.loss:
+        if link.bandwidth is not None:
+            delay += self._wait(now, source, target, size, link.bandwidth)
+        for attempt in range(RETRANSMISSIONS_MAX + 1):
+            if not self._is_lost(source, target, link, rng):
                 return delay
-            delay += _RETRANSMISSION_SECONDS * 2**attempt
+            delay += RETRANSMISSION_SECONDS * 2**attempt
         return None
 
     # -- address translation
@@ -290,6 +322,11 @@ class Network:
     def _changed(self) -> None:
         self.is_plain = not self.cuts and not self._links and self.default.is_plain
 
+    def _is_lost(self, source: str, target: str, link: Link, rng: Rng) -> bool:
+        if link.loss and rng.uniform(0, 1) < link.loss:
+            return True
+        return self._is_lost_in_burst(source, target, link, rng)
+
     def _is_lost_in_burst(self, source: str, target: str, link: Link, rng: Rng) -> bool:
         burst = link.burst
         if burst is None:
@@ -299,12 +336,11 @@ class Network:
             self._bad ^= {pair}
         return pair in self._bad and rng.uniform(0, 1) < burst.loss
 
-    def _wait(self, now: float, source: str, target: str, size: int, link: Link) -> float | None:
-        if link.bandwidth is None:
-            return 0.0
-        waits = max(0.0, self._free_at.get((source, target), 0.0) - now)
-        if waits * link.bandwidth > link.queue:
-            return None
-        takes = waits + size / link.bandwidth
+    def _backlog(self, now: float, source: str, target: str) -> float:
+        """Seconds until all is out that waits for bandwidth."""
+        return max(0.0, self._free_at.get((source, target), 0.0) - now)
+
+    def _wait(self, now: float, source: str, target: str, size: int, bandwidth: float) -> float:
+        takes = self._backlog(now, source, target) + size / bandwidth
         self._free_at[source, target] = now + takes
         return round(takes, 6)

@@ -30,17 +30,17 @@ class Packets:
 
     def send(self, node: SimNode, endpoint: Endpoint, data: bytes) -> None:
         """Puts one packet on the wire, or holds it back while the node is blocked."""
-        world = self._world
-        if node.blocked_until > world.clock.now:
-            world.clock.at(node.blocked_until, self._put, node, node.life, endpoint, data)
-        elif node.processor is not None:
-            world.clock.at(node.processor.sent(), self._put, node, node.life, endpoint, data)
+        if node.processor is not None:
+            self._world.clock.at(node.processor.sent(), self._put, node, node.life, endpoint, data)
         else:
             self._put(node, node.life, endpoint, data)
 
     def _put(self, node: SimNode, life: int, endpoint: Endpoint, data: bytes) -> None:
         world = self._world
         if node.life != life or not node.is_up:
+            return
+        if node.blocked_until > world.clock.now:  # blocked anew while it waited
+            world.clock.at(node.blocked_until, self._put, node, life, endpoint, data)
             return
         self.sent += 1
         target = world.host_at(endpoint)
@@ -76,9 +76,10 @@ class Packets:
         clock = self._world.clock
         if node.state != "running":
             self._keep(node, data, source, packet)
-        elif node.reader is not None:
-            # Late, but in order.
-            node.read_at = max(node.read_at, clock.now + node.reader.draw(self._world.rng))
+        elif node.reader is not None or node.read_at > clock.now:
+            # Late, but in order, those that came when the reader was fast again too.
+            late = node.reader.draw(self._world.rng) if node.reader is not None else 0.0
+            node.read_at = max(node.read_at, clock.now + late)
             clock.at(node.read_at, self._read, node, node.life, data, source, packet)
         elif node.processor is not None:
             node.processor.serve(node.processor.packet, self._read, node, node.life, data, source, packet)
@@ -101,6 +102,7 @@ class Packets:
         if node.blocked_until > world.clock.now:
             world.clock.at(node.blocked_until, self._read, node, life, data, source, packet)
             return
+        world.driver.current = node.id
         node.node.receive_packet(world.clock.now, data, source)
         if packet is not None:
             world.tell("received", node, packet)

@@ -38,7 +38,7 @@ class SimNode:
         listed: members that the present life started with, of which no event tells (a converged start).
         events: the last 10,000 events of the present life.
         finished: results of commands, by ticket, of the present life.
-        snapshot: what the last life that crashed wrote down.
+        snapshot: what the last life that ended wrote down.
         counts: whether its view counts for convergence: it runs and is not about to leave.
         reader: extra time until each packet is read, in order (an overloaded receive path); None for none.
         processor: what its work takes, and with whom it shares that; None for work in no time.

@@ -19,7 +19,7 @@ __all__ = ["Streams"]
 class _Stream:
     """One connection. ``ids`` are the stream's ids at the dialling and at the accepting node."""
 
-    __slots__ = ("arrivals", "broken", "ends", "ids", "lives", "number", "resets")
+    __slots__ = ("arrivals", "broken", "ends", "ids", "is_mute", "lives", "number", "resets")
 
     def __init__(self, number: int, dialler: SimNode, stream_id: int, target: SimNode) -> None:
         self.number = number
@@ -28,6 +28,7 @@ class _Stream:
         self.ids: list[int | None] = [stream_id, None]
         self.arrivals = [0.0, 0.0]
         self.broken = False
+        self.is_mute = False
         self.resets = False
 
 
@@ -70,7 +71,7 @@ class Streams:
             # Nobody has the address: on a LAN the kernel gives up after a while, here the deadline does.
             self._fail_dial(node, dial, number, StreamEnd.TIMEOUT, dial.deadline)
             return
-        there = world.network.stream_delay(node.id, host.id, world.rng)
+        there = world.network.stream_delay(world.now, node.id, host.id, len(dial.data), world.rng)
         seen = world.network.seen_as(world.now, node.id, node.endpoint, dial.endpoint)
         link = world.network.link(node.id, host.id)
         if there is None or not world.network.lets_in(world.now, host.id, dial.endpoint, seen):
@@ -81,7 +82,8 @@ class Streams:
             self._fail_dial(node, dial, number, StreamEnd.TIMEOUT if silent else StreamEnd.REFUSED, when)
         else:
             stream = _Stream(number, node, dial.stream_id, host)
-            stream.broken = self._chance(link.stall) or self._chance(link.half_open)
+            stream.broken = self._chance(link.stall)
+            stream.is_mute = self._chance(link.half_open)
             stream.resets = self._chance(link.reset)
             self._open[node.id, node.life, dial.stream_id] = stream
             world.clock.at(dial.deadline, self._expire, stream, node, dial.stream_id)
@@ -99,7 +101,7 @@ class Streams:
     def _accept(self, stream: _Stream, target: SimNode, data: bytes) -> None:
         dialler = stream.ends[0]
         world = self._world
-        if stream.broken or stream.ids[0] is None or target.life != stream.lives[1]:
+        if stream.broken or stream.ids[0] is None or not self._is_alive(stream, target):
             return
         source = world.network.seen_as(world.now, dialler.id, dialler.endpoint, target.endpoint)
         accepted = target.node.accept_stream(world.now, (source[0], 49152 + stream.number % 16384))
@@ -110,13 +112,14 @@ class Streams:
         self._open[target.id, target.life, accepted.stream_id] = stream
         world.clock.at(accepted.deadline, self._expire, stream, target, accepted.stream_id)
         world.tell("stream", StreamStep(stream.number, "accept", target.id, dialler.id))
-        self._feed(stream, target, data)
+        if not stream.is_mute:
+            self._feed(stream, target, data)
 
     def _send(self, stream: _Stream, node: SimNode, data: bytes) -> None:
         other = self._other(stream, node)
         world = self._world
-        delay = world.network.stream_delay(node.id, other.id, world.rng)
-        if stream.broken or delay is None:
+        delay = world.network.stream_delay(world.now, node.id, other.id, len(data), world.rng)
+        if stream.broken or stream.is_mute or delay is None:
             return
         if stream.resets and node is stream.ends[1]:
             for end in stream.ends:
@@ -149,9 +152,9 @@ class Streams:
 
     def _end_other(self, stream: _Stream, node: SimNode, end: StreamEnd) -> None:
         other = self._other(stream, node)
-        if other is node or stream.broken:
+        if other is node or stream.broken or stream.is_mute:
             return
-        delay = self._world.network.stream_delay(node.id, other.id, self._world.rng)
+        delay = self._world.network.stream_delay(self._world.now, node.id, other.id, 0, self._world.rng)
         if delay is not None:
             self._arrive(stream, other, delay, self._end_at, end)
 

@@ -10,7 +10,8 @@ import gc
 import random
 from collections.abc import Callable, Iterable
 from hashlib import blake2b
-from typing import Any, Literal
+from traceback import walk_tb
+from typing import Any, Literal, get_args
 
 from sims.clock import Clock
 from sims.driver import Driver
@@ -24,6 +25,7 @@ from sims.views import Views
 from swim.config import Config
 from swim.core.output import Endpoint
 from swim.core.rng import Rng
+from swim.errors import LocalError
 from swim.wire.packet import PacketCodec, WireFactory
 
 __all__ = ["Start", "World"]
@@ -48,6 +50,9 @@ class World:
         byte_mode: carry real packets; False carries messages unframed, faster and otherwise the same.
         start: see ``Start``.
         observers: see ``observe``.
+
+    Raises:
+        UsageError: there is no such start, or the network is another world's.
     """
 
     def __init__(
@@ -61,9 +66,12 @@ class World:
         start: Start = "join",
         observers: Iterable[Observer] = (),
     ) -> None:
+        if start not in get_args(Start):
+            raise UsageError(f"start must be one of {', '.join(get_args(Start))}, not {start!r}")
         self.seed = seed
         self.clock = Clock()
         self.network = network or Network()
+        self.network.enter()
         self.wire: WireFactory = PacketCodec if byte_mode else FastWire
         self.views = Views()
         self.rng = self.random_for("network")
@@ -191,7 +199,6 @@ class World:
         """Kills the process. Streams are refused from then on, or vanish if the host is ``silent``."""
         node = self.host(node)
         if node.is_up:
-            node.snapshot = node.node.snapshot()
             if silent:
                 self.silent.add(node.id)
             self.end(node, "crashed")
@@ -212,12 +219,17 @@ class World:
             endpoint: a new address; see ``fresh_endpoint``.
             snapshot: with what the former life wrote down, or from nothing.
             config: instead of the former life's.
+
+        Raises:
+            UsageError: a process runs at that address.
         """
         node = self.host(node)
+        if endpoint is not None:
+            self.hosts.admit(node.id, endpoint)
         self.crash(node)
         self.silent.discard(node.id)
         if endpoint is not None and endpoint != node.endpoint:
-            self.hosts.at.pop(node.endpoint, None)
+            self.hosts.vacate(node.endpoint, node)
             node.endpoint = endpoint
             node.config = node.config.with_changes(bind=address_of(endpoint))
         if config is not None:
@@ -261,11 +273,11 @@ class World:
 
         Raises:
             LocalError: the node refuses it.
-            UsageError: no process runs there.
+            UsageError: no process runs there, or it is paused.
         """
         node = self.host(node)
-        if not node.is_up:
-            raise UsageError(f"{node.id} does not run")
+        if node.state != "running":
+            raise UsageError(f"{node.id} does not run, it is {node.state}")
         ticket: int = getattr(node.node, command)(self.now, *args, **kwargs)
         if command in ("leave", "rejoin"):
             node.is_leaving = command == "leave"
@@ -275,11 +287,17 @@ class World:
         return ticket
 
     def translate(self, node: SimNode | str, nat: Nat | None) -> None:
-        """Puts a host behind address translation, or back on the plain network."""
+        """Puts a host behind address translation, or back on the plain network.
+
+        Raises:
+            UsageError: a process runs at the public address.
+        """
         node = self.host(node)
+        if nat is not None:
+            self.hosts.admit(node.id, nat.public)
         old = self.network.nats.pop(node.id, None)
         if old is not None:
-            self.hosts.at.pop(old.public, None)
+            self.hosts.vacate(old.public, node)
         if nat is not None:
             self.network.nats[node.id] = nat
             self.hosts.at[nat.public] = node
@@ -321,15 +339,18 @@ class World:
         gc.set_threshold(*_RARE_COLLECTIONS)
         try:
             return run()
-        except SimError:
+        except (SimError, LocalError):
             raise
         except Exception as error:
+            if not _is_of_a_node(error):
+                raise
             raise NodeCrashedError(self.seed, self.now, self.driver.current, error) from error
         finally:
             gc.set_threshold(*before)
 
     def end(self, node: SimNode, state: Literal["crashed", "left"]) -> None:
         """The process is gone; the driver calls it when a leave is done or a node gives up."""
+        node.snapshot = node.node.snapshot()
         self.hosts.set_state(node, state)
         self.driver.streams.ended(node)
 
@@ -341,3 +362,15 @@ class World:
         """Random bits for one use; a use more does not change what the others draw."""
         digest = blake2b("\0".join((str(self.seed), *use)).encode(), digest_size=16).digest()
         return Rng(random.Random(int.from_bytes(digest, "big")))
+
+
+_CALL_NODES = {"sims.driver", "sims.hosts", "sims.packets", "sims.streams"}
+"""Modules that call nodes; ``world`` and ``clock`` call observers and applications as well."""
+
+
+def _is_of_a_node(error: Exception) -> bool:
+    """Whether a node raised it, not an application, an observer or the simulator: who called last?"""
+    calls = [str(frame.f_globals.get("__name__", "")) for frame, _ in walk_tb(error.__traceback__)]
+    inner = next((i for i in reversed(range(len(calls))) if calls[i].partition(".")[0] == "sims"), -1)
+    called = calls[inner + 1 :]
+    return bool(called) and (calls[inner] in _CALL_NODES or called[0].partition(".")[0] == "swim")

@@ -149,6 +149,44 @@ def test_encrypted_packets_pass_and_another_key_keeps_out() -> None:
     assert set(stranger.statuses()) == {"n4"}
 
 
+def test_a_half_open_stream_is_accepted_and_neither_end_hears_of_the_other() -> None:
+    steps: list[tuple[str, str, StreamEnd | None]] = []
+
+    class Tap(Observer):
+        def stream(self, world: World, step: StreamStep) -> None:
+            steps.append((step.source, step.kind, step.end))
+
+    quiet = Config.lan(name="x", rejoin_interval=0)
+    world = World(1, nodes=2, start="apart", config=quiet, network=Network(Link(half_open=1.0)))
+    world.observe(Tap())
+    world.nodes["n2"].join(world.nodes["n1"])
+    world.run_for(30)
+    assert [step for step in steps if step[1] in ("accept", "data")] == [("n1", "accept", None)]
+    assert {(source, end) for source, kind, end in steps if kind == "end"} == {
+        ("n1", StreamEnd.TIMEOUT),
+        ("n2", StreamEnd.TIMEOUT),
+    }
+
+
+@pytest.mark.parametrize(
+    ("link", "seconds"),
+    [
+        (Link(latency=QUIET), 0.001),
+        (Link(latency=QUIET, bandwidth=1000.0), 0.501),
+        (Link(latency=QUIET, bandwidth=1000.0, queue=0), 0.501),
+        (Link(latency=QUIET, burst=Burst(start=1.0, stop=0.0, loss=1.0)), None),
+    ],
+)
+def test_a_piece_of_a_stream_takes_what_its_packets_would(link: Link, seconds: float | None) -> None:
+    network, rng = Network(link), Rng(random.Random(1))
+    assert network.stream_delay(0.0, "a", "b", 500, rng) == seconds
+
+
+def test_pieces_of_a_stream_wait_for_bandwidth_behind_each_other() -> None:
+    network, rng = Network(Link(latency=QUIET, bandwidth=1000.0, queue=0)), Rng(random.Random(1))
+    assert [network.stream_delay(0.0, "a", "b", 500, rng) for _ in range(3)] == [0.501, 1.001, 1.501]
+
+
 @pytest.mark.parametrize(
     ("link", "end"),
     [
