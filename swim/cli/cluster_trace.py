@@ -15,7 +15,7 @@ from typing import Any
 import trio
 
 from swim.config import Config, split_host_port
-from swim.core.output import Endpoint
+from swim.core.output import Endpoint, StreamEnd
 from swim.events import Event, MemberEvent, Transition
 from swim.net.faults import LinkFaults
 from swim.net.streams import why_ended
@@ -84,7 +84,7 @@ class ClusterTrace:
 
     def write(self, record: Record) -> None:
         """Adds a record, which happens now."""
-        self._write(encode({"at": seconds(self._now()), **record}))
+        self._write(encode({"at": seconds(self.now()), **record}))
 
     def name_of(self, endpoint: Endpoint) -> str:
         """The node that is bound to an endpoint, or ""."""
@@ -96,7 +96,8 @@ class ClusterTrace:
         """What listens to one node in its present life."""
         return NodeTap(self, name, Reader(config, Keyring(config.keys)), faults)
 
-    def _now(self) -> float:
+    def now(self) -> float:
+        """Seconds since the trace began."""
         return trio.current_time() - self._began
 
 
@@ -165,11 +166,17 @@ class NodeTap:
     async def dialled(self, endpoint: Endpoint, connect: Connect) -> trio.abc.HalfCloseableStream:
         """See ``Tap``."""
         dial = _Dial(next(self._trace.streams), self._name, self._trace.name_of(endpoint))
+        began, deadline = self._trace.now(), trio.current_effective_deadline()
         try:
             stream = await connect(endpoint)
-        except OSError as error:
-            self._step(dial, "dial", dial.source, dial.target)
-            self._step(dial, "end", dial.source, dial.target, end=why_ended(error)[0].value)
+        except (OSError, trio.Cancelled) as error:
+            end = "closed"  # the node gave up
+            if isinstance(error, OSError):
+                end = why_ended(error)[0].value
+            elif trio.current_time() >= deadline:
+                end = StreamEnd.TIMEOUT.value
+            self._step(dial, "dial", dial.source, dial.target, at=seconds(began))
+            self._step(dial, "end", dial.source, dial.target, end=end)
             raise
         local: Endpoint | None = None
         if isinstance(stream, trio.SocketStream):

@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import trio
+import trio.testing
 
 from sims.diagram import diagram
 from sims.errors import UsageError
@@ -17,8 +19,10 @@ from sims.timeline import timeline
 from swim.cli.cluster_trace import ClusterTrace
 from swim.config import Config
 from swim.net.cluster import open_cluster
+from swim.net.faults import FaultyTransport, LinkFaults
 from swim.trace import encode
 from tests.cli.processes import run
+from tests.net.memory import MemoryNetwork
 
 FREE = ("--bind-base", "0", "--http-base", "0")
 
@@ -77,6 +81,31 @@ async def test_an_event_is_dated_when_it_happened_however_late_it_is_read() -> N
     before, after, now = (json.loads(line)["at"] for line in lines[1:])
     assert before <= now
     assert after - before == pytest.approx(1000)
+
+
+async def test_a_stream_that_faults_stop_is_in_the_trace(autojump_clock: trio.testing.MockClock) -> None:
+    lines: list[str] = []
+    peer = ("10.0.0.2", 7946)
+    trace = ClusterTrace(lines.append, lambda: {"b": "10.0.0.2:7946"}, seed=1, made={})
+    faults = LinkFaults()
+    faults.block([peer])
+    faults.tap = trace.tap("a", Config.local(name="a"), faults)
+    transport = FaultyTransport(MemoryNetwork().transport("10.0.0.1"), faults)
+    with trio.move_on_after(5.0):
+        await transport.connect(peer)
+    async with trio.open_nursery() as node:
+        node.start_soon(transport.connect, peer)
+        await trio.sleep(1.0)
+        node.cancel_scope.cancel()
+    steps = [json.loads(line) for line in lines[1:]]
+    assert [(step["step"], step["at"], step.get("end")) for step in steps] == [
+        ("dial", 0.0, None),
+        ("end", 5.0, "timed out"),
+        ("dial", 5.0, None),
+        ("end", 6.0, "closed"),
+    ]
+    assert {(step["from"], step["to"]) for step in steps} == {("a", "b")}
+    assert [flight.fate for flight in flights(steps)] == ["timed out", "closed"]
 
 
 @pytest.mark.slow
