@@ -129,14 +129,21 @@ def accuracy_curves(rows: Rows, path: Path) -> None:
     draw_curves(path, curves, title=title, x="share of packets lost", y="per member and period", log=True)
 
 
+def _published_sizes() -> dict[str, float]:
+    """The SWIM paper's group sizes by our names of the ways in which news spread."""
+    [series] = published("group_size")
+    names = ("multicast", "infection", "suspicion")
+    return {name: size for name, (_, size) in zip(names, series.points, strict=True)}
+
+
 def loss_table(rows: Rows) -> str:
     """Group sizes at the end, by the way news spread."""
-    [series] = published("group_size")
+    theirs = _published_sizes()
     return markdown(
         ("dissemination", "published", "ours, mean", "least", "most"),
         [
-            (name, y, _mean(rows, "group_size", variant=name), min(values), max(values))
-            for name, (_, y) in zip(_in_order(rows, "variant"), series.points, strict=True)
+            (name, theirs.get(name), _mean(rows, "group_size", variant=name), min(values), max(values))
+            for name in _in_order(rows, "variant")
             if (values := _values(rows, "group_size", variant=name))
         ],
     )
@@ -144,10 +151,9 @@ def loss_table(rows: Rows) -> str:
 
 def loss_bars(rows: Rows, path: Path) -> None:
     """The same as bars."""
-    [series] = published("group_size")
-    names = _in_order(rows, "variant")
+    theirs, names = _published_sizes(), _in_order(rows, "variant")
     groups = [
-        Bars("published", tuple(y for _, y in series.points[: len(names)]), is_published=True),
+        Bars("published", tuple(theirs.get(name) for name in names), is_published=True),
         Bars("ours, mean", tuple(_mean(rows, "group_size", variant=name) for name in names)),
     ]
     title = "Seventeen members, 10 % of packets lost: group size after 175 s"

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from sims.errors import UsageError
 from sims.experiments import EXPERIMENTS, Experiment
 from sims.rows import RowFile
-from sims.sweep import run_sweep
+from sims.sweep import Grid, run_sweep
 
 __all__ = ["Written", "report"]
 
@@ -74,7 +74,7 @@ def _write(
         for outcome in swept.failed:
             raise UsageError(f"{name}: seed {outcome.work.seed} failed: {outcome.error!r}")
     with RowFile(path, grid.what, tuple(grid.axes)) as file:
-        rows = file.rows
+        rows = _in_order(grid, file)
     if not rows:
         raise UsageError(f"{path} has no rows")
     table, picture = out / f"{name}.md", out / "img" / f"exp-{name}.png"
@@ -82,3 +82,9 @@ def _write(
     table.write_text(text, encoding="utf-8")
     experiment.draw(rows, picture)
     return Written(name, table, picture, len(rows))
+
+
+def _in_order(grid: Grid, file: RowFile) -> list[dict[str, str]]:
+    """The rows in the order of the grid: in the file they are in the order in which runs ended."""
+    place = {(str(work.seed), *work.options.values()): index for index, work in enumerate(grid)}
+    return sorted(file.rows, key=lambda row: place.get(file.key(row), len(place)))

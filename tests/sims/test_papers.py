@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pytest
@@ -187,6 +187,37 @@ def test_an_experiment_shows_the_rows_that_are_there(tmp_path: Path) -> None:
     text = written.table.read_text()
     assert experiment.command in text
     assert "| lifeguard | 1.53 | 60 |" in text
+
+
+def show(name: str, tmp_path: Path, rows: Iterable[Mapping[str, str]], measure: str) -> list[str]:
+    """The table of a report whose file has these rows, in this order; the measure counts them from 1."""
+    pytest.importorskip("matplotlib")
+    grid = EXPERIMENTS[name].grid
+    with RowFile(tmp_path / f"{name}.csv", grid.what, tuple(grid.axes)) as file:
+        for number, options in enumerate(rows, 1):
+            file.append(grid.seeds[0], options, {measure: number})
+    [written] = report([name], tmp_path, play=False)
+    return [line for line in written.table.read_text().splitlines() if line.startswith("| ")][2:]
+
+
+def test_rows_are_shown_in_the_order_of_the_grid_whichever_run_ended_first(tmp_path: Path) -> None:
+    rows = [{"nodes": nodes} for nodes in ("56", "8", "40", "16", "28")]
+    lines = show("swim-load", tmp_path, rows, "sent_per_period")
+    assert [line.split(" | ")[:2] for line in lines] == [
+        ["| 8", "2"],
+        ["| 16", "4"],
+        ["| 28", "5"],
+        ["| 40", "3"],
+        ["| 56", "1"],
+    ]
+
+
+def test_published_sizes_stand_beside_their_own_variant_even_if_others_are_missing(tmp_path: Path) -> None:
+    rows = [{"variant": "suspicion"}, {"variant": "multicast"}]
+    assert show("swim-loss", tmp_path, rows, "group_size") == [
+        "| multicast | 2 | 2 | 2 | 2 |",
+        "| suspicion | 12 | 1 | 1 | 1 |",
+    ]
 
 
 def test_a_report_that_cannot_be_made_says_why(tmp_path: Path) -> None:
