@@ -133,7 +133,7 @@ class Claims:
             low = np.minimum(low * (state.score[places % state.total] + 1), state.longest)
         state.low[places] = low
         state.suspected_at[places] = np.minimum(state.suspected_at[places], times)
-        state.count("suspicions", places % state.total)
+        self._count_healthy("suspicions", places)
         self._expect(places, times + (state.longest if state.wanted else low))
         self.queue(columns)
 
@@ -163,10 +163,15 @@ class Claims:
         state.deadline[places] = np.inf
         fresh = np.isinf(state.failed_at[places])
         state.failed_at[places[fresh]] = columns.times[fresh]
-        crashed = places < state.setup.kills * state.total
-        self.missing -= int(np.count_nonzero(crashed))
-        state.count("failures", places[~crashed] % state.total)
+        self.missing -= len(places) - self._count_healthy("failures", places)
         self.queue(columns._replace(kinds=np.full(len(places), DEAD, np.int8)))
+
+    def _count_healthy(self, what: str, places: Array) -> int:
+        """Counts what is false: verdicts at places that are about members that run. Returns how many are."""
+        state = self._state
+        healthy = places[places >= state.setup.kills * state.total]
+        state.count(what, healthy % state.total)
+        return len(healthy)
 
     def _revive(self, columns: Columns) -> None:
         state, places = self._state, columns.places

@@ -115,6 +115,12 @@ def test_loss_does_no_harm_where_streams_stand_in() -> None:
     assert result.measures["false_suspicions_per_member_hour"] == 0
 
 
+def test_a_crashed_member_is_not_suspected_falsely() -> None:
+    [result] = simulate(LAN, Setup(nodes=50, watched=10, seconds=20), seed=1)
+    assert math.isfinite(result.measures["failed_all"])
+    assert result.measures["false_suspicions_per_member_hour"] == 0
+
+
 def test_suspicions_without_a_way_to_refute_become_false_failures() -> None:
     hasty = NO_STREAMS.with_changes(
         gossip_nodes=0, push_pull_interval=0, buddy_system=False, suspicion_mult=1
