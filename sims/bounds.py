@@ -107,7 +107,7 @@ def dissemination_bound(config: Config, n: int, *, latency: float) -> float:
     gossip = gossip_bound(config, n, latency=latency)
     missed = n - 1
     if gossip < _INF:
-        missed = _missed(n, math.exp(-retransmit_limit(config.retransmit_mult, n)))
+        missed = _missed(n, retransmit_limit(config.retransmit_mult, n))
     else:
         gossip = 0.0
     periods = 3 + math.ceil(math.log2(missed))
@@ -115,11 +115,19 @@ def dissemination_bound(config: Config, n: int, *, latency: float) -> float:
     return gossip + periods * (period + _STREAM_TRIPS * latency)
 
 
-def _missed(n: int, chance: float) -> int:
-    """How many of n - 1 miss something at most, but for one time in ``1 / RISK``; at least 1."""
+def _missed(n: int, limit: int) -> int:
+    """How many of n - 1 miss what each sends ``limit`` times, but for one time in ``1 / RISK``; at least 1.
+
+    By logarithms: the ways to choose some of many members exceed any float.
+    """
+    if not limit:
+        return n - 1
+    misses, hears = -limit, math.log1p(-math.exp(-limit))
     tail = 1.0
     for count in range(n):
-        tail -= math.comb(n - 1, count) * chance**count * (1 - chance) ** (n - 1 - count)
+        rest = n - 1 - count
+        ways = math.lgamma(n) - math.lgamma(count + 1) - math.lgamma(rest + 1)
+        tail -= math.exp(ways + count * misses + rest * hears)
         if tail < RISK:
             return max(1, count)
     return n - 1

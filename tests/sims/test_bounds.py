@@ -63,6 +63,17 @@ def test_bounds_are_longer_in_large_clusters(bound: Bound, profile: Callable[...
     assert lengths[0] > 0
 
 
+@pytest.mark.parametrize("retransmit_mult", [0, 1])
+def test_who_gossips_little_in_the_largest_clusters_waits_for_push_pull_and_not_for_ever(
+    retransmit_mult: int,
+) -> None:
+    little = Config.lan(name="any", retransmit_mult=retransmit_mult)
+    bound, usual = (
+        dissemination_bound(config, 100_000, latency=LATENCY) for config in (little, Config.lan(name="any"))
+    )
+    assert usual < bound < float("inf")
+
+
 @pytest.mark.parametrize("bound", [detection_bound, dissemination_bound, leave_bound, join_bound])
 def test_bounds_are_longer_in_slow_networks(bound: Bound) -> None:
     config = Config.lan(name="any")
