@@ -142,42 +142,45 @@ def _costs(records: Records) -> _Costs:
         for before, after in pairwise(records)
     ]
     exchanges = zip(records, records[1:], records[2:], strict=False)
-    return _Costs(
+    samples = {
         # Nothing else happened while these packets travelled.
-        travel=_quantiles(
+        "travel": [
             seconds
             for before, after, seconds, kinds in pairs
             if kinds == ("send", "recv") and before["packet"] == after["packet"]
-        ),
+        ],
         # The second was there before the first was read: what lies between is work.
-        packet=_quantiles(
+        "packet": [
             seconds
             for before, after, seconds, kinds in pairs
             if kinds == ("recv", "recv") and sent.get(after["packet"], inf) < before["at"]
-        ),
+        ],
         # One node after another wakes up to gossip.
-        timer=_quantiles(
+        "timer": [
             seconds
             for before, after, seconds, kinds in pairs
             if kinds == ("send", "send") and before["from"] != after["from"] and seconds < _AT_ONCE
-        ),
+        ],
         # An exchange that nothing interrupted is two steps: the push, and the answer.
-        stream=_quantiles(
+        "stream": [
             (answer["at"] - dial["at"]) / 2
             for dial, push, answer in exchanges
             if [record.get("step") for record in (dial, push, answer)] == ["dial", "data", "data"]
             and dial["stream"] == push["stream"] == answer["stream"]
-        ),
-        send=_quantiles(
+        ],
+        "send": [
             seconds
             for before, after, seconds, kinds in pairs
             if kinds == ("send", "send") and before["from"] == after["from"] and seconds < _AT_ONCE
-        ),
-    )
+        ],
+    }
+    return _Costs(**{what: _quantiles(what, seconds) for what, seconds in samples.items()})
 
 
-def _quantiles(seconds: Iterable[float]) -> Empirical:
+def _quantiles(what: str, seconds: Iterable[float]) -> Empirical:
     values = sorted(seconds)
+    if not values:
+        raise RuntimeError(f"the real trace has no sample of a {what}: more runs may have one")
     last = len(values) - 1
     return Empirical(tuple(round(values[last * i // _QUANTILES], 6) for i in range(_QUANTILES + 1)))
 
