@@ -9,8 +9,10 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+from sims.network import RETRANSMISSION_SECONDS, RETRANSMISSIONS_MAX
 from swim.config import Config
 from swim.core.broadcast import retransmit_limit
+from swim.core.relay import nack_patience
 from swim.core.suspicion import confirmations_wanted, remaining, suspicion_timeout
 from swim.core.sync_schedule import push_pull_scale
 
@@ -33,9 +35,6 @@ __all__ = [
     "verdict_delay",
 ]
 
-_NACK_SHARE = 0.8
-_RETRANSMISSION_SECONDS = 0.2
-_RETRANSMISSIONS_MAX = 6
 _LATENCY = 0.0005
 _SHARES = {"half": 0.5, "p90": 0.9, "p99": 0.99, "p9999": 0.9999}
 _HOPS_MAX = 2000
@@ -59,11 +58,11 @@ def verdict_delay(config: Config, n: int, *, silent: bool = False) -> float:
     memberlist waits for the end of the probe interval. With ``early_verdict`` a round ends once all relays
     have nacked and the stream was refused, unless the host is ``silent`` and refuses nothing.
     """
-    waits = config.probe_interval - config.probe_timeout
-    nacked = min(config.probe_timeout, _NACK_SHARE * waits) if waits > 0 else config.probe_timeout
     relays = min(config.indirect_checks, n - 2)
     can_end = config.early_verdict and relays and not config.disable_tcp_pings and not silent
-    return min(config.probe_timeout + nacked, config.probe_interval) if can_end else config.probe_interval
+    if not can_end:
+        return config.probe_interval
+    return min(config.probe_timeout + nack_patience(config), config.probe_interval)
 
 
 class Suspicions(NamedTuple):
@@ -229,8 +228,8 @@ def _stream_failure(config: Config, loss: float) -> float:
         return 1.0
     patience = config.probe_interval - config.probe_timeout
     chances = [
-        ((1 - loss) * loss**tries, _RETRANSMISSION_SECONDS * (2**tries - 1))
-        for tries in range(_RETRANSMISSIONS_MAX + 1)
+        ((1 - loss) * loss**tries, RETRANSMISSION_SECONDS * (2**tries - 1))
+        for tries in range(RETRANSMISSIONS_MAX + 1)
     ]
     in_time = sum(p * q for p, there in chances for q, back in chances if 3 * there + back < patience)
     return 1 - in_time

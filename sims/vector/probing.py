@@ -10,10 +10,10 @@ from sims.vector.calendar import Array
 from sims.vector.claims import Claims, Columns
 from sims.vector.spread import Spread
 from sims.vector.state import ALIVE, DEAD, NOBODY, SUSPECT, State
+from swim.core.relay import nack_patience
 
 __all__ = ["Probing"]
 
-_NACK_SHARE = 0.8
 _NEVER = int(np.iinfo(np.int32).max)
 _DRAWS_MAX = 64
 
@@ -210,8 +210,6 @@ class Probing:
         """One relay for each round: when its ack and when its nack come; infinite if never."""
         state, config, carry = self._state, self._state.config, self._spread.carry
         count = len(nodes)
-        left = config.probe_interval - config.probe_timeout
-        patience = min(config.probe_timeout, _NACK_SHARE * left) if left > 0 else config.probe_timeout
         lost = [state.draw_loss(count) for _ in range(4)]
         at_relay = asked + state.draw_latency(count)
         got = state.up[relays] & ~lost[0]
@@ -222,7 +220,7 @@ class Probing:
         back = at_target + state.draw_latency(count)
         answered = reached & ~lost[2]
         carry(back[reached], targets[reached], relays[reached], ~answered[reached])
-        home = np.where(answered, back, at_relay + patience) + state.draw_latency(count)
+        home = np.where(answered, back, at_relay + nack_patience(config)) + state.draw_latency(count)
         carry(home[got], relays[got], nodes[got], lost[3][got])
         state.count("relayed", np.concatenate((nodes, relays[got], targets[reached], relays[got])))
         arrived = got & ~lost[3]

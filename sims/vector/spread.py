@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from sims.network import RETRANSMISSION_SECONDS, RETRANSMISSIONS_MAX
 from sims.vector.calendar import Array
 from sims.vector.claims import Claims, Columns
 from sims.vector.state import ALIVE, NOBODY, SUSPECT, State
@@ -14,8 +15,6 @@ __all__ = ["Spread"]
 
 _SCAN_UP_TO = 24
 _DRAWS_MAX = 64
-_RETRANSMISSION_SECONDS = 0.2
-_RETRANSMISSIONS_MAX = 6
 
 
 class Spread:
@@ -225,6 +224,6 @@ class Spread:
         loss = state.setup.loss
         if loss:
             tries = state.rng.geometric(1 - loss, count) - 1
-            delay += _RETRANSMISSION_SECONDS * (2.0**tries - 1)
-            delay[tries > _RETRANSMISSIONS_MAX] = np.inf
+            delay += RETRANSMISSION_SECONDS * (2.0**tries - 1)
+            delay[tries > RETRANSMISSIONS_MAX] = np.inf
         return delay

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from swim.config import Config
 from swim.core.gossip import Gossip
 from swim.core.member import Record, State, endpoint_of
 from swim.core.output import Endpoint
@@ -11,10 +12,20 @@ from swim.core.shared import Shared
 from swim.wire.codec import encode
 from swim.wire.messages import Ack, Dead, IndirectPing, Nack, Ping, Suspect
 
-__all__ = ["Relay"]
+__all__ = ["Relay", "nack_patience"]
 
 _RELAYED_MAX = 1024
 _NACK_SHARE = 0.8
+
+
+def nack_patience(config: Config) -> float:
+    """Seconds that a relay waits for an answer before it nacks.
+
+    The requester's round ends soon, and a late nack counts as missing. The requester's settings are taken to
+    be the relay's own, unless those leave no time at all.
+    """
+    left = config.probe_interval - config.probe_timeout
+    return min(config.probe_timeout, _NACK_SHARE * left) if left > 0 else config.probe_timeout
 
 
 class _Relayed(NamedTuple):
@@ -72,7 +83,7 @@ class Relay:
         self._gossip.send(now, target, encode(ping), record=record)
         config = shared.config
         if request.nack:
-            shared.timers.at(now + self._patience(), "nack", seq_no)
+            shared.timers.at(now + nack_patience(config), "nack", seq_no)
         shared.timers.at(now + config.probe_timeout, "relay-end", seq_no)
 
     def ack(self, now: float, ack: Ack, source: Endpoint) -> bool:
@@ -87,15 +98,6 @@ class Relay:
         requester = self._shared.table.at(relayed.requester)
         self._gossip.send(now, relayed.requester, encode(Ack(relayed.seq_no)), record=requester)
         return True
-
-    def _patience(self) -> float:
-        """Seconds until a nack: the requester's round ends soon, and a late nack counts as missing.
-
-        The requester's settings are taken to be ours, unless ours leave no time at all.
-        """
-        config = self._shared.config
-        left = config.probe_interval - config.probe_timeout
-        return min(config.probe_timeout, _NACK_SHARE * left) if left > 0 else config.probe_timeout
 
     def _heir_of(self, name: str) -> Record | None:
         """The dead member whose name somebody at an unknown address bears: it may have moved, and be told."""
