@@ -203,7 +203,6 @@ class FalsePositives(Observer):
         failed: ``failed`` verdicts, each observer's apart.
         failed_at_healthy: those at observers that are not faulty.
         suspected: suspicions, likewise.
-        suspected_at_healthy: those at observers that are not faulty.
         about_faulty: ``failed`` verdicts about faulty members.
         subjects: how many verdicts each member suffered, by name.
     """
@@ -211,7 +210,7 @@ class FalsePositives(Observer):
     def __init__(self, faulty: Collection[str] = ()) -> None:
         self.faulty = frozenset(faulty)
         self.failed = self.failed_at_healthy = 0
-        self.suspected = self.suspected_at_healthy = 0
+        self.suspected = 0
         self.about_faulty = 0
         self.subjects: Counter[str] = Counter()
 
@@ -225,14 +224,12 @@ class FalsePositives(Observer):
             return
         if not runs(world, name):
             return
-        healthy = node.id not in self.faulty
         if isinstance(event, MemberFailed):
             self.failed += 1
-            self.failed_at_healthy += healthy
+            self.failed_at_healthy += node.id not in self.faulty
             self.subjects[name] += 1
         else:
             self.suspected += 1
-            self.suspected_at_healthy += healthy
 
 
 class Flaps(Observer):

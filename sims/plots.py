@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -52,7 +52,6 @@ def draw_curves(
     x: str,
     y: str,
     log: bool = False,
-    ticks: Iterable[float] | None = None,
 ) -> None:
     """Writes a picture of curves.
 
@@ -63,7 +62,6 @@ def draw_curves(
         x: label of the axis, with its unit.
         y: likewise.
         log: the y axis is logarithmic; zeros are drawn at its foot.
-        ticks: of the x axis.
 
     Raises:
         UsageError: matplotlib is missing.
@@ -83,8 +81,6 @@ def draw_curves(
     if log:
         least = min((y for curve in curves for _, y in curve.points if y > 0), default=1.0)
         axes.set_yscale("symlog", linthresh=min(1.0, 10.0 ** math.floor(math.log10(least))))
-    if ticks is not None:
-        axes.set_xticks(list(ticks))
     axes.set_ylim(bottom=0)
     _finish(figure, axes, path)
 

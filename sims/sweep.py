@@ -1,6 +1,6 @@
 """Parameter grids: every combination of option values, every seed, over all cores or a Dask cluster.
 
-``python -m sims.sweep vector nodes=100,1000 loss=0,0.05 --seeds 0-9 --out loss.csv`` makes 40 rows. Interrupt
+``swim sim sweep vector nodes=100,1000 loss=0,0.05 --seeds 0-9 --out loss.csv`` makes 40 rows. Interrupt
 it, and the same command goes on where it stopped.
 """
 
