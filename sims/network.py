@@ -58,11 +58,17 @@ class Burst:
         start: chance per packet, 0 to 1, that a good link turns bad.
         stop: chance per packet that a bad one turns good; bursts last 1/stop packets on average.
         loss: chance that a packet is lost while the link is bad.
+
+    Raises:
+        ConfigError: a chance that is none, by the name of the field.
     """
 
     start: float
     stop: float
     loss: float = 1.0
+
+    def __post_init__(self) -> None:
+        _check_chances(self, ("start", "stop", "loss"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +90,9 @@ class Link:
         stall: a stream hangs until its deadline.
         half_open: a stream is accepted, its bytes go nowhere, either way.
         is_plain: whether the link only delays; follows from the others.
+
+    Raises:
+        ConfigError: a field that is out of its range, by its name.
     """
 
     latency: Latency = _LAN
@@ -103,9 +112,14 @@ class Link:
     is_plain: bool = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
-        for name in _PLAIN_FIELDS:
-            if not 0.0 <= getattr(self, name) <= 1.0:
-                raise ConfigError(name, f"must be a chance from 0 to 1, not {getattr(self, name)!r}")
+        _check_chances(self, _PLAIN_FIELDS)
+        if self.bandwidth is not None and not self.bandwidth > 0.0:
+            raise ConfigError("bandwidth", f"must be more than 0, not {self.bandwidth!r}")
+        if self.mtu is not None and self.mtu < 1:
+            raise ConfigError("mtu", f"must be at least 1, not {self.mtu!r}")
+        for name in ("queue", "reorder_delay"):
+            if not getattr(self, name) >= 0:
+                raise ConfigError(name, f"must be at least 0, not {getattr(self, name)!r}")
         shapes = (self.burst, self.mtu, self.bandwidth)
         is_plain = shapes == (None, None, None) and not any(getattr(self, name) for name in _PLAIN_FIELDS)
         object.__setattr__(self, "is_plain", is_plain)  # asked for every packet
@@ -113,6 +127,12 @@ class Link:
     def __repr__(self) -> str:
         changed = [each for each in fields(self) if each.init and getattr(self, each.name) != each.default]
         return f"Link({', '.join(f'{each.name}={getattr(self, each.name)!r}' for each in changed)})"
+
+
+def _check_chances(owner: object, names: Iterable[str]) -> None:
+    for name in names:
+        if not 0.0 <= getattr(owner, name) <= 1.0:
+            raise ConfigError(name, f"must be a chance from 0 to 1, not {getattr(owner, name)!r}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from statistics import mean
 
@@ -105,6 +106,24 @@ def test_a_pair_comes_before_its_source_before_its_target_before_the_default() -
 def test_a_chance_outside_its_range_is_named(field: str) -> None:
     with pytest.raises(ConfigError, match=field):
         Link(**{field: 1.5})
+
+
+@pytest.mark.parametrize(
+    ("field", "worst", "least"),
+    [("bandwidth", 0.0, 0.1), ("bandwidth", -1.0, 0.1), ("bandwidth", math.nan, 0.1), ("mtu", 0, 1),
+     ("queue", -1, 0), ("reorder_delay", -0.1, 0.0)],
+)  # fmt: skip
+def test_a_size_that_no_link_has_is_named(field: str, worst: float, least: float) -> None:
+    with pytest.raises(ConfigError, match=field):
+        Link(**{field: worst})
+    Link(**{field: least})
+
+
+@pytest.mark.parametrize("field", ["start", "stop", "loss"])
+def test_chances_of_a_burst_are_chances(field: str) -> None:
+    for wrong in (-0.1, 1.1, math.nan):
+        with pytest.raises(ConfigError, match=field):
+            Burst(**{"start": 0.1, "stop": 0.1, field: wrong})
 
 
 def test_cuts_one_way_partial_and_healed_one_by_one() -> None:
