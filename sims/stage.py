@@ -18,7 +18,7 @@ Time::
 Trouble and commands to nodes::
 
     crash|restart|readdress|resume|leave|quit|rejoin NODE         leave keeps the process, quit ends it
-    pause|block NODE [5s]                       block: its packets wait, its timers run
+    pause NODE [5s] / block NODE 5s             block: its packets wait, its timers run
     join NODE OTHER... / tags NODE K=V... / force-leave NODE MEMBER [prune]
     cut n1 n2 / cut n1 -> n2 / split n1 n2 | n3 / heal
     link n1 -> n2 loss=1                        fields of ``Link``; * is everybody; no fields: as before
@@ -47,9 +47,11 @@ from sims.stage_words import (
     link_fields,
     message_of,
     names_of,
+    only,
     options_of,
-    parse_number,
     parse_seconds,
+    parse_whole,
+    some,
 )
 from sims.trace import TraceWriter
 from sims.wording import line_of
@@ -114,29 +116,32 @@ class Stage:
     # -- before there are nodes
 
     def _do_seed(self, words: list[str]) -> None:
-        self._seed = int(parse_number(_only(words, "seed N")))
+        self._seed = parse_whole(only(words, "seed N"))
 
     def _do_config(self, words: list[str]) -> None:
         if words and words[0] in _PROFILES:
             self._profile = _PROFILES[words.pop(0)]
+        if names_of(words):
+            raise UsageError("config [lan|wan|local] FIELD=..")
         self._fields |= config_fields(options_of(words))
 
     def _do_latency(self, words: list[str]) -> None:
-        self._latency = parse_seconds(_only(words, "latency TIME"))
+        self._latency = parse_seconds(only(words, "latency TIME"))
 
     def _do_nodes(self, words: list[str]) -> None:
         if self._world is not None or not words or words[1:] not in ([], ["apart"]):
             raise UsageError("nodes N [apart], once")
+        count = parse_whole(words[0], least=0)
         network = Network(Link(latency=Constant(self._latency)))
         config = partial(self._profile, **self._fields)
         start = "apart" if words[1:] else "join"
         self._world = World(self._seed, nodes=0, config=config, network=network, observers=[self._tap])
-        for number in range(1, int(parse_number(words[0])) + 1):
+        for number in range(1, count + 1):
             self._world.add(f"n{number}", seeds=["10.0.0.1:7946"] if number > 1 and start == "join" else [])
 
     def _do_add(self, words: list[str]) -> None:
         names, options = names_of(words), options_of(words)
-        host = _only(names, "add HOST [join=n1,n2] [name=..] [at=..] [FIELD=..]")
+        host = only(names, "add HOST [join=n1,n2] [name=..] [at=..] [FIELD=..]")
         seeds = [self.world.host(seed) for seed in options.pop("join", "").split(",") if seed]
         at = options.pop("at", "")
         name = options.pop("name", host)
@@ -150,7 +155,7 @@ class Stage:
         self._say(f"converged after {self.world.settle(_LIMIT):.3f} s")
 
     def _do_run(self, words: list[str]) -> None:
-        self.world.run_for(parse_seconds(_only(words, "run TIME")))
+        self.world.run_for(parse_seconds(only(words, "run TIME")))
 
     def _do_until(self, words: list[str]) -> None:
         limit = parse_seconds(options_of(words).get("limit", f"{_LIMIT:g}s"))
@@ -178,22 +183,24 @@ class Stage:
     # -- trouble
 
     def _do_crash(self, words: list[str]) -> None:
-        self.world.crash(_only(words, "crash NODE"))
+        self.world.crash(only(words, "crash NODE"))
 
     def _do_restart(self, words: list[str]) -> None:
-        self.world.restart(_only(words, "restart NODE"))
+        self.world.restart(only(words, "restart NODE"))
 
     def _do_readdress(self, words: list[str]) -> None:
-        self.world.restart(_only(words, "readdress NODE"), endpoint=self.world.fresh_endpoint())
+        self.world.restart(only(words, "readdress NODE"), endpoint=self.world.fresh_endpoint())
 
     def _do_pause(self, words: list[str]) -> None:
-        self.world.pause(words[0], parse_seconds(words[1]) if len(words) > 1 else None)
+        node, *seconds = some(words, 1, 2, "pause NODE [TIME]")
+        self.world.pause(node, parse_seconds(seconds[0]) if seconds else None)
 
     def _do_resume(self, words: list[str]) -> None:
-        self.world.resume(_only(words, "resume NODE"))
+        self.world.resume(only(words, "resume NODE"))
 
     def _do_block(self, words: list[str]) -> None:
-        self.world.block(words[0], parse_seconds(words[1]))
+        node, seconds = some(words, 2, 2, "block NODE TIME")
+        self.world.block(node, parse_seconds(seconds))
 
     def _do_cut(self, words: list[str]) -> None:
         match words:
@@ -227,8 +234,8 @@ class Stage:
             case _:
                 raise UsageError("link A -> B FIELD=..")
         options = options_of(words)
-        latency = Constant(parse_seconds(options.pop("latency", f"{self._latency}s")))
-        link = Link(latency=latency, **link_fields(options)) if len(words) > 3 else None
+        latency = parse_seconds(options.pop("latency")) if "latency" in options else self._latency
+        link = Link(latency=Constant(latency), **link_fields(options)) if len(words) > 3 else None
         self.world.network.set_link(ends[0], ends[1], link)
 
     def _do_tell(self, words: list[str]) -> None:
@@ -242,10 +249,10 @@ class Stage:
     # -- commands to nodes
 
     def _do_leave(self, words: list[str]) -> None:
-        self.world.leave(_only(words, "leave NODE"), stop=False)
+        self.world.leave(only(words, "leave NODE"), stop=False)
 
     def _do_quit(self, words: list[str]) -> None:
-        self.world.leave(_only(words, "quit NODE"))
+        self.world.leave(only(words, "quit NODE"))
 
     def _do_rejoin(self, words: list[str]) -> None:
         self._host(words).rejoin()
@@ -257,7 +264,11 @@ class Stage:
         self._host(words).set_tags(**options_of(words))
 
     def _do_force_leave(self, words: list[str]) -> None:
-        self._host(words).force_leave(words[1], prune=words[2:] == ["prune"])
+        usage = "force-leave NODE MEMBER [prune]"
+        node, member, *rest = some(words, 2, 3, usage)
+        if rest not in ([], ["prune"]):
+            raise UsageError(usage)
+        self.world.host(node).force_leave(member, prune=bool(rest))
 
     # -- looking
 
@@ -379,9 +390,3 @@ def _view(node: SimNode) -> str:
     for member in sorted(node.members(), key=lambda member: member.name):
         states.setdefault(state_word(member), []).append(member.name)
     return "; ".join(f"{' '.join(names)} {state}" for state, names in sorted(states.items()))
-
-
-def _only(words: list[str], usage: str) -> str:
-    if len(words) != 1:
-        raise UsageError(usage)
-    return words[0]

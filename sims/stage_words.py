@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
@@ -26,12 +27,16 @@ __all__ = [
     "link_fields",
     "message_of",
     "names_of",
+    "only",
     "options_of",
     "parse_number",
     "parse_seconds",
+    "parse_whole",
+    "some",
 ]
 
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_WORDS = {"true": True, "false": False}
 _CLAIM = re.compile(
     r"(\w[\w-]*) from (\S+): (alive|suspect|dead|left) (\S+)@(\d+)(?: by (\S+))?(?: at (\S+))?"
 )
@@ -46,6 +51,18 @@ class Told(NamedTuple):
     words: str
 
 
+def some(words: list[str], least: int, most: int, usage: str) -> list[str]:
+    """The words, if there are as many as that."""
+    if not least <= len(words) <= most:
+        raise UsageError(usage)
+    return words
+
+
+def only(words: list[str], usage: str) -> str:
+    """The word, if there is one alone."""
+    return some(words, 1, 1, usage)[0]
+
+
 def parse_seconds(text: str) -> float:
     """``200ms``, ``5s``, ``2m``, ``1h``."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|h)", text)
@@ -57,9 +74,23 @@ def parse_seconds(text: str) -> float:
 def parse_number(text: str) -> float:
     """A decimal number."""
     try:
-        return float(text)
+        number = float(text)
     except ValueError:
-        raise UsageError(f"{text!r} is not a number") from None
+        number = math.nan
+    if not math.isfinite(number):
+        raise UsageError(f"{text!r} is not a number")
+    return number
+
+
+def parse_whole(text: str, *, least: float = -math.inf) -> int:
+    """A whole number."""
+    try:
+        number = int(text)
+    except ValueError:
+        raise UsageError(f"{text!r} is not a whole number") from None
+    if number < least:
+        raise UsageError(f"{text!r} is less than {least}")
+    return number
 
 
 def names_of(words: Iterable[str]) -> list[str]:
@@ -95,9 +126,11 @@ def _typed(owner: Any, options: Mapping[str, str]) -> dict[str, Any]:
             case "float" | "float | None":
                 values[name] = parse_number(text)
             case "int" | "int | None":
-                values[name] = int(parse_number(text))
+                values[name] = parse_whole(text)
+            case "bool" if text in _WORDS:
+                values[name] = _WORDS[text]
             case "bool":
-                values[name] = text == "true"
+                raise UsageError(f"{name} is true or false, not {text!r}")
             case "str":
                 values[name] = text
             case _:
@@ -117,9 +150,12 @@ def message_of(words: list[str], world: World) -> Told:
         )
     target, source, kind, member, incarnation, accuser, address = match.groups()
     hearer = world.host(target)
-    claim = _claim(world, kind, member, int(incarnation), accuser or source, address)
+    try:
+        claim = encode(_claim(world, kind, member, int(incarnation), accuser or source, address))
+    except (ValueError, OverflowError) as error:  # no address, or too high an incarnation
+        raise UsageError(str(error)) from None
     codec = PacketCodec(hearer.config, Keyring(hearer.config.keys), lambda: bytes(12))
-    data = codec.seal([encode(claim)], crc=False)
+    data = codec.seal([claim], crc=False)
     return Told(target, source, data, " ".join(words).partition(": ")[2])
 
 

@@ -45,6 +45,11 @@ def test_playing_again_changes_nothing_and_forgets_old_output() -> None:
     assert play(first.replace("n1 n2 alive", "n1 dead"), "t") == first
 
 
+def test_a_link_has_the_latency_of_all_however_short_that_is() -> None:
+    text = "latency 0.01ms\nnodes 2\nlink n1 -> n2 duplicate=1\nlink n2 -> n1 latency=0.02ms\nsettle\n"
+    assert play(text, "t").endswith("----\nconverged after 0.000 s\n")
+
+
 def test_a_difference_is_readable() -> None:
     text = difference("a\nb\n", "a\nc\n", "x.txt")
     assert "-b" in text.splitlines()
@@ -59,7 +64,20 @@ def test_a_difference_is_readable() -> None:
         ("nodes 2\ncrash n9\n", "t:2: crash n9: there is no host 'n9'"),
         ("nodes 2\ncrash\n", "t:2: crash: crash NODE"),
         ("nodes 2\n\nnodes 2\n", "t:3: nodes 2: nodes N .apart., once"),
-        ("nodes x\n", "t:1: nodes x: 'x' is not a number"),
+        ("nodes x\n", "t:1: nodes x: 'x' is not a whole number"),
+        ("nodes nan\n", "t:1: nodes nan: 'nan' is not a whole number"),
+        ("nodes -1\n", "t:1: nodes -1: '-1' is less than 0"),
+        ("seed inf\n", "t:1: seed inf: 'inf' is not a whole number"),
+        ("nodes 2\npause\n", "t:2: pause: pause NODE .TIME."),
+        ("nodes 2\nblock n1\n", "t:2: block n1: block NODE TIME"),
+        ("nodes 2\nforce-leave n1\n", "t:2: force-leave n1: force-leave NODE MEMBER .prune."),
+        ("nodes 2\nforce-leave n1 n2 prone\n", "force-leave NODE MEMBER .prune."),
+        ("nodes 2\ntell n1 from n2: alive n1@1 at nowhere\n", "t:2: tell .*'nowhere' does not appear"),
+        ("nodes 2\ntell n1 from n2: alive n1@99999999999999999999\n", "t:2: tell .*out of range"),
+        ("config moon\n", "t:1: config moon: config .lan.wan.local. FIELD=.."),
+        ("config buddy_system=yes\n", "buddy_system is true or false, not 'yes'"),
+        ("config probe_interval=inf\n", "'inf' is not a number"),
+        ("config max_members=2.5\n", "'2.5' is not a whole number"),
         ("nodes 2\nrun 5\n", "t:2: run 5: '5' is not a time such as 200ms or 5s"),
         ("config lan speed=3\n", "there is no setting 'speed'"),
         ("config probe_interval=-1\nnodes 1\n", "probe_interval: must be at least 0"),
