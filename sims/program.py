@@ -132,16 +132,18 @@ def pasteable(value: object) -> tuple[str, list[str]]:
     """A value as Python source, and the import lines that it needs.
 
     Settings are told from the nearest profile, functions and classes by their names. What cannot be imported
-    (a lambda, something inside a function) gets a comment instead, for you to define it.
+    (a lambda, something inside a function) gets a comment instead, for you to define it; so do gossip keys,
+    which are never printed.
     """
     match value:
         case Config():
             profile, changed = _from_profile(value)
-            return f"Config.{profile}({_arguments((), {'name': value.name} | changed)})", [_CONFIG_IMPORT]
+            arguments, comments = _arguments((), {"name": value.name} | changed)
+            return f"Config.{profile}({arguments})", [_CONFIG_IMPORT, *comments]
         case partial(func=function, args=args, keywords=keywords):
             name, imports = pasteable(function)
-            arguments = _arguments(args, keywords)
-            return f"partial({name}, {arguments})", ["from functools import partial", *imports]
+            arguments, comments = _arguments(args, keywords)
+            return f"partial({name}, {arguments})", ["from functools import partial", *imports, *comments]
         case _ if not callable(value):
             return repr(value), []
     name, module = getattr(value, "__qualname__", type(value).__qualname__), value.__module__
@@ -155,8 +157,14 @@ def pasteable(value: object) -> tuple[str, list[str]]:
 _CONFIG_IMPORT = "from swim.config import Config"
 
 
-def _arguments(args: Iterable[object], keywords: Mapping[str, object]) -> str:
-    return ", ".join([*map(repr, args), *(f"{name}={value!r}" for name, value in keywords.items())])
+def _arguments(args: Iterable[object], keywords: Mapping[str, object]) -> tuple[str, list[str]]:
+    """Arguments as source, and a comment for what stands in place of gossip keys."""
+    given = {name: repr(value) for name, value in keywords.items()}
+    comments = []
+    if keywords.get("keys"):
+        given["keys"] = "gossip_keys"
+        comments.append("# gossip_keys are not printed: define them here")
+    return ", ".join([*map(repr, args), *(f"{name}={text}" for name, text in given.items())]), comments
 
 
 def _example(config: Config | Callable[..., Config]) -> Config:

@@ -16,6 +16,7 @@ from hypothesis.stateful import rule, run_state_machine_as_test
 from sims.errors import NotConvergedError, SimError, ViolationError
 from sims.faults import Crash, ForceLeave
 from sims.machine import MembershipMachine, hosts, membership_machine
+from sims.program import Program
 from sims.replay import read_trace, replay
 from sims.world import World
 from swim.config import Config
@@ -30,10 +31,11 @@ Larger.TestCase.settings = examples(80, parent=Larger.TestCase.settings, statefu
 TestLargerClusters = pytest.mark.slow(Larger.TestCase)
 
 
+KEY = b"0123456789abcdef"
 SETTINGS = {
     "lan": Config.lan,
     "plain memberlist": partial(Config.local, delegate_version=0),
-    "encrypted": partial(Config.local, keys=(b"0123456789abcdef",), label="blue"),
+    "encrypted": partial(Config.local, keys=(KEY,), label="blue"),
     "plain SWIM": partial(Config.lan, buddy_system=False, early_verdict=False, awareness_max_multiplier=1),
     "slow gossip": partial(Config.local, eager_gossip_delay=-1.0, gossip_nodes=1, verify_second_hand=False),
 }
@@ -133,6 +135,20 @@ def test_a_rule_of_ones_own_that_raises_is_explained_too(storage: Path) -> None:
     with pytest.raises(RuntimeError, match="my own mistake") as caught:
         run_state_machine_as_test(made, settings=settings(made.TestCase.settings, max_examples=20))
     assert "Crash(at=" in program_of(caught.value)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [partial(Config.local, keys=(KEY,), label="blue"), Config.local(name="n1", keys=(KEY,), label="blue")],
+)
+def test_a_program_never_shows_gossip_keys(config: Callable[..., Config] | Config) -> None:
+    source = str(Program(nodes=2, config=config, seconds=1.0))
+    assert repr(KEY) not in source
+    assert "# gossip_keys are not printed: define them here\n" in source
+    names: dict[str, Any] = {"gossip_keys": (KEY,)}
+    exec(source, names)
+    assert names["world"].host("n2").config.keys == (KEY,)
+    assert names["world"].host("n2").config.label == "blue"
 
 
 @pytest.mark.parametrize(
