@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from swim.core.engine import Engine
 from swim.core.member import Record
 from swim.core.shared import Shared
 from swim.core.suspicion import Suspicion
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Size",
-    "broadcasts",
-    "engine",
     "entry",
     "is_held",
     "is_queued",
@@ -52,11 +49,6 @@ class Size(NamedTuple):
     what: str
     size: int
     limit: int
-
-
-def engine(node: SimNode) -> Engine:
-    """The SWIM engine."""
-    return node.node._engine
 
 
 def layer(node: SimNode) -> SerfLayer:
@@ -96,7 +88,7 @@ def keyring(node: SimNode) -> Keyring:
 
 def suspicion(node: SimNode, name: str) -> Suspicion | None:
     """The running suspicion of a member."""
-    return engine(node).claims.suspicions.get(name)
+    return node.node._engine.claims.suspicions.get(name)
 
 
 def is_queued(node: SimNode, name: str, *, intent: bool = False) -> bool:
@@ -107,13 +99,8 @@ def is_queued(node: SimNode, name: str, *, intent: bool = False) -> bool:
 
 def is_held(node: SimNode, name: str) -> bool:
     """Whether news of a member waits until the member answers a ping."""
-    held = engine(node)._verifier._held
+    held = node.node._engine._verifier._held
     return name in held or len(held) >= _HELD_MAX
-
-
-def broadcasts(node: SimNode) -> int:
-    """Entries in the core's broadcast queue."""
-    return len(shared(node).queue)
 
 
 def messages(node: SimNode, data: bytes) -> list[Message]:
@@ -129,7 +116,7 @@ def messages(node: SimNode, data: bytes) -> list[Message]:
 
 def sizes(node: SimNode) -> Iterator[Size]:
     """Everything that has a limit."""
-    core, serf, config = engine(node), layer(node), node.config
+    core, serf, config = node.node._engine, layer(node), node.config
     members = core.shared.table
     yield Size("members", len(members), config.max_members)
     yield Size("roster", len(serf.roster), config.max_members)

@@ -32,22 +32,6 @@ def _no_times() -> dict[str, float]:
     return {}
 
 
-class _Stalls:
-    """Until when each host read nothing: what it acts on then may be old."""
-
-    def __init__(self) -> None:
-        self._until: dict[str, float] = {}
-
-    def fault(self, world: World, kind: str, detail: Mapping[str, object]) -> None:
-        if kind in ("pause", "resume", "block"):
-            id, seconds = str(detail.get("node", "")), detail.get("seconds")
-            until = world.now + (float(seconds) if isinstance(seconds, int | float) else 0.0)
-            self._until[id] = max(self._until.get(id, 0.0), until)
-
-    def until(self, node: SimNode) -> float:
-        return self._until.get(node.id, -1.0)
-
-
 class LeftMembersStayAway(Checker):
     """A view shows a left member again only after a claim of its own that is newer than its leave.
 
@@ -63,18 +47,10 @@ class LeftMembersStayAway(Checker):
         super().__init__(collect=collect)
         self._hosts = Hosts()
         self._left = PerLife(_no_times)
-        self._stalls = _Stalls()
-        self._leaves: dict[str, float] = {}
 
     def attached(self, world: World) -> None:
         """See ``Observer``."""
         self._hosts.note_all(world)
-
-    def fault(self, world: World, kind: str, detail: Mapping[str, object]) -> None:
-        """See ``Observer``."""
-        self._stalls.fault(world, kind, detail)
-        if kind == "leave":
-            self._leaves[str(detail["node"])] = world.now
 
     def event(self, world: World, node: SimNode, event: Event) -> None:
         """See ``Observer``."""
