@@ -25,7 +25,7 @@ _FREE_OPTIONS = {"ignore_unknown_options": True, "allow_extra_args": True}
 _CODES = "Exit codes: 0 done, 1 interrupted, 2 usage, 127 the core crashed, 128 not in time, 129 violated."
 
 
-@click.group(epilog=_CODES)
+@click.group(epilog="Exit codes: 0 done, 1 failed, 2 usage; `run`, `replay`, `sweep` and `report` have more.")
 @global_options
 @click.pass_context
 def sim(ctx: click.Context) -> None:

@@ -14,7 +14,7 @@ __all__ = ["report"]
 _INTERRUPTED = 130
 
 
-@click.command()
+@click.command(epilog="Exit codes: 0 done, 2 usage, or a run failed, 130 interrupted.")
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option(
     "--out",

@@ -14,7 +14,7 @@ __all__ = ["sweep"]
 _INTERRUPTED = 130
 
 
-@click.command()
+@click.command(epilog="Exit codes: 0 done, 1 some runs failed, 2 usage, 130 interrupted.")
 @click.argument("what", metavar="NAME")
 @click.argument("axes", nargs=-1, metavar="[OPTION=VALUE,...]...")
 @click.option("--seeds", default="0-9", show_default=True, help="Such as 0-9 or 1,5,20-29.")
