@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from sims.errors import ViolationError
 from sims.observer import Observer
+from swim.events import Event, MemberEvent
 
 if TYPE_CHECKING:
     from sims.simnode import SimNode
     from sims.world import World
 
-__all__ = ["Checker", "PerLife", "Sweeps"]
+__all__ = ["Checker", "Compared", "PerLife", "Swept"]
 
 T = TypeVar("T")
 
@@ -77,17 +79,66 @@ class _Count:
         self.steps = 0
 
 
-class Sweeps:
-    """When to look at a whole table: every n-th step of a node whose table has n members, so O(1) a step."""
+class Swept(Checker, ABC):
+    """Base of the checkers that look at a whole table now and then.
 
-    def __init__(self) -> None:
+    That is every n-th step of a node whose table has n members, so O(1) a step; and at the end.
+    """
+
+    def __init__(self, *, collect: bool = False) -> None:
+        super().__init__(collect=collect)
         self._counts = PerLife(_Count)
 
-    def due(self, node: SimNode, size: int) -> bool:
-        """Counts a step of ``node``; True if its table of ``size`` is to be looked at."""
+    @abstractmethod
+    def size(self, node: SimNode) -> int:
+        """How much there is to look at."""
+
+    @abstractmethod
+    def sweep(self, world: World, node: SimNode) -> None:
+        """Looks at all of it."""
+
+    def stepped(self, world: World, node: SimNode) -> None:
+        """See ``Observer``."""
         count = self._counts.of(node)
         count.steps += 1
-        if count.steps < _SWEEP_FROM + size:
-            return False
-        count.steps = 0
-        return True
+        if count.steps >= _SWEEP_FROM + self.size(node):
+            count.steps = 0
+            self.sweep(world, node)
+
+    def finish(self, world: World) -> None:
+        """See ``Checker``."""
+        for node in world.nodes.values():
+            self.sweep(world, node)
+
+
+class Compared(Swept):
+    """Base of those that compare one member after the other: at once whom an event is about."""
+
+    def __init__(self, *, collect: bool = False) -> None:
+        super().__init__(collect=collect)
+        self._touched: list[str] = []
+
+    @abstractmethod
+    def compare(self, world: World, node: SimNode, name: str) -> None:
+        """Compares what ``node`` holds of one member, which it may have forgotten."""
+
+    @abstractmethod
+    def names(self, node: SimNode) -> Iterable[str]:
+        """The members to compare in a sweep."""
+
+    def event(self, world: World, node: SimNode, event: Event) -> None:
+        """See ``Observer``."""
+        if isinstance(event, MemberEvent):
+            self._touched.append(event.member.name)
+
+    def stepped(self, world: World, node: SimNode) -> None:
+        """See ``Observer``."""
+        for name in self._touched:
+            self.compare(world, node, name)
+        self._touched.clear()
+        super().stepped(world, node)
+
+    def sweep(self, world: World, node: SimNode) -> None:
+        """See ``Swept``."""
+        for name in self.names(node):
+            self.compare(world, node, name)

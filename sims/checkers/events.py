@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from sims.checkers.base import Checker, PerLife, Sweeps
+from sims.checkers.base import Checker, PerLife, Swept
 from swim.events import (
     Event,
     Member,
@@ -111,7 +111,7 @@ class _Fold:
         self.touched: list[str] = []
 
 
-class EventsTellTheTable(Checker):
+class EventsTellTheTable(Swept):
     """Numbers rise by one, ``previous`` is what the events said before, and their fold is the snapshot.
 
     A node that starts with a view of others (``SimNode.listed``) is told of what changes in it only.
@@ -120,7 +120,6 @@ class EventsTellTheTable(Checker):
     def __init__(self, *, collect: bool = False) -> None:
         super().__init__(collect=collect)
         self._folds = PerLife(_Fold)
-        self._sweeps = Sweeps()
         self._listed: tuple[Member, ...] = ()
         self._listed_by_name: dict[str, Member] = {}
 
@@ -164,15 +163,14 @@ class EventsTellTheTable(Checker):
             if node.member(name) != fold.members[name]:
                 self.violated(world, node, f"the events say another thing of {name} than the snapshot")
         fold.touched.clear()
-        if self._sweeps.due(node, len(node.listed) + len(fold.members)):
-            self._sweep(world, node)
+        super().stepped(world, node)
 
-    def finish(self, world: World) -> None:
-        """See ``Checker``."""
-        for node in world.nodes.values():
-            self._sweep(world, node)
+    def size(self, node: SimNode) -> int:
+        """See ``Swept``."""
+        return len(node.listed) + len(self._folds.of(node).members)
 
-    def _sweep(self, world: World, node: SimNode) -> None:
+    def sweep(self, world: World, node: SimNode) -> None:
+        """See ``Swept``."""
         told: dict[str, Member | None] = {**self._base(node), **self._folds.of(node).members}
         snapshot = {member.name: member for member in node.members()}
         if snapshot != {name: member for name, member in told.items() if member is not None}:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from sims.checkers import inside
-from sims.checkers.base import Checker, PerLife, Sweeps
+from sims.checkers.base import Compared, PerLife, Swept
 from swim.core.member import Record, State
 from swim.core.output import Endpoint
 from swim.events import Event, MemberEvent, MemberJoined, MemberReaped, MemberStatus
@@ -29,7 +29,7 @@ def _no_known() -> dict[str, _Known]:
     return {}
 
 
-class IncarnationsNeverGoBack(Checker):
+class IncarnationsNeverGoBack(Swept):
     """A view never holds a lower incarnation of a member than it held before.
 
     Until the member is reaped: the core does that ``gossip_to_the_dead_time`` after it went. And another host
@@ -39,7 +39,6 @@ class IncarnationsNeverGoBack(Checker):
     def __init__(self, *, collect: bool = False) -> None:
         super().__init__(collect=collect)
         self._views = PerLife(_no_known)
-        self._sweeps = Sweeps()
 
     def event(self, world: World, node: SimNode, event: Event) -> None:
         """See ``Observer``."""
@@ -62,17 +61,12 @@ class IncarnationsNeverGoBack(Checker):
         gone_at = (gone_at or world.now) if member.status in _GONE else 0.0
         known[member.name] = _Known(member.incarnation, endpoint, gone_at)
 
-    def stepped(self, world: World, node: SimNode) -> None:
-        """See ``Observer``."""
-        if self._sweeps.due(node, len(inside.table(node))):
-            self._sweep(world, node)
+    def size(self, node: SimNode) -> int:
+        """See ``Swept``."""
+        return len(inside.table(node))
 
-    def finish(self, world: World) -> None:
-        """See ``Checker``."""
-        for node in world.nodes.values():
-            self._sweep(world, node)
-
-    def _sweep(self, world: World, node: SimNode) -> None:
+    def sweep(self, world: World, node: SimNode) -> None:
+        """See ``Swept``."""
         known = self._views.of(node)
         for record in inside.table(node):
             before = known.get(record.name)
@@ -103,7 +97,7 @@ class _Claimed:
             said.append(words)
 
 
-class OnlyTheOwnerSpeaks(Checker):
+class OnlyTheOwnerSpeaks(Compared):
     """No view holds an incarnation above what the member itself ever had.
 
     And a member that is alive in a view has there the address and the metadata that it told under this
@@ -115,32 +109,16 @@ class OnlyTheOwnerSpeaks(Checker):
         super().__init__(collect=collect)
         self._claimed: dict[str, _Claimed] = {}
         self._own: dict[str, Record] = {}
-        self._touched: list[str] = []
-        self._sweeps = Sweeps()
 
     def attached(self, world: World) -> None:
         """See ``Observer``."""
         for node in world.nodes.values():
             self._note(node)
 
-    def event(self, world: World, node: SimNode, event: Event) -> None:
-        """See ``Observer``."""
-        if isinstance(event, MemberEvent):
-            self._touched.append(event.member.name)
-
     def stepped(self, world: World, node: SimNode) -> None:
         """See ``Observer``."""
         self._note(node)
-        for name in self._touched:
-            self._compare(world, node, inside.record(node, name))
-        self._touched.clear()
-        if self._sweeps.due(node, len(inside.table(node))):
-            self._sweep(world, node)
-
-    def finish(self, world: World) -> None:
-        """See ``Checker``."""
-        for node in world.nodes.values():
-            self._sweep(world, node)
+        super().stepped(world, node)
 
     def _note(self, node: SimNode) -> None:
         own = inside.table(node).local
@@ -148,15 +126,20 @@ class OnlyTheOwnerSpeaks(Checker):
             self._own[node.id] = own
             self._claimed.setdefault(own.name, _Claimed()).note(own)
 
-    def _sweep(self, world: World, node: SimNode) -> None:
-        for record in inside.table(node):
-            self._compare(world, node, record)
+    def size(self, node: SimNode) -> int:
+        """See ``Swept``."""
+        return len(inside.table(node))
 
-    def _compare(self, world: World, node: SimNode, record: Record | None) -> None:
-        claimed = self._claimed.get(record.name) if record is not None else None
+    def names(self, node: SimNode) -> list[str]:
+        """See ``Compared``."""
+        return [record.name for record in inside.table(node)]
+
+    def compare(self, world: World, node: SimNode, name: str) -> None:
+        """See ``Compared``."""
+        record, claimed = inside.record(node, name), self._claimed.get(name)
         if record is None or claimed is None:
             return
-        name, incarnation = record.name, record.incarnation
+        incarnation = record.incarnation
         if incarnation > claimed.highest:
             self.violated(world, node, f"{name} never had incarnation {incarnation}")
             return

@@ -6,7 +6,7 @@ from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
 from sims.checkers import inside
-from sims.checkers.base import Checker, Sweeps
+from sims.checkers.base import Checker, Swept
 from swim.events import Event, MemberFailed, MemberLeft, MemberStatus
 
 if TYPE_CHECKING:
@@ -19,24 +19,15 @@ _HERE = (MemberStatus.ALIVE, MemberStatus.LEAVING)
 _SLACK = 1.0
 
 
-class LimitsHold(Checker):
+class LimitsHold(Swept):
     """Tables, tombstones, queues, streams, kept intents and timers stay within their limits."""
 
-    def __init__(self, *, collect: bool = False) -> None:
-        super().__init__(collect=collect)
-        self._sweeps = Sweeps()
+    def size(self, node: SimNode) -> int:
+        """See ``Swept``."""
+        return 0  # the same few for any number of members
 
-    def stepped(self, world: World, node: SimNode) -> None:
-        """See ``Observer``."""
-        if self._sweeps.due(node, 0):
-            self._look(world, node)
-
-    def finish(self, world: World) -> None:
-        """See ``Checker``."""
-        for node in world.nodes.values():
-            self._look(world, node)
-
-    def _look(self, world: World, node: SimNode) -> None:
+    def sweep(self, world: World, node: SimNode) -> None:
+        """See ``Swept``."""
         for what, size, limit in inside.sizes(node):
             if size > limit:
                 self.violated(world, node, f"{size} {what}, more than {limit}")

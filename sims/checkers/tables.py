@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from sims.checkers import inside
-from sims.checkers.base import Checker, PerLife, Sweeps
+from sims.checkers.base import Checker, Compared, PerLife
 from swim.core.member import Record, State
-from swim.events import Event, MemberEvent, MemberReaped, MemberStatus
+from swim.events import Event, MemberReaped, MemberStatus
 from swim.serf.roster import Entry
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ _HERE = (MemberStatus.ALIVE, MemberStatus.LEAVING)
 _OWN = {"running": MemberStatus.ALIVE, "leaving": MemberStatus.LEAVING, "left": MemberStatus.LEFT}
 
 
-class RosterFollowsTable(Checker):
+class RosterFollowsTable(Compared):
     """What the application sees is what the core holds.
 
     Alive and suspect members are alive or leaving in the roster, under the same incarnation and address; dead
@@ -28,35 +29,17 @@ class RosterFollowsTable(Checker):
     the core's table.
     """
 
-    def __init__(self, *, collect: bool = False) -> None:
-        super().__init__(collect=collect)
-        self._touched: list[str] = []
-        self._sweeps = Sweeps()
+    def size(self, node: SimNode) -> int:
+        """See ``Swept``."""
+        return len(inside.table(node)) + len(inside.roster(node))
 
-    def event(self, world: World, node: SimNode, event: Event) -> None:
-        """See ``Observer``."""
-        if isinstance(event, MemberEvent):
-            self._touched.append(event.member.name)
-
-    def stepped(self, world: World, node: SimNode) -> None:
-        """See ``Observer``."""
-        for name in self._touched:
-            self._compare(world, node, name)
-        self._touched.clear()
-        if self._sweeps.due(node, len(inside.table(node)) + len(inside.roster(node))):
-            self._sweep(world, node)
-
-    def finish(self, world: World) -> None:
-        """See ``Checker``."""
-        for node in world.nodes.values():
-            self._sweep(world, node)
-
-    def _sweep(self, world: World, node: SimNode) -> None:
+    def names(self, node: SimNode) -> Iterable[str]:
+        """See ``Compared``."""
         names = [record.name for record in inside.table(node)]
-        for name in dict.fromkeys([*names, *(entry.member.name for entry in inside.roster(node))]):
-            self._compare(world, node, name)
+        return dict.fromkeys([*names, *(entry.member.name for entry in inside.roster(node))])
 
-    def _compare(self, world: World, node: SimNode, name: str) -> None:
+    def compare(self, world: World, node: SimNode, name: str) -> None:
+        """See ``Compared``."""
         record, entry = inside.record(node, name), inside.entry(node, name)
         if not _agree(record, entry):
             core = f"{record.state.name.lower()} ({record.incarnation})" if record is not None else "absent"
@@ -100,43 +83,34 @@ def _no_stamps() -> dict[str, int]:
     return {}
 
 
-class StampsNeverGoBack(Checker):
+class StampsNeverGoBack(Compared):
     """The stamp of the newest intent about a member only grows, until the roster forgets the member."""
 
     def __init__(self, *, collect: bool = False) -> None:
         super().__init__(collect=collect)
         self._views = PerLife(_no_stamps)
-        self._touched: list[str] = []
-        self._sweeps = Sweeps()
 
     def event(self, world: World, node: SimNode, event: Event) -> None:
         """See ``Observer``."""
         if isinstance(event, MemberReaped):
             self._views.of(node).pop(event.member.name, None)
-        elif isinstance(event, MemberEvent):
-            self._touched.append(event.member.name)
+        else:
+            super().event(world, node, event)
 
-    def stepped(self, world: World, node: SimNode) -> None:
-        """See ``Observer``."""
-        for name in self._touched:
-            self._compare(world, node, inside.entry(node, name))
-        self._touched.clear()
-        if self._sweeps.due(node, len(inside.roster(node))):
-            self._sweep(world, node)
+    def size(self, node: SimNode) -> int:
+        """See ``Swept``."""
+        return len(inside.roster(node))
 
-    def finish(self, world: World) -> None:
-        """See ``Checker``."""
-        for node in world.nodes.values():
-            self._sweep(world, node)
+    def names(self, node: SimNode) -> list[str]:
+        """See ``Compared``."""
+        return [entry.member.name for entry in inside.roster(node)]
 
-    def _sweep(self, world: World, node: SimNode) -> None:
-        for entry in inside.roster(node):
-            self._compare(world, node, entry)
-
-    def _compare(self, world: World, node: SimNode, entry: Entry | None) -> None:
+    def compare(self, world: World, node: SimNode, name: str) -> None:
+        """See ``Compared``."""
+        entry = inside.entry(node, name)
         if entry is None:
             return
-        stamps, name = self._views.of(node), entry.member.name
+        stamps = self._views.of(node)
         before = stamps.get(name, 0)
         stamps[name] = entry.status_ltime
         if entry.status_ltime < before:
