@@ -22,7 +22,7 @@ __all__ = ["explain"]
 def explain(ctx: click.Context, nodes: int, runs: int, seed: int, options: Sequence[str]) -> None:
     """Tell how fast NODES nodes detect a failure and spread the news, and what they send.
 
-    Every expectation is given by formula, from the vector model, and up to 200 nodes from the protocol code
+    Every expectation is given by formula, from the vector model, and up to 600 nodes from the protocol code
     in virtual time. Settings are given as --OPTION VALUE, such as --profile wan or --probe-interval 2.
     """
     try:

@@ -27,7 +27,7 @@ def test_a_small_cluster_by_theory_by_model_and_by_the_protocol_itself() -> None
     first = row(found, "failed_first")
     assert first.model == pytest.approx(first.formula, rel=0.1)
     assert first.world == pytest.approx(first.formula, rel=0.3)
-    for name in ("spread_half", "spread_p99", "packets", "packet_bytes"):
+    for name in ("suspicion_shortest", "spread_half", "spread_p99", "packets", "packet_bytes"):
         each = row(found, name)
         assert each.world == pytest.approx(each.formula, rel=0.4), name
     assert row(found, "push_pull_period").world is None
@@ -43,7 +43,7 @@ def test_the_same_seed_explains_the_same() -> None:
 
 @pytest.mark.slow
 def test_a_large_cluster_is_left_to_the_model() -> None:
-    found = explain(LAN.with_changes(indirect_checks=0), 500, runs=2)
+    found = explain(LAN.with_changes(indirect_checks=0), 700, runs=2)
     assert (found.model_runs, found.world_runs) == (2, 0)
     assert all(each.world is None for each in found.rows)
     assert row(found, "failed_first_p99").model is None
