@@ -22,6 +22,8 @@ from sims.figures import (
     curves_by_size,
     fault_bars,
     fault_table,
+    latency_bars,
+    latency_table,
     loss_bars,
     loss_table,
 )
@@ -146,6 +148,13 @@ def _of_lifeguard() -> Iterable[Experiment]:
         arm_curves(
             "x", "False positives by how many of 100 members read late", "slow members", "false_failed_cpu"
         ),
+    )
+    yield Experiment(
+        "lg-latency",
+        "Lifeguard: how soon a true crash is known, 4 of 128 members crash",
+        _grid("lg-threshold", f"arm={arms}", range(1, 4)),
+        latency_table,
+        latency_bars,
     )
     yield Experiment(
         "lg-timers",

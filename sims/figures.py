@@ -25,6 +25,8 @@ __all__ = [
     "curves_by_size",
     "fault_bars",
     "fault_table",
+    "latency_bars",
+    "latency_table",
     "loss_bars",
     "loss_table",
     "markdown",
@@ -245,6 +247,35 @@ def arm_curves(option: str, title: str, x: str, theirs: str, runs: int = 1) -> C
         draw_curves(path, curves, title=title, x=x, y="false positives per run", log=True)
 
     return draw
+
+
+_LATENCIES = (
+    ("first_p50_seconds", "first verdict, median"),
+    ("first_p99_seconds", "first, 99 %"),
+    ("all_p50_seconds", "last healthy member's, median"),
+    ("all_p99_seconds", "last, 99 %"),
+)
+
+
+def latency_table(rows: Rows) -> str:
+    """Seconds from a crash to the first verdict and to the last member's, by arm."""
+    [theirs] = published("first_p50_seconds")
+    told = {"swim": theirs.points[0][1], "lifeguard": theirs.points[0][1]}
+    body = [
+        (arm, told.get(arm), *(_mean(rows, measure, arm=arm) for measure, _ in _LATENCIES))
+        for arm in _in_order(rows, "arm")
+    ]
+    return markdown(("arm", "first, published", *(title for _, title in _LATENCIES)), body)
+
+
+def latency_bars(rows: Rows, path: Path) -> None:
+    """The medians as bars."""
+    arms = _in_order(rows, "arm")
+    [theirs] = published("first_p50_seconds")
+    groups = [Bars(theirs.label, tuple(theirs.points[0][1] for _ in arms), is_published=True)]
+    for measure, title in _LATENCIES[::2]:
+        groups.append(Bars(f"{title}, ours", tuple(_mean(rows, measure, arm=arm) for arm in arms)))
+    draw_bars(path, arms, groups, title="From a crash to its verdict, by component", y="seconds")
 
 
 def bootstrap_table(rows: Rows) -> str:

@@ -127,6 +127,13 @@ PUBLISHED = (
         "figure",
     ),
     Series(
+        "first_p50_seconds",
+        "first, Lifeguard paper",
+        ((128, 12.4),),
+        f"{_LIFEGUARD}, section V: SWIM and Lifeguard alike",
+        "memory",
+    ),
+    Series(
         "false_failed_cpu.swim",
         "SWIM in the Lifeguard paper",
         ((1, 10), (2, 45), (4, 365), (8, 955), (16, 1_780), (32, 3_315)),
