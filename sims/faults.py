@@ -322,14 +322,11 @@ class CutPair(Fault):
 def _cut(
     world: World, sources: tuple[str, ...], targets: tuple[str, ...], seconds: float | None, *, one_way: bool
 ) -> None:
-    detail = {"sources": sources, "targets": targets, "one_way": one_way}
     cut = world.network.cut(sources, targets, one_way=one_way)
-    world.tell_fault("cut", **detail, seconds=seconds)
 
     def end() -> None:
         if cut in world.network.cuts:
             world.network.heal(cut)
-            world.tell_fault("heal", **detail)
 
     if seconds is not None:
         world.at(world.now + seconds, end)
@@ -358,9 +355,6 @@ class SetLink(Fault):
                 network.set_link(*pair, link)
 
         overrides.put(world, ("link", pair), self.link, self.seconds, read, write)
-        world.tell_fault(
-            "set-link", source=self.source, target=self.target, link=repr(self.link), seconds=self.seconds
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -373,7 +367,6 @@ class SetNames(Fault):
     def begin(self, world: World, overrides: Overrides) -> None:
         """Changes the answer."""
         world.network.set_names(self.name, [world.host(node).endpoint for node in self.nodes])
-        world.tell_fault("set-names", name=self.name, nodes=self.nodes)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ up in a fixed order: the link of a pair, else what leaves a host, else what reac
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Literal, NamedTuple
 
@@ -135,13 +135,20 @@ def _check_chances(owner: object, names: Iterable[str]) -> None:
             raise ConfigError(name, f"must be a chance from 0 to 1, not {getattr(owner, name)!r}")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Cut:
-    """Nothing passes from ``sources`` to ``targets``; nor back, unless it is ``one_way``."""
+    """Nothing passes from ``sources`` to ``targets``; nor back, unless it is ``one_way``.
+
+    Two cuts between the same hosts are two: healing one leaves the other.
+    """
 
     sources: frozenset[str]
     targets: frozenset[str]
     one_way: bool = False
+
+    def ends(self) -> dict[str, object]:
+        """As a trace tells of it."""
+        return {"sources": sorted(self.sources), "targets": sorted(self.targets), "one_way": self.one_way}
 
     def blocks(self, source: str, target: str) -> bool:
         """Whether a packet from one host to another is stopped."""
@@ -192,24 +199,26 @@ class Network:
         self._opened: dict[tuple[str, Endpoint], float] = {}
         self.is_plain = self.default.is_plain
         """Whether every packet passes, after the default link's latency."""
-        self._is_taken = False
+        self._tell: Callable[..., None] | None = None
 
-    def enter(self) -> None:
-        """A world begins on this network, which keeps count of what is under way: no other may.
+    def enter(self, tell: Callable[..., None]) -> None:
+        """A world begins on this network, and wants to be told whenever a rule changes.
+
+        The network keeps count of what is under way, so that no other world may use it.
 
         Raises:
-            UsageError: another did.
+            UsageError: another does.
         """
-        if self._is_taken:
+        if self._tell is not None:
             raise UsageError("a Network carries one world; make another one")
-        self._is_taken = True
+        self._tell = tell
 
     # -- rules
 
     def set_default(self, link: Link) -> None:
         """Replaces the default link."""
         self.default = link
-        self._changed()
+        self._changed("set-link", source=None, target=None, link=repr(link))
 
     def set_link(self, source: str | None, target: str | None, link: Link | None) -> None:
         """Rules one direction. None stands for every host; ``link=None`` takes the rule back."""
@@ -217,7 +226,7 @@ class Network:
             self._links.pop((source, target), None)
         else:
             self._links[source, target] = link
-        self._changed()
+        self._changed("set-link", source=source, target=target, link=repr(link) if link else None)
 
     def rule(self, source: str | None, target: str | None) -> Link | None:
         """What ``set_link`` set for just that direction, or None."""
@@ -239,7 +248,7 @@ class Network:
         """Stops what goes from ``sources`` to ``targets``, and back unless ``one_way``."""
         cut = Cut(frozenset(sources), frozenset(targets), one_way)
         self.cuts.append(cut)
-        self._changed()
+        self._changed("cut", **cut.ends())
         return cut
 
     def partition(self, *groups: Iterable[str]) -> None:
@@ -255,7 +264,7 @@ class Network:
             self.cuts.clear()
         elif cut in self.cuts:
             self.cuts.remove(cut)
-        self._changed()
+        self._changed("heal", **(cut.ends() if cut is not None else {}))
 
     def calm(self) -> None:
         """Takes back every cut and every rule, and makes the default link do nothing but delay."""
@@ -264,11 +273,12 @@ class Network:
         self._bad.clear()
         self._free_at.clear()
         self.default = Link(latency=self.default.latency)
-        self._changed()
+        self._changed("calm")
 
     def set_names(self, host: str, endpoints: Sequence[Endpoint]) -> None:
         """Changes what a name resolves to; an empty answer is "no such host"."""
         self.names[host] = tuple(endpoints)
+        self._changed("set-names", name=host, endpoints=[f"{ip}:{port}" for ip, port in endpoints])
 
     # -- what happens to a packet
 
@@ -339,7 +349,9 @@ class Network:
 
     # -- inside
 
-    def _changed(self) -> None:
+    def _changed(self, kind: str, **detail: object) -> None:
+        if self._tell is not None:
+            self._tell(kind, **detail)
         self.is_plain = not self.cuts and not self._links and self.default.is_plain
 
     def _is_lost(self, source: str, target: str, link: Link, rng: Rng) -> bool:

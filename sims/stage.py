@@ -221,11 +221,9 @@ class Stage:
         for host in (*sources, *targets):
             self.world.host(host)
         self.world.network.cut(sources, targets, one_way=one_way)
-        self.world.tell_fault("cut", sources=sources, targets=targets, one_way=one_way)
 
     def _do_heal(self, words: list[str]) -> None:
         self.world.network.heal()
-        self.world.tell_fault("heal")
 
     def _do_link(self, words: list[str]) -> None:
         match names_of(words):

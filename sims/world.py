@@ -71,7 +71,7 @@ class World:
         self.seed = seed
         self.clock = Clock()
         self.network = network or Network()
-        self.network.enter()
+        self.network.enter(self.tell_fault)
         self.wire: WireFactory = PacketCodec if byte_mode else FastWire
         self.views = Views()
         self.rng = self.random_for("network")

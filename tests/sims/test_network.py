@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Mapping
 from statistics import mean
 
 import pytest
@@ -272,3 +273,42 @@ def test_names_resolve_to_what_they_say_now() -> None:
     world.network.set_names("seed.example", [("10.0.0.1", 0)])
     world.run_for(10)
     assert set(node.statuses()) == {"n1", "n3"}
+
+
+def test_observers_are_told_of_every_rule_whoever_changes_it() -> None:
+    told: list[tuple[str, dict[str, object]]] = []
+
+    class Tap(Observer):
+        def fault(self, world: World, kind: str, detail: Mapping[str, object]) -> None:
+            told.append((kind, dict(detail)))
+
+    world = World(1, nodes=3)
+    world.observe(Tap())
+    cut = world.network.cut(["n1"], ["n2"])
+    world.network.partition(["n1"], ["n2", "n3"])
+    world.network.heal(cut)
+    world.network.set_link("n1", None, Link(loss=0.5))
+    world.network.set_link("n1", None, None)
+    world.network.set_names("seed", [("10.0.0.1", 7946)])
+    world.network.heal()
+    world.network.calm()
+    first = {"sources": ["n1"], "targets": ["n2"], "one_way": False}
+    assert told == [
+        ("cut", first),
+        ("cut", first | {"targets": ["n2", "n3"]}),
+        ("heal", first),
+        ("set-link", {"source": "n1", "target": None, "link": "Link(loss=0.5)"}),
+        ("set-link", {"source": "n1", "target": None, "link": None}),
+        ("set-names", {"name": "seed", "endpoints": ["10.0.0.1:7946"]}),
+        ("heal", {}),
+        ("calm", {}),
+    ]
+
+
+def test_of_two_equal_cuts_one_is_healed() -> None:
+    network = Network()
+    first, second = network.cut(["a"], ["b"]), network.cut(["a"], ["b"])
+    network.heal(second)
+    assert network.cuts == [first]
+    network.heal(second)
+    assert network.is_cut("a", "b")
