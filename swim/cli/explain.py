@@ -43,7 +43,8 @@ def explain(ctx: click.Context, nodes: int, runs: int, seed: int, options: Seque
         for row in document["expectations"]
     ]
     notes = f"vector model: {found.model_runs} runs"
-    notes += f"; world: {found.world_runs} crash{'es' if found.world_runs > 1 else ''}" if found.world_runs else "; too large for the world"
+    crashes = "1 crash" if found.world_runs == 1 else f"{found.world_runs} crashes"
+    notes += f"; world: {crashes}" if found.world_runs else "; too large for the world"
     text = table(("EXPECTED", "FORMULA", "VECTOR MODEL", "WORLD"), cells)
     rows = [
         (row["name"], row["unit"], row["formula"], row["model"], row["world"])
