@@ -3,7 +3,7 @@
 A scenario is played from a seed and a few options, and gives a ``Result``; the same seed and options give the
 same result. Scenarios live in ``sims.scenarios``, one file per kind of trouble::
 
-    @scenario("kill-k", nodes=20, kill=3)
+    @scenario("kill-k", kill=3, at_least={"kill": 1, "nodes": 2}, beside={"kill": 1})
     def kill_k(run: Run) -> None:
         '''Some nodes crash at once: everybody else must notice, and nobody else must be accused.'''
         world = run.world()
@@ -14,10 +14,12 @@ same result. Scenarios live in ``sims.scenarios``, one file per kind of trouble:
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 from sims.checkers import Checker, safety_checkers
@@ -27,12 +29,13 @@ from sims.network import Network
 from sims.observer import Observer
 from sims.world import Start, World
 from swim.config import Config
-from swim.core.rng import Rng
+from swim.errors import ConfigError
 
 __all__ = ["Result", "Run", "Scenario", "run_scenario", "scenario", "scenarios"]
 
 Value = int | float | bool | str
 _COMMON: dict[str, Value] = {"nodes": 20, "profile": "lan", "byte_mode": True}
+_NO_LIMITS: Mapping[str, float] = MappingProxyType({})
 _PROFILES = {"lan": Config.lan, "wan": Config.wan, "local": Config.local}
 _REGISTRY: dict[str, Scenario] = {}
 
@@ -46,6 +49,9 @@ class Scenario:
         summary: one line; the rest is in ``description``.
         options: names with their defaults, which also give the types.
         is_long: takes minutes; left out of runs over all scenarios.
+        at_least: the least values of options, where that is not 0 (for ``nodes``: 1).
+        at_most: the greatest values of options that have one.
+        beside: by option that picks so many of the nodes, how many others there must be.
     """
 
     name: str
@@ -54,6 +60,9 @@ class Scenario:
     options: Mapping[str, Value]
     play: Callable[[Run], None]
     is_long: bool = False
+    at_least: Mapping[str, float] = field(default_factory=dict)
+    at_most: Mapping[str, float] = field(default_factory=dict)
+    beside: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,10 +130,6 @@ class Run:
     def __getitem__(self, option: str) -> Any:
         return self.options[option]
 
-    def rng(self, use: str = "scenario") -> Rng:
-        """Random bits for the scenario's own choices."""
-        return World(self.seed, nodes=0).random_for("run", use)
-
     def config(self, **overrides: Any) -> Callable[..., Config]:
         """What makes a node's settings: the run's profile with some fields changed."""
         return partial(_PROFILES[self["profile"]], **overrides)
@@ -181,19 +186,38 @@ class Run:
 
 
 def scenario(
-    name: str, *, is_long: bool = False, **options: Value
+    name: str,
+    *,
+    is_long: bool = False,
+    at_least: Mapping[str, float] = _NO_LIMITS,
+    at_most: Mapping[str, float] = _NO_LIMITS,
+    beside: Mapping[str, float] = _NO_LIMITS,
+    **options: Value,
 ) -> Callable[[Callable[[Run], None]], Scenario]:
     """Registers a function as a scenario; its docstring's first line is the summary.
 
     Args:
         name: as on the command line.
         is_long: takes minutes.
+        at_least: see ``Scenario``.
+        at_most: see ``Scenario``.
+        beside: see ``Scenario``.
         options: further ones with their defaults, besides ``nodes``, ``profile`` and ``byte_mode``.
     """
 
     def register(play: Callable[[Run], None]) -> Scenario:
         description = (play.__doc__ or "").strip()
-        made = Scenario(name, description.partition("\n")[0], description, _COMMON | options, play, is_long)
+        made = Scenario(
+            name,
+            description.partition("\n")[0],
+            description,
+            _COMMON | options,
+            play,
+            is_long,
+            {"nodes": 1, **at_least},
+            at_most,
+            beside,
+        )
         _REGISTRY[name] = made
         return made
 
@@ -241,6 +265,8 @@ def run_scenario(
             checker.finish(world)
     except UsageError:
         raise
+    except ConfigError as error:
+        raise UsageError(f"scenario {name}: {error}") from None
     except SimError as error:
         run.violations.append(str(error))
         run.exit_code = error.exit_code
@@ -268,9 +294,22 @@ def _checked(found: Scenario, options: Mapping[str, object]) -> dict[str, Value]
     }
     if values["profile"] not in _PROFILES:
         raise UsageError(f"option profile: {values['profile']!r} is none of {', '.join(_PROFILES)}")
-    if isinstance(values["nodes"], int) and values["nodes"] < 1:
-        raise UsageError(f"option nodes: must be at least 1, not {values['nodes']}")
+    _check_limits(found, {name: v for name, v in values.items() if isinstance(v, int | float)})
     return values
+
+
+def _check_limits(found: Scenario, values: Mapping[str, float]) -> None:
+    for name, value in values.items():
+        least, most = found.at_least.get(name, 0), found.at_most.get(name, math.inf)
+        if value < least:
+            raise UsageError(f"option {name}: must be at least {least:g}, not {value}")
+        if value > most:
+            raise UsageError(f"option {name}: must be at most {most:g}, not {value}")
+    nodes = values["nodes"]
+    for name, others in found.beside.items():
+        if values[name] + others > nodes:
+            most = nodes - others
+            raise UsageError(f"option {name}: must be at most {most} for {nodes} nodes, not {values[name]}")
 
 
 def _convert(scenario_name: str, name: str, value: object, default: Value) -> Value:
@@ -279,6 +318,8 @@ def _convert(scenario_name: str, name: str, value: object, default: Value) -> Va
     try:
         if kind is bool:
             return {"true": True, "false": False, "1": True, "0": False}[text.lower()]
+        if kind is float and not math.isfinite(float(text)):
+            raise ValueError
         return kind(text)
     except (ValueError, KeyError):
         wanted = {int: "a whole number", float: "a number", bool: "true or false"}[kind]

@@ -40,7 +40,7 @@ def join(run: Run) -> None:
     measure_quantiles(run, "joined", (at for id, at in news.seconds.items() if id != newcomer.id))
 
 
-@scenario("leave")
+@scenario("leave", at_least={"nodes": 2})
 def leave(run: Run) -> None:
     """One node leaves on purpose: everybody must see it as left, soon, and nobody ever as failed.
 
@@ -61,7 +61,7 @@ def leave(run: Run) -> None:
     run.measure("gone_seconds", victim.since - began)
 
 
-@scenario("kill", silent=False)
+@scenario("kill", silent=False, at_least={"nodes": 2})
 def kill(run: Run) -> None:
     """One node crashes and later comes back: how long until it is suspected, failed, and alive again.
 
@@ -77,14 +77,14 @@ def kill(run: Run) -> None:
     measure_quantiles(run, "back", (at for id, at in back.seconds.items() if id != victim.id))
 
 
-@scenario("kill-k", kill=3)
+@scenario("kill-k", kill=3, at_least={"nodes": 2, "kill": 1}, beside={"kill": 1})
 def kill_k(run: Run) -> None:
     """Several nodes crash at the same moment: everybody must notice each, and nobody else may be buried."""
     world = settled(run)
     crash_and_wait(run, world, [node.id for node in first_nodes(world, run["kill"])])
 
 
-@scenario("join-storm", within=0.05)
+@scenario("join-storm", within=0.05, at_least={"nodes": 2})
 def join_storm(run: Run) -> None:
     """All nodes join one at the same moment, each while its table is still small: nobody may be missed.
 
@@ -97,7 +97,7 @@ def join_storm(run: Run) -> None:
     run.measure("packets_per_second", traffic.rates().packets)
 
 
-@scenario("thousand-joins", is_long=True, nodes=1000, within=1.0)
+@scenario("thousand-joins", is_long=True, nodes=1000, within=1.0, at_least={"nodes": 2})
 def thousand_joins(run: Run) -> None:
     """A thousand nodes join one within a second: queues must not overflow, and nobody may be missed."""
     world = _storm(run, checked=False)

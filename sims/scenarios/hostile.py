@@ -24,7 +24,7 @@ _TYPES = 15
 """memberlist's message types are below this number."""
 
 
-@scenario("flood", keys=True, rate=500, seconds=20.0)
+@scenario("flood", keys=True, rate=500, seconds=20.0, at_least={"rate": 1})
 def flood(run: Run) -> None:
     """A stranger floods all nodes with garbage and with real packets, changed or replayed: nothing happens.
 
@@ -47,7 +47,7 @@ def flood(run: Run) -> None:
     _expect_truth(run, world)
 
 
-@scenario("byte-flipper", corrupt=0.1, seconds=120.0)
+@scenario("byte-flipper", corrupt=0.1, seconds=120.0, at_most={"corrupt": 1})
 def byte_flipper(run: Run) -> None:
     """The network flips a bit in a tenth of all packets: no member may appear, change or disappear by that.
 

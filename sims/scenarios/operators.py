@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sims.bounds import detection_bound, healing_bound, refutation_bound
+from sims.errors import UsageError
 from sims.measure import FalsePositives, Flaps
 from sims.scenario import Run, scenario
 from sims.scenarios.shared import (
@@ -22,7 +23,7 @@ from swim.events import MemberJoined
 __all__ = ["address_swap_two_clusters", "force_leave_live", "prune_then_late_alive"]
 
 
-@scenario("force-leave-live")
+@scenario("force-leave-live", at_least={"nodes": 2})
 def force_leave_live(run: Run) -> None:
     """An operator forces a member out that runs: it must refute, and not hang in "leaving".
 
@@ -48,7 +49,7 @@ def force_leave_live(run: Run) -> None:
     measure_wrong(run, wrong)
 
 
-@scenario("prune-then-late-alive", stale=2, seconds=120.0)
+@scenario("prune-then-late-alive", stale=2, seconds=120.0, at_least={"nodes": 2}, beside={"stale": 2})
 def prune_then_late_alive(run: Run) -> None:
     """An operator prunes a dead member; hosts that slept meanwhile call it alive: it may not come back."""
     world = settled(run)
@@ -75,13 +76,17 @@ def prune_then_late_alive(run: Run) -> None:
     run.expect(world.converged, "no agreement on who is alive")
 
 
-@scenario("address-swap-two-clusters", labels=True, swapped=3)
+@scenario("address-swap-two-clusters", labels=True, swapped=3, at_least={"nodes": 4})
 def address_swap_two_clusters(run: Run) -> None:
     """Nodes of two clusters come back at each other's addresses: with labels the clusters must stay apart.
 
     Whoever remembers peers by address dials the other cluster then, and without labels the two merge for
     good, as memberlist's do; run it with ``labels=false`` to see that.
     """
+    if run["swapped"] >= run["nodes"] // 2:
+        raise UsageError(
+            f"option swapped: must be less than half of {run['nodes']} nodes, not {run['swapped']}"
+        )
     world = run.world(nodes=0)
     clusters = [_cluster(run, world, prefix) for prefix in ("a", "b")]
     world.run_for(10.0)

@@ -18,7 +18,7 @@ __all__ = [
 ]
 
 
-@scenario("partition-heal", seconds=60.0)
+@scenario("partition-heal", seconds=60.0, at_least={"nodes": 2})
 def partition_heal(run: Run) -> None:
     """The network splits in two halves for a while: both go on alone, then find each other again.
 
@@ -32,7 +32,7 @@ def partition_heal(run: Run) -> None:
     heal(run, world)
 
 
-@scenario("long-partition", seconds=300.0)
+@scenario("long-partition", seconds=300.0, at_least={"nodes": 2})
 def long_partition(run: Run) -> None:
     """Two halves are apart until each has forgotten the other, tombstones too: they must meet again.
 
@@ -48,7 +48,7 @@ def long_partition(run: Run) -> None:
     heal(run, world)
 
 
-@scenario("lonely-minority", seconds=300.0)
+@scenario("lonely-minority", seconds=300.0, at_least={"nodes": 2})
 def lonely_minority(run: Run) -> None:
     """One node is cut off until everybody forgot it and it forgot everybody: it must come back by itself."""
     world = settled(run, config=run.config(**FORGETFUL))
@@ -64,7 +64,7 @@ def lonely_minority(run: Run) -> None:
     heal(run, world)
 
 
-@scenario("startup-islands", islands=3, seconds=30.0)
+@scenario("startup-islands", islands=3, seconds=30.0, at_least={"islands": 1}, beside={"islands": 0})
 def startup_islands(run: Run) -> None:
     """The network is not whole yet when the cluster starts: islands form, and must merge once it is.
 
@@ -89,7 +89,7 @@ def startup_islands(run: Run) -> None:
     heal(run, world)
 
 
-@scenario("one-way-loss", seconds=60.0)
+@scenario("one-way-loss", seconds=60.0, at_least={"nodes": 2})
 def one_way_loss(run: Run) -> None:
     """One node can send and hears nothing: it must not bury the others, who may bury it.
 
@@ -109,7 +109,7 @@ def one_way_loss(run: Run) -> None:
     run.measure("status_changes", sum(flaps.changes.values()))
 
 
-@scenario("half-detached-node", seconds=120.0)
+@scenario("half-detached-node", seconds=120.0, at_least={"nodes": 3})
 def half_detached_node(run: Run) -> None:
     """One node reaches only half of the others, both ways: nobody may be declared failed, it included.
 

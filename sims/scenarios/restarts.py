@@ -105,7 +105,7 @@ def mass_restart_new_addresses(run: Run) -> None:
     run.measure("together_seconds", run.expect_soon(world, lambda w: w.converged, within, "still apart"))
 
 
-@scenario("stale-dns", stale=20, empty_seconds=30.0)
+@scenario("stale-dns", stale=20, empty_seconds=30.0, at_least={"nodes": 2})
 def stale_dns(run: Run) -> None:
     """The seeds' name has no answer at first, then many dead addresses and one live: a newcomer must get in.
 
@@ -123,7 +123,7 @@ def stale_dns(run: Run) -> None:
     run.measure("in_seconds", run.expect_soon(world, lambda w: w.converged, within, "the newcomer is not in"))
 
 
-@scenario("mass-restart-high-incarnation", updates=10, down=30.0)
+@scenario("mass-restart-high-incarnation", updates=10, down=30.0, at_least={"nodes": 4})
 def mass_restart_high_incarnation(run: Run) -> None:
     """Most nodes restart from nothing while the rest hold them dead at a high incarnation: all must return.
 
@@ -153,7 +153,7 @@ def mass_restart_high_incarnation(run: Run) -> None:
     run.expect(risen.seconds.keys() <= restarted, "the dead one rose again")
 
 
-@scenario("migratory-alive", stale=2, seconds=120.0)
+@scenario("migratory-alive", stale=2, seconds=120.0, at_least={"nodes": 2}, beside={"stale": 2})
 def migratory_alive(run: Run) -> None:
     """A member died and was forgotten; hosts that slept through it bring its alive claim back: it stays dead.
 
@@ -175,7 +175,7 @@ def migratory_alive(run: Run) -> None:
     run.expect(world.converged, "no agreement on who is alive")
 
 
-@scenario("crash-loop-new-name", loops=20, every=5.0)
+@scenario("crash-loop-new-name", loops=20, every=5.0, at_least={"nodes": 2, "every": 0.1})
 def crash_loop_new_name(run: Run) -> None:
     """One host crashes again and again, each time under a new name: tables stay small, nobody is accused."""
     world = settled(run, config=run.config(**FORGETFUL))
@@ -198,7 +198,7 @@ def crash_loop_new_name(run: Run) -> None:
     measure_wrong(run, wrong)
 
 
-@scenario("replaced-pod", gap=0.5)
+@scenario("replaced-pod", gap=0.5, at_least={"nodes": 2})
 def replaced_pod(run: Run) -> None:
     """A pod is killed and replaced under its name at a new address: at once, after its failure, at once.
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from sims.arms import strip
 from sims.bounds import worst_latency
+from sims.errors import UsageError
+from sims.latency import Uniform
 from sims.measure import Detection, Dissemination, FalsePositives, mean, quantile
 from sims.scenario import Run
 from sims.simnode import SimNode
@@ -16,7 +19,9 @@ from swim.events import MemberEvent, MemberFailed
 __all__ = [
     "FORGETFUL",
     "all_show",
+    "arm_world",
     "first_nodes",
+    "late_reader",
     "limit",
     "measure_detection",
     "measure_quantiles",
@@ -40,11 +45,32 @@ def settled(run: Run, *, rest: float = 5.0, **how: Any) -> World:
     return world
 
 
+def arm_world(
+    run: Run, arm: str, settings: Mapping[str, Any], *, nodes: int | None = None, seed: int | None = None
+) -> World:
+    """A world of the run for an arm of ``sims.arms`` with these settings: at rest, and without checkers."""
+    config = run.config(**settings)
+    world = run.world(nodes=nodes, config=config, start="converged", checked=False, seed=seed)
+    strip(world, arm)
+    return world
+
+
 def limit(world: World, bound: Callable[..., float], **circumstances: float) -> float:
     """A bound of ``sims.bounds`` for a world's first node, its number of hosts and its default latency."""
     config: Config = next(iter(world.nodes.values())).config
     latency = worst_latency(world.network.default.latency)
     return bound(config, len(world.nodes), latency=latency, **circumstances)
+
+
+def late_reader(run: Run, least: str, most: str) -> Uniform:
+    """How late a slow node reads: between two options of the run, in seconds.
+
+    Raises:
+        UsageError: the second is less than the first.
+    """
+    if run[most] < run[least]:
+        raise UsageError(f"option {most}: must be at least {run[least]:g} as {least} is, not {run[most]:g}")
+    return Uniform(run[least], run[most])
 
 
 def first_nodes(world: World, count: int, *, skip: int = 1) -> list[SimNode]:

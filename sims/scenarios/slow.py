@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from sims.bounds import refutation_bound
-from sims.latency import Uniform
 from sims.measure import FalsePositives
 from sims.network import Link, Nat
 from sims.scenario import Run, scenario
-from sims.scenarios.shared import all_show, first_nodes, limit, measure_wrong, news_of, others, settled
+from sims.scenarios.shared import (
+    all_show,
+    first_nodes,
+    late_reader,
+    limit,
+    measure_wrong,
+    news_of,
+    others,
+    settled,
+)
 from sims.world import World
 from swim.events import MemberFailed, MemberLeft
 
 __all__ = ["frozen_observer", "heavy_loss", "leave_under_loss", "nat_link", "slow_relay"]
 
 
-@scenario("frozen-observer", pause=10.0, freezes=3)
+@scenario("frozen-observer", pause=10.0, freezes=3, at_least={"nodes": 2, "freezes": 1})
 def frozen_observer(run: Run) -> None:
     """One node stands still for a while, several times: when it goes on, it may not bury the healthy.
 
@@ -37,7 +45,7 @@ def frozen_observer(run: Run) -> None:
     measure_wrong(run, wrong)
 
 
-@scenario("heavy-loss", loss=0.3, seconds=120.0)
+@scenario("heavy-loss", loss=0.3, seconds=120.0, at_least={"seconds": 1}, at_most={"loss": 1})
 def heavy_loss(run: Run) -> None:
     """A third of all packets vanish everywhere, streams only get slower: nobody may be declared failed."""
     world = settled(run)
@@ -51,19 +59,20 @@ def heavy_loss(run: Run) -> None:
     recover(run, world)
 
 
-@scenario("slow-relay", slow=2, seconds=120.0, least=0.5, most=2.5, tcp_pings=False)
+@scenario("slow-relay", slow=2, seconds=120.0, least=0.5, most=2.5, tcp_pings=False, beside={"slow": 1})
 def slow_relay(run: Run) -> None:
     """Some nodes read each packet late: as probers, relays and observers they may not harm the healthy.
 
     ``least`` to ``most`` seconds pass until a packet is read, in order; timers and streams are on time, which
     is why ``tcp_pings``, the fallback that vouches for such a node, are off.
     """
+    reader = late_reader(run, "least", "most")
     world = settled(run, config=run.config(disable_tcp_pings=not run["tcp_pings"]))
     slow = first_nodes(world, run["slow"])
     wrong = FalsePositives({node.id for node in slow})
     world.observe(wrong)
     for node in slow:
-        node.reader = Uniform(run["least"], run["most"])
+        node.reader = reader
     world.run_for(run["seconds"])
     measure_wrong(run, wrong, allowed=True)
     run.expect(not wrong.failed_at_healthy, f"{wrong.failed_at_healthy} verdicts against healthy members")
@@ -72,7 +81,7 @@ def slow_relay(run: Run) -> None:
     recover(run, world)
 
 
-@scenario("leave-under-loss", loss=0.2)
+@scenario("leave-under-loss", loss=0.2, at_least={"nodes": 2}, at_most={"loss": 1})
 def leave_under_loss(run: Run) -> None:
     """A node leaves while a fifth of all packets vanish: how many call it failed rather than left?
 
