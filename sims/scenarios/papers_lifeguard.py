@@ -12,15 +12,15 @@ to compare; with less they are frequent.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
-from sims.arms import settings_of, strip
+from sims.arms import settings_of
 from sims.errors import UsageError
-from sims.latency import Uniform
 from sims.loops import Loops
 from sims.measure import Detection, FalsePositives, mean, quantile
 from sims.scenario import Run, scenario
+from sims.scenarios.shared import arm_world, late_reader
 from sims.simnode import SimNode
 from sims.world import World
 
@@ -32,15 +32,33 @@ SMALL_GRID = tuple((c, d, i) for c in (1, 8, 16, 32) for d in (8192, 32768) for 
 _ALPHA, _BETA = 5, 6
 _QUIET_SECONDS = 15.0
 
+_SHARED: dict[str, Any] = {
+    "nodes": 128,
+    "byte_mode": False,
+    "arm": "lifeguard",
+    "alpha": _ALPHA,
+    "beta": _BETA,
+    "retransmit": 4,
+    "seconds": 120.0,
+    "anomaly": "loops",
+}
+"""Options of all experiments but the exhausted processors'."""
+_LEAST = {"nodes": 2, "alpha": 1, "beta": 1}
+
 
 @dataclass
 class _Cluster:
-    """A cluster at rest of which some members are about to have anomalies."""
+    """A cluster at rest of which some members are about to have anomalies.
+
+    Attributes:
+        before: packets and bytes that were sent until now, which no anomaly has to do with.
+    """
 
     world: World
     slow: list[SimNode]
     loops: list[Loops]
     wrong: FalsePositives
+    before: tuple[int, int]
 
     def block(self, seconds: float) -> None:
         """Begins an anomaly of all slow members at once."""
@@ -48,20 +66,7 @@ class _Cluster:
             loops.block(seconds)
 
 
-@scenario(
-    "lg-interval",
-    nodes=128,
-    byte_mode=False,
-    arm="lifeguard",
-    c=16,
-    d=32768,
-    i=64,
-    alpha=_ALPHA,
-    beta=_BETA,
-    retransmit=4,
-    seconds=120.0,
-    anomaly="loops",
-)
+@scenario("lg-interval", c=16, d=32768, i=64, at_least={**_LEAST, "d": 1}, beside={"c": 1}, **_SHARED)
 def lg_interval(run: Run) -> None:
     """Members block again and again for a while: who is wrongly declared failed, and by whom?
 
@@ -70,18 +75,7 @@ def lg_interval(run: Run) -> None:
     _measure(run, [_play_interval(run, run["c"], run["d"], run["i"])])
 
 
-@scenario(
-    "lg-interval-small",
-    is_long=True,
-    nodes=128,
-    byte_mode=False,
-    arm="lifeguard",
-    alpha=_ALPHA,
-    beta=_BETA,
-    retransmit=4,
-    seconds=120.0,
-    anomaly="loops",
-)
+@scenario("lg-interval-small", is_long=True, at_least={**_LEAST, "nodes": 33}, **_SHARED)
 def lg_interval_small(run: Run) -> None:
     """Sixteen cells of the interval experiment in a row, added up as in the paper's table."""
     counts = []
@@ -91,19 +85,7 @@ def lg_interval_small(run: Run) -> None:
     _measure(run, counts)
 
 
-@scenario(
-    "lg-threshold",
-    nodes=128,
-    byte_mode=False,
-    arm="lifeguard",
-    c=4,
-    d=0,
-    alpha=_ALPHA,
-    beta=_BETA,
-    retransmit=4,
-    seconds=120.0,
-    anomaly="loops",
-)
+@scenario("lg-threshold", c=4, d=0, at_least={**_LEAST, "c": 1}, beside={"c": 1}, **_SHARED)
 def lg_threshold(run: Run) -> None:
     """Some members block once: when are they declared failed? With ``d`` 0 they block for ever.
 
@@ -130,7 +112,17 @@ def lg_threshold(run: Run) -> None:
 
 
 @scenario(
-    "lg-cpu", is_long=True, nodes=100, byte_mode=False, arm="lifeguard", x=8, low=0.5, high=2.5, seconds=300.0
+    "lg-cpu",
+    is_long=True,
+    nodes=100,
+    byte_mode=False,
+    arm="lifeguard",
+    x=8,
+    low=0.5,
+    high=2.5,
+    seconds=300.0,
+    at_least={"nodes": 2},
+    beside={"x": 1},
 )
 def lg_cpu(run: Run) -> None:
     """Some members read each packet late, as on an exhausted processor.
@@ -139,9 +131,10 @@ def lg_cpu(run: Run) -> None:
     such a process would be as late to accept a stream.
     """
     settings = settings_of(run["arm"]) | {"disable_tcp_pings": True}
+    reader = late_reader(run, "low", "high")
     cluster = _cluster(run, run["x"], settings)
     for node in cluster.slow:
-        node.reader = Uniform(run["low"], run["high"])
+        node.reader = reader
     cluster.world.run_for(run["seconds"])
     _measure(run, [_counts(cluster)])
 
@@ -149,18 +142,13 @@ def lg_cpu(run: Run) -> None:
 @scenario(
     "lg-tune",
     is_long=True,
-    nodes=128,
-    byte_mode=False,
-    arm="lifeguard",
     c=16,
     d=32768,
     i=64,
-    alpha=_ALPHA,
-    beta=_BETA,
-    retransmit=4,
     crashes=10,
-    seconds=120.0,
-    anomaly="loops",
+    at_least={**_LEAST, "d": 1, "crashes": 1},
+    beside={"c": 1},
+    **_SHARED,
 )
 def lg_tune(run: Run) -> None:
     """Aggressive settings: how soon true crashes are known, beside false positives, by alpha and beta."""
@@ -194,64 +182,57 @@ class _Counts:
     packets: int
     sent_bytes: int
 
-    def __iter__(self) -> Iterator[tuple[str, int]]:
-        return iter(vars(self).items())
-
 
 def _cluster(
     run: Run, faulty: int, settings: dict[str, object] | None = None, *, seed: int | None = None
 ) -> _Cluster:
-    if not 0 <= faulty < run["nodes"]:
-        raise UsageError(f"{faulty} members with an anomaly do not fit {run['nodes']} nodes")
-    arm = run["arm"]
+    arm, anomaly = run["arm"], run.options.get("anomaly", "timers")
+    if anomaly not in ("loops", "timers"):
+        raise UsageError(f"option anomaly: {anomaly!r} is none of loops, timers")
     made = settings
     if made is None:
         made = settings_of(arm, alpha=run["alpha"], beta=run["beta"]) | {"retransmit_mult": run["retransmit"]}
-    world = run.world(config=run.config(**made), start="converged", checked=False, seed=seed)
-    strip(world, arm)
+    world = arm_world(run, arm, made, seed=seed)
     order = list(world.nodes.values())
     world.random_for("anomaly").shuffle(order)
     slow = order[:faulty]
-    rounds = run.options.get("anomaly") == "loops"
-    loops = [Loops(world, node, rounds=rounds) for node in slow]
+    loops = [Loops(world, node, rounds=anomaly == "loops") for node in slow]
     world.run_for(_QUIET_SECONDS)
     wrong = FalsePositives([node.id for node in slow])
     world.observe(wrong)
-    return _Cluster(world, slow, loops, wrong)
+    return _Cluster(world, slow, loops, wrong, _sent(world))
 
 
 def _play_interval(run: Run, c: int, d: int, i: int) -> _Counts:
-    if d < 1 or i < 0 or run["anomaly"] not in ("loops", "timers"):
-        raise UsageError("option d must be at least 1 ms, i at least 0, anomaly loops or timers")
     cluster = _cluster(run, c)
     world = cluster.world
-    began, packets, sent = world.now, world.driver.packets.sent, _sent_bytes(world)
+    began = world.now
     while world.now < began + run["seconds"]:
         cluster.block(d / 1000.0)
         world.run_for((d + i) / 1000.0)
-    counts = _counts(cluster)
-    counts.packets -= packets
-    counts.sent_bytes -= sent
-    return counts
+    return _counts(cluster)
 
 
 def _counts(cluster: _Cluster) -> _Counts:
-    wrong, world = cluster.wrong, cluster.world
+    wrong = cluster.wrong
+    packets, sent_bytes = (now - then for now, then in zip(_sent(cluster.world), cluster.before, strict=True))
     return _Counts(
         wrong.failed,
         wrong.failed_at_healthy,
         len(wrong.subjects),
         wrong.suspected,
-        world.driver.packets.sent,
-        _sent_bytes(world),
+        packets,
+        sent_bytes,
     )
 
 
-def _sent_bytes(world: World) -> int:
+def _sent(world: World) -> tuple[int, int]:
+    """Packets, and bytes in packets and on streams, that all nodes sent since they started."""
     names = ("memberlist.udp.sent", "memberlist.tcp.sent")
-    return int(sum(node.metrics.counters[name] for node in world.nodes.values() for name in names))
+    sent_bytes = sum(node.metrics.counters[name] for node in world.nodes.values() for name in names)
+    return world.driver.packets.sent, int(sent_bytes)
 
 
 def _measure(run: Run, cells: list[_Counts]) -> None:
-    for name, _ in cells[0]:
+    for name in vars(cells[0]):
         run.measure(name, sum(getattr(cell, name) for cell in cells))

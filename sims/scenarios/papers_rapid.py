@@ -16,6 +16,7 @@ from sims.measure import FalsePositives, Traffic, ViewSizes, mean, quantile
 from sims.network import Link
 from sims.observer import Observer
 from sims.scenario import Run, scenario
+from sims.scenarios.shared import arm_world
 from sims.simnode import SimNode
 from sims.world import World
 from swim.events import Event, MemberEvent, MemberStatus
@@ -101,7 +102,16 @@ def rp_bootstrap(run: Run) -> None:
     run.measure("unique_sizes", len(sizes.unique))
 
 
-@scenario("rp-crash", nodes=100, byte_mode=False, arm="ours", faulty=10, seconds=60.0)
+@scenario(
+    "rp-crash",
+    nodes=100,
+    byte_mode=False,
+    arm="ours",
+    faulty=10,
+    seconds=60.0,
+    at_least={"nodes": 2, "faulty": 1, "seconds": 1},
+    beside={"faulty": 1},
+)
 def rp_crash(run: Run) -> None:
     """Some members crash at once: how many different sizes are seen until all see the rest?"""
     world = _world(run)
@@ -133,6 +143,8 @@ def rp_crash(run: Run) -> None:
     faulty=1,
     period=20.0,
     seconds=900.0,
+    at_least={"nodes": 2, "faulty": 1, "period": 0.1, "seconds": 1},
+    beside={"faulty": 1},
 )
 def rp_flipflop(run: Run) -> None:
     """What reaches some members is dropped for 20 s, let through for 20 s, and so on."""
@@ -160,6 +172,9 @@ def rp_flipflop(run: Run) -> None:
     loss=0.8,
     direction="egress",
     seconds=810.0,
+    at_least={"nodes": 2, "faulty": 1, "seconds": 1},
+    at_most={"loss": 1},
+    beside={"faulty": 1},
 )
 def rp_loss80(run: Run) -> None:
     """Most packets from some members, or to them (``direction=ingress``), are lost from 90 s on."""
@@ -178,7 +193,7 @@ def rp_loss80(run: Run) -> None:
     _measure(run, removals, wrong)
 
 
-@scenario("rp-blackhole", nodes=50, byte_mode=False, arm="ours", seconds=300.0)
+@scenario("rp-blackhole", nodes=50, byte_mode=False, arm="ours", seconds=300.0, at_least={"nodes": 3})
 def rp_blackhole(run: Run) -> None:
     """Nothing passes between one pair of members, both ways: nobody may be removed for it."""
     world = _world(run)
@@ -197,10 +212,7 @@ def rp_blackhole(run: Run) -> None:
 
 
 def _world(run: Run, *, nodes: int | None = None) -> World:
-    config = run.config(**settings_of(run["arm"]))
-    world = run.world(nodes=nodes, config=config, start="converged", checked=False)
-    strip(world, run["arm"])
-    return world
+    return arm_world(run, run["arm"], settings_of(run["arm"]), nodes=nodes)
 
 
 def _join(world: World, seed: SimNode, arm: str) -> None:
@@ -209,8 +221,6 @@ def _join(world: World, seed: SimNode, arm: str) -> None:
 
 
 def _pick(run: Run, world: World) -> dict[str, SimNode]:
-    if not 0 < run["faulty"] < run["nodes"]:
-        raise UsageError(f"{run['faulty']} faulty members do not fit {run['nodes']} nodes")
     order = list(world.nodes.values())
     world.random_for("faulty").shuffle(order)
     return {node.id: node for node in order[: run["faulty"]]}

@@ -19,6 +19,7 @@ from sims.measure import Detection, FalsePositives, mean, quantile
 from sims.network import Link, Network
 from sims.observer import Observer, Packet
 from sims.scenario import Run, scenario
+from sims.scenarios.shared import arm_world
 from sims.simnode import SimNode
 from sims.world import World
 from swim.events import Event, MemberEvent, MemberFailed, MemberSuspected
@@ -48,7 +49,7 @@ def swim_settings(n: int) -> dict[str, Any]:
     }
 
 
-@scenario("swim-load", nodes=28, periods=40)
+@scenario("swim-load", nodes=28, periods=40, at_least={"nodes": 2, "periods": 1})
 def swim_load(run: Run) -> None:
     """Packets per member and protocol period in a quiet cluster, and how unevenly they fall."""
     world = _world(run)
@@ -63,7 +64,7 @@ def swim_load(run: Run) -> None:
     run.measure("sent_under_5_share", mean(value < 5 for value in sent))
 
 
-@scenario("swim-detect", nodes=28, repeats=5)
+@scenario("swim-detect", nodes=28, repeats=5, at_least={"nodes": 2, "repeats": 1})
 def swim_detect(run: Run) -> None:
     """A member crashes: periods until it is first detected, and until the median and the last member know.
 
@@ -92,7 +93,7 @@ def swim_detect(run: Run) -> None:
         run.measure(f"{name}_periods", mean(periods))
 
 
-@scenario("swim-loss", nodes=17, variant="suspicion", loss=0.1, seconds=175.0)
+@scenario("swim-loss", nodes=17, variant="suspicion", loss=0.1, seconds=175.0, at_most={"loss": 1})
 def swim_loss(run: Run) -> None:
     """Members join one by one while packets get lost: how large is the group in the end?
 
@@ -127,7 +128,15 @@ def swim_loss(run: Run) -> None:
     run.measure("expelled", len(out.expelled))
 
 
-@scenario("swim-accuracy", nodes=28, loss=0.1, periods=200, byte_mode=False)
+@scenario(
+    "swim-accuracy",
+    nodes=28,
+    loss=0.1,
+    periods=200,
+    byte_mode=False,
+    at_least={"nodes": 2, "periods": 1},
+    at_most={"loss": 1},
+)
 def swim_accuracy(run: Run) -> None:
     """Packets get lost, nobody fails: how often is a healthy member accused, and how often is it buried?
 
@@ -194,7 +203,4 @@ def _group_size(world: World) -> float:
 
 
 def _world(run: Run, *, seed: int | None = None) -> World:
-    config = run.config(**swim_settings(run["nodes"]))
-    world = run.world(config=config, start="converged", checked=False, seed=seed)
-    strip(world, "swim")
-    return world
+    return arm_world(run, "swim", swim_settings(run["nodes"]), seed=seed)

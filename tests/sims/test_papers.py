@@ -58,6 +58,12 @@ def test_lifeguard_is_no_slower_to_see_true_failures() -> None:
     assert full["all_p50_seconds"] == pytest.approx(plain["all_p50_seconds"], rel=0.25)
 
 
+@pytest.mark.parametrize(("name", "slow"), [("lg-threshold", "c"), ("lg-cpu", "x")])
+def test_what_nodes_sent_before_the_anomaly_is_not_counted(name: str, slow: str) -> None:
+    seen = play(name, nodes=8, seconds=0.0, **{slow: 1})
+    assert (seen["packets"], seen["sent_bytes"]) == (0, 0)
+
+
 def test_a_blocked_member_starts_no_further_round() -> None:
     world = World(3, nodes=8, config=Config.lan, start="converged")
     node = world.nodes["n1"]
@@ -87,7 +93,8 @@ def test_arms_differ_from_swim_by_their_component_alone() -> None:
 
 @pytest.mark.parametrize("options", [{"arm": "swimm"}, {"c": 24}, {"d": 0}, {"anomaly": "freeze"}])
 def test_what_does_not_fit_is_refused(options: dict[str, object]) -> None:
-    with pytest.raises(UsageError):
+    [name] = options
+    with pytest.raises(UsageError, match=f"option {name}: "):
         run_scenario("lg-interval", 1, {"nodes": 24, **options})
 
 

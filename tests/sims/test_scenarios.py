@@ -111,7 +111,7 @@ def test_options_are_part_of_the_run():
         ("kill", {"nodes": "many"}, "nodes must be a whole number, not 'many'"),
         ("kill", {"silent": "perhaps"}, "silent must be true or false"),
         ("kill", {"profile": "moon"}, "none of lan, wan, local"),
-        ("kill", {"nodes": 0}, "at least 1"),
+        ("join", {"nodes": 0}, "at least 1"),
         ("kn-grid", {"arm": "third"}, "none of ours, plain, plain-no-tcp"),
     ],
 )
@@ -122,6 +122,73 @@ def test_what_does_not_exist_is_refused(name: str, options: Mapping[str, object]
     assert caught.value.exit_code == 2
 
 
+NUMBERS = [
+    (name, option)
+    for name, found in sorted(scenarios().items())
+    for option, default in found.options.items()
+    if type(default) in (int, float)
+]
+EDGES = [
+    (name, option, value)
+    for name, option in NUMBERS
+    for value in ((0, 1, 2) if option == "nodes" else (0,))
+    if not scenarios()[name].is_long
+]
+
+
+@pytest.mark.parametrize(("name", "option"), NUMBERS)
+def test_numbers_that_no_scenario_can_play_are_refused_by_name(name: str, option: str):
+    for value in ("-1", "-0.5", "nan", "inf", "-inf"):
+        with pytest.raises(UsageError, match=f"option {option}"):
+            run_scenario(name, 1, {option: value})
+
+
+def refusal(name: str, options: Mapping[str, object]) -> str:
+    """What is said against the options, or "" if they are played to an end, good or bad."""
+    try:
+        result = run_scenario(name, 1, options)
+    except UsageError as error:
+        return str(error)
+    return "" if result.exit_code in (0, 128, 129) else f"exit code {result.exit_code}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "option", "value"), EDGES)
+def test_the_least_numbers_are_played_or_refused_by_name(name: str, option: str, value: int):
+    found = scenarios()[name]
+    small = {
+        "nodes": 8,
+        "seconds": 2,
+        "rate": 10,
+        "periods": 2,
+        "repeats": 1,
+        **dict.fromkeys(found.beside, 1),
+    }
+    fitting = {name: small[name] for name in small.keys() & found.options.keys()}
+    said = refusal(name, fitting | {option: value})
+    assert said == "" or said.startswith(f"option {option}: ") or option == "nodes"
+    assert said.count("\n") == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "words"),
+    [
+        ("kill-k", {"nodes": 2, "kill": 5}, "option kill: must be at most 1 for 2 nodes, not 5"),
+        ("lg-threshold", {"c": 0}, "option c: must be at least 1, not 0"),
+        ("heavy-loss", {"loss": 1.5}, "option loss: must be at most 1, not 1.5"),
+        (
+            "address-swap-two-clusters",
+            {"nodes": 6},
+            "option swapped: must be less than half of 6 nodes, not 3",
+        ),
+        ("slow-relay", {"least": 3}, "option most: must be at least 3 as least is, not 2.5"),
+    ],
+)
+def test_a_refusal_says_what_would_fit(name: str, options: Mapping[str, object], words: str):
+    with pytest.raises(UsageError, match=words):
+        run_scenario(name, 1, options)
+
+
 # -- engines and scenarios that go wrong
 
 
@@ -129,6 +196,17 @@ def test_what_does_not_exist_is_refused(name: str, options: Mapping[str, object]
 def own_registry(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a test registers is gone after it."""
     monkeypatch.setattr("sims.scenario._REGISTRY", dict(scenarios()))
+
+
+def test_a_setting_that_nodes_refuse_is_the_callers_mistake():
+    @scenario("test-settings", nodes=2, patience=4)
+    def play(run: Run) -> None:
+        """Gives its nodes an option as it comes, which they may refuse."""
+        run.world(config=run.config(suspicion_mult=run["patience"]))
+
+    assert run_scenario(play.name, 1).ok
+    with pytest.raises(UsageError, match="test-settings: suspicion_mult: must be"):
+        run_scenario(play.name, 1, {"patience": 0})
 
 
 BROKEN = {
