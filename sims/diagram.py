@@ -41,6 +41,8 @@ _OTHER = "#9aa1ab"
 _LOST = "#e11d48"
 _NEWS = {"dead": "#b3261e", "suspect": "#f5b942", "alive": "#2f9e44"}
 _PROBE = "#8b5cf6"
+_LAST_LABELS = 0.94
+"""From this share of the time on there is no room for a word to the right."""
 _WIDE_FAULTS = ("cut", "heal", "calm", "set-link", "rule-ended", "set-names", "loss")
 
 
@@ -170,15 +172,23 @@ def _draw_faults(picture: Picture, records: Sequence[Record], rows: dict[str, fl
         node, fault = record.get("node", ""), record["fault"]
         if fault in _WIDE_FAULTS:
             line = f'<line y1="30" y2="{bottom:g}" stroke="{INK}" stroke-dasharray="2 4"/>'
-            label = f'<text x="4" y="38" fill="{INK}" style="font-size:11px">{fault}</text>'
+            label = _label(picture, record["at"], 4, 38, fault)
             picture.mark(record["at"], line + label, title=title)
         elif node in rows and fault != "add":
             y = rows[node]
             mark = f'<path d="M-5 {y - 5:g}l10 10m0 -10l-10 10" stroke="{INK}" stroke-width="2"/>'
             if fault not in ("crash", "stopped"):
                 mark = f'<path d="M0 {y - 7:g}v14" stroke="{INK}" stroke-width="2"/>'
-            label = f'<text x="6" y="{y + 22:g}" fill="{INK}" style="font-size:11px">{fault}</text>'
+            label = _label(picture, record["at"], 6, y + 22, fault)
             picture.mark(record["at"], mark + label, title=title)
+
+
+def _label(picture: Picture, at: float, x: float, y: float, text: str) -> str:
+    """Beside a mark; before it where the picture ends behind."""
+    scale = picture.scale
+    if at > scale.start + _LAST_LABELS * (scale.end - scale.start):
+        return f'<text x="{-x:g}" y="{y:g}" fill="{INK}" style="font-size:11px;text-anchor:end">{text}</text>'
+    return f'<text x="{x:g}" y="{y:g}" fill="{INK}" style="font-size:11px">{text}</text>'
 
 
 # -- packets
