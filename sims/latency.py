@@ -1,16 +1,19 @@
 """How long a packet travels: distributions as values, drawn from a run's random bits.
 
 Every draw is rounded to a whole microsecond, so that a last-digit difference between two platforms'
-logarithms cannot make two runs part.
+logarithms cannot make two runs part. None is ever negative: what could be is refused with a ``ConfigError``
+that names the field when the distribution is made, not in the middle of a run.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Protocol
 
 from swim.core.rng import Rng
+from swim.errors import ConfigError
 
 __all__ = ["Constant", "Empirical", "Exponential", "Latency", "Uniform"]
 
@@ -23,11 +26,19 @@ class Latency(Protocol):
         ...
 
 
+def _check_seconds(field: str, seconds: float, least: float = 0.0) -> None:
+    if not least <= seconds < math.inf:
+        raise ConfigError(field, f"must be at least {least:g} s and finite, not {seconds!r}")
+
+
 @dataclass(frozen=True, slots=True)
 class Constant:
     """Always the same; packets of one link keep their order."""
 
     seconds: float = 0.001
+
+    def __post_init__(self) -> None:
+        _check_seconds("seconds", self.seconds)
 
     def draw(self, rng: Rng) -> float:
         """One sample, in seconds."""
@@ -41,6 +52,10 @@ class Uniform:
     low: float
     high: float
 
+    def __post_init__(self) -> None:
+        _check_seconds("low", self.low)
+        _check_seconds("high", self.high, least=self.low)
+
     def draw(self, rng: Rng) -> float:
         """One sample, in seconds."""
         return round(rng.uniform(self.low, self.high), 6)
@@ -52,6 +67,10 @@ class Exponential:
 
     mean: float = 0.0005
     floor: float = 0.0
+
+    def __post_init__(self) -> None:
+        _check_seconds("mean", self.mean)
+        _check_seconds("floor", self.floor)
 
     def draw(self, rng: Rng) -> float:
         """One sample, in seconds."""
@@ -66,6 +85,12 @@ class Empirical:
     """
 
     quantiles: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if not self.quantiles:
+            raise ConfigError("quantiles", "must be at least one number of seconds")
+        for before, quantile in pairwise((0.0, *self.quantiles)):
+            _check_seconds("quantiles", quantile, least=before)
 
     def draw(self, rng: Rng) -> float:
         """One sample, in seconds."""
