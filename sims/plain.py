@@ -104,9 +104,15 @@ def _scalar(hint: Any, plain: Any, where: str) -> Any:
     if not fits or (isinstance(plain, bool) and hint is not bool):
         words = {float: "a number", int: "a whole number", str: "text", bool: "true or false"}
         raise UsageError(f"{where} must be {words[hint]}, not {plain!r}")
-    if hint is float and not math.isfinite(plain):
+    if hint is not float:
+        return plain
+    try:
+        value = float(plain)
+    except OverflowError:  # a whole number of hundreds of digits
+        value = math.inf
+    if not math.isfinite(value):
         raise UsageError(f"{where} must be finite, not {plain!r}")
-    return float(plain) if hint is float else plain
+    return value
 
 
 @lru_cache(maxsize=128)

@@ -16,7 +16,8 @@ from typing import Any, NamedTuple
 from sims.checkers import safety_checkers
 from sims.errors import SimError, UsageError
 from sims.observer import Observer
-from sims.schedule import Schedule
+from sims.plain import from_plain
+from sims.schedule import LONGEST, Schedule
 from sims.trace import EventTrace, TraceWriter
 from sims.world import Start, World
 from swim.config import Config
@@ -35,6 +36,7 @@ __all__ = [
     "schedule_made",
 ]
 
+_NODES_MAX = 1_000_000
 _PROFILES = {"lan": Config.lan, "wan": Config.wan, "local": Config.local}
 
 
@@ -103,7 +105,7 @@ def parse_trace(lines: Iterable[str], name: str) -> Trace:
     for number, line in enumerate(lines, 1):
         try:
             record = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             record = None
         if not isinstance(record, dict) or "kind" not in record:
             raise UsageError(f"{name}, line {number}: not a line of a trace")
@@ -189,13 +191,21 @@ def schedule_made(
 
 def _make_schedule(seed: int, made: Mapping[str, Any], observers: Iterable[Observer]) -> Ending:
     try:
-        nodes, seconds, start = int(made["nodes"]), float(made["seconds"]), made["start"]
-        settle = None if made["settle"] is None else float(made["settle"])
+        nodes, start = from_plain(int, made["nodes"], "nodes"), made["start"]
+        seconds = from_plain(float, made["seconds"], "seconds")
+        settle = from_plain(float | None, made["settle"], "settle")
         config = partial(_PROFILES[made["profile"]], **made["config"])
-        config(name="n1", bind="127.0.0.1:0", seeds=())
+        config(name="n1", bind="127.0.0.1:0")
         schedule = Schedule.from_plain(made["schedule"])
-    except (KeyError, TypeError, ValueError) as error:
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise UsageError(f"the header does not say how the run was made: {error}") from None
+    for name, value, least, most in (
+        ("nodes", nodes, 1, _NODES_MAX),
+        ("seconds", seconds, 0, LONGEST),
+        ("settle", settle or 0.0, 0, LONGEST),
+    ):
+        if not least <= value <= most:
+            raise UsageError(f"{name} must be from {least} to {most:.0f}, not {value!r}")
     watchers = [*observers, *safety_checkers()]
     world = World(seed, nodes=nodes, config=config, start=start, observers=watchers)
     schedule.apply(world)
@@ -208,7 +218,10 @@ def _make_schedule(seed: int, made: Mapping[str, Any], observers: Iterable[Obser
 def _make_scenario(seed: int, made: Mapping[str, Any], observers: Iterable[Observer]) -> Ending:
     from sims.scenario import run_scenario
 
-    result = run_scenario(str(made.get("name")), seed, made.get("options"), observers=observers)
+    options = made.get("options") or {}
+    if not isinstance(options, dict):
+        raise UsageError(f"options must be an object of names and values, not {options!r}")
+    result = run_scenario(str(made.get("name")), seed, options, observers=observers)
     return Ending("; ".join(result.violations), result.exit_code)
 
 

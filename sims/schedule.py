@@ -12,7 +12,11 @@ from sims.overrides import Overrides
 from sims.plain import from_plain, to_plain
 from sims.world import World
 
-__all__ = ["Schedule"]
+__all__ = ["LONGEST", "Schedule"]
+
+LONGEST = 365 * 86400.0
+"""The latest time and the longest duration that can be asked for, in virtual seconds: beyond a year a slip of
+the pen is likelier than patience."""
 
 _VERSION = 1
 
@@ -46,7 +50,7 @@ class Schedule(tuple[Fault, ...]):
         for where, fault in zip(places, self, strict=True):
             from_plain(FAULTS, to_plain(fault), where)
         for where, fault in sorted(zip(places, self, strict=True), key=lambda pair: pair[1].at):
-            if problem := fault.problem():
+            if problem := fault.problem() or _too_late(fault):
                 raise UsageError(f"{where}: {problem}")
             for name, host in fault.hosts():
                 if fault.adds and name == "node":
@@ -78,7 +82,6 @@ class Schedule(tuple[Fault, ...]):
             restart: ids of crashed or left hosts to start again.
         """
         world.network.calm()
-        world.tell_fault("calm")
         for node in world.nodes.values():
             node.reader = None
             world.resume(node)
@@ -121,9 +124,17 @@ class Schedule(tuple[Fault, ...]):
         """
         try:
             plain = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise UsageError(f"a fault schedule must be JSON: {error}") from None
         return cls.from_plain(plain)
+
+
+def _too_late(fault: Fault) -> str:
+    """The field whose time is beyond ``LONGEST``, and the reason; "" if there is none."""
+    for name in ("at", "seconds"):
+        if (getattr(fault, name, None) or 0.0) > LONGEST:
+            return f"{name} must be at most {LONGEST:.0f} s, a year, not {getattr(fault, name)!r}"
+    return ""
 
 
 def _kind(item: Any) -> str:
