@@ -6,10 +6,10 @@ import json
 import logging
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
@@ -49,7 +49,8 @@ def draw(
     records = read_trace(file).records
     window: dict[str, Any] = {"start": start, "end": end, "nodes": nodes}
     written = [str(path) for path in (diagram, timeline) if path is not None]
-    _write_pictures(records, diagram, timeline, window)
+    with _opened("--diagram", diagram) as diagram_file, _opened("--timeline", timeline) as timeline_file:
+        _write_pictures(records, diagram_file, timeline_file, window)
     emit(globals_of(ctx), {"written": written}, text="\n".join(written), rows=[(path,) for path in written])
 
 
@@ -62,17 +63,25 @@ def recording(
     diagram: Path | None,
     timeline: Path | None,
 ) -> Iterator[tuple[Observer, ...]]:
-    """Observers of a scenario's run; what was asked for is written when the block ends."""
+    """Observers of a scenario's run; what was asked for is written when the block ends.
+
+    Raises:
+        click.UsageError: one of the files cannot be written; nothing was run.
+    """
     if not (trace or diagram or timeline):
         yield ()
         return
     from sims.trace import EventTrace, TraceWriter
 
     lines: list[str] = []
-    with ExitStack() as stack:
+    with (
+        _opened("--trace", trace) as trace_file,
+        _opened("--diagram", diagram) as diagram_file,
+        _opened("--timeline", timeline) as timeline_file,
+    ):
         sinks: list[Callable[[str], object]] = []
-        if trace is not None:
-            sinks.append(stack.enter_context(trace.open("w", encoding="ascii")).write)
+        if trace_file is not None:
+            sinks.append(trace_file.write)
         if diagram or timeline:
             sinks.append(lines.append)
 
@@ -82,11 +91,26 @@ def recording(
 
         kind = TraceWriter if trace or diagram else EventTrace
         yield (kind(sink, made={"by": "scenario", "name": name, "options": dict(options)}),)
-    _write_pictures([json.loads(line) for line in lines[1:]], diagram, timeline, {})
+        _write_pictures([json.loads(line) for line in lines[1:]], diagram_file, timeline_file, {})
+
+
+@contextmanager
+def _opened(option: str, path: Path | None) -> Iterator[TextIO | None]:
+    """The file of an option, to be written; None if it was not given."""
+    if path is None:
+        yield None
+        return
+    try:
+        file = path.open("w", encoding="utf-8")
+    except OSError as error:
+        context = click.get_current_context()
+        raise click.UsageError(f"{option}: {path}: {error.strerror}", context) from None
+    with file:
+        yield file
 
 
 def _write_pictures(
-    records: list[dict[str, Any]], diagram: Path | None, timeline: Path | None, window: dict[str, Any]
+    records: list[dict[str, Any]], diagram: TextIO | None, timeline: TextIO | None, window: dict[str, Any]
 ) -> None:
     worlds = 1 + sum(record["kind"] == "world" for record in records)
     if worlds > 1 and (diagram or timeline):
@@ -94,11 +118,11 @@ def _write_pictures(
     if diagram is not None:
         from sims.diagram import diagram as draw_diagram
 
-        diagram.write_text(draw_diagram(records, **window), encoding="utf-8")
+        diagram.write(draw_diagram(records, **window))
     if timeline is not None:
         from sims.timeline import timeline as draw_timeline
 
-        timeline.write_text(draw_timeline(records, **window), encoding="utf-8")
+        timeline.write(draw_timeline(records, **window))
 
 
 @contextmanager
