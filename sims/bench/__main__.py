@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import signal
 import sys
 from collections.abc import Sequence
 
+from sims.arguments import ArgumentParser, at_least_one
 from sims.bench.engines import ENGINES
 from sims.bench.options import Options
 from sims.bench.report import document, table
@@ -56,12 +56,16 @@ def _stop(number: int, _frame: object) -> None:
     sys.exit(128 + number)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m sims.bench", description="Real agents side by side.")
+def _parser() -> ArgumentParser:
+    parser = ArgumentParser(prog="python -m sims.bench", description="Real agents side by side.")
     parser.add_argument("scenario", choices=SCENARIOS, help="what to measure")
-    parser.add_argument("--nodes", type=int, default=20, metavar="N", help="agents of each kind (20)")
+    parser.add_argument(
+        "--nodes", type=at_least_one, default=20, metavar="N", help="agents of each kind (20)"
+    )
     parser.add_argument("--profile", choices=("lan", "local"), default="lan")
-    parser.add_argument("--runs", type=int, default=3, metavar="R", help="repetitions, or windows (3)")
+    parser.add_argument(
+        "--runs", type=at_least_one, default=3, metavar="R", help="repetitions, or windows (3)"
+    )
     parser.add_argument(
         "--window", type=float, default=40.0, metavar="SECONDS", help="of idling or hogs (40)"
     )

@@ -1,12 +1,12 @@
-"""``python -m sims.swarm``: many seeds, a line for each that fails, exit code of the worst."""
+"""``python -m sims.swarm``: many seeds; of each that fails what went wrong and what it picked; exit code of the worst."""
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections import Counter
 from collections.abc import Sequence
 
+from sims.arguments import ArgumentParser, at_least_one
 from sims.swarm.pool import swarm_results
 
 _BAR_CHARACTERS = 30
@@ -15,11 +15,13 @@ _INTERRUPTED = 130
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the seeds and returns the exit code: 0, or that of the worst seed; 130 after Ctrl-C."""
-    parser = argparse.ArgumentParser(prog="python -m sims.swarm", description=__doc__)
-    parser.add_argument("--seeds", type=_at_least_one, default=100, help="how many (default 100)")
+    parser = ArgumentParser(prog="python -m sims.swarm", description=__doc__)
+    parser.add_argument("--seeds", type=at_least_one, default=100, help="how many (default 100)")
     parser.add_argument("--start", type=int, default=0, help="the first (default 0)")
-    parser.add_argument("--jobs", type=_at_least_one, default=1, help="processes (default 1)")
-    parser.add_argument("--verbose", action="store_true", help="tell of every seed what it was")
+    parser.add_argument("--jobs", type=at_least_one, default=1, help="processes (default 1)")
+    parser.add_argument(
+        "--verbose", action="store_true", help="tell of every seed what it was, faults included"
+    )
     options = parser.parse_args(arguments)
     seeds = range(options.start, options.start + options.seeds)
     outcomes: Counter[str] = Counter()
@@ -33,18 +35,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
                     _say(str(result))
                 elif result.violations:
                     _say(f"seed {result.seed}: {result.outcome}: {result.violations[0]} ({result.replay})")
+                    _say(str(result.options))
                 _show_progress(outcomes.total(), len(seeds), outcomes)
     except KeyboardInterrupt:
         worst = worst or _INTERRUPTED
     _say(f"{outcomes.total()} of {len(seeds)} seeds from {options.start}: {_summary(outcomes)}")
     return worst
-
-
-def _at_least_one(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1, not {value}")
-    return value
 
 
 def _summary(outcomes: Counter[str]) -> str:

@@ -189,7 +189,7 @@ class TestCommand:
         assert out.startswith("seed 9: ok, ")
         assert "  settings  " in out
 
-    def test_a_failure_is_one_line_with_its_seed(
+    def test_a_failure_is_a_line_with_its_seed_and_what_the_seed_picked(
         self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def broken(self: Prober, *args: object) -> None:
@@ -197,9 +197,10 @@ class TestCommand:
 
         monkeypatch.setattr(Prober, "ack", broken)
         assert main(["--seeds", "1", "--start", "9"]) == 127
-        first, last = capsys.readouterr().out.splitlines()
+        first, *picked, last = capsys.readouterr().out.splitlines()
         assert first.startswith("seed 9: crash: ")
         assert first.endswith("(python -m sims.swarm --start 9 --seeds 1 --verbose)")
+        assert picked == str(pick_options(9)).splitlines()
         assert last == "1 of 1 seeds from 9: 1 crash"
 
     def test_an_interrupt_ends_with_a_summary(
@@ -212,11 +213,22 @@ class TestCommand:
         assert main(["--seeds", "3"]) == 130
         assert capsys.readouterr().out == "0 of 3 seeds from 0: none\n"
 
-    @pytest.mark.parametrize("arguments", [["--seeds", "0"], ["--seeds", "x"], ["--bogus"]])
-    def test_bad_arguments_are_usage_errors(self, arguments: list[str]) -> None:
+    @pytest.mark.parametrize(
+        ("arguments", "problem"),
+        [
+            (["--seeds", "0"], "argument --seeds: must be a whole number, at least 1, not 0"),
+            (["--seeds", "x"], "argument --seeds: must be a whole number, at least 1, not x"),
+            (["--jobs", "-1"], "argument --jobs: must be a whole number, at least 1, not -1"),
+            (["--bogus"], "unrecognized arguments: --bogus"),
+        ],
+    )
+    def test_bad_arguments_are_usage_errors_of_one_line(
+        self, arguments: list[str], problem: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
         with pytest.raises(SystemExit) as leaving:
             main(arguments)
         assert leaving.value.code == 2
+        assert capsys.readouterr().err == f"python -m sims.swarm: {problem} (see --help)\n"
 
     @pytest.mark.slow
     def test_processes_share_the_seeds(self) -> None:

@@ -55,3 +55,22 @@ def test_an_unknown_engine_is_a_usage_error(capsys: pytest.CaptureFixture[str]) 
     with pytest.raises(SystemExit, match="2"):
         main(["steady", "--against", "consul"])
     assert "--against" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["nope"], "argument scenario: invalid choice: 'nope'"),
+        (["steady", "--runs", "0"], "argument --runs: must be a whole number, at least 1, not 0"),
+        (["steady", "--nodes", "0"], "argument --nodes: must be a whole number, at least 1, not 0"),
+    ],
+)
+def test_a_mistake_is_one_line(
+    arguments: list[str], problem: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(arguments)
+    said = capsys.readouterr().err
+    assert said.startswith(f"python -m sims.bench: {problem}")
+    assert said.endswith(" (see --help)\n")
+    assert said.count("\n") == 1
