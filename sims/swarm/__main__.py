@@ -1,4 +1,4 @@
-"""``python -m sims.swarm``: many seeds; of each that fails what went wrong and what it picked; exit code of the worst."""
+"""``python -m sims.swarm``: many seeds, what each that fails had picked, exit code of the worst."""
 
 from __future__ import annotations
 
