@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from sims.bounds import convergence_bound, worst_latency
@@ -10,7 +11,7 @@ from sims.scenario import Run, scenario
 from sims.scenarios.shared import settled
 from sims.schedule import Schedule
 
-__all__ = ["faults"]
+__all__ = ["faults", "with_script"]
 
 
 @scenario("faults", script="")
@@ -39,9 +40,33 @@ def faults(run: Run) -> None:
 def _schedule(script: str) -> Schedule:
     if not script:
         return Schedule()
+    if _is_inlined(script):
+        return Schedule.from_json(script)
+    text = _text_of(script)
     try:
-        return Schedule.from_json(Path(script).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{script}: {getattr(error, 'strerror', None) or 'not text'}") from None
+        return Schedule.from_json(text)
     except UsageError as error:
         raise UsageError(f"{script}: {error}") from None
+
+
+def with_script(options: Mapping[str, str]) -> dict[str, str]:
+    """Options whose script is the file's text rather than its name: a run made of them needs no file.
+
+    Raises:
+        UsageError: the file cannot be read.
+    """
+    script = options.get("script", "")
+    if not script or _is_inlined(script):
+        return dict(options)
+    return {**options, "script": _text_of(script)}
+
+
+def _is_inlined(script: str) -> bool:
+    return script.lstrip().startswith("{")
+
+
+def _text_of(script: str) -> str:
+    try:
+        return Path(script).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{script}: {getattr(error, 'strerror', None) or 'not text'}") from None

@@ -27,8 +27,9 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 def replay(ctx: click.Context, file: Path | None, seed: int | None, other: Path | None) -> int:
     """Run a trace or replay FILE again and compare line by line, or a swarm seed.
 
-    Exit codes: 0 the same as recorded, 1 the runs part, 2 the file does not fit this version. A swarm seed
-    ends with 0, 127 (the core crashed), 128 (not in time) or 129 (violated).
+    Exit codes: 0 the same as recorded, 1 the runs part, 2 the file does not fit this version. A swarm seed,
+    and a replay file that holds nothing to compare with, end with 0, 127 (the core crashed), 128 (not in
+    time) or 129 (violated).
     """
     if (file is None) == (seed is None):
         raise click.UsageError("give either a FILE or --seed", ctx)
@@ -46,7 +47,9 @@ def replay(ctx: click.Context, file: Path | None, seed: int | None, other: Path 
         return _tell(globals_of(ctx), recorded, diff(recorded, read_trace(other)), {})
     again = run_again(recorded)
     ending = {"problem": again.ending.problem, "exit_code": again.ending.exit_code}
-    return _tell(globals_of(ctx), recorded, diff(recorded, again.trace) if recorded.records else None, ending)
+    if recorded.records:
+        return _tell(globals_of(ctx), recorded, diff(recorded, again.trace), ending)
+    return _tell_ending(globals_of(ctx), again.trace, ending)
 
 
 def _tell(wanted: Globals, recorded: Trace, difference: Difference | None, ending: dict[str, Any]) -> int:
@@ -62,6 +65,14 @@ def _tell(wanted: Globals, recorded: Trace, difference: Difference | None, endin
         lines = [*lines, f"it ended with: {ending['problem']}"]
     emit(wanted, document, text="\n".join(lines), rows=[(line,) for line in lines])
     return ExitCode.DONE if difference is None else ExitCode.FAILED
+
+
+def _tell_ending(wanted: Globals, trace: Trace, ending: dict[str, Any]) -> int:
+    document = {"seed": trace.header["seed"], "lines": len(trace.records) + 1, "ending": ending}
+    lines = [f"ran again, {document['lines']} lines; the file holds none to compare with"]
+    lines.append(f"it ended with: {ending['problem']}" if ending["problem"] else "it ended well")
+    emit(wanted, document, text="\n".join(lines), rows=[(line,) for line in lines])
+    return int(ending["exit_code"])
 
 
 def _swarm(wanted: Globals, seed: int) -> int:

@@ -71,8 +71,10 @@ def recording(
     if not (trace or diagram or timeline):
         yield ()
         return
+    from sims.scenarios.scripted import with_script
     from sims.trace import EventTrace, TraceWriter
 
+    made = {"by": "scenario", "name": name, "options": with_script(options)}
     lines: list[str] = []
     with (
         _opened("--trace", trace) as trace_file,
@@ -90,7 +92,7 @@ def recording(
                 write(line)
 
         kind = TraceWriter if trace or diagram else EventTrace
-        yield (kind(sink, made={"by": "scenario", "name": name, "options": dict(options)}),)
+        yield (kind(sink, made=made),)
         _write_pictures([json.loads(line) for line in lines[1:]], diagram_file, timeline_file, {})
 
 

@@ -156,6 +156,37 @@ def test_a_sweep_goes_on_where_it_stopped(capsys: pytest.CaptureFixture[str], tm
     assert run(capsys, *words, "--seeds", "0-1")[1] == f"{out_file}: 4 rows, 1 new\n"
 
 
+def test_a_replay_file_without_records_runs_and_ends_as_the_run_does(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path, header = tmp_path / "trace.jsonl", tmp_path / "header.jsonl"
+    run(capsys, "run", "kill", "--nodes", "3", "--trace", str(path))
+    made = json.loads(path.read_text().splitlines()[0])
+    header.write_text(json.dumps(made) + "\n")
+    code, out, _ = run(capsys, "replay", str(header))
+    assert code == 0
+    assert "holds none to compare with\nit ended well" in out
+    made["made"] |= {"name": "rp-bootstrap", "options": {"nodes": "20", "limit": "0.1"}}
+    header.write_text(json.dumps(made) + "\n")
+    code, out, _ = run(capsys, "replay", str(header))
+    assert code == 128
+    assert "it ended with: " in out
+
+
+def test_the_trace_of_a_script_needs_the_script_no_more(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    script, path = tmp_path / "faults.json", tmp_path / "trace.jsonl"
+    crash = {"type": "Crash", "at": 1.0, "node": "n2"}
+    script.write_text(json.dumps({"version": 1, "faults": [crash]}))
+    words = ["--nodes", "3", "--profile", "local", "--script", str(script), "--trace", str(path)]
+    assert run(capsys, "run", "faults", *words)[0] == 0
+    script.unlink()
+    code, out, _ = run(capsys, "replay", str(path))
+    assert code == 0, out
+    assert out.startswith("the same")
+
+
 def test_a_swarm_seed_replays(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run(capsys, "replay", "--seed", "1", "--json")
     document = json.loads(out)
