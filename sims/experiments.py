@@ -114,6 +114,13 @@ def _of_swim() -> Iterable[Experiment]:
 def _of_lifeguard() -> Iterable[Experiment]:
     arms = ",".join(ARMS)
     yield Experiment(
+        "lg-components",
+        "Lifeguard: each component on and off, 3 of 24 members block and go on accusing",
+        _grid("lg-interval", f"nodes=24 c=3 d=16384 i=64 anomaly=timers arm={arms}", range(1, 11)),
+        arm_table,
+        arm_bars("False positives by component, 3 of 24 members block"),
+    )
+    yield Experiment(
         "lg-arms",
         "Lifeguard: each component on and off, 8 of 32 members block",
         _grid("lg-interval", f"nodes=32 c=8 d=8192 i=64 retransmit=3 arm={arms}", range(1, 61)),
