@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import math
 import sys
 from collections.abc import Callable, Sequence
@@ -11,6 +10,7 @@ from statistics import median
 from typing import Any, NamedTuple
 
 from sims import formulas
+from sims.arguments import ArgumentParser
 from sims.traffic import traffic
 from sims.vector import Setup, simulate
 from swim.config import Config
@@ -145,7 +145,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
         argv: arguments without the program's name; None takes the process's own.
     """
-    parser = argparse.ArgumentParser(prog="python -m sims.scale", description="Draws the curves by size.")
+    parser = ArgumentParser(prog="python -m sims.scale", description="Draws the curves by size.")
     parser.add_argument(
         "--out", type=Path, default=Path("docs/img"), help="folder for the pictures (docs/img)"
     )

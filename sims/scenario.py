@@ -35,6 +35,7 @@ __all__ = ["Result", "Run", "Scenario", "run_scenario", "scenario", "scenarios"]
 
 Value = int | float | bool | str
 _COMMON: dict[str, Value] = {"nodes": 20, "profile": "lan", "byte_mode": True}
+_NODES_MAX = 1_000_000
 _NO_LIMITS: Mapping[str, float] = MappingProxyType({})
 _PROFILES = {"lan": Config.lan, "wan": Config.wan, "local": Config.local}
 _REGISTRY: dict[str, Scenario] = {}
@@ -50,7 +51,7 @@ class Scenario:
         options: names with their defaults, which also give the types.
         is_long: takes minutes; left out of runs over all scenarios.
         at_least: the least values of options, where that is not 0 (for ``nodes``: 1).
-        at_most: the greatest values of options that have one.
+        at_most: the greatest values of options that have one (``nodes`` has a million).
         beside: by option that picks so many of the nodes, how many others there must be.
     """
 
@@ -215,7 +216,7 @@ def scenario(
             play,
             is_long,
             {"nodes": 1, **at_least},
-            at_most,
+            {"nodes": _NODES_MAX, **at_most},
             beside,
         )
         _REGISTRY[name] = made
