@@ -119,7 +119,7 @@ def draw_bars(
                 axes.annotate(
                     f"{height:.3g}", (left, height), ha="center", va="bottom", fontsize=6, color="#333333"
                 )
-    axes.set_xticks(range(len(categories)), categories)
+    axes.set_xticks(range(len(categories)), [name.replace("-", "-\n") for name in categories])
     if log:
         axes.set_yscale("symlog", linthresh=1)
     tallest = max((height or 0.0 for group in groups for height in group.heights), default=0.0)
