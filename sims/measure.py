@@ -287,17 +287,22 @@ class Agreement(Observer):
 
     Attributes:
         since: when they began to agree, for the last time; None while they differ.
-        differed: seconds of disagreement before that.
+        before: seconds of disagreement that are over.
     """
 
     def __init__(self) -> None:
         self.since: float | None = None
-        self.differed = 0.0
+        self.before = 0.0
         self._began = 0.0
+
+    def differed(self, now: float) -> float:
+        """Seconds of disagreement until ``now``."""
+        return self.before + (now - self._began if self.since is None else 0.0)
 
     def attached(self, world: World) -> None:
         """See ``Observer``."""
         self._began = world.now
+        self.since = world.now if world.agree else None
 
     def stepped(self, world: World, node: SimNode) -> None:
         """See ``Observer``."""
@@ -305,7 +310,7 @@ class Agreement(Observer):
             return
         if self.since is None:
             self.since = world.now
-            self.differed += world.now - self._began
+            self.before += world.now - self._began
         else:
             self.since, self._began = None, world.now
 

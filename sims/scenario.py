@@ -115,6 +115,7 @@ class Run:
         options: every option of the scenario with its value.
         progress: called with a share from 0 to 1 and a word, now and then.
         observers: also watch every world of the run (traces, pictures).
+        closing: called when the run is over and went well, to measure what it came to.
     """
 
     seed: int
@@ -126,6 +127,7 @@ class Run:
     fingerprint: Fingerprint = field(default_factory=Fingerprint)
     worlds: list[World] = field(default_factory=list)
     checkers: list[tuple[World, Checker]] = field(default_factory=list)
+    closing: list[Callable[[], None]] = field(default_factory=list)
     exit_code: int = 0
 
     def __getitem__(self, option: str) -> Any:
@@ -264,6 +266,8 @@ def run_scenario(
         found.play(run)
         for world, checker in run.checkers:
             checker.finish(world)
+        for close in run.closing:
+            close()
     except UsageError:
         raise
     except ConfigError as error:

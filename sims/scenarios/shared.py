@@ -9,7 +9,7 @@ from sims.arms import strip
 from sims.bounds import worst_latency
 from sims.errors import UsageError
 from sims.latency import Uniform
-from sims.measure import Detection, Dissemination, FalsePositives, mean, quantile
+from sims.measure import Agreement, Detection, Dissemination, FalsePositives, Flaps, Traffic, mean, quantile
 from sims.scenario import Run
 from sims.simnode import SimNode
 from sims.world import World
@@ -38,10 +38,27 @@ FORGETFUL: dict[str, Any] = {"reconnect_timeout": 30.0, "tombstone_timeout": 30.
 
 
 def settled(run: Run, *, rest: float = 5.0, **how: Any) -> World:
-    """A world of the run that has converged, and ``rest`` seconds of quiet after that."""
+    """A world of the run that has converged, and ``rest`` seconds of quiet after that.
+
+    What happens to it from then on costs packets and bytes, and makes views differ: told at the end.
+    """
     world = run.world(**how)
     run.measure("join_seconds", world.settle())
     world.run_for(rest)
+    traffic, flaps, agreement = Traffic(world), Flaps(), Agreement()
+    world.observe(flaps)
+    world.observe(agreement)
+    began = world.now
+
+    def close() -> None:
+        run.measure("disagreed_seconds", agreement.differed(world.now))
+        run.measure("flaps", flaps.returns.total())
+        if world.now > began and any(node.is_up for node in world.nodes.values()):
+            rates = traffic.rates()
+            run.measure("packets_per_node_second", rates.packets)
+            run.measure("bytes_per_node_second", rates.packet_bytes + rates.stream_bytes)
+
+    run.closing.append(close)
     return world
 
 

@@ -197,7 +197,7 @@ def test_agreement_adds_up_the_time_without_it():
     # From the first verdict to the last; before and after that all views are the same.
     spread = max(failed.seconds.values()) - min(failed.seconds.values())
     assert agreement.since == pytest.approx(failed.began + max(failed.seconds.values()))
-    assert agreement.differed == pytest.approx(spread, abs=0.2)
+    assert agreement.differed(world.now) == pytest.approx(spread, abs=0.2)
     world.add(seeds=["10.0.0.1:7946"])
     world.run_for(3 * LATENCY)
     assert agreement.since is None

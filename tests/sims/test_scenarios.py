@@ -257,3 +257,14 @@ def test_a_view_that_never_settles_ends_the_run():
     result = run_scenario(play.name, 1)
     assert result.exit_code == 128
     assert "different views" in result.violations[0]
+
+
+def test_what_happens_to_a_settled_cluster_is_accounted_for():
+    quiet = run_scenario("force-leave-live", 1).measures
+    parted = run_scenario("partition-heal", 1, {"nodes": 6, "seconds": 30}).measures
+    assert parted["flaps"] == 2 * 3 * 3, "each half takes each member of the other back"
+    assert 15 < parted["disagreed_seconds"] < 40
+    assert quiet["flaps"] < parted["flaps"]
+    for measures in (quiet, parted):
+        assert 1 < measures["packets_per_node_second"] < 20
+        assert 100 < measures["bytes_per_node_second"] < 10_000
