@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sims.errors import UsageError
-from sims.latency import Constant
+from sims.latency import Constant, Uniform
 from sims.network import Link, Nat, Network
 from sims.observer import Observer, Packet
 from sims.simnode import SimNode
@@ -93,18 +93,24 @@ def test_what_waits_behind_a_block_waits_for_the_next_one_too() -> None:
     assert min(sent) == began + 13.0
 
 
-def test_packets_wait_for_those_before_them_when_a_slow_reader_is_fast_again() -> None:
-    order: list[int] = []
+class ReadBy(Observer):
+    """Numbers of the packets that one host read, in the order in which it did."""
 
-    class Tap(Observer):
-        def received(self, world: World, node: SimNode, packet: Packet) -> None:
-            if node.id == "n2":
-                order.append(packet.number)
+    def __init__(self, host: str) -> None:
+        self.host = host
+        self.order: list[int] = []
 
-    world = settled(network=Network(Link(latency=Constant(0.001))))
-    world.observe(Tap())
-    world.nodes["n2"].reader = Constant(2.0)
-    world.run_for(10)
-    world.nodes["n2"].reader = None
-    world.run_for(10)
-    assert order == sorted(order)
+    def received(self, world: World, node: SimNode, packet: Packet) -> None:
+        if node.id == self.host:
+            self.order.append(packet.number)
+
+
+@pytest.mark.parametrize("later", [Uniform(0.5, 2.5), None], ids=["goes on", "is fast again"])
+def test_a_late_reader_reads_in_order(later: Uniform | None) -> None:
+    world, read = settled(network=Network(Link(latency=Constant(0.001)))), ReadBy("n2")
+    world.observe(read)
+    for reader in (Uniform(0.5, 2.5), later):
+        world.nodes["n2"].reader = reader
+        world.run_for(10)
+    assert len(read.order) > 10
+    assert read.order == sorted(read.order)

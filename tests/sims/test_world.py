@@ -9,7 +9,6 @@ import sys
 import pytest
 
 from sims.errors import NodeCrashedError, NotConvergedError, UsageError
-from sims.latency import Constant, Uniform
 from sims.network import Link, Network
 from sims.observer import Observer, Packet
 from sims.simnode import SimNode
@@ -206,22 +205,6 @@ def test_a_blocked_node_sends_and_receives_nothing_while_its_timers_fire() -> No
     world.run_for(1.0)
     released = [packet for packet in sent if packet.source == "n2" and packet.sent_at == until]
     assert len(released) >= 3  # pings of the rounds in between, and acks for what waited
-
-
-def test_a_late_reader_reads_in_order() -> None:
-    order: list[int] = []
-
-    class Tap(Observer):
-        def received(self, world: World, node: SimNode, packet: Packet) -> None:
-            if node.id == "n2":
-                order.append(packet.number)
-
-    world = settled(network=Network(Link(latency=Constant(0.001))))
-    world.observe(Tap())
-    world.nodes["n2"].reader = Uniform(0.5, 2.5)
-    world.run_for(20)
-    assert len(order) > 10
-    assert order == sorted(order)
 
 
 def test_leaving_ends_the_process() -> None:
