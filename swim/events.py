@@ -75,7 +75,7 @@ class Reason:
     Attributes:
         cause: short stable word: ``"claim"`` (a peer said so), ``"probe"`` (own probe round failed),
             ``"suspicion-expired"``, ``"push-pull"``, ``"intent"``, ``"operator"``, ``"local"``, ``"reap"``,
-            ``"prune"``, ``"acked"``.
+            ``"prune"``, ``"acked"``, ``"unanswered"`` (a peer said so, and a ping got no ack).
         accuser: name of the member whose claim it was, or "".
         detail: human-readable rest, e.g. ``"no ack: direct, 3 relays, stream refused"``.
     """

@@ -37,6 +37,7 @@ __all__ = [
 
 _RETIRED_MAX = 2048
 _HELD_MAX = 4096
+_VERDICTS_MAX = 16
 _RELAYED_MAX = 1024
 _PAST_MAX = 1024
 _TIMERS_PER_MEMBER = 8
@@ -134,6 +135,7 @@ def sizes(node: SimNode) -> Iterator[Size]:
     yield Size("inbound streams", len(core._streams._inbound), config.max_streams)
     yield Size("outbound streams", len(core._streams._outbound), config.max_streams)
     yield Size("held claims", len(core._verifier._held), _HELD_MAX)
+    yield Size("held verdicts", len(core._second_look._pings), _VERDICTS_MAX)
     yield Size("relayed pings", len(core._relay._relayed), _RELAYED_MAX)
     yield Size("past members", len(core.rejoining._past), _PAST_MAX)
     most = max(_TIMERS_MIN, _TIMERS_PER_MEMBER * (len(members) + len(serf.roster)))
