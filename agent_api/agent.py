@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from agent_api.errors import INVALID_METHOD, HttpError
-from agent_api.query import Query
+from agent_api.parameters import Query
 from agent_api.servers import Servers
 from agent_api.settings import AgentSettings
 from agent_api.shapes import dumps

@@ -22,7 +22,7 @@ from agent_api import health as health_report
 from agent_api import shapes
 from agent_api.agent import Agent, Call, nothing
 from agent_api.errors import INVALID_METHOD, HttpError, error_response, multi_error
-from agent_api.query import Query
+from agent_api.parameters import Query
 from agent_api.self_config import self_document
 from swim import ForceLeaveOutcome, LocalError, Subscription
 

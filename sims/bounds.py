@@ -14,8 +14,8 @@ import math
 from sims.latency import Constant, Empirical, Exponential, Latency, Uniform
 from swim.config import Config
 from swim.core.broadcast import retransmit_limit
+from swim.core.push_pull_schedule import push_pull_scale
 from swim.core.suspicion import suspicion_timeout
-from swim.core.sync_schedule import push_pull_scale
 
 __all__ = [
     "RISK",

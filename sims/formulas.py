@@ -12,9 +12,9 @@ from typing import NamedTuple
 from sims.network import RETRANSMISSION_SECONDS, RETRANSMISSIONS_MAX
 from swim.config import Config
 from swim.core.broadcast import retransmit_limit
-from swim.core.relay import nack_patience
+from swim.core.ping_responder import nack_patience
+from swim.core.push_pull_schedule import push_pull_scale
 from swim.core.suspicion import confirmations_wanted, remaining, suspicion_timeout
-from swim.core.sync_schedule import push_pull_scale
 
 __all__ = [
     "Suspicions",

@@ -34,7 +34,7 @@ class Loops:
         self._world = world
         self._node = node
         self._halted: set[str] = set()
-        self._timers = node.node._engine.shared.timers
+        self._timers = node.node._engine.context.timers
         kinds = self._timers._kinds
         for kind in sorted(kinds):
             if (rounds and kind in _LOOP_OF) or kind in _DIALS:

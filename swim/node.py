@@ -32,8 +32,8 @@ from swim.core.rng import Rng
 from swim.errors import LocalError
 from swim.events import Member, MemberStatus, Reason, Transition
 from swim.metrics import Metrics
-from swim.serf.base import BaseView
-from swim.serf.layer import SerfLayer
+from swim.serf.delegate import SerfDelegate
+from swim.serf.shared_view import BaseView
 from swim.serf.snapshot import Snapshot
 from swim.wire.keyring import Keyring
 from swim.wire.messages import Alive
@@ -107,8 +107,8 @@ class Node:
             incarnation=self._restored.incarnation + 1,
             wire=wire,
         )
-        self._layer = SerfLayer(self._engine, config)
-        self._timers = self._engine.shared.timers
+        self._layer = SerfDelegate(self._engine, config)
+        self._timers = self._engine.context.timers
         self._roster = self._layer.roster
 
     # -- inputs
@@ -137,7 +137,7 @@ class Node:
         if view is not None:
             layer.start_from(view)
         else:
-            layer.member_joined(now, engine.shared.local, Reason("local", detail="start"))
+            layer.member_joined(now, engine.context.local, Reason("local", detail="start"))
         for name, endpoint in {**restored.failed, **restored.alive}.items():
             if name != self.config.name:
                 engine.rejoining.lost(now, name, endpoint)
@@ -183,7 +183,7 @@ class Node:
         """Everything to be done since the last call."""
         roster = self._roster
         if roster.events:
-            self._engine.shared.output.events, roster.events = roster.events, []
+            self._engine.context.output.events, roster.events = roster.events, []
         return self._engine.poll()
 
     # -- commands; each returns a ticket that a later ``Finished`` carries
@@ -221,7 +221,7 @@ class Node:
         Raises:
             LocalError: in a plain memberlist pool, or after the own leave.
         """
-        if self._engine.shared.status != "running":
+        if self._engine.context.status != "running":
             raise LocalError("force-leave is not possible after leaving")
         ticket = self._engine.ticket()
         outcome = self._layer.force_leave(now, name, ticket, prune=prune)
@@ -242,17 +242,17 @@ class Node:
     @property
     def status(self) -> str:
         """``idle``, ``running``, ``leaving`` or ``left``."""
-        return self._engine.shared.status
+        return self._engine.context.status
 
     @property
     def is_alone(self) -> bool:
         """Whether no other member is alive or suspect."""
-        return not self._engine.shared.has_peers
+        return not self._engine.context.has_peers
 
     @property
     def claim(self) -> Alive:
         """What the node says of itself, started or not; a ``BaseView`` is made of such claims."""
-        return self._engine.shared.local.alive_claim()._replace(meta=self._layer.meta())
+        return self._engine.context.local.alive_claim()._replace(meta=self._layer.meta())
 
     @property
     def local(self) -> Member:
@@ -278,13 +278,13 @@ class Node:
     def stats(self) -> NodeStats:
         """Counts, clocks and queue lengths; brings the gauges up to date."""
         layer = self._layer
-        self.metrics.gauge("memberlist.health.score", self._engine.shared.awareness.score)
-        self.metrics.gauge("memberlist.queue.broadcasts", len(self._engine.shared.queue))
+        self.metrics.gauge("memberlist.health.score", self._engine.context.awareness.score)
+        self.metrics.gauge("memberlist.queue.broadcasts", len(self._engine.context.queue))
         return NodeStats(
             len(layer.roster),
             layer.roster.count(MemberStatus.FAILED),
             layer.roster.count(MemberStatus.LEFT),
-            self._engine.shared.awareness.score,
+            self._engine.context.awareness.score,
             layer.clock.time,
             layer.event_clock.time,
             layer.queries.clock.time,
@@ -296,7 +296,7 @@ class Node:
 
     def snapshot(self) -> str:
         """Text to keep and hand back as ``snapshot=`` after a restart."""
-        layer, local = self._layer, self._engine.shared.local
+        layer, local = self._layer, self._engine.context.local
         return Snapshot(
             alive={
                 member.name: (member.address, member.port)

@@ -100,10 +100,10 @@ def test_simulator_needs_no_trio(path: str) -> None:
     [
         ("swim.core.probe", "swim.serf.tags"),
         ("swim.wire.packet", "swim.core.member"),
-        ("swim.node", "swim.net.loop"),
-        ("swim.net.loop", "swim.cli.main"),
+        ("swim.node", "swim.net.driver"),
+        ("swim.net.driver", "swim.cli.main"),
         ("agent_api.routes", "swim.net.cluster"),
-        ("sims.world", "swim.net.loop"),
+        ("sims.world", "swim.net.driver"),
         ("swim.config", "swim.node"),
         ("swim", "swim.cli"),
     ],

@@ -45,7 +45,7 @@ def one_process(engines: Sequence[Engine], options: Options) -> dict[str, Sample
     with ExitStack() as stack:
         serf = ENGINES["serf"]
         fleets = [stack.enter_context(joined_fleet(serf, options))] if serf in engines else []
-        alone, shared = (stack.enter_context(_shared(nodes, options)) for nodes in (1, options.nodes))
+        alone, shared = (stack.enter_context(_context(nodes, options)) for nodes in (1, options.nodes))
         pump_all([*fleets, alone, shared], SETTLE_SECONDS)
         ours: Samples = {}
         results = {**{fleet.engine.name: {} for fleet in fleets}, "swim": ours}
@@ -61,7 +61,7 @@ def one_process(engines: Sequence[Engine], options: Options) -> dict[str, Sample
     return results
 
 
-def _shared(nodes: int, options: Options) -> Fleet:
+def _context(nodes: int, options: Options) -> Fleet:
     """A running ``swim cluster`` in which everybody knows everybody."""
     engine = SharedProcess(nodes)
     fleet = Fleet(engine, options.profile)

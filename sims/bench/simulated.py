@@ -28,7 +28,7 @@ from sims.processor import Processor
 from sims.simnode import address_of
 from sims.trace import TraceWriter
 from sims.world import World
-from swim.cli.cluster_run import ClusterPlan
+from swim.cli.cluster.run import ClusterPlan
 
 __all__ = ["simulated"]
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
+from swim.core.context import Context
 from swim.core.member import Record
-from swim.core.shared import Shared
 from swim.core.suspicion import Suspicion
 from swim.core.table import Table
 from swim.errors import RemoteError
-from swim.serf.layer import SerfLayer
-from swim.serf.roster import Entry, Roster
+from swim.serf.delegate import SerfDelegate
+from swim.serf.member_list import Entry, Roster
 from swim.wire.codec import decode
 from swim.wire.keyring import Keyring
 from swim.wire.messages import Message
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Size",
+    "context",
     "entry",
     "is_held",
     "is_queued",
@@ -29,7 +30,6 @@ __all__ = [
     "messages",
     "record",
     "roster",
-    "shared",
     "sizes",
     "suspicion",
     "table",
@@ -52,19 +52,19 @@ class Size(NamedTuple):
     limit: int
 
 
-def layer(node: SimNode) -> SerfLayer:
+def layer(node: SimNode) -> SerfDelegate:
     """The Serf layer."""
     return node.node._layer
 
 
-def shared(node: SimNode) -> Shared:
+def context(node: SimNode) -> Context:
     """What the parts of the engine share."""
-    return node.node._engine.shared
+    return node.node._engine.context
 
 
 def table(node: SimNode) -> Table:
     """The core's member table."""
-    return node.node._engine.shared.table
+    return node.node._engine.context.table
 
 
 def record(node: SimNode, name: str) -> Record | None:
@@ -94,7 +94,7 @@ def suspicion(node: SimNode, name: str) -> Suspicion | None:
 
 def is_queued(node: SimNode, name: str, *, intent: bool = False) -> bool:
     """Whether the node has something to tell about a member, or just told it as often as it should."""
-    queue = layer(node).intent_queue if intent else shared(node).queue
+    queue = layer(node).intent_queue if intent else context(node).queue
     return name in queue.waiting or name in queue._retired or len(queue) >= queue.max_depth
 
 
@@ -107,7 +107,7 @@ def is_held(node: SimNode, name: str) -> bool:
 def messages(node: SimNode, data: bytes) -> list[Message]:
     """The messages in a packet that this node sent."""
     found = []
-    for message in shared(node).packets.open(data):
+    for message in context(node).packets.open(data):
         try:
             found.append(decode(message))
         except RemoteError:
@@ -118,13 +118,13 @@ def messages(node: SimNode, data: bytes) -> list[Message]:
 def sizes(node: SimNode) -> Iterator[Size]:
     """Everything that has a limit."""
     core, serf, config = node.node._engine, layer(node), node.config
-    members = core.shared.table
+    members = core.context.table
     yield Size("members", len(members), config.max_members)
     yield Size("roster", len(serf.roster), config.max_members)
     yield Size("tombstones", len(members._tombstones), config.max_tombstones)
     yield Size("endpoints", len(members._endpoints), 2 * config.max_members)
     for what, queue in (
-        ("broadcasts", core.shared.queue),
+        ("broadcasts", core.context.queue),
         ("intents to tell", serf.intent_queue),
         ("events to tell", serf.event_queue),
         ("queries to tell", serf.query_queue),
@@ -139,4 +139,4 @@ def sizes(node: SimNode) -> Iterator[Size]:
     yield Size("relayed pings", len(core._relay._relayed), _RELAYED_MAX)
     yield Size("past members", len(core.rejoining._past), _PAST_MAX)
     most = max(_TIMERS_MIN, _TIMERS_PER_MEMBER * (len(members) + len(serf.roster)))
-    yield Size("timers", len(core.shared.timers._heap), most)
+    yield Size("timers", len(core.context.timers._heap), most)

@@ -224,7 +224,7 @@ class NewsIsPassedOn(Checker):
         if record is None or (own and isinstance(event, MemberJoined)):
             return
         if isinstance(event, MemberLeaving):
-            lone = not inside.shared(node).has_peers
+            lone = not inside.context(node).has_peers
             told = event.reason.cause == "push-pull" or lone or not inside.layer(node).speaks_serf
             is_told = told or inside.is_queued(node, name, intent=True)
         elif self._is_news(world, event, record.changed_at):

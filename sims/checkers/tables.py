@@ -9,7 +9,7 @@ from sims.checkers import inside
 from sims.checkers.base import Checker, Compared, PerLife
 from swim.core.member import Record, State
 from swim.events import Event, MemberReaped, MemberStatus
-from swim.serf.roster import Entry
+from swim.serf.member_list import Entry
 
 if TYPE_CHECKING:
     from sims.simnode import SimNode

@@ -10,7 +10,7 @@ from sims.vector.calendar import Array
 from sims.vector.claims import Claims, Columns
 from sims.vector.spread import Spread
 from sims.vector.state import ALIVE, DEAD, NOBODY, SUSPECT, State
-from swim.core.relay import nack_patience
+from swim.core.ping_responder import nack_patience
 
 __all__ = ["Probing"]
 
@@ -31,7 +31,7 @@ class _Rounds(NamedTuple):
 
 
 class Probing:
-    """Runs everybody's probe rounds, as ``swim.core.prober`` and ``swim.core.relay`` do.
+    """Runs everybody's probe rounds, as ``swim.core.prober`` and ``swim.core.ping_responder`` do.
 
     Every member is met once in a cycle of n - 1 rounds, in an order of its own at each prober: the rounds in
     which the rows come are drawn when a cycle begins; the others go to random members without a row.

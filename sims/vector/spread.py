@@ -18,7 +18,7 @@ _DRAWS_MAX = 64
 
 
 class Spread:
-    """Sends what is queued, as ``swim.core.gossip`` and ``swim.core.sync`` do."""
+    """Sends what is queued, as ``swim.core.gossip`` and ``swim.core.push_pull`` do."""
 
     def __init__(self, state: State, claims: Claims) -> None:
         self._state = state

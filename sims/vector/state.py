@@ -15,8 +15,8 @@ from sims.latency import Constant, Empirical, Exponential, Latency, Uniform
 from sims.vector.calendar import Array, Calendar
 from swim.config import Config
 from swim.core.broadcast import retransmit_limit
+from swim.core.push_pull_schedule import push_pull_scale
 from swim.core.suspicion import confirmations_wanted, suspicion_timeout
-from swim.core.sync_schedule import push_pull_scale
 from swim.errors import ConfigError
 
 __all__ = ["ALIVE", "DEAD", "NOBODY", "SUSPECT", "Setup", "State"]

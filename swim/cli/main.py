@@ -17,16 +17,16 @@ __all__ = ["main"]
 
 # A subcommand's module is imported only when it runs, so that `swim members` doesn't pay for the engine.
 _COMMANDS = {
-    "agent": ("swim.cli.agent", "Run one node with its HTTP API until a signal stops it."),
-    "cluster": ("swim.cli.cluster_command", "Run several real nodes on this machine, and break them."),
-    "members": ("swim.cli.members", "List the members the agent knows."),
-    "join": ("swim.cli.members", "Make the agent join other nodes."),
-    "leave": ("swim.cli.members", "Make the agent leave the cluster and stop."),
-    "force-leave": ("swim.cli.members", "Declare that a failed member has left."),
-    "info": ("swim.cli.inspect", "Show the agent's own state."),
-    "why": ("swim.cli.inspect", "Show how a member's state changed, and who said so."),
-    "sim": ("swim.cli.sim", "Simulate whole clusters in virtual time, from a seed."),
-    "explain": ("swim.cli.explain", "Tell what to expect of a cluster of some size and settings."),
+    "agent": ("swim.cli.agent.command", "Run one node with its HTTP API until a signal stops it."),
+    "cluster": ("swim.cli.cluster.command", "Run several real nodes on this machine, and break them."),
+    "members": ("swim.cli.agent.members", "List the members the agent knows."),
+    "join": ("swim.cli.agent.members", "Make the agent join other nodes."),
+    "leave": ("swim.cli.agent.members", "Make the agent leave the cluster and stop."),
+    "force-leave": ("swim.cli.agent.members", "Declare that a failed member has left."),
+    "info": ("swim.cli.agent.inspect", "Show the agent's own state."),
+    "why": ("swim.cli.agent.inspect", "Show how a member's state changed, and who said so."),
+    "sim": ("swim.cli.sim.command", "Simulate whole clusters in virtual time, from a seed."),
+    "explain": ("swim.cli.sim.explain", "Tell what to expect of a cluster of some size and settings."),
     "keygen": ("swim.cli.keys", "Print a new gossip key."),
     "version": ("swim.cli.main", "Print the version."),
 }

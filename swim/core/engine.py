@@ -1,7 +1,7 @@
 """The SWIM engine: routes packets, streams, timers and commands to the parts that own the state.
 
-It holds no rules of its own beyond the routing; see ``claims``, ``prober``, ``relay``, ``verifier``,
-``sync``, ``joins``, ``rejoin`` and ``departure``. Messages of one packet are handled in order (memberlist's
+It holds no rules of its own beyond the routing; see ``claims``, ``prober``, ``ping_responder``, ``verifier``,
+``push_pull``, ``join``, ``reconnect`` and ``leave``. Messages of one packet are handled in order (memberlist's
 order is a race).
 """
 
@@ -11,21 +11,21 @@ from collections.abc import Callable, Sequence
 
 from swim.config import Config
 from swim.core.claims import Claims, Source
+from swim.core.context import Context, logger
 from swim.core.delegate import Delegate
-from swim.core.departure import Departure
 from swim.core.gossip import Gossip
-from swim.core.joins import Joins
+from swim.core.join import Joins
+from swim.core.leave import Leaving
 from swim.core.member import INCARNATION_MAX, Record, State, pack_address
 from swim.core.output import Endpoint, Finished, Output, StreamEnd
+from swim.core.ping_responder import PingResponder
 from swim.core.prober import Prober
-from swim.core.rejoin import Rejoin
-from swim.core.relay import Relay
+from swim.core.push_pull import PushPulls
+from swim.core.push_pull_schedule import PushPullSchedule
+from swim.core.reconnect import Reconnects
 from swim.core.rng import Rng
 from swim.core.second_look import SecondLook
-from swim.core.shared import Shared, logger
 from swim.core.streams import Departing, Fallback, Joining, Periodic, Purpose, Reconnecting, Streams
-from swim.core.sync import Sync
-from swim.core.sync_schedule import SyncSchedule
 from swim.core.table import TableBase
 from swim.core.verifier import Verifier
 from swim.errors import LocalError, RemoteError
@@ -77,7 +77,7 @@ class Engine:
         )
         incarnation = min(incarnation, INCARNATION_MAX)
         claim = Alive(incarnation, config.name, pack_address(host), port, None, vsn)
-        shared = Shared(
+        context = Context(
             config,
             local=Record(claim, State.ALIVE, 0.0, verified=True),
             bind_port=bind_port,
@@ -87,34 +87,34 @@ class Engine:
             nonce=nonce,
             wire=wire,
         )
-        self.shared = shared
-        self.gossip = Gossip(shared)
-        self._verifier = Verifier(shared, self.gossip)
-        self._second_look = SecondLook(shared, self.gossip)
-        self.claims = Claims(shared, self.gossip, self._verifier, self._second_look)
-        self._streams = Streams(shared)
+        self.context = context
+        self.gossip = Gossip(context)
+        self._verifier = Verifier(context, self.gossip)
+        self._second_look = SecondLook(context, self.gossip)
+        self.claims = Claims(context, self.gossip, self._verifier, self._second_look)
+        self._streams = Streams(context)
         self._streams.on_request = self._answer
         self._streams.on_reply = self._take_reply
         self._streams.on_failure = self._take_failure
-        self.sync = Sync(shared, self.claims, self._streams)
-        self._prober = Prober(shared, self.gossip, self.claims, self._verifier, self._streams)
-        self._relay = Relay(shared, self.gossip)
-        self._schedule = SyncSchedule(shared, lambda now: self._exchange(now))
-        self._joins = Joins(shared, self.sync)
-        self.rejoining = Rejoin(shared, self.sync)
-        self._departure = Departure(shared, self.gossip, self.claims, self.sync)
+        self.push_pulls = PushPulls(context, self.claims, self._streams)
+        self._prober = Prober(context, self.gossip, self.claims, self._verifier, self._streams)
+        self._relay = PingResponder(context, self.gossip)
+        self._schedule = PushPullSchedule(context, lambda now: self._exchange(now))
+        self._joins = Joins(context, self.push_pulls)
+        self.rejoining = Reconnects(context, self.push_pulls)
+        self._departure = Leaving(context, self.gossip, self.claims, self.push_pulls)
         self._grown = 0
         self._last_ticket = 0
-        shared.timers.register("update-end", self._update_timed_out, self._is_waiting)
+        context.timers.register("update-end", self._update_timed_out, self._is_waiting)
         self._updates: dict[int, ForceLeaveOutcome | None] = {}
 
     # -- life
 
     def start(self, now: float, delegate: Delegate, base: TableBase | None = None) -> None:
         """Makes the local member alive and arms what is periodic; ``base`` lists it, and whom it knows."""
-        shared, table = self.shared, self.shared.table
-        shared.delegate = delegate
-        shared.status = "running"
+        context, table = self.context, self.context.table
+        context.delegate = delegate
+        context.status = "running"
         if base is not None:
             table.start_from(base)
             self._prober.arm(now)
@@ -122,17 +122,17 @@ class Engine:
         else:
             claim = table.local.alive_claim()._replace(meta=delegate.meta())
             table.add(Record(claim, State.ALIVE, now, verified=True))
-        shared.resized(now)
+        context.resized(now)
         self.rejoining.arm(now)
 
     def restart(self, now: float) -> None:
         """After a leave: the same member again, under the next incarnation."""
-        shared = self.shared
-        if shared.status != "left" or self._departure.is_under_way:
+        context = self.context
+        if context.status != "left" or self._departure.is_under_way:
             raise LocalError("rejoin is possible only after the leave has finished")
-        shared.status = "running"
-        local = shared.local
-        shared.table.put(local.turned(State.ALIVE, now, local.next_incarnation))
+        context.status = "running"
+        local = context.local
+        context.table.put(local.turned(State.ALIVE, now, local.next_incarnation))
         self.claims.announce_self(now)
         self.rejoining.arm(now)
         self._after(now)
@@ -146,20 +146,20 @@ class Engine:
 
     def receive_packet(self, now: float, data: bytes, source: Endpoint) -> None:
         """Handles one datagram; whatever is wrong with it is counted and dropped."""
-        shared = self.shared
-        shared.metrics.counters["memberlist.udp.received"] += len(data)
-        if shared.networks is not None and not shared.allows(source[0]):
-            shared.metrics.dropped("cidr")
+        context = self.context
+        context.metrics.counters["memberlist.udp.received"] += len(data)
+        if context.networks is not None and not context.allows(source[0]):
+            context.metrics.dropped("cidr")
             return
-        shared.new_members_left = shared.config.max_new_members_per_packet
-        shared.corrections_left = 1
+        context.new_members_left = context.config.max_new_members_per_packet
+        context.corrections_left = 1
         try:
-            messages = shared.packets.open(data, shared.metrics)
+            messages = context.packets.open(data, context.metrics)
         except RemoteError as error:
-            shared.metrics.dropped(error.reason)
+            context.metrics.dropped(error.reason)
             logger.debug("packet from %s:%d dropped: %s", *source, error)
             return
-        sender = shared.table.at(source)
+        sender = context.table.at(source)
         if sender is not None and not sender.verified and sender.is_live:
             self._verifier.evidence(now, sender)
         name = sender.name if sender is not None else ""
@@ -167,7 +167,7 @@ class Engine:
             try:
                 self._handle(now, decode(message), source, name)
             except RemoteError as error:
-                shared.metrics.dropped(error.reason)
+                context.metrics.dropped(error.reason)
         self._after(now)
 
     def accept_stream(self, source: Endpoint) -> int | None:
@@ -186,7 +186,7 @@ class Engine:
 
     def send_failed(self, now: float, endpoint: Endpoint, detail: str) -> None:
         """Handles a packet that could not be sent."""
-        self.shared.metrics.dropped("send")
+        self.context.metrics.dropped("send")
         self._prober.send_failed(now, endpoint, detail)
         self._after(now)
 
@@ -198,21 +198,21 @@ class Engine:
 
     def handle_timeout(self, now: float, overslept: float) -> None:
         """Fires due timers. After a gap, age-based decisions wait for a round and the health score rises."""
-        shared = self.shared
-        config = shared.config
+        context = self.context
+        config = context.config
         if overslept > max(config.probe_timeout, 0.05) / 2:
-            shared.metrics.count("swim.overslept")
-            shared.awareness.apply(1 + int(overslept / max(config.probe_interval, 0.1)))
+            context.metrics.count("swim.overslept")
+            context.awareness.apply(1 + int(overslept / max(config.probe_interval, 0.1)))
             self.claims.hold(now, overslept)
             self._prober.hold(now)
-        shared.timers.fire_due(now)
+        context.timers.fire_due(now)
         self._after(now)
 
     # -- commands
 
     def join(self, now: float, addresses: Sequence[str]) -> int:
         """Starts a join; its ``JoinResult`` follows under the returned ticket."""
-        if self.shared.status != "running":
+        if self.context.status != "running":
             raise LocalError("Serf can't Join after Leave or Shutdown")
         ticket = self.ticket()
         self._joins.begin(now, ticket, addresses)
@@ -228,7 +228,7 @@ class Engine:
 
     def update(self, now: float, meta: bytes | None) -> int:
         """Publishes new metadata; finished when it was sent often enough, or after ``broadcast_timeout``."""
-        if self.shared.status != "running":
+        if self.context.status != "running":
             raise LocalError("tags cannot change after leaving")
         ticket = self.ticket()
         self.claims.update_self(now, meta, ticket=ticket)
@@ -239,19 +239,19 @@ class Engine:
     def wait(self, now: float, ticket: int, result: ForceLeaveOutcome | None = None) -> None:
         """Finishes ``ticket`` with ``result`` within ``broadcast_timeout``; at once if nobody listens."""
         self._updates[ticket] = result
-        patience = self.shared.config.broadcast_timeout if self.shared.has_peers else 0.0
-        self.shared.timers.at(now + patience, "update-end", ticket)
+        patience = self.context.config.broadcast_timeout if self.context.has_peers else 0.0
+        self.context.timers.at(now + patience, "update-end", ticket)
 
     def finish(self, ticket: int) -> None:
         """A broadcast that carried ``ticket`` was sent often enough."""
         if ticket in self._updates:
-            self.shared.output.finished.append(Finished(ticket, self._updates.pop(ticket)))
+            self.context.output.finished.append(Finished(ticket, self._updates.pop(ticket)))
 
     def poll(self) -> Output:
         """Everything to be done since the last call."""
-        output = self.shared.output
+        output = self.context.output
         if output:
-            self.shared.output = Output()
+            self.context.output = Output()
         return output
 
     # -- routing
@@ -269,7 +269,7 @@ class Engine:
                 )
                 if not handled:
                     # One that comes after its round: usual after a pause or on a slow link, and harmless.
-                    self.shared.metrics.count("swim.late-acks")
+                    self.context.metrics.count("swim.late-acks")
             case Alive():
                 self.claims.alive(now, message, Source("claim", source, sender))
             case Suspect():
@@ -277,7 +277,7 @@ class Engine:
             case Dead():
                 self.claims.dead(now, message, Source("claim", source, sender))
             case User():
-                self.shared.delegate.user_message(now, message.body, source)
+                self.context.delegate.user_message(now, message.body, source)
             case IndirectPing():
                 self._relay.indirect_ping(now, message, source)
             case Nack():
@@ -286,23 +286,23 @@ class Engine:
                 raise RemoteError("unknown-type", "stream message in a packet")
 
     def _answer(self, now: float, message: Message, source: Endpoint) -> bytes | None:
-        shared = self.shared
+        context = self.context
         match message:
-            case Ping() if message.node in ("", shared.local.name):
+            case Ping() if message.node in ("", context.local.name):
                 return encode(Ack(message.seq_no))
             case Ping():
-                shared.metrics.dropped("ping-for-another")
+                context.metrics.dropped("ping-for-another")
             case PushPull():
-                objection = self.sync.objection(message)
+                objection = self.push_pulls.objection(message)
                 if objection:
                     return encode(ErrorReply(objection))
-                reply = self.sync.state(join=message.join)
-                self.sync.merge(now, message, source, dialled=False)
+                reply = self.push_pulls.state(join=message.join)
+                self.push_pulls.merge(now, message, source, dialled=False)
                 return reply
             case User():
-                shared.delegate.user_message(now, message.body, None)
+                context.delegate.user_message(now, message.body, None)
             case _:
-                shared.metrics.dropped("unknown-type")
+                context.metrics.dropped("unknown-type")
         return None
 
     def _take_reply(self, now: float, purpose: Purpose, message: Message, endpoint: Endpoint) -> None:
@@ -312,12 +312,12 @@ class Engine:
             case Fallback(seq_no), _:
                 self._prober.fallback_done(now, seq_no, "wrong answer")
             case _, PushPull():
-                objection = self.sync.objection(message)
+                objection = self.push_pulls.objection(message)
                 if objection:
                     self._take_failure(now, purpose, None, objection)
                     return
-                was_alone = not self.shared.has_peers
-                self.sync.merge(now, message, endpoint, dialled=True)
+                was_alone = not self.context.has_peers
+                self.push_pulls.merge(now, message, endpoint, dialled=True)
                 self._synced(now, purpose, was_alone)
             case _:
                 self._take_failure(now, purpose, None, "unexpected reply")
@@ -329,7 +329,7 @@ class Engine:
             case Departing():
                 self._departure.synced()
             case Reconnecting() if was_alone:
-                self.shared.delegate.announce_join(now)
+                self.context.delegate.announce_join(now)
 
     def _take_failure(self, now: float, purpose: Purpose, _end: StreamEnd | None, error: str) -> None:
         match purpose:
@@ -338,15 +338,15 @@ class Engine:
             case Joining():
                 self._joins.settled(now, purpose, error)
             case Periodic() | Reconnecting() | Departing():
-                self.shared.metrics.count("swim.push-pull.failed")
+                self.context.metrics.count("swim.push-pull.failed")
                 logger.debug("push/pull failed: %s", error)
 
     def _exchange(self, now: float) -> None:
-        self.sync.with_random_member(now, Periodic())
+        self.push_pulls.with_random_member(now, Periodic())
 
     def _after(self, now: float) -> None:
         """Follows up on what an input changed: growth, finished broadcasts."""
-        shared = self.shared
+        context = self.context
         if self.claims.grown != self._grown:
             count = self.claims.grown - self._grown
             self._grown = self.claims.grown
@@ -354,11 +354,11 @@ class Engine:
             self._schedule.grown(now, count)
             self.rejoining.arm(now)
             self.gossip.poke(now)
-        if shared.queue.finished:
-            for ticket in shared.queue.finished:
+        if context.queue.finished:
+            for ticket in context.queue.finished:
                 self.finish(ticket)
-            shared.queue.finished.clear()
-        for ticket in shared.delegate.take_finished():
+            context.queue.finished.clear()
+        for ticket in context.delegate.take_finished():
             self.finish(ticket)
 
     def _is_waiting(self, ticket: int) -> bool:

@@ -6,9 +6,9 @@ the first one leaves a few milliseconds after a fresh broadcast, the next ones n
 
 from __future__ import annotations
 
+from swim.core.context import Context
 from swim.core.member import Record, State
 from swim.core.output import Endpoint, Transmit
-from swim.core.shared import Shared
 from swim.wire.messages import MessageType
 
 __all__ = ["Gossip"]
@@ -24,24 +24,24 @@ _USER = bytes([MessageType.USER])
 class Gossip:
     """Seals packets and spreads the queued broadcasts."""
 
-    def __init__(self, shared: Shared) -> None:
-        self._shared = shared
+    def __init__(self, context: Context) -> None:
+        self._context = context
         self._last_round = float("-inf")
         self._gauged_at = float("-inf")
         self._armed: float | None = None
-        shared.timers.register("gossip", self._round, lambda deadline: deadline == self._armed)
+        context.timers.register("gossip", self._round, lambda deadline: deadline == self._armed)
 
     def poke(self, now: float) -> None:
         """Something may have been queued: makes sure that a gossip round is due."""
-        config = self._shared.config
+        config = self._context.config
         if self._armed is not None or not config.gossip_interval or not config.gossip_nodes:
             return
-        if not self._shared.has_peers or not self._is_pending():
+        if not self._context.has_peers or not self._is_pending():
             return
         delay = config.eager_gossip_delay
         first = now + (delay if delay >= 0 else config.gossip_interval)
         self._armed = max(first, self._last_round + config.gossip_interval)
-        self._shared.timers.at(self._armed, "gossip", self._armed)
+        self._context.timers.at(self._armed, "gossip", self._armed)
 
     def send(self, now: float, endpoint: Endpoint, *messages: bytes, record: Record | None) -> None:
         """Sends messages in one packet, with as many queued broadcasts as fit beside them.
@@ -60,48 +60,48 @@ class Gossip:
 
     def send_exactly(self, endpoint: Endpoint, parts: list[bytes], *, record: Record | None) -> None:
         """Sends just these messages in one packet, with a CRC if the receiver is known to read it."""
-        shared = self._shared
+        context = self._context
         crc = record is not None and record.protocol_max >= _CRC_SINCE_PROTOCOL
-        data = shared.packets.seal(parts, crc=crc)
-        shared.metrics.counters["memberlist.udp.sent"] += len(data)
-        shared.output.transmits.append(Transmit(endpoint, data))
+        data = context.packets.seal(parts, crc=crc)
+        context.metrics.counters["memberlist.udp.sent"] += len(data)
+        context.output.transmits.append(Transmit(endpoint, data))
 
     def tell(self, now: float, parts: list[bytes], most: int) -> None:
         """Sends messages straight to up to ``most`` random live members, without waiting for a round."""
-        for record in self._shared.table.pick(most, self._is_live_peer):
+        for record in self._context.table.pick(most, self._is_live_peer):
             self.send_exactly(record.endpoint, parts, record=record)
 
     def _is_pending(self) -> bool:
-        return bool(self._shared.queue.waiting) or self._shared.delegate.has_broadcasts()
+        return bool(self._context.queue.waiting) or self._context.delegate.has_broadcasts()
 
     def _room(self) -> int:
-        shared = self._shared
-        return shared.config.udp_buffer_size - shared.packets.overhead - _CRC_BYTES - _COMPOUND_HEADER_BYTES
+        context = self._context
+        return context.config.udp_buffer_size - context.packets.overhead - _CRC_BYTES - _COMPOUND_HEADER_BYTES
 
     def _fill(
         self, now: float, room: int, most: int, target: Record | None, *, exclude: bool = True
     ) -> list[bytes]:
         """Queued broadcasts for one packet: the core's first, then the layer above's."""
-        shared = self._shared
+        context = self._context
         charge = target is None or target.is_live
         name = target.name if target is not None and exclude else ""
-        parts = shared.queue.take(now, room, _PART_BYTES, most=most, exclude=name, charge=charge)
+        parts = context.queue.take(now, room, _PART_BYTES, most=most, exclude=name, charge=charge)
         room -= sum(map(len, parts)) + _PART_BYTES * len(parts)
-        if charge and len(parts) < most and shared.delegate.has_broadcasts():
-            bodies = shared.delegate.broadcasts(
+        if charge and len(parts) < most and context.delegate.has_broadcasts():
+            bodies = context.delegate.broadcasts(
                 now, room, _PART_BYTES + 1, most=most - len(parts), target=target if exclude else None
             )
             parts += [_USER + body for body in bodies]
         return parts
 
     def _round(self, now: float, _deadline: float) -> None:
-        shared = self._shared
+        context = self._context
         self._armed = None
         self._last_round = now
         self._gauge(now)
-        if not shared.has_peers:
+        if not context.has_peers:
             return
-        targets = shared.table.pick(shared.config.gossip_nodes, lambda record: self._is_target(now, record))
+        targets = context.table.pick(context.config.gossip_nodes, lambda record: self._is_target(now, record))
         for target in targets:
             # A lone target is told again even what came from it, so that the queue empties.
             parts = self._fill(now, self._room(), _PARTS_MAX, target, exclude=len(targets) > 1)
@@ -110,15 +110,15 @@ class Gossip:
         self.poke(now)
 
     def _gauge(self, now: float) -> None:
-        interval = self._shared.config.queue_check_interval
+        interval = self._context.config.queue_check_interval
         if interval and now - self._gauged_at >= interval:
             self._gauged_at = now
-            self._shared.metrics.gauge("memberlist.queue.broadcasts", len(self._shared.queue))
+            self._context.metrics.gauge("memberlist.queue.broadcasts", len(self._context.queue))
 
     def _is_target(self, now: float, record: Record) -> bool:
-        if record is self._shared.local or record.state is State.LEFT:
+        if record is self._context.local or record.state is State.LEFT:
             return False
-        return record.is_live or now - record.changed_at < self._shared.config.gossip_to_the_dead_time
+        return record.is_live or now - record.changed_at < self._context.config.gossip_to_the_dead_time
 
     def _is_live_peer(self, record: Record) -> bool:
-        return record.is_live and record is not self._shared.local
+        return record.is_live and record is not self._context.local

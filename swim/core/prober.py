@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 
 from swim.core.claims import Claims, Source
+from swim.core.context import Context, logger
 from swim.core.gossip import Gossip
 from swim.core.member import Record, State
 from swim.core.output import Endpoint
 from swim.core.probe import ProbeRound, SelfDoubt
-from swim.core.shared import Shared, logger
 from swim.core.streams import Fallback, Streams
 from swim.core.suspicion import suspicion_timeout
 from swim.core.verifier import Verifier
@@ -27,28 +27,28 @@ class Prober:
     """Runs probe rounds and accuses who does not answer."""
 
     def __init__(
-        self, shared: Shared, gossip: Gossip, claims: Claims, verifier: Verifier, streams: Streams
+        self, context: Context, gossip: Gossip, claims: Claims, verifier: Verifier, streams: Streams
     ) -> None:
-        self._shared = shared
+        self._context = context
         self._gossip = gossip
         self._claims = claims
         self._verifier = verifier
         self._streams = streams
-        self._doubt = SelfDoubt(shared.config.self_doubt_threshold)
+        self._doubt = SelfDoubt(context.config.self_doubt_threshold)
         self._round: ProbeRound | None = None
         self._armed: float | None = None
         self._warned: dict[str, float] = {}
         self._planned = 0.0
-        timers = shared.timers
+        timers = context.timers
         timers.register("probe", self._begin, lambda deadline: deadline == self._armed)
         timers.register("probe-timeout", self._ask_relays, self._is_direct)
         timers.register("probe-end", self._end, self._is_running)
 
     def arm(self, now: float) -> None:
         """Starts probing at a random phase, if it is not under way and there is somebody to probe."""
-        interval = self._shared.config.probe_interval
-        if self._armed is None and self._round is None and interval and self._shared.has_peers:
-            self._set(now + self._shared.rng.uniform(0, interval))
+        interval = self._context.config.probe_interval
+        if self._armed is None and self._round is None and interval and self._context.has_peers:
+            self._set(now + self._context.rng.uniform(0, interval))
 
     def ack(self, now: float, ack: Ack, source: Endpoint) -> bool:
         """Takes an ack if it belongs to the current round; True if so."""
@@ -56,7 +56,7 @@ class Prober:
         if current is None or ack.seq_no != current.seq_no:
             return False
         if not current.expects(source):
-            self._shared.metrics.dropped("unexpected-ack")
+            self._context.metrics.dropped("unexpected-ack")
             return True
         self._succeed(now, current)
         return True
@@ -65,10 +65,10 @@ class Prober:
         """Counts a relay's nack; once all are in, the round may be decided early."""
         current = self._round
         if current is None or nack.seq_no != current.seq_no:
-            self._shared.metrics.count("swim.late-nacks")
+            self._context.metrics.count("swim.late-nacks")
             return
         if source not in current.relays:
-            self._shared.metrics.dropped("unexpected-nack")
+            self._context.metrics.dropped("unexpected-nack")
             return
         current.nacks.add(source)
         self._doubt.answered()
@@ -100,13 +100,13 @@ class Prober:
     def _begin(self, now: float, planned: float) -> None:
         self._armed = None
         self._planned = planned
-        shared = self._shared
-        target = shared.table.next_target()
+        context = self._context
+        target = context.table.next_target()
         if target is None:
             return
-        config = shared.config
-        local, seq_no = shared.table.local, shared.next_seq_no()
-        current = ProbeRound(target, seq_no, now + shared.awareness.scale(config.probe_interval))
+        config = context.config
+        local, seq_no = context.table.local, context.next_seq_no()
+        current = ProbeRound(target, seq_no, now + context.awareness.scale(config.probe_interval))
         self._round = current
         ping = encode(Ping(seq_no, target.name, local.addr, local.port, local.name))
         if target.state is State.SUSPECT and config.buddy_system:
@@ -116,22 +116,22 @@ class Prober:
             self._gossip.send(now, target.endpoint, ping, record=target)
         relays_at = now + config.probe_timeout
         if relays_at <= current.deadline:
-            shared.timers.at(relays_at, "probe-timeout", seq_no)
+            context.timers.at(relays_at, "probe-timeout", seq_no)
         else:
-            shared.timers.at(current.deadline, "probe-end", seq_no)
+            context.timers.at(current.deadline, "probe-end", seq_no)
 
     def _ask_relays(self, now: float, seq_no: int) -> None:
         current = self._round
         assert current is not None
         current.is_indirect = True
-        shared, target = self._shared, current.target
-        shared.timers.at(current.deadline, "probe-end", seq_no)
-        config, local = shared.config, shared.local
+        context, target = self._context, current.target
+        context.timers.at(current.deadline, "probe-end", seq_no)
+        config, local = context.config, context.local
 
         def is_relay(record: Record) -> bool:
             return record.state is State.ALIVE and record is not local and record.name != target.name
 
-        for relay in shared.table.pick(config.indirect_checks, is_relay):
+        for relay in context.table.pick(config.indirect_checks, is_relay):
             can_nack = relay.protocol_max >= _NACK_SINCE
             current.relays[relay.endpoint] = can_nack
             request = IndirectPing(
@@ -144,12 +144,12 @@ class Prober:
             self._streams.dial(target.endpoint, encode(ping), Fallback(seq_no), current.deadline)
 
     def _succeed(self, now: float, current: ProbeRound) -> None:
-        shared = self._shared
+        context = self._context
         self._round = None
         self._doubt.answered()
-        if shared.awareness.score and not current.send_error:
-            shared.awareness.apply(-1)
-        record = shared.table.get(current.target.name)
+        if context.awareness.score and not current.send_error:
+            context.awareness.apply(-1)
+        record = context.table.get(current.target.name)
         if record is not None and not record.verified:
             self._verifier.evidence(now, record)
         self._schedule_after(now)
@@ -159,7 +159,7 @@ class Prober:
         assert current is not None
         if current.fallback == "acked":
             self._warn_stream_only(now, current.target.name)
-            self._shared.metrics.count("swim.probe.stream-only")
+            self._context.metrics.count("swim.probe.stream-only")
             self._succeed(now, current)
         else:
             self._fail(now, current)
@@ -172,40 +172,40 @@ class Prober:
             logger.warning("member %s answers on streams but not to packets: is UDP blocked?", name)
 
     def _end_if_decided(self, now: float, current: ProbeRound) -> None:
-        if self._shared.config.early_verdict and current.is_decided:
+        if self._context.config.early_verdict and current.is_decided:
             self._fail(now, current)
 
     def _fail(self, now: float, current: ProbeRound) -> None:
-        shared = self._shared
+        context = self._context
         self._round = None
-        shared.awareness.apply(current.failure_delta())
-        shared.metrics.count("memberlist.degraded.probe")
+        context.awareness.apply(current.failure_delta())
+        context.metrics.count("memberlist.degraded.probe")
         self._schedule_after(now)
         name = current.target.name
-        record = shared.table.get(name)
+        record = context.table.get(name)
         if record is None or not record.is_live:
             return
-        config = shared.config
-        pause = suspicion_timeout(config.suspicion_mult, shared.n, config.probe_interval) / 2
+        config = context.config
+        pause = suspicion_timeout(config.suspicion_mult, context.n, config.probe_interval) / 2
         if not self._doubt.may_accuse(now, name, pause):
-            shared.awareness.apply(1)
-            shared.metrics.count("swim.self-doubt")
+            context.awareness.apply(1)
+            context.metrics.count("swim.self-doubt")
             return
-        claim = Suspect(current.incarnation, name, shared.local.name)
+        claim = Suspect(current.incarnation, name, context.local.name)
         self._claims.suspect(now, claim, Source("probe", detail=current.describe_failure()))
 
     def _schedule_after(self, now: float) -> None:
         """The next round starts whole intervals after this one was due, at once if that just passed."""
-        interval = self._shared.config.probe_interval
+        interval = self._context.config.probe_interval
         steps = max(1, math.floor((now - self._planned) / interval + 1e-9))
         self._set(self._planned + steps * interval)
 
     def _set(self, deadline: float) -> None:
-        if not self._shared.has_peers:
+        if not self._context.has_peers:
             return
-        grid = self._shared.config.probe_alignment
+        grid = self._context.config.probe_alignment
         self._armed = math.ceil(deadline / grid - 1e-6) * grid if grid else deadline
-        self._shared.timers.at(self._armed, "probe", self._armed)
+        self._context.timers.at(self._armed, "probe", self._armed)
 
     def _is_running(self, seq_no: int) -> bool:
         return self._round is not None and self._round.seq_no == seq_no

@@ -12,10 +12,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+from swim.core.context import Context
 from swim.core.gossip import Gossip
 from swim.core.member import Record
 from swim.core.output import Endpoint
-from swim.core.shared import Shared
 from swim.wire.codec import encode
 from swim.wire.messages import Dead, Ping
 
@@ -38,13 +38,13 @@ class SecondLook:
         believe: what to do with a verdict whose member did not ack; the claims part sets it.
     """
 
-    def __init__(self, shared: Shared, gossip: Gossip) -> None:
-        self._shared = shared
+    def __init__(self, context: Context, gossip: Gossip) -> None:
+        self._context = context
         self._gossip = gossip
         self._pings: dict[int, _Look] = {}
         self._names: dict[str, int] = {}
         self.believe: Callable[[float, Dead, str], None] = lambda now, claim, origin: None
-        shared.timers.register("second-look", self._timed_out, self._pings.__contains__)
+        context.timers.register("second-look", self._timed_out, self._pings.__contains__)
 
     def hold(self, now: float, record: Record, claim: Dead, origin: str) -> bool:
         """Keeps a verdict about a live member back until a ping is decided; False if it cannot.
@@ -55,25 +55,25 @@ class SecondLook:
             claim: the verdict.
             origin: name of the member that it came from.
         """
-        shared = self._shared
+        context = self._context
         running = self._names.get(record.name)
         if running is not None:
             look = self._pings[running]
             if claim.incarnation > look.claim.incarnation:
                 self._pings[running] = look._replace(claim=claim, origin=origin)
             return True
-        if not shared.config.verify_second_hand:
+        if not context.config.verify_second_hand:
             return False
         if len(self._names) >= _WINDOW:
-            shared.metrics.count("swim.verdicts-unchecked")
+            context.metrics.count("swim.verdicts-unchecked")
             return False
-        seq_no = shared.next_seq_no()
+        seq_no = context.next_seq_no()
         self._pings[seq_no] = _Look(claim, origin, record.endpoint)
         self._names[record.name] = seq_no
-        local = shared.local
+        local = context.local
         ping = Ping(seq_no, record.name, local.addr, local.port, local.name)
         self._gossip.send_exactly(record.endpoint, [encode(ping), encode(claim)], record=record)
-        shared.timers.at(now + shared.config.probe_timeout, "second-look", seq_no)
+        context.timers.at(now + context.config.probe_timeout, "second-look", seq_no)
         return True
 
     def acked(self, seq_no: int, source: Endpoint) -> bool:
@@ -82,10 +82,10 @@ class SecondLook:
         if look is None:
             return False
         if source != look.endpoint:
-            self._shared.metrics.dropped("unexpected-ack")
+            self._context.metrics.dropped("unexpected-ack")
             return True
         self._drop(seq_no)
-        self._shared.metrics.count("swim.verdicts-disproved")
+        self._context.metrics.count("swim.verdicts-disproved")
         return True
 
     def _timed_out(self, now: float, seq_no: int) -> None:

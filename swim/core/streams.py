@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+from swim.core.context import Context, logger
 from swim.core.output import Close, Dial, Endpoint, Send, StreamEnd
-from swim.core.shared import Shared, logger
 from swim.errors import RemoteError
 from swim.wire.codec import encode
 from swim.wire.messages import ErrorReply, Message
@@ -68,8 +68,8 @@ class Streams:
     on_reply: Callable[[float, Purpose, Message, Endpoint], None]
     on_failure: Callable[[float, Purpose, StreamEnd | None, str], None]
 
-    def __init__(self, shared: Shared) -> None:
-        self._shared = shared
+    def __init__(self, context: Context) -> None:
+        self._context = context
         self._inbound: dict[int, _Exchange] = {}
         self._outbound: dict[int, _Exchange] = {}
         self._inbound_bytes = 0
@@ -77,31 +77,31 @@ class Streams:
 
     def dial(self, endpoint: Endpoint, message: bytes, purpose: Purpose, deadline: float) -> bool:
         """Opens a stream and sends ``message``; False if too many are open already."""
-        shared = self._shared
-        if len(self._outbound) >= shared.config.max_streams:
-            shared.metrics.dropped("outbound-streams")
+        context = self._context
+        if len(self._outbound) >= context.config.max_streams:
+            context.metrics.dropped("outbound-streams")
             return False
         stream_id = self._next_id()
-        parser = StreamParser(shared.streams, acceptor=False)
+        parser = StreamParser(context.streams, acceptor=False)
         self._outbound[stream_id] = _Exchange(parser, endpoint, purpose)
-        data = shared.streams.seal(message, label_header=True)
-        shared.metrics.count("memberlist.tcp.connect")
-        shared.metrics.count("memberlist.tcp.sent", len(data))
-        shared.output.streams.append(Dial(stream_id, endpoint, data, deadline))
+        data = context.streams.seal(message, label_header=True)
+        context.metrics.count("memberlist.tcp.connect")
+        context.metrics.count("memberlist.tcp.sent", len(data))
+        context.output.streams.append(Dial(stream_id, endpoint, data, deadline))
         return True
 
     def accept(self, source: Endpoint) -> int | None:
         """Takes an inbound stream; None refuses it."""
-        shared = self._shared
-        if not shared.allows(source[0]):
-            shared.metrics.dropped("cidr")
+        context = self._context
+        if not context.allows(source[0]):
+            context.metrics.dropped("cidr")
             return None
-        if len(self._inbound) >= shared.config.max_streams:
-            shared.metrics.dropped("inbound-streams")
+        if len(self._inbound) >= context.config.max_streams:
+            context.metrics.dropped("inbound-streams")
             return None
-        shared.metrics.count("memberlist.tcp.accept")
+        context.metrics.count("memberlist.tcp.accept")
         stream_id = self._next_id()
-        self._inbound[stream_id] = _Exchange(StreamParser(shared.streams, acceptor=True), source, None)
+        self._inbound[stream_id] = _Exchange(StreamParser(context.streams, acceptor=True), source, None)
         return stream_id
 
     def receive(self, now: float, stream_id: int, data: bytes) -> None:
@@ -117,7 +117,7 @@ class Streams:
         if exchange is not None and exchange.purpose is not None:
             self.on_failure(now, exchange.purpose, end, detail or end.value)
         elif self._forget_inbound(stream_id) and end is not StreamEnd.EOF:
-            self._shared.metrics.dropped("stream-" + end.name.lower())
+            self._context.metrics.dropped("stream-" + end.name.lower())
 
     def _receive_reply(self, now: float, stream_id: int, data: bytes) -> None:
         exchange = self._outbound[stream_id]
@@ -126,7 +126,7 @@ class Streams:
         try:
             message = exchange.parser.feed(data)
         except RemoteError as error:
-            self._shared.metrics.dropped(error.reason)
+            self._context.metrics.dropped(error.reason)
             self._close(stream_id)
             self.on_failure(now, purpose, None, f"unreadable reply ({error})")
             return
@@ -139,7 +139,7 @@ class Streams:
             self.on_reply(now, purpose, message, exchange.endpoint)
 
     def _receive_request(self, now: float, stream_id: int, data: bytes) -> None:
-        shared = self._shared
+        context = self._context
         exchange = self._inbound[stream_id]
         exchange.received += len(data)
         self._inbound_bytes += len(data)
@@ -150,21 +150,21 @@ class Streams:
                 return
             reply = self.on_request(now, message, exchange.endpoint)
         except RemoteError as error:
-            shared.metrics.dropped(error.reason)
+            context.metrics.dropped(error.reason)
             logger.debug("stream from %s:%d dropped: %s", *exchange.endpoint, error)
             reply = encode(ErrorReply(str(error))) if exchange.parser.error_reply else None
         if reply is None:
             self._close(stream_id)
             return
         self._forget_inbound(stream_id)
-        sealed = shared.streams.seal(reply, label_header=False)
-        shared.metrics.count("memberlist.tcp.sent", len(sealed))
-        shared.output.streams.append(Send(stream_id, sealed, now + shared.config.tcp_timeout))
+        sealed = context.streams.seal(reply, label_header=False)
+        context.metrics.count("memberlist.tcp.sent", len(sealed))
+        context.output.streams.append(Send(stream_id, sealed, now + context.config.tcp_timeout))
 
     def _bound_inbound(self) -> None:
         """Closes the largest unfinished inbound stream if all of them together hold too much."""
-        if self._inbound_bytes > self._shared.config.max_inbound_bytes:
-            self._shared.metrics.dropped("inbound-bytes")
+        if self._inbound_bytes > self._context.config.max_inbound_bytes:
+            self._context.metrics.dropped("inbound-bytes")
             self._close(max(self._inbound, key=lambda stream_id: self._inbound[stream_id].received))
 
     def _forget_inbound(self, stream_id: int) -> bool:
@@ -177,7 +177,7 @@ class Streams:
     def _close(self, stream_id: int) -> None:
         self._outbound.pop(stream_id, None)
         self._forget_inbound(stream_id)
-        self._shared.output.streams.append(Close(stream_id))
+        self._context.output.streams.append(Close(stream_id))
 
     def _next_id(self) -> int:
         self._last_id += 1

@@ -12,10 +12,10 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from swim.core.broadcast import Priority
+from swim.core.context import Context
 from swim.core.gossip import Gossip
 from swim.core.member import Record, State, endpoint_of
 from swim.core.output import Endpoint
-from swim.core.shared import Shared
 from swim.wire.codec import encode
 from swim.wire.messages import Alive, Ping
 
@@ -34,20 +34,20 @@ class _Held(NamedTuple):
 class Verifier:
     """Claims on hold, and the pings that release them; at most a window of pings is under way."""
 
-    def __init__(self, shared: Shared, gossip: Gossip) -> None:
-        self._shared = shared
+    def __init__(self, context: Context, gossip: Gossip) -> None:
+        self._context = context
         self._gossip = gossip
         self._held: dict[str, _Held] = {}
         self._waiting: deque[str] = deque()
         self._pings: dict[int, str] = {}
         self.revive: Callable[[float, Alive], None] = lambda now, claim: None
         """What to do with a claim about a tombstoned member that proved true; the claims part sets it."""
-        shared.timers.register("verify", self._timed_out, self._pings.__contains__)
+        context.timers.register("verify", self._timed_out, self._pings.__contains__)
 
     def hold(self, now: float, claim: Alive, origin: str, *, is_entombed: bool = False) -> None:
         """Keeps ``claim`` back until its member acks a ping."""
         if claim.node not in self._held and len(self._held) >= _HELD_MAX:
-            self._shared.metrics.dropped("verify-full")
+            self._context.metrics.dropped("verify-full")
             return
         if claim.node not in self._held:
             self._waiting.append(claim.node)
@@ -60,7 +60,7 @@ class Verifier:
 
     def evidence(self, now: float, record: Record) -> None:
         """First-hand evidence that a listed member is alive: passes on what was held."""
-        self._shared.table.put(record.witnessed())
+        self._context.table.put(record.witnessed())
         held = self._held.get(record.name)
         if held is not None and not held.is_entombed:
             del self._held[record.name]
@@ -73,13 +73,13 @@ class Verifier:
             return False
         held = self._held.get(name)
         if held is not None and source != endpoint_of(held.claim.addr, held.claim.port):
-            self._shared.metrics.dropped("unexpected-ack")
+            self._context.metrics.dropped("unexpected-ack")
             return True
         del self._pings[seq_no]
         held = self._held.pop(name, None)
-        record = self._shared.table.get(name)
+        record = self._context.table.get(name)
         if record is not None:
-            self._shared.table.put(record.witnessed())
+            self._context.table.put(record.witnessed())
         if held is not None:
             self._release(now, held)
         self._ping_next(now)
@@ -88,30 +88,30 @@ class Verifier:
     def _release(self, now: float, held: _Held) -> None:
         name = held.claim.node
         if held.is_entombed:
-            self._shared.table.exhume(name)
+            self._context.table.exhume(name)
             self.revive(now, held.claim)
             return
-        record = self._shared.table.get(name)
+        record = self._context.table.get(name)
         if record is not None and record.state is State.ALIVE:
             # What holds now, not what was held: a newer claim may have come meanwhile.
             claim = encode(record.alive_claim())
-            self._shared.queue.queue(name, claim, priority=Priority.ALIVE, origin=held.origin)
+            self._context.queue.queue(name, claim, priority=Priority.ALIVE, origin=held.origin)
             self._gossip.poke(now)
 
     def _ping_next(self, now: float) -> None:
-        shared = self._shared
+        context = self._context
         while self._waiting and len(self._pings) < _WINDOW:
             held = self._held.get(self._waiting.popleft())
             if held is None:
                 continue
             name = held.claim.node
-            seq_no = shared.next_seq_no()
+            seq_no = context.next_seq_no()
             self._pings[seq_no] = name
-            local = shared.local
+            local = context.local
             ping = Ping(seq_no, name, local.addr, local.port, local.name)
             endpoint = endpoint_of(held.claim.addr, held.claim.port)
-            self._gossip.send(now, endpoint, encode(ping), record=shared.table.get(name))
-            shared.timers.at(now + shared.config.probe_timeout, "verify", seq_no)
+            self._gossip.send(now, endpoint, encode(ping), record=context.table.get(name))
+            context.timers.at(now + context.config.probe_timeout, "verify", seq_no)
 
     def _timed_out(self, now: float, seq_no: int) -> None:
         """No ack: a listed member's claim stays held until something is heard of it; a tombstone stands."""

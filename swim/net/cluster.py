@@ -21,10 +21,10 @@ from swim.core.rng import Rng
 from swim.errors import LocalError
 from swim.events import ForceLeaveOutcome, JoinOutcome, JoinResult, Member, MemberStatus, Transition
 from swim.metrics import Metrics
+from swim.net.driver import Driver, Ticket
 from swim.net.faults import FaultyTransport, LinkFaults
-from swim.net.files import SnapshotFile
-from swim.net.loop import Driver, Ticket
 from swim.net.resolve import choose_advertise, warn_if_exposed
+from swim.net.snapshot_file import SnapshotFile
 from swim.net.subscriptions import Subscription
 from swim.net.transport import SocketTransport, Transport
 from swim.node import Node, NodeStats

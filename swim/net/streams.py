@@ -16,7 +16,7 @@ from swim.net.transport import Transport
 from swim.node import Accepted
 
 if TYPE_CHECKING:
-    from swim.net.loop import Driver
+    from swim.net.driver import Driver
 
 __all__ = ["Streams", "why_ended"]
 

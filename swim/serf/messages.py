@@ -7,8 +7,8 @@ from enum import IntEnum
 from typing import Any, NamedTuple
 
 from swim.errors import RemoteError
-from swim.serf.reader import Reader
-from swim.wire.fields import U8, U16, U32, flag, pack, raw, struct, text, uint, unpack
+from swim.serf.msgpack_reader import Reader
+from swim.wire.go_msgpack import U8, U16, U32, flag, pack, raw, struct, text, uint, unpack
 
 __all__ = [
     "ConflictResponse",

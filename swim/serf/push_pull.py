@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 from swim.errors import RemoteError
 from swim.serf.messages import SerfType
-from swim.serf.reader import Reader
-from swim.wire.fields import pack, raw, struct, text, uint
-from swim.wire.known import Known
+from swim.serf.msgpack_reader import Reader
+from swim.wire.decode_cache import Known
+from swim.wire.go_msgpack import pack, raw, struct, text, uint
 
 __all__ = ["KNOWN_STATES", "PushPullState", "RecentEvents", "decode_state", "encode_state"]
 

@@ -13,8 +13,8 @@ from swim.core.engine import Engine
 from swim.core.member import Record, State, endpoint_of, pack_address, same_address
 from swim.core.output import Endpoint
 from swim.errors import RemoteError
-from swim.serf.filters import matches
 from swim.serf.lamport import LamportClock
+from swim.serf.member_list import Roster
 from swim.serf.messages import (
     ConflictResponse,
     Query,
@@ -24,8 +24,8 @@ from swim.serf.messages import (
     encode_conflict_response,
     encode_serf,
 )
-from swim.serf.recent import RecentRing
-from swim.serf.roster import Roster
+from swim.serf.query_filters import matches
+from swim.serf.seen import RecentRing
 from swim.wire.codec import encode
 from swim.wire.messages import User
 
@@ -57,7 +57,7 @@ class Queries:
         self.clock = LamportClock()
         self._ring: RecentRing[int] = RecentRing(self.clock)
         self._pending: _Pending | None = None
-        engine.shared.timers.register("query-end", self._end, lambda pending: pending is self._pending)
+        engine.context.timers.register("query-end", self._end, lambda pending: pending is self._pending)
 
     def receive(self, now: float, query: Query) -> bool:
         """Takes a peer's query; True if it is to be passed on.
@@ -91,10 +91,10 @@ class Queries:
         """
         if self._pending is not None:
             return None
-        local = self._engine.shared.local
-        config = self._engine.shared.config
-        query_id = self._engine.shared.rng.below(1 << 31)
-        scale = math.ceil(math.log10(self._engine.shared.table.live + 1))
+        local = self._engine.context.local
+        config = self._engine.context.config
+        query_id = self._engine.context.rng.below(1 << 31)
+        scale = math.ceil(math.log10(self._engine.context.table.live + 1))
         timeout = config.gossip_interval * config.query_timeout_mult * max(1, scale)
         query = Query(
             self.clock.stamp(),
@@ -111,12 +111,12 @@ class Queries:
         )
         self._ring.admit(query.ltime, query_id)
         self._pending = _Pending(query.ltime, query_id, {}, done)
-        self._engine.shared.timers.at(now + timeout, "query-end", self._pending)
+        self._engine.context.timers.at(now + timeout, "query-end", self._pending)
         return query
 
     @property
     def _name(self) -> str:
-        return self._engine.shared.local.name
+        return self._engine.context.local.name
 
     @property
     def _tags(self) -> Mapping[str, str]:
@@ -158,17 +158,17 @@ class Queries:
         if not query.relay_factor or len(self._roster) < query.relay_factor + 1:
             return
         relayed = encode_serf(Relayed(query.addr, query.port, query.source_node, body))
-        local = self._engine.shared.local
+        local = self._engine.context.local
 
         def is_relay(record: Record) -> bool:
             alive = record.state is State.ALIVE and record is not local
             return alive and record.protocol_max >= _RELAY_SINCE_PROTOCOL
 
-        for record in self._engine.shared.table.pick(query.relay_factor, is_relay):
+        for record in self._engine.context.table.pick(query.relay_factor, is_relay):
             self._send(record.endpoint, relayed)
 
     def _send(self, endpoint: Endpoint, body: bytes) -> None:
-        record = self._engine.shared.table.at(endpoint)
+        record = self._engine.context.table.at(endpoint)
         self._engine.gossip.send_exactly(endpoint, [encode(User(body))], record=record)
 
     def _end(self, now: float, pending: _Pending) -> None:

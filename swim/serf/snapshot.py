@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from swim.config import split_host_port
 from swim.core.output import Endpoint
 from swim.errors import ConfigError
-from swim.wire.fields import U32
+from swim.wire.go_msgpack import U32
 
 __all__ = ["Snapshot"]
 

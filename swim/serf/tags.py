@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from swim.errors import ConfigError, RemoteError
-from swim.wire.fields import pack, text, unpack
+from swim.wire.go_msgpack import pack, text, unpack
 
 __all__ = ["META_MAX_BYTES", "TagCache", "decode_tags", "encode_tags"]
 

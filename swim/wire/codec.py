@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import Any
 
 from swim.errors import RemoteError
-from swim.wire.fields import U16, U32, flag, pack, raw, struct, text, uint, unpack
+from swim.wire.go_msgpack import U16, U32, flag, pack, raw, struct, text, uint, unpack
 from swim.wire.messages import (
     Ack,
     Alive,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from swim.errors import RemoteError
-from swim.wire.fields import U8, pack, raw, struct, uint, unpack
+from swim.wire.go_msgpack import U8, pack, raw, struct, uint, unpack
 from swim.wire.lzw import compress, decompress
 
 __all__ = ["compress_message", "decompress_message", "decompress_value", "shrink_message"]

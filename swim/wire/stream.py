@@ -24,11 +24,11 @@ from swim.wire.codec import (
     user_length_from,
 )
 from swim.wire.compression import compress_message, decompress_value
-from swim.wire.fields import UNPACK_ERRORS, new_unpacker
+from swim.wire.go_msgpack import UNPACK_ERRORS, new_unpacker
 from swim.wire.keyring import Keyring
 from swim.wire.label import add_label, check_label, split_label
 from swim.wire.messages import Ack, ErrorReply, MessageType, NodeRecord, Ping, PushPull, User
-from swim.wire.records import read_records
+from swim.wire.node_records import read_records
 
 __all__ = ["StreamCodec", "StreamMessage", "StreamParser"]
 

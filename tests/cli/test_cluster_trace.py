@@ -16,10 +16,10 @@ from sims.flights import flights
 from sims.history import History
 from sims.replay import read_trace, replay
 from sims.timeline import timeline
-from swim.cli.cluster_trace import ClusterTrace
 from swim.config import Config
 from swim.net.cluster import open_cluster
 from swim.net.faults import FaultyTransport, LinkFaults
+from swim.net.trace import ClusterTrace
 from swim.trace import encode
 from tests.cli.processes import run
 from tests.net.memory import MemoryNetwork

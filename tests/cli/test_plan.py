@@ -10,8 +10,8 @@ import click
 import pytest
 
 from swim import ConfigError, __version__
-from swim.cli.agent_options import OPTIONS, Option, options, read_file, settings_of
-from swim.cli.agent_plan import AgentPlan, plan_of
+from swim.cli.agent.options import OPTIONS, Option, options, read_file, settings_of
+from swim.cli.agent.plan import AgentPlan, plan_of
 
 
 def planned(*arguments: str) -> AgentPlan:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from swim.cli.cluster_script import (
+from swim.cli.cluster.script import (
     Command,
     Loss,
     OnNodes,

@@ -10,9 +10,9 @@ from typing import cast
 import pytest
 from rich.console import Console
 
-from swim.cli.cluster_run import LocalNode
-from swim.cli.cluster_script import HELP
-from swim.cli.cluster_view import Screen
+from swim.cli.cluster.run import LocalNode
+from swim.cli.cluster.script import HELP
+from swim.cli.cluster.view import Screen
 from swim.events import Member, MemberStatus, VersionTriple
 
 VERSIONS = VersionTriple(1, 5, 2)

@@ -157,7 +157,7 @@ class Solo:
     def advance(self, seconds: float) -> None:
         """Time passes; what is due fires when it is due."""
         end = self.now + seconds
-        while (deadline := self.engine.shared.timers.next_deadline()) is not None and deadline <= end:
+        while (deadline := self.engine.context.timers.next_deadline()) is not None and deadline <= end:
             self.now = max(self.now, deadline)
             self.engine.handle_timeout(self.now, 0.0)
             self.collect()
@@ -183,7 +183,7 @@ class Solo:
 
     def forget_outputs(self) -> None:
         """What happened so far was preparation."""
-        self.engine.shared.queue.prune(0)
+        self.engine.context.queue.prune(0)
         self.upstairs.events.clear()
         self.upstairs.reasons.clear()
         self.transmits.clear()
@@ -193,7 +193,7 @@ class Solo:
     # -- out
 
     def record(self, name: str) -> Record | None:
-        return self.engine.shared.table.get(name)
+        return self.engine.context.table.get(name)
 
     def state(self, name: str) -> str:
         record = self.record(name)
@@ -202,11 +202,11 @@ class Solo:
     @property
     def queued(self) -> list[bytes]:
         """Broadcasts that wait, in sending order; they stay queued."""
-        return self.engine.shared.queue.take(self.now, 2**20, 2, charge=False)
+        return self.engine.context.queue.take(self.now, 2**20, 2, charge=False)
 
     @property
     def score(self) -> int:
-        return self.engine.shared.awareness.score
+        return self.engine.context.awareness.score
 
     def sent(self) -> list[tuple[Endpoint, list[Message]]]:
         """The packets sent since the last look, decoded."""

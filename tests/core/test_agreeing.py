@@ -12,7 +12,7 @@ from tests.core.solo import VSN, Solo, key_of
 def pushed_back(solo: Solo) -> PushPull:
     """What the node answered last to a push/pull."""
     answer = next(action.data for action in reversed(solo.streams) if isinstance(action, Send))
-    message = StreamParser(solo.engine.shared.streams, acceptor=False).feed(answer)
+    message = StreamParser(solo.engine.context.streams, acceptor=False).feed(answer)
     assert isinstance(message, PushPull)
     return message
 
@@ -55,7 +55,7 @@ def test_one_record_that_differs_is_noticed_among_many_that_do_not() -> None:
     records = pushed_back(solo).records
     solo.pushed(records)
     solo.pushed(record._replace(incarnation=2) if record.name == "y" else record for record in records)
-    told = {record.name: record.incarnation for record in solo.engine.shared.table}
+    told = {record.name: record.incarnation for record in solo.engine.context.table}
     assert told == {"node-a": 1, "w": 1, "x": 1, "y": 2, "z": 1}
 
 
@@ -65,7 +65,7 @@ def test_a_state_that_said_nothing_new_says_something_to_a_table_that_changed() 
     records = pushed_back(solo).records
     solo.pushed(records)
     solo.pushed(records)
-    table = solo.engine.shared.table
+    table = solo.engine.context.table
     gone = table.get("y")
     assert gone is not None
     table.bury(gone, solo.now)  # reaped, and its tombstone is over

@@ -9,8 +9,8 @@ import pytest
 from swim.core.addresses import parse_address
 from swim.core.awareness import Awareness
 from swim.core.broadcast import retransmit_limit
+from swim.core.push_pull_schedule import push_pull_scale
 from swim.core.suspicion import remaining, suspicion_timeout
-from swim.core.sync_schedule import push_pull_scale
 from swim.core.versions import version_conflict
 from swim.errors import ConfigError
 from swim.wire import crypto

@@ -26,13 +26,13 @@ def acquainted(**settings: Any) -> Solo:
 
 
 def table_of(solo: Solo) -> list[Any]:
-    return sorted(record.as_wire() for record in solo.engine.shared.table)
+    return sorted(record.as_wire() for record in solo.engine.context.table)
 
 
 def probing(**settings: Any) -> tuple[Solo, Source, int]:
     """An engine that has just pinged somebody: whom, and under which number."""
     solo = acquainted(probe_interval=1.0, gossip_interval=0, push_pull_interval=0, **settings)
-    deadline = solo.engine.shared.timers.next_deadline()
+    deadline = solo.engine.context.timers.next_deadline()
     assert deadline is not None
     solo.advance(deadline - solo.now)
     [(target, ping)] = solo.sent_of(Ping)
@@ -70,7 +70,7 @@ def test_any_message_is_survived(packets: list[list[Any]], source: Source) -> No
     for parts in packets:
         solo.hear(*parts, source=source)
         solo.advance(3.0)
-    shared = solo.engine.shared
+    shared = solo.engine.context
     assert shared.local.state.name == "ALIVE"
     assert shared.table.live == sum(record.is_live for record in shared.table)
     assert all(record.incarnation < 2**32 for record in shared.table)
@@ -111,7 +111,7 @@ def test_an_ack_from_a_strange_address_does_not_count() -> None:
     solo.hear(Ack(seq_no), source=STRANGER)
     assert solo.metrics.counters["swim.dropped.unexpected-ack"] == 1
     solo.advance(1.0)
-    assert solo.state(solo.engine.shared.endpoint_name(target)) == "suspect"
+    assert solo.state(solo.engine.context.endpoint_name(target)) == "suspect"
 
 
 def test_an_ack_of_another_number_does_not_count() -> None:
@@ -155,24 +155,24 @@ def test_one_packet_adds_a_bounded_number_of_members() -> None:
     solo = Solo(max_new_members_per_packet=5)
     claims = [Alive(1, f"x{number}", key_of(f"127.0.3.{number}"), PORT, None, VSN) for number in range(20)]
     solo.hear(*claims)
-    assert len(solo.engine.shared.table) == 6
+    assert len(solo.engine.context.table) == 6
     assert solo.metrics.counters["swim.dropped.member-limit"] == 15
     solo.hear(*claims)
-    assert len(solo.engine.shared.table) == 11
+    assert len(solo.engine.context.table) == 11
 
 
 def test_the_table_is_bounded_for_streams_too() -> None:
     solo = Solo(max_members=10, max_new_members_per_packet=5)
     records = [NodeRecord(f"x{n}", key_of(f"127.0.3.{n}"), PORT, None, 1, 0, VSN) for n in range(50)]
     solo.pushed(records)
-    assert len(solo.engine.shared.table) == 10
+    assert len(solo.engine.context.table) == 10
     assert solo.metrics.counters["swim.dropped.member-limit"] == 41
 
 
 def test_one_packet_of_outdated_accusations_has_one_answer() -> None:
     solo = acquainted(incarnation=9)
     solo.hear(*[Suspect(1, "node-a", f"m{number}") for number in range(50)], source=MEMBER)
-    assert solo.sent() == [(MEMBER, [solo.engine.shared.local.alive_claim()])]
+    assert solo.sent() == [(MEMBER, [solo.engine.context.local.alive_claim()])]
     solo.hear(Suspect(1, "node-a", "m"), source=STRANGER)
     assert not solo.sent()
 

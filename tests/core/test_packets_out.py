@@ -30,7 +30,7 @@ def test_no_packet_is_larger_than_allowed_and_full_ones_are_nearly_so(
     solo.forget_outputs()
     for number in range(400):
         claim = Alive(1, f"peer-{number}", key_of("127.0.2.2"), PORT, b"m" * (number % 7), VSN)
-        solo.engine.shared.queue.queue(claim.node, encode(claim))
+        solo.engine.context.queue.queue(claim.node, encode(claim))
     solo.upstairs.queued = [bytes([65 + number % 26]) * (number % 9) for number in range(3000)]
     for _ in range(40):
         solo.hear(Ping(1, "node-a"), source=("127.0.0.2", PORT))
@@ -61,7 +61,7 @@ def test_the_first_gossip_is_eager_and_the_next_waits_for_the_interval() -> None
     for name in ("m1", "m2"):
         solo.engine.claims.update_self(solo.now, name.encode())
         while not solo.transmits:
-            deadline = solo.engine.shared.timers.next_deadline()
+            deadline = solo.engine.context.timers.next_deadline()
             assert deadline is not None
             solo.advance(deadline - solo.now)
         times.append(solo.now - begun)
@@ -87,7 +87,7 @@ def test_transmits_to_the_dead_are_not_charged() -> None:
     solo.hear(Dead(1, "node-b", "somebody"))
     solo.advance(5.0)
     told = [to for to, _ in solo.sent_of(Dead)]
-    live, limit = told.count(("127.0.1.1", PORT)), solo.engine.shared.queue.limit
+    live, limit = told.count(("127.0.1.1", PORT)), solo.engine.context.queue.limit
     assert live == limit
     assert told.count(("127.0.0.2", PORT)) > 0
 
@@ -99,7 +99,7 @@ def test_a_relay_nacks_before_the_requesters_round_ends() -> None:
     asked_at = solo.now
     solo.hear(IndirectPing(9, key_of("127.0.0.2"), PORT, "node-b", True), source=("127.0.1.1", PORT))
     while not (nacks := solo.sent_of(Nack)):
-        deadline = solo.engine.shared.timers.next_deadline()
+        deadline = solo.engine.context.timers.next_deadline()
         assert deadline is not None
         solo.advance(deadline - solo.now)
     assert nacks == [(("127.0.1.1", PORT), Nack(9))]
@@ -128,7 +128,7 @@ def test_a_round_ends_when_nobody_can_still_answer(early: bool, state: str) -> N
     solo.engine.stream_ended(solo.now, dial.stream_id, StreamEnd.REFUSED, "")
     for relay in relays:
         solo.hear(Nack(seq_no), source=relay)
-    probed = solo.engine.shared.endpoint_name(target)
+    probed = solo.engine.context.endpoint_name(target)
     assert solo.state(probed) == state
     solo.advance(0.5)
     assert solo.state(probed) == "suspect"

@@ -79,8 +79,8 @@ def probing(fields: dict[str, Any], *, is_suspect: bool = False) -> Solo:
         if is_suspect:
             solo.hear(Suspect(3, "node-b", "other"))
         solo.forget_outputs()
-        solo.engine.shared.awareness.apply(fields["start_score"])
-        deadline = solo.engine.shared.timers.next_deadline()
+        solo.engine.context.awareness.apply(fields["start_score"])
+        deadline = solo.engine.context.timers.next_deadline()
         assert deadline is not None
         solo.advance(deadline - solo.now)
         if solo.transmits[0][0] == TARGET:
@@ -168,7 +168,7 @@ def crowded(fields: dict[str, Any]) -> Solo:
     solo.forget_outputs()
     for number in range(60):
         claim = Alive(1, f"peer-{number}", key_of(f"127.0.1.{number}"), PORT, None, VSN)
-        solo.engine.shared.queue.queue(claim.node, encode(claim))
+        solo.engine.context.queue.queue(claim.node, encode(claim))
     return solo
 
 
@@ -200,7 +200,7 @@ def test_parts(vector: dict[str, Any]) -> None:
     fields = vector["fields"]
     solo = Solo(udp_buffer_size=60_000, enable_compression=False)
     for number in range(300):
-        solo.engine.shared.queue.queue(f"m{number}", b"\x08m")
+        solo.engine.context.queue.queue(f"m{number}", b"\x08m")
     if vector["name"].startswith("piggyback"):
         solo.engine.gossip.send(solo.now, TARGET, encode(Ping(1, "x")), record=None)
         [(_, data)] = solo.engine.poll().transmits

@@ -50,7 +50,7 @@ def observed(solo: Solo, name: str, expected: dict[str, Any], suspicion: object)
         "broadcasts": ["hex:" + message.hex() for message in messages],
         "events": solo.upstairs.events,
         "health_score": solo.score,
-        "local_incarnation": solo.engine.shared.local.incarnation,
+        "local_incarnation": solo.engine.context.local.incarnation,
         "state": solo.state(name),
         "suspicion_timer": running is not None,
         "timer_is_new": running is not suspicion,
@@ -63,7 +63,7 @@ def observed(solo: Solo, name: str, expected: dict[str, Any], suspicion: object)
         }
     if running is not None:
         found["confirmations"] = len(running.accusers) - 1
-    queue, names = solo.engine.shared.queue, []
+    queue, names = solo.engine.context.queue, []
     for queue_name in (b["queue_name"] for b in expected["broadcasts"]):
         before = len(queue)
         queue.discard(queue_name)
@@ -130,10 +130,10 @@ def test_an_accusation_at_the_last_incarnation_does_not_wrap() -> None:
     solo.meet("node-b")
     solo.forget_outputs()
     solo.hear(Suspect(2**32 - 1, "node-a", "node-b"))
-    local = solo.engine.shared.local
+    local = solo.engine.context.local
     assert (local.incarnation, solo.queued) == (5, [])
     assert solo.metrics.counters["swim.dropped.incarnation-wrap"] == 1
     solo.hear(Suspect(2**32 - 2, "node-a", "node-b"))
-    local = solo.engine.shared.local
+    local = solo.engine.context.local
     assert local.incarnation == 2**32 - 1
     assert solo.queued == [encode(local.alive_claim())]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from swim.serf.intents import IntentBuffer
 from swim.serf.lamport import LamportClock
 from swim.serf.messages import JoinIntent, LeaveIntent
-from swim.serf.recent import RecentRing
+from swim.serf.seen import RecentRing
 
 STAMPS = st.integers(0, 2**40) | st.integers(0, 2**64 - 1)
 SIZE = 8

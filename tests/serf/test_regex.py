@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from swim.errors import RemoteError
-from swim.serf.filters import matches
 from swim.serf.messages import SerfType
+from swim.serf.query_filters import matches
 from swim.serf.regex import STATES_MAX, Regex
-from swim.wire.fields import pack
+from swim.wire.go_msgpack import pack
 
 TEXTS = st.text(alphabet="aAbB0 _-\n", max_size=12)
 ATOMS = st.sampled_from(

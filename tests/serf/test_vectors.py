@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from swim.errors import RemoteError
-from swim.serf.filters import matches
 from swim.serf.messages import (
     JoinIntent,
     LeaveIntent,
@@ -19,6 +18,7 @@ from swim.serf.messages import (
     encode_serf,
 )
 from swim.serf.push_pull import PushPullState, RecentEvents, decode_state, encode_state
+from swim.serf.query_filters import matches
 from swim.serf.snapshot import Snapshot
 from swim.serf.tags import decode_tags, encode_tags
 from tests.serf.differences import DELIBERATE

@@ -17,7 +17,7 @@ from swim.wire.codec import (
     record_from,
     user_length_from,
 )
-from swim.wire.fields import unpack
+from swim.wire.go_msgpack import unpack
 from swim.wire.messages import (
     Ack,
     Alive,

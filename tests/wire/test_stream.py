@@ -13,7 +13,7 @@ from swim.config import Config
 from swim.errors import RemoteError
 from swim.wire import lzw
 from swim.wire.codec import encode, encode_user_stream
-from swim.wire.fields import pack
+from swim.wire.go_msgpack import pack
 from swim.wire.keyring import Keyring
 from swim.wire.messages import Ack, ErrorReply, NodeRecord, Ping, PushPull, User
 from swim.wire.stream import StreamCodec, StreamParser

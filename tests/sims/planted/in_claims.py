@@ -20,14 +20,14 @@ from sims.checkers import (
 )
 from swim.core import claims
 from swim.core.claims import Claims
-from swim.core.departure import Departure
+from swim.core.leave import Leaving
 from swim.core.member import State
 from swim.core.output import Finished
+from swim.core.ping_responder import PingResponder
 from swim.core.precedence import ABOUT_OTHERS, Claim, Stored, Verdict, verdicts
-from swim.core.relay import Relay
 from swim.core.suspicion import Suspicion
 from swim.events import Reason
-from swim.serf.status import StatusTable
+from swim.serf.member_status import StatusTable
 from tests.sims.planted import scripts
 from tests.sims.planted.bug import bug
 
@@ -80,7 +80,7 @@ def refutes_with_the_same_incarnation(patch: pytest.MonkeyPatch) -> None:
 @bug("A node that is called dead believes it.", scripts.SPLIT, NodesBelieveInThemselves)
 def believes_its_own_death(patch: pytest.MonkeyPatch) -> None:
     def accused(self: Any, now: float, kind: Claim, claim: Any, source: Any) -> None:
-        shared = self._shared
+        shared = self._context
         if kind is not Claim.DEAD and claim.incarnation < shared.local.incarnation:
             return
         dead = shared.table.put(shared.local.turned(State.DEAD, now, claim.incarnation))
@@ -142,7 +142,7 @@ def one_accuser_confirms_itself(patch: pytest.MonkeyPatch) -> None:
 @bug("The timer of a suspicion fires though it was refuted.", scripts.LOSS, SuspicionsTakeTheirTime)
 def stale_timers_fire(patch: pytest.MonkeyPatch) -> None:
     def is_listed(self: Any, token: Any) -> bool:
-        record = self._shared.table.get(token[0])
+        record = self._context.table.get(token[0])
         return record is not None and record.is_live
 
     patch.setattr(Claims, "_is_running", is_listed)
@@ -163,21 +163,21 @@ def does_not_believe_late_leaves(patch: pytest.MonkeyPatch) -> None:
 @bug("A node that leaves tells nobody.", scripts.LEAVE, LeavesAreNotFailures)
 def leaves_without_a_word(patch: pytest.MonkeyPatch) -> None:
     def begin(self: Any, now: float, ticket: int) -> None:
-        self._shared.status = "left"
-        local = self._shared.local
-        self._shared.delegate.member_gone(
-            now, self._shared.table.put(local.turned(State.LEFT, now, local.incarnation)), Reason("local")
+        self._context.status = "left"
+        local = self._context.local
+        self._context.delegate.member_gone(
+            now, self._context.table.put(local.turned(State.LEFT, now, local.incarnation)), Reason("local")
         )
-        self._shared.output.finished.append(Finished(ticket, None))
+        self._context.output.finished.append(Finished(ticket, None))
 
-    patch.setattr(Departure, "begin", begin)
+    patch.setattr(Leaving, "begin", begin)
 
 
 @bug("A ping for another node is answered.", scripts.SWAP, CrashedMembersAreFailed)
 def answers_for_another(patch: pytest.MonkeyPatch) -> None:
-    ping = Relay.ping
+    ping = PingResponder.ping
 
     def answer(self: Any, now: float, request: Any, *rest: Any) -> None:
-        ping(self, now, request._replace(node=self._shared.local.name), *rest)
+        ping(self, now, request._replace(node=self._context.local.name), *rest)
 
-    patch.setattr(Relay, "ping", answer)
+    patch.setattr(PingResponder, "ping", answer)

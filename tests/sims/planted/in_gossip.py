@@ -12,7 +12,7 @@ from swim.core.broadcast import Priority
 from swim.core.claims import Claims
 from swim.core.gossip import Gossip
 from swim.errors import RemoteError
-from swim.serf.layer import SerfLayer
+from swim.serf.delegate import SerfDelegate
 from swim.wire import packet, stream
 from swim.wire.codec import encode
 from swim.wire.packet import PacketCodec
@@ -39,7 +39,7 @@ def wrong_transmit_limit(patch: pytest.MonkeyPatch) -> None:
 
 @bug("Intents are told five times too often.", scripts.LEAVE, TransmitsAreLimited)
 def wrong_transmit_limit_of_intents(patch: pytest.MonkeyPatch) -> None:
-    new_queue = SerfLayer._new_queue
+    new_queue = SerfDelegate._new_queue
 
     def talkative(self: Any) -> broadcast.BroadcastQueue:
         queue = new_queue(self)
@@ -47,7 +47,7 @@ def wrong_transmit_limit_of_intents(patch: pytest.MonkeyPatch) -> None:
         queue.limit *= 5
         return queue
 
-    patch.setattr(SerfLayer, "_new_queue", talkative)
+    patch.setattr(SerfDelegate, "_new_queue", talkative)
 
 
 @bug("An accusation that is ignored is passed on all the same.", scripts.CRASH, TransmitsAreLimited)
@@ -56,7 +56,7 @@ def passes_on_what_it_ignores(patch: pytest.MonkeyPatch) -> None:
 
     def chatter(self: Any, now: float, claim: Any, source: Any) -> None:
         dead(self, now, claim, source)
-        if source.cause == "claim" and claim.node != self._shared.local.name:
+        if source.cause == "claim" and claim.node != self._context.local.name:
             self._queue(now, claim.node, encode(claim), Priority.DEAD, origin=source.name)
 
     patch.setattr(Claims, "dead", chatter)

@@ -19,11 +19,11 @@ from sims.checkers import (
 from swim.core.broadcast import BroadcastQueue
 from swim.core.claims import Claims, Source
 from swim.core.member import Record, State
-from swim.core.sync import Sync
+from swim.core.push_pull import PushPulls
 from swim.core.table import Table
 from swim.events import MemberFailed
-from swim.serf.roster import Roster
-from swim.serf.status import StatusTable
+from swim.serf.member_list import Roster
+from swim.serf.member_status import StatusTable
 from tests.sims.planted import scripts
 from tests.sims.planted.bug import bug
 
@@ -35,17 +35,17 @@ def drops_tombstones(patch: pytest.MonkeyPatch) -> None:
 
 @bug("A dead member in a peer's table is taken for alive.", scripts.LATE_JOIN, NothingResurrects)
 def adopts_the_dead(patch: pytest.MonkeyPatch) -> None:
-    merge = Sync._merge_record
+    merge = PushPulls._merge_record
 
     def adopt(self: Any, now: float, record: Any, source: Source) -> None:
         merge(self, now, record._replace(state=State.ALIVE), source)
 
-    patch.setattr(Sync, "_merge_record", adopt)
+    patch.setattr(PushPulls, "_merge_record", adopt)
 
 
 @bug("Push/pulls are answered and not merged.", scripts.CRASH, ViewsAgree)
 def ignores_push_pulls(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Sync, "merge", lambda self, now, message, peer, *, dialled: None)
+    patch.setattr(PushPulls, "merge", lambda self, now, message, peer, *, dialled: None)
 
 
 @bug("Dead members are never reaped.", scripts.CRASH, GoneMembersAreReaped)

@@ -1,0 +1,1 @@
+"""The agent command, and the commands that ask one."""

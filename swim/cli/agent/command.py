@@ -1,0 +1,148 @@
+"""``swim agent``: one node with its HTTP API, from start to graceful leave."""
+
+from __future__ import annotations
+
+import gc
+import json
+import logging
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import ExitStack
+from functools import partial
+
+import click
+import trio
+
+from agent_api import listen, serve
+from swim.cli.agent.logs import set_level, start_logging
+from swim.cli.agent.options import options, settings_of
+from swim.cli.agent.plan import AgentPlan, plan_of, with_origin
+from swim.cli.common import ExitCode, global_options, globals_of, unwrapped
+from swim.errors import ConfigError, SwimError
+from swim.net.cluster import Cluster, open_cluster
+
+__all__ = ["agent"]
+
+_LEAVE_SECONDS = 8.0
+# timeout(1) and others signal the process and its group: that is one request to stop, not two.
+_SAME_SIGNAL_SECONDS = 0.1
+_log = logging.getLogger("swim.agent")
+
+
+@click.command()
+@options
+@global_options
+def agent(**_: object) -> int:
+    """Run one node with its HTTP API until a signal stops it.
+
+    Each option may also be an environment variable (SWIM_BIND, SWIM_RETRY_JOIN, ...) or a key of the
+    --config file (bind, retry_join, ...), whose [gossip] table takes every field of swim.Config besides.
+    A flag wins over a variable, a variable over the file.
+
+    SIGINT and SIGTERM leave the cluster gracefully, a second one stops at once. SIGHUP reads log level and
+    tags from the file again. With --json the bound addresses go to stdout as one line, once all are ready.
+    """
+    ctx = click.get_current_context()
+    settings = settings_of(ctx)
+    plan = plan_of(settings)
+    release_log = start_logging(plan.log_level, plan.log_format)
+    try:
+        with unwrapped():
+            return trio.run(_Agent(ctx, plan, release_log).run)
+    except ConfigError as error:
+        raise with_origin(error, settings) from None
+    finally:
+        release_log()
+
+
+class _Agent:
+    """One run of the agent."""
+
+    def __init__(self, ctx: click.Context, plan: AgentPlan, release_log: Callable[[], None]) -> None:
+        self._ctx = ctx
+        self._plan = plan
+        self._release_log = release_log
+        self._stopped = trio.Event()
+        self._code = ExitCode.DONE
+
+    async def run(self) -> int:
+        """Runs until a signal or an operator's leave; the exit code."""
+        plan = self._plan
+        with (
+            trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals,
+            ExitStack() as stack,
+        ):
+            # Before the node starts: an address that cannot be had must not start anything.
+            listener = stack.enter_context(listen(plan.api.http)) if plan.serves_http else None
+            async with (
+                open_cluster(plan.config, data_dir=plan.data_dir, leave_timeout=0) as cluster,
+                trio.open_nursery() as nursery,
+            ):
+                await self._announce(cluster, listener, nursery)
+                nursery.start_soon(self._obey, signals, cluster, nursery)
+                if plan.join:
+                    nursery.start_soon(self._join, cluster)
+                # What exists now stays for good; the collector need not look at it again.
+                gc.collect()
+                gc.freeze()
+                await self._stopped.wait()
+                nursery.cancel_scope.cancel()
+        return self._code
+
+    async def _announce(
+        self, cluster: Cluster, listener: socket.socket | None, nursery: trio.Nursery
+    ) -> None:
+        """Starts the HTTP API, prints a line for each endpoint that is ready, and lets the log follow."""
+        ready = {"name": cluster.config.name, "gossip": _text(cluster.endpoint)}
+        click.echo(f"gossip ready on {ready['gossip']}", err=True)
+        if listener is not None:
+            serving = partial(serve, cluster, self._plan.api, on_leave=self._stopped.set, listener=listener)
+            ready["http"] = f"http://{_text(await nursery.start(serving))}"
+            click.echo(f"http ready on {ready['http']}", err=True)
+        if globals_of(self._ctx).json:
+            click.echo(json.dumps(ready))
+        self._release_log()
+
+    async def _obey(self, signals: AsyncIterator[int], cluster: Cluster, nursery: trio.Nursery) -> None:
+        leaving_since = None
+        async for number in signals:
+            if number == signal.SIGHUP:
+                nursery.start_soon(self._reload, cluster)
+            elif leaving_since is not None:
+                if trio.current_time() - leaving_since < _SAME_SIGNAL_SECONDS:
+                    continue
+                self._code = ExitCode.FAILED
+                _log.warning("stopping at once, on a second signal")
+                self._stopped.set()
+            else:
+                leaving_since = trio.current_time()
+                _log.info("leaving the cluster, on signal %s", signal.Signals(number).name)
+                nursery.start_soon(self._leave, cluster)
+
+    async def _leave(self, cluster: Cluster) -> None:
+        await cluster.leave(timeout=_LEAVE_SECONDS)
+        self._stopped.set()
+
+    async def _join(self, cluster: Cluster) -> None:
+        for outcome in (await cluster.join(self._plan.join)).outcomes:
+            if outcome.ok:
+                _log.info("joined %s", outcome.address)
+            else:
+                _log.error("%s", outcome.error)
+
+    async def _reload(self, cluster: Cluster) -> None:
+        """Takes log level and tags from the file anew; what is wrong in it changes nothing."""
+        try:
+            plan = plan_of(settings_of(self._ctx))
+            set_level(plan.log_level)
+            await cluster.set_tags(plan.config.tags)
+        except SwimError as error:
+            _log.error("not reloaded: %s", error)
+        else:
+            _log.info("reloaded log level and tags")
+
+
+def _text(endpoint: tuple[str, int]) -> str:
+    host, port = endpoint
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -1,0 +1,61 @@
+"""``swim info`` and ``swim why``: what an agent can tell about itself and about a member's past."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import click
+
+from swim.cli.agent.remote import talking
+from swim.cli.common import emit, global_options, globals_of, printable, table
+
+__all__ = ["info", "why"]
+
+
+@click.command()
+@global_options
+@click.pass_context
+def info(ctx: click.Context) -> None:
+    """Show the agent's own state: addresses, health, counters."""
+    wanted = globals_of(ctx)
+    with talking(wanted) as agent:
+        document = agent.info()
+    rows = list(_flat(document))
+    width = max(len(key) for key, _ in rows)
+    text = "\n".join(f"{key.ljust(width)}  {printable(value)}".rstrip() for key, value in rows)
+    emit(wanted, document, text=text, rows=rows)
+
+
+@click.command()
+@click.argument("name")
+@global_options
+@click.pass_context
+def why(ctx: click.Context, name: str) -> None:
+    """Show how the state of member NAME changed, as this agent saw it, and who said so."""
+    wanted = globals_of(ctx)
+    with talking(wanted) as agent:
+        document = agent.why(name)
+    rows = [
+        (
+            f"{entry['age']:.1f} s ago",
+            f"{entry['before']} -> {entry['after']}",
+            entry["incarnation"],
+            entry["cause"],
+            entry["accuser"] or "-",
+            entry["detail"] or "-",
+        )
+        for entry in document["history"]
+    ]
+    header = ("WHEN", "TRANSITION", "INCARNATION", "CAUSE", "ACCUSER", "DETAIL")
+    emit(wanted, document, text=table(header, rows), rows=rows)
+
+
+def _flat(document: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for key, value in document.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{key}.")
+        elif isinstance(value, list):
+            yield prefix + key, ",".join(str(item) for item in value)
+        else:
+            yield prefix + key, str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,263 @@
+"""The settings of ``swim agent`` as one table; flags laid over the environment, laid over the file."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import click
+from click.core import ParameterSource
+
+from swim.cli.agent.logs import LEVELS
+from swim.cli.keys import decode_key
+from swim.config import Config
+from swim.errors import ConfigError
+
+__all__ = ["OPTIONS", "Option", "Settings", "options", "read_file", "settings_of"]
+
+_EXCLUSIVE = (("encrypt", "key_file"), ("http", "no_http"))
+_SECRETS = ("encrypt", "keys")
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One setting: the flag ``--retry-join``, the variable ``SWIM_RETRY_JOIN``, the file's ``retry_join``."""
+
+    name: str
+    kind: Literal["text", "number", "switch", "list"]
+    help: str
+    metavar: str = "TEXT"
+    choices: tuple[str, ...] = ()
+
+    @property
+    def flag(self) -> str:
+        """The long option."""
+        return "--" + self.name.replace("_", "-")
+
+    @property
+    def variable(self) -> str:
+        """The environment variable."""
+        return "SWIM_" + self.name.upper()
+
+
+OPTIONS = (
+    Option("name", "text", "Name in the cluster [the host's name].", "NAME"),
+    Option("bind", "text", "Gossip address; port 0 picks a free one [127.0.0.1:4648].", "HOST[:PORT]"),
+    Option("advertise", "text", "Address told to the others.", "HOST[:PORT]"),
+    Option("http", "text", "HTTP API address [127.0.0.1:4646].", "HOST[:PORT]"),
+    Option("no_http", "switch", "Serve no HTTP API."),
+    Option("join", "list", "Join this address once at the start; repeatable.", "HOST[:PORT]"),
+    Option("retry_join", "list", "Try this address for ever; repeatable.", "HOST[:PORT]"),
+    Option("tag", "list", "Set a tag; repeatable.", "KEY=VALUE"),
+    Option(
+        "profile",
+        "text",
+        "memberlist's timers for this kind of network [lan].",
+        choices=("lan", "wan", "local"),
+    ),
+    Option("encrypt", "text", "Gossip key: 16, 24 or 32 bytes in base64.", "KEY"),
+    Option("key_file", "text", "Read the gossip keys from a file, the first one encrypts.", "FILE"),
+    Option("label", "text", "Only talk to nodes with the same label.", "LABEL"),
+    Option("region", "text", "Region shown over HTTP and set as a tag.", "REGION"),
+    Option("datacenter", "text", "Data centre shown over HTTP and set as a tag.", "DATACENTER"),
+    Option(
+        "rpc_port",
+        "number",
+        "Port other Nomad servers would be called at; sets the tags port and rpc_addr.",
+        "PORT",
+    ),
+    Option("name_with_region", "switch", "Be called NAME.REGION, as Nomad's servers are."),
+    Option("data_dir", "text", "Keep what is worth keeping over a restart here.", "DIR"),
+    Option("log_level", "text", "Least serious record logged [info].", choices=LEVELS),
+    Option("log_format", "text", "Form of the log on stderr [text].", choices=("text", "json")),
+    Option(
+        "delegate_version", "number", "Serf protocol; 0 speaks plain memberlist [5].", choices=tuple("02345")
+    ),
+    Option("bootstrap_expect", "number", "Servers expected; a minority of them names no leader [0].", "N"),
+    Option("disable_remote_exec", "switch", "Forbid remote execution on this agent."),
+)
+
+
+class Settings(NamedTuple):
+    """What was asked for, before any of it is tried.
+
+    Attributes:
+        values: by ``Option.name``; the highest of flag, environment and file.
+        origins: by ``Option.name``, where the value came from, for error messages.
+        gossip: the file's ``[gossip]`` table, as arguments for ``Config``.
+    """
+
+    values: Mapping[str, Any]
+    origins: Mapping[str, str]
+    gossip: Mapping[str, Any]
+
+
+def options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds every entry of ``OPTIONS`` and ``--config`` to a click command."""
+    command = click.option("--config", metavar="FILE", envvar="SWIM_CONFIG", help="TOML file of settings.")(
+        command
+    )
+    for option in reversed(OPTIONS):
+        extra: dict[str, Any] = {"help": option.help, "envvar": option.variable}
+        if option.kind == "switch":
+            extra |= {"is_flag": True, "default": None}
+        else:
+            extra |= {
+                "multiple": option.kind == "list",
+                "metavar": None if option.choices else option.metavar,
+            }
+            extra["type"] = click.Choice(option.choices) if option.choices else _FLAG_TYPES[option.kind]
+        command = click.option(option.flag, **extra)(command)
+    return command
+
+
+_FLAG_TYPES: dict[str, type] = {"text": str, "list": str, "number": int}
+
+
+def settings_of(ctx: click.Context) -> Settings:
+    """Lays flags over environment variables over the file named by ``--config``.
+
+    Raises:
+        ConfigError: if the file cannot be read, has unknown keys or values of a wrong type (all are named),
+            or if one layer sets two options that exclude each other.
+    """
+    flags: dict[str, Any] = {}
+    environment: dict[str, Any] = {}
+    for option in OPTIONS:
+        value = ctx.params[option.name]
+        if value is None or value == ():
+            continue
+        from_environment = ctx.get_parameter_source(option.name) is ParameterSource.ENVIRONMENT
+        (environment if from_environment else flags)[option.name] = value
+    path = ctx.params["config"]
+    from_file, gossip = read_file(Path(path)) if path else ({}, {})
+    values: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    for layer, label in ((from_file, _in_file(path)), (environment, _as_variable), (flags, _as_flag)):
+        _refuse_exclusive(layer, label)
+        for name, value in layer.items():
+            for pair in _EXCLUSIVE:
+                if name in pair and value:
+                    values = {key: kept for key, kept in values.items() if key not in pair}
+            values[name] = value
+            origins[name] = label(name)
+    return Settings(values, origins, gossip)
+
+
+def _as_flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def _as_variable(name: str) -> str:
+    return "SWIM_" + name.upper()
+
+
+def _in_file(path: str | None) -> Callable[[str], str]:
+    return lambda name: f"{path}: {name}"
+
+
+def _refuse_exclusive(layer: Mapping[str, Any], label: Callable[[str], str]) -> None:
+    for first, second in _EXCLUSIVE:
+        if layer.get(first) and layer.get(second):
+            raise ConfigError(label(first), f"excludes {label(second)}")
+
+
+def read_file(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Reads a settings file: the table's own keys, and those of ``[gossip]``.
+
+    Raises:
+        ConfigError: as ``settings_of`` does for the file.
+    """
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise ConfigError(str(path), reason or "cannot be read") from None
+    gossip = document.pop("gossip", {})
+    problems: list[str] = []
+    top = _read_table(document, {option.name: _file_reader(option) for option in OPTIONS}, "", problems)
+    if not isinstance(gossip, dict):
+        problems.append("gossip: must be a table")
+        gossip = {}
+    readers = {field.name: _GOSSIP_READERS[str(field.type)] for field in fields(Config)}
+    inner = _read_table(gossip, readers, "gossip.", problems)
+    if problems:
+        raise ConfigError(str(path), "; ".join(problems))
+    return top, inner
+
+
+_Reader = Callable[[Any], Any]
+
+
+def _read_table(
+    table: Mapping[str, Any], readers: Mapping[str, _Reader], prefix: str, problems: list[str]
+) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in table.items():
+        if key not in readers:
+            problems.append(f"unknown key '{prefix}{key}'")
+            continue
+        try:
+            found[key] = readers[key](value)
+        except ValueError as error:
+            shown = "" if key in _SECRETS else f", not {value!r}"
+            problems.append(f"{prefix}{key}: {error}{shown}")
+    return found
+
+
+def _of_type(wanted: type | tuple[type, ...], text: str) -> _Reader:
+    def read(value: Any) -> Any:
+        if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
+            raise ValueError(f"must be {text}")
+        return value
+
+    return read
+
+
+def _list_of_text(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise ValueError("must be a list of strings")
+    return tuple(value)
+
+
+def _table_of_text(value: Any) -> dict[str, str]:
+    if not isinstance(value, dict) or not all(isinstance(item, str) for item in value.values()):
+        raise ValueError("must be a table of strings")
+    return value
+
+
+def _list_of_keys(value: Any) -> tuple[bytes, ...]:
+    return tuple(decode_key(text) for text in _list_of_text(value))
+
+
+_text = _of_type(str, "a string")
+_GOSSIP_READERS: dict[str, _Reader] = {
+    "str": _text,
+    "str | None": _text,
+    "int": _of_type(int, "a whole number"),
+    "float": _of_type((int, float), "a number"),
+    "bool": _of_type(bool, "true or false"),
+    "Mapping[str, str]": _table_of_text,
+    "tuple[str, ...]": _list_of_text,
+    "tuple[str, ...] | None": _list_of_text,
+    "tuple[bytes, ...]": _list_of_keys,
+}
+_FILE_READERS: dict[str, _Reader] = {
+    "text": _text,
+    "number": _GOSSIP_READERS["int"],
+    "switch": _GOSSIP_READERS["bool"],
+    "list": _list_of_text,
+}
+
+
+def _file_reader(option: Option) -> _Reader:
+    def read(value: Any) -> Any:
+        value = _FILE_READERS[option.kind](value)
+        if option.choices and str(value) not in option.choices:
+            raise ValueError(f"must be one of {', '.join(option.choices)}")
+        return value
+
+    return read

@@ -1,0 +1,173 @@
+"""From the settings of ``swim agent`` to a checked ``Config`` and what surrounds it. Starts nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from agent_api import AgentSettings
+from swim.cli.agent.options import OPTIONS, Settings
+from swim.cli.keys import decode_key, read_keys
+from swim.config import Config, default_name, split_host_port
+from swim.errors import ConfigError
+from swim.serf.tags import encode_tags
+from swim.version import __version__
+
+__all__ = ["AgentPlan", "plan_of", "with_origin"]
+
+_GOSSIP_PORT = 4648
+_HTTP_PORT = 4646
+_RPC_PORT = 4647
+_PROFILES: dict[str, Callable[..., Config]] = {"lan": Config.lan, "wan": Config.wan, "local": Config.local}
+_OPTION_OF_FIELD = {"seeds": "retry_join", "tags": "tag", "keys": "encrypt"}
+
+
+@dataclass(frozen=True, slots=True)
+class AgentPlan:
+    """Everything ``swim agent`` is going to start.
+
+    Attributes:
+        config: the node's settings.
+        api: the HTTP API's settings.
+        serves_http: False with ``--no-http``.
+        join: addresses tried once at the start.
+        data_dir: directory for the node's snapshot; None keeps nothing.
+        log_level: least serious record logged.
+        log_format: form of the log.
+    """
+
+    config: Config
+    api: AgentSettings
+    serves_http: bool
+    join: tuple[str, ...]
+    data_dir: Path | None
+    log_level: str
+    log_format: Literal["text", "json"]
+
+
+def plan_of(settings: Settings) -> AgentPlan:
+    """Checks every setting and works out those that depend on others.
+
+    Raises:
+        ConfigError: naming the flag, variable or key of the file whose value is wrong.
+    """
+    try:
+        return _plan(settings.values, settings.gossip)
+    except ConfigError as error:
+        raise with_origin(error, settings) from None
+
+
+def with_origin(error: ConfigError, settings: Settings) -> ConfigError:
+    """The error with the flag, variable or key of the file in place of the field; a default's is its flag."""
+    name = _OPTION_OF_FIELD.get(error.field, error.field)
+    if name == "encrypt" and "key_file" in settings.values:
+        name = "key_file"
+    if name not in settings.values and error.field in settings.gossip:
+        return ConfigError(f"gossip.{error.field}", error.reason)
+    flags = {option.name: option.flag for option in OPTIONS}
+    return ConfigError(settings.origins.get(name) or flags.get(name, name), error.reason)
+
+
+def _plan(values: Mapping[str, Any], gossip: Mapping[str, Any]) -> AgentPlan:
+    region, datacenter = values.get("region", "global"), values.get("datacenter", "dc1")
+    server_name = values.get("name") or gossip.get("name") or default_name()
+    changes: dict[str, Any] = dict(gossip)
+    changes["name"] = f"{server_name}.{region}" if values.get("name_with_region") else server_name
+    changes["bind"] = _with_port(
+        "bind", values.get("bind") or gossip.get("bind") or "127.0.0.1", _GOSSIP_PORT
+    )
+    for name in ("advertise", "label", "delegate_version"):
+        if name in values:
+            changes[name] = int(values[name]) if name == "delegate_version" else values[name]
+    if "retry_join" in values:
+        changes["seeds"] = values["retry_join"]
+    if keys := _keys(values):
+        changes["keys"] = keys
+    changes["tags"] = _tags(values, changes)
+    for address in values.get("join", ()):
+        split_host_port("join", address.partition("/")[2] if "/" in address else address, _GOSSIP_PORT)
+    config = _checked(_PROFILES[values.get("profile", "lan")], changes)
+    encode_tags(config.tags, delegate_version=config.delegate_version)
+    data_dir = Path(values["data_dir"]) if "data_dir" in values else None
+    log_level = values.get("log_level", "info")
+    api = AgentSettings(
+        http=_with_port("http", values.get("http", "127.0.0.1"), _HTTP_PORT),
+        region=region,
+        datacenter=datacenter,
+        node_name=server_name,
+        bootstrap_expect=values.get("bootstrap_expect", 0),
+        disable_remote_exec=bool(values.get("disable_remote_exec")),
+        rpc_port=values.get("rpc_port", _RPC_PORT),
+        log_level=log_level,
+        data_dir=str(data_dir) if data_dir else "",
+        start_join=tuple(values.get("join", ())),
+        retry_join=config.seeds,
+    )
+    return AgentPlan(
+        config=config,
+        api=api,
+        serves_http=not values.get("no_http"),
+        join=tuple(values.get("join", ())),
+        data_dir=data_dir,
+        log_level=log_level,
+        log_format=values.get("log_format", "text"),
+    )
+
+
+def _checked(profile: Callable[..., Config], changes: Mapping[str, Any]) -> Config:
+    """Builds the configuration; every field that is wrong on its own is named, not just the first."""
+    left = dict(changes)
+    problems: list[ConfigError] = []
+    config: Config | None = None
+    while config is None:
+        try:
+            config = profile(**left)
+        except ConfigError as error:
+            problems.append(error)
+            if error.field == "name" or left.pop(error.field, None) is None:
+                break
+    if not problems and config is not None:
+        return config
+    first, *rest = problems
+    raise ConfigError(first.field, "; ".join([first.reason, *(str(error) for error in rest)]))
+
+
+def _with_port(name: str, text: str, default_port: int) -> str:
+    host, port = split_host_port(name, text, default_port)
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _keys(values: Mapping[str, Any]) -> tuple[bytes, ...]:
+    try:
+        if "encrypt" in values:
+            return (decode_key(values["encrypt"]),)
+        if "key_file" in values:
+            return read_keys(Path(values["key_file"]).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        where = f"{values['key_file']}: " if "key_file" in values else ""
+        raise ConfigError("encrypt", f"{where}{reason}") from None
+    return ()
+
+
+def _tags(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, str]:
+    """Our own tags, then the file's ``[gossip.tags]``, then ``--tag``: the last one wins."""
+    tags = {"build": __version__}
+    if "region" in values:
+        tags["region"] = values["region"]
+    if "datacenter" in values:
+        tags["dc"] = values["datacenter"]
+    if "rpc_port" in values:
+        tags["port"] = str(values["rpc_port"])
+        host, _ = split_host_port("advertise", changes.get("advertise") or changes["bind"], _GOSSIP_PORT)
+        if host not in ("0.0.0.0", "::"):
+            tags["rpc_addr"] = host
+    tags |= changes.get("tags", {})
+    for text in values.get("tag", ()):
+        key, equals, value = text.partition("=")
+        if not key or not equals:
+            raise ConfigError("tag", f"{text!r} is not KEY=VALUE")
+        tags[key] = value
+    return tags

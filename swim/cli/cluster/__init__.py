@@ -1,0 +1,1 @@
+"""The cluster command: several real nodes on this machine."""

@@ -1,0 +1,141 @@
+"""What ``swim cluster`` shows: a live table, one line per transition, or one JSON document."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Sequence
+from typing import Any
+
+from rich import box
+from rich.console import Console, Group
+from rich.table import Table
+from rich.text import Text
+
+from agent_api.shapes import member_shape
+from swim.cli.cluster.run import LocalNode, agree
+from swim.events import Event, EventsLost, Member, MemberEvent, MemberStatus
+
+__all__ = ["Screen", "document", "line", "views"]
+
+_RECENT = 8
+_WIDEST = 10_000
+_FRAME_LINES = 5
+"""Title, header, rule and prompt, and a line left free for what else the terminal shows."""
+_STYLES = {
+    "alive": "green",
+    "suspect": "yellow",
+    "leaving": "yellow",
+    "left": "bright_black",
+    "failed": "bold red",
+    "-": "bright_black",
+}
+
+
+def document(seed: int, seconds: float, nodes: Sequence[LocalNode]) -> dict[str, Any]:
+    """The document of ``swim cluster --json``."""
+    return {
+        "seed": seed,
+        "seconds": round(seconds, 3),
+        "agree": agree(nodes),
+        "nodes": [
+            {
+                "name": node.name,
+                "state": node.state,
+                "http": node.url,
+                "members": [member_shape(member) for member in node.members()],
+            }
+            for node in nodes
+        ],
+    }
+
+
+def line(at: float, observer: str, event: Event) -> str:
+    """One transition as one line: when, who saw it, about whom, what, and why."""
+    if not isinstance(event, MemberEvent):
+        lost = event.count if isinstance(event, EventsLost) else 0
+        return f"{at:9.3f}  {observer}  lost {lost} events"
+    what = type(event).__name__.removeprefix("Member").lower()
+    reason = event.reason
+    why = ", ".join(filter(None, (reason.cause, reason.accuser and f"by {reason.accuser}", reason.detail)))
+    return f"{at:9.3f}  {observer}  {event.member.name} {what}  ({why})"
+
+
+def views(nodes: Sequence[LocalNode]) -> tuple[list[str], list[list[str]]]:
+    """Header and rows of the table: a row per member, a column for each node's view of it."""
+    tables = [{member.name: _state(member) for member in node.members()} for node in nodes]
+    names = [node.name for node in nodes]
+    names += sorted({name for known in tables for name in known} - set(names))
+    header = ["member", "process", *(str(node.number) for node in nodes)]
+    states = {node.name: node.state for node in nodes}
+    rows = [[name, states.get(name, "-"), *(known.get(name, "-") for known in tables)] for name in names]
+    return header, rows
+
+
+def _state(member: Member) -> str:
+    return "suspect" if member.is_suspect and member.status is MemberStatus.ALIVE else str(member.status)
+
+
+class Screen:
+    """The live picture on a terminal: the table, the latest transitions and the prompt.
+
+    Attributes:
+        prompt: what the user typed so far.
+        message: the answer to the last command.
+    """
+
+    def __init__(self, nodes: Sequence[LocalNode]) -> None:
+        self.prompt = ""
+        self.message = "type a verb (help lists them), quit ends"
+        self._nodes = nodes
+        self._recent: deque[str] = deque(maxlen=_RECENT)
+
+    def note(self, text: str) -> None:
+        """Adds one transition."""
+        self._recent.append(text)
+
+    def picture(self, at: float, console: Console) -> Group:
+        """Everything as of now, ``at`` seconds after the start, cut to the size of the terminal.
+
+        What does not fit in width becomes a count per status, what does not fit in height is left out: the
+        oldest transitions first, then members of whom everybody thinks well.
+        """
+        header, rows = views(self._nodes)
+        title = f"swim cluster, {at:.0f} s"
+        message = Text(self.message)
+        room = max(1, console.height - _FRAME_LINES - len(console.render_lines(message)))
+        shown = _most_troubled(rows, room)
+        table = _rich_table(title, header, shown)
+        unbounded = console.options.update(max_width=_WIDEST)
+        if console.measure(table, options=unbounded).maximum > console.width:
+            table = _rich_table(title, [*header[:2], "seen as"], [_counted(row) for row in shown])
+        recent = list(self._recent)[-(room - len(shown)) :] if room > len(shown) else []
+        return Group(
+            table,
+            *(Text(text, style="dim", no_wrap=True, overflow="ellipsis") for text in recent),
+            message,
+            Text(f"> {self.prompt}", style="bold"),
+        )
+
+
+def _rich_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for column in header:
+        table.add_column(column, no_wrap=True)
+    for row in rows:
+        table.add_row(*(Text(cell, style=_STYLES.get(cell, "")) for cell in row))
+    return table
+
+
+def _most_troubled(rows: Sequence[list[str]], room: int) -> Sequence[list[str]]:
+    """All rows if there is room; else those with something wrong first, and how many more there are."""
+    if len(rows) <= room:
+        return rows
+    ranked = sorted(rows, key=lambda row: set(row[1:]) <= {"running", "alive", "-"})
+    return [*ranked[: room - 1], [f"{len(rows) - room + 1} more"]]
+
+
+def _counted(row: Sequence[str]) -> list[str]:
+    """The row with the views of all nodes as one cell: ``alive``, or ``9 failed, 2 suspect``."""
+    counts = Counter(cell for cell in row[2:] if cell != "-").most_common()
+    words = [counts[0][0]] if len(counts) == 1 else [f"{count} {status}" for status, count in counts]
+    return [*row[:2], ", ".join(words)]

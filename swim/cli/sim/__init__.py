@@ -1,0 +1,1 @@
+"""The sim and explain commands."""

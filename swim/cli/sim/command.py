@@ -1,0 +1,148 @@
+"""``swim sim``: whole clusters in virtual time, from the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from swim.cli.common import emit, global_options, globals_of, table
+from swim.cli.sim.recording import draw, free_options, hush_nodes, progress_bar, recording
+from swim.cli.sim.replay import replay
+from swim.cli.sim.report import report
+from swim.cli.sim.sweep import sweep
+
+if TYPE_CHECKING:
+    from sims.scenario import Result, Scenario
+
+__all__ = ["sim"]
+
+_SEEDS = click.IntRange(0, 2**63 - 1)
+_FREE_OPTIONS = {"ignore_unknown_options": True, "allow_extra_args": True}
+_CODES = "Exit codes: 0 done, 1 interrupted, 2 usage, 127 the core crashed, 128 not in time, 129 violated."
+
+
+@click.group(epilog="Exit codes: 0 done, 1 failed, 2 usage; `run`, `replay`, `sweep` and `report` have more.")
+@global_options
+@click.pass_context
+def sim(ctx: click.Context) -> None:
+    """Simulate whole clusters: the same protocol code in virtual time, from a seed."""
+    hush_nodes(ctx)
+
+
+for _command in (replay, draw, sweep, report):
+    sim.add_command(_command)
+
+
+@sim.command("list")
+@global_options
+@click.pass_context
+def list_(ctx: click.Context) -> None:
+    """List the scenarios."""
+    from sims.scenario import scenarios
+
+    found = list(scenarios().values())
+    document = {
+        "scenarios": [
+            {"name": s.name, "summary": s.summary, "options": dict(s.options), "long": s.is_long}
+            for s in found
+        ]
+    }
+    text = table(("SCENARIO", "WHAT HAPPENS"), [(s.name, _summary(s)) for s in found])
+    emit(globals_of(ctx), document, text=text, rows=[(s.name, s.summary) for s in found])
+
+
+@sim.command(context_settings=_FREE_OPTIONS, epilog=_CODES)
+@click.argument("name")
+@click.option(
+    "--seed", type=_SEEDS, default=0, show_default=True, help="Run seed; the first one with --runs."
+)
+@click.option("--runs", type=click.IntRange(1), default=1, show_default=True, help="How many seeds in a row.")
+@click.option(
+    "--deterministic", is_flag=True, help="Leave out the wall-clock time, the only thing that varies."
+)
+@click.option(
+    "--trace", type=click.Path(dir_okay=False, path_type=Path), help="Write all that happens, as JSON lines."
+)
+@click.option(
+    "--diagram", type=click.Path(dir_okay=False, path_type=Path), help="Draw packets between nodes (SVG)."
+)
+@click.option(
+    "--timeline", type=click.Path(dir_okay=False, path_type=Path), help="Draw who thinks what of whom (SVG)."
+)
+@click.argument("options", nargs=-1, type=click.UNPROCESSED, metavar="[--OPTION VALUE]...")
+@global_options
+@click.pass_context
+def run(
+    ctx: click.Context,
+    name: str,
+    seed: int,
+    runs: int,
+    deterministic: bool,
+    trace: Path | None,
+    diagram: Path | None,
+    timeline: Path | None,
+    options: Sequence[str],
+) -> int:
+    """Play the scenario NAME.
+
+    Every option that `swim sim list --json` shows for it can be given as --OPTION VALUE, such as --nodes 50.
+    """
+    from sims.scenario import run_scenario
+
+    if runs > 1 and (trace or diagram or timeline):
+        raise click.UsageError("--trace and pictures show one run; leave out --runs", ctx)
+    given = free_options(options)
+    results = []
+    with (
+        recording(name, given, trace=trace, diagram=diagram, timeline=timeline) as observers,
+        progress_bar(name, total=runs) as told,
+    ):
+        for index in range(runs):
+            told(index, "")
+
+            def told_of_run(share: float, word: str, done: int = index) -> None:
+                told(done + share, word)
+
+            results.append(run_scenario(name, seed + index, given, progress=told_of_run, observers=observers))
+    documents = [result.document(deterministic=deterministic) for result in results]
+    document = (
+        documents[0] if runs == 1 else {"scenario": name, "ok": all(r.ok for r in results), "runs": documents}
+    )
+    emit(globals_of(ctx), document, text=_text(results), rows=_rows(results))
+    return max(result.exit_code for result in results)
+
+
+def _summary(scenario: Scenario) -> str:
+    return f"{scenario.summary} (minutes)" if scenario.is_long else scenario.summary
+
+
+def _text(results: Sequence[Result]) -> str:
+    if len(results) == 1:
+        result = results[0]
+        rows = [(key, f"{value:g}") for key, value in result.measures.items()]
+        lines = [table(("MEASURE", "VALUE"), rows)] if rows else []
+    else:
+        lines = [table(("MEASURE", "MEDIAN", "LEAST", "GREATEST"), _spread(results))]
+    problems = [(result.seed, problem) for result in results for problem in result.violations]
+    lines += [f"seed {seed}: {problem}" for seed, problem in problems]
+    virtual, wall = sum(r.virtual_seconds for r in results), sum(r.wall_seconds for r in results)
+    verdict = "violated" if problems else "ok"
+    lines.append(f"{results[0].scenario}: {verdict}, {virtual:.1f} virtual seconds in {wall:.1f} s")
+    return "\n".join(lines)
+
+
+def _spread(results: Sequence[Result]) -> list[tuple[str, str, str, str]]:
+    names = dict.fromkeys(name for result in results for name in result.measures)
+    rows = []
+    for name in names:
+        values = [result.measures[name] for result in results if name in result.measures]
+        rows.append((name, f"{median(values):g}", f"{min(values):g}", f"{max(values):g}"))
+    return rows
+
+
+def _rows(results: Sequence[Result]) -> list[tuple[Any, ...]]:
+    return [(r.scenario, r.seed, r.ok, name, value) for r in results for name, value in r.measures.items()]

@@ -1,0 +1,57 @@
+"""``swim explain``: what to expect of a cluster, by formula and by simulation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+
+from swim.cli.common import ExitCode, emit, fail, global_options, globals_of, table
+from swim.cli.sim.recording import free_options, hush_nodes, progress_bar
+
+__all__ = ["explain"]
+
+
+@click.command(context_settings={"ignore_unknown_options": True})
+@click.option("--nodes", type=click.IntRange(2), default=100, show_default=True, help="Size of the cluster.")
+@click.option("--runs", type=click.IntRange(1), default=100, show_default=True, help="Of the vector model.")
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Run seed.")
+@click.argument("options", nargs=-1, type=click.UNPROCESSED, metavar="[--OPTION VALUE]...")
+@global_options
+@click.pass_context
+def explain(ctx: click.Context, nodes: int, runs: int, seed: int, options: Sequence[str]) -> None:
+    """Tell how fast NODES nodes detect a failure and spread the news, and what they send.
+
+    Every expectation is given by formula, from the vector model, and up to 600 nodes from the protocol code
+    in virtual time. Settings are given as --OPTION VALUE, such as --profile wan or --probe-interval 2.
+    """
+    try:
+        from sims.explain import explain as expect
+        from sims.vector.options import read_options
+    except ModuleNotFoundError as error:
+        fail(ExitCode.FAILED, f"{error.name} is missing: pip install 'swim-cluster[sims]'")
+    hush_nodes(ctx)
+    given = free_options(options)
+    if alien := sorted(given.keys() & {"kills", "loss", "seconds", "silent", "updates", "watched"}):
+        raise click.UsageError(f"No such option '--{alien[0]}'", ctx)
+    config, _ = read_options(given)
+    with progress_bar("explain", total=1.0) as told:
+        found = expect(config, nodes, runs=runs, seed=seed, progress=told)
+    document = found.document()
+    cells = [
+        (row["text"], *(_cell(row[source], row["unit"]) for source in ("formula", "model", "world")))
+        for row in document["expectations"]
+    ]
+    notes = f"vector model: {found.model_runs} runs"
+    crashes = "1 crash" if found.world_runs == 1 else f"{found.world_runs} crashes"
+    notes += f"; world: {crashes}" if found.world_runs else "; too large for the world"
+    text = table(("EXPECTED", "FORMULA", "VECTOR MODEL", "WORLD"), cells)
+    rows = [
+        (row["name"], row["unit"], row["formula"], row["model"], row["world"])
+        for row in document["expectations"]
+    ]
+    emit(globals_of(ctx), document, text=f"{nodes} nodes ({notes}); medians\n{text}", rows=rows)
+
+
+def _cell(value: float | None, unit: str) -> str:
+    return "-" if value is None else f"{value:.4g} {unit}".rstrip()

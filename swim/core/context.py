@@ -1,0 +1,115 @@
+"""What the parts of the core share: settings, table, timers, the outgoing batch, the own condition."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+from collections.abc import Callable
+from typing import Literal
+
+from swim.config import Config
+from swim.core.awareness import Awareness
+from swim.core.broadcast import BroadcastQueue
+from swim.core.delegate import Delegate
+from swim.core.member import Record
+from swim.core.output import Endpoint, Output
+from swim.core.rng import Rng
+from swim.core.table import Table
+from swim.core.timers import Timers
+from swim.metrics import Metrics
+from swim.wire.keyring import Keyring
+from swim.wire.packet import PacketCodec, WireFactory
+from swim.wire.stream import StreamCodec
+
+__all__ = ["Context", "NodeStatus", "logger"]
+
+logger = logging.getLogger("swim.core")
+
+NodeStatus = Literal["idle", "running", "leaving", "left"]
+
+_SEQ_NO_MAX = 0xFFFFFFFF
+
+
+class Context:
+    """One node's common ground. The parts read and change it; nothing outside the core does.
+
+    Attributes:
+        bind_port: stands in for a port 0 in received messages.
+        status: ``idle`` before the start, then ``running``, ``leaving``, ``left``.
+        new_members_left: how many unknown members the packet at hand may still add.
+        networks: the CIDR list; None lets everybody in.
+        corrections_left: how many of its outdated accusations may still be answered.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        local: Record,
+        bind_port: int,
+        rng: Rng,
+        metrics: Metrics,
+        keyring: Keyring,
+        nonce: Callable[[], bytes],
+        wire: WireFactory = PacketCodec,
+    ) -> None:
+        self.config = config
+        self.rng = rng
+        self.metrics = metrics
+        self.keyring = keyring
+        self.packets = wire(config, keyring, nonce)
+        self.streams = StreamCodec(config, keyring, nonce)
+        self.timers = Timers()
+        self.table = Table(rng, local, max_tombstones=config.max_tombstones)
+        self.queue = BroadcastQueue(config.retransmit_mult, max_depth=config.max_queue_depth)
+        self.awareness = Awareness(config.awareness_max_multiplier)
+        self.output = Output()
+        self.bind_port = bind_port
+        self.status: NodeStatus = "idle"
+        self.new_members_left = config.max_new_members_per_packet
+        self.corrections_left = 0
+        self.delegate: Delegate
+        self._seq_no = rng.below(_SEQ_NO_MAX)
+        self.networks = (
+            None
+            if config.cidrs_allowed is None
+            else [ipaddress.ip_network(cidr, strict=False) for cidr in config.cidrs_allowed]
+        )
+
+    @property
+    def local(self) -> Record:
+        """The node's own record."""
+        return self.table.local
+
+    @property
+    def n(self) -> int:
+        """memberlist's node-count estimate: self, live and unreaped dead members."""
+        return len(self.table)
+
+    @property
+    def has_peers(self) -> bool:
+        """Whether any other member is alive or suspect."""
+        table = self.table
+        return table.live - table.local.is_live > 0
+
+    def next_seq_no(self) -> int:
+        """A fresh sequence number; the first one is random, so that acks cannot be guessed."""
+        self._seq_no = (self._seq_no + 1) & _SEQ_NO_MAX
+        return self._seq_no
+
+    def allows(self, host: str) -> bool:
+        """Whether the CIDR list lets packets, streams and claims from ``host`` in."""
+        if self.networks is None:
+            return True
+        address = ipaddress.ip_address(host)
+        return any(address in network for network in self.networks)
+
+    def endpoint_name(self, endpoint: Endpoint) -> str:
+        """Name of the member at ``endpoint``, or ""."""
+        record = self.table.at(endpoint)
+        return record.name if record is not None else ""
+
+    def resized(self, now: float) -> bool:
+        """Adapts the queues to the table's size; True if broadcasts came back into the queue."""
+        self.delegate.cluster_resized(now, self.n)
+        return self.queue.resize(now, self.n)

@@ -1,0 +1,131 @@
+"""Pings for others: answering them, relaying them, and saying in time that a relayed one got no answer."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from swim.config import Config
+from swim.core.context import Context
+from swim.core.gossip import Gossip
+from swim.core.member import Record, State, endpoint_of
+from swim.core.output import Endpoint
+from swim.wire.codec import encode
+from swim.wire.messages import Ack, Dead, IndirectPing, Nack, Ping, Suspect
+
+__all__ = ["PingResponder", "nack_patience"]
+
+_RELAYED_MAX = 1024
+_NACK_SHARE = 0.8
+
+
+def nack_patience(config: Config) -> float:
+    """Seconds that a relay waits for an answer before it nacks.
+
+    The requester's round ends soon, and a late nack counts as missing. The requester's settings are taken to
+    be the relay's own, unless those leave no time at all.
+    """
+    left = config.probe_interval - config.probe_timeout
+    return min(config.probe_timeout, _NACK_SHARE * left) if left > 0 else config.probe_timeout
+
+
+class _Relayed(NamedTuple):
+    requester: Endpoint
+    seq_no: int
+    target: Endpoint
+
+
+class PingResponder:
+    """Answers pings and relays indirect ones (memberlist's handlePing, handleIndirectPing)."""
+
+    def __init__(self, context: Context, gossip: Gossip) -> None:
+        self._context = context
+        self._gossip = gossip
+        self._relayed: dict[int, _Relayed] = {}
+        context.timers.register("nack", self._nack, self._relayed.__contains__)
+        context.timers.register("relay-end", self._forget, self._relayed.__contains__)
+
+    def ping(self, now: float, ping: Ping, source: Endpoint) -> None:
+        """Answers a ping for this node; one for another name is dropped."""
+        context = self._context
+        if ping.node and ping.node != context.local.name:
+            context.metrics.dropped("ping-for-another")
+            return
+        reply_to = self._reply_endpoint(source, ping.source_addr, ping.source_port)
+        sender = context.table.at(source) or self._heir_of(ping.source_node)
+        ack = encode(Ack(ping.seq_no))
+        if context.status == "left":
+            # Whoever still probes a node that left has missed its leave.
+            local = context.local
+            leave = encode(Dead(local.incarnation, local.name, local.name))
+            self._gossip.send_exactly(reply_to, [ack, leave], record=sender)
+        elif sender is not None and sender.state is not State.ALIVE and ping.source_node == sender.name:
+            self._gossip.send(now, reply_to, ack, *self._accusation(sender), record=sender)
+        else:
+            self._gossip.send(now, reply_to, ack, record=sender)
+
+    def indirect_ping(self, now: float, request: IndirectPing, source: Endpoint) -> None:
+        """Pings a known member on behalf of another."""
+        context = self._context
+        if len(request.target) not in (4, 16):
+            context.metrics.dropped("bad-target")
+            return
+        target = endpoint_of(request.target, request.port or context.bind_port)
+        record = context.table.at(target)
+        if record is None or len(self._relayed) >= _RELAYED_MAX:
+            # Relaying to anybody would let strangers aim our packets.
+            context.metrics.dropped("relay-refused")
+            return
+        seq_no = context.next_seq_no()
+        requester = self._reply_endpoint(source, request.source_addr, request.source_port)
+        self._relayed[seq_no] = _Relayed(requester, request.seq_no, target)
+        local = context.local
+        ping = Ping(seq_no, request.node, local.addr, local.port, local.name)
+        self._gossip.send(now, target, encode(ping), record=record)
+        config = context.config
+        if request.nack:
+            context.timers.at(now + nack_patience(config), "nack", seq_no)
+        context.timers.at(now + config.probe_timeout, "relay-end", seq_no)
+
+    def ack(self, now: float, ack: Ack, source: Endpoint) -> bool:
+        """Passes on the ack of a relayed ping; True if it was one."""
+        relayed = self._relayed.get(ack.seq_no)
+        if relayed is None:
+            return False
+        if source != relayed.target and source[1] != relayed.target[1]:
+            self._context.metrics.dropped("unexpected-ack")
+            return True
+        del self._relayed[ack.seq_no]
+        requester = self._context.table.at(relayed.requester)
+        self._gossip.send(now, relayed.requester, encode(Ack(relayed.seq_no)), record=requester)
+        return True
+
+    def _heir_of(self, name: str) -> Record | None:
+        """The dead member whose name somebody at an unknown address bears: it may have moved, and be told."""
+        record = self._context.table.get(name)
+        return record if record is not None and record.state is State.DEAD else None
+
+    def _accusation(self, sender: Record) -> list[bytes]:
+        """What is held against a member that proves to be running, so that it can refute at once."""
+        local = self._context.local
+        match sender.state:
+            case State.SUSPECT if self._context.config.buddy_system:
+                return [encode(Suspect(sender.incarnation, sender.name, local.name))]
+            case State.DEAD if self._context.config.buddy_system:
+                return [encode(Dead(sender.incarnation, sender.name, local.name))]
+        return []
+
+    def _reply_endpoint(self, source: Endpoint, addr: bytes, port: int) -> Endpoint:
+        """The address a request names, if a member is known there; else where the packet came from."""
+        if port and len(addr) in (4, 16):
+            named = endpoint_of(addr, port)
+            if named == source or self._context.table.at(named) is not None:
+                return named
+        return source
+
+    def _nack(self, now: float, seq_no: int) -> None:
+        relayed = self._relayed[seq_no]
+        requester = self._context.table.at(relayed.requester)
+        self._gossip.send(now, relayed.requester, encode(Nack(relayed.seq_no)), record=requester)
+
+    def _forget(self, _now: float, seq_no: int) -> None:
+        del self._relayed[seq_no]

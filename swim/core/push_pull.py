@@ -1,0 +1,137 @@
+"""Push/pull: the own state out, a peer's state merged (memberlist's pushPullNode and mergeState)."""
+
+from __future__ import annotations
+
+from swim.core.claims import Claims, Source
+from swim.core.context import Context, logger
+from swim.core.member import State, endpoint_of
+from swim.core.output import Endpoint
+from swim.core.streams import Departing, Periodic, Purpose, Streams
+from swim.core.versions import version_conflict
+from swim.wire.codec import encode_push_pull
+from swim.wire.messages import Alive, Dead, NodeRecord, PushPull, Suspect
+from swim.wire.node_records import KNOWN_RECORDS
+
+__all__ = ["PushPulls"]
+
+
+class PushPulls:
+    """Builds and merges full states."""
+
+    def __init__(self, context: Context, claims: Claims, streams: Streams) -> None:
+        self._context = context
+        self._claims = claims
+        self._streams = streams
+        self._packed = (-1, b"")
+        self._agreed: tuple[int, tuple[NodeRecord, ...]] = (-1, ())
+
+    def state(self, *, join: bool) -> bytes:
+        """The push/pull message: every record, self and dead ones included, and the layer above's state."""
+        context = self._context
+        return encode_push_pull(join, context.n, self._records(), context.delegate.local_state(join))
+
+    def dial(self, now: float, endpoint: Endpoint, purpose: Purpose, *, join: bool) -> bool:
+        """Starts a push/pull; False if too many streams are open."""
+        deadline = now + self._context.config.tcp_timeout
+        return self._streams.dial(endpoint, self.state(join=join), purpose, deadline)
+
+    def with_random_member(self, now: float, purpose: Periodic | Departing) -> bool:
+        """Starts a push/pull with a random live member; False if there is none."""
+        context = self._context
+        picked = context.table.pick(
+            1, lambda record: record.state is State.ALIVE and record is not context.local
+        )
+        return bool(picked) and self.dial(now, picked[0].endpoint, purpose, join=False)
+
+    def objection(self, message: PushPull) -> str:
+        """Why a peer's state must not be merged, or ""."""
+        context = self._context
+        conflict = ""
+        if not self._agrees(message):
+            conflict = version_conflict(list(context.table), message.records)
+        if not conflict and message.join:
+            conflict = context.delegate.refuse_merge(message.records)
+        if conflict:
+            context.metrics.dropped("merge-refused")
+            logger.warning("push/pull refused: %s", conflict)
+        return conflict
+
+    def merge(self, now: float, message: PushPull, peer: Endpoint, *, dialled: bool) -> None:
+        """Merges a peer's records in order, the own one last, then the layer above's state.
+
+        Args:
+            now: seconds.
+            message: the peer's whole state, already checked with ``objection``.
+            peer: the dialled endpoint, or where the stream came from (its port says nothing then).
+            dialled: which of the two.
+        """
+        context = self._context
+        context.new_members_left = context.config.max_members
+        if self._agrees(message):
+            context.metrics.count("memberlist.msg.alive", len(message.records))
+            speaker = context.endpoint_name(peer) if dialled else ""
+        else:
+            speaker = self._speaker(message, peer, dialled=dialled)
+            self._merge_records(now, message.records, speaker)
+        if message.user_state:
+            context.delegate.merge_state(now, message.user_state, join=message.join, peer=speaker)
+
+    def _records(self) -> bytes:
+        """Every record, by name, so that tables that agree are the same bytes."""
+        table = self._context.table
+        if self._packed[0] != table.changes:
+            packed = b"".join([record.packed() for record in table])
+            common = KNOWN_RECORDS.shared(packed)
+            if common is None:
+                return packed  # not worth the memory: nobody else says the same
+            self._packed = (table.changes, common)
+        return self._packed[1]
+
+    def _agrees(self, message: PushPull) -> bool:
+        """Whether these very records were compared with this very table before, and said the same."""
+        changes, records = self._agreed
+        return records is message.records and changes == self._context.table.changes
+
+    def _merge_records(self, now: float, records: tuple[NodeRecord, ...], speaker: str) -> None:
+        context, table = self._context, self._context.table
+        source = Source("push-pull", None, speaker)
+        news = []
+        for record in records:
+            known = table.get(record.name)
+            if record.state != State.ALIVE or known is None or not known.says(record):
+                news.append(record)
+        context.metrics.count("memberlist.msg.alive", len(records) - len(news))
+        if not news and len(records) == context.n:
+            self._agreed = (table.changes, records)
+        # What is said of ourselves comes last: whoever has to object wants to know its peers by then.
+        for record in sorted(news, key=lambda record: record.name == context.local.name):
+            self._merge_record(now, record, source._replace(is_first_hand=record.name == speaker))
+
+    def _merge_record(self, now: float, record: NodeRecord, source: Source) -> None:
+        claims = self._claims
+        if record.state == State.ALIVE:
+            claims.alive(
+                now,
+                Alive(record.incarnation, record.name, record.addr, record.port, record.meta, record.vsn),
+                source,
+            )
+        elif record.state == State.LEFT:
+            claims.dead(now, Dead(record.incarnation, record.name, record.name), source)
+        elif record.state in (State.DEAD, State.SUSPECT):
+            # A peer's verdict is never taken over; it raises our own suspicion.
+            detail = f"listed as {State(record.state).name.lower()} by {source.name or 'a peer'}"
+            suspect = Suspect(record.incarnation, record.name, self._context.local.name)
+            claims.suspect(now, suspect, source._replace(detail=detail))
+
+    def _speaker(self, message: PushPull, peer: Endpoint, *, dialled: bool) -> str:
+        """Name of the peer: the record at the dialled endpoint, or the only record if it fits the source."""
+        bind_port = self._context.bind_port
+        if dialled:
+            for record in message.records:
+                if endpoint_of(record.addr, record.port or bind_port) == peer:
+                    return record.name
+        elif len(message.records) == 1:
+            only = message.records[0]
+            if endpoint_of(only.addr, only.port or bind_port)[0] == peer[0]:
+                return only.name
+        return ""

@@ -1,0 +1,92 @@
+"""When to push/pull: periodically, slower in large clusters, and a few times more after a burst of joins."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from swim.core.context import Context
+
+__all__ = ["PushPullSchedule", "push_pull_scale"]
+
+_SCALE_FROM = 32
+_BURST_SHARE = 8
+_SETTLE_ROUNDS = 4
+_DOUBLINGS_MAX = 8
+
+
+def push_pull_scale(interval: float, n: int) -> float:
+    """Seconds between a node's push/pulls in a cluster of ``n``, as memberlist scales them."""
+    if n <= _SCALE_FROM:
+        return interval
+    return interval * (math.ceil(math.log2(n) - math.log2(_SCALE_FROM)) + 1)
+
+
+class PushPullSchedule:
+    """Decides when; ``exchange`` does it, with one random live member.
+
+    A mass join leaves somebody uninformed now and then, since early senders count a small cluster and the
+    last joiners are told by few. So when the table grew by an eighth or more, push/pulls follow, at
+    doubling distances, until several in a row have taught nothing.
+    """
+
+    def __init__(self, context: Context, exchange: Callable[[float], None]) -> None:
+        self._context = context
+        self._exchange = exchange
+        self._armed: float | None = None
+        self._settle: float | None = None
+        self._growth = 0
+        self._rounds_left = 0
+        self._rounds_done = 0
+        context.timers.register("push-pull", self._periodic, lambda deadline: deadline == self._armed)
+        context.timers.register("settle", self._settled, lambda deadline: deadline == self._settle)
+
+    def arm(self, now: float) -> None:
+        """Starts the periodic exchange at a random phase, if it is not running and there is a peer."""
+        config = self._context.config
+        if self._armed is not None or not config.push_pull_interval or not self._context.has_peers:
+            return
+        delay = self._context.rng.uniform(0, config.push_pull_interval)
+        self._set(now + delay + push_pull_scale(config.push_pull_interval, self._context.n))
+
+    def grown(self, now: float, count: int) -> None:
+        """``count`` members joined or came back: if that is a burst, exchanges follow."""
+        self.arm(now)
+        self._growth += count
+        if not self._context.config.push_pull_interval:
+            return
+        if self._rounds_left or self._growth * _BURST_SHARE >= self._context.n:
+            self._rounds_left = _SETTLE_ROUNDS
+        # A burst that goes on does not put off an exchange that is due: it would never come.
+        if self._settle is None:
+            self._arm_settle(now)
+
+    def _arm_settle(self, now: float) -> None:
+        config = self._context.config
+        quiet = self._context.rng.uniform(2, 4) * max(config.gossip_interval, 0.05)
+        # The first two come quickly; more of them must not feed a burst that a slow machine drags out.
+        distance = quiet * 2 ** max(0, self._rounds_done - 1)
+        self._settle = now + min(distance, config.push_pull_interval)
+        self._context.timers.at(self._settle, "settle", self._settle)
+
+    def _settled(self, now: float, _deadline: float) -> None:
+        self._settle = None
+        self._growth = 0
+        if not self._rounds_left or not self._context.has_peers:
+            self._rounds_left = self._rounds_done = 0
+            return
+        self._rounds_left -= 1
+        self._rounds_done = min(self._rounds_done + 1, _DOUBLINGS_MAX)
+        self._exchange(now)
+        self._arm_settle(now)
+
+    def _periodic(self, now: float, _deadline: float) -> None:
+        self._armed = None
+        if not self._context.has_peers:
+            return
+        self._exchange(now)
+        self._set(now + push_pull_scale(self._context.config.push_pull_interval, self._context.n))
+
+    def _set(self, deadline: float) -> None:
+        self._armed = deadline
+        self._context.timers.at(deadline, "push-pull", deadline)

@@ -1,0 +1,141 @@
+"""Reconnects for ever: seeds and past members that are not alive are tried again, at a jittered interval.
+
+memberlist forgets the dead, and Serf gives up after a day; two halves of a healed partition then stay apart.
+Here every seed (a name, resolved anew each time) and every member that failed (bounded, aged) stays a
+candidate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from swim.core.addresses import parse_address
+from swim.core.context import Context
+from swim.core.output import Endpoint, Lookup
+from swim.core.push_pull import PushPulls
+from swim.core.streams import Reconnecting
+from swim.errors import ConfigError
+
+__all__ = ["Reconnects"]
+
+_PAST_MAX = 1024
+_PAST_SECONDS = 7 * 24 * 3600.0
+
+
+class _Past(NamedTuple):
+    endpoint: Endpoint
+    since: float
+
+
+class Reconnects:
+    """Remembers whom to look for, and looks for one seed and one past member at a time."""
+
+    def __init__(self, context: Context, push_pulls: PushPulls) -> None:
+        self._context = context
+        self._push_pulls = push_pulls
+        self._past: dict[str, _Past] = {}
+        self._seed_endpoints: dict[str, tuple[Endpoint, ...]] = {}
+        self._literals: set[str] = set()
+        self._looked_up: set[str] = set()
+        self._armed: float | None = None
+        self._high_water = 1
+        for seed in context.config.seeds:
+            self._learn_literal(seed)
+        context.timers.register("rejoin", self._try, lambda deadline: deadline == self._armed)
+
+    def arm(self, now: float) -> None:
+        """Sees to it that the next attempt is due, if anybody is missing; sooner if the table shrank."""
+        context = self._context
+        live = context.table.live
+        self._high_water = max(self._high_water, live)
+        if not context.config.rejoin_interval or context.status != "running" or not self._is_anyone_missing():
+            self._armed = None
+            return
+        shrank = self._high_water - live >= 2 and 4 * live <= 3 * self._high_water
+        fast = shrank or not context.has_peers
+        mean = context.config.rejoin_interval_alone if fast else context.config.rejoin_interval
+        due = now + context.rng.uniform(0.5, 1.5) * mean
+        if self._armed is None or due < self._armed:
+            self._armed = due
+            context.timers.at(due, "rejoin", due)
+
+    def lost(self, now: float, name: str, endpoint: Endpoint) -> None:
+        """A member failed: it is a candidate until it is back, has left or is forced out."""
+        self._past.pop(name, None)
+        if len(self._past) >= _PAST_MAX:
+            del self._past[next(iter(self._past))]
+        self._past[name] = _Past(endpoint, now)
+        self.arm(now)
+
+    def forget(self, name: str) -> None:
+        """A member is back, left, or was declared gone by an operator."""
+        self._past.pop(name, None)
+
+    def candidates(self) -> dict[str, Endpoint]:
+        """Past members that are looked for, by name."""
+        return {name: past.endpoint for name, past in self._past.items()}
+
+    def resolved(self, now: float, address: str, endpoints: Sequence[Endpoint]) -> None:
+        """Takes the answer to a seed's lookup and dials what is not alive."""
+        if address not in self._looked_up:
+            return
+        self._looked_up.discard(address)
+        self._seed_endpoints[address] = tuple(endpoints)
+        for endpoint in endpoints:
+            self._dial(now, address, endpoint)
+
+    def _try(self, now: float, _deadline: float) -> None:
+        self._armed = None
+        context = self._context
+        if context.status != "running":
+            return
+        seeds = [seed for seed in context.config.seeds if not self._is_satisfied(seed)]
+        if seeds:
+            self._look_up(now, context.rng.choice(seeds))
+        for name in [name for name, past in self._past.items() if now - past.since > _PAST_SECONDS]:
+            del self._past[name]
+        if self._past:
+            name = context.rng.choice(list(self._past))
+            self._dial(now, name, self._past[name].endpoint)
+        self._high_water = max(context.table.live, self._high_water - 1)
+        self.arm(now)
+
+    def _look_up(self, now: float, seed: str) -> None:
+        known = parse_address(seed, self._context.bind_port).literal
+        if known is not None:
+            self._dial(now, seed, known)
+        elif seed not in self._looked_up:
+            self._looked_up.add(seed)
+            self._context.output.lookups.append(Lookup(seed))
+
+    def _dial(self, now: float, address: str, endpoint: Endpoint) -> None:
+        if not self._is_live(endpoint):
+            self._context.metrics.count("swim.rejoin.attempts")
+            self._push_pulls.dial(now, endpoint, Reconnecting(address), join=True)
+
+    def _is_anyone_missing(self) -> bool:
+        return bool(self._past) or not all(map(self._is_satisfied, self._context.config.seeds))
+
+    def _is_satisfied(self, seed: str) -> bool:
+        """Another live member is at the seed, or this node is all there is and ever will be.
+
+        A name that answers with this node alone may answer with others later, as when all start at once.
+        """
+        endpoints, own = self._seed_endpoints.get(seed, ()), self._context.local.endpoint
+        if any(endpoint != own and self._is_live(endpoint) for endpoint in endpoints):
+            return True
+        return endpoints == (own,) and (seed in self._literals or self._context.has_peers)
+
+    def _is_live(self, endpoint: Endpoint) -> bool:
+        record = self._context.table.at(endpoint)
+        return record is not None and record.is_live
+
+    def _learn_literal(self, seed: str) -> None:
+        try:
+            literal = parse_address(seed, self._context.bind_port).literal
+        except ConfigError:
+            return
+        if literal is not None:
+            self._literals.add(seed)
+            self._seed_endpoints[seed] = (literal,)

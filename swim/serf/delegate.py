@@ -1,0 +1,399 @@
+"""The Serf layer: the core's delegate. Tags, intents, status, push/pull state, events and queries passed on.
+
+With ``delegate_version`` 0 it keeps the roster alone and neither writes nor reads Serf messages: a plain
+memberlist member, as in an Alertmanager cluster.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+
+from swim.config import Config
+from swim.core.broadcast import BroadcastQueue
+from swim.core.engine import Engine
+from swim.core.member import Record, endpoint_of
+from swim.core.output import Endpoint
+from swim.errors import LocalError, RemoteError
+from swim.events import ForceLeaveOutcome, MemberStatus, Reason
+from swim.serf.lamport import LamportClock
+from swim.serf.member_list import Roster
+from swim.serf.member_status import StatusTable
+from swim.serf.messages import (
+    JoinIntent,
+    LeaveIntent,
+    Query,
+    QueryResponse,
+    Relayed,
+    SerfMessage,
+    UserEvent,
+    decode_serf,
+    encode_serf,
+)
+from swim.serf.name_conflict import Conflicts
+from swim.serf.push_pull import KNOWN_STATES, PushPullState, RecentEvents, decode_state, encode_state
+from swim.serf.queries import Queries
+from swim.serf.seen import RecentRing
+from swim.serf.shared_view import BaseView
+from swim.serf.tags import encode_tags
+from swim.wire.codec import encode
+from swim.wire.messages import Alive, NodeRecord, User
+
+__all__ = ["SerfDelegate"]
+
+logger = logging.getLogger("swim.serf")
+
+_EVENT_BYTES_MAX = 9216
+"""Largest user event that a Serf agent sends; a larger one in a push/pull would ride in all of ours, too."""
+_JOIN_LEAP = 16
+"""How far ahead of the clock the own joins are stamped.
+
+Serf adds 1 to the stamp of a member listed as left, with every push/pull, even to one it took from a newer
+join. If that ever equals the stamp of a join not heard yet, the peer shows the member as leaving, drops the
+join as nothing new, and tells a stamp that looks right to everybody. The leap keeps the two apart.
+"""
+
+
+class SerfDelegate:
+    """Implements ``Delegate``: everything Serf adds to one node's memberlist."""
+
+    def __init__(self, engine: Engine, config: Config) -> None:
+        self._engine = engine
+        self._config = config
+        self.speaks_serf = config.delegate_version > 0
+        self._meta = self._encode(config.tags)
+        self.roster = Roster(history_size=config.history_size, speaks_serf=self.speaks_serf)
+        self._status = StatusTable(engine, self.roster, config)
+        self.clock = LamportClock()
+        self.event_clock = LamportClock()
+        self._recent_events: RecentRing[tuple[str, bytes]] = RecentRing(self.event_clock)
+        self.queries = Queries(engine, self.roster)
+        self._conflicts = Conflicts(
+            engine,
+            self.queries,
+            lambda now, body: self._queue(now, self.query_queue, body),
+            resolves=config.enable_name_conflict_resolution and self.speaks_serf,
+        )
+        self.intent_queue = self._new_queue()
+        self.event_queue = self._new_queue()
+        self.query_queue = self._new_queue()
+        self._queues = (self.intent_queue, self.query_queue, self.event_queue)
+        self._passed_on = 0
+        self._state: tuple[tuple[int, ...], bytes] = ((), b"")
+
+    # -- commands
+
+    def set_tags(self, tags: Mapping[str, str]) -> bytes | None:
+        """Takes a new tag set; returns the metadata to publish.
+
+        Raises:
+            ConfigError: naming ``tags``, if they take more than 512 bytes.
+        """
+        self._meta = self._encode(tags)
+        return self._meta
+
+    def force_leave(self, now: float, name: str, ticket: int, *, prune: bool) -> ForceLeaveOutcome:
+        """Declares on a member's behalf that it leaves; says which case applied.
+
+        Raises:
+            LocalError: in a plain memberlist pool, where nobody understands it.
+        """
+        if not self.speaks_serf:
+            raise LocalError("force-leave needs the Serf layer; this pool is plain memberlist")
+        entry = self.roster.get(name)
+        outcome = ForceLeaveOutcome.UNKNOWN
+        if entry is not None:
+            outcome = {
+                MemberStatus.FAILED: ForceLeaveOutcome.LEFT,
+                MemberStatus.LEFT: ForceLeaveOutcome.ALREADY_LEFT,
+            }.get(entry.status, ForceLeaveOutcome.REFUTED)
+            if prune and outcome is not ForceLeaveOutcome.REFUTED:
+                outcome = ForceLeaveOutcome.PRUNED
+        else:
+            logger.warning("force-leave of %r, which is not a member here", name)
+        if name == self._config.name:
+            self._send_join(now, ticket=ticket)  # refuted before it was said
+            return outcome
+        intent = LeaveIntent(self.clock.stamp(), name, prune)
+        self._status.leave_intent(now, intent, Reason("operator", self._config.name, "force-leave"))
+        self._queue_intent(now, intent, ticket=ticket)
+        return outcome
+
+    def start_from(self, view: BaseView) -> None:
+        """The node belongs to a cluster already: lists its members, with their stamps."""
+        self.roster.start_from(view.roster)
+        self.clock.witness(view.ltime)
+
+    def restarted(self, now: float) -> None:
+        """The node came back after a leave, as the same object."""
+        local = self._engine.context.local
+        self._status.joined(now, local, Reason("local", detail="rejoin"))
+
+    # -- the core's delegate: members
+
+    def meta(self) -> bytes | None:
+        """The local metadata."""
+        return self._meta
+
+    def allow_alive(self, claim: Alive) -> bool:
+        """Names that Serf would refuse when told to validate them are refused here too."""
+        return not self._config.validate_node_names or all(
+            char.isascii() and (char.isalnum() or char in "-.") for char in claim.node
+        )
+
+    def refuse_merge(self, records: Sequence[NodeRecord]) -> str:
+        """Nothing to object to beyond what single claims are refused for."""
+        return ""
+
+    def member_joined(self, now: float, record: Record, reason: Reason) -> None:
+        """See ``Delegate``."""
+        self._status.joined(now, record, reason)
+
+    def member_refreshed(self, now: float, record: Record, reason: Reason) -> None:
+        """See ``Delegate``."""
+        self._status.refreshed(now, record, reason)
+
+    def member_suspected(self, now: float, record: Record, reason: Reason) -> None:
+        """See ``Delegate``."""
+        self._status.suspected(now, record, reason)
+
+    def member_gone(self, now: float, record: Record, reason: Reason) -> None:
+        """See ``Delegate``."""
+        self._status.gone(now, record, reason)
+
+    def member_conflict(self, now: float, record: Record, claim: Alive) -> None:
+        """See ``Delegate``."""
+        self._conflicts.noticed(now, record, claim)
+
+    # -- the core's delegate: messages
+
+    def user_message(self, now: float, body: bytes, source: Endpoint | None) -> None:
+        """Handles a Serf message; one that is news is passed on as it came, unknown fields and all."""
+        if not self.speaks_serf:
+            return
+        try:
+            message = decode_serf(body)
+            if self._handle(now, message):
+                origin = self._engine.context.endpoint_name(source) if source is not None else ""
+                self._pass_on(now, message, body, origin)
+        except RemoteError as error:
+            self._engine.context.metrics.dropped(error.reason)
+
+    def broadcasts(
+        self, now: float, room: int, overhead: int, *, most: int, target: Record | None
+    ) -> list[bytes]:
+        """Intents first, then queries, then events, each with the space the former left."""
+        name = target.name if target is not None else ""
+        bodies: list[bytes] = []
+        for queue in self._queues:
+            taken = queue.take(now, room, overhead, most=most - len(bodies), exclude=name)
+            room -= sum(map(len, taken)) + overhead * len(taken)
+            bodies += taken
+        return bodies
+
+    def has_broadcasts(self) -> bool:
+        """Whether any queue holds something."""
+        return bool(self.intent_queue.waiting or self.query_queue.waiting or self.event_queue.waiting)
+
+    def take_finished(self) -> list[int]:
+        """Tickets of intents that were sent often enough."""
+        tickets = self.intent_queue.finished
+        if tickets:
+            self.intent_queue.finished = []
+        return tickets
+
+    def cluster_resized(self, now: float, n: int) -> None:
+        """Serf counts all its members, failed and left ones too."""
+        for queue in self._queues:
+            queue.resize(now, max(n, len(self.roster)))
+
+    # -- the core's delegate: push/pull, join and leave
+
+    def local_state(self, join: bool) -> bytes:
+        """The Serf part of a push/pull: names in order, so that members that agree send the same bytes."""
+        if not self.speaks_serf:
+            return b""
+        clocks = (self.clock.time, self.event_clock.time, self.queries.clock.time)
+        version = (*clocks, self.roster.changes, self._recent_events.admitted)
+        if self._state[0] != version:
+            state = self._encode_state()
+            common = KNOWN_STATES.shared(state)
+            if common is None:
+                return state  # not worth the memory: nobody else says the same
+            self._state = (version, common)
+        return self._state[1]
+
+    def merge_state(self, now: float, state: bytes, *, join: bool, peer: str) -> None:
+        """Takes in a peer's state: clocks, who left, other stamps, then events (Serf's MergeRemoteState)."""
+        if not self.speaks_serf:
+            return
+        try:
+            theirs = decode_state(state)
+        except RemoteError as error:
+            self._engine.context.metrics.dropped(error.reason)
+            return
+        if state == self.local_state(join):
+            return
+        for clock, ltime in (
+            (self.clock, theirs.ltime),
+            (self.event_clock, theirs.event_ltime),
+            (self.queries.clock, theirs.query_ltime),
+        ):
+            clock.witness(ltime - 1)
+        reason = Reason("push-pull", peer, "listed as left")
+        left = set(theirs.left_members)
+        for name in theirs.left_members:
+            ltime = theirs.status_ltimes.get(name, 0)
+            if name == self._config.name:
+                # Serf peers take it for a leave stamped one higher; one like our own join is wrong, too.
+                self._refute_if_wrong(now, ltime + 2)
+            elif not self.clock.is_absurd(ltime):
+                self._status.listed_left(now, name, ltime, reason)
+        reason = Reason("push-pull", peer)
+        for name, ltime in theirs.status_ltimes.items():
+            if name in left or self.clock.is_absurd(ltime):
+                continue
+            if name == self._config.name:
+                self._refute_if_wrong(now, ltime)
+            else:
+                self.clock.witness(ltime)
+                self._status.join_intent(now, JoinIntent(ltime, name), reason)
+        for slot in theirs.events:
+            for event_name, payload in slot.events:
+                self._is_new_event(slot.ltime, event_name, payload)
+
+    def announce_join(self, now: float) -> None:
+        """Tells everybody that this node joined, with the clock the push/pull brought up to date."""
+        if self.speaks_serf and self._engine.context.status == "running":
+            self._send_join(now)
+
+    def announce_leave(self, now: float) -> list[bytes]:
+        """Marks the local member as leaving and queues the intent."""
+        intent = LeaveIntent(self.clock.stamp(), self._config.name)
+        self._status.leave_intent(now, intent, Reason("local", self._config.name, "leave"))
+        if not self.speaks_serf:
+            return []
+        self._queue_intent(now, intent)
+        return [encode_serf(intent)]
+
+    # -- details
+
+    def _handle(self, now: float, message: SerfMessage) -> bool:
+        match message:
+            case JoinIntent():
+                return self._witness(message.ltime) and self._status.join_intent(
+                    now, message, Reason("intent", message.node)
+                )
+            case LeaveIntent():
+                if not self._witness(message.ltime):
+                    return False
+                if message.node == self._config.name and self._engine.context.status == "running":
+                    # One stamped like our own join reaches peers that have not heard the join yet.
+                    self._refute_if_wrong(now, message.ltime + 1)
+                    return False
+                return self._status.leave_intent(now, message, Reason("intent", detail="leave intent"))
+            case UserEvent():
+                return self._is_new_event(message.ltime, message.name, message.payload)
+            case Query():
+                return self.queries.receive(now, message)
+            case QueryResponse():
+                self.queries.receive_response(message)
+            case Relayed():
+                self._relay(message)
+        return False
+
+    def _encode_state(self) -> bytes:
+        left = [
+            entry.member.name
+            for entry in self.roster
+            # Under its newer join's stamp it would be leaving, for good, at Serf peers where it is back.
+            if entry.status is MemberStatus.LEFT and not entry.is_returning
+        ]
+        recent = [RecentEvents(ltime, keys) for ltime, keys in self._recent_events.recent()]
+        stamps = sorted((entry.member.name, entry.status_ltime) for entry in self.roster)
+        return encode_state(
+            PushPullState(
+                self.clock.time,
+                dict(stamps),
+                sorted(left),
+                self.event_clock.time,
+                recent,
+                self.queries.clock.time,
+            )
+        )
+
+    def _is_new_event(self, ltime: int, name: str, payload: bytes | None) -> bool:
+        if len(name) + len(payload or b"") > _EVENT_BYTES_MAX:
+            self._engine.context.metrics.dropped("event-size")
+            return False
+        return self._recent_events.admit(ltime, (name, payload or b""))
+
+    def _witness(self, ltime: int) -> bool:
+        if self.clock.is_absurd(ltime):
+            self._engine.context.metrics.dropped("absurd-ltime")
+            return False
+        self.clock.witness(ltime)
+        return True
+
+    def _relay(self, message: Relayed) -> None:
+        """Passes a response on, verbatim; to members only, so that nobody can aim our packets."""
+        endpoint = endpoint_of(message.addr, message.port)
+        record = self._engine.context.table.at(endpoint)
+        if record is None:
+            raise RemoteError("relay-refused")
+        self._engine.gossip.send_exactly(endpoint, [encode(User(message.inner))], record=record)
+
+    def _pass_on(self, now: float, message: SerfMessage, body: bytes, origin: str) -> None:
+        match message:
+            case JoinIntent() | LeaveIntent():
+                self._queue(now, self.intent_queue, body, name=message.node, origin=origin)
+            case UserEvent():
+                self._queue(now, self.event_queue, body, origin=origin)
+            case Query():
+                self._queue(now, self.query_queue, body, origin=origin)
+
+    def _queue_intent(
+        self, now: float, intent: JoinIntent | LeaveIntent, *, ticket: int | None = None
+    ) -> None:
+        self._queue(now, self.intent_queue, encode_serf(intent), name=intent.node, ticket=ticket)
+
+    def _queue(
+        self,
+        now: float,
+        queue: BroadcastQueue,
+        body: bytes,
+        *,
+        name: str = "",
+        origin: str = "",
+        ticket: int | None = None,
+    ) -> None:
+        """Queues a broadcast; intents one per node, the rest each under a number of its own."""
+        if not self._engine.context.has_peers:
+            return
+        self._passed_on += 1
+        dropped = queue.queue(name or f"#{self._passed_on}", body, origin=origin, ticket=ticket)
+        if dropped:
+            self._engine.context.metrics.dropped("queue-full", dropped)
+        self._engine.gossip.poke(now)
+
+    def _refute_if_wrong(self, now: float, ltime: int) -> None:
+        """Somebody holds a stamp about us above our own: a leave never meant, or one of a former life."""
+        entry = self.roster.get(self._config.name)
+        running = self._engine.context.status == "running"
+        if running and entry is not None and ltime > entry.status_ltime and not self.clock.is_absurd(ltime):
+            self.clock.witness(ltime)
+            self._engine.context.metrics.count("swim.refutations")
+            self._send_join(now)
+
+    def _send_join(self, now: float, *, ticket: int | None = None) -> None:
+        intent = JoinIntent(self.clock.stamp(ahead=_JOIN_LEAP), self._config.name)
+        self._status.join_intent(now, intent, Reason("local", self._config.name))
+        self._queue_intent(now, intent, ticket=ticket)
+
+    def _encode(self, tags: Mapping[str, str]) -> bytes | None:
+        if not self.speaks_serf:
+            return None
+        return encode_tags(tags, delegate_version=self._config.delegate_version)
+
+    def _new_queue(self) -> BroadcastQueue:
+        return BroadcastQueue(self._config.retransmit_mult, max_depth=self._config.max_queue_depth)
