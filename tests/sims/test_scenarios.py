@@ -212,9 +212,9 @@ def test_a_setting_that_nodes_refuse_is_the_callers_mistake():
 BROKEN = {
     "half-detached-node": "swim.core.claims.Claims._refute",
     "mass-restart-high-incarnation": "swim.core.claims.Claims._refute",
-    "partition-heal": "swim.core.reconnect.Rejoin.arm",
-    "startup-islands": "swim.core.reconnect.Rejoin.arm",
-    "mass-restart-new-addresses": "swim.core.reconnect.Rejoin.arm",
+    "partition-heal": "swim.core.reconnect.Reconnects.arm",
+    "startup-islands": "swim.core.reconnect.Reconnects.arm",
+    "mass-restart-new-addresses": "swim.core.reconnect.Reconnects.arm",
     "migratory-alive": "swim.core.table.Table.tombstone",
     "prune-then-late-alive": "swim.core.table.Table.tombstone",
     "address-swap-two-clusters": "swim.wire.packet.check_label",
