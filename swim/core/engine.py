@@ -1,8 +1,8 @@
 """The SWIM engine: routes packets, streams, timers and commands to the parts that own the state.
 
 It holds no rules of its own beyond the routing; see ``claims``, ``prober``, ``ping_responder``,
-``verifier``, ``push_pull``, ``join``, ``reconnect`` and ``leave``. Messages of one packet are handled in order
-(memberlist's order is a race).
+``verifier``, ``push_pull``, ``join``, ``reconnect`` and ``leave``. Messages of one packet are handled in
+order (memberlist's order is a race).
 """
 
 from __future__ import annotations
