@@ -8,7 +8,7 @@
     world.run_until(lambda w: w.converged, limit=60)
 
 The names below are the everyday ones. ``sims.faults`` has one class per fault, ``sims.checkers`` one per
-property, ``sims.strategies`` and ``sims.machine`` are for Hypothesis. ``docs/simulating.md`` tells the story.
+property, ``sims.testing`` has what your own tests need. See ``docs/simulating.md``.
 """
 
 from importlib import import_module
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
     from sims.errors import SimError as SimError
     from sims.errors import UsageError as UsageError
     from sims.errors import ViolationError as ViolationError
-    from sims.network import Link as Link
-    from sims.network import Network as Network
-    from sims.observer import Observer as Observer
-    from sims.processor import Processor as Processor
-    from sims.scenario import run_scenario as run_scenario
-    from sims.schedule import Schedule as Schedule
-    from sims.simnode import SimNode as SimNode
+    from sims.faults.schedule import Schedule as Schedule
+    from sims.scenarios.registry import run_scenario as run_scenario
     from sims.swarm import run_swarm as run_swarm
-    from sims.trace import TraceWriter as TraceWriter
+    from sims.traces.writer import TraceWriter as TraceWriter
     from sims.world import World as World
+    from sims.world.cpu import Processor as Processor
+    from sims.world.host import SimNode as SimNode
+    from sims.world.network import Link as Link
+    from sims.world.network import Network as Network
+    from sims.world.observer import Observer as Observer
 
 __all__ = [
     "Link",
@@ -53,20 +53,20 @@ __all__ = [
 
 # The pytest plugin is loaded by every test run of whoever has this package, and must not cost them anything.
 _HOMES = {
-    "Link": "sims.network",
-    "Network": "sims.network",
+    "Link": "sims.world.network",
+    "Network": "sims.world.network",
     "NodeCrashedError": "sims.errors",
     "NotConvergedError": "sims.errors",
-    "Observer": "sims.observer",
-    "Processor": "sims.processor",
-    "Schedule": "sims.schedule",
+    "Observer": "sims.world.observer",
+    "Processor": "sims.world.cpu",
+    "Schedule": "sims.faults.schedule",
     "SimError": "sims.errors",
-    "SimNode": "sims.simnode",
-    "TraceWriter": "sims.trace",
+    "SimNode": "sims.world.host",
+    "TraceWriter": "sims.traces.writer",
     "UsageError": "sims.errors",
     "ViolationError": "sims.errors",
     "World": "sims.world",
-    "run_scenario": "sims.scenario",
+    "run_scenario": "sims.scenarios.registry",
     "run_swarm": "sims.swarm",
     "safety_checkers": "sims.checkers",
 }

@@ -12,12 +12,12 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from sims.observer import Observer
+from sims.world.observer import Observer
 from swim.events import Event, MemberEvent, MemberFailed, MemberJoined, MemberStatus, MemberSuspected
 
 if TYPE_CHECKING:
-    from sims.simnode import SimNode
     from sims.world import World
+    from sims.world.host import SimNode
 
 __all__ = [
     "Agreement",

@@ -15,11 +15,11 @@ from typing import Any, NamedTuple
 
 from sims.checkers import safety_checkers
 from sims.errors import SimError, UsageError
-from sims.observer import Observer
-from sims.plain import from_plain
-from sims.schedule import LONGEST, Schedule
-from sims.trace import EventTrace, TraceWriter
+from sims.faults.schedule import LONGEST, Schedule
+from sims.faults.serialize import from_plain
+from sims.traces.writer import EventTrace, TraceWriter
 from sims.world import Start, World
+from sims.world.observer import Observer
 from swim.config import Config
 from swim.trace import FORMAT, Record
 from swim.version import __version__
@@ -216,7 +216,7 @@ def _make_schedule(seed: int, made: Mapping[str, Any], observers: Iterable[Obser
 
 
 def _make_scenario(seed: int, made: Mapping[str, Any], observers: Iterable[Observer]) -> Ending:
-    from sims.scenario import run_scenario
+    from sims.scenarios.registry import run_scenario
 
     options = made.get("options") or {}
     if not isinstance(options, dict):

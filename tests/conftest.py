@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 # From these sources, not from an installed copy: pyproject.toml keeps pytest from loading that one.
-pytest_plugins = ["sims.pytest_plugin"]
+pytest_plugins = ["sims.testing.pytest_plugin"]
 
 DEEP_EXAMPLES = 20_000
 

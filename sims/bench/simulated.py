@@ -22,12 +22,12 @@ from typing import Any, NamedTuple
 from sims.bench.engines import Engine
 from sims.bench.fleet import progress
 from sims.bench.options import Options, Samples
-from sims.latency import Empirical, Latency
-from sims.network import Link, Network
-from sims.processor import Processor
-from sims.simnode import address_of
-from sims.trace import TraceWriter
+from sims.traces.writer import TraceWriter
 from sims.world import World
+from sims.world.cpu import Processor
+from sims.world.host import address_of
+from sims.world.latency import Empirical, Latency
+from sims.world.network import Link, Network
 from swim.cli.cluster.run import ClusterPlan
 
 __all__ = ["simulated"]

@@ -82,7 +82,7 @@ def _kill_ten(seed: int) -> dict[str, float]:
 
 def _vector(seed: int) -> dict[str, float]:
     """One kill among a million until 99.99 % know."""
-    from sims.vector import Setup, simulate
+    from sims.model import Setup, simulate
 
     began = time.perf_counter()
     [outcome] = simulate(Config.lan(name="model"), Setup(nodes=_MILLION, kills=1), seed=seed)

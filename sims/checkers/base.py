@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from sims.errors import ViolationError
-from sims.observer import Observer
+from sims.world.observer import Observer
 from swim.events import Event, MemberEvent
 
 if TYPE_CHECKING:
-    from sims.simnode import SimNode
     from sims.world import World
+    from sims.world.host import SimNode
 
 __all__ = ["Checker", "Compared", "PerLife", "Swept"]
 

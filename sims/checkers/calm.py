@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from sims.bounds import worst_latency
+from sims.theory.bounds import worst_latency
 
 if TYPE_CHECKING:
     from sims.world import World

@@ -24,8 +24,8 @@ from swim.events import (
 )
 
 if TYPE_CHECKING:
-    from sims.simnode import SimNode
     from sims.world import World
+    from sims.world.host import SimNode
 
 __all__ = ["EventsAreLegal", "EventsTellTheTable", "problem_with"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from sims.simnode import SimNode
     from sims.world import World
+    from sims.world.host import SimNode
 
 __all__ = ["Hosts"]
 

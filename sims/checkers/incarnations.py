@@ -11,8 +11,8 @@ from swim.core.output import Endpoint
 from swim.events import Event, MemberEvent, MemberJoined, MemberReaped, MemberStatus
 
 if TYPE_CHECKING:
-    from sims.simnode import SimNode
     from sims.world import World
+    from sims.world.host import SimNode
 
 __all__ = ["IncarnationsNeverGoBack", "OnlyTheOwnerSpeaks"]
 

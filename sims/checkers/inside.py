@@ -17,7 +17,7 @@ from swim.wire.keyring import Keyring
 from swim.wire.messages import Message
 
 if TYPE_CHECKING:
-    from sims.simnode import SimNode
+    from sims.world.host import SimNode
 
 __all__ = [
     "Size",

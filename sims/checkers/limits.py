@@ -10,8 +10,8 @@ from sims.checkers.base import Checker, Swept
 from swim.events import Event, MemberFailed, MemberLeft, MemberStatus
 
 if TYPE_CHECKING:
-    from sims.simnode import SimNode
     from sims.world import World
+    from sims.world.host import SimNode
 
 __all__ = ["GoneMembersAreReaped", "LimitsHold"]
 

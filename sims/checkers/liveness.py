@@ -1,4 +1,4 @@
-"""What has to happen in time once nothing interferes any more; the bounds are those of ``sims.bounds``."""
+"""What has to happen in time once nothing interferes any more; the bounds are from ``sims.theory.bounds``."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from abc import ABC, abstractmethod
 from collections import OrderedDict
 from typing import TYPE_CHECKING, NamedTuple
 
-from sims.bounds import convergence_bound, detection_bound, dissemination_bound
 from sims.checkers.base import Checker
 from sims.checkers.calm import Calm
 from sims.checkers.hosts import Hosts
-from sims.simnode import address_of
+from sims.theory.bounds import convergence_bound, detection_bound, dissemination_bound
+from sims.world.host import address_of
 from swim.config import Config
 from swim.events import Event, MemberEvent, MemberFailed, MemberReaped, MemberStatus
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sims.simnode import SimNode
     from sims.world import World
+    from sims.world.host import SimNode
 
 __all__ = [
     "CrashedMembersAreFailed",

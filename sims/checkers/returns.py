@@ -14,8 +14,8 @@ from swim.events import Event, Member, MemberEvent, MemberReaped, MemberStatus
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sims.simnode import SimNode
     from sims.world import World
+    from sims.world.host import SimNode
 
 __all__ = ["LeftMembersStayAway", "NothingResurrects"]
 

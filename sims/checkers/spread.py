@@ -26,9 +26,9 @@ from swim.serf.messages import JoinIntent, LeaveIntent, Query, UserEvent, decode
 from swim.wire.messages import Alive, Dead, Message, Suspect, User
 
 if TYPE_CHECKING:
-    from sims.observer import Packet
-    from sims.simnode import SimNode
     from sims.world import World
+    from sims.world.host import SimNode
+    from sims.world.observer import Packet
 
 __all__ = ["NewsIsPassedOn", "PacketsFit", "TransmitsAreLimited", "transmit_limit"]
 

@@ -8,9 +8,9 @@ from sims.checkers import inside
 from sims.checkers.base import Checker
 
 if TYPE_CHECKING:
-    from sims.observer import Packet, StreamStep
-    from sims.simnode import SimNode
     from sims.world import World
+    from sims.world.host import SimNode
+    from sims.world.observer import Packet, StreamStep
 
 __all__ = ["StrangersChangeNothing"]
 

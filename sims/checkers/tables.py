@@ -12,8 +12,8 @@ from swim.events import Event, MemberReaped, MemberStatus
 from swim.serf.member_list import Entry
 
 if TYPE_CHECKING:
-    from sims.simnode import SimNode
     from sims.world import World
+    from sims.world.host import SimNode
 
 __all__ = ["NodesBelieveInThemselves", "RosterFollowsTable", "StampsNeverGoBack"]
 

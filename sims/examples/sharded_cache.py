@@ -14,12 +14,12 @@ from collections.abc import Mapping
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
-from sims.applications import every
+from sims.testing.applications import every
 from swim.events import Event, MemberEvent, MemberStatus
 
 if TYPE_CHECKING:
-    from sims.simnode import SimNode
     from sims.world import World
+    from sims.world.host import SimNode
 
 __all__ = ["KEYS", "LeasedCache", "ShardedCache", "one_owner"]
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from sims.bounds import detection_bound, join_bound, leave_bound
 from sims.measure import Completion, Detection, FalsePositives, Traffic, quantile
-from sims.scenario import Run, scenario
+from sims.scenarios.registry import Run, scenario
 from sims.scenarios.shared import (
     all_show,
     first_nodes,
@@ -16,6 +15,7 @@ from sims.scenarios.shared import (
     others,
     settled,
 )
+from sims.theory.bounds import detection_bound, join_bound, leave_bound
 from sims.world import World
 from swim.events import MemberFailed, MemberJoined, MemberLeft, MemberRestarted
 

@@ -9,17 +9,23 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from sims.bounds import detection_bound, dissemination_bound, gossip_bound, join_bound, refutation_bound
 from sims.errors import UsageError
-from sims.latency import Exponential, Uniform
 from sims.measure import Detection, Dissemination, FalsePositives, Traffic, quantile
-from sims.network import Link, Network
-from sims.observer import Observer, Packet
-from sims.scenario import Run, scenario
 from sims.scenarios.basics import join_all
+from sims.scenarios.registry import Run, scenario
 from sims.scenarios.shared import first_nodes, limit, measure_detection, measure_quantiles, measure_wrong
-from sims.simnode import SimNode
+from sims.theory.bounds import (
+    detection_bound,
+    dissemination_bound,
+    gossip_bound,
+    join_bound,
+    refutation_bound,
+)
 from sims.world import World
+from sims.world.host import SimNode
+from sims.world.latency import Exponential, Uniform
+from sims.world.network import Link, Network
+from sims.world.observer import Observer, Packet
 from swim.events import MemberUpdated
 
 __all__ = ["bn_cycle", "bn_join", "bn_pause", "cc_loss50", "kn_grid", "kn_kill", "sc_gossip"]

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import deque
 from functools import partial
 
-from sims.bounds import refutation_bound
 from sims.measure import FalsePositives
-from sims.network import Link
-from sims.observer import Observer, Packet
-from sims.scenario import Run, scenario
+from sims.scenarios.registry import Run, scenario
 from sims.scenarios.shared import limit, measure_wrong, settled
+from sims.theory.bounds import refutation_bound
 from sims.world import World
+from sims.world.network import Link
+from sims.world.observer import Observer, Packet
 from swim.core.rng import Rng
 
 __all__ = ["byte_flipper", "flood"]

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from sims.bounds import detection_bound, healing_bound, refutation_bound
 from sims.errors import UsageError
 from sims.measure import FalsePositives, Flaps
-from sims.scenario import Run, scenario
+from sims.scenarios.registry import Run, scenario
 from sims.scenarios.shared import (
     all_show,
     first_nodes,
@@ -16,8 +15,9 @@ from sims.scenarios.shared import (
     settled,
     suspend,
 )
-from sims.simnode import SimNode
+from sims.theory.bounds import detection_bound, healing_bound, refutation_bound
 from sims.world import World
+from sims.world.host import SimNode
 from swim.events import MemberJoined
 
 __all__ = ["address_swap_two_clusters", "force_leave_live", "prune_then_late_alive"]

@@ -1,8 +1,9 @@
 """The experiments of the Lifeguard paper (Dadgar, Phillips, Currey, DSN 2018), arm by arm.
 
 An *anomaly* blocks members right after they receive and right before they send. With ``anomaly=loops`` a
-blocked send halts the loop that sends, as in memberlist (see ``sims.loops``); with ``anomaly=timers`` every
-timer goes on firing and what it sends waits: harsher, since a blocked member goes on accusing.
+blocked send halts the loop that sends, as in memberlist (see ``sims.scenarios.blocked_loops``); with
+``anomaly=timers`` every timer goes on firing and what it sends waits: harsher, since a blocked member goes on
+accusing.
 
 False positives are ``failed`` verdicts about members that never had an anomaly, counted at every observer;
 those at observers that never had one are counted apart. ``retransmit`` is memberlist's multiplier of that
@@ -15,14 +16,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sims.arms import settings_of
 from sims.errors import UsageError
-from sims.loops import Loops
 from sims.measure import Detection, FalsePositives, mean, quantile
-from sims.scenario import Run, scenario
+from sims.scenarios.arms import settings_of
+from sims.scenarios.blocked_loops import Loops
+from sims.scenarios.registry import Run, scenario
 from sims.scenarios.shared import arm_world, late_reader
-from sims.simnode import SimNode
 from sims.world import World
+from sims.world.host import SimNode
 
 __all__ = ["SMALL_GRID", "lg_cpu", "lg_interval", "lg_interval_small", "lg_threshold", "lg_tune"]
 

@@ -10,15 +10,15 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from sims.arms import settings_of, strip
 from sims.errors import UsageError
 from sims.measure import FalsePositives, Traffic, ViewSizes, mean, quantile
-from sims.network import Link
-from sims.observer import Observer
-from sims.scenario import Run, scenario
+from sims.scenarios.arms import settings_of, strip
+from sims.scenarios.registry import Run, scenario
 from sims.scenarios.shared import arm_world
-from sims.simnode import SimNode
 from sims.world import World
+from sims.world.host import SimNode
+from sims.world.network import Link
+from sims.world.observer import Observer
 from swim.events import Event, MemberEvent, MemberStatus
 
 __all__ = ["Removals", "rp_blackhole", "rp_bootstrap", "rp_crash", "rp_flipflop", "rp_loss80"]

@@ -12,16 +12,16 @@ import math
 from collections import Counter
 from typing import Any
 
-from sims.arms import settings_of, strip
 from sims.errors import UsageError
-from sims.formulas import probe_failure
 from sims.measure import Detection, FalsePositives, mean, quantile
-from sims.network import Link, Network
-from sims.observer import Observer, Packet
-from sims.scenario import Run, scenario
+from sims.scenarios.arms import settings_of, strip
+from sims.scenarios.registry import Run, scenario
 from sims.scenarios.shared import arm_world
-from sims.simnode import SimNode
+from sims.theory.formulas import probe_failure
 from sims.world import World
+from sims.world.host import SimNode
+from sims.world.network import Link, Network
+from sims.world.observer import Observer, Packet
 from swim.events import Event, MemberEvent, MemberFailed, MemberSuspected
 
 __all__ = ["PERIOD", "swim_accuracy", "swim_detect", "swim_load", "swim_loss", "swim_settings"]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from sims.bounds import detection_bound, healing_bound, refutation_bound
 from sims.measure import FalsePositives, Flaps
-from sims.scenario import Run, scenario
+from sims.scenarios.registry import Run, scenario
 from sims.scenarios.shared import FORGETFUL, first_nodes, limit, measure_wrong, settled
+from sims.theory.bounds import detection_bound, healing_bound, refutation_bound
 from sims.world import World
 
 __all__ = [

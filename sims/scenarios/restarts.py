@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
-from sims.bounds import detection_bound, healing_bound, join_bound
 from sims.measure import FalsePositives, Flaps, mean
-from sims.scenario import Run, scenario
+from sims.scenarios.registry import Run, scenario
 from sims.scenarios.shared import (
     FORGETFUL,
     all_show,
@@ -19,8 +18,9 @@ from sims.scenarios.shared import (
     suspend,
     watch_failures,
 )
-from sims.simnode import SimNode
+from sims.theory.bounds import detection_bound, healing_bound, join_bound
 from sims.world import World
+from sims.world.host import SimNode
 from swim.events import MemberJoined, MemberRestarted
 
 __all__ = [

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from sims.bounds import convergence_bound, worst_latency
 from sims.errors import UsageError
-from sims.scenario import Run, scenario
+from sims.faults.schedule import Schedule
+from sims.scenarios.registry import Run, scenario
 from sims.scenarios.shared import settled
-from sims.schedule import Schedule
+from sims.theory.bounds import convergence_bound, worst_latency
 
 __all__ = ["faults", "with_script"]
 

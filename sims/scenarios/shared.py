@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from sims.arms import strip
-from sims.bounds import worst_latency
 from sims.errors import UsageError
-from sims.latency import Uniform
 from sims.measure import Agreement, Detection, Dissemination, FalsePositives, Flaps, Traffic, mean, quantile
-from sims.scenario import Run
-from sims.simnode import SimNode
+from sims.scenarios.arms import strip
+from sims.scenarios.registry import Run
+from sims.theory.bounds import worst_latency
 from sims.world import World
+from sims.world.host import SimNode
+from sims.world.latency import Uniform
 from swim.config import Config
 from swim.events import MemberEvent, MemberFailed
 
@@ -65,7 +65,7 @@ def settled(run: Run, *, rest: float = 5.0, **how: Any) -> World:
 def arm_world(
     run: Run, arm: str, settings: Mapping[str, Any], *, nodes: int | None = None, seed: int | None = None
 ) -> World:
-    """A world of the run for an arm of ``sims.arms`` with these settings: at rest, and without checkers."""
+    """A world of the run for an arm of ``scenarios.arms`` with these settings: at rest, without checkers."""
     config = run.config(**settings)
     world = run.world(nodes=nodes, config=config, start="converged", checked=False, seed=seed)
     strip(world, arm)
@@ -73,7 +73,7 @@ def arm_world(
 
 
 def limit(world: World, bound: Callable[..., float], **circumstances: float) -> float:
-    """A bound of ``sims.bounds`` for a world's first node, its number of hosts and its default latency."""
+    """A bound of ``theory.bounds`` for a world's first node, its number of hosts and its default latency."""
     config: Config = next(iter(world.nodes.values())).config
     latency = worst_latency(world.network.default.latency)
     return bound(config, len(world.nodes), latency=latency, **circumstances)

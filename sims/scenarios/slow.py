@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from sims.bounds import refutation_bound
 from sims.measure import FalsePositives
-from sims.network import Link, Nat
-from sims.scenario import Run, scenario
+from sims.scenarios.registry import Run, scenario
 from sims.scenarios.shared import (
     all_show,
     first_nodes,
@@ -16,7 +14,9 @@ from sims.scenarios.shared import (
     others,
     settled,
 )
+from sims.theory.bounds import refutation_bound
 from sims.world import World
+from sims.world.network import Link, Nat
 from swim.events import MemberFailed, MemberLeft
 
 __all__ = ["frozen_observer", "heavy_loss", "leave_under_loss", "nat_link", "slow_relay"]

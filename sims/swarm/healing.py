@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sims.bounds import convergence_bound, detection_bound, dissemination_bound
 from sims.errors import NotConvergedError
-from sims.simnode import SimNode
 from sims.swarm.kinds import SEED_NAME
+from sims.theory.bounds import convergence_bound, detection_bound, dissemination_bound
 from sims.world import World
+from sims.world.host import SimNode
 from swim.config import Config, split_host_port
 from swim.core.output import Endpoint
 from swim.events import MemberStatus

@@ -23,9 +23,9 @@ from sims.faults import (
     Split,
     Translate,
 )
-from sims.latency import Exponential
-from sims.network import Burst, Link, Nat
-from sims.schedule import Schedule
+from sims.faults.schedule import Schedule
+from sims.world.latency import Exponential
+from sims.world.network import Burst, Link, Nat
 from swim.core.rng import Rng
 
 __all__ = ["ANCHOR", "KINDS", "SEED_NAME", "Planner"]

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
-from sims.latency import Constant, Empirical, Exponential, Latency, Uniform
 from sims.swarm.kinds import KINDS
 from sims.world import Start
+from sims.world.latency import Constant, Empirical, Exponential, Latency, Uniform
 from swim.config import Config
 from swim.core.rng import Rng
 

@@ -6,17 +6,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from sims.bounds import worst_latency
 from sims.checkers import safety_checkers
 from sims.errors import NodeCrashedError, NotConvergedError, ViolationError
-from sims.fingerprint import Fingerprint
-from sims.network import Link, Network
-from sims.observer import Observer
-from sims.schedule import Schedule
+from sims.faults.schedule import Schedule
 from sims.swarm.healing import agree, agreement_bound, crash_bound, introduce
 from sims.swarm.kinds import ANCHOR, SEED_NAME, Planner
 from sims.swarm.options import SwarmOptions, pick_options, rng_of
+from sims.theory.bounds import worst_latency
+from sims.traces.fingerprint import Fingerprint
 from sims.world import World
+from sims.world.network import Link, Network
+from sims.world.observer import Observer
 
 __all__ = ["EXIT_CODES", "Outcome", "SwarmResult", "plan", "run_swarm"]
 

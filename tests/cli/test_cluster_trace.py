@@ -10,12 +10,12 @@ import pytest
 import trio
 import trio.testing
 
-from sims.diagram import diagram
 from sims.errors import UsageError
-from sims.flights import flights
-from sims.history import History
+from sims.pictures.diagram import diagram
+from sims.pictures.timeline import timeline
 from sims.replay import read_trace, replay
-from sims.timeline import timeline
+from sims.traces.flights import flights
+from sims.traces.history import History
 from swim.config import Config
 from swim.net.cluster import open_cluster
 from swim.net.faults import FaultyTransport, LinkFaults

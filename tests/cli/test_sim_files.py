@@ -20,7 +20,7 @@ def test_a_run_does_not_begin_if_what_it_leaves_cannot_be_written(
     def played(*args: object, **settings: object) -> None:
         raise AssertionError("the run began")
 
-    monkeypatch.setattr("sims.scenario.run_scenario", played)
+    monkeypatch.setattr("sims.scenarios.registry.run_scenario", played)
     path = tmp_path / "nowhere" / "x"
     done = swim(*SMALL, option, str(path))
     assert (done.code, done.out) == (2, "")
@@ -48,8 +48,8 @@ def test_a_picture_that_cannot_be_written_is_one_line(option: str, swim: InProce
 def test_a_header_that_nobody_can_follow_is_one_line(
     changes: dict[str, Any], problem: str, swim: InProcess, tmp_path: Path
 ) -> None:
+    from sims.faults.schedule import Schedule
     from sims.replay import schedule_made
-    from sims.schedule import Schedule
     from swim.trace import encode, header
 
     made = schedule_made(Schedule(), nodes=2, seconds=1.0) | {"by": "scenario", "name": "kill-k"} | changes

@@ -6,7 +6,6 @@ import math
 
 import pytest
 
-from sims.latency import Constant
 from sims.measure import (
     Agreement,
     Completion,
@@ -20,9 +19,10 @@ from sims.measure import (
     quantile,
     runs,
 )
-from sims.network import Link, Network
-from sims.observer import Observer
 from sims.world import World
+from sims.world.latency import Constant
+from sims.world.network import Link, Network
+from sims.world.observer import Observer
 from swim.config import Config
 from swim.core.suspicion import suspicion_timeout
 from swim.events import MemberFailed, MemberJoined, MemberUpdated

@@ -9,17 +9,17 @@ from typing import Any
 
 import pytest
 
-from sims.difference import diff
 from sims.errors import UsageError, ViolationError
 from sims.faults import Crash, CutPair, Pause, SetLink
-from sims.latency import Constant
-from sims.network import Link
-from sims.observer import Observer
+from sims.faults.schedule import Schedule
 from sims.replay import Ending, makers, parse_trace, read_trace, replay, schedule_made
-from sims.scenario import run_scenario
-from sims.schedule import Schedule
-from sims.trace import EventTrace, TraceWriter
+from sims.scenarios.registry import run_scenario
+from sims.traces.difference import diff
+from sims.traces.writer import EventTrace, TraceWriter
 from sims.world import World
+from sims.world.latency import Constant
+from sims.world.network import Link
+from sims.world.observer import Observer
 from swim.trace import encode, header
 
 MADE = schedule_made(

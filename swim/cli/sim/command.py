@@ -16,7 +16,7 @@ from swim.cli.sim.report import report
 from swim.cli.sim.sweep import sweep
 
 if TYPE_CHECKING:
-    from sims.scenario import Result, Scenario
+    from sims.scenarios.registry import Result, Scenario
 
 __all__ = ["sim"]
 
@@ -42,7 +42,7 @@ for _command in (replay, draw, sweep, report):
 @click.pass_context
 def list_(ctx: click.Context) -> None:
     """List the scenarios."""
-    from sims.scenario import scenarios
+    from sims.scenarios.registry import scenarios
 
     found = list(scenarios().values())
     document = {
@@ -91,7 +91,7 @@ def run(
 
     Every option that `swim sim list --json` shows for it can be given as --OPTION VALUE, such as --nodes 50.
     """
-    from sims.scenario import run_scenario
+    from sims.scenarios.registry import run_scenario
 
     if runs > 1 and (trace or diagram or timeline):
         raise click.UsageError("--trace and pictures show one run; leave out --runs", ctx)

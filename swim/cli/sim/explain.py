@@ -26,8 +26,8 @@ def explain(ctx: click.Context, nodes: int, runs: int, seed: int, options: Seque
     in virtual time. Settings are given as --OPTION VALUE, such as --profile wan or --probe-interval 2.
     """
     try:
-        from sims.explain import explain as expect
-        from sims.vector.options import read_options
+        from sims.model.options import read_options
+        from sims.theory.explain import explain as expect
     except ModuleNotFoundError as error:
         fail(ExitCode.FAILED, f"{error.name} is missing: pip install 'swim-cluster[sims]'")
     hush_nodes(ctx)

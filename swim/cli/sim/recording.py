@@ -16,7 +16,7 @@ import click
 from swim.cli.common import duration, emit, global_options, globals_of
 
 if TYPE_CHECKING:
-    from sims.observer import Observer
+    from sims.world.observer import Observer
 
 __all__ = ["draw", "free_options", "hush_nodes", "progress_bar", "recording"]
 
@@ -72,7 +72,7 @@ def recording(
         yield ()
         return
     from sims.scenarios.scripted import with_script
-    from sims.trace import EventTrace, TraceWriter
+    from sims.traces.writer import EventTrace, TraceWriter
 
     made = {"by": "scenario", "name": name, "options": with_script(options)}
     lines: list[str] = []
@@ -118,11 +118,11 @@ def _write_pictures(
     if worlds > 1 and (diagram or timeline):
         click.echo(f"swim: the run had {worlds} worlds, one after the other; drawn is the first", err=True)
     if diagram is not None:
-        from sims.diagram import diagram as draw_diagram
+        from sims.pictures.diagram import diagram as draw_diagram
 
         diagram.write(draw_diagram(records, **window))
     if timeline is not None:
-        from sims.timeline import timeline as draw_timeline
+        from sims.pictures.timeline import timeline as draw_timeline
 
         timeline.write(draw_timeline(records, **window))
 

@@ -10,8 +10,8 @@ import click
 from swim.cli.common import ExitCode, Globals, emit, global_options, globals_of
 
 if TYPE_CHECKING:
-    from sims.difference import Difference
     from sims.replay import Trace
+    from sims.traces.difference import Difference
 
 __all__ = ["replay"]
 
@@ -38,9 +38,9 @@ def replay(ctx: click.Context, file: Path | None, seed: int | None, other: Path 
             raise click.UsageError("--diff compares two files", ctx)
         return _swarm(globals_of(ctx), seed or 0)
 
-    from sims.difference import diff
     from sims.replay import read_trace
     from sims.replay import replay as run_again
+    from sims.traces.difference import diff
 
     recorded = read_trace(file)
     if other is not None:

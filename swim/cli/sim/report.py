@@ -34,7 +34,7 @@ def report(
 
     Each leaves its rows (CSV), a table (Markdown) and a plot (PNG) with the published figures beside ours.
     """
-    from sims.report import report as write
+    from sims.experiments.report import report as write
 
     try:
         with progress_bar("report", total=1.0) as told:

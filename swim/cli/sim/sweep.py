@@ -42,7 +42,7 @@ def sweep(
 
     Each finished run is a row of the file at once; Ctrl-C stops, and the same command goes on.
     """
-    from sims.sweep import Grid, parse_axes, parse_seeds, run_sweep
+    from sims.experiments.sweep import Grid, parse_axes, parse_seeds, run_sweep
 
     grid = Grid(what, parse_axes(axes), parse_seeds(seeds))
     try:

@@ -1,0 +1,1 @@
+"""Sweeps over scenarios, and the figures and report made from them."""

@@ -1,0 +1,47 @@
+"""What goes wrong in a simulated cluster: one class per fault, and schedules of them."""
+
+from sims.faults.kinds import (
+    FAULTS,
+    Add,
+    Block,
+    Crash,
+    CutPair,
+    Fault,
+    ForceLeave,
+    Join,
+    Leave,
+    Pause,
+    Readdress,
+    Rejoin,
+    Restart,
+    SetLink,
+    SetNames,
+    SetTags,
+    SlowReader,
+    Split,
+    Translate,
+)
+from sims.faults.schedule import Schedule
+
+__all__ = [
+    "FAULTS",
+    "Add",
+    "Block",
+    "Crash",
+    "CutPair",
+    "Fault",
+    "ForceLeave",
+    "Join",
+    "Leave",
+    "Pause",
+    "Readdress",
+    "Rejoin",
+    "Restart",
+    "Schedule",
+    "SetLink",
+    "SetNames",
+    "SetTags",
+    "SlowReader",
+    "Split",
+    "Translate",
+]

@@ -1,0 +1,389 @@
+"""What goes wrong, and what people do, in a run: values that a schedule puts into a world's time.
+
+Times are seconds after the schedule is applied. What lasts for ``seconds`` ends by itself and leaves what
+held before; without them it lasts until ``heal``. Hosts are named by their ids. A command to a node that
+cannot take it (crashed, paused, or refusing) is skipped, and the world's observers are told so. Schedules
+are in ``sims.faults.schedule``.
+"""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import KW_ONLY, dataclass, field, fields
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from sims.faults.rules import Overrides
+from sims.world.host import address_of
+from sims.world.latency import Latency
+from sims.world.network import Link, Nat
+from swim.errors import LocalError
+
+if TYPE_CHECKING:
+    from sims.world import World
+
+__all__ = [
+    "FAULTS",
+    "Add",
+    "Block",
+    "Crash",
+    "CutPair",
+    "Fault",
+    "ForceLeave",
+    "Join",
+    "Leave",
+    "Pause",
+    "Readdress",
+    "Rejoin",
+    "Restart",
+    "SetLink",
+    "SetNames",
+    "SetTags",
+    "SlowReader",
+    "Split",
+    "Translate",
+]
+
+_NAMES_HOSTS = ("node", "target", "source", "targets", "sources", "groups", "seeds", "nodes")
+
+
+@dataclass(frozen=True, slots=True)
+class Fault(ABC):
+    """Base of everything that a schedule can do.
+
+    Attributes:
+        at: seconds after the schedule is applied, at least 0.
+    """
+
+    at: float
+    adds: ClassVar[bool] = False
+    """Whether ``node`` is a new host."""
+
+    @property
+    def kind(self) -> str:
+        """The class name in small letters with dashes, such as ``force-leave``."""
+        return re.sub(r"(?<!^)(?=[A-Z])", "-", type(self).__name__).lower()
+
+    @property
+    def lasts(self) -> float:
+        """Seconds until it is over by itself; 0 if it happens at once or stays."""
+        return getattr(self, "seconds", None) or 0.0
+
+    @abstractmethod
+    def begin(self, world: World, overrides: Overrides) -> None:
+        """Lets it happen now; a ``Schedule`` calls it at its time."""
+
+    def hosts(self) -> Iterator[tuple[str, str]]:
+        """Every host it names, as field and id."""
+        for each in fields(self):
+            if each.name in _NAMES_HOSTS:
+                yield from ((each.name, host) for host in _flat(getattr(self, each.name)))
+
+    def problem(self) -> str:
+        """What is wrong with it whatever the world: field and reason; "" if nothing is."""
+        if self.at < 0:
+            return f"at must be at least 0, not {self.at!r}"
+        seconds = getattr(self, "seconds", None)
+        if seconds is not None and seconds <= 0:
+            return f"seconds must be more than 0, not {seconds!r}"
+        return ""
+
+
+def _flat(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif value is not None:
+        for item in value:
+            yield from _flat(item)
+
+
+def _command(world: World, fault: Fault, node: str, command: str, *args: Any, **kwargs: Any) -> None:
+    """Gives a running node a command; what it refuses is told and forgotten."""
+    host = world.host(node)
+    why = f"it is {host.state}"
+    if host.state == "running":
+        try:
+            world.command(host, command, *args, **kwargs)
+            return
+        except LocalError as error:
+            why = str(error)
+    world.tell_fault("skipped", node=node, what=fault.kind, why=why)
+
+
+# -- processes
+
+
+@dataclass(frozen=True, slots=True)
+class Crash(Fault):
+    """The process is killed; on a ``silent`` host nobody refuses streams either (power gone)."""
+
+    node: str
+    _: KW_ONLY
+    silent: bool = False
+
+    def begin(self, world: World, overrides: Overrides) -> None:
+        """Kills it, if it is up."""
+        world.crash(self.node, silent=self.silent)
+
+
+@dataclass(frozen=True, slots=True)
+class Restart(Fault):
+    """The process starts anew, with its ``snapshot`` or without; one that runs is killed first."""
+
+    node: str
+    _: KW_ONLY
+    snapshot: bool = True
+
+    def begin(self, world: World, overrides: Overrides) -> None:
+        """Starts it."""
+        world.restart(self.node, snapshot=self.snapshot)
+
+
+@dataclass(frozen=True, slots=True)
+class Readdress(Fault):
+    """The process starts anew at an address that nobody had, with its ``snapshot`` or without."""
+
+    node: str
+    _: KW_ONLY
+    snapshot: bool = True
+
+    def begin(self, world: World, overrides: Overrides) -> None:
+        """Moves and starts it."""
+        world.restart(self.node, endpoint=world.fresh_endpoint(), snapshot=self.snapshot)
+
+
+@dataclass(frozen=True, slots=True)
+class Pause(Fault):
+    """The process stands still for ``seconds`` (SIGSTOP, a long collection, a suspended machine)."""
+
+    node: str
+    seconds: float | None = None
+
+    def begin(self, world: World, overrides: Overrides) -> None:
+        """Stops it, if it runs."""
+        world.pause(self.node, self.seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Block(Fault):
+    """Nothing is received or sent for ``seconds`` while timers fire (Lifeguard's anomaly)."""
+
+    node: str
+    seconds: float
+
+    def begin(self, world: World, overrides: Overrides) -> None:
+        """Blocks it."""
+        world.block(self.node, self.seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class SlowReader(Fault):
+    """Each packet is read late, in order: an overloaded receive path."""
+
+    node: str
+    latency: Latency
+    seconds: float | None = None
+
+    def begin(self, world: World, overrides: Overrides) -> None:
+        """Slows it down."""
+        host = world.host(self.node)
+
+        def write(latency: Latency | None) -> None:
+            host.reader = latency
+
+        overrides.put(world, ("reader", self.node), self.latency, self.seconds, lambda: host.reader, write)
+        world.tell_fault("slow-reader", node=self.node, latency=repr(self.latency), seconds=self.seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Add(Fault):
+    """A new host starts and joins ``seeds``."""
+
+    adds: ClassVar[bool] = True
+    node: str
+    seeds: tuple[str, ...]
+
+    def begin(self, world: World, overrides: Overrides) -> None:
+        """Starts it."""
+        world.add(self.node, seeds=[world.host(seed) for seed in self.seeds])
+
+
+# -- commands
+
+
+@dataclass(frozen=True, slots=True)
+class Join(Fault):
+    """A node joins others by command."""
+
+    node: str
+    seeds: tuple[str, ...]
+
+    def begin(self, world: World, overrides: Overrides) -> None:
+        """Gives the command."""
+        _command(
+            world, self, self.node, "join", [address_of(world.host(seed).endpoint) for seed in self.seeds]
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Leave(Fault):
+    """A node leaves gracefully; unless told otherwise its process then ends."""
+
+    node: str
+    _: KW_ONLY
+    stop: bool = True
+
+    def begin(self, world: World, overrides: Overrides) -> None:
+        """Gives the command."""
+        host = world.host(self.node)
+        if host.state == "running":
+            world.leave(host, stop=self.stop)
+        else:
+            world.tell_fault("skipped", node=self.node, what=self.kind, why=f"it is {host.state}")
+
+
+@dataclass(frozen=True, slots=True)
+class Rejoin(Fault):
+    """A node that left and kept its process comes back."""
+
+    node: str
+
+    def begin(self, world: World, overrides: Overrides) -> None:
+        """Gives the command."""
+        _command(world, self, self.node, "rejoin")
+
+
+@dataclass(frozen=True, slots=True)
+class SetTags(Fault):
+    """A node replaces its tags."""
+
+    node: str
+    tags: Mapping[str, str] = field(hash=False)
+
+    def begin(self, world: World, overrides: Overrides) -> None:
+        """Gives the command."""
+        _command(world, self, self.node, "set_tags", dict(self.tags))
+
+
+@dataclass(frozen=True, slots=True)
+class ForceLeave(Fault):
+    """An operator declares at ``node`` that the member on host ``target`` is gone."""
+
+    node: str
+    target: str
+    _: KW_ONLY
+    prune: bool = False
+
+    def begin(self, world: World, overrides: Overrides) -> None:
+        """Gives the command."""
+        name = world.host(self.target).name
+        _command(world, self, self.node, "force_leave", name, prune=self.prune)
+
+
+# -- network
+
+
+@dataclass(frozen=True, slots=True)
+class Split(Fault):
+    """A partition: nothing passes between any two of the groups; who is in none sees everybody."""
+
+    groups: tuple[tuple[str, ...], ...]
+    seconds: float | None = None
+
+    def begin(self, world: World, overrides: Overrides) -> None:
+        """Cuts the groups apart."""
+        for index, group in enumerate(self.groups):
+            for other in self.groups[index + 1 :]:
+                _cut(world, group, other, self.seconds, one_way=False)
+
+    def problem(self) -> str:
+        """What is wrong with it whatever the world."""
+        listed = list(_flat(self.groups))
+        twice = [host for host in listed if listed.count(host) > 1]
+        return Fault.problem(self) or (f"groups name {twice[0]} twice" if twice else "")
+
+
+@dataclass(frozen=True, slots=True)
+class CutPair(Fault):
+    """Nothing passes from ``sources`` to ``targets``, nor back unless ``one_way``."""
+
+    sources: tuple[str, ...]
+    targets: tuple[str, ...]
+    seconds: float | None = None
+    _: KW_ONLY
+    one_way: bool = False
+
+    def begin(self, world: World, overrides: Overrides) -> None:
+        """Cuts them off."""
+        _cut(world, self.sources, self.targets, self.seconds, one_way=self.one_way)
+
+
+def _cut(
+    world: World, sources: tuple[str, ...], targets: tuple[str, ...], seconds: float | None, *, one_way: bool
+) -> None:
+    cut = world.network.cut(sources, targets, one_way=one_way)
+
+    def end() -> None:
+        if cut in world.network.cuts:
+            world.network.heal(cut)
+
+    if seconds is not None:
+        world.at(world.now + seconds, end)
+
+
+@dataclass(frozen=True, slots=True)
+class SetLink(Fault):
+    """One direction follows another rule; None stands for every host, twice None for the default link."""
+
+    source: str | None
+    target: str | None
+    link: Link
+    seconds: float | None = None
+
+    def begin(self, world: World, overrides: Overrides) -> None:
+        """Sets the rule."""
+        network, pair = world.network, (self.source, self.target)
+
+        def read() -> Link | None:
+            return network.default if pair == (None, None) else network.rule(*pair)
+
+        def write(link: Link | None) -> None:
+            if pair == (None, None) and link is not None:
+                network.set_default(link)
+            else:
+                network.set_link(*pair, link)
+
+        overrides.put(world, ("link", pair), self.link, self.seconds, read, write)
+
+
+@dataclass(frozen=True, slots=True)
+class SetNames(Fault):
+    """The name service answers ``name`` with the addresses that ``nodes`` have then; nobody: no such host."""
+
+    name: str
+    nodes: tuple[str, ...]
+
+    def begin(self, world: World, overrides: Overrides) -> None:
+        """Changes the answer."""
+        world.network.set_names(self.name, [world.host(node).endpoint for node in self.nodes])
+
+
+@dataclass(frozen=True, slots=True)
+class Translate(Fault):
+    """A host goes behind address translation, or, with None, back on the plain network."""
+
+    node: str
+    nat: Nat | None
+
+    def begin(self, world: World, overrides: Overrides) -> None:
+        """Changes its addresses."""
+        world.translate(self.node, self.nat)
+
+
+FAULTS: tuple[type[Fault], ...] = (
+    Crash, Restart, Readdress, Pause, Block, SlowReader, Add,
+    Join, Leave, Rejoin, SetTags, ForceLeave,
+    Split, CutPair, SetLink, SetNames, Translate,
+)  # fmt: skip
+"""Every kind there is."""

@@ -1,0 +1,257 @@
+"""Probe rounds: who is probed when, what the network lets through, and what the prober concludes."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from sims.model.calendar import Array
+from sims.model.claims import Claims, Columns
+from sims.model.spread import Spread
+from sims.model.state import ALIVE, DEAD, NOBODY, SUSPECT, State
+from swim.core.ping_responder import nack_patience
+
+__all__ = ["Probing"]
+
+_NEVER = int(np.iinfo(np.int32).max)
+_DRAWS_MAX = 64
+
+
+class _Rounds(NamedTuple):
+    """Probe rounds: when they began, who probes whom, and the target's place, ``NOBODY`` if it has no row."""
+
+    times: Array
+    nodes: Array
+    targets: Array
+    places: Array
+
+    def only(self, chosen: Array) -> _Rounds:
+        return _Rounds(*(column[chosen] for column in self))
+
+
+class Probing:
+    """Runs everybody's probe rounds, as ``swim.core.prober`` and ``swim.core.ping_responder`` do.
+
+    Every member is met once in a cycle of n - 1 rounds, in an order of its own at each prober: the rounds in
+    which the rows come are drawn when a cycle begins; the others go to random members without a row.
+    """
+
+    def __init__(self, state: State, claims: Claims, spread: Spread) -> None:
+        self._state, self._claims, self._spread = state, claims, spread
+        total, n, rng = state.total, state.n, state.rng
+        self._interval = state.config.probe_interval
+        self._round = np.zeros(total, np.int32)
+        cursor = rng.integers(0, n - 1, total, dtype=np.int32)
+        self._cycle_end = (n - 1 - cursor).astype(np.int32)
+        meets = self._order(np.arange(total)) - cursor
+        self._meets = np.where(meets >= 0, meets, _NEVER).astype(np.int32)
+        self._file(rng.uniform(0, self._interval, total), np.arange(total))
+
+    def _file(self, times: Array, nodes: Array) -> None:
+        grid = self._state.config.probe_alignment
+        if grid:
+            times = np.ceil(times / grid - 1e-6) * grid
+        self._state.calendar.file("probe", times, nodes)
+
+    # -- whom to probe
+
+    def begin(self) -> None:
+        """Begins the rounds that are due in the bucket at hand."""
+        state = self._state
+        due = state.calendar.take("probe")
+        if due is None:
+            return
+        times, nodes = due
+        running = state.up[nodes]
+        times, nodes = times[running], nodes[running]
+        state.count("probes", nodes)
+        rows = self._next_rows(nodes)
+        if not state.setup.loss and not state.is_busy:
+            # Nothing rides along, and whoever has no row answers.
+            met = rows != NOBODY
+            state.score[nodes[~met]] = np.maximum(state.score[nodes[~met]] - 1, 0)
+            self._file(times[~met] + self._interval, nodes[~met])
+            times, nodes, rows = times[met], nodes[met], rows[met]
+        targets = self._targets(nodes, rows)
+        idle = targets == NOBODY
+        self._file(times[idle] + self._interval, nodes[idle])
+        if not idle.all():
+            places = np.where(rows == NOBODY, NOBODY, rows * state.total + nodes)
+            self._probe(_Rounds(times, nodes, targets, places).only(~idle))
+
+    def _next_rows(self, nodes: Array) -> Array:
+        """The row that each node meets in this round, ``NOBODY`` if none; counts the round."""
+        state = self._state
+        number = self._round[nodes]
+        over = number >= self._cycle_end[nodes]
+        if over.any():
+            self._new_cycle(nodes[over])
+        rows = np.full(len(nodes), NOBODY, np.int64)
+        row, met = np.nonzero(self._meets.take(nodes, axis=1) == number)
+        due = (state.state[row * state.total + nodes[met]] != DEAD) & (state.row_of[nodes[met]] != row)
+        rows[met[due]] = row[due]
+        self._round[nodes] = number + 1
+        return rows
+
+    def _new_cycle(self, nodes: Array) -> None:
+        state = self._state
+        start = self._round[nodes]
+        known_dead = (state.state.reshape(state.rows, state.total).take(nodes, axis=1) == DEAD).sum(axis=0)
+        self._meets[:, nodes] = start + self._order(nodes)
+        self._cycle_end[nodes] = start + np.maximum(state.n - 1 - known_dead, 1)
+
+    def _order(self, nodes: Array) -> Array:
+        """At which of a cycle's n - 1 rounds each node meets each row; its own row counts for nothing."""
+        state, n = self._state, self._state.n
+        if state.rows < n:
+            return state.distinct(len(nodes), n - 1, state.rows).astype(np.int32)
+        places = state.distinct(len(nodes), n, n).astype(np.int32)
+        own = places[state.row_of[nodes], np.arange(len(nodes))]
+        after: Array = places - (places > own)
+        return after
+
+    def _targets(self, nodes: Array, rows: Array) -> Array:
+        """Whom each node probes: its row's member, or a random one without a row."""
+        state, n = self._state, self._state.n
+        runs = nodes // n
+        targets = np.where(rows == NOBODY, NOBODY, state.subject[np.maximum(rows, 0), runs])
+        open_ = np.flatnonzero(rows == NOBODY)
+        for _ in range(_DRAWS_MAX if state.rows < n - 1 else 0):
+            if not len(open_):
+                break
+            draw = state.rng.integers(0, n - 1, len(open_))
+            draw += draw >= nodes[open_] % n
+            draw += runs[open_] * n
+            fits = state.row_of[draw] == NOBODY
+            targets[open_[fits]] = draw[fits]
+            open_ = open_[~fits]
+        return targets
+
+    # -- one round
+
+    def _probe(self, rounds: _Rounds) -> None:
+        state = self._state
+        acked = self._ping(rounds)
+        nodes = rounds.nodes[acked]
+        state.score[nodes] = np.maximum(state.score[nodes] - 1, 0)
+        self._file(rounds.times[acked] + self._interval, nodes)
+        if not acked.all():
+            self._ask_relays(rounds.only(~acked))
+
+    def _ping(self, rounds: _Rounds) -> Array:
+        """The ping and its ack, each with what rides along; which rounds were acked."""
+        state = self._state
+        times, nodes, targets, places = rounds
+        there = times + state.draw_latency(len(nodes))
+        arrived = state.up[targets] & ~state.draw_loss(len(nodes))
+        suspected = (places != NOBODY) & (state.state[places] == SUSPECT)
+        if state.config.buddy_system and suspected.any():
+            self._accuse(there, nodes, targets, suspected & arrived)
+            riding = ~suspected
+            self._spread.carry(there[riding], nodes[riding], targets[riding], ~arrived[riding])
+        else:
+            self._spread.carry(there, nodes, targets, ~arrived)
+        back = there + state.draw_latency(len(nodes))
+        returned = arrived & ~state.draw_loss(len(nodes))
+        doubted = arrived & (state.view(targets, nodes) != ALIVE)
+        if state.config.buddy_system and doubted.any():
+            self._accuse(back, targets, nodes, doubted & returned)
+        riding = arrived & ~doubted
+        self._spread.carry(back[riding], targets[riding], nodes[riding], ~returned[riding])
+        state.count("acks", targets[arrived])
+        return returned
+
+    def _accuse(self, arrive: Array, accusers: Array, accused: Array, chosen: Array) -> None:
+        """Tells members what is held against them, in the very packet they get."""
+        state = self._state
+        accusers, accused = accusers[chosen], accused[chosen]
+        base = state.row_of[accused] * state.total
+        origins = accusers.astype(np.int32)
+        view, incarnation = state.state[base + accusers], state.incarnation[base + accusers]
+        self._claims.send(Columns(arrive[chosen], base + accused, view, incarnation, origins, origins))
+
+    def _ask_relays(self, rounds: _Rounds) -> None:
+        """No ack in time: relays and a stream are tried, then the round ends with a verdict."""
+        state, config = self._state, self._state.config
+        times, nodes, targets, places = rounds
+        asked = times + config.probe_timeout
+        end = times + self._interval * (state.score[nodes].astype(float) + 1)
+        heard = np.full(len(nodes), np.inf)
+        last_nack = np.full(len(nodes), -np.inf)
+        expected, nacks = np.zeros(len(nodes), np.int8), np.zeros(len(nodes), np.int8)
+
+        def refuses(positions: Array, candidates: Array) -> Array:
+            unfit: Array = state.view(nodes[positions], candidates) != ALIVE
+            unfit |= candidates == targets[positions]
+            return unfit
+
+        for relays in self._spread.pick(nodes, config.indirect_checks, refuses):
+            chosen = np.flatnonzero(relays != NOBODY)
+            expected[chosen] += 1
+            relayed = self._relay(asked[chosen], nodes[chosen], relays[chosen], targets[chosen])
+            acked_at, nacked_at = relayed
+            heard[chosen] = np.minimum(heard[chosen], acked_at)
+            in_time = nacked_at <= end[chosen]
+            nacks[chosen] += in_time
+            last_nack[chosen] = np.maximum(last_nack[chosen], np.where(in_time, nacked_at, -np.inf))
+        streamed, refused = self._stream(asked, targets, end)
+        acked = (heard < end) | streamed
+        early = (expected > 0) & (nacks == expected) & np.isfinite(refused) & config.early_verdict
+        failed_at = np.where(early, np.minimum(np.maximum(last_nack, refused), end), end)
+        when = np.where(heard < end, heard, np.where(streamed, end, failed_at))
+        delta = np.where(acked, -1, np.where(expected > 0, expected - nacks, 1)).astype(np.int8)
+        accused = np.where(acked, NOBODY, places)
+        state.calendar.file("verdict", when, nodes, accused, state.incarnation[np.maximum(places, 0)], delta)
+        steps = np.maximum(1, np.floor((when - times) / self._interval + 1e-9))
+        self._file(times + steps * self._interval, nodes)
+
+    def _relay(self, asked: Array, nodes: Array, relays: Array, targets: Array) -> tuple[Array, Array]:
+        """One relay for each round: when its ack and when its nack come; infinite if never."""
+        state, config, carry = self._state, self._state.config, self._spread.carry
+        count = len(nodes)
+        lost = [state.draw_loss(count) for _ in range(4)]
+        at_relay = asked + state.draw_latency(count)
+        got = state.up[relays] & ~lost[0]
+        carry(at_relay, nodes, relays, ~got)
+        at_target = at_relay + state.draw_latency(count)
+        reached = got & state.up[targets] & ~lost[1]
+        carry(at_target[got], relays[got], targets[got], ~reached[got])
+        back = at_target + state.draw_latency(count)
+        answered = reached & ~lost[2]
+        carry(back[reached], targets[reached], relays[reached], ~answered[reached])
+        home = np.where(answered, back, at_relay + nack_patience(config)) + state.draw_latency(count)
+        carry(home[got], relays[got], nodes[got], lost[3][got])
+        state.count("relayed", np.concatenate((nodes, relays[got], targets[reached], relays[got])))
+        arrived = got & ~lost[3]
+        never = np.full(count, np.inf)
+        return np.where(arrived & answered, home, never), np.where(arrived & ~answered, home, never)
+
+    def _stream(self, asked: Array, targets: Array, end: Array) -> tuple[Array, Array]:
+        """The stream ping: whether it was acked in time, and when it was refused (infinite if not)."""
+        state = self._state
+        if state.config.disable_tcp_pings:
+            return np.zeros(len(targets), bool), np.full(len(targets), np.inf)
+        there, back = self._spread.stream_delay(len(targets)), self._spread.stream_delay(len(targets))
+        up = state.up[targets]
+        refused = np.where(up | state.setup.silent, np.inf, asked + 2 * there)
+        return up & (asked + 3 * there + back < end), np.where(refused < end, refused, np.inf)
+
+    # -- the verdict
+
+    def conclude(self) -> None:
+        """Carries out the verdicts that fall in the bucket at hand: the score moves, failed ones accuse."""
+        state = self._state
+        due = state.calendar.take("verdict")
+        if due is None:
+            return
+        times, nodes, places, incarnations, delta = due
+        score = state.score[nodes] + delta
+        state.score[nodes] = np.clip(score, 0, state.config.awareness_max_multiplier - 1)
+        accusing = places != NOBODY
+        nodes, places = nodes[accusing], places[accusing]
+        state.count("accusations", nodes[state.up[state.subject[places // state.total, nodes // state.n]]])
+        kinds = np.full(len(nodes), SUSPECT, np.int8)
+        nobody = np.full(len(nodes), NOBODY, np.int32)
+        own = nodes.astype(np.int32)
+        self._claims.send(Columns(times[accusing], places, kinds, incarnations[accusing], own, nobody))

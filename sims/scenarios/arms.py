@@ -1,0 +1,87 @@
+"""Which parts of the protocol are on: the arms of the Lifeguard paper's experiments, and our own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from sims.errors import UsageError
+from sims.world import World
+from sims.world.host import SimNode
+from swim.core.claims import Claims
+
+__all__ = ["ARMS", "PAPER_ARMS", "settings_of", "strip"]
+
+_PLAIN: dict[str, Any] = {
+    "awareness_stretches_suspicion": False,
+    "early_verdict": False,
+    "self_doubt_threshold": 0,
+    "verify_second_hand": False,
+    "eager_gossip_delay": -1.0,
+    "rejoin_interval_alone": 30.0,
+}
+"""Without what this engine adds to memberlist."""
+
+_NO_PROBE: dict[str, Any] = {"awareness_max_multiplier": 1}
+_NO_SUSPICION: dict[str, Any] = {"suspicion_max_timeout_mult": 1}
+_NO_BUDDY: dict[str, Any] = {"buddy_system": False}
+
+PAPER_ARMS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        "swim": _PLAIN | _NO_PROBE | _NO_SUSPICION | _NO_BUDDY,
+        "lha-probe": _PLAIN | _NO_SUSPICION | _NO_BUDDY,
+        "lha-suspicion": _PLAIN | _NO_PROBE | _NO_BUDDY,
+        "buddy": _PLAIN | _NO_PROBE | _NO_SUSPICION,
+        "lifeguard": _PLAIN,
+    }
+)
+"""The five of Lifeguard's tables: no component, each alone, all three (section V)."""
+
+ARMS: Mapping[str, Mapping[str, Any]] = MappingProxyType({**PAPER_ARMS, "ours": {}})
+"""Those, and ``ours``: the defaults of this engine."""
+
+
+def settings_of(arm: str, *, alpha: int | None = None, beta: int | None = None) -> dict[str, Any]:
+    """Fields of ``Config`` that make an arm.
+
+    Args:
+        arm: one of ``ARMS``.
+        alpha: the suspicion's multiplier; None leaves the profile's.
+        beta: how many times longer a suspicion lasts that nobody confirms, in arms that have it at all.
+
+    Raises:
+        UsageError: there is no such arm.
+    """
+    if arm not in ARMS:
+        raise UsageError(f"option arm: {arm!r} is none of {', '.join(ARMS)}")
+    made = dict(ARMS[arm])
+    if alpha is not None:
+        made["suspicion_mult"] = alpha
+    if beta is not None:
+        made.setdefault("suspicion_max_timeout_mult", beta)
+    return made
+
+
+def strip(world: World, arm: str, nodes: Iterable[SimNode] | None = None) -> None:
+    """Takes from every node of a paper's arm what no setting turns off: the answer to a stale accusation.
+
+    A member that missed a refutation repeats the accusation, and this engine's members answer it with the
+    refutation; memberlist's ignore it, and that is where its false positives at healthy members come from.
+    Does nothing to ``ours``. Nodes that start later are not touched.
+
+    Args:
+        world: which.
+        arm: of its nodes.
+        nodes: some of them, all by default.
+    """
+    if arm in PAPER_ARMS:
+        for node in world.nodes.values() if nodes is None else nodes:
+            node.node._engine.claims.__class__ = _Uncorrected
+
+
+class _Uncorrected(Claims):
+    __slots__ = ()
+
+    def _correct(self, *_: object) -> None:
+        """Lets a stale accusation pass, as memberlist does."""

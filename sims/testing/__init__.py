@@ -1,0 +1,1 @@
+"""For your own tests: applications on simulated nodes, Hypothesis strategies, the state machine, pytest."""

@@ -1,0 +1,235 @@
+"""What theory says about a cluster: detection, suspicion, dissemination, traffic, false suspicions.
+
+Everything follows from a ``Config`` and a number of nodes; the parts that the engine computes itself are the
+engine's own functions. The simulators are the check: see ``sims.theory.explain``.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from sims.world.network import RETRANSMISSION_SECONDS, RETRANSMISSIONS_MAX
+from swim.config import Config
+from swim.core.broadcast import retransmit_limit
+from swim.core.ping_responder import nack_patience
+from swim.core.push_pull_schedule import push_pull_scale
+from swim.core.suspicion import confirmations_wanted, remaining, suspicion_timeout
+
+__all__ = [
+    "Suspicions",
+    "detection_wait",
+    "detection_worst",
+    "dissemination",
+    "failure_spread",
+    "false_suspicions_per_hour",
+    "first_failed",
+    "first_suspected",
+    "gossip_rounds",
+    "missed_by_gossip",
+    "probe_failure",
+    "push_pull_period",
+    "suspicion_after",
+    "suspicions",
+    "transmit_limit",
+    "verdict_delay",
+]
+
+_LATENCY = 0.0005
+_SHARES = {"half": 0.5, "p90": 0.9, "p99": 0.99, "p9999": 0.9999}
+_HOPS_MAX = 2000
+
+
+# -- detection
+
+
+def detection_wait(config: Config, n: int, share: float = 0.5) -> float:
+    """Seconds until somebody probes a crashed member, not exceeded in that share of the cases.
+
+    Each of n - 1 probers has its own random order, so the wait W has P(W > t) = (1 - t / ((n-1) T))^(n-1),
+    close to an exponential of mean T (SWIM, section 4.1, gives T / (1 - 1/e) for synchronous periods).
+    """
+    return float((1 - (1 - share) ** (1 / (n - 1))) * (n - 1) * config.probe_interval)
+
+
+def verdict_delay(config: Config, n: int, *, silent: bool = False) -> float:
+    """Seconds from the probe of a crashed member to the accusation, packets taking no time.
+
+    memberlist waits for the end of the probe interval. With ``early_verdict`` a round ends once all relays
+    have nacked and the stream was refused, unless the host is ``silent`` and refuses nothing.
+    """
+    relays = min(config.indirect_checks, n - 2)
+    can_end = config.early_verdict and relays and not config.disable_tcp_pings and not silent
+    if not can_end:
+        return config.probe_interval
+    return min(config.probe_timeout + nack_patience(config), config.probe_interval)
+
+
+class Suspicions(NamedTuple):
+    """How long a suspicion lasts, seconds; see ``suspicions``.
+
+    Attributes:
+        shortest: with all confirmations that are wanted.
+        longest: with none.
+        confirmations: independent accusers beside the first that bring it down to ``shortest``.
+    """
+
+    shortest: float
+    longest: float
+    confirmations: int
+
+
+def suspicions(config: Config, n: int) -> Suspicions:
+    """The bounds of a suspicion at a healthy node (Lifeguard's LHA-Suspicion, as memberlist computes it)."""
+    shortest = suspicion_timeout(config.suspicion_mult, n, config.probe_interval)
+    wanted = confirmations_wanted(config.suspicion_mult, n)
+    longest = shortest * config.suspicion_max_timeout_mult if wanted else shortest
+    return Suspicions(shortest, longest, wanted)
+
+
+def suspicion_after(config: Config, n: int, confirmed: int) -> float:
+    """Seconds that a suspicion lasts with that many confirmations."""
+    low, high, wanted = suspicions(config, n)
+    return remaining(min(confirmed, wanted), wanted, 0.0, low, high) if wanted else low
+
+
+def first_suspected(config: Config, n: int, share: float = 0.5, *, silent: bool = False) -> float:
+    """Seconds from a crash to the first suspicion of it, not exceeded in that share of the cases."""
+    return detection_wait(config, n, share) + verdict_delay(config, n, silent=silent)
+
+
+def first_failed(config: Config, n: int, share: float = 0.5, *, silent: bool = False) -> float:
+    """Seconds from a crash to the first node that counts it as failed: W, the round, the shortest suspicion.
+
+    Confirmations come one probe interval apart on average, so they are all there before the shortest
+    suspicion ends, except in the smallest clusters. Of two nodes, the one that is left cannot ask a third; it
+    blames itself as much and waits twice as long.
+    """
+    low, _, _ = suspicions(config, n)
+    alone = n == 2 and config.awareness_stretches_suspicion and config.awareness_max_multiplier > 1
+    shortest = min(2 * low, low * config.suspicion_max_timeout_mult) if alone else low
+    return first_suspected(config, n, share, silent=silent) + shortest
+
+
+def detection_worst(config: Config, n: int, *, silent: bool = False) -> float:
+    """Seconds within which a lone prober detects a crash whatever the order: 2n - 1 rounds (SWIM, 4.3)."""
+    return (
+        (2 * n - 1) * config.probe_interval
+        + verdict_delay(config, n, silent=silent)
+        + suspicions(config, n).longest
+    )
+
+
+# -- dissemination
+
+
+def transmit_limit(config: Config, n: int) -> int:
+    """How often each node sends one update: ``retransmit_mult * ceil(log10(n + 1))``."""
+    return retransmit_limit(config.retransmit_mult, n)
+
+
+def gossip_rounds(config: Config, n: int) -> float:
+    """Synchronous rounds until push gossip of this fan-out reaches everybody: log_(1+f) n + ln n / f."""
+    fanout = config.gossip_nodes
+    return math.log(n) / math.log(1 + fanout) + math.log(n) / fanout if fanout else math.inf
+
+
+def missed_by_gossip(config: Config, n: int) -> float:
+    """Expected members that gossip alone never tells, n e^-limit; they wait for a probe or a push/pull."""
+    return n * math.exp(-transmit_limit(config, n))
+
+
+def dissemination(config: Config, n: int, *, latency: float = _LATENCY) -> dict[str, float]:
+    """Seconds from one node's news until shares of the cluster have it by gossip: half, p90, p99, p9999, all.
+
+    A mean-field recursion: who learns of it tells ``gossip_nodes`` random members one eager delay later, and
+    again every gossip interval until the transmit limit; ``sent`` packets hit n (1 - e^(-sent/n)) of n. In
+    the end ln 2 members are missing in every second run: then ``all`` have it; infinite if the sending ends
+    before.
+
+    Args:
+        config: the settings.
+        n: nodes, at least 2.
+        latency: mean seconds that a packet takes.
+    """
+    return _moments(config, n, latency, _wave(config, n, latency, []))
+
+
+def failure_spread(config: Config, n: int, *, latency: float = _LATENCY) -> dict[str, float]:
+    """Seconds from the first node that says failed until shares of the cluster do; names as above.
+
+    Two waves: each node's own suspicion ends as much later than the first one's as it began later, and the
+    news of the failure is gossiped besides. So whoever one wave misses is mostly caught by the other.
+    """
+    suspicion = _wave(config, n, latency, [])
+    return _moments(config, n, latency, _wave(config, n, latency, suspicion))
+
+
+def _hop(config: Config, latency: float) -> float:
+    pause = config.eager_gossip_delay if config.eager_gossip_delay >= 0 else config.gossip_interval
+    return pause + latency
+
+
+def _wave(config: Config, n: int, latency: float, timers: list[float]) -> list[float]:
+    """Members that still miss the news after each hop; ``timers``: who would still miss it without gossip."""
+    missing = [float(n - 1)]
+    if not config.gossip_interval or not config.gossip_nodes:
+        return missing + timers
+    told = [1.0]
+    rounds = math.ceil(transmit_limit(config, n) / config.gossip_nodes)
+    gap = max(1, round(config.gossip_interval / _hop(config, latency)))
+    while missing[-1] > 1e-9 and len(missing) < _HOPS_MAX:
+        step = len(missing)
+        senders = sum(told[step - 1 - k * gap] for k in range(rounds) if step - 1 - k * gap >= 0)
+        left = missing[-1] * math.exp(-senders * config.gossip_nodes / n)
+        if step < len(timers):
+            left *= timers[step] / timers[step - 1]
+        told.append(missing[-1] - left)
+        missing.append(left)
+    return missing
+
+
+def _moments(config: Config, n: int, latency: float, missing: list[float]) -> dict[str, float]:
+    nobody = math.log(2)
+    wanted = {name: max((1 - share) * n, nobody) for name, share in _SHARES.items()} | {"all": nobody}
+    hop = _hop(config, latency)
+    return {
+        name: next((step * hop for step, left in enumerate(missing) if left <= few), math.inf)
+        for name, few in wanted.items()
+    }
+
+
+def push_pull_period(config: Config, n: int) -> float:
+    """Seconds between a node's own push/pulls, 0 if there are none."""
+    return push_pull_scale(config.push_pull_interval, n)
+
+
+# -- false suspicions
+
+
+def probe_failure(config: Config, loss: float) -> float:
+    """Chance that the probe of a healthy member fails when packets are lost with chance ``loss``.
+
+    SWIM, section 3.1: neither the direct ping nor any relay brings an ack, and the stream ping does not
+    either. A lost piece of a stream is sent again after 0.2 s, 0.4 s and so on, as in ``sims.world.network``.
+    """
+    passes = 1 - loss
+    packets = (1 - passes**2) * (1 - passes**4) ** config.indirect_checks
+    return packets * _stream_failure(config, loss)
+
+
+def false_suspicions_per_hour(config: Config, loss: float) -> float:
+    """Expected accusations against one healthy member per hour: it is probed once an interval on average."""
+    return probe_failure(config, loss) * 3600 / config.probe_interval
+
+
+def _stream_failure(config: Config, loss: float) -> float:
+    if config.disable_tcp_pings:
+        return 1.0
+    patience = config.probe_interval - config.probe_timeout
+    chances = [
+        ((1 - loss) * loss**tries, RETRANSMISSION_SECONDS * (2**tries - 1))
+        for tries in range(RETRANSMISSIONS_MAX + 1)
+    ]
+    in_time = sum(p * q for p, there in chances for q, back in chances if 3 * there + back < patience)
+    return 1 - in_time

@@ -1,0 +1,163 @@
+"""Curves from 3 nodes to a million: detection, spread, traffic. ``python -m sims.theory.scale``."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any, NamedTuple
+
+from sims.arguments import ArgumentParser
+from sims.model import Setup, simulate
+from sims.theory import formulas
+from sims.theory.traffic import traffic
+from swim.config import Config
+
+__all__ = ["SIZES", "Point", "draw", "main", "measure_sizes"]
+
+SIZES = (3, 10, 30, 100, 300, 1000, 3000, 10_000, 100_000, 1_000_000)
+_CELLS = 30_000
+_RUNS_MIN, _RUNS_MAX = 3, 60
+_RUNS_FOR_P95 = 20
+_ONCE_FROM = 1_000_000
+_PROFILES = {"lan": Config.lan, "wan": Config.wan, "local": Config.local}
+
+
+class Point(NamedTuple):
+    """One size: medians over the runs of the vector model, seconds.
+
+    Attributes:
+        nodes: how many.
+        runs: how many clusters.
+        suspected: crash to the first suspicion.
+        failed: crash to the first verdict.
+        failed_p95: the same, 19 of 20 times within; not a number if there were fewer than 20 runs.
+        half: first verdict to that of half of the members.
+        p9999: to that of 99.99 %.
+        everybody: to the last one.
+    """
+
+    nodes: int
+    runs: int
+    suspected: float
+    failed: float
+    failed_p95: float
+    half: float
+    p9999: float
+    everybody: float
+
+
+def measure_sizes(
+    config: Config,
+    sizes: Sequence[int],
+    *,
+    seed: int = 1,
+    progress: Callable[[str], None] = lambda line: None,
+) -> list[Point]:
+    """Simulates one crash in clusters of every size, the small ones often."""
+    points = []
+    for nodes in sizes:
+        runs = 1 if nodes >= _ONCE_FROM else max(_RUNS_MIN, min(_RUNS_MAX, _CELLS // nodes))
+        measures = [r.measures for r in simulate(config, Setup(nodes=nodes), seed=seed, runs=runs)]
+        firsts = sorted(m["failed_first"] for m in measures)
+        later = {
+            name: median(m[f"failed_{name}"] - m["failed_first"] for m in measures)
+            for name in ("half", "p9999", "all")
+        }
+        points.append(
+            Point(
+                nodes,
+                runs,
+                median(m["suspected_first"] for m in measures),
+                median(firsts),
+                firsts[round(0.95 * runs) - 1] if runs >= _RUNS_FOR_P95 else math.nan,
+                later["half"],
+                later["p9999"],
+                later["all"],
+            )
+        )
+        progress(", ".join(f"{name} {value:.4g}" for name, value in points[-1]._asdict().items()))
+    return points
+
+
+def draw(config: Config, points: Sequence[Point], folder: Path) -> list[Path]:
+    """Draws ``detection.png``, ``dissemination.png`` and ``traffic.png``; returns where they are."""
+    sizes = [point.nodes for point in points]
+    theory = [formulas.failure_spread(config, n) for n in sizes]
+    loads = [traffic(config, n) for n in sizes]
+    detection = {
+        "first suspicion": ([p.suspected for p in points], "o"),
+        "first verdict, median": ([p.failed for p in points], "o"),
+        "first verdict, 95 of 100": ([p.failed_p95 for p in points], "o"),
+        "formula": ([formulas.first_failed(config, n) for n in sizes], "--"),
+        "formula, 95 of 100": ([formulas.first_failed(config, n, 0.95) for n in sizes], "--"),
+    }
+    dissemination = {
+        "to half": ([1000 * p.half or math.nan for p in points], "o"),
+        "to 99.99 %": ([1000 * p.p9999 for p in points], "o"),
+        "to all": ([1000 * p.everybody for p in points], "o"),
+        "formula, half": ([1000 * spread["half"] for spread in theory], "--"),
+        "formula, all": ([1000 * spread["all"] for spread in theory], "--"),
+    }
+    load = {
+        "pings and acks, B/s": ([each.packet_bytes_per_second for each in loads], "-"),
+        "push/pull, B/s": ([each.push_pull_bytes_per_second for each in loads], "-"),
+        "gossip about one death, B": ([each.bytes_per_death for each in loads], "-"),
+    }
+    return [
+        _plot(folder / "detection.png", "From a crash to the first verdict", "seconds", sizes, detection),
+        _plot(
+            folder / "dissemination.png", "From the first verdict on", "milliseconds", sizes, dissemination
+        ),
+        _plot(folder / "traffic.png", "Sent by each node", "bytes", sizes, load),
+    ]
+
+
+def _plot(path: Path, title: str, unit: str, sizes: Sequence[int], lines: dict[str, Any]) -> Path:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7.2, 4.2), dpi=100, layout="constrained")
+    axes = figure.subplots()
+    for label, (values, style) in lines.items():
+        axes.plot(
+            sizes, values, f"{style}-" if style == "o" else style, label=label, markersize=4, linewidth=1.2
+        )
+    axes.set_xscale("log")
+    if unit != "seconds":
+        axes.set_yscale("log")
+    else:
+        axes.set_ylim(bottom=0)
+    axes.set_xlabel("nodes")
+    axes.set_ylabel(unit)
+    axes.set_title(title)
+    axes.grid(alpha=0.3)
+    axes.legend(frameon=False)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, metadata={"Software": None})
+    return path
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Measures, prints one line per size, draws.
+
+    Args:
+        argv: arguments without the program's name; None takes the process's own.
+    """
+    parser = ArgumentParser(prog="python -m sims.theory.scale", description="Draws the curves by size.")
+    parser.add_argument(
+        "--out", type=Path, default=Path("docs/img"), help="folder for the pictures (docs/img)"
+    )
+    parser.add_argument("--profile", choices=_PROFILES, default="lan")
+    parser.add_argument("--up-to", type=int, default=SIZES[-1], metavar="N", help="largest cluster (1000000)")
+    options = parser.parse_args(argv)
+    config = _PROFILES[options.profile](name="n1")
+    points = measure_sizes(config, [n for n in SIZES if n <= options.up_to], progress=print)
+    for path in draw(config, points, options.out):
+        print(path)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

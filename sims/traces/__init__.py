@@ -1,0 +1,1 @@
+"""Runs as JSON lines: writing, comparing and reading them."""

@@ -1,8 +1,0 @@
-"""The same protocol as arrays: 10^4 to 10^6 nodes, or hundreds of small clusters side by side, in seconds."""
-
-from __future__ import annotations
-
-from sims.vector.model import QUANTILES, Result, simulate
-from sims.vector.state import Setup
-
-__all__ = ["QUANTILES", "Result", "Setup", "simulate"]

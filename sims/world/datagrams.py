@@ -1,0 +1,115 @@
+"""Virtual datagrams: what the network does to them, and how a host reads them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sims.world.host import SimNode
+from sims.world.network import Passage
+from sims.world.observer import Packet
+from swim.core.output import Endpoint
+
+if TYPE_CHECKING:
+    from sims.world.world import World
+
+__all__ = ["Packets"]
+
+_SOCKET_BUFFER_BYTES = 208 * 1024
+
+
+class Packets:
+    """Carries the packets of all nodes of a world.
+
+    Attributes:
+        sent: datagrams put on the wire so far.
+    """
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.sent = 0
+
+    def send(self, node: SimNode, endpoint: Endpoint, data: bytes) -> None:
+        """Puts one packet on the wire, or holds it back while the node is blocked."""
+        if node.processor is not None:
+            self._world.clock.at(node.processor.sent(), self._put, node, node.life, endpoint, data)
+        else:
+            self._put(node, node.life, endpoint, data)
+
+    def _put(self, node: SimNode, life: int, endpoint: Endpoint, data: bytes) -> None:
+        world = self._world
+        if node.life != life or not node.is_up:
+            return
+        if node.blocked_until > world.clock.now:  # blocked anew while it waited
+            world.clock.at(node.blocked_until, self._put, node, life, endpoint, data)
+            return
+        self.sent += 1
+        target = world.host_at(endpoint)
+        network = world.network
+        if network.is_plain and not network.nats and not world.watches_packets:
+            if target is not None:
+                when = world.clock.now + network.default.latency.draw(world.rng)
+                world.clock.at(when, self._deliver, target, data, node.endpoint, None)
+            return
+        self._carry(node, target, endpoint, data)
+
+    def _carry(self, node: SimNode, target: SimNode | None, endpoint: Endpoint, data: bytes) -> None:
+        """The long way: links with faults, address translation, observers."""
+        world, now, network = self._world, self._world.clock.now, self._world.network
+        source = network.seen_as(now, node.id, node.endpoint, endpoint)
+        if target is None or not network.lets_in(now, target.id, endpoint, source):
+            passage = Passage("nobody", ())
+        else:
+            passage = network.carry(now, node.id, target.id, len(data), world.rng)
+        packet = Packet(self.sent, now, node.id, target.id if target else "", endpoint, data, passage.fate)
+        world.tell("sent", packet)
+        if target is None:
+            return
+        if passage.fate == "corrupted":
+            if not isinstance(data, bytes):
+                return  # unframed messages have no bits to flip; a real packet would not be understood
+            data = _flip(data, world.rng.below(8 * len(data)))
+        for delay in passage.delays:
+            world.clock.at(now + delay, self._deliver, target, data, source, packet)
+
+    def _deliver(self, node: SimNode, data: bytes, source: Endpoint, packet: Packet | None) -> None:
+        """A packet reaches a host's socket."""
+        clock = self._world.clock
+        if node.state != "running":
+            self._keep(node, data, source, packet)
+        elif node.reader is not None or node.read_at > clock.now:
+            # Late, but in order, those that came when the reader was fast again too.
+            late = node.reader.draw(self._world.rng) if node.reader is not None else 0.0
+            node.read_at = max(node.read_at, clock.now + late)
+            clock.at(node.read_at, self._read, node, node.life, data, source, packet)
+        elif node.processor is not None:
+            node.processor.serve(node.processor.packet, self._read, node, node.life, data, source, packet)
+        else:
+            self._read(node, node.life, data, source, packet)
+
+    def _keep(self, node: SimNode, data: bytes, source: Endpoint, packet: Packet | None) -> None:
+        """A paused process reads later what fits in its socket's buffer; no process, no buffer."""
+        if node.state == "paused" and node.backlog_bytes + len(data) <= _SOCKET_BUFFER_BYTES:
+            node.backlog_bytes += len(data)
+            node.backlog.append((self._read, (node, node.life, data, source, packet)))
+
+    def _read(self, node: SimNode, life: int, data: bytes, source: Endpoint, packet: Packet | None) -> None:
+        world = self._world
+        if node.life != life:
+            return
+        if node.state != "running":
+            self._keep(node, data, source, packet)
+            return
+        if node.blocked_until > world.clock.now:
+            world.clock.at(node.blocked_until, self._read, node, life, data, source, packet)
+            return
+        world.driver.current = node.id
+        node.node.receive_packet(world.clock.now, data, source)
+        if packet is not None:
+            world.tell("received", node, packet)
+        world.driver.pump(node)
+
+
+def _flip(data: bytes, bit: int) -> bytes:
+    broken = bytearray(data)
+    broken[bit >> 3] ^= 1 << (bit & 7)
+    return bytes(broken)

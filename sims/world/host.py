@@ -1,0 +1,196 @@
+"""One simulated host with the node that runs on it, now and in former lives."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal
+
+from sims.world.convergence import View
+from sims.world.cpu import Processor
+from sims.world.latency import Latency
+from swim.config import Config
+from swim.core.output import Endpoint
+from swim.events import Event, Member, MemberStatus
+from swim.metrics import Metrics
+from swim.node import Node
+
+if TYPE_CHECKING:
+    from sims.world.world import World
+
+__all__ = ["NodeState", "SimNode"]
+
+NodeState = Literal["running", "paused", "crashed", "left"]
+
+_EVENTS_KEPT = 10_000
+
+
+class SimNode:
+    """A host of a ``World``: its node, condition, and what came out of the node.
+
+    Attributes:
+        id: names the host in the world; the node's first name, unless given.
+        node: the sans-I/O node of the present life, or of the last one.
+        life: how many nodes have run here.
+        endpoint: address and port on the virtual network.
+        state: ``running``, ``paused`` (the process stands still), ``crashed`` or ``left`` (left and ended).
+        since: when ``state`` last changed, seconds.
+        listed: members that the present life started with, of which no event tells (a converged start).
+        events: the last 10,000 events of the present life.
+        finished: results of commands, by ticket, of the present life.
+        snapshot: what the last life that ended wrote down.
+        counts: whether its view counts for convergence: it runs and is not about to leave.
+        reader: extra time until each packet is read, in order (an overloaded receive path); None for none.
+        processor: what its work takes, and with whom it shares that; None for work in no time.
+        blocked_until: until then received packets are not read and sent ones wait, while timers fire.
+        stopped_because: the reason if the node stopped by itself, else "".
+    """
+
+    __slots__ = (
+        "_subscribers",
+        "_world",
+        "backlog",
+        "backlog_bytes",
+        "blocked_until",
+        "config",
+        "counts",
+        "endpoint",
+        "ends_after_leave",
+        "events",
+        "finished",
+        "has_more",
+        "id",
+        "is_leaving",
+        "is_pumped",
+        "leave_ticket",
+        "life",
+        "listed",
+        "node",
+        "processor",
+        "read_at",
+        "reader",
+        "scheduled",
+        "since",
+        "snapshot",
+        "state",
+        "stopped_because",
+        "view",
+    )
+
+    def __init__(self, world: World, id: str, config: Config, endpoint: Endpoint) -> None:
+        self._world = world
+        self._subscribers: list[Callable[[float, Event], None]] = []
+        self.id = id
+        self.config = config
+        self.endpoint = endpoint
+        self.node: Node
+        self.life = -1
+        self.state: NodeState = "crashed"
+        self.since = world.now
+        self.snapshot = ""
+        self.counts = False
+        self.reader: Latency | None = None
+        self.processor: Processor | None = None
+        self.reset()
+
+    def reset(self) -> None:
+        """Makes room for the next life; the world calls it."""
+        self.life += 1
+        self.events: deque[Event] = deque(maxlen=_EVENTS_KEPT)
+        self.finished: dict[int, Any] = {}
+        self.read_at = 0.0
+        self.blocked_until = 0.0
+        self.backlog: list[tuple[Callable[..., None], tuple[Any, ...]]] = []
+        self.backlog_bytes = 0
+        self.scheduled: float | None = None
+        self.stopped_because = ""
+        self.is_leaving = False
+        self.ends_after_leave = False
+        self.is_pumped = False
+        self.has_more = False
+        self.leave_ticket = 0
+        self.view = View()
+        self.listed: tuple[Member, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"<SimNode {self.id} {self.state} life {self.life}>"
+
+    # -- what the node shows
+
+    @property
+    def name(self) -> str:
+        """The gossip name."""
+        return self.config.name
+
+    @property
+    def is_up(self) -> bool:
+        """Whether a process lives here, running or paused."""
+        return self.state in ("running", "paused")
+
+    @property
+    def metrics(self) -> Metrics:
+        """Counters and gauges of the present life."""
+        return self.node.metrics
+
+    def members(self) -> tuple[Member, ...]:
+        """The node's view."""
+        return self.node.members()
+
+    def member(self, name: str) -> Member | None:
+        """One member of the view."""
+        return self.node.member(name)
+
+    def statuses(self) -> dict[str, str]:
+        """Status of every listed member, by name."""
+        return {member.name: member.status.value for member in self.node.members()}
+
+    def status_of(self, name: str) -> str:
+        """Status of one member, or "" if it is not listed."""
+        member = self.node.member(name)
+        return member.status.value if member is not None else ""
+
+    def alive(self) -> frozenset[str]:
+        """Names of the members shown as alive."""
+        return frozenset(m.name for m in self.node.members() if m.status is MemberStatus.ALIVE)
+
+    # -- what an application does with it
+
+    def subscribe(self, call: Callable[[float, Event], None]) -> None:
+        """``call(now, event)`` for every event from now on, in this life and later ones.
+
+        It may use the node's commands; they take effect after the event was handed out.
+        """
+        self._subscribers.append(call)
+
+    def publish(self, now: float, event: Event) -> None:
+        """Hands an event to the subscribers; the world calls it."""
+        self.events.append(event)
+        for call in self._subscribers:
+            call(now, event)
+
+    def join(self, *others: SimNode | str) -> int:
+        """Joins hosts or addresses; returns a ticket, see ``finished``."""
+        addresses = [other if isinstance(other, str) else address_of(other.endpoint) for other in others]
+        return self._world.command(self, "join", addresses)
+
+    def set_tags(self, **tags: str) -> int:
+        """Replaces the tags; returns a ticket."""
+        return self._world.command(self, "set_tags", tags)
+
+    def force_leave(self, name: str, *, prune: bool = False) -> int:
+        """Declares that a member leaves; returns a ticket."""
+        return self._world.command(self, "force_leave", name, prune=prune)
+
+    def rejoin(self) -> int:
+        """Comes back after a leave that kept the process; returns a ticket."""
+        return self._world.command(self, "rejoin")
+
+    def leave(self, *, stop: bool = True) -> int:
+        """Leaves gracefully and, unless told otherwise, ends when done; returns a ticket."""
+        return self._world.leave(self, stop=stop)
+
+
+def address_of(endpoint: Endpoint) -> str:
+    """``HOST:PORT`` or ``[V6]:PORT``."""
+    host, port = endpoint
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

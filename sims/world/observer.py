@@ -1,0 +1,89 @@
+"""Who watches a world: traces, checkers, measures, pictures and applications all hang in here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+from sims.world.network import Fate
+from swim.core.output import Endpoint, StreamEnd
+from swim.events import Event
+
+if TYPE_CHECKING:
+    from sims.world.host import SimNode
+    from sims.world.world import World
+
+__all__ = ["HOOKS", "Observer", "Packet", "StreamStep"]
+
+
+class Packet(NamedTuple):
+    """One datagram on its way.
+
+    Attributes:
+        number: counts the packets of a world; a duplicate keeps the number.
+        sent_at: seconds.
+        source: id of the sending host.
+        target: id of the host at ``endpoint``, or "" if there is none.
+        endpoint: where it was sent to.
+        data: as it was sent.
+        fate: decided when it was sent.
+    """
+
+    number: int
+    sent_at: float
+    source: str
+    target: str
+    endpoint: Endpoint
+    data: bytes
+    fate: Fate
+
+
+class StreamStep(NamedTuple):
+    """One thing that happened to a stream.
+
+    Attributes:
+        number: counts the streams of a world.
+        kind: ``dial``, ``accept``, ``data`` (arrived at ``target``) or ``end``.
+        source: id of the host that did it; of the dialler for ``dial``.
+        target: id of the other host, or "".
+        data: the bytes of ``dial`` and ``data``.
+        end: why it ended, for ``end``; None if its node closed it.
+    """
+
+    number: int
+    kind: str
+    source: str
+    target: str
+    data: bytes = b""
+    end: StreamEnd | None = None
+
+
+class Observer:
+    """Override what you need; a hook that nobody overrides costs nothing.
+
+    Hooks must not change the world while they are called; ``world.at(world.now, ...)`` does so right after.
+    """
+
+    def attached(self, world: World) -> None:
+        """The observer was added to a world."""
+
+    def sent(self, world: World, packet: Packet) -> None:
+        """A packet was put on the wire, and its fate is known."""
+
+    def received(self, world: World, node: SimNode, packet: Packet) -> None:
+        """A packet was handed to a node (its reaction follows)."""
+
+    def stream(self, world: World, step: StreamStep) -> None:
+        """Something happened to a stream."""
+
+    def event(self, world: World, node: SimNode, event: Event) -> None:
+        """A node told its application about a member."""
+
+    def fault(self, world: World, kind: str, detail: Mapping[str, object]) -> None:
+        """Somebody interfered: ``add``, ``crash``, ``restart``, ``pause``, ``cut``, ``heal``, ..."""
+
+    def stepped(self, world: World, node: SimNode) -> None:
+        """A node handled one input and everything that followed at once."""
+
+
+HOOKS = ("sent", "received", "stream", "event", "fault", "stepped")

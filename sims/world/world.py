@@ -1,0 +1,376 @@
+"""A cluster of sans-I/O nodes on a virtual clock and a virtual network, driven by one heap, from one integer.
+
+Time flows only inside ``step``, ``run_for`` and ``run_until``. The same seed and the same calls give the
+same run, byte for byte, in every process and on every platform. The nodes are ``swim.node.Node``, unchanged.
+"""
+
+from __future__ import annotations
+
+import gc
+import random
+from collections.abc import Callable, Iterable
+from hashlib import blake2b
+from traceback import walk_tb
+from typing import Any, Literal, get_args
+
+from sims.errors import NodeCrashedError, NotConvergedError, SimError, UsageError
+from sims.world.clock import Clock
+from sims.world.convergence import Views
+from sims.world.driver import Driver
+from sims.world.fast_wire import FastWire
+from sims.world.host import SimNode, address_of
+from sims.world.hosts import Hosts
+from sims.world.network import Nat, Network
+from sims.world.observer import HOOKS, Observer
+from swim.config import Config
+from swim.core.output import Endpoint
+from swim.core.rng import Rng
+from swim.errors import LocalError
+from swim.wire.packet import PacketCodec, WireFactory
+
+__all__ = ["Start", "World"]
+
+Start = Literal["join", "apart", "converged"]
+"""How the first nodes come up: all joining the first one at time 0, alone, or knowing each other already."""
+
+_RARE_COLLECTIONS = (50_000, 20, 100)
+"""Thresholds of Python's collector inside a run: nodes leave no cycles behind until they end, and looking for
+some among the records of a thousand views took half of the time."""
+
+
+class World:
+    """A simulated cluster.
+
+    Args:
+        seed: decides everything that is not decided by calls: latencies, losses, every node's choices.
+        nodes: how many to start with, named ``n1`` to ``nN``, at ``10.x.y.z:7946``.
+        config: settings of every node: a ``Config`` to be renamed, or a callable such as ``Config.lan`` that
+            takes ``name``, ``bind`` and ``seeds``.
+        network: links and faults; by default exponential latency of 0.5 ms on average and nothing else.
+        byte_mode: carry real packets; False carries messages unframed, faster and otherwise the same.
+        start: see ``Start``.
+        observers: see ``observe``.
+
+    Raises:
+        UsageError: there is no such start, or the network is another world's.
+    """
+
+    def __init__(
+        self,
+        seed: int = 0,
+        *,
+        nodes: int = 50,
+        config: Config | Callable[..., Config] = Config.lan,
+        network: Network | None = None,
+        byte_mode: bool = True,
+        start: Start = "join",
+        observers: Iterable[Observer] = (),
+    ) -> None:
+        if start not in get_args(Start):
+            raise UsageError(f"start must be one of {', '.join(get_args(Start))}, not {start!r}")
+        self.seed = seed
+        self.clock = Clock()
+        self.network = network or Network()
+        self.network.enter(self.tell_fault)
+        self.wire: WireFactory = PacketCodec if byte_mode else FastWire
+        self.views = Views()
+        self.rng = self.random_for("network")
+        self.silent: set[str] = set()
+        """Ids of crashed hosts that do not even refuse a stream (power gone)."""
+        self.hosts = Hosts(self, config)
+        self.nodes = self.hosts.nodes
+        self.driver = Driver(self)
+        self._hooks: dict[str, list[Callable[..., None]]] = {name: [] for name in HOOKS}
+        self.watches_packets = False
+        """Whether any observer wants to know of each packet."""
+        for observer in observers:
+            self.observe(observer)
+        self.hosts.start_all(nodes, start)
+
+    # -- who watches
+
+    def observe(self, observer: Observer) -> None:
+        """Adds an observer; hooks it does not override cost nothing."""
+        for name in HOOKS:
+            if getattr(type(observer), name) is not getattr(Observer, name):
+                self._hooks[name].append(getattr(observer, name))
+        self.watches_packets = self.watches("sent") or self.watches("received")
+        observer.attached(self)
+
+    def tell(self, hook: str, *what: object) -> None:
+        """Calls one hook of every observer that overrides it."""
+        for call in self._hooks[hook]:
+            call(self, *what)
+
+    def tell_fault(self, kind: str, **detail: object) -> None:
+        """Tells the observers that somebody interfered, in words of the caller's choice."""
+        self.tell("fault", kind, detail)
+
+    def watches(self, hook: str) -> bool:
+        """Whether any observer overrides that hook."""
+        return bool(self._hooks[hook])
+
+    # -- time
+
+    @property
+    def now(self) -> float:
+        """Virtual seconds since the start."""
+        return self.clock.now
+
+    def step(self) -> bool:
+        """Handles the next thing that is to happen; False if there is nothing."""
+        return self._guarded(self.clock.step)
+
+    def run_for(self, seconds: float) -> None:
+        """Lets virtual time pass."""
+        self._guarded(lambda: self.clock.run(self.now + seconds))
+
+    def run_until(self, condition: Callable[[World], bool], limit: float) -> bool:
+        """Runs until the condition holds, for at most ``limit`` seconds; returns whether it does.
+
+        The condition is asked after every step, so it should take constant time, like ``world.converged``.
+        """
+        if condition(self):
+            return True
+        return self._guarded(lambda: self.clock.run(self.now + limit, lambda: condition(self)))
+
+    def settle(self, limit: float = 120.0) -> float:
+        """Runs until every view shows exactly the running nodes as alive; returns the seconds it took.
+
+        Raises:
+            NotConvergedError: if that takes longer than ``limit``.
+        """
+        began = self.now
+        if not self.run_until(lambda world: world.converged, limit):
+            raise NotConvergedError(
+                f"seed {self.seed}: {self.views.distinct} different views {limit:g} s after {began:g} s"
+            )
+        return self.now - began
+
+    def at(self, when: float, call: Callable[..., object], *args: Any) -> None:
+        """Calls ``call(*args)`` at virtual time ``when``."""
+        self.clock.at(when, call, *args)
+
+    @property
+    def converged(self) -> bool:
+        """Whether every running node shows as alive exactly the nodes that run. Costs O(1)."""
+        return self.views.converged
+
+    @property
+    def agree(self) -> bool:
+        """Whether all running nodes list the same members with the same status. Costs O(1)."""
+        return self.views.agree
+
+    def running(self) -> list[SimNode]:
+        """The nodes that run: not paused, crashed, leaving or gone."""
+        return [node for node in self.nodes.values() if node.counts]
+
+    # -- nodes come and go
+
+    def add(
+        self,
+        name: str = "",
+        *,
+        id: str = "",
+        config: Config | Callable[..., Config] | None = None,
+        endpoint: Endpoint | None = None,
+        seeds: Iterable[str | SimNode] = (),
+        snapshot: str = "",
+    ) -> SimNode:
+        """Starts a new host with a node on it.
+
+        Args:
+            name: gossip name; by default the next of ``n1``, ``n2``, ...
+            id: names the host, if the gossip name cannot (two hosts of one name).
+            config: instead of the world's.
+            endpoint: instead of the next free address.
+            seeds: hosts or addresses it joins.
+            snapshot: text of a former life.
+
+        Raises:
+            UsageError: the id or the address is taken.
+        """
+        name = name or f"n{len(self.nodes) + 1}"
+        node = self.hosts.place(name, id or name, config, endpoint, seeds)
+        self.hosts.boot(node, snapshot)
+        return node
+
+    def crash(self, node: SimNode | str, *, silent: bool = False) -> None:
+        """Kills the process. Streams are refused from then on, or vanish if the host is ``silent``."""
+        node = self.host(node)
+        if node.is_up:
+            if silent:
+                self.silent.add(node.id)
+            self.end(node, "crashed")
+            self.tell_fault("crash", node=node.id, silent=silent)
+
+    def restart(
+        self,
+        node: SimNode | str,
+        *,
+        endpoint: Endpoint | None = None,
+        snapshot: bool = True,
+        config: Config | None = None,
+    ) -> None:
+        """Starts a node anew on a host, killing the one that runs.
+
+        Args:
+            node: which host.
+            endpoint: a new address; see ``fresh_endpoint``.
+            snapshot: with what the former life wrote down, or from nothing.
+            config: instead of the former life's.
+
+        Raises:
+            UsageError: a process runs at that address.
+        """
+        node = self.host(node)
+        if endpoint is not None:
+            self.hosts.admit(node.id, endpoint)
+        self.crash(node)
+        self.silent.discard(node.id)
+        if endpoint is not None and endpoint != node.endpoint:
+            self.hosts.vacate(node.endpoint, node)
+            node.endpoint = endpoint
+            node.config = node.config.with_changes(bind=address_of(endpoint))
+        if config is not None:
+            node.config = config
+        self.tell_fault("restart", node=node.id, endpoint=address_of(node.endpoint), snapshot=snapshot)
+        self.hosts.boot(node, node.snapshot if snapshot else "")
+
+    def pause(self, node: SimNode | str, seconds: float | None = None) -> None:
+        """Stops the process, as SIGSTOP does: packets wait in a buffer of 208 KiB, nothing fires."""
+        node = self.host(node)
+        if node.state == "running":
+            self.hosts.set_state(node, "paused")
+            if seconds is not None:
+                self.at(self.now + seconds, self._resume_from, node, node.life, self.now)
+            self.tell_fault("pause", node=node.id, seconds=seconds)
+
+    def resume(self, node: SimNode | str) -> None:
+        """Lets a paused process go on: what waited comes first, then late timers, with the gap told."""
+        node = self.host(node)
+        if node.state != "paused":
+            return
+        self.hosts.set_state(node, "running")
+        self.tell_fault("resume", node=node.id)
+        self.driver.catch_up(node)
+
+    def block(self, node: SimNode | str, seconds: float) -> None:
+        """Holds back what a node receives and sends, while its timers fire (Lifeguard's anomaly)."""
+        node = self.host(node)
+        node.blocked_until = max(node.blocked_until, self.now + seconds)
+        self.tell_fault("block", node=node.id, seconds=seconds)
+
+    def leave(self, node: SimNode | str, *, stop: bool = True) -> int:
+        """Lets a node leave gracefully; with ``stop`` its process ends when that is done."""
+        node = self.host(node)
+        node.ends_after_leave = stop
+        self.tell_fault("leave", node=node.id)
+        return self.command(node, "leave")
+
+    def command(self, node: SimNode | str, command: str, *args: Any, **kwargs: Any) -> int:
+        """Gives a node a command (a method of ``Node`` that returns a ticket).
+
+        Raises:
+            LocalError: the node refuses it.
+            UsageError: no process runs there, or it is paused.
+        """
+        node = self.host(node)
+        if node.state != "running":
+            raise UsageError(f"{node.id} does not run, it is {node.state}")
+        ticket: int = getattr(node.node, command)(self.now, *args, **kwargs)
+        if command in ("leave", "rejoin"):
+            node.is_leaving = command == "leave"
+            node.leave_ticket = ticket
+            self.hosts.recount(node)
+        self.driver.pump(node)
+        return ticket
+
+    def translate(self, node: SimNode | str, nat: Nat | None) -> None:
+        """Puts a host behind address translation, or back on the plain network.
+
+        Raises:
+            UsageError: a process runs at the public address.
+        """
+        node = self.host(node)
+        if nat is not None:
+            self.hosts.admit(node.id, nat.public)
+        old = self.network.nats.pop(node.id, None)
+        if old is not None:
+            self.hosts.vacate(old.public, node)
+        if nat is not None:
+            self.network.nats[node.id] = nat
+            self.hosts.at[nat.public] = node
+        self.tell_fault("nat", node=node.id, public=address_of(nat.public) if nat else "")
+
+    def fresh_endpoint(self) -> Endpoint:
+        """An address that nobody had."""
+        return self.hosts.fresh_endpoint()
+
+    def host(self, node: SimNode | str) -> SimNode:
+        """The host of that id.
+
+        Raises:
+            UsageError: there is none.
+        """
+        if isinstance(node, SimNode):
+            return node
+        found = self.nodes.get(node)
+        if found is None:
+            raise UsageError(f"there is no host {node!r}")
+        return found
+
+    def host_at(self, endpoint: Endpoint) -> SimNode | None:
+        """The host that packets to ``endpoint`` reach."""
+        return self.hosts.at.get(endpoint)
+
+    def inject(self, node: SimNode | str, data: bytes, source: Endpoint) -> None:
+        """Hands a node a packet out of nowhere, now."""
+        node = self.host(node)
+        if node.state == "running":
+            self.tell_fault("inject", node=node.id, source=address_of(source), data=data.hex())
+            node.node.receive_packet(self.now, data, source)
+            self.driver.pump(node)
+
+    # -- lives
+
+    def _guarded(self, run: Callable[[], bool]) -> bool:
+        before = gc.get_threshold()
+        gc.set_threshold(*_RARE_COLLECTIONS)
+        try:
+            return run()
+        except (SimError, LocalError):
+            raise
+        except Exception as error:
+            if not _is_of_a_node(error):
+                raise
+            raise NodeCrashedError(self.seed, self.now, self.driver.current, error) from error
+        finally:
+            gc.set_threshold(*before)
+
+    def end(self, node: SimNode, state: Literal["crashed", "left"]) -> None:
+        """The process is gone; the driver calls it when a leave is done or a node gives up."""
+        node.snapshot = node.node.snapshot()
+        self.hosts.set_state(node, state)
+        self.driver.streams.ended(node)
+
+    def _resume_from(self, node: SimNode, life: int, paused_at: float) -> None:
+        if node.life == life and node.since == paused_at:
+            self.resume(node)
+
+    def random_for(self, *use: str) -> Rng:
+        """Random bits for one use; a use more does not change what the others draw."""
+        digest = blake2b("\0".join((str(self.seed), *use)).encode(), digest_size=16).digest()
+        return Rng(random.Random(int.from_bytes(digest, "big")))
+
+
+_CALL_NODES = {"sims.world.driver", "sims.world.hosts", "sims.world.datagrams", "sims.world.streams"}
+"""Modules that call nodes; ``world`` and ``clock`` call observers and applications as well."""
+
+
+def _is_of_a_node(error: Exception) -> bool:
+    """Whether a node raised it, not an application, an observer or the simulator: who called last?"""
+    calls = [str(frame.f_globals.get("__name__", "")) for frame, _ in walk_tb(error.__traceback__)]
+    inner = next((i for i in reversed(range(len(calls))) if calls[i].partition(".")[0] == "sims"), -1)
+    called = calls[inner + 1 :]
+    return bool(called) and (calls[inner] in _CALL_NODES or called[0].partition(".")[0] == "swim")

@@ -1,0 +1,183 @@
+"""Planted in how claims are applied: precedence, refutation, suspicion, the own leave."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from sims.checkers import (
+    CrashedMembersAreFailed,
+    EventsAreLegal,
+    HealthyMembersAreNotFailed,
+    IncarnationsNeverGoBack,
+    LeavesAreNotFailures,
+    LeftMembersStayAway,
+    NodesBelieveInThemselves,
+    NothingResurrects,
+    OnlyTheOwnerSpeaks,
+    SuspicionsTakeTheirTime,
+)
+from swim.core import claims
+from swim.core.claims import Claims
+from swim.core.leave import Leaving
+from swim.core.member import State
+from swim.core.output import Finished
+from swim.core.ping_responder import PingResponder
+from swim.core.precedence import ABOUT_OTHERS, Claim, Stored, Verdict, verdicts
+from swim.core.suspicion import Suspicion
+from swim.events import Reason
+from swim.serf.member_status import StatusTable
+from tests.sims.checkers.planted import scripts
+from tests.sims.checkers.planted.bug import bug
+
+I, J, R, D = Verdict.IGNORE, Verdict.JOIN, Verdict.REFRESH, Verdict.DEAD  # noqa: E741
+
+
+def rule(patch: pytest.MonkeyPatch, stored: Stored, claim: Claim, *row: Verdict) -> None:
+    patch.setitem(ABOUT_OTHERS[stored], claim, row)
+    for kind in Claim:
+        patch.setattr(claims, f"_ON_{kind.name}", verdicts(kind))
+
+
+@bug("Old alive claims win as well.", scripts.ECHO, IncarnationsNeverGoBack)
+def skips_the_incarnation_check(patch: pytest.MonkeyPatch) -> None:
+    rule(patch, Stored.ALIVE, Claim.ALIVE, R, I, R)
+
+
+@bug("An alive claim of the same incarnation clears a suspicion.", scripts.LOSS, EventsAreLegal)
+def equal_incarnation_clears(patch: pytest.MonkeyPatch) -> None:
+    rule(patch, Stored.SUSPECT, Claim.ALIVE, I, R, R)
+
+
+@bug("An alive claim of the same incarnation revives a dead member.", scripts.ECHO, NothingResurrects)
+def equal_incarnation_revives_the_dead(patch: pytest.MonkeyPatch) -> None:
+    rule(patch, Stored.DEAD, Claim.ALIVE, I, J, J)
+
+
+@bug("An alive claim of the same incarnation brings back who left.", scripts.ECHO, LeftMembersStayAway)
+def equal_incarnation_brings_back_the_left(patch: pytest.MonkeyPatch) -> None:
+    rule(patch, Stored.LEFT, Claim.ALIVE, I, J, J)
+
+
+@bug("A leave counts as a death.", scripts.PLAIN_LEAVE, LeavesAreNotFailures)
+def treats_leave_as_dead(patch: pytest.MonkeyPatch) -> None:
+    for stored in (Stored.ALIVE, Stored.SUSPECT):
+        rule(patch, stored, Claim.LEAVE, I, D, D)
+    rule(patch, Stored.DEAD, Claim.LEAVE, I, I, I)
+
+
+@bug("A node does not refute what is said against it.", scripts.SPLIT, HealthyMembersAreNotFailed)
+def never_refutes(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Claims, "_refute", lambda self, now, accused, reason: None)
+
+
+@bug("A refutation repeats the incarnation that was accused.", scripts.SPLIT, HealthyMembersAreNotFailed)
+def refutes_with_the_same_incarnation(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Claims, "_refute", lambda self, now, accused, reason: self.announce_self(now))
+
+
+@bug("A node that is called dead believes it.", scripts.SPLIT, NodesBelieveInThemselves)
+def believes_its_own_death(patch: pytest.MonkeyPatch) -> None:
+    def accused(self: Any, now: float, kind: Claim, claim: Any, source: Any) -> None:
+        shared = self._context
+        if kind is not Claim.DEAD and claim.incarnation < shared.local.incarnation:
+            return
+        dead = shared.table.put(shared.local.turned(State.DEAD, now, claim.incarnation))
+        shared.delegate.member_gone(now, dead, Reason("claim", claim.accuser))
+
+    patch.setattr(Claims, "_accused", accused)
+
+
+@bug("Who accuses raises the incarnation of the accused.", scripts.CRASH, OnlyTheOwnerSpeaks)
+def accuser_raises_the_incarnation(patch: pytest.MonkeyPatch) -> None:
+    suspect = Claims.suspect
+
+    def accuse(self: Any, now: float, claim: Any, source: Any) -> None:
+        suspect(self, now, claim._replace(incarnation=claim.incarnation + 1), source)
+
+    patch.setattr(Claims, "suspect", accuse)
+
+
+@bug("A newer claim is stored with the old tags.", scripts.TAGS, OnlyTheOwnerSpeaks)
+def keeps_old_tags(patch: pytest.MonkeyPatch) -> None:
+    revive = Claims._revive
+
+    def keep(self: Any, now: float, record: Any, claim: Any, source: Any) -> None:
+        revive(self, now, record, claim._replace(meta=record.meta), source)
+
+    patch.setattr(Claims, "_revive", keep)
+
+
+@bug("A suspicion is never decided.", scripts.CRASH, CrashedMembersAreFailed)
+def suspicion_never_expires(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Claims, "_expire", lambda self, now, token: None)
+
+
+@bug("A suspect is declared dead at once.", scripts.CRASH, SuspicionsTakeTheirTime)
+def suspicion_expires_at_once(patch: pytest.MonkeyPatch) -> None:
+    begin = Suspicion.__init__
+
+    def hasty(self: Any, now: float, *args: Any, **settings: Any) -> None:
+        begin(self, now, *args, **settings)
+        self.deadline = now
+
+    patch.setattr(Suspicion, "__init__", hasty)
+
+
+@bug("One accuser counts as often as it speaks.", scripts.CRASH, SuspicionsTakeTheirTime)
+def one_accuser_confirms_itself(patch: pytest.MonkeyPatch) -> None:
+    confirm = Suspicion.confirm
+
+    def gullible(self: Any, now: float, accuser: str) -> bool:
+        known = set(self.accusers)
+        self.accusers.clear()
+        counted = confirm(self, now, accuser)
+        self.accusers |= known
+        return counted
+
+    patch.setattr(Suspicion, "confirm", gullible)
+
+
+@bug("The timer of a suspicion fires though it was refuted.", scripts.LOSS, SuspicionsTakeTheirTime)
+def stale_timers_fire(patch: pytest.MonkeyPatch) -> None:
+    def is_listed(self: Any, token: Any) -> bool:
+        record = self._context.table.get(token[0])
+        return record is not None and record.is_live
+
+    patch.setattr(Claims, "_is_running", is_listed)
+
+
+@bug("Time slept through counts as time of a suspicion.", scripts.OVERSLEEP, SuspicionsTakeTheirTime)
+def counts_its_sleep(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Claims, "hold", lambda self, now, gap: None)
+
+
+@bug("A leave of a member held dead is not believed.", scripts.LOST_LEAVE, LeavesAreNotFailures)
+def does_not_believe_late_leaves(patch: pytest.MonkeyPatch) -> None:
+    rule(patch, Stored.DEAD, Claim.LEAVE, I, I, I)
+    patch.setattr(StatusTable, "listed_left", lambda self, now, name, ltime, reason: None)
+    patch.setattr(StatusTable, "leave_intent", lambda self, now, intent, reason: False)
+
+
+@bug("A node that leaves tells nobody.", scripts.LEAVE, LeavesAreNotFailures)
+def leaves_without_a_word(patch: pytest.MonkeyPatch) -> None:
+    def begin(self: Any, now: float, ticket: int) -> None:
+        self._context.status = "left"
+        local = self._context.local
+        self._context.delegate.member_gone(
+            now, self._context.table.put(local.turned(State.LEFT, now, local.incarnation)), Reason("local")
+        )
+        self._context.output.finished.append(Finished(ticket, None))
+
+    patch.setattr(Leaving, "begin", begin)
+
+
+@bug("A ping for another node is answered.", scripts.SWAP, CrashedMembersAreFailed)
+def answers_for_another(patch: pytest.MonkeyPatch) -> None:
+    ping = PingResponder.ping
+
+    def answer(self: Any, now: float, request: Any, *rest: Any) -> None:
+        ping(self, now, request._replace(node=self._context.local.name), *rest)
+
+    patch.setattr(PingResponder, "ping", answer)

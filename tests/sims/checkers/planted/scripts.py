@@ -1,0 +1,143 @@
+"""The runs in which planted bugs show, and in which nothing shows without them."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from sims.checkers import inside
+from sims.faults import Add, Crash, Leave, Pause, Readdress, Restart, SetLink, SetTags, Split
+from sims.faults.schedule import Schedule
+from sims.world import World
+from sims.world.network import Link
+from swim.serf.messages import JoinIntent, encode_serf
+from swim.wire.codec import encode
+from swim.wire.messages import User
+from tests.sims.checkers.planted.bug import Script, quick
+
+CRASH = Script(Schedule([Crash(10.0, "n3"), Crash(14.0, "n5"), Restart(60.0, "n5")]), 200.0)
+"""Two die, one comes back."""
+
+LOSS = Script(Schedule([SetLink(8.0, None, None, Link(loss=0.5), 30.0)]), 160.0)
+"""Every second packet is lost for a minute."""
+
+SPLIT = Script(
+    Schedule(
+        [
+            Split(10.0, (("n1", "n2"), ("n3", "n4", "n5", "n6")), 40.0),
+            SetTags(12.0, "n2", {"role": "db"}),
+            SetTags(70.0, "n2", {"role": "web"}),
+        ]
+    ),
+    200.0,
+    config=partial(quick, gossip_to_the_dead_time=200.0),
+)
+"""A partition of both sides' patience, with news on one side, and news after it."""
+
+NAP = Script(
+    Schedule([Pause(10.0, "n2", 32.0), Crash(11.0, "n3"), Leave(12.0, "n4"), Crash(13.0, "n6")]), 180.0
+)
+"""One sleeps through two deaths and a leave, and wakes up when the others have reaped theirs."""
+
+
+def _repeat_old_words(world: World) -> None:
+    """One gets packets again that it had long before: what others said of three who went or changed."""
+    node = world.host("n1")
+
+    def record() -> None:
+        claims = [inside.table(node).get(name).alive_claim() for name in ("n3", "n4", "n5")]
+        words = [*map(encode, claims), encode(User(encode_serf(JoinIntent(1, "n4"))))]
+        for at in (24.0, 38.0):
+            for word in words:
+                world.at(at, world.inject, node, word, world.host("n2").endpoint)
+
+    world.at(9.0, record)
+
+
+ECHO = Script(
+    Schedule([Crash(10.0, "n3"), SetTags(12.0, "n5", {"a": "b"}), Leave(14.0, "n4")]),
+    60.0,
+    prepare=_repeat_old_words,
+)
+"""Old packets arrive, while two who are gone are still listed, and when they are reaped."""
+
+LEAVE = Script(Schedule([Leave(40.0, "n4"), Leave(45.0, "n2")]), 120.0)
+"""Two leave a quiet network, one after the other."""
+
+PLAIN_LEAVE = Script(Schedule([Leave(40.0, "n4")]), 100.0, config=partial(quick, delegate_version=0))
+"""One leaves a pool of plain memberlist members, who know no intents."""
+
+LOST_LEAVE = Script(
+    Schedule([Split(40.0, (("n2",), ("n1", "n3", "n4", "n5", "n6")), 20.0), Leave(41.0, "n4")]), 130.0
+)
+"""One leaves while another is cut off, and takes it for a failure."""
+
+OVERSLEEP = Script(
+    Schedule([Crash(10.0, "n3"), Pause(11.6, "n1", 20.0), Crash(11.7, "n2")]),
+    50.0,
+    nodes=3,
+    config=partial(quick, probe_interval=0.5, probe_timeout=0.2),
+)
+"""One falls asleep in the middle of a suspicion; when it wakes up there is nobody left to tell it more."""
+
+LATE_JOIN = Script(
+    Schedule([Crash(10.0, "n3"), Add(42.0, "late", ("n1",)), Readdress(60.0, "n4"), Restart(90.0, "n5")]),
+    150.0,
+    config=partial(quick, gossip_to_the_dead_time=60.0),
+)
+"""One joins while a dead member is still listed; others restart, at another address and at the same."""
+
+STORM = Script(Schedule([Crash(20.0, "n3")]), 40.0, nodes=16, config=partial(quick, udp_buffer_size=512))
+"""Many join at once, with little room in a packet."""
+
+QUEUES = Script(Schedule([]), 20.0, nodes=10, config=partial(quick, max_queue_depth=3))
+"""Many join at once, with little room in the queue."""
+
+TAGS = Script(Schedule([SetTags(5.0 + i / 2, "n2", {"turn": str(i)}) for i in range(40)]), 60.0)
+"""One changes its tags all the time."""
+
+
+def _take_addresses(world: World) -> None:
+    """The host of a dead member gets its address taken, by a node of another name."""
+
+    def take() -> None:
+        dead = world.host("n3")
+        world.add("n7", endpoint=dead.endpoint, seeds=[world.host("n1")])
+
+    world.at(12.0, take)
+
+
+SWAP = Script(Schedule([Crash(10.0, "n3")]), 200.0, prepare=_take_addresses)
+"""A dead member's address is taken at once by a node of another name."""
+
+
+def _change(world: World, **settings: Any) -> None:
+    """A host starts anew with other settings, at the address that all know."""
+
+    def change() -> None:
+        world.restart("n3", config=world.host("n3").config.with_changes(**settings))
+
+    world.at(10.0, change)
+
+
+LABELS = Script(Schedule([SetTags(15.0, "n1", {"a": "b"})]), 40.0, prepare=partial(_change, label="other"))
+"""A host moves to another cluster, and all of its old one still talk to it."""
+
+KEYS = Script(
+    Schedule([SetTags(16.0, "n3", {"a": "b"})]),
+    40.0,
+    config=partial(quick, keys=(bytes(16),)),
+    prepare=partial(_change, gossip_verify_outgoing=False),
+)
+"""A host stops encrypting what it sends, while all others still want it sealed."""
+
+GRAVES = Script(
+    Schedule([Crash(10.0, name) for name in ("n2", "n3", "n4", "n5")]),
+    60.0,
+    config=partial(quick, max_tombstones=2),
+)
+"""More die than a node may remember."""
+
+ALL = {
+    name.lower().replace("_", "-"): value for name, value in globals().items() if isinstance(value, Script)
+}
