@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from types import TracebackType
 from typing import Self
@@ -80,6 +80,23 @@ class Agent:
                 first.setdefault(sighting.subject, sighting.at)
         return first
 
+    def alive(self, names: Iterable[str]) -> set[str]:
+        """Which of ``names`` this agent holds to be alive, as far as its log says; itself is always."""
+        last = {sighting.subject: sighting.kind for sighting in self.sightings}
+        gone = {name for name, kind in last.items() if kind in ("failed", "left")}
+        return {name for name in names if name in self.known and name not in gone}
+
+    def failures(self, now: float) -> Iterator[tuple[str, float, float]]:
+        """Each stretch in which this agent called another failed: the subject, since when, until when."""
+        since: dict[str, float] = {}
+        for sighting in self.sightings:
+            if sighting.kind == "failed":
+                since.setdefault(sighting.subject, sighting.at)
+            elif sighting.kind in ("joined", "left") and sighting.subject in since:
+                yield sighting.subject, since.pop(sighting.subject), sighting.at
+        for subject, start in since.items():
+            yield subject, start, now
+
     def signal(self, number: signal.Signals) -> None:
         """Sends a signal."""
         self._process.send_signal(number)
@@ -93,10 +110,11 @@ class Agent:
 class Fleet:
     """Agents of one engine and profile; a context manager that kills them all by pid at its end."""
 
-    def __init__(self, engine: Engine, profile: str, *, nice: int = 0) -> None:
+    def __init__(self, engine: Engine, profile: str, *, nice: int = 0, prefix: str = "n") -> None:
         self.engine = engine
         self.agents: list[Agent] = []
         self._profile = profile
+        self._prefix = prefix
         self._nice = nice
         self._selector = selectors.DefaultSelector()
 
@@ -118,13 +136,13 @@ class Fleet:
         return time.monotonic()
 
     def start(self, count: int) -> None:
-        """Starts agents named ``n1`` ... and waits until each one's control port answers.
+        """Starts agents named by the prefix and a number, and waits until each control port answers.
 
         Raises:
             SystemExit: with the last log lines, if one ends or is not ready in time.
         """
         for index in range(1, count + 1):
-            self._start(Place(f"n{index}", free_port(), free_port()))
+            self._start(Place(f"{self._prefix}{index}", free_port(), free_port()))
             if index % _STARTING_AT_ONCE == 0 or index == count:
                 self._wait_ready(self.agents[-_STARTING_AT_ONCE:])
 
@@ -152,9 +170,9 @@ class Fleet:
         seed, *others = self.agents
         return self._send_all(others, self.engine.join_request(seed.place.gossip))
 
-    def join_one(self, agent: Agent) -> float:
-        """Has one agent join the first one; returns the moment of the request."""
-        return self._send_all([agent], self.engine.join_request(self.agents[0].place.gossip))
+    def join_one(self, agent: Agent, to: Place | None = None) -> float:
+        """Has one agent join another, the fleet's first by default; returns the moment of the request."""
+        return self._send_all([agent], self.engine.join_request((to or self.agents[0].place).gossip))
 
     def leave(self, agent: Agent) -> float:
         """Asks one agent to leave gracefully; returns the moment of the request."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-__all__ = ["context_switches", "cpu_seconds", "proportional_mib", "resident_mib"]
+__all__ = ["context_switches", "cpu_seconds", "descriptors", "proportional_mib", "resident_mib", "threads"]
 
 _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
@@ -24,6 +24,16 @@ def resident_mib(pid: int) -> float:
 def proportional_mib(pid: int) -> float:
     """PSS, MiB; a page shared by n processes counts 1/n."""
     return _kib(f"/proc/{pid}/smaps_rollup", "Pss:") / 1024
+
+
+def descriptors(pid: int) -> int:
+    """Open file descriptors."""
+    return sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())
+
+
+def threads(pid: int) -> int:
+    """Threads, the main one included."""
+    return sum(1 for _ in Path(f"/proc/{pid}/task").iterdir())
 
 
 def context_switches(pid: int) -> int:

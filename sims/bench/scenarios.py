@@ -8,6 +8,7 @@ from sims.bench.engines import Engine
 from sims.bench.idle import memory, one_process, steady
 from sims.bench.options import Options, Samples
 from sims.bench.simulated import simulated
+from sims.bench.soak import soak
 from sims.bench.spread import fail, join, leave
 from sims.bench.table import table
 from sims.bench.verdicts import pause, starve
@@ -25,6 +26,7 @@ SCENARIOS: dict[str, Callable[[Sequence[Engine], Options], dict[str, Samples]]] 
     "leave": leave,
     "pause": pause,
     "starve": starve,
+    "soak": soak,
     "simulated": simulated,
     "world": world,
 }

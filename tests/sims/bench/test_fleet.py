@@ -71,6 +71,18 @@ def test_transitions_are_read_from_log_lines(engine: str, line: str, read: tuple
 
 
 @pytest.mark.slow
+def test_an_agent_remembers_who_is_alive_and_for_how_long_it_called_others_failed() -> None:
+    with Fleet(EchoEngine(), "local", prefix="a") as fleet:
+        fleet.start(1)
+        agent = fleet.agents[0]
+        assert agent.place.name == "a1"
+        for at, what in enumerate(["joined b", "joined c", "failed b", "failed c", "joined b", "left d"]):
+            agent.take(f"saw {what}\n".encode(), float(at))
+        assert agent.alive({"a1", "b", "c", "d", "e"}) == {"a1", "b"}
+        assert list(agent.failures(9.0)) == [("b", 2.0, 4.0), ("c", 3.0, 9.0)]
+
+
+@pytest.mark.slow
 def test_a_fleet_stamps_what_its_agents_log_and_ends_them() -> None:
     with Fleet(EchoEngine(), "local") as fleet:
         fleet.start(2)
