@@ -27,8 +27,6 @@ logger = logging.getLogger("swim.core")
 
 NodeStatus = Literal["idle", "running", "leaving", "left"]
 
-_SEQ_NO_MAX = 0xFFFFFFFF
-
 
 class Context:
     """One node's common ground. The parts read and change it; nothing outside the core does.
@@ -69,7 +67,6 @@ class Context:
         self.new_members_left = config.max_new_members_per_packet
         self.corrections_left = 0
         self.delegate: Delegate
-        self._seq_no = rng.below(_SEQ_NO_MAX)
         self.networks = (
             None
             if config.cidrs_allowed is None
@@ -91,11 +88,6 @@ class Context:
         """Whether any other member is alive or suspect."""
         table = self.table
         return table.live - table.local.is_live > 0
-
-    def next_seq_no(self) -> int:
-        """A fresh sequence number; the first one is random, so that acks cannot be guessed."""
-        self._seq_no = (self._seq_no + 1) & _SEQ_NO_MAX
-        return self._seq_no
 
     def allows(self, host: str) -> bool:
         """Whether the CIDR list lets packets, streams and claims from ``host`` in."""

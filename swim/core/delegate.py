@@ -48,6 +48,17 @@ class Delegate(Protocol):
         """Somebody claims ``record``'s name from another address."""
         ...
 
+    def ack_payload(self) -> bytes | None:
+        """What an ack to a direct ping carries (memberlist's ``AckPayload``); nothing by default."""
+        return None
+
+    def ping_completed(self, record: Record, rtt: float, payload: bytes | None) -> None:
+        """``record`` acked the ping of a probe round directly, ``rtt`` seconds after it was sent.
+
+        Ignored by default (memberlist's ``NotifyPingComplete``).
+        """
+        return
+
     def user_message(self, now: float, body: bytes, source: Endpoint | None) -> None:
         """A user message arrived (without its type byte)."""
         ...

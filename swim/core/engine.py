@@ -19,6 +19,7 @@ from swim.core.leave import Leaving
 from swim.core.member import INCARNATION_MAX, Record, State, pack_address
 from swim.core.output import Endpoint, Finished, Output, StreamEnd
 from swim.core.ping_responder import PingResponder
+from swim.core.pings import Pings
 from swim.core.prober import Prober
 from swim.core.push_pull import PushPulls
 from swim.core.push_pull_schedule import PushPullSchedule
@@ -89,16 +90,17 @@ class Engine:
         )
         self.context = context
         self.gossip = Gossip(context)
-        self._verifier = Verifier(context, self.gossip)
-        self._second_look = SecondLook(context, self.gossip)
+        self.pings = Pings(context)
+        self._verifier = Verifier(context, self.gossip, self.pings)
+        self._second_look = SecondLook(context, self.gossip, self.pings)
         self.claims = Claims(context, self.gossip, self._verifier, self._second_look)
         self._streams = Streams(context)
         self._streams.on_request = self._answer
         self._streams.on_reply = self._take_reply
         self._streams.on_failure = self._take_failure
         self.push_pulls = PushPulls(context, self.claims, self._streams)
-        self._prober = Prober(context, self.gossip, self.claims, self._verifier, self._streams)
-        self._relay = PingResponder(context, self.gossip)
+        self._prober = Prober(context, self.gossip, self.pings, self.claims, self._verifier, self._streams)
+        self._responder = PingResponder(context, self.gossip, self.pings)
         self._schedule = PushPullSchedule(context, lambda now: self._exchange(now))
         self._joins = Joins(context, self.push_pulls)
         self.rejoining = Reconnects(context, self.push_pulls)
@@ -259,17 +261,9 @@ class Engine:
     def _handle(self, now: float, message: Message, source: Endpoint, sender: str) -> None:
         match message:
             case Ping():
-                self._relay.ping(now, message, source)
+                self._responder.ping(now, message, source)
             case Ack():
-                handled = (
-                    self._prober.ack(now, message, source)
-                    or self._relay.ack(now, message, source)
-                    or self._verifier.acked(now, message.seq_no, source)
-                    or self._second_look.acked(message.seq_no, source)
-                )
-                if not handled:
-                    # One that comes after its round: usual after a pause or on a slow link, and harmless.
-                    self.context.metrics.count("swim.late-acks")
+                self.pings.ack(now, message)
             case Alive():
                 self.claims.alive(now, message, Source("claim", source, sender))
             case Suspect():
@@ -279,9 +273,9 @@ class Engine:
             case User():
                 self.context.delegate.user_message(now, message.body, source)
             case IndirectPing():
-                self._relay.indirect_ping(now, message, source)
+                self._responder.indirect_ping(now, message, source)
             case Nack():
-                self._prober.nack(now, message, source)
+                self.pings.nack(now, message, source)
             case PushPull() | ErrorReply():
                 raise RemoteError("unknown-type", "stream message in a packet")
 

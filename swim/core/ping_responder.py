@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from swim.config import Config
 from swim.core.context import Context
 from swim.core.gossip import Gossip
 from swim.core.member import Record, State, endpoint_of
 from swim.core.output import Endpoint
+from swim.core.pings import Pings, Reply
 from swim.wire.codec import encode
 from swim.wire.messages import Ack, Dead, IndirectPing, Nack, Ping, Suspect
 
@@ -28,21 +27,27 @@ def nack_patience(config: Config) -> float:
     return min(config.probe_timeout, _NACK_SHARE * left) if left > 0 else config.probe_timeout
 
 
-class _Relayed(NamedTuple):
-    requester: Endpoint
-    seq_no: int
-    target: Endpoint
+class _Relayed:
+    """A ping sent on another's behalf."""
+
+    __slots__ = ("may_nack", "requester", "seq_no")
+
+    def __init__(self, requester: Endpoint, seq_no: int, *, may_nack: bool) -> None:
+        self.requester = requester
+        self.seq_no = seq_no
+        self.may_nack = may_nack
 
 
 class PingResponder:
     """Answers pings and relays indirect ones (memberlist's handlePing, handleIndirectPing)."""
 
-    def __init__(self, context: Context, gossip: Gossip) -> None:
+    def __init__(self, context: Context, gossip: Gossip, pings: Pings) -> None:
         self._context = context
         self._gossip = gossip
-        self._relayed: dict[int, _Relayed] = {}
-        context.timers.register("nack", self._nack, self._relayed.__contains__)
-        context.timers.register("relay-end", self._forget, self._relayed.__contains__)
+        self._pings = pings
+        self._relayed = 0
+        pings.register(_Relayed, self._acked, expired=self._expired)
+        context.timers.register("nack", self._nack, lambda relayed: relayed.may_nack)
 
     def ping(self, now: float, ping: Ping, source: Endpoint) -> None:
         """Answers a ping for this node; one for another name is dropped."""
@@ -52,7 +57,7 @@ class PingResponder:
             return
         reply_to = self._reply_endpoint(source, ping.source_addr, ping.source_port)
         sender = context.table.at(source) or self._heir_of(ping.source_node)
-        ack = encode(Ack(ping.seq_no))
+        ack = encode(Ack(ping.seq_no, context.delegate.ack_payload()))
         if context.status == "left":
             # Whoever still probes a node that left has missed its leave.
             local = context.local
@@ -71,33 +76,24 @@ class PingResponder:
             return
         target = endpoint_of(request.target, request.port or context.bind_port)
         record = context.table.at(target)
-        if record is None or len(self._relayed) >= _RELAYED_MAX:
+        if record is None or self._relayed >= _RELAYED_MAX:
             # Relaying to anybody would let strangers aim our packets.
             context.metrics.dropped("relay-refused")
             return
-        seq_no = context.next_seq_no()
         requester = self._reply_endpoint(source, request.source_addr, request.source_port)
-        self._relayed[seq_no] = _Relayed(requester, request.seq_no, target)
-        local = context.local
-        ping = Ping(seq_no, request.node, local.addr, local.port, local.name)
+        relayed = _Relayed(requester, request.seq_no, may_nack=request.nack)
+        until = now + context.config.probe_timeout
+        ping = self._pings.ping(now, request.node, target, relayed, until=until)
+        self._relayed += 1
         self._gossip.send(now, target, encode(ping), record=record)
-        config = context.config
         if request.nack:
-            context.timers.at(now + nack_patience(config), "nack", seq_no)
-        context.timers.at(now + config.probe_timeout, "relay-end", seq_no)
+            context.timers.at(now + nack_patience(context.config), "nack", relayed)
 
-    def ack(self, now: float, ack: Ack, source: Endpoint) -> bool:
-        """Passes on the ack of a relayed ping; True if it was one."""
-        relayed = self._relayed.get(ack.seq_no)
-        if relayed is None:
-            return False
-        if source != relayed.target and source[1] != relayed.target[1]:
-            self._context.metrics.dropped("unexpected-ack")
-            return True
-        del self._relayed[ack.seq_no]
-        requester = self._context.table.at(relayed.requester)
-        self._gossip.send(now, relayed.requester, encode(Ack(relayed.seq_no)), record=requester)
-        return True
+    def _acked(self, now: float, relayed: _Relayed, _reply: Reply) -> None:
+        """Passes the ack of a relayed ping on."""
+        self._relayed -= 1
+        relayed.may_nack = False
+        self._answer(now, relayed, encode(Ack(relayed.seq_no)))
 
     def _heir_of(self, name: str) -> Record | None:
         """The dead member whose name somebody at an unknown address bears: it may have moved, and be told."""
@@ -122,10 +118,15 @@ class PingResponder:
                 return named
         return source
 
-    def _nack(self, now: float, seq_no: int) -> None:
-        relayed = self._relayed[seq_no]
-        requester = self._context.table.at(relayed.requester)
-        self._gossip.send(now, relayed.requester, encode(Nack(relayed.seq_no)), record=requester)
+    def _nack(self, now: float, relayed: _Relayed) -> None:
+        relayed.may_nack = False
+        self._answer(now, relayed, encode(Nack(relayed.seq_no)))
 
-    def _forget(self, _now: float, seq_no: int) -> None:
-        del self._relayed[seq_no]
+    def _expired(self, now: float, relayed: _Relayed) -> None:
+        self._relayed -= 1
+        if relayed.may_nack:
+            self._nack(now, relayed)
+
+    def _answer(self, now: float, relayed: _Relayed, message: bytes) -> None:
+        requester = self._context.table.at(relayed.requester)
+        self._gossip.send(now, relayed.requester, message, record=requester)

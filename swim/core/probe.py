@@ -16,7 +16,7 @@ class ProbeRound:
         incarnation: the target's incarnation at the start; an accusation names this one.
         seq_no: of the ping and of everything asked for it.
         relays: endpoints asked to ping indirectly, and whether each can nack.
-        nacks: relays that nacked; each counts once.
+        nacks: where nacks came from; each source counts once.
         fallback: outcome of the stream ping: ``""`` (not tried), ``pending``, ``acked`` or why it failed.
         send_error: the ping could not even be sent.
     """
@@ -33,26 +33,16 @@ class ProbeRound:
         "target",
     )
 
-    def __init__(self, target: Record, seq_no: int, deadline: float) -> None:
+    def __init__(self, target: Record, deadline: float) -> None:
         self.target = target
         self.incarnation = target.incarnation
-        self.seq_no = seq_no
+        self.seq_no = 0
         self.deadline = deadline
         self.is_indirect = False
         self.relays: dict[Endpoint, bool] = {}
         self.nacks: set[Endpoint] = set()
         self.fallback = ""
         self.send_error = ""
-
-    def expects(self, source: Endpoint) -> bool:
-        """Whether an ack or nack may come from ``source``: the target or a relay that was asked.
-
-        A member with several addresses may answer from another one, hence the port alone is enough.
-        """
-        if source == self.target.endpoint:
-            return True
-        asked = (self.target.endpoint, *self.relays)
-        return any(source == endpoint or source[1] == endpoint[1] for endpoint in asked)
 
     @property
     def nacks_expected(self) -> int:

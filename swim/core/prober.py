@@ -9,12 +9,13 @@ from swim.core.context import Context, logger
 from swim.core.gossip import Gossip
 from swim.core.member import Record, State
 from swim.core.output import Endpoint
+from swim.core.pings import Pings, Reply
 from swim.core.probe import ProbeRound, SelfDoubt
 from swim.core.streams import Fallback, Streams
 from swim.core.suspicion import suspicion_timeout
 from swim.core.verifier import Verifier
 from swim.wire.codec import encode
-from swim.wire.messages import Ack, IndirectPing, Nack, Ping, Suspect
+from swim.wire.messages import IndirectPing, Ping, Suspect
 
 __all__ = ["Prober"]
 
@@ -27,9 +28,16 @@ class Prober:
     """Runs probe rounds and accuses who does not answer."""
 
     def __init__(
-        self, context: Context, gossip: Gossip, claims: Claims, verifier: Verifier, streams: Streams
+        self,
+        context: Context,
+        gossip: Gossip,
+        pings: Pings,
+        claims: Claims,
+        verifier: Verifier,
+        streams: Streams,
     ) -> None:
         self._context = context
+        self._pings = pings
         self._gossip = gossip
         self._claims = claims
         self._verifier = verifier
@@ -39,6 +47,7 @@ class Prober:
         self._armed: float | None = None
         self._warned: dict[str, float] = {}
         self._planned = 0.0
+        pings.register(ProbeRound, self._acked, nacked=self._nacked)
         timers = context.timers
         timers.register("probe", self._begin, lambda deadline: deadline == self._armed)
         timers.register("probe-timeout", self._ask_relays, self._is_direct)
@@ -49,30 +58,6 @@ class Prober:
         interval = self._context.config.probe_interval
         if self._armed is None and self._round is None and interval and self._context.has_peers:
             self._set(now + self._context.rng.uniform(0, interval))
-
-    def ack(self, now: float, ack: Ack, source: Endpoint) -> bool:
-        """Takes an ack if it belongs to the current round; True if so."""
-        current = self._round
-        if current is None or ack.seq_no != current.seq_no:
-            return False
-        if not current.expects(source):
-            self._context.metrics.dropped("unexpected-ack")
-            return True
-        self._succeed(now, current)
-        return True
-
-    def nack(self, now: float, nack: Nack, source: Endpoint) -> None:
-        """Counts a relay's nack; once all are in, the round may be decided early."""
-        current = self._round
-        if current is None or nack.seq_no != current.seq_no:
-            self._context.metrics.count("swim.late-nacks")
-            return
-        if source not in current.relays:
-            self._context.metrics.dropped("unexpected-nack")
-            return
-        current.nacks.add(source)
-        self._doubt.answered()
-        self._end_if_decided(now, current)
 
     def fallback_done(self, now: float, seq_no: int, error: str) -> None:
         """The stream ping was acked (``error`` empty) or failed."""
@@ -91,7 +76,7 @@ class Prober:
 
     def hold(self, now: float) -> None:
         """This node slept: the round at hand proves nothing."""
-        self._round = None
+        self._close()
         self._armed = None
         self.arm(now)
 
@@ -105,20 +90,20 @@ class Prober:
         if target is None:
             return
         config = context.config
-        local, seq_no = context.table.local, context.next_seq_no()
-        current = ProbeRound(target, seq_no, now + context.awareness.scale(config.probe_interval))
+        current = ProbeRound(target, now + context.awareness.scale(config.probe_interval))
         self._round = current
-        ping = encode(Ping(seq_no, target.name, local.addr, local.port, local.name))
+        ping = self._pings.ping(now, target.name, target.endpoint, current)
+        current.seq_no = ping.seq_no
         if target.state is State.SUSPECT and config.buddy_system:
-            accusation = encode(Suspect(target.incarnation, target.name, local.name))
-            self._gossip.send_exactly(target.endpoint, [ping, accusation], record=target)
+            accusation = Suspect(target.incarnation, target.name, context.local.name)
+            self._gossip.send_exactly(target.endpoint, [encode(ping), encode(accusation)], record=target)
         else:
-            self._gossip.send(now, target.endpoint, ping, record=target)
+            self._gossip.send(now, target.endpoint, encode(ping), record=target)
         relays_at = now + config.probe_timeout
         if relays_at <= current.deadline:
-            context.timers.at(relays_at, "probe-timeout", seq_no)
+            context.timers.at(relays_at, "probe-timeout", ping.seq_no)
         else:
-            context.timers.at(current.deadline, "probe-end", seq_no)
+            context.timers.at(current.deadline, "probe-end", ping.seq_no)
 
     def _ask_relays(self, now: float, seq_no: int) -> None:
         current = self._round
@@ -143,9 +128,25 @@ class Prober:
             ping = Ping(seq_no, target.name, local.addr, local.port, local.name)
             self._streams.dial(target.endpoint, encode(ping), Fallback(seq_no), current.deadline)
 
+    def _acked(self, now: float, current: ProbeRound, reply: Reply) -> None:
+        record = self._context.table.get(current.target.name)
+        if record is not None and not current.is_indirect:
+            # Later on it may have come by way of a relay.
+            self._context.delegate.ping_completed(record, reply.rtt, reply.payload)
+        self._succeed(now, current)
+
+    def _nacked(self, now: float, current: ProbeRound, source: Endpoint) -> None:
+        """Counts a relay's nack; once all are in, the round may be decided early."""
+        if source in current.nacks or len(current.nacks) >= current.nacks_expected:
+            self._context.metrics.dropped("unexpected-nack")
+            return
+        current.nacks.add(source)
+        self._doubt.answered()
+        self._end_if_decided(now, current)
+
     def _succeed(self, now: float, current: ProbeRound) -> None:
         context = self._context
-        self._round = None
+        self._close()
         self._doubt.answered()
         if context.awareness.score and not current.send_error:
             context.awareness.apply(-1)
@@ -177,7 +178,7 @@ class Prober:
 
     def _fail(self, now: float, current: ProbeRound) -> None:
         context = self._context
-        self._round = None
+        self._close()
         context.awareness.apply(current.failure_delta())
         context.metrics.count("memberlist.degraded.probe")
         self._schedule_after(now)
@@ -193,6 +194,12 @@ class Prober:
             return
         claim = Suspect(current.incarnation, name, context.local.name)
         self._claims.suspect(now, claim, Source("probe", detail=current.describe_failure()))
+
+    def _close(self) -> None:
+        """The round at hand is over."""
+        if self._round is not None:
+            self._pings.forget(self._round.seq_no)
+            self._round = None
 
     def _schedule_after(self, now: float) -> None:
         """The next round starts whole intervals after this one was due, at once if that just passed."""

@@ -10,14 +10,13 @@ believes the verdict at once, so that a true failure, suspected everywhere, spre
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 from swim.core.context import Context
 from swim.core.gossip import Gossip
 from swim.core.member import Record
-from swim.core.output import Endpoint
+from swim.core.pings import Pings, Reply
 from swim.wire.codec import encode
-from swim.wire.messages import Dead, Ping
+from swim.wire.messages import Dead
 
 __all__ = ["SecondLook"]
 
@@ -25,10 +24,12 @@ _WINDOW = 16
 """Pings under way at once; verdicts beyond are believed, as when half of a cluster is gone."""
 
 
-class _Look(NamedTuple):
-    claim: Dead
-    origin: str
-    endpoint: Endpoint
+class _Look:
+    __slots__ = ("claim", "origin")
+
+    def __init__(self, claim: Dead, origin: str) -> None:
+        self.claim = claim
+        self.origin = origin
 
 
 class SecondLook:
@@ -38,13 +39,13 @@ class SecondLook:
         believe: what to do with a verdict whose member did not ack; the claims part sets it.
     """
 
-    def __init__(self, context: Context, gossip: Gossip) -> None:
+    def __init__(self, context: Context, gossip: Gossip, pings: Pings) -> None:
         self._context = context
+        self._pings = pings
         self._gossip = gossip
-        self._pings: dict[int, _Look] = {}
-        self._names: dict[str, int] = {}
+        self._looks: dict[str, _Look] = {}
         self.believe: Callable[[float, Dead, str], None] = lambda now, claim, origin: None
-        context.timers.register("second-look", self._timed_out, self._pings.__contains__)
+        pings.register(_Look, self._acked, expired=self._expired)
 
     def hold(self, now: float, record: Record, claim: Dead, origin: str) -> bool:
         """Keeps a verdict about a live member back until a ping is decided; False if it cannot.
@@ -56,43 +57,26 @@ class SecondLook:
             origin: name of the member that it came from.
         """
         context = self._context
-        running = self._names.get(record.name)
-        if running is not None:
-            look = self._pings[running]
+        look = self._looks.get(record.name)
+        if look is not None:
             if claim.incarnation > look.claim.incarnation:
-                self._pings[running] = look._replace(claim=claim, origin=origin)
+                look.claim, look.origin = claim, origin
             return True
         if not context.config.verify_second_hand:
             return False
-        if len(self._names) >= _WINDOW:
+        if len(self._looks) >= _WINDOW:
             context.metrics.count("swim.verdicts-unchecked")
             return False
-        seq_no = context.next_seq_no()
-        self._pings[seq_no] = _Look(claim, origin, record.endpoint)
-        self._names[record.name] = seq_no
-        local = context.local
-        ping = Ping(seq_no, record.name, local.addr, local.port, local.name)
+        look = self._looks[record.name] = _Look(claim, origin)
+        until = now + context.config.probe_timeout
+        ping = self._pings.ping(now, record.name, record.endpoint, look, until=until)
         self._gossip.send_exactly(record.endpoint, [encode(ping), encode(claim)], record=record)
-        context.timers.at(now + context.config.probe_timeout, "second-look", seq_no)
         return True
 
-    def acked(self, seq_no: int, source: Endpoint) -> bool:
-        """Takes an ack if it answers one of these pings; True if so."""
-        look = self._pings.get(seq_no)
-        if look is None:
-            return False
-        if source != look.endpoint:
-            self._context.metrics.dropped("unexpected-ack")
-            return True
-        self._drop(seq_no)
+    def _acked(self, _now: float, look: _Look, _reply: Reply) -> None:
+        del self._looks[look.claim.node]
         self._context.metrics.count("swim.verdicts-disproved")
-        return True
 
-    def _timed_out(self, now: float, seq_no: int) -> None:
-        look = self._drop(seq_no)
+    def _expired(self, now: float, look: _Look) -> None:
+        del self._looks[look.claim.node]
         self.believe(now, look.claim, look.origin)
-
-    def _drop(self, seq_no: int) -> _Look:
-        look = self._pings.pop(seq_no)
-        del self._names[look.claim.node]
-        return look

@@ -15,9 +15,9 @@ from swim.core.broadcast import Priority
 from swim.core.context import Context
 from swim.core.gossip import Gossip
 from swim.core.member import Record, State, endpoint_of
-from swim.core.output import Endpoint
+from swim.core.pings import Pings, Reply
 from swim.wire.codec import encode
-from swim.wire.messages import Alive, Ping
+from swim.wire.messages import Alive
 
 __all__ = ["Verifier"]
 
@@ -31,18 +31,23 @@ class _Held(NamedTuple):
     is_entombed: bool
 
 
+class _Check(NamedTuple):
+    name: str
+
+
 class Verifier:
     """Claims on hold, and the pings that release them; at most a window of pings is under way."""
 
-    def __init__(self, context: Context, gossip: Gossip) -> None:
+    def __init__(self, context: Context, gossip: Gossip, pings: Pings) -> None:
         self._context = context
+        self._pings = pings
         self._gossip = gossip
         self._held: dict[str, _Held] = {}
         self._waiting: deque[str] = deque()
-        self._pings: dict[int, str] = {}
+        self._under_way = 0
         self.revive: Callable[[float, Alive], None] = lambda now, claim: None
         """What to do with a claim about a tombstoned member that proved true; the claims part sets it."""
-        context.timers.register("verify", self._timed_out, self._pings.__contains__)
+        pings.register(_Check, self._acked, expired=self._expired)
 
     def hold(self, now: float, claim: Alive, origin: str, *, is_entombed: bool = False) -> None:
         """Keeps ``claim`` back until its member acks a ping."""
@@ -66,24 +71,15 @@ class Verifier:
             del self._held[record.name]
             self._release(now, held)
 
-    def acked(self, now: float, seq_no: int, source: Endpoint) -> bool:
-        """Takes an ack if it answers one of these pings; True if so."""
-        name = self._pings.get(seq_no)
-        if name is None:
-            return False
-        held = self._held.get(name)
-        if held is not None and source != endpoint_of(held.claim.addr, held.claim.port):
-            self._context.metrics.dropped("unexpected-ack")
-            return True
-        del self._pings[seq_no]
-        held = self._held.pop(name, None)
-        record = self._context.table.get(name)
+    def _acked(self, now: float, check: _Check, _reply: Reply) -> None:
+        self._under_way -= 1
+        held = self._held.pop(check.name, None)
+        record = self._context.table.get(check.name)
         if record is not None:
             self._context.table.put(record.witnessed())
         if held is not None:
             self._release(now, held)
         self._ping_next(now)
-        return True
 
     def _release(self, now: float, held: _Held) -> None:
         name = held.claim.node
@@ -100,23 +96,21 @@ class Verifier:
 
     def _ping_next(self, now: float) -> None:
         context = self._context
-        while self._waiting and len(self._pings) < _WINDOW:
+        while self._waiting and self._under_way < _WINDOW:
             held = self._held.get(self._waiting.popleft())
             if held is None:
                 continue
             name = held.claim.node
-            seq_no = context.next_seq_no()
-            self._pings[seq_no] = name
-            local = context.local
-            ping = Ping(seq_no, name, local.addr, local.port, local.name)
             endpoint = endpoint_of(held.claim.addr, held.claim.port)
+            until = now + context.config.probe_timeout
+            ping = self._pings.ping(now, name, endpoint, _Check(name), until=until)
+            self._under_way += 1
             self._gossip.send(now, endpoint, encode(ping), record=context.table.get(name))
-            context.timers.at(now + context.config.probe_timeout, "verify", seq_no)
 
-    def _timed_out(self, now: float, seq_no: int) -> None:
+    def _expired(self, now: float, check: _Check) -> None:
         """No ack: a listed member's claim stays held until something is heard of it; a tombstone stands."""
-        name = self._pings.pop(seq_no)
-        held = self._held.get(name)
+        self._under_way -= 1
+        held = self._held.get(check.name)
         if held is not None and held.is_entombed:
-            del self._held[name]
+            del self._held[check.name]
         self._ping_next(now)

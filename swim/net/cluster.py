@@ -322,7 +322,7 @@ async def _build(config: Config, network: Transport, snapshot: SnapshotFile | No
         config,
         advertise=advertised,
         bind_port=bound[1],
-        rng=Rng(random.Random()),
+        rng=Rng(random.SystemRandom()),  # sequence numbers must not be guessable
         nonce=partial(os.urandom, _NONCE_BYTES),
         snapshot=snapshot.text if snapshot is not None else "",
     )

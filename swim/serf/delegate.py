@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from swim.config import Config
 from swim.core.broadcast import BroadcastQueue
+from swim.core.delegate import Delegate
 from swim.core.engine import Engine
 from swim.core.member import Record, endpoint_of
 from swim.core.output import Endpoint
@@ -54,7 +55,7 @@ join as nothing new, and tells a stamp that looks right to everybody. The leap k
 """
 
 
-class SerfDelegate:
+class SerfDelegate(Delegate):
     """Implements ``Delegate``: everything Serf adds to one node's memberlist."""
 
     def __init__(self, engine: Engine, config: Config) -> None:

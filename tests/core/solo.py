@@ -38,6 +38,8 @@ class Upstairs:
         self.users: list[bytes] = []
         self.queued: list[bytes] = []
         self.joins_announced = 0
+        self.payload: bytes | None = None
+        self.round_trips: list[tuple[str, float, bytes | None]] = []
         self._metas: dict[str, bytes | None] = {}
 
     def meta(self) -> bytes | None:
@@ -64,6 +66,12 @@ class Upstairs:
 
     def member_conflict(self, now: float, record: Record, claim: Alive) -> None:
         self.events.append(f"conflict:{record.name}")
+
+    def ack_payload(self) -> bytes | None:
+        return self.payload
+
+    def ping_completed(self, record: Record, rtt: float, payload: bytes | None) -> None:
+        self.round_trips.append((record.name, rtt, payload))
 
     def user_message(self, now: float, body: bytes, source: Endpoint | None) -> None:
         self.users.append(body)

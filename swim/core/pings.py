@@ -1,0 +1,155 @@
+"""Outstanding pings: which sequence numbers wait for an ack, and what for.
+
+An ack counts for the ping that has its sequence number, whatever address it comes from, as in memberlist: a
+member may answer from another of its addresses, or through a translated port. This is safe because only those
+who were asked know the number: it is 32 fresh random bits for every ping, where memberlist counts up from 1.
+Guessing one of the few numbers outstanding takes billions of packets, and every miss is counted. Probes,
+relayed pings and verification share this rule. Relays are asked under the number of the probe round, as in
+memberlist; what they report has to be believed anyway.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
+
+from swim.core.context import Context
+from swim.core.output import Endpoint
+from swim.wire.messages import Ack, Nack, Ping
+
+__all__ = ["Pings", "Reply"]
+
+_SEQ_NO_MAX = 0xFFFFFFFF
+_ENDED_MAX = 256
+"""Ended pings remembered, so that a late or second ack is told from a guess."""
+
+P = TypeVar("P")
+
+
+class Reply(NamedTuple):
+    """An ack that was waited for.
+
+    Attributes:
+        endpoint: where the ping went; the ack may come from elsewhere.
+        rtt: seconds from the ping to this ack.
+        payload: what the sender of the ack put in (Serf: its coordinate).
+    """
+
+    endpoint: Endpoint
+    rtt: float
+    payload: bytes | None
+
+
+class _Outstanding(NamedTuple):
+    seq_no: int
+    endpoint: Endpoint
+    sent_at: float
+    purpose: Any
+
+
+class _Handlers(NamedTuple):
+    acked: Callable[[float, Any, Reply], None]
+    expired: Callable[[float, Any], None] | None
+    nacked: Callable[[float, Any, Endpoint], None] | None
+
+
+class Pings:
+    """The registry of one node's outstanding pings."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._outstanding: dict[int, _Outstanding] = {}
+        self._ended: dict[int, None] = {}
+        self._handlers: dict[type[Any], _Handlers] = {}
+        context.timers.register("ping", self._expire, self._is_outstanding)
+
+    def register(
+        self,
+        purpose: type[P],
+        acked: Callable[[float, P, Reply], None],
+        *,
+        expired: Callable[[float, P], None] | None = None,
+        nacked: Callable[[float, P, Endpoint], None] | None = None,
+    ) -> None:
+        """Says what happens to pings sent for a type of purpose.
+
+        Args:
+            purpose: the type; every ping carries a value of one.
+            acked: called once with the first ack, after which the ping is no longer outstanding.
+            expired: called when none came ``until`` then.
+            nacked: called with the source of every nack; without it nacks are unexpected.
+        """
+        self._handlers[purpose] = _Handlers(acked, expired, nacked)
+
+    def ping(
+        self, now: float, name: str, endpoint: Endpoint, purpose: object, *, until: float | None = None
+    ) -> Ping:
+        """A ping to send now, under a fresh sequence number that waits for an ack from now on.
+
+        Args:
+            now: seconds.
+            name: the member that shall answer.
+            endpoint: where it is sent.
+            purpose: a value of a registered type, handed back with the outcome.
+            until: absolute time at which the ping expires; None leaves its end to ``forget``.
+        """
+        seq_no = self._fresh()
+        outstanding = self._outstanding[seq_no] = _Outstanding(seq_no, endpoint, now, purpose)
+        if until is not None:
+            self._context.timers.at(until, "ping", outstanding)
+        local = self._context.local
+        return Ping(seq_no, name, local.addr, local.port, local.name)
+
+    def forget(self, seq_no: int) -> None:
+        """No ack is waited for any more."""
+        if self._outstanding.pop(seq_no, None) is not None:
+            self._remember_ended(seq_no)
+
+    def ack(self, now: float, ack: Ack) -> None:
+        """Hands an ack to the part that waits for it; any other is counted and dropped."""
+        outstanding = self._outstanding.pop(ack.seq_no, None)
+        if outstanding is None:
+            self._unmatched(ack.seq_no, "ack")
+            return
+        self._remember_ended(ack.seq_no)
+        reply = Reply(outstanding.endpoint, now - outstanding.sent_at, ack.payload)
+        self._handlers[type(outstanding.purpose)].acked(now, outstanding.purpose, reply)
+
+    def nack(self, now: float, nack: Nack, source: Endpoint) -> None:
+        """Hands on a relay's word that it got no ack; any other nack is counted and dropped."""
+        outstanding = self._outstanding.get(nack.seq_no)
+        if outstanding is None:
+            self._unmatched(nack.seq_no, "nack")
+            return
+        nacked = self._handlers[type(outstanding.purpose)].nacked
+        if nacked is None:
+            self._context.metrics.dropped("unexpected-nack")
+        else:
+            nacked(now, outstanding.purpose, source)
+
+    def _unmatched(self, seq_no: int, kind: str) -> None:
+        if seq_no in self._ended:
+            # Usual after a pause, on a slow link, or when a relay answers as well; harmless.
+            self._context.metrics.count(f"swim.late-{kind}s")
+        else:
+            self._context.metrics.dropped(f"unmatched-{kind}")
+
+    def _fresh(self) -> int:
+        while True:
+            seq_no = self._context.rng.below(_SEQ_NO_MAX) + 1
+            if seq_no not in self._outstanding and seq_no not in self._ended:
+                return seq_no
+
+    def _remember_ended(self, seq_no: int) -> None:
+        if len(self._ended) >= _ENDED_MAX:
+            del self._ended[next(iter(self._ended))]
+        self._ended[seq_no] = None
+
+    def _is_outstanding(self, outstanding: _Outstanding) -> bool:
+        return self._outstanding.get(outstanding.seq_no) is outstanding
+
+    def _expire(self, now: float, outstanding: _Outstanding) -> None:
+        self.forget(outstanding.seq_no)
+        expired = self._handlers[type(outstanding.purpose)].expired
+        assert expired is not None
+        expired(now, outstanding.purpose)
