@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from graphlib import CycleError, TopologicalSorter
 
 import pytest
 
@@ -60,6 +61,33 @@ def allowed(module: str, imported: str) -> bool:
         return within(imported, "swim") and not within(imported, "swim.cli")
     layer = next(index for index, name in enumerate(LAYERS) if within(module, name))
     return within(imported, *LAYERS[: layer + 1])
+
+
+def circle_in(imports: Mapping[str, set[str]]) -> list[str]:
+    """Modules that import each other in a ring, the first one again at the end; [] if there are none."""
+    try:
+        TopologicalSorter(imports).prepare()
+    except CycleError as error:
+        return list(reversed(error.args[1]))
+    return []
+
+
+def test_no_modules_import_each_other_in_a_ring() -> None:
+    """Imports inside functions and those for the type checker alone count as well."""
+    files = {module_of(path): path for path in python_files(*PACKAGES)}
+    imports: dict[str, set[str]] = {}
+    for module, path in files.items():
+        named = (name if name in files else name.rpartition(".")[0] for name, _ in imports_of(path))
+        imports[module] = {name for name in named if name in files and name != module}
+    assert not (found := circle_in(imports)), " -> ".join(found)
+
+
+def test_a_ring_of_imports_is_found() -> None:
+    assert circle_in({"a": {"b"}, "b": {"c", "d"}, "c": {"a"}, "d": set()}) in (
+        ["a", "b", "c", "a"],
+        ["b", "c", "a", "b"],
+        ["c", "a", "b", "c"],
+    )
 
 
 @pytest.mark.parametrize("path", python_files(*PACKAGES))

@@ -228,9 +228,7 @@ def scenario(
 
 
 def scenarios() -> Mapping[str, Scenario]:
-    """All scenarios by name, in alphabetical order."""
-    import sims.scenarios  # noqa: F401  # fills the registry
-
+    """All scenarios by name, in alphabetical order; importing ``sims.scenarios`` registered them."""
     return dict(sorted(_REGISTRY.items()))
 
 

@@ -129,7 +129,7 @@ class _Swarm:
         except NotConvergedError as error:
             outcome, violations = "liveness", str(error).split("\n")
         except Exception as error:  # starting, resuming and commands call the core outside the world's steps
-            node = self._world.driver.current if self._world else "?"
+            node = self._world.current if self._world else "?"
             outcome, violations = "crash", [str(NodeCrashedError(self._seed, self._now, node, error))]
         return SwarmResult(
             self._seed,

@@ -8,14 +8,18 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
+from sims.world.clock import Clock
 from sims.world.latency import Constant, Latency
-
-if TYPE_CHECKING:
-    from sims.world.world import World
+from swim.core.rng import Rng
 
 __all__ = ["Processor"]
+
+
+class _HasTime(Protocol):
+    clock: Clock
+    rng: Rng
 
 
 class Processor:
@@ -25,7 +29,7 @@ class Processor:
     before; whatever reaches any node of this processor meanwhile waits.
 
     Args:
-        world: of its nodes.
+        world: the ``World`` of its nodes.
         packet: seconds that a received packet takes.
         timer: seconds that a wake-up takes; by default as long as a packet.
         stream: seconds that a step of a stream takes; likewise.
@@ -37,7 +41,7 @@ class Processor:
 
     def __init__(
         self,
-        world: World,
+        world: _HasTime,
         *,
         packet: Latency,
         timer: Latency | None = None,
@@ -49,7 +53,8 @@ class Processor:
         self.stream = stream or packet
         self.busy = 0.0
         self._send = send or Constant(0.0)
-        self._world = world
+        self._clock = world.clock
+        self._rng = world.rng
         self._free_at = 0.0
         self._waiting: deque[tuple[Latency, Callable[..., object], tuple[Any, ...]]] = deque()
         self._is_serving = False
@@ -59,7 +64,7 @@ class Processor:
         self._waiting.append((work, call, args))
         if not self._is_serving:
             self._is_serving = True
-            self._world.at(max(self._world.now, self._free_at), self._next)
+            self._clock.at(max(self._clock.now, self._free_at), self._next)
 
     def sent(self) -> float:
         """One more packet leaves: takes its time, and says when it is out."""
@@ -72,9 +77,9 @@ class Processor:
         call(*args)
         self._is_serving = bool(self._waiting)
         if self._is_serving:
-            self._world.at(self._free_at, self._next)
+            self._clock.at(self._free_at, self._next)
 
     def _spend(self, work: Latency) -> None:
-        seconds = work.draw(self._world.rng)
-        self._free_at = max(self._world.now, self._free_at) + seconds
+        seconds = work.draw(self._rng)
+        self._free_at = max(self._clock.now, self._free_at) + seconds
         self.busy += seconds

@@ -1,37 +1,88 @@
-"""What a driver does for a node, in virtual time: carries out its output and wakes it at its deadlines."""
+"""What a driver does for a node, in virtual time: starts it, carries out its output, wakes it when due."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any, Literal
 
+from sims.world.context import Context
+from sims.world.convergence import View
 from sims.world.datagrams import Packets
 from sims.world.host import SimNode
+from sims.world.hosts import Hosts
 from sims.world.streams import Streams
 from swim.config import split_host_port
 from swim.core.output import Output
-
-if TYPE_CHECKING:
-    from sims.world.world import World
+from swim.events import Member
+from swim.node import BaseView, Node
 
 __all__ = ["Driver"]
 
 
 class Driver:
-    """Drives all nodes of a world.
+    """Starts, drives and ends all nodes of a context.
 
     Attributes:
         packets: the virtual datagrams.
         streams: the virtual streams.
-        current: id of the host that was handled last.
     """
 
-    def __init__(self, world: World) -> None:
-        self._world = world
-        self._clock = world.clock
-        self.packets = Packets(world)
-        self.streams = Streams(world)
-        self.current = ""
+    def __init__(self, context: Context, hosts: Hosts) -> None:
+        self._context = context
+        self._clock = context.clock
+        self._hosts = hosts
+        self.packets = Packets(context, hosts, self.pump)
+        self.streams = Streams(context, hosts, self.arrive, self.pump)
+
+    def boot(self, node: SimNode, snapshot: str) -> None:
+        """Starts the next life of a host.
+
+        Raises:
+            UsageError: another node runs at its address.
+        """
+        self._make(node, snapshot)
+        node.node.start(self._context.now)
+        self._launch(node)
+
+    def _make(self, node: SimNode, snapshot: str) -> None:
+        self._hosts.admit(node.id, node.endpoint)
+        node.reset()
+        self._hosts.at[node.endpoint] = node
+        advertise = node.endpoint
+        if node.config.advertise is not None:
+            advertise = split_host_port("advertise", node.config.advertise, node.endpoint[1])
+        node.node = Node(
+            node.config,
+            advertise=advertise,
+            bind_port=node.endpoint[1],
+            rng=self._context.random_for("node", node.id, str(node.life)),
+            snapshot=snapshot,
+            wire=self._context.wire,
+        )
+
+    def boot_converged(self) -> None:
+        """Starts every host: all nodes share one view of each other, and keep what they learn to differ."""
+        nodes = list(self._hosts.nodes.values())
+        for node in nodes:
+            self._make(node, "")
+        base = BaseView((n.node.claim for n in nodes), speaks_serf=nodes[0].config.delegate_version > 0)
+        view = self._context.views.of(node.name for node in nodes)
+        listed: tuple[Member, ...] = ()
+        for node in nodes:
+            node.node.start(self._context.now, view=base)
+            listed = node.listed = listed or node.members()
+            node.view = View(view.all, view.live)
+            self._launch(node)
+
+    def _launch(self, node: SimNode) -> None:
+        self._hosts.set_state(node, "running")
+        self.pump(node)
+
+    def end(self, node: SimNode, state: Literal["crashed", "left"]) -> None:
+        """The process is gone: it was killed, its leave is done, or the node gave up."""
+        node.snapshot = node.node.snapshot()
+        self._hosts.set_state(node, state)
+        self.streams.ended(node)
 
     def pump(self, node: SimNode) -> None:
         """Carries out what a node wants done, and plans its next wake-up."""
@@ -46,7 +97,7 @@ class Driver:
                 self._carry_out(node, node.node.poll())
             node.is_pumped = False
         self._plan(node)
-        self._world.tell("stepped", node)
+        self._context.tell("stepped", node)
 
     def arrive(self, node: SimNode, when: float, call: Callable[..., None], *args: Any) -> None:
         """Calls ``call(*args)`` when something reaches a process, later if that is paused or blocked."""
@@ -55,7 +106,7 @@ class Driver:
     def catch_up(self, node: SimNode) -> None:
         """A paused process goes on: what waited comes first, then late timers, with the gap told."""
         now = self._clock.now
-        self.current = node.id
+        self._context.current = node.id
         planned = node.node.next_deadline()
         backlog, node.backlog, node.backlog_bytes = node.backlog, [], 0
         for call, args in backlog:
@@ -67,27 +118,27 @@ class Driver:
         self.pump(node)
 
     def _carry_out(self, node: SimNode, output: Output) -> None:
-        world = self._world
+        context = self._context
         for endpoint, data in output.transmits:
             self.packets.send(node, endpoint, data)
         for action in output.streams:
             self.streams.act(node, action)
         for lookup in output.lookups:
-            delay = world.network.dns_latency.draw(world.rng)
+            delay = context.network.dns_latency.draw(context.rng)
             self.arrive(node, self._clock.now + delay, self._resolve, node, node.life, lookup.address)
         for event in output.events:
-            world.views.apply(node.view, event, counts=node.counts)
-            world.tell("event", node, event)
+            context.views.apply(node.view, event, counts=node.counts)
+            context.tell("event", node, event)
             node.publish(self._clock.now, event)
         for done in output.finished:
             node.finished[done.ticket] = done.result
         if output.stop:
             node.stopped_because = output.stop
-            world.tell_fault("stopped", node=node.id, why=output.stop)
-            world.end(node, "left")
+            context.tell_fault("stopped", node=node.id, why=output.stop)
+            self.end(node, "left")
         elif node.ends_after_leave and node.finished.get(node.leave_ticket, self) is None:
-            world.tell_fault("ended", node=node.id)
-            world.end(node, "left")
+            context.tell_fault("ended", node=node.id)
+            self.end(node, "left")
 
     def _plan(self, node: SimNode) -> None:
         """Plans the next wake-up; one that was planned before, and is not it, finds that out by itself."""
@@ -104,14 +155,14 @@ class Driver:
             node.processor.serve(node.processor.timer, self._wake, node, life, planned, True)
             return
         node.scheduled = None
-        self.current = node.id
+        self._context.current = node.id
         node.node.handle_timeout(self._clock.now)
         self.pump(node)
 
     def _arrived(
         self, node: SimNode, call: Callable[..., None], args: tuple[Any, ...], has_turn: bool = False
     ) -> None:
-        self.current = node.id
+        self._context.current = node.id
         if node.state == "paused":
             node.backlog.append((call, args))
         elif node.blocked_until > self._clock.now:
@@ -125,6 +176,6 @@ class Driver:
         if node.life != life or node.state != "running":
             return
         host, port = split_host_port("seeds", address.rpartition("/")[2], 7946)
-        found = [(ip, given or port) for ip, given in self._world.network.names.get(host, ())]
+        found = [(ip, given or port) for ip, given in self._context.network.names.get(host, ())]
         node.node.resolved(self._clock.now, address, found, "" if found else "no such host")
         self.pump(node)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal, Protocol
 
 from sims.world.convergence import View
 from sims.world.cpu import Processor
@@ -15,14 +15,21 @@ from swim.events import Event, Member, MemberStatus
 from swim.metrics import Metrics
 from swim.node import Node
 
-if TYPE_CHECKING:
-    from sims.world.world import World
-
-__all__ = ["NodeState", "SimNode"]
+__all__ = ["Commands", "NodeState", "SimNode"]
 
 NodeState = Literal["running", "paused", "crashed", "left"]
 
 _EVENTS_KEPT = 10_000
+
+
+class Commands(Protocol):
+    """Who carries out a node's commands: its ``World``."""
+
+    def command(self, node: SimNode, command: str, *args: Any, **kwargs: Any) -> int:
+        """Gives a node a command; returns a ticket."""
+
+    def leave(self, node: SimNode, *, stop: bool) -> int:
+        """Lets a node leave, and its process end if ``stop``; returns a ticket."""
 
 
 class SimNode:
@@ -47,8 +54,8 @@ class SimNode:
     """
 
     __slots__ = (
+        "_commands",
         "_subscribers",
-        "_world",
         "backlog",
         "backlog_bytes",
         "blocked_until",
@@ -77,8 +84,8 @@ class SimNode:
         "view",
     )
 
-    def __init__(self, world: World, id: str, config: Config, endpoint: Endpoint) -> None:
-        self._world = world
+    def __init__(self, id: str, config: Config, endpoint: Endpoint, commands: Commands) -> None:
+        self._commands = commands
         self._subscribers: list[Callable[[float, Event], None]] = []
         self.id = id
         self.config = config
@@ -86,7 +93,7 @@ class SimNode:
         self.node: Node
         self.life = -1
         self.state: NodeState = "crashed"
-        self.since = world.now
+        self.since = 0.0
         self.snapshot = ""
         self.counts = False
         self.reader: Latency | None = None
@@ -171,23 +178,23 @@ class SimNode:
     def join(self, *others: SimNode | str) -> int:
         """Joins hosts or addresses; returns a ticket, see ``finished``."""
         addresses = [other if isinstance(other, str) else address_of(other.endpoint) for other in others]
-        return self._world.command(self, "join", addresses)
+        return self._commands.command(self, "join", addresses)
 
     def set_tags(self, **tags: str) -> int:
         """Replaces the tags; returns a ticket."""
-        return self._world.command(self, "set_tags", tags)
+        return self._commands.command(self, "set_tags", tags)
 
     def force_leave(self, name: str, *, prune: bool = False) -> int:
         """Declares that a member leaves; returns a ticket."""
-        return self._world.command(self, "force_leave", name, prune=prune)
+        return self._commands.command(self, "force_leave", name, prune=prune)
 
     def rejoin(self) -> int:
         """Comes back after a leave that kept the process; returns a ticket."""
-        return self._world.command(self, "rejoin")
+        return self._commands.command(self, "rejoin")
 
     def leave(self, *, stop: bool = True) -> int:
         """Leaves gracefully and, unless told otherwise, ends when done; returns a ticket."""
-        return self._world.leave(self, stop=stop)
+        return self._commands.leave(self, stop=stop)
 
 
 def address_of(endpoint: Endpoint) -> str:

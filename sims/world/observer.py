@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import Any, NamedTuple
 
+from sims.world.host import SimNode
 from sims.world.network import Fate
 from swim.core.output import Endpoint, StreamEnd
 from swim.events import Event
-
-if TYPE_CHECKING:
-    from sims.world.host import SimNode
-    from sims.world.world import World
 
 __all__ = ["HOOKS", "Observer", "Packet", "StreamStep"]
 
@@ -59,30 +56,30 @@ class StreamStep(NamedTuple):
 
 
 class Observer:
-    """Override what you need; a hook that nobody overrides costs nothing.
+    """Override what you need; a hook that nobody overrides costs nothing. ``world`` is the ``World``.
 
     Hooks must not change the world while they are called; ``world.at(world.now, ...)`` does so right after.
     """
 
-    def attached(self, world: World) -> None:
+    def attached(self, world: Any) -> None:
         """The observer was added to a world."""
 
-    def sent(self, world: World, packet: Packet) -> None:
+    def sent(self, world: Any, packet: Packet) -> None:
         """A packet was put on the wire, and its fate is known."""
 
-    def received(self, world: World, node: SimNode, packet: Packet) -> None:
+    def received(self, world: Any, node: SimNode, packet: Packet) -> None:
         """A packet was handed to a node (its reaction follows)."""
 
-    def stream(self, world: World, step: StreamStep) -> None:
+    def stream(self, world: Any, step: StreamStep) -> None:
         """Something happened to a stream."""
 
-    def event(self, world: World, node: SimNode, event: Event) -> None:
-        """A node told its application about a member."""
+    def event(self, world: Any, node: SimNode, event: Event) -> None:
+        """A node reported a change to its application."""
 
-    def fault(self, world: World, kind: str, detail: Mapping[str, object]) -> None:
+    def fault(self, world: Any, kind: str, detail: Mapping[str, object]) -> None:
         """Somebody interfered: ``add``, ``crash``, ``restart``, ``pause``, ``cut``, ``heal``, ..."""
 
-    def stepped(self, world: World, node: SimNode) -> None:
+    def stepped(self, world: Any, node: SimNode) -> None:
         """A node handled one input and everything that followed at once."""
 
 

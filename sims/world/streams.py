@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
+from sims.world.context import Context
 from sims.world.host import SimNode
+from sims.world.hosts import Hosts
 from sims.world.observer import StreamStep
 from swim.core.output import Close, Dial, Send, StreamAction, StreamEnd
-
-if TYPE_CHECKING:
-    from sims.world.world import World
 
 __all__ = ["Streams"]
 
@@ -33,10 +31,26 @@ class _Stream:
 
 
 class Streams:
-    """Carries out the stream actions of all nodes of a world."""
+    """Carries out the stream actions of all nodes of a context.
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    Args:
+        context: of the context.
+        hosts: its hosts.
+        arrive: see ``Driver.arrive``.
+        pump: see ``Driver.pump``.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        hosts: Hosts,
+        arrive: Callable[..., None],
+        pump: Callable[[SimNode], None],
+    ) -> None:
+        self._context = context
+        self._at = hosts.at
+        self._reach = arrive
+        self._pump = pump
         self._numbers = itertools.count(1)
         self._open: dict[tuple[str, int, int], _Stream] = {}
 
@@ -58,27 +72,27 @@ class Streams:
         """Breaks every stream of a node that is gone; the other ends see a reset, unless it is silent."""
         for stream in dict.fromkeys(s for s in self._open.values() if self._has(s, node)):
             stream.ids[self._side(stream, node)] = None
-            if node.id not in self._world.silent:
+            if node.id not in self._context.silent:
                 self._end_other(stream, node, StreamEnd.RESET)
         self._open = {key: stream for key, stream in self._open.items() if key[:2] != (node.id, node.life)}
 
     def _dial(self, node: SimNode, dial: Dial) -> None:
-        world = self._world
-        host = world.host_at(dial.endpoint)
+        context = self._context
+        host = self._at.get(dial.endpoint)
         number = next(self._numbers)
-        world.tell("stream", StreamStep(number, "dial", node.id, host.id if host else "", dial.data))
+        context.tell("stream", StreamStep(number, "dial", node.id, host.id if host else "", dial.data))
         if host is None:
             # Nobody has the address: on a LAN the kernel gives up after a while, here the deadline does.
             self._fail_dial(node, dial, number, StreamEnd.TIMEOUT, dial.deadline)
             return
-        there = world.network.stream_delay(world.now, node.id, host.id, len(dial.data), world.rng)
-        seen = world.network.seen_as(world.now, node.id, node.endpoint, dial.endpoint)
-        link = world.network.link(node.id, host.id)
-        if there is None or not world.network.lets_in(world.now, host.id, dial.endpoint, seen):
+        there = context.network.stream_delay(context.now, node.id, host.id, len(dial.data), context.rng)
+        seen = context.network.seen_as(context.now, node.id, node.endpoint, dial.endpoint)
+        link = context.network.link(node.id, host.id)
+        if there is None or not context.network.lets_in(context.now, host.id, dial.endpoint, seen):
             self._fail_dial(node, dial, number, StreamEnd.TIMEOUT, dial.deadline)
         elif not host.is_up or self._chance(link.refuse):
-            silent = not host.is_up and host.id in world.silent
-            when = dial.deadline if silent else world.now + 2 * there
+            silent = not host.is_up and host.id in context.silent
+            when = dial.deadline if silent else context.now + 2 * there
             self._fail_dial(node, dial, number, StreamEnd.TIMEOUT if silent else StreamEnd.REFUSED, when)
         else:
             stream = _Stream(number, node, dial.stream_id, host)
@@ -86,39 +100,39 @@ class Streams:
             stream.is_mute = self._chance(link.half_open)
             stream.resets = self._chance(link.reset)
             self._open[node.id, node.life, dial.stream_id] = stream
-            world.clock.at(dial.deadline, self._expire, stream, node, dial.stream_id)
+            context.clock.at(dial.deadline, self._expire, stream, node, dial.stream_id)
             # Connecting takes a round trip before the first byte can travel.
             self._arrive(stream, host, 3 * there, self._accept, dial.data)
 
     def _chance(self, probability: float) -> bool:
-        return probability > 0 and self._world.rng.uniform(0, 1) < probability
+        return probability > 0 and self._context.rng.uniform(0, 1) < probability
 
     def _fail_dial(self, node: SimNode, dial: Dial, number: int, end: StreamEnd, when: float) -> None:
         stream = _Stream(number, node, dial.stream_id, node)
         self._open[node.id, node.life, dial.stream_id] = stream
-        self._world.clock.at(when, self._end_at, stream, node, end)
+        self._context.clock.at(when, self._end_at, stream, node, end)
 
     def _accept(self, stream: _Stream, target: SimNode, data: bytes) -> None:
         dialler = stream.ends[0]
-        world = self._world
+        context = self._context
         if stream.broken or stream.ids[0] is None or not self._is_alive(stream, target):
             return
-        source = world.network.seen_as(world.now, dialler.id, dialler.endpoint, target.endpoint)
-        accepted = target.node.accept_stream(world.now, (source[0], 49152 + stream.number % 16384))
+        source = context.network.seen_as(context.now, dialler.id, dialler.endpoint, target.endpoint)
+        accepted = target.node.accept_stream(context.now, (source[0], 49152 + stream.number % 16384))
         if accepted is None:
             self._end_other(stream, target, StreamEnd.EOF)
             return
         stream.ids[1] = accepted.stream_id
         self._open[target.id, target.life, accepted.stream_id] = stream
-        world.clock.at(accepted.deadline, self._expire, stream, target, accepted.stream_id)
-        world.tell("stream", StreamStep(stream.number, "accept", target.id, dialler.id))
+        context.clock.at(accepted.deadline, self._expire, stream, target, accepted.stream_id)
+        context.tell("stream", StreamStep(stream.number, "accept", target.id, dialler.id))
         if not stream.is_mute:
             self._feed(stream, target, data)
 
     def _send(self, stream: _Stream, node: SimNode, data: bytes) -> None:
         other = self._other(stream, node)
-        world = self._world
-        delay = world.network.stream_delay(world.now, node.id, other.id, len(data), world.rng)
+        context = self._context
+        delay = context.network.stream_delay(context.now, node.id, other.id, len(data), context.rng)
         if stream.broken or stream.is_mute or delay is None:
             return
         if stream.resets and node is stream.ends[1]:
@@ -132,29 +146,29 @@ class Streams:
     ) -> None:
         """Something reaches one end, after everything sent there before."""
         side = self._side(stream, node)
-        stream.arrivals[side] = max(stream.arrivals[side], self._world.now + delay)
-        self._world.driver.arrive(node, stream.arrivals[side], call, stream, node, what)
+        stream.arrivals[side] = max(stream.arrivals[side], self._context.now + delay)
+        self._reach(node, stream.arrivals[side], call, stream, node, what)
 
     def _feed(self, stream: _Stream, node: SimNode, data: bytes) -> None:
         stream_id = stream.ids[self._side(stream, node)]
         if stream_id is None or not self._is_alive(stream, node):
             return
-        world = self._world
-        world.tell("stream", StreamStep(stream.number, "data", self._other(stream, node).id, node.id, data))
-        node.node.receive_stream(world.now, stream_id, data)
-        world.driver.pump(node)
+        context = self._context
+        context.tell("stream", StreamStep(stream.number, "data", self._other(stream, node).id, node.id, data))
+        node.node.receive_stream(context.now, stream_id, data)
+        self._pump(node)
 
     def _closed(self, stream: _Stream, node: SimNode) -> None:
         """The node closed its end: the peer reads what is under way, then the end."""
         stream.ids[self._side(stream, node)] = None
-        self._world.tell("stream", StreamStep(stream.number, "end", node.id, self._other(stream, node).id))
+        self._context.tell("stream", StreamStep(stream.number, "end", node.id, self._other(stream, node).id))
         self._end_other(stream, node, StreamEnd.EOF)
 
     def _end_other(self, stream: _Stream, node: SimNode, end: StreamEnd) -> None:
         other = self._other(stream, node)
         if other is node or stream.broken or stream.is_mute:
             return
-        delay = self._world.network.stream_delay(self._world.now, node.id, other.id, 0, self._world.rng)
+        delay = self._context.network.stream_delay(self._context.now, node.id, other.id, 0, self._context.rng)
         if delay is not None:
             self._arrive(stream, other, delay, self._end_at, end)
 
@@ -171,16 +185,16 @@ class Streams:
         stream.ids[side] = None
         self._open.pop((node.id, stream.lives[side], stream_id), None)
         if self._is_alive(stream, node):
-            world = self._world
-            world.tell(
+            context = self._context
+            context.tell(
                 "stream", StreamStep(stream.number, "end", node.id, self._other(stream, node).id, end=end)
             )
-            world.driver.arrive(node, world.now, self._tell_end, stream, node, stream_id, end)
+            self._reach(node, context.now, self._tell_end, stream, node, stream_id, end)
 
     def _tell_end(self, stream: _Stream, node: SimNode, stream_id: int, end: StreamEnd) -> None:
         if self._is_alive(stream, node):
-            node.node.stream_ended(self._world.now, stream_id, end)
-            self._world.driver.pump(node)
+            node.node.stream_ended(self._context.now, stream_id, end)
+            self._pump(node)
 
     def _is_alive(self, stream: _Stream, node: SimNode) -> bool:
         return node.is_up and node.life == stream.lives[self._side(stream, node)]

@@ -7,26 +7,22 @@ same run, byte for byte, in every process and on every platform. The nodes are `
 from __future__ import annotations
 
 import gc
-import random
 from collections.abc import Callable, Iterable
-from hashlib import blake2b
 from traceback import walk_tb
 from typing import Any, Literal, get_args
 
 from sims.errors import NodeCrashedError, NotConvergedError, SimError, UsageError
-from sims.world.clock import Clock
-from sims.world.convergence import Views
+from sims.world.context import Context
 from sims.world.driver import Driver
 from sims.world.fast_wire import FastWire
 from sims.world.host import SimNode, address_of
 from sims.world.hosts import Hosts
 from sims.world.network import Nat, Network
-from sims.world.observer import HOOKS, Observer
+from sims.world.observer import Observer
 from swim.config import Config
 from swim.core.output import Endpoint
-from swim.core.rng import Rng
 from swim.errors import LocalError
-from swim.wire.packet import PacketCodec, WireFactory
+from swim.wire.packet import PacketCodec
 
 __all__ = ["Start", "World"]
 
@@ -38,7 +34,7 @@ _RARE_COLLECTIONS = (50_000, 20, 100)
 some among the records of a thousand views took half of the time."""
 
 
-class World:
+class World(Context):
     """A simulated cluster.
 
     Args:
@@ -68,54 +64,28 @@ class World:
     ) -> None:
         if start not in get_args(Start):
             raise UsageError(f"start must be one of {', '.join(get_args(Start))}, not {start!r}")
-        self.seed = seed
-        self.clock = Clock()
-        self.network = network or Network()
+        super().__init__(seed, network or Network(), PacketCodec if byte_mode else FastWire)
         self.network.enter(self.tell_fault)
-        self.wire: WireFactory = PacketCodec if byte_mode else FastWire
-        self.views = Views()
-        self.rng = self.random_for("network")
-        self.silent: set[str] = set()
-        """Ids of crashed hosts that do not even refuse a stream (power gone)."""
-        self.hosts = Hosts(self, config)
+        self.hosts = Hosts(self, self, config)
         self.nodes = self.hosts.nodes
-        self.driver = Driver(self)
-        self._hooks: dict[str, list[Callable[..., None]]] = {name: [] for name in HOOKS}
-        self.watches_packets = False
-        """Whether any observer wants to know of each packet."""
+        self.driver = Driver(self, self.hosts)
         for observer in observers:
             self.observe(observer)
-        self.hosts.start_all(nodes, start)
+        self._start_all(nodes, start)
 
-    # -- who watches
-
-    def observe(self, observer: Observer) -> None:
-        """Adds an observer; hooks it does not override cost nothing."""
-        for name in HOOKS:
-            if getattr(type(observer), name) is not getattr(Observer, name):
-                self._hooks[name].append(getattr(observer, name))
-        self.watches_packets = self.watches("sent") or self.watches("received")
-        observer.attached(self)
-
-    def tell(self, hook: str, *what: object) -> None:
-        """Calls one hook of every observer that overrides it."""
-        for call in self._hooks[hook]:
-            call(self, *what)
-
-    def tell_fault(self, kind: str, **detail: object) -> None:
-        """Tells the observers that somebody interfered, in words of the caller's choice."""
-        self.tell("fault", kind, detail)
-
-    def watches(self, hook: str) -> bool:
-        """Whether any observer overrides that hook."""
-        return bool(self._hooks[hook])
+    def _start_all(self, count: int, start: Start) -> None:
+        """The first hosts, ``n1`` to ``nN``."""
+        first: list[SimNode] = []
+        for number in range(1, count + 1):
+            seeds = [] if start == "apart" else first
+            node = self.hosts.place(f"n{number}", f"n{number}", None, None, seeds)
+            first = first or [node]
+            if start != "converged":
+                self.driver.boot(node, "")
+        if count and start == "converged":
+            self.driver.boot_converged()
 
     # -- time
-
-    @property
-    def now(self) -> float:
-        """Virtual seconds since the start."""
-        return self.clock.now
 
     def step(self) -> bool:
         """Handles the next thing that is to happen; False if there is nothing."""
@@ -146,10 +116,6 @@ class World:
                 f"seed {self.seed}: {self.views.distinct} different views {limit:g} s after {began:g} s"
             )
         return self.now - began
-
-    def at(self, when: float, call: Callable[..., object], *args: Any) -> None:
-        """Calls ``call(*args)`` at virtual time ``when``."""
-        self.clock.at(when, call, *args)
 
     @property
     def converged(self) -> bool:
@@ -192,7 +158,7 @@ class World:
         """
         name = name or f"n{len(self.nodes) + 1}"
         node = self.hosts.place(name, id or name, config, endpoint, seeds)
-        self.hosts.boot(node, snapshot)
+        self.driver.boot(node, snapshot)
         return node
 
     def crash(self, node: SimNode | str, *, silent: bool = False) -> None:
@@ -201,7 +167,7 @@ class World:
         if node.is_up:
             if silent:
                 self.silent.add(node.id)
-            self.end(node, "crashed")
+            self.driver.end(node, "crashed")
             self.tell_fault("crash", node=node.id, silent=silent)
 
     def restart(
@@ -235,7 +201,7 @@ class World:
         if config is not None:
             node.config = config
         self.tell_fault("restart", node=node.id, endpoint=address_of(node.endpoint), snapshot=snapshot)
-        self.hosts.boot(node, node.snapshot if snapshot else "")
+        self.driver.boot(node, node.snapshot if snapshot else "")
 
     def pause(self, node: SimNode | str, seconds: float | None = None) -> None:
         """Stops the process, as SIGSTOP does: packets wait in a buffer of 208 KiB, nothing fires."""
@@ -344,27 +310,16 @@ class World:
         except Exception as error:
             if not _is_of_a_node(error):
                 raise
-            raise NodeCrashedError(self.seed, self.now, self.driver.current, error) from error
+            raise NodeCrashedError(self.seed, self.now, self.current, error) from error
         finally:
             gc.set_threshold(*before)
-
-    def end(self, node: SimNode, state: Literal["crashed", "left"]) -> None:
-        """The process is gone; the driver calls it when a leave is done or a node gives up."""
-        node.snapshot = node.node.snapshot()
-        self.hosts.set_state(node, state)
-        self.driver.streams.ended(node)
 
     def _resume_from(self, node: SimNode, life: int, paused_at: float) -> None:
         if node.life == life and node.since == paused_at:
             self.resume(node)
 
-    def random_for(self, *use: str) -> Rng:
-        """Random bits for one use; a use more does not change what the others draw."""
-        digest = blake2b("\0".join((str(self.seed), *use)).encode(), digest_size=16).digest()
-        return Rng(random.Random(int.from_bytes(digest, "big")))
 
-
-_CALL_NODES = {"sims.world.driver", "sims.world.hosts", "sims.world.datagrams", "sims.world.streams"}
+_CALL_NODES = {"sims.world.driver", "sims.world.datagrams", "sims.world.streams"}
 """Modules that call nodes; ``world`` and ``clock`` call observers and applications as well."""
 
 

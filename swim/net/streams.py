@@ -6,17 +6,16 @@ import contextlib
 import errno
 import logging
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 import trio
 
 from swim.core.output import Close, Dial, Endpoint, Send, StreamAction, StreamEnd
+from swim.net.faults import LinkFaults
 from swim.net.transport import Transport
-from swim.node import Accepted
-
-if TYPE_CHECKING:
-    from swim.net.driver import Driver
+from swim.node import Accepted, Node
 
 __all__ = ["Streams", "why_ended"]
 
@@ -43,6 +42,19 @@ _ENDS = {
 }
 
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class _Driver(Protocol):
+    """What the streams of a node need of its ``Driver``, which knows this module."""
+
+    node: Node
+    faults: LinkFaults | None
+
+    def call(self, method: Callable[Concatenate[float, P], T], *args: P.args, **kwargs: P.kwargs) -> T: ...
+
+
 @dataclass(slots=True, eq=False)
 class _Open:
     """One stream that the node knows: what it is allowed to wait for, and what the node answered."""
@@ -55,7 +67,7 @@ class _Open:
 class Streams:
     """All streams of one node, as tasks in the cluster's nursery."""
 
-    def __init__(self, driver: Driver, transport: Transport, nursery: trio.Nursery) -> None:
+    def __init__(self, driver: _Driver, transport: Transport, nursery: trio.Nursery) -> None:
         self._driver = driver
         self._node = driver.node
         self._transport = transport

@@ -1,0 +1,82 @@
+"""What the parts of a world share: time, chance, the network, everybody's views, and who watches."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from hashlib import blake2b
+from typing import Any
+
+from sims.world.clock import Clock
+from sims.world.convergence import Views
+from sims.world.network import Network
+from sims.world.observer import HOOKS, Observer
+from swim.core.rng import Rng
+from swim.wire.packet import WireFactory
+
+__all__ = ["Context"]
+
+
+class Context:
+    """The part of a ``World`` that its own parts know.
+
+    Attributes:
+        seed: decides everything that is not decided by calls.
+        clock: virtual time.
+        network: links and faults.
+        wire: how packets are framed.
+        views: running digests of every view.
+        rng: draws what happens on the network.
+        silent: ids of crashed hosts that do not even refuse a stream (power gone).
+        current: id of the host that was handled last.
+        watches_packets: whether any observer wants to know of each packet.
+    """
+
+    def __init__(self, seed: int, network: Network, wire: WireFactory) -> None:
+        self.seed = seed
+        self.clock = Clock()
+        self.network = network
+        self.wire = wire
+        self.views = Views()
+        self.rng = self.random_for("network")
+        self.silent: set[str] = set()
+        self.current = ""
+        self.watches_packets = False
+        self._hooks: dict[str, list[Callable[..., None]]] = {name: [] for name in HOOKS}
+
+    @property
+    def now(self) -> float:
+        """Virtual seconds since the start."""
+        return self.clock.now
+
+    def at(self, when: float, call: Callable[..., object], *args: Any) -> None:
+        """Calls ``call(*args)`` at virtual time ``when``."""
+        self.clock.at(when, call, *args)
+
+    def random_for(self, *use: str) -> Rng:
+        """Random bits for one use; a use more does not change what the others draw."""
+        digest = blake2b("\0".join((str(self.seed), *use)).encode(), digest_size=16).digest()
+        return Rng(random.Random(int.from_bytes(digest, "big")))
+
+    # -- who watches
+
+    def observe(self, observer: Observer) -> None:
+        """Adds an observer; hooks it does not override cost nothing."""
+        for name in HOOKS:
+            if getattr(type(observer), name) is not getattr(Observer, name):
+                self._hooks[name].append(getattr(observer, name))
+        self.watches_packets = self.watches("sent") or self.watches("received")
+        observer.attached(self)
+
+    def tell(self, hook: str, *what: object) -> None:
+        """Calls one hook of every observer that overrides it."""
+        for call in self._hooks[hook]:
+            call(self, *what)
+
+    def tell_fault(self, kind: str, **detail: object) -> None:
+        """Reports to the observers that somebody interfered, in words of the caller's choice."""
+        self.tell("fault", kind, detail)
+
+    def watches(self, hook: str) -> bool:
+        """Whether any observer overrides that hook."""
+        return bool(self._hooks[hook])
