@@ -25,6 +25,7 @@ from agent_api.errors import INVALID_METHOD, HttpError, error_response, multi_er
 from agent_api.parameters import Query
 from agent_api.self_config import self_document
 from swim import ForceLeaveOutcome, LocalError, Subscription
+from swim.text import shown
 
 __all__ = ["ROUTES", "Endpoint"]
 
@@ -135,7 +136,7 @@ async def _force_leave(call: Call) -> Response:
     except TimeoutError:
         return nothing()
     if outcome is ForceLeaveOutcome.UNKNOWN:
-        _log.warning("force-leave of %r: no such member", node)
+        _log.warning("force-leave of %s: no such member", shown(node))
     return nothing()
 
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import IntEnum
-from typing import Any, NamedTuple, NoReturn, TypeVar
+from typing import Any, NamedTuple, NoReturn, TextIO, TypeVar
 
 import click
 
 from swim.errors import SwimError
+from swim.text import json_text, printable
 
 __all__ = [
     "CliError",
@@ -24,8 +24,8 @@ __all__ = [
     "fail",
     "global_options",
     "globals_of",
+    "is_utf8",
     "parse_duration",
-    "printable",
     "table",
     "unwrapped",
 ]
@@ -159,13 +159,17 @@ def emit(
 ) -> None:
     """Writes one result to stdout: ``document`` with ``--json``, ``rows`` with ``--plain``, else ``text``."""
     if wanted.json:
-        text = json.dumps(document, indent=2, ensure_ascii=False)
-        click.echo(text.encode("utf-8", "replace").decode())
+        click.echo(json_text(document, indent=2, ascii_only=not is_utf8(sys.stdout)))
     elif wanted.plain:
         for row in rows:
             click.echo("\t".join(printable(cell) for cell in row))
     elif text:
         click.echo(text)
+
+
+def is_utf8(stream: TextIO) -> bool:
+    """Whether a stream can carry every character."""
+    return (stream.encoding or "").lower().replace("-", "").startswith("utf8")
 
 
 @contextmanager
@@ -180,11 +184,6 @@ def unwrapped() -> Iterator[None]:
         if isinstance(leaf, (SwimError, CliError, OSError, KeyboardInterrupt)):
             raise leaf from None
         raise
-
-
-def printable(value: object) -> str:
-    """``value`` as text without control characters: a member's name comes from the network."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(value))
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:

@@ -19,6 +19,7 @@ from swim.core.second_look import SecondLook
 from swim.core.suspicion import Suspicion, confirmations_wanted, suspicion_timeout
 from swim.core.verifier import Verifier
 from swim.events import Reason
+from swim.text import shown
 from swim.wire.codec import encode
 from swim.wire.messages import Alive, Dead, Suspect
 
@@ -305,7 +306,9 @@ class Claims:
         incarnation = max(local.incarnation, accused) + 1
         if incarnation > INCARNATION_MAX:
             context.metrics.dropped("incarnation-wrap")
-            logger.warning("accused at incarnation %d by %s: cannot refute", accused, reason.accuser or "?")
+            logger.warning(
+                "accused at incarnation %d by %s: cannot refute", accused, shown(reason.accuser or "?")
+            )
             return
         local = context.table.put(local.under(local.alive_claim()._replace(incarnation=incarnation)))
         context.awareness.apply(1)

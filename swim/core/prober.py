@@ -14,6 +14,7 @@ from swim.core.probe import ProbeRound, SelfDoubt
 from swim.core.streams import Fallback, Streams
 from swim.core.suspicion import suspicion_timeout
 from swim.core.verifier import Verifier
+from swim.text import shown
 from swim.wire.codec import encode
 from swim.wire.messages import IndirectPing, Ping, Suspect
 
@@ -170,7 +171,7 @@ class Prober:
         self._warned = {n: at for n, at in self._warned.items() if now - at < _WARN_INTERVAL}
         if name not in self._warned:
             self._warned[name] = now
-            logger.warning("member %s answers on streams but not to packets: is UDP blocked?", name)
+            logger.warning("member %s answers on streams but not to packets: is UDP blocked?", shown(name))
 
     def _end_if_decided(self, now: float, current: ProbeRound) -> None:
         if self._context.config.early_verdict and current.is_decided:

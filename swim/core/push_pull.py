@@ -8,6 +8,7 @@ from swim.core.member import State, endpoint_of
 from swim.core.output import Endpoint
 from swim.core.streams import Departing, Periodic, Purpose, Streams
 from swim.core.versions import version_conflict
+from swim.text import brief
 from swim.wire.codec import encode_push_pull
 from swim.wire.messages import Alive, Dead, NodeRecord, PushPull, Suspect
 from swim.wire.node_records import KNOWN_RECORDS
@@ -53,7 +54,7 @@ class PushPulls:
             conflict = context.delegate.refuse_merge(message.records)
         if conflict:
             context.metrics.dropped("merge-refused")
-            logger.warning("push/pull refused: %s", conflict)
+            logger.warning("push/pull refused: %s", brief(conflict))
         return conflict
 
     def merge(self, now: float, message: PushPull, peer: Endpoint, *, dialled: bool) -> None:

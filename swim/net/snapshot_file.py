@@ -10,6 +10,7 @@ from pathlib import Path
 import trio
 
 from swim.errors import ConfigError
+from swim.text import shown
 
 __all__ = ["SnapshotFile"]
 
@@ -73,7 +74,7 @@ class SnapshotFile:
         try:
             self._replace(text)
         except OSError as error:
-            _logger.warning("cannot write %s: %s", self._path, error.strerror)
+            _logger.warning("cannot write %s: %s", shown(self._path), error.strerror)
         else:
             self._written = text
 

@@ -9,19 +9,32 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from typing import NamedTuple
 
 from swim.core.engine import Engine
 from swim.core.join import endpoint_text
 from swim.core.member import Record, endpoint_of
 from swim.serf.messages import ConflictResponse, encode_serf
 from swim.serf.queries import Queries, is_vote_for
+from swim.text import shown
 from swim.wire.messages import Alive
 
 __all__ = ["Conflicts"]
 
 logger = logging.getLogger("swim.serf")
 
-_TOLD_SECONDS = 10.0
+_MOVE_SECONDS = 60.0
+"""Peers believe a member that moved within this time; a name with two members stays contested."""
+_REPEAT_SECONDS = 600.0
+_REMEMBERED = 64
+
+
+class _Rivalry(NamedTuple):
+    """A name claimed from two addresses: when first and last, and when that was logged."""
+
+    first: float
+    last: float
+    reported: float
 
 
 class Conflicts:
@@ -46,20 +59,35 @@ class Conflicts:
         self._queries = queries
         self._broadcast = broadcast
         self._resolves = resolves
-        self._told_at = float("-inf")
+        self._rivals: dict[str, _Rivalry] = {}
 
     def noticed(self, now: float, record: Record, claim: Alive) -> None:
-        """Takes note of a claim to ``record``'s name; it comes again with every gossip and is told rarely."""
+        """Takes note of a claim to ``record``'s name, which comes again with every gossip.
+
+        Another's name is logged once two addresses have claimed it for longer than a move takes.
+        """
         other = endpoint_text(endpoint_of(claim.addr, claim.port))
         if record is self._engine.context.local and self._resolves:
             query = self._queries.ask_conflict(now, lambda at, answers: self._resolve(at, answers, other))
             if query is not None:
-                logger.warning("name conflict: %r is claimed from %s, too; asking all", record.name, other)
+                logger.warning(
+                    "name conflict: %s is also claimed from %s; asking all members", shown(record.name), other
+                )
                 self._broadcast(now, encode_serf(query))
-        elif now - self._told_at >= _TOLD_SECONDS:
-            self._told_at = now
+        elif self._persists(now, record.name):
             known = endpoint_text(record.endpoint)
-            logger.warning("name conflict: %r is known at %s and claimed from %s", record.name, known, other)
+            logger.warning("name conflict: %s is at %s and at %s", shown(record.name), known, other)
+
+    def _persists(self, now: float, name: str) -> bool:
+        """Whether a conflict about ``name`` has lasted, and was not reported lately."""
+        rivalry = self._rivals.pop(name, None)
+        if rivalry is None or now - rivalry.last > _MOVE_SECONDS:
+            rivalry = _Rivalry(now, now, float("-inf"))
+        lasting = now - rivalry.first >= _MOVE_SECONDS and now - rivalry.reported >= _REPEAT_SECONDS
+        self._rivals[name] = _Rivalry(rivalry.first, now, now if lasting else rivalry.reported)
+        if len(self._rivals) > _REMEMBERED:
+            del self._rivals[next(iter(self._rivals))]
+        return lasting
 
     def _resolve(self, now: float, answers: list[ConflictResponse], other: str) -> None:
         """Counts the votes."""
@@ -69,6 +97,6 @@ class Conflicts:
         if ours >= len(answers) // 2 + 1 or not theirs:
             logger.warning("name conflict with %s: staying (%d of %d votes)", other, ours, len(answers))
             return
-        text = f"name {local.name!r} belongs to {other}: {ours} of {len(answers)} votes for this node"
+        text = f"name {shown(local.name)} belongs to {other}: {ours} of {len(answers)} votes for this node"
         logger.error("name conflict lost, stopping: %s", text)
         self._engine.context.output.stop = text

@@ -7,7 +7,7 @@ import json
 import logging
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import ExitStack
 from functools import partial
 
@@ -15,10 +15,10 @@ import click
 import trio
 
 from agent_api import listen, serve
-from swim.cli.agent.logs import set_level, start_logging
 from swim.cli.agent.options import options, settings_of
 from swim.cli.agent.plan import AgentPlan, plan_of, with_origin
 from swim.cli.common import ExitCode, global_options, globals_of, unwrapped
+from swim.cli.logs import LogOutput, set_level
 from swim.errors import ConfigError, SwimError
 from swim.net.cluster import Cluster, open_cluster
 
@@ -46,23 +46,20 @@ def agent(**_: object) -> int:
     ctx = click.get_current_context()
     settings = settings_of(ctx)
     plan = plan_of(settings)
-    release_log = start_logging(plan.log_level, plan.log_format)
     try:
-        with unwrapped():
-            return trio.run(_Agent(ctx, plan, release_log).run)
+        with unwrapped(), LogOutput(plan.log_level, plan.log_format) as log:
+            return trio.run(_Agent(ctx, plan, log).run)
     except ConfigError as error:
         raise with_origin(error, settings) from None
-    finally:
-        release_log()
 
 
 class _Agent:
     """One run of the agent."""
 
-    def __init__(self, ctx: click.Context, plan: AgentPlan, release_log: Callable[[], None]) -> None:
+    def __init__(self, ctx: click.Context, plan: AgentPlan, log: LogOutput) -> None:
         self._ctx = ctx
         self._plan = plan
-        self._release_log = release_log
+        self._output = log
         self._stopped = trio.Event()
         self._code = ExitCode.DONE
 
@@ -95,14 +92,14 @@ class _Agent:
     ) -> None:
         """Starts the HTTP API, prints a line for each endpoint that is ready, and lets the log follow."""
         ready = {"name": cluster.config.name, "gossip": _text(cluster.endpoint)}
-        click.echo(f"gossip ready on {ready['gossip']}", err=True)
+        self._output.say(f"gossip ready on {ready['gossip']}")
         if listener is not None:
             serving = partial(serve, cluster, self._plan.api, on_leave=self._stopped.set, listener=listener)
             ready["http"] = f"http://{_text(await nursery.start(serving))}"
-            click.echo(f"http ready on {ready['http']}", err=True)
+            self._output.say(f"http ready on {ready['http']}")
         if globals_of(self._ctx).json:
             click.echo(json.dumps(ready))
-        self._release_log()
+        self._output.release()
 
     async def _obey(self, signals: AsyncIterator[int], cluster: Cluster, nursery: trio.Nursery) -> None:
         leaving_since = None

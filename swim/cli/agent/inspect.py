@@ -8,7 +8,8 @@ from typing import Any
 import click
 
 from swim.cli.agent.remote import talking
-from swim.cli.common import emit, global_options, globals_of, printable, table
+from swim.cli.common import emit, global_options, globals_of, table
+from swim.text import printable
 
 __all__ = ["info", "why"]
 

@@ -11,8 +11,8 @@ from typing import Any, Literal, NamedTuple
 import click
 from click.core import ParameterSource
 
-from swim.cli.agent.logs import LEVELS
 from swim.cli.keys import decode_key
+from swim.cli.logs import LEVELS
 from swim.config import Config
 from swim.errors import ConfigError
 

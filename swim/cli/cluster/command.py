@@ -2,26 +2,37 @@
 
 from __future__ import annotations
 
-import json
-import logging
 import os
 import secrets
 import signal
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TextIO
+from typing import IO, Any, TextIO, cast
 
 import click
 import trio
+from rich.console import Console
 from rich.live import Live
 
 from swim.cli.cluster.prompt import edit, keys, raw_keys
 from swim.cli.cluster.run import ClusterPlan, LocalCluster, LocalNode, agree
 from swim.cli.cluster.script import HELP, Command, ScriptError, Simple, Step, parse_command, parse_script
 from swim.cli.cluster.view import Screen, document, line, views
-from swim.cli.common import ExitCode, Globals, duration, fail, global_options, globals_of, table, unwrapped
+from swim.cli.common import (
+    ExitCode,
+    Globals,
+    duration,
+    emit,
+    fail,
+    global_options,
+    globals_of,
+    table,
+    unwrapped,
+)
+from swim.cli.logs import LogOutput
+from swim.cli.writer import BackgroundWriter
 from swim.events import Event
 from swim.net.trace import ClusterTrace
 
@@ -113,8 +124,9 @@ def cluster(
         keys=(os.urandom(32),) if encrypt else (),
         seed=secrets.randbelow(2**32) if seed is None else seed,
     )
-    with unwrapped(), _without_warnings(), _opened(trace) as file:
-        return trio.run(_Session(plan, steps, seconds, wanted, file).run)
+    # The nodes are broken on purpose: what they would warn of is what the table and the lines show.
+    with unwrapped(), LogOutput("error", "text") as log, _opened(trace) as file:
+        return trio.run(_Session(plan, steps, seconds, wanted, file, log).run)
 
 
 @contextmanager
@@ -130,18 +142,6 @@ def _opened(trace: Path | None) -> Iterator[TextIO | None]:
         yield file
 
 
-@contextmanager
-def _without_warnings() -> Iterator[None]:
-    """The nodes are broken on purpose: what they would warn of is what the table and the lines show."""
-    logger = logging.getLogger("swim")
-    before = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(before)
-
-
 class _Session:
     """One run of the command."""
 
@@ -152,22 +152,47 @@ class _Session:
         seconds: float | None,
         wanted: Globals,
         file: TextIO | None,
+        log: LogOutput,
     ) -> None:
         self._plan = plan
         self._steps = steps
         self._seconds = seconds
         self._wanted = wanted
         self._file = file
+        self._log = log
         self._cluster = LocalCluster(plan, self._report)
         self._quit = trio.Event()
         self._started_at = 0.0
+        self._result: dict[str, Any] = {}
+        self._out: BackgroundWriter
         interactive = sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
         self._screen = (
             Screen(self._cluster.nodes) if interactive and not (wanted.json or wanted.plain) else None
         )
 
     async def run(self) -> int:
-        """Runs everything; the exit code."""
+        """Runs everything; the exit code.
+
+        Raises:
+            OSError: stdout cannot be written.
+        """
+        token = trio.lowlevel.current_trio_token()
+
+        def unwritable() -> None:
+            with suppress(trio.RunFinishedError):
+                token.run_sync_soon(self._quit.set)
+
+        with BackgroundWriter(sys.stdout, _dropped_line, failed=unwritable) as self._out:
+            code = await self._run()
+        if self._out.error is not None:
+            raise self._out.error
+        if self._result and self._wanted.json:
+            emit(self._wanted, self._result)
+        if code == ExitCode.TIMED_OUT:
+            fail(code, "the running nodes do not agree")
+        return code
+
+    async def _run(self) -> ExitCode:
         self._started_at = trio.current_time()
         if self._file is not None:
             self._cluster.trace = self._traced(self._file)
@@ -183,16 +208,12 @@ class _Session:
                 nursery.start_soon(self._interact, self._screen)
             ended = await self._wait_for_end()
             nodes = self._cluster.nodes
-            result = document(self._plan.seed, self._now(), nodes)
+            self._result = document(self._plan.seed, self._now(), nodes)
             converged = agree(nodes)
             if not self._wanted.json:
                 self._show_views()
             nursery.cancel_scope.cancel()
-        if self._wanted.json:
-            click.echo(json.dumps(result, indent=2, ensure_ascii=False))
-        if ended and not converged:
-            fail(ExitCode.TIMED_OUT, "the running nodes do not agree")
-        return ExitCode.DONE
+        return ExitCode.TIMED_OUT if ended and not converged else ExitCode.DONE
 
     def _traced(self, file: TextIO) -> ClusterTrace:
         made = {"nodes": self._plan.nodes, "profile": self._plan.profile}
@@ -249,11 +270,16 @@ class _Session:
 
     async def _interact(self, screen: Screen) -> None:
         """The live table, redrawn after each key and twice a second."""
-        with raw_keys(), Live(auto_refresh=False) as live:
+        console = Console(file=cast(IO[str], self._out), force_terminal=True)
+        with raw_keys(), Live(console=console, auto_refresh=False, redirect_stdout=False) as live:
+
+            def show() -> None:
+                if not self._out.is_behind:  # a picture is worth writing only while the terminal takes it
+                    live.update(screen.picture(self._now(), console), refresh=True)
 
             async def redraw() -> None:
                 while True:
-                    live.update(screen.picture(self._now(), live.console), refresh=True)
+                    show()
                     await trio.sleep(_REFRESH_SECONDS)
 
             async with trio.open_nursery() as nursery:
@@ -262,7 +288,7 @@ class _Session:
                     screen.prompt, finished = edit(screen.prompt, key)
                     if finished:
                         await self._obey(finished, screen)
-                    live.update(screen.picture(self._now(), live.console), refresh=True)
+                    show()
                 nursery.cancel_scope.cancel()
 
     async def _obey(self, text: str, screen: Screen) -> None:
@@ -279,9 +305,10 @@ class _Session:
 
     def _announce(self, seconds: float) -> None:
         for node in self._cluster.nodes:
-            click.echo(f"{node.name}: gossip on {node.bind}, HTTP on {node.url}", err=True)
+            self._log.say(f"{node.name}: gossip on {node.bind}, HTTP on {node.url}")
         known = "all see each other" if self._cluster.complete() else "not all see each other"
-        click.echo(f"{self._plan.nodes} nodes run after {seconds:.2f} s, {known}", err=True)
+        self._log.say(f"{self._plan.nodes} nodes run after {seconds:.2f} s, {known}")
+        self._log.release()
 
     def _report(self, node: LocalNode, event: Event) -> None:
         if self._wanted.json:
@@ -301,7 +328,11 @@ class _Session:
         if self._screen is not None:
             self._screen.message = text
         elif not self._wanted.json:
-            click.echo(text)
+            self._out.write(f"{text}\n")
+
+
+def _dropped_line(count: int) -> str:
+    return f"... {count} pieces of output were lost: nobody read them in time\n"
 
 
 def _tab_separated(rows: Iterable[Iterable[str]]) -> str:

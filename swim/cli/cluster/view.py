@@ -14,6 +14,7 @@ from rich.text import Text
 from agent_api.shapes import member_shape
 from swim.cli.cluster.run import LocalNode, agree
 from swim.events import Event, EventsLost, Member, MemberEvent, MemberStatus
+from swim.text import brief, printable, shown
 
 __all__ = ["Screen", "document", "line", "views"]
 
@@ -56,8 +57,9 @@ def line(at: float, observer: str, event: Event) -> str:
         return f"{at:9.3f}  {observer}  lost {lost} events"
     what = type(event).__name__.removeprefix("Member").lower()
     reason = event.reason
-    why = ", ".join(filter(None, (reason.cause, reason.accuser and f"by {reason.accuser}", reason.detail)))
-    return f"{at:9.3f}  {observer}  {event.member.name} {what}  ({why})"
+    accuser = reason.accuser and f"by {shown(reason.accuser)}"
+    why = ", ".join(filter(None, (reason.cause, accuser, brief(reason.detail))))
+    return f"{at:9.3f}  {observer}  {shown(event.member.name)} {what}  ({why})"
 
 
 def views(nodes: Sequence[LocalNode]) -> tuple[list[str], list[list[str]]]:
@@ -67,7 +69,10 @@ def views(nodes: Sequence[LocalNode]) -> tuple[list[str], list[list[str]]]:
     names += sorted({name for known in tables for name in known} - set(names))
     header = ["member", "process", *(str(node.number) for node in nodes)]
     states = {node.name: node.state for node in nodes}
-    rows = [[name, states.get(name, "-"), *(known.get(name, "-") for known in tables)] for name in names]
+    rows = [
+        [printable(name), states.get(name, "-"), *(known.get(name, "-") for known in tables)]
+        for name in names
+    ]
     return header, rows
 
 
@@ -101,7 +106,7 @@ class Screen:
         """
         header, rows = views(self._nodes)
         title = f"swim cluster, {at:.0f} s"
-        message = Text(self.message)
+        message = Text("\n".join(map(printable, self.message.splitlines())))
         room = max(1, console.height - _FRAME_LINES - len(console.render_lines(message)))
         shown = _most_troubled(rows, room)
         table = _rich_table(title, header, shown)
@@ -113,7 +118,7 @@ class Screen:
             table,
             *(Text(text, style="dim", no_wrap=True, overflow="ellipsis") for text in recent),
             message,
-            Text(f"> {self.prompt}", style="bold"),
+            Text(f"> {printable(self.prompt)}", style="bold"),
         )
 
 
