@@ -18,10 +18,10 @@ import trio
 
 from agent_api.agent import Agent, Call
 from agent_api.errors import HttpError
-from agent_api.servers import join_host_port
-from agent_api.settings import AgentSettings, split_bind
+from agent_api.settings import AgentSettings
 from agent_api.shapes import nomad_member
 from swim import Member, __version__
+from swim.addresses import join_host_port, split_host_port
 
 __all__ = ["self_document"]
 
@@ -52,7 +52,7 @@ def _redacted_headers(headers: Mapping[str, str]) -> dict[str, str]:
 
 def _config(call: Call) -> dict[str, Any]:
     cluster, settings = call.agent.cluster, call.agent.settings
-    http = call.http_endpoint or split_bind(settings.http)
+    http = call.http_endpoint or split_host_port("http", settings.http)
     serf_host, serf_port = cluster.endpoint
     rpc = call.agent.servers.address(cluster.local)
     rpc_host, _, rpc_port = rpc.rpartition(":")

@@ -15,9 +15,9 @@ from hypercorn.logging import Logger
 from starlette.types import ASGIApp
 
 from agent_api.app import create_app
-from agent_api.servers import join_host_port
-from agent_api.settings import AgentSettings, split_bind
+from agent_api.settings import AgentSettings
 from swim import Cluster, ConfigError, Endpoint
+from swim.addresses import join_host_port, split_host_port
 
 __all__ = ["listen", "serve"]
 
@@ -81,7 +81,7 @@ def listen(http: str) -> socket.socket:
     Raises:
         ConfigError: naming ``http``.
     """
-    host, port = split_bind(http)
+    host, port = split_host_port("http", http)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=_BACKLOG)

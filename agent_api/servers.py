@@ -14,17 +14,13 @@ import trio
 
 from agent_api.errors import HttpError, multi_error
 from agent_api.settings import AgentSettings
-from swim import Cluster, Member, MemberStatus
+from swim import Cluster, ConfigError, Member, MemberStatus
+from swim.addresses import join_host_port, split_host_port
 
-__all__ = ["Servers", "join_host_port", "parse_port"]
+__all__ = ["Servers", "parse_port"]
 
 _RESOLVE_SECONDS = 3.0
 _PING_SECONDS = 1.0
-
-
-def join_host_port(host: str, port: int) -> str:
-    """``HOST:PORT``, with brackets around an IPv6 address."""
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def parse_port(text: str) -> int | None:
@@ -93,7 +89,7 @@ class Servers:
     async def _try_one(self, address: str, good: set[str], bad: dict[str, str]) -> None:
         try:
             endpoint = await _resolve(address, self._settings.rpc_port)
-        except (OSError, ValueError, trio.TooSlowError) as error:
+        except (OSError, ConfigError, trio.TooSlowError) as error:
             bad[address] = f"failed to resolve {address}: {_why(error)}"
             return
         text = join_host_port(*endpoint)
@@ -127,6 +123,8 @@ class Servers:
 
 
 def _why(error: Exception) -> str:
+    if isinstance(error, ConfigError):
+        return error.reason
     return "timed out" if isinstance(error, trio.TooSlowError) else str(error)
 
 
@@ -134,11 +132,13 @@ async def _resolve(address: str, default_port: int) -> tuple[str, int]:
     """IP and port of ``HOST``, ``HOST:PORT``, ``V6`` or ``[V6]:PORT``; the first answer for a name.
 
     Raises:
-        ValueError: if the text has no such form.
+        ConfigError: if the text has no such form.
         OSError: if the name has no address.
         trio.TooSlowError: if nobody answered within 3 s.
     """
-    host, port = _split(address, default_port)
+    host, port = split_host_port("address", address, default_port)
+    if not port:
+        raise ConfigError("address", f"port 0 in {address!r} is no port to reach")
     try:
         return str(ipaddress.ip_address(host)), port
     except ValueError:
@@ -146,20 +146,3 @@ async def _resolve(address: str, default_port: int) -> tuple[str, int]:
         with trio.fail_after(_RESOLVE_SECONDS):
             found = await lookup()
         return str(found[0][4][0]), port
-
-
-def _split(address: str, default_port: int) -> tuple[str, int]:
-    host, port = address, str(default_port)
-    if address.startswith("["):
-        host, bracket, rest = address[1:].partition("]")
-        if not bracket or (rest and not rest.startswith(":")):
-            raise ValueError("unbalanced bracket")
-        port = rest[1:] if rest else port
-    elif address.count(":") == 1:
-        host, _, port = address.partition(":")
-    if not host:
-        raise ValueError("no host")
-    number = parse_port(port)
-    if number is None:
-        raise ValueError(f"invalid port {port!r}")
-    return host, number

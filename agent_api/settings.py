@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from swim import ConfigError
+from swim.addresses import several, split_host_port
 
-__all__ = ["AgentSettings", "split_bind"]
+__all__ = ["AgentSettings"]
 
 _LOG_LEVELS = ("trace", "debug", "info", "warn", "error", "off")
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
@@ -74,10 +75,10 @@ class AgentSettings:
 
     def __post_init__(self) -> None:
         for name in ("start_join", "retry_join"):
-            object.__setattr__(self, name, tuple(getattr(self, name)))
+            object.__setattr__(self, name, several(name, getattr(self, name)))
         headers = MappingProxyType(dict(self.http_api_response_headers))
         object.__setattr__(self, "http_api_response_headers", headers)
-        split_bind(self.http)
+        split_host_port("http", self.http)
         _check_text(self)
         _check_numbers(self)
         _check_headers(headers)
@@ -87,21 +88,6 @@ class AgentSettings:
     def server_name(self, gossip_name: str) -> str:
         """Nomad's ``ServerName`` of the node whose gossip name is ``gossip_name``."""
         return self.node_name or gossip_name.removesuffix(f".{self.region}") or gossip_name
-
-
-def split_bind(text: str) -> tuple[str, int]:
-    """Host (without brackets) and port of ``HOST:PORT`` or ``[V6]:PORT``.
-
-    Raises:
-        ConfigError: naming ``http``.
-    """
-    host, _, port = text.rpartition(":")
-    bare = host.removeprefix("[").removesuffix("]")
-    if not bare or (":" in bare) != (host == f"[{bare}]"):
-        raise ConfigError("http", f"{text!r} is not HOST:PORT or [V6]:PORT")
-    if not (port.isascii() and port.isdigit()) or int(port) > 65535:
-        raise ConfigError("http", f"port {port!r} in {text!r} is not a number from 0 to 65535")
-    return bare, int(port)
 
 
 def _check_text(settings: AgentSettings) -> None:

@@ -7,8 +7,8 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any, TypedDict
 
-from agent_api.servers import join_host_port
 from swim import Cluster, Event, EventsLost, ForceLeaveOutcome, JoinResult, Member, Transition, __version__
+from swim.addresses import join_host_port
 
 __all__ = [
     "AddressOutcome",

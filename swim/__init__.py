@@ -9,10 +9,9 @@ Everything public is named here; the packages below may change without notice.
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from swim.addresses import Endpoint as Endpoint
 from swim.config import Config as Config
 from swim.config import default_name as default_name
-from swim.config import split_host_port as split_host_port
-from swim.core.output import Endpoint as Endpoint
 from swim.errors import ConfigError as ConfigError
 from swim.errors import InternalError as InternalError
 from swim.errors import LocalError as LocalError
@@ -88,7 +87,6 @@ __all__ = [
     "default_name",
     "open_cluster",
     "run_cluster",
-    "split_host_port",
 ]
 
 # The driver takes longer to import than a command that only asks an agent takes to answer.

@@ -13,9 +13,10 @@ from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
 from typing import Any, Self
 
+from swim.addresses import parse_address, several, split_host_port
 from swim.errors import ConfigError
 
-__all__ = ["Config", "default_name", "split_host_port"]
+__all__ = ["Config", "default_name"]
 
 _KEY_SIZES = (16, 24, 32)
 _DELEGATE_VERSIONS = (0, 2, 3, 4, 5)
@@ -158,10 +159,10 @@ class Config:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "tags", MappingProxyType(dict(self.tags)))
-        object.__setattr__(self, "seeds", tuple(self.seeds))
-        object.__setattr__(self, "keys", tuple(self.keys))
+        object.__setattr__(self, "seeds", several("seeds", self.seeds))
+        object.__setattr__(self, "keys", several("keys", self.keys))
         if self.cidrs_allowed is not None:
-            object.__setattr__(self, "cidrs_allowed", tuple(self.cidrs_allowed))
+            object.__setattr__(self, "cidrs_allowed", several("cidrs_allowed", self.cidrs_allowed))
         _check_identity(self)
         _check_ranges(self)
         _check_combinations(self)
@@ -261,35 +262,6 @@ def default_name() -> str:
     return socket.gethostname()
 
 
-def split_host_port(field_name: str, text: str, default_port: int | None = None) -> tuple[str, int]:
-    """Splits ``HOST``, ``HOST:PORT``, ``V6`` or ``[V6]:PORT``.
-
-    Raises:
-        ConfigError: naming ``field_name``, for an empty host or a port outside 0..65535.
-    """
-    host, port_text = text, ""
-    if text.startswith("["):
-        host, bracket, rest = text[1:].partition("]")
-        if not bracket or (rest and not rest.startswith(":")):
-            raise ConfigError(field_name, f"{text!r} has an unbalanced bracket")
-        port_text = rest[1:]
-        if rest == ":":
-            raise ConfigError(field_name, f"{text!r} ends in ':' without a port")
-    elif text.count(":") == 1:
-        host, _, port_text = text.partition(":")
-        if not port_text:
-            raise ConfigError(field_name, f"{text!r} ends in ':' without a port")
-    if not host:
-        raise ConfigError(field_name, f"{text!r} has no host")
-    if not port_text:
-        if default_port is None:
-            raise ConfigError(field_name, f"{text!r} has no port")
-        return host, default_port
-    if not port_text.isascii() or not port_text.isdigit() or int(port_text) > 65535:
-        raise ConfigError(field_name, f"port {port_text!r} in {text!r} is not a number from 0 to 65535")
-    return host, int(port_text)
-
-
 def _check_identity(config: Config) -> None:
     name_bytes = config.name.encode("utf-8", "surrogateescape") if isinstance(config.name, str) else b""
     if not name_bytes or len(name_bytes) > _NAME_MAX_BYTES:
@@ -302,7 +274,7 @@ def _check_identity(config: Config) -> None:
     if config.advertise is not None:
         split_host_port("advertise", config.advertise, 0)
     for seed in config.seeds:
-        split_host_port("seeds", seed.partition("/")[2] if "/" in seed else seed, 0)
+        parse_address(seed, 0, field="seeds")
     for key, value in config.tags.items():
         if not isinstance(key, str) or not isinstance(value, str):
             raise ConfigError("tags", f"{key!r} must map text to text")

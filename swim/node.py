@@ -25,9 +25,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
+from swim.addresses import Endpoint, join_host_port, several
 from swim.config import Config
 from swim.core.engine import Engine
-from swim.core.output import Endpoint, Output, StreamEnd
+from swim.core.output import Output, StreamEnd
 from swim.core.rng import Rng
 from swim.errors import LocalError
 from swim.events import Member, MemberStatus, Reason, Transition
@@ -192,9 +193,10 @@ class Node:
         """Push/pulls with every address at once; finishes with a ``JoinResult``.
 
         Raises:
+            TypeError: ``addresses`` is one text.
             LocalError: after a leave.
         """
-        return self._engine.join(now, addresses)
+        return self._engine.join(now, several("addresses", addresses))
 
     def leave(self, now: float) -> int:
         """Leaves gracefully; finishes with None on evidence that it spread, or at a deadline."""
@@ -207,7 +209,7 @@ class Node:
             LocalError: if no leave has finished.
         """
         peers = [
-            f"[{m.address}]:{m.port}" if ":" in m.address else f"{m.address}:{m.port}"
+            join_host_port(m.address, m.port)
             for m in self.members()
             if m.status is MemberStatus.ALIVE and m.name != self.config.name
         ]

@@ -15,6 +15,7 @@ from enum import Enum
 from functools import lru_cache
 from typing import Any
 
+from swim.addresses import join_host_port
 from swim.config import Config
 from swim.core.member import State, endpoint_of
 from swim.errors import RemoteError
@@ -137,7 +138,7 @@ def event_record(at: float, node: str, event: MemberEvent) -> Record:
         record["detail"] = reason.detail
     before = event.previous
     if before is None or (before.address, before.port) != (member.address, member.port):
-        record["address"] = f"{member.address}:{member.port}"
+        record["address"] = join_host_port(member.address, member.port)
     if member.tags != (before.tags if before is not None else {}):
         record["tags"] = dict(member.tags)
     return record

@@ -10,7 +10,15 @@ import pytest
 
 from tests.source import PACKAGES, python_files, tree_of
 
-LEAVES = ("swim.config", "swim.errors", "swim.events", "swim.metrics", "swim.text", "swim.version")
+LEAVES = (
+    "swim.addresses",
+    "swim.config",
+    "swim.errors",
+    "swim.events",
+    "swim.metrics",
+    "swim.text",
+    "swim.version",
+)
 LAYERS = (
     "swim.wire",
     "swim.core",

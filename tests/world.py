@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from swim.addresses import Endpoint
 from swim.config import Config
-from swim.core.output import Close, Dial, Endpoint, Output, Send, StreamEnd
+from swim.core.output import Close, Dial, Output, Send, StreamEnd
 from swim.core.rng import Rng
 from swim.events import Event, JoinResult, Member, MemberEvent, MemberReaped
 from swim.node import BaseView, Node

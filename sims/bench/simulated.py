@@ -25,9 +25,9 @@ from sims.bench.options import Options, Samples
 from sims.traces.writer import TraceWriter
 from sims.world import World
 from sims.world.cpu import Processor
-from sims.world.host import address_of
 from sims.world.latency import Empirical, Latency
 from sims.world.network import Link, Network
+from swim.addresses import join_host_port
 from swim.cli.cluster.run import ClusterPlan
 
 __all__ = ["simulated"]
@@ -109,7 +109,7 @@ def _virtual(options: Options, steps: Sequence[_Step], seed: int, costs: _Costs)
     binds: list[str] = []
     for index in range(options.nodes):
         endpoint = world.fresh_endpoint()
-        name, bind = f"node-{index + 1}", address_of(endpoint)
+        name, bind = f"node-{index + 1}", join_host_port(*endpoint)
         world.add(name, endpoint=endpoint, config=plan.config(name, bind, binds)).processor = processor
         binds.append(bind)
     names = list(world.nodes)

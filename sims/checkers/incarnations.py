@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sims.checkers import inside
 from sims.checkers.base import Compared, PerLife, Swept
+from swim.addresses import Endpoint
 from swim.core.member import Record, State
-from swim.core.output import Endpoint
 from swim.events import Event, MemberEvent, MemberJoined, MemberReaped, MemberStatus
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from sims.checkers.base import Checker
 from sims.checkers.calm import Calm
 from sims.checkers.hosts import Hosts
 from sims.theory.bounds import convergence_bound, detection_bound, dissemination_bound
-from sims.world.host import address_of
+from swim.addresses import join_host_port
 from swim.config import Config
 from swim.events import Event, MemberEvent, MemberFailed, MemberReaped, MemberStatus
 
@@ -298,7 +298,7 @@ def _know_each_other(world: World) -> bool:
     """Whether seeds and listed members connect all nodes that run."""
     running = world.running()
     by_name = {node.name: node for node in running}
-    by_address = {address_of(node.endpoint): node for node in running}
+    by_address = {join_host_port(*node.endpoint): node for node in running}
     near: dict[str, dict[str, None]] = {node.id: {} for node in running}
     for node in running:
         listed = [by_name.get(m.name) for m in node.members() if m.status is not MemberStatus.LEFT]

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from sims.checkers import inside
 from sims.checkers.base import Checker, PerLife
 from sims.checkers.hosts import Hosts
+from swim.addresses import Endpoint
 from swim.config import Config
-from swim.core.output import Endpoint
 from swim.events import Event, Member, MemberEvent, MemberReaped, MemberStatus
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sims.checkers import inside
 from sims.checkers.base import Checker, PerLife
+from swim.addresses import Endpoint
 from swim.config import Config
-from swim.core.output import Endpoint
 from swim.errors import RemoteError
 from swim.events import (
     Event,

@@ -15,9 +15,9 @@ from dataclasses import KW_ONLY, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from sims.faults.rules import Overrides
-from sims.world.host import address_of
 from sims.world.latency import Latency
 from sims.world.network import Link, Nat
+from swim.addresses import join_host_port
 from swim.errors import LocalError
 
 if TYPE_CHECKING:
@@ -221,9 +221,8 @@ class Join(Fault):
 
     def begin(self, world: World, overrides: Overrides) -> None:
         """Gives the command."""
-        _command(
-            world, self, self.node, "join", [address_of(world.host(seed).endpoint) for seed in self.seeds]
-        )
+        addresses = [join_host_port(*world.host(seed).endpoint) for seed in self.seeds]
+        _command(world, self, self.node, "join", addresses)
 
 
 @dataclass(frozen=True, slots=True)

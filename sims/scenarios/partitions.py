@@ -7,6 +7,7 @@ from sims.scenarios.registry import Run, scenario
 from sims.scenarios.shared import FORGETFUL, first_nodes, limit, measure_wrong, settled
 from sims.theory.bounds import detection_bound, healing_bound, refutation_bound
 from sims.world import World
+from swim.addresses import join_host_port
 
 __all__ = [
     "half_detached_node",
@@ -77,7 +78,7 @@ def startup_islands(run: Run) -> None:
     islands = [ids[index::count] for index in range(count)]
     world.network.partition(*islands)
     endpoints = [world.fresh_endpoint() for _ in ids]
-    seeds = [f"{host}:{port}" for host, port in endpoints[:count]]
+    seeds = [join_host_port(*endpoint) for endpoint in endpoints[:count]]
     for id, endpoint in zip(ids, endpoints, strict=True):
         world.add(
             id, endpoint=endpoint, seeds=[seed for seed in seeds if not seed.startswith(f"{endpoint[0]}:")]

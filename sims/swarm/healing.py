@@ -9,8 +9,8 @@ from sims.swarm.kinds import SEED_NAME
 from sims.theory.bounds import convergence_bound, detection_bound, dissemination_bound
 from sims.world import World
 from sims.world.host import SimNode
-from swim.config import Config, split_host_port
-from swim.core.output import Endpoint
+from swim.addresses import Endpoint, split_host_port
+from swim.config import Config
 from swim.events import MemberStatus
 
 __all__ = ["agree", "agreement_bound", "crash_bound", "differences", "introduce"]

@@ -10,8 +10,9 @@ import hashlib
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from sims.world.host import SimNode, address_of
+from sims.world.host import SimNode
 from sims.world.observer import Observer, Packet, StreamStep
+from swim.addresses import join_host_port
 from swim.events import Event, MemberEvent
 from swim.trace import Reader, Record, encode, event_record, header, plain, seconds
 
@@ -112,7 +113,7 @@ class TraceWriter(EventTrace):
             "to": packet.target,
         }
         if not packet.target:
-            record["endpoint"] = address_of(packet.endpoint)
+            record["endpoint"] = join_host_port(*packet.endpoint)
         self.write(record)
 
     def received(self, world: World, node: SimNode, packet: Packet) -> None:

@@ -1,7 +1,7 @@
 """A cluster in virtual time: the clock, the network, the hosts and the nodes on them."""
 
 from sims.world.cpu import Processor
-from sims.world.host import SimNode, address_of
+from sims.world.host import SimNode
 from sims.world.latency import Constant, Empirical, Exponential, Latency, Uniform
 from sims.world.network import Burst, Link, Nat, Network
 from sims.world.observer import Observer
@@ -22,5 +22,4 @@ __all__ = [
     "Start",
     "Uniform",
     "World",
-    "address_of",
 ]

@@ -9,7 +9,7 @@ from sims.world.host import SimNode
 from sims.world.hosts import Hosts
 from sims.world.network import Passage
 from sims.world.observer import Packet
-from swim.core.output import Endpoint
+from swim.addresses import Endpoint
 
 __all__ = ["Packets"]
 

@@ -11,7 +11,7 @@ from sims.world.datagrams import Packets
 from sims.world.host import SimNode
 from sims.world.hosts import Hosts
 from sims.world.streams import Streams
-from swim.config import split_host_port
+from swim.addresses import parse_address, split_host_port
 from swim.core.output import Output
 from swim.events import Member
 from swim.node import BaseView, Node
@@ -175,7 +175,7 @@ class Driver:
     def _resolve(self, node: SimNode, life: int, address: str) -> None:
         if node.life != life or node.state != "running":
             return
-        host, port = split_host_port("seeds", address.rpartition("/")[2], 7946)
+        host, port = parse_address(address, 7946)[1:]
         found = [(ip, given or port) for ip, given in self._context.network.names.get(host, ())]
         node.node.resolved(self._clock.now, address, found, "" if found else "no such host")
         self.pump(node)

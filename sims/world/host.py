@@ -9,8 +9,8 @@ from typing import Any, Literal, Protocol
 from sims.world.convergence import View
 from sims.world.cpu import Processor
 from sims.world.latency import Latency
+from swim.addresses import Endpoint, join_host_port
 from swim.config import Config
-from swim.core.output import Endpoint
 from swim.events import Event, Member, MemberStatus
 from swim.metrics import Metrics
 from swim.node import Node
@@ -177,7 +177,7 @@ class SimNode:
 
     def join(self, *others: SimNode | str) -> int:
         """Joins hosts or addresses; returns a ticket, see ``finished``."""
-        addresses = [other if isinstance(other, str) else address_of(other.endpoint) for other in others]
+        addresses = [other if isinstance(other, str) else join_host_port(*other.endpoint) for other in others]
         return self._commands.command(self, "join", addresses)
 
     def set_tags(self, **tags: str) -> int:
@@ -195,9 +195,3 @@ class SimNode:
     def leave(self, *, stop: bool = True) -> int:
         """Leaves gracefully and, unless told otherwise, ends when done; returns a ticket."""
         return self._commands.leave(self, stop=stop)
-
-
-def address_of(endpoint: Endpoint) -> str:
-    """``HOST:PORT`` or ``[V6]:PORT``."""
-    host, port = endpoint
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable
 
 from sims.errors import UsageError
 from sims.world.context import Context
-from sims.world.host import Commands, NodeState, SimNode, address_of
+from sims.world.host import Commands, NodeState, SimNode
+from swim.addresses import Endpoint, join_host_port
 from swim.config import Config
-from swim.core.output import Endpoint
 
 __all__ = ["Hosts"]
 
@@ -66,11 +66,11 @@ class Hosts:
             raise UsageError(f"there is a host {id!r} already")
         endpoint = endpoint or self.fresh_endpoint()
         self.admit(id, endpoint)
-        addresses = tuple(seed if isinstance(seed, str) else address_of(seed.endpoint) for seed in seeds)
+        addresses = tuple(seed if isinstance(seed, str) else join_host_port(*seed.endpoint) for seed in seeds)
         made = self._configure(config or self._make_config, name, endpoint, addresses)
         node = self.nodes[id] = SimNode(id, made, endpoint, self._commands)
         node.since = self._context.now
-        self._context.tell_fault("add", node=id, endpoint=address_of(endpoint), seeds=list(made.seeds))
+        self._context.tell_fault("add", node=id, endpoint=join_host_port(*endpoint), seeds=list(made.seeds))
         return node
 
     def _configure(
@@ -80,7 +80,7 @@ class Hosts:
         endpoint: Endpoint,
         seeds: tuple[str, ...],
     ) -> Config:
-        given = {"name": name, "bind": address_of(endpoint)} | ({"seeds": seeds} if seeds else {})
+        given = {"name": name, "bind": join_host_port(*endpoint)} | ({"seeds": seeds} if seeds else {})
         return config.with_changes(**given) if isinstance(config, Config) else config(**given)
 
     def admit(self, id: str, endpoint: Endpoint) -> None:

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 
 from sims.errors import UsageError
 from sims.world.latency import Constant, Exponential, Latency
-from swim.core.output import Endpoint
+from swim.addresses import Endpoint, join_host_port
 from swim.core.rng import Rng
 from swim.errors import ConfigError
 
@@ -278,7 +278,7 @@ class Network:
     def set_names(self, host: str, endpoints: Sequence[Endpoint]) -> None:
         """Changes what a name resolves to; an empty answer is "no such host"."""
         self.names[host] = tuple(endpoints)
-        self._changed("set-names", name=host, endpoints=[f"{ip}:{port}" for ip, port in endpoints])
+        self._changed("set-names", name=host, endpoints=[join_host_port(*endpoint) for endpoint in endpoints])
 
     # -- what happens to a packet
 

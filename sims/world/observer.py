@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 from sims.world.host import SimNode
 from sims.world.network import Fate
-from swim.core.output import Endpoint, StreamEnd
+from swim.addresses import Endpoint
+from swim.core.output import StreamEnd
 from swim.events import Event
 
 __all__ = ["HOOKS", "Observer", "Packet", "StreamStep"]

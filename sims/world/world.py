@@ -15,12 +15,12 @@ from sims.errors import NodeCrashedError, NotConvergedError, SimError, UsageErro
 from sims.world.context import Context
 from sims.world.driver import Driver
 from sims.world.fast_wire import FastWire
-from sims.world.host import SimNode, address_of
+from sims.world.host import SimNode
 from sims.world.hosts import Hosts
 from sims.world.network import Nat, Network
 from sims.world.observer import Observer
+from swim.addresses import Endpoint, join_host_port
 from swim.config import Config
-from swim.core.output import Endpoint
 from swim.errors import LocalError
 from swim.wire.packet import PacketCodec
 
@@ -197,10 +197,10 @@ class World(Context):
         if endpoint is not None and endpoint != node.endpoint:
             self.hosts.vacate(node.endpoint, node)
             node.endpoint = endpoint
-            node.config = node.config.with_changes(bind=address_of(endpoint))
+            node.config = node.config.with_changes(bind=join_host_port(*endpoint))
         if config is not None:
             node.config = config
-        self.tell_fault("restart", node=node.id, endpoint=address_of(node.endpoint), snapshot=snapshot)
+        self.tell_fault("restart", node=node.id, endpoint=join_host_port(*node.endpoint), snapshot=snapshot)
         self.driver.boot(node, node.snapshot if snapshot else "")
 
     def pause(self, node: SimNode | str, seconds: float | None = None) -> None:
@@ -267,7 +267,7 @@ class World(Context):
         if nat is not None:
             self.network.nats[node.id] = nat
             self.hosts.at[nat.public] = node
-        self.tell_fault("nat", node=node.id, public=address_of(nat.public) if nat else "")
+        self.tell_fault("nat", node=node.id, public=join_host_port(*nat.public) if nat else "")
 
     def fresh_endpoint(self) -> Endpoint:
         """An address that nobody had."""
@@ -294,7 +294,7 @@ class World(Context):
         """Hands a node a packet out of nowhere, now."""
         node = self.host(node)
         if node.state == "running":
-            self.tell_fault("inject", node=node.id, source=address_of(source), data=data.hex())
+            self.tell_fault("inject", node=node.id, source=join_host_port(*source), data=data.hex())
             node.node.receive_packet(self.now, data, source)
             self.driver.pump(node)
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from swim.addresses import Endpoint
 from swim.core.broadcast import Priority
 from swim.core.context import Context, logger
 from swim.core.gossip import Gossip
 from swim.core.member import INCARNATION_MAX, Record, State, endpoint_of, same_address
-from swim.core.output import Endpoint
 from swim.core.precedence import Claim, Stored, Verdict, age, decide, decide_self, verdicts
 from swim.core.push_pull_schedule import push_pull_scale
 from swim.core.second_look import SecondLook

@@ -7,12 +7,13 @@ import logging
 from collections.abc import Callable
 from typing import Literal
 
+from swim.addresses import Endpoint
 from swim.config import Config
 from swim.core.awareness import Awareness
 from swim.core.broadcast import BroadcastQueue
 from swim.core.delegate import Delegate
 from swim.core.member import Record
-from swim.core.output import Endpoint, Output
+from swim.core.output import Output
 from swim.core.rng import Rng
 from swim.core.table import Table
 from swim.core.timers import Timers

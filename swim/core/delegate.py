@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from swim.addresses import Endpoint
 from swim.core.member import Record
-from swim.core.output import Endpoint
 from swim.events import Reason
 from swim.wire.messages import Alive, NodeRecord
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from swim.addresses import Endpoint
 from swim.config import Config
 from swim.core.claims import Claims, Source
 from swim.core.context import Context, logger
@@ -17,7 +18,7 @@ from swim.core.gossip import Gossip
 from swim.core.join import Joins
 from swim.core.leave import Leaving
 from swim.core.member import INCARNATION_MAX, Record, State, pack_address
-from swim.core.output import Endpoint, Finished, Output, StreamEnd
+from swim.core.output import Finished, Output, StreamEnd
 from swim.core.ping_responder import PingResponder
 from swim.core.pings import Pings
 from swim.core.prober import Prober

@@ -6,9 +6,10 @@ the first one leaves a few milliseconds after a fresh broadcast, the next ones n
 
 from __future__ import annotations
 
+from swim.addresses import Endpoint
 from swim.core.context import Context
 from swim.core.member import Record, State
-from swim.core.output import Endpoint, Transmit
+from swim.core.output import Transmit
 from swim.wire.messages import MessageType
 
 __all__ = ["Gossip"]

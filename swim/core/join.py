@@ -4,21 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from swim.core.addresses import parse_address
+from swim.addresses import Endpoint, join_host_port, parse_address
 from swim.core.context import Context
-from swim.core.output import Endpoint, Finished, Lookup
+from swim.core.output import Finished, Lookup
 from swim.core.push_pull import PushPulls
 from swim.core.streams import Joining
 from swim.errors import ConfigError
 from swim.events import JoinOutcome, JoinResult
 
-__all__ = ["Joins", "endpoint_text"]
-
-
-def endpoint_text(endpoint: Endpoint) -> str:
-    """``HOST:PORT``, with brackets around IPv6."""
-    host, port = endpoint
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+__all__ = ["Joins"]
 
 
 class _Join:
@@ -70,7 +64,7 @@ class Joins:
             return
         address, endpoint = join.slots[joining.slot]
         assert endpoint is not None
-        text = f"failed to join {endpoint_text(endpoint)}: {error}" if error else ""
+        text = f"failed to join {join_host_port(*endpoint)}: {error}" if error else ""
         join.outcomes[joining.slot] = JoinOutcome(address, endpoint, text)
         self._finish_if_settled(now, joining.ticket)
 
@@ -98,7 +92,7 @@ class Joins:
         join.slots[slot] = (address, endpoint)
         if not self._push_pulls.dial(now, endpoint, Joining(ticket, slot), join=True):
             self._fail(
-                join, slot, address, f"failed to join {endpoint_text(endpoint)}: too many streams", endpoint
+                join, slot, address, f"failed to join {join_host_port(*endpoint)}: too many streams", endpoint
             )
 
     @staticmethod

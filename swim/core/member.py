@@ -7,7 +7,7 @@ from enum import IntEnum
 from functools import lru_cache
 from typing import Final
 
-from swim.core.output import Endpoint
+from swim.addresses import Endpoint
 from swim.wire.codec import encode_record
 from swim.wire.messages import Alive, NodeRecord
 

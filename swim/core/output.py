@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
+from swim.addresses import Endpoint
 from swim.events import ForceLeaveOutcome, JoinResult, MemberEvent
 
 __all__ = [
     "Close",
     "Dial",
-    "Endpoint",
     "Finished",
     "Lookup",
     "Output",
@@ -21,9 +21,6 @@ __all__ = [
     "StreamEnd",
     "Transmit",
 ]
-
-Endpoint = tuple[str, int]
-"""IP address in text (no brackets, no zone) and port."""
 
 
 class Transmit(NamedTuple):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from swim.addresses import Endpoint
 from swim.config import Config
 from swim.core.context import Context
 from swim.core.gossip import Gossip
 from swim.core.member import Record, State, endpoint_of
-from swim.core.output import Endpoint
 from swim.core.pings import Pings, Reply
 from swim.wire.codec import encode
 from swim.wire.messages import Ack, Dead, IndirectPing, Nack, Ping, Suspect

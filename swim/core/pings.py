@@ -13,8 +13,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
+from swim.addresses import Endpoint
 from swim.core.context import Context
-from swim.core.output import Endpoint
 from swim.wire.messages import Ack, Nack, Ping
 
 __all__ = ["Pings", "Reply"]

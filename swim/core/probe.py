@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from swim.addresses import Endpoint
 from swim.core.member import Record
-from swim.core.output import Endpoint
 
 __all__ = ["ProbeRound", "SelfDoubt"]
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 
+from swim.addresses import Endpoint
 from swim.core.claims import Claims, Source
 from swim.core.context import Context, logger
 from swim.core.gossip import Gossip
 from swim.core.member import Record, State
-from swim.core.output import Endpoint
 from swim.core.pings import Pings, Reply
 from swim.core.probe import ProbeRound, SelfDoubt
 from swim.core.streams import Fallback, Streams

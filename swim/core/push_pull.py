@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from swim.addresses import Endpoint
 from swim.core.claims import Claims, Source
 from swim.core.context import Context, logger
 from swim.core.member import State, endpoint_of
-from swim.core.output import Endpoint
 from swim.core.streams import Departing, Periodic, Purpose, Streams
 from swim.core.versions import version_conflict
 from swim.text import brief

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from swim.core.addresses import parse_address
+from swim.addresses import Endpoint, parse_address
 from swim.core.context import Context
-from swim.core.output import Endpoint, Lookup
+from swim.core.output import Lookup
 from swim.core.push_pull import PushPulls
 from swim.core.streams import Reconnecting
 from swim.errors import ConfigError

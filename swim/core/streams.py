@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+from swim.addresses import Endpoint
 from swim.core.context import Context, logger
-from swim.core.output import Close, Dial, Endpoint, Send, StreamEnd
+from swim.core.output import Close, Dial, Send, StreamEnd
 from swim.errors import RemoteError
 from swim.wire.codec import encode
 from swim.wire.messages import ErrorReply, Message

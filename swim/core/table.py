@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
+from swim.addresses import Endpoint
 from swim.core.member import Record
-from swim.core.output import Endpoint
 from swim.core.rng import Rng
 
 __all__ = ["Table", "TableBase", "Tombstone"]

@@ -15,8 +15,8 @@ from typing import Literal, cast
 
 import trio
 
+from swim.addresses import Endpoint, several
 from swim.config import Config
-from swim.core.output import Endpoint
 from swim.core.rng import Rng
 from swim.errors import LocalError
 from swim.events import ForceLeaveOutcome, JoinOutcome, JoinResult, Member, MemberStatus, Transition
@@ -121,8 +121,10 @@ class Cluster:
             The outcome of each endpoint, in the order of the addresses given.
 
         Raises:
+            TypeError: ``addresses`` is one text.
             LocalError: after ``leave`` or after the block was left.
         """
+        addresses = several("addresses", addresses)
         if self._stopped:
             raise LocalError(_NOT_ALIVE)
         tickets = [self._driver.submit(self._node.join, (address,)) for address in addresses]

@@ -13,7 +13,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 import trio
 
-from swim.core.output import Endpoint
+from swim.addresses import Endpoint
 from swim.errors import LocalError
 from swim.events import ForceLeaveOutcome, JoinResult
 from swim.log import DropLog, log_event

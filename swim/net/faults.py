@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 import trio
 
-from swim.core.output import Endpoint
+from swim.addresses import Endpoint
 from swim.core.rng import Rng
 from swim.net.taps import Tap
 from swim.net.transport import Transport

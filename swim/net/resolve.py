@@ -9,9 +9,8 @@ from collections.abc import Callable, Sequence
 
 import trio
 
-from swim.config import Config, split_host_port
-from swim.core.addresses import Address, parse_address
-from swim.core.output import Endpoint
+from swim.addresses import Address, Endpoint, parse_address, split_host_port
+from swim.config import Config
 from swim.errors import ConfigError
 from swim.net.transport import Transport
 

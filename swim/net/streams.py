@@ -12,7 +12,8 @@ from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 import trio
 
-from swim.core.output import Close, Dial, Endpoint, Send, StreamAction, StreamEnd
+from swim.addresses import Endpoint
+from swim.core.output import Close, Dial, Send, StreamAction, StreamEnd
 from swim.net.faults import LinkFaults
 from swim.net.transport import Transport
 from swim.node import Accepted, Node

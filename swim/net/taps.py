@@ -7,7 +7,7 @@ from typing import Protocol
 
 import trio
 
-from swim.core.output import Endpoint
+from swim.addresses import Endpoint
 
 __all__ = ["Connect", "Tap", "TappedStream"]
 

@@ -14,8 +14,9 @@ from typing import Any
 
 import trio
 
-from swim.config import Config, split_host_port
-from swim.core.output import Endpoint, StreamEnd
+from swim.addresses import Endpoint, join_host_port, split_host_port
+from swim.config import Config
+from swim.core.output import StreamEnd
 from swim.events import Event, MemberEvent, Transition
 from swim.net.faults import LinkFaults
 from swim.net.streams import why_ended
@@ -125,7 +126,7 @@ class NodeTap:
             "to": target,
         }
         if not target:
-            record["endpoint"] = "{}:{}".format(*endpoint)
+            record["endpoint"] = join_host_port(*endpoint)
         trace.write(record)
         if passes and target:
             flying = trace.flying.setdefault((self._name, target), deque(maxlen=_FLYING))

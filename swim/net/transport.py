@@ -11,8 +11,7 @@ from typing import Any, Protocol, Self
 
 import trio
 
-from swim.config import split_host_port
-from swim.core.output import Endpoint
+from swim.addresses import Endpoint, split_host_port
 from swim.errors import ConfigError
 
 __all__ = ["SocketTransport", "Transport"]

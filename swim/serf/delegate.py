@@ -9,12 +9,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 
+from swim.addresses import Endpoint
 from swim.config import Config
 from swim.core.broadcast import BroadcastQueue
 from swim.core.delegate import Delegate
 from swim.core.engine import Engine
 from swim.core.member import Record, endpoint_of
-from swim.core.output import Endpoint
 from swim.errors import LocalError, RemoteError
 from swim.events import ForceLeaveOutcome, MemberStatus, Reason
 from swim.serf.lamport import LamportClock

@@ -11,8 +11,8 @@ import logging
 from collections.abc import Callable
 from typing import NamedTuple
 
+from swim.addresses import join_host_port
 from swim.core.engine import Engine
-from swim.core.join import endpoint_text
 from swim.core.member import Record, endpoint_of
 from swim.serf.messages import ConflictResponse, encode_serf
 from swim.serf.queries import Queries, is_vote_for
@@ -66,7 +66,7 @@ class Conflicts:
 
         Another's name is logged once two addresses have claimed it for longer than a move takes.
         """
-        other = endpoint_text(endpoint_of(claim.addr, claim.port))
+        other = join_host_port(*endpoint_of(claim.addr, claim.port))
         if record is self._engine.context.local and self._resolves:
             query = self._queries.ask_conflict(now, lambda at, answers: self._resolve(at, answers, other))
             if query is not None:
@@ -75,7 +75,7 @@ class Conflicts:
                 )
                 self._broadcast(now, encode_serf(query))
         elif self._persists(now, record.name):
-            known = endpoint_text(record.endpoint)
+            known = join_host_port(*record.endpoint)
             logger.warning("name conflict: %s is at %s and at %s", shown(record.name), known, other)
 
     def _persists(self, now: float, name: str) -> bool:

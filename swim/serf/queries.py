@@ -9,9 +9,9 @@ import math
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from swim.addresses import Endpoint
 from swim.core.engine import Engine
 from swim.core.member import Record, State, endpoint_of, pack_address, same_address
-from swim.core.output import Endpoint
 from swim.errors import RemoteError
 from swim.serf.lamport import LamportClock
 from swim.serf.member_list import Roster

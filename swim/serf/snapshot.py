@@ -9,14 +9,14 @@ from __future__ import annotations
 import ipaddress
 from dataclasses import dataclass, field
 
-from swim.config import split_host_port
-from swim.core.output import Endpoint
+from swim.addresses import Endpoint, join_host_port, split_host_port
 from swim.errors import ConfigError
 from swim.wire.go_msgpack import U32
 
 __all__ = ["Snapshot"]
 
 _INCARNATION = "# incarnation: "
+_ALIVE = "alive: "
 _FAILED = "# failed: "
 _U64 = 0xFFFF_FFFF_FFFF_FFFF
 
@@ -44,8 +44,10 @@ class Snapshot:
     def encode(self) -> str:
         """The text to keep."""
         lines = [f"{_INCARNATION}{self.incarnation}"]
-        lines += [f"alive: {name} {_join(at)}" for name, at in self.alive.items() if _is_plain(name)]
-        lines += [f"{_FAILED}{name} {_join(at)}" for name, at in self.failed.items() if _is_plain(name)]
+        for kind, members in ((_ALIVE, self.alive), (_FAILED, self.failed)):
+            lines += [
+                f"{kind}{name} {join_host_port(*at)}" for name, at in members.items() if _is_plain(name)
+            ]
         lines += [f"clock: {self.clock}", f"event-clock: {self.event_clock}"]
         lines += [f"query-clock: {self.query_clock}"]
         if self.left:
@@ -77,8 +79,8 @@ class Snapshot:
         elif line.startswith(_FAILED):
             name, _, at = line.removeprefix(_FAILED).rpartition(" ")
             self.failed[name] = _split(at)
-        elif line.startswith("alive: "):
-            name, _, at = line.removeprefix("alive: ").rpartition(" ")
+        elif line.startswith(_ALIVE):
+            name, _, at = line.removeprefix(_ALIVE).rpartition(" ")
             self.alive[name] = _split(at)
         elif line.startswith("not-alive: "):
             self.alive.pop(line.removeprefix("not-alive: "), None)
@@ -99,11 +101,6 @@ def _number(text: str, largest: int) -> int:
 def _split(text: str) -> Endpoint:
     host, port = split_host_port("snapshot", text)
     return str(ipaddress.ip_address(host)), port
-
-
-def _join(endpoint: Endpoint) -> str:
-    host, port = endpoint
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _is_plain(name: str) -> bool:

@@ -41,9 +41,10 @@ async def test_40_41_42_operators_pin_servers(agent: Agent) -> None:
     answer = await agent.put(f"{SERVERS}?address=&address=1.2.3.4:99999&address=[::1")
     assert answer.status == 400
     assert answer.text == (
-        "3 errors occurred:\n\t* failed to resolve : no host\n"
-        "\t* failed to resolve 1.2.3.4:99999: invalid port '99999'\n"
-        "\t* failed to resolve [::1: unbalanced bracket\n\n"
+        "3 errors occurred:\n\t* failed to resolve : '' has no host\n"
+        "\t* failed to resolve 1.2.3.4:99999: port '99999' in '1.2.3.4:99999'"
+        " is not a number from 0 to 65535\n"
+        "\t* failed to resolve [::1: '[::1' has an unbalanced bracket\n\n"
     )
     assert (await agent.get(SERVERS)).json() == pinned
 

@@ -59,6 +59,8 @@ DELIBERATE: dict[str, str] = {
     "probe/gossip-count-split": "count_bytes, messages, packets: never more than 127 parts",
     "formulas/ensure-port-": "out: an address without a host is refused",
     "formulas/ensure-port-:80": "out: an address without a host is refused",
+    "formulas/ensure-port-a:b:c": "out: several colons are an IPv6 address or wrong",
+    "formulas/ensure-port-[host]:1": "out: only an IPv6 address stands in brackets",
 }
 """By ``file/vector``: the observations that differ, comma-separated, then the reason."""
 

@@ -6,10 +6,11 @@ import random
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from swim.addresses import Endpoint
 from swim.config import Config
 from swim.core.engine import Engine
 from swim.core.member import Record, State
-from swim.core.output import Close, Dial, Endpoint, Finished, Send
+from swim.core.output import Close, Dial, Finished, Send
 from swim.core.rng import Rng
 from swim.events import Reason
 from swim.metrics import Metrics

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from swim.core.addresses import parse_address
+from swim.addresses import join_host_port, parse_address
 from swim.core.awareness import Awareness
 from swim.core.broadcast import retransmit_limit
 from swim.core.push_pull_schedule import push_pull_scale
@@ -80,8 +80,7 @@ def test_default_port(vector: dict[str, Any]) -> None:
     f = vector["fields"]
     try:
         parsed = parse_address(f["in"], f["default_port"])
-        host = f"[{parsed.host}]" if ":" in parsed.host or f["in"].startswith("[") else parsed.host
-        found = f"{host}:{parsed.port}"
+        found = join_host_port(parsed.host, parsed.port)
     except ConfigError:
         found = "refused"
     assert ({"out"} if found != f["out"] else set()) == differing(f"formulas/{vector['name']}"), found

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from swim.addresses import Endpoint as Source
 from swim.core.output import Close, Send, StreamEnd
-from swim.core.output import Endpoint as Source
 from swim.wire.codec import encode
 from swim.wire.messages import Ack, Alive, Dead, IndirectPing, NodeRecord, Ping, PushPull, Suspect
 from tests.core.solo import PORT, STRANGER, VSN, Solo, key_of

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from swim.core.output import Endpoint
+from swim.addresses import Endpoint
 from swim.core.pings import Pings, Reply
 from swim.core.rng import Rng
 from swim.wire.codec import encode

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from swim.core.output import Endpoint
+from swim.addresses import Endpoint
 from swim.wire.codec import decode, encode
 from swim.wire.compound import split
 from swim.wire.messages import (

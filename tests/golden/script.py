@@ -44,6 +44,7 @@ from sims.world import World
 from sims.world.host import SimNode
 from sims.world.latency import Constant
 from sims.world.network import Link, Network
+from swim.addresses import join_host_port
 from swim.config import Config
 from swim.errors import ConfigError, LocalError
 from swim.events import MemberSuspected
@@ -285,7 +286,7 @@ class Stage:
             case ["members", host]:
                 for member in sorted(self.world.host(host).members(), key=lambda member: member.name):
                     tags = "".join(f" {name}={value}" for name, value in sorted(member.tags.items()))
-                    where = f"{member.address}:{member.port}"
+                    where = join_host_port(member.address, member.port)
                     self._say(f"{member.name}@{member.incarnation} {state_word(member)} {where}{tags}")
             case ["health", host]:
                 self._say(f"health score {self.world.host(host).node.stats().health_score}")

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 from sims.errors import UsageError
 from sims.world import World
 from sims.world.network import Link
-from swim.config import Config, split_host_port
+from swim.addresses import Endpoint, split_host_port
+from swim.config import Config
 from swim.core.member import pack_address
-from swim.core.output import Endpoint
 from swim.serf.tags import encode_tags
 from swim.wire.codec import encode
 from swim.wire.keyring import Keyring

@@ -15,6 +15,7 @@ import trio
 
 import swim
 from sims.bench.ports import free_port
+from swim.addresses import join_host_port
 from tests.interop.processes import Process, eventually
 from tests.interop.serf_rpc import SerfRpc, SerfRpcError
 
@@ -338,7 +339,7 @@ def _seen_by_http(member: Mapping[str, Any]) -> Seen:
 def _seen_by_us(member: swim.Member) -> Seen:
     return Seen(
         str(member.status),
-        f"{member.address}:{member.port}",
+        join_host_port(member.address, member.port),
         dict(member.tags),
         tuple(member.protocol),
         tuple(member.delegate),

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from swim.addresses import Endpoint
 from swim.config import Config
-from swim.core.output import Endpoint, Finished, Lookup, Output, StreamEnd
+from swim.core.output import Finished, Lookup, Output, StreamEnd
 from swim.metrics import Metrics
 from swim.node import Accepted
 

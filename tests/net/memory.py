@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import trio
 import trio.testing
 
-from swim.core.output import Endpoint
+from swim.addresses import Endpoint
 
 _INBOX_PACKETS = 4096
 _BACKLOG = 128

@@ -6,7 +6,7 @@ import pytest
 import trio
 import trio.testing
 
-from swim.core.output import Endpoint
+from swim.addresses import Endpoint
 from swim.net.faults import FaultyTransport, LinkFaults
 from swim.net.taps import Connect, TappedStream
 from swim.net.transport import SocketTransport

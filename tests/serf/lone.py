@@ -6,9 +6,10 @@ import random
 from collections.abc import Iterable
 from typing import Any
 
+from swim.addresses import Endpoint
 from swim.config import Config
 from swim.core.member import pack_address
-from swim.core.output import Endpoint, Finished, Send, Transmit
+from swim.core.output import Finished, Send, Transmit
 from swim.core.rng import Rng
 from swim.events import MemberEvent
 from swim.node import Node

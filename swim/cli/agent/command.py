@@ -15,6 +15,7 @@ import click
 import trio
 
 from agent_api import listen, serve
+from swim.addresses import join_host_port
 from swim.cli.agent.options import options, settings_of
 from swim.cli.agent.plan import AgentPlan, plan_of, with_origin
 from swim.cli.common import ExitCode, global_options, globals_of, unwrapped
@@ -91,11 +92,11 @@ class _Agent:
         self, cluster: Cluster, listener: socket.socket | None, nursery: trio.Nursery
     ) -> None:
         """Starts the HTTP API, prints a line for each endpoint that is ready, and lets the log follow."""
-        ready = {"name": cluster.config.name, "gossip": _text(cluster.endpoint)}
+        ready = {"name": cluster.config.name, "gossip": join_host_port(*cluster.endpoint)}
         self._output.say(f"gossip ready on {ready['gossip']}")
         if listener is not None:
             serving = partial(serve, cluster, self._plan.api, on_leave=self._stopped.set, listener=listener)
-            ready["http"] = f"http://{_text(await nursery.start(serving))}"
+            ready["http"] = f"http://{join_host_port(*await nursery.start(serving))}"
             self._output.say(f"http ready on {ready['http']}")
         if globals_of(self._ctx).json:
             click.echo(json.dumps(ready))
@@ -138,8 +139,3 @@ class _Agent:
             _log.error("not reloaded: %s", error)
         else:
             _log.info("reloaded log level and tags")
-
-
-def _text(endpoint: tuple[str, int]) -> str:
-    host, port = endpoint
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -7,6 +7,7 @@ from http import HTTPStatus
 import click
 
 from agent_api.client import AgentError
+from swim.addresses import join_host_port
 from swim.cli.agent.remote import talking
 from swim.cli.common import ExitCode, emit, fail, global_options, globals_of, table
 
@@ -24,7 +25,7 @@ def members(ctx: click.Context) -> None:
     rows = [
         (
             member["name"],
-            _endpoint(member["address"], member["port"]),
+            join_host_port(member["address"], member["port"]),
             member["status"] + (" (suspect)" if member["is_suspect"] else ""),
             ",".join(f"{key}={value}" for key, value in sorted(member["tags"].items())),
         )
@@ -86,7 +87,3 @@ def force_leave(ctx: click.Context, name: str, prune: bool) -> None:
         fail(ExitCode.TIMED_OUT, f"{name!r} has not answered yet; a living member will refute it")
     if outcome == "refuted":
         fail(ExitCode.REFUSED, f"{name!r} is alive and refuted it; make it leave with 'swim leave' there")
-
-
-def _endpoint(address: str, port: int) -> str:
-    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from agent_api import AgentSettings
+from swim.addresses import join_host_port, parse_address, split_host_port
 from swim.cli.agent.options import OPTIONS, Settings
 from swim.cli.keys import decode_key, read_keys
-from swim.config import Config, default_name, split_host_port
+from swim.config import Config, default_name
 from swim.errors import ConfigError
 from swim.serf.tags import encode_tags
 from swim.version import __version__
@@ -87,7 +88,7 @@ def _plan(values: Mapping[str, Any], gossip: Mapping[str, Any]) -> AgentPlan:
         changes["keys"] = keys
     changes["tags"] = _tags(values, changes)
     for address in values.get("join", ()):
-        split_host_port("join", address.partition("/")[2] if "/" in address else address, _GOSSIP_PORT)
+        parse_address(address, _GOSSIP_PORT, field="join")
     config = _checked(_PROFILES[values.get("profile", "lan")], changes)
     encode_tags(config.tags, delegate_version=config.delegate_version)
     data_dir = Path(values["data_dir"]) if "data_dir" in values else None
@@ -135,8 +136,7 @@ def _checked(profile: Callable[..., Config], changes: Mapping[str, Any]) -> Conf
 
 
 def _with_port(name: str, text: str, default_port: int) -> str:
-    host, port = split_host_port(name, text, default_port)
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return join_host_port(*split_host_port(name, text, default_port))
 
 
 def _keys(values: Mapping[str, Any]) -> tuple[bytes, ...]:

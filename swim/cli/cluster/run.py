@@ -16,9 +16,10 @@ from typing import Literal
 import trio
 
 from agent_api import AgentSettings, serve
+from swim.addresses import split_host_port
 from swim.cli.cluster.script import Command, Loss, OnNodes, Partition, Simple
 from swim.cli.common import unwrapped
-from swim.config import Config, split_host_port
+from swim.config import Config
 from swim.errors import ConfigError
 from swim.events import Event, Member, MemberEvent, MemberStatus, Transition
 from swim.net.cluster import Cluster, open_cluster
