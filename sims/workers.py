@@ -1,4 +1,4 @@
-"""Where the runs of a sweep are computed: on all cores of this machine, or on a Dask cluster."""
+"""Where many runs are computed: in this process, on all cores of this machine, or on a Dask cluster."""
 
 from __future__ import annotations
 
@@ -7,49 +7,54 @@ import logging
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager
 from itertools import islice
 from typing import Any, NamedTuple
 
 from sims.errors import SimError, UsageError
 
-__all__ = ["Outcome", "Work", "compute"]
+__all__ = ["Outcome", "compute", "quiet_nodes"]
 
 _CONNECT_SECONDS = 10
 _AHEAD = 2
 
 
-class Work(NamedTuple):
-    """One run: a pure function of these three."""
-
-    what: str
-    options: dict[str, str]
-    seed: int
-
-
 class Outcome(NamedTuple):
-    """One finished run: its measures, or what it raised."""
+    """One finished run: what the function returned, or what it raised."""
 
-    work: Work
-    measures: dict[str, float] | None
+    work: Any
+    result: Any
     error: BaseException | None
 
 
-Play = Callable[[str, dict[str, str], int], dict[str, float]]
+Play = Callable[..., Any]
+
+
+@contextmanager
+def quiet_nodes() -> Iterator[None]:
+    """Meanwhile nodes log nothing: what they warn of is what the faults do to them."""
+    logger = logging.getLogger("swim")
+    before = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 def compute(
-    play: Play, work: Iterable[Work], *, workers: int | None = None, on: str = ""
-) -> Iterator[Outcome]:
-    """Computes ``play(what, options, seed)`` for each piece of work; outcomes come in the order they finish.
+    play: Play, work: Iterable[tuple[Any, ...]], *, workers: int | None = None, on: str = ""
+) -> Generator[Outcome, None, None]:
+    """Computes ``play(*piece)`` for each piece of work; outcomes come in the order they finish.
 
-    Closing the iterator, and Ctrl-C, end the processes at once.
+    Closing the iterator, and Ctrl-C, end the processes at once. Nodes log nothing.
 
     Args:
-        play: a function that can be imported by name.
+        play: a pure function that can be imported by name.
         work: taken only as fast as it is computed.
-        workers: processes, by default one per core.
+        workers: processes, by default one per core; 0 computes in this one.
         on: ``dask://HOST:PORT`` of a scheduler, or "" for this machine.
 
     Raises:
@@ -58,21 +63,25 @@ def compute(
     """
     if on:
         yield from _on_dask(play, work, on)
+    elif workers == 0:
+        with quiet_nodes():
+            for piece in work:
+                yield Outcome(piece, play(*piece), None)
     else:
         yield from _on_cores(play, work, workers or os.cpu_count() or 1)
 
 
-def _on_cores(play: Play, work: Iterable[Work], workers: int) -> Iterator[Outcome]:
+def _on_cores(play: Play, work: Iterable[tuple[Any, ...]], workers: int) -> Iterator[Outcome]:
     # Fresh interpreters: no thread or lock of the caller's is copied into them.
     context = multiprocessing.get_context("spawn")
     before = set(multiprocessing.active_children())
-    executor = ProcessPoolExecutor(workers, mp_context=context, initializer=_settle_in)
+    executor = ProcessPoolExecutor(workers, mp_context=context, initializer=_leave_interrupts_to_the_parent)
     pieces = iter(work)
-    pending: dict[Future[dict[str, float]], Work] = {}
+    pending: dict[Future[Any], tuple[Any, ...]] = {}
     try:
         while True:
             for piece in islice(pieces, workers * _AHEAD - len(pending)):
-                pending[executor.submit(play, *piece)] = piece
+                pending[executor.submit(_quietly, play, *piece)] = piece
             if not pending:
                 break
             done, _ = wait(pending, return_when=FIRST_COMPLETED)
@@ -85,18 +94,21 @@ def _on_cores(play: Play, work: Iterable[Work], workers: int) -> Iterator[Outcom
             child.terminate()
 
 
-def _settle_in() -> None:
-    """Leaves Ctrl-C to the parent, and keeps what simulated nodes warn of to itself."""
+def _leave_interrupts_to_the_parent() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    logging.getLogger("swim").setLevel(logging.CRITICAL)
 
 
-def _outcome(work: Work, future: Any) -> Outcome:
+def _quietly(play: Play, *piece: Any) -> Any:
+    with quiet_nodes():
+        return play(*piece)
+
+
+def _outcome(work: tuple[Any, ...], future: Any) -> Outcome:
     error = future.exception()
     return Outcome(work, None if error is not None else future.result(), error)
 
 
-def _on_dask(play: Play, work: Iterable[Work], on: str) -> Iterator[Outcome]:
+def _on_dask(play: Play, work: Iterable[tuple[Any, ...]], on: str) -> Iterator[Outcome]:
     scheme, _, address = on.partition("://")
     if scheme != "dask" or ":" not in address:
         raise UsageError(f"--on takes dask://HOST:PORT, not {on!r}")
@@ -109,7 +121,7 @@ def _on_dask(play: Play, work: Iterable[Work], on: str) -> Iterator[Outcome]:
     except (OSError, ValueError) as error:
         raise SimError(f"cannot reach a Dask scheduler at {address}: {error}") from None
     pieces = iter(work)
-    pending: dict[str, Work] = {}
+    pending: dict[str, tuple[Any, ...]] = {}
     try:
         ahead = max(1, sum(client.nthreads().values())) * _AHEAD
         queue = distributed.as_completed(loop=client.loop)
@@ -123,7 +135,7 @@ def _on_dask(play: Play, work: Iterable[Work], on: str) -> Iterator[Outcome]:
         client.close()
 
 
-def _submit(client: Any, play: Play, piece: Work, pending: dict[str, Work]) -> Any:
-    future = client.submit(play, *piece, pure=False)
+def _submit(client: Any, play: Play, piece: tuple[Any, ...], pending: dict[str, tuple[Any, ...]]) -> Any:
+    future = client.submit(_quietly, play, *piece, pure=False)
     pending[future.key] = piece
     return future

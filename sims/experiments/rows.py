@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import csv
-import importlib
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TextIO
+from typing import Self, TextIO
 
 from sims.errors import UsageError
 from swim.version import __version__
 
-__all__ = ["RowFile", "require_parquet", "write_parquet"]
+__all__ = ["RowFile"]
 
 _FORMAT = "1"
 _HEAD = ("sweep", "what", "seed")
@@ -111,39 +110,3 @@ class RowFile:
         self._file.close()
         beside.replace(self.path)
         self._file = self.path.open("a", newline="", encoding="utf-8")
-
-
-def require_parquet() -> tuple[Any, Any]:
-    """The modules ``pyarrow.parquet`` and ``pyarrow``.
-
-    Raises:
-        UsageError: they are not installed.
-    """
-    try:
-        return importlib.import_module("pyarrow.parquet"), importlib.import_module("pyarrow")
-    except ImportError:
-        raise UsageError(
-            "Parquet needs pyarrow: pip install 'swim-cluster[parquet]', or name a .csv"
-        ) from None
-
-
-def write_parquet(path: Path, rows: Iterable[Mapping[str, str]]) -> None:
-    """Writes rows of text as a Parquet table, with numbers wherever a whole column is numbers.
-
-    Raises:
-        UsageError: pyarrow is not installed.
-    """
-    parquet, pyarrow = require_parquet()
-    listed = list(rows)
-    names = list(dict.fromkeys(name for row in listed for name in row))
-    columns = {name: _typed([row.get(name) or None for row in listed]) for name in names}
-    parquet.write_table(pyarrow.table(columns), path)
-
-
-def _typed(values: list[str | None]) -> list[Any]:
-    for kind in (int, float):
-        try:
-            return [None if value is None else kind(value) for value in values]
-        except ValueError:
-            continue
-    return list(values)

@@ -13,14 +13,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sims.errors import UsageError
-from sims.experiments.rows import RowFile, require_parquet, write_parquet
-from sims.workers import Outcome, Work, compute
+from sims.experiments.rows import RowFile
+from sims.workers import Outcome, compute
 from swim.errors import ConfigError
 
 __all__ = [
     "VECTOR",
     "Grid",
     "Swept",
+    "Work",
     "parse_axes",
     "parse_seeds",
     "play",
@@ -56,6 +57,14 @@ def play(what: str, options: Mapping[str, str], seed: int) -> dict[str, float]:
 
     played = run_scenario(what, seed, options)
     return dict(played.measures) | {"ok": float(played.ok), "virtual_seconds": played.virtual_seconds}
+
+
+class Work(NamedTuple):
+    """One row to compute: the arguments of ``play``."""
+
+    what: str
+    options: dict[str, str]
+    seed: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +137,7 @@ def run_sweep(
 
     Args:
         grid: what to run.
-        path: a ``.csv`` file, or a ``.parquet`` one, written at the end from a ``.csv`` file beside it.
+        path: a ``.csv`` file; if it has rows already, only the missing ones are computed.
         workers: processes, by default one per core.
         on: ``dask://HOST:PORT``, or "" for this machine.
         progress: called with rows done and rows in all.
@@ -138,24 +147,20 @@ def run_sweep(
         UsageError: an option that does not fit, a file of another version or grid, or a missing library.
         SimError: the Dask scheduler cannot be reached.
     """
-    if path.suffix not in (".csv", ".parquet"):
-        raise UsageError(f"{path} ends neither in .csv nor in .parquet")
-    if path.suffix == ".parquet":
-        require_parquet()
+    if path.suffix != ".csv":
+        raise UsageError(f"{path} does not end in .csv")
     failed: list[Outcome] = []
-    with RowFile(path.with_suffix(".csv"), grid.what, tuple(grid.axes)) as file:
+    with RowFile(path, grid.what, tuple(grid.axes)) as file:
         present = len(file.rows)
         missing = _missing(grid, file)
         _report(progress, len(grid) - len(missing), len(grid))
         for outcome in compute(function, missing, workers=workers, on=on) if missing else ():
-            if outcome.measures is None:
+            if outcome.error is not None:
                 _check(outcome)
                 failed.append(outcome)
             else:
-                file.append(outcome.work.seed, outcome.work.options, outcome.measures)
+                file.append(outcome.work.seed, outcome.work.options, outcome.result)
             _report(progress, len(file.rows) + len(failed), len(grid))
-        if path.suffix == ".parquet":
-            write_parquet(path, file.rows)
         return Swept(len(file.rows), len(file.rows) - present, tuple(failed))
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import closing
 
 from sims.arguments import ArgumentParser, at_least_one
-from sims.swarm.pool import swarm_results
+from sims.swarm.many import run_seeds
 
 _BAR_CHARACTERS = 30
 _INTERRUPTED = 130
@@ -27,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     outcomes: Counter[str] = Counter()
     worst = 0
     try:
-        with swarm_results(seeds, options.jobs) as results:
+        with closing(run_seeds(seeds, jobs=options.jobs)) as results:
             for result in results:
                 outcomes[result.outcome] += 1
                 worst = max(worst, result.exit_code)

@@ -89,7 +89,7 @@ def test_several_runs_show_medians(capsys: pytest.CaptureFixture[str]) -> None:
         (["replay"], "give either a FILE or --seed"),
         (["sweep", "nope"], "there is no scenario 'nope'"),
         (["sweep", "join", "nodes=5", "--seeds", "x"], "'x' is not a list of seeds"),
-        (["sweep", "join", "nodes=5", "--out", "x.txt"], "x.txt ends neither in .csv nor in .parquet"),
+        (["sweep", "join", "nodes=5", "--out", "x.txt"], "x.txt does not end in .csv"),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(

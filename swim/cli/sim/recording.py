@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import logging
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -143,10 +141,10 @@ def progress_bar(word: str, *, total: float) -> Iterator[Callable[[float, str], 
 
 
 def hush_nodes(ctx: click.Context) -> None:
-    """Until the command ends, nodes log nothing: what they warn of is what the faults do to them."""
-    logger = logging.getLogger("swim")
-    ctx.call_on_close(partial(logger.setLevel, logger.level))
-    logger.setLevel(logging.CRITICAL)
+    """Until the command ends, nodes log nothing."""
+    from sims.workers import quiet_nodes
+
+    ctx.with_resource(quiet_nodes())
 
 
 def free_options(words: Sequence[str]) -> dict[str, str]:

@@ -23,7 +23,7 @@ _INTERRUPTED = 130
     type=click.Path(dir_okay=False, path_type=Path),
     default=Path("sweep.csv"),
     show_default=True,
-    help="A .csv or .parquet file; if it has rows already, only the missing ones are run.",
+    help="A .csv file; if it has rows already, only the missing ones are run.",
 )
 @click.option("--workers", type=click.IntRange(1), help="Processes [one per core].")
 @click.option("--on", default="", metavar="dask://HOST:PORT", help="Run on a Dask cluster.")

@@ -20,6 +20,7 @@ from sims.world import World
 from sims.world.host import SimNode
 from swim.config import Config
 from swim.core.claims import Claims
+from swim.core.pings import Pings
 from swim.core.prober import Prober
 from swim.node import Node
 
@@ -197,7 +198,7 @@ class TestCommand:
         def broken(self: Prober, *args: object) -> None:
             raise ZeroDivisionError
 
-        monkeypatch.setattr(Prober, "ack", broken)
+        monkeypatch.setattr(Pings, "ack", broken)
         assert main(["--seeds", "1", "--start", "9"]) == 127
         first, *picked, last = capsys.readouterr().out.splitlines()
         assert first.startswith("seed 9: crash: ")
@@ -211,7 +212,7 @@ class TestCommand:
         def interrupted(seed: int) -> None:
             raise KeyboardInterrupt
 
-        monkeypatch.setattr("sims.swarm.pool.run_swarm", interrupted)
+        monkeypatch.setattr("sims.swarm.many.run_swarm", interrupted)
         assert main(["--seeds", "3"]) == 130
         assert capsys.readouterr().out == "0 of 3 seeds from 0: none\n"
 
