@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from swim import ConfigError
-from swim.addresses import several, split_host_port
+from swim import ConfigError, checks
+from swim.addresses import split_host_port
 
 __all__ = ["AgentSettings"]
 
@@ -75,7 +75,7 @@ class AgentSettings:
 
     def __post_init__(self) -> None:
         for name in ("start_join", "retry_join"):
-            object.__setattr__(self, name, several(name, getattr(self, name)))
+            object.__setattr__(self, name, checks.texts(name, getattr(self, name)))
         headers = MappingProxyType(dict(self.http_api_response_headers))
         object.__setattr__(self, "http_api_response_headers", headers)
         split_host_port("http", self.http)

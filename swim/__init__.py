@@ -13,6 +13,7 @@ from swim.addresses import Endpoint as Endpoint
 from swim.config import Config as Config
 from swim.config import default_name as default_name
 from swim.errors import ConfigError as ConfigError
+from swim.errors import ConfigTypeError as ConfigTypeError
 from swim.errors import InternalError as InternalError
 from swim.errors import LocalError as LocalError
 from swim.errors import RemoteError as RemoteError
@@ -53,6 +54,7 @@ __all__ = [
     "Cluster",
     "Config",
     "ConfigError",
+    "ConfigTypeError",
     "Endpoint",
     "Event",
     "EventsLost",

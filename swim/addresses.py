@@ -7,9 +7,8 @@ is an IP address or wrong, and a name is one that a resolver can be asked for.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable
 from functools import lru_cache
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from swim.errors import ConfigError
 
@@ -21,13 +20,10 @@ __all__ = [
     "join_host_port",
     "parse_address",
     "plain_ip",
-    "several",
     "split_host_port",
     "version_of",
     "why_unusable",
 ]
-
-T = TypeVar("T")
 
 Endpoint = tuple[str, int]
 """IP address in text (no brackets, no zone) and port."""
@@ -123,19 +119,6 @@ def parse_address(text: str, default_port: int, *, field: str = "address") -> Ad
     if slash and not name:
         raise ConfigError(field, f"{text!r} has an empty node name before '/'")
     return Address(name, *split_host_port(field, rest, default_port))
-
-
-def several(field: str, value: Iterable[T]) -> tuple[T, ...]:
-    """``value`` as a tuple, unless it is one text: its letters would become the items.
-
-    Raises:
-        TypeError: naming ``field``, for one text, bytes, or what cannot be iterated.
-    """
-    if isinstance(value, (str, bytes, bytearray)):
-        raise TypeError(f"{field} must be a sequence, not one text: write [{value!r}]")
-    if not isinstance(value, Iterable):
-        raise TypeError(f"{field} must be a sequence, not {value!r}")
-    return tuple(value)
 
 
 def plain_ip(host: str) -> IPAddress | None:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import ipaddress
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
 from typing import Any, Self
 
-from swim.addresses import parse_address, several, split_host_port
+from swim import checks
+from swim.addresses import parse_address, split_host_port
 from swim.errors import ConfigError
 
 __all__ = ["Config", "default_name"]
@@ -158,11 +159,9 @@ class Config:
     """Transitions kept per member."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "tags", MappingProxyType(dict(self.tags)))
-        object.__setattr__(self, "seeds", several("seeds", self.seeds))
-        object.__setattr__(self, "keys", several("keys", self.keys))
-        if self.cidrs_allowed is not None:
-            object.__setattr__(self, "cidrs_allowed", several("cidrs_allowed", self.cidrs_allowed))
+        for setting in fields(self):
+            read = _READERS[str(setting.type)]
+            object.__setattr__(self, setting.name, read(setting.name, getattr(self, setting.name)))
         _check_identity(self)
         _check_ranges(self)
         _check_combinations(self)
@@ -255,6 +254,24 @@ _AT_LEAST: dict[str, float] = {
 }
 
 
+def _or_none(read: Callable[[str, object], Any]) -> Callable[[str, object], Any]:
+    return lambda name, value: None if value is None else read(name, value)
+
+
+_READERS: dict[str, Callable[[str, object], Any]] = {
+    "str": checks.text,
+    "str | None": _or_none(checks.text),
+    "int": lambda name, value: checks.whole_number(name, value, at_least=int(_AT_LEAST.get(name, 0))),
+    "float": lambda name, value: checks.number(name, value, at_least=_AT_LEAST.get(name, -math.inf)),
+    "bool": checks.flag,
+    "Mapping[str, str]": checks.text_map,
+    "tuple[str, ...]": checks.texts,
+    "tuple[str, ...] | None": _or_none(checks.texts),
+    "tuple[bytes, ...]": checks.secrets,
+}
+"""What a field takes, by its annotation."""
+
+
 def default_name() -> str:
     """The host's name, memberlist's default ``Name``."""
     import socket
@@ -263,7 +280,7 @@ def default_name() -> str:
 
 
 def _check_identity(config: Config) -> None:
-    name_bytes = config.name.encode("utf-8", "surrogateescape") if isinstance(config.name, str) else b""
+    name_bytes = config.name.encode("utf-8", "surrogateescape")
     if not name_bytes or len(name_bytes) > _NAME_MAX_BYTES:
         raise ConfigError("name", f"must be 1 to {_NAME_MAX_BYTES} bytes, not {len(name_bytes)}")
     if config.validate_node_names and not all(
@@ -275,13 +292,13 @@ def _check_identity(config: Config) -> None:
         split_host_port("advertise", config.advertise, 0)
     for seed in config.seeds:
         parse_address(seed, 0, field="seeds")
-    for key, value in config.tags.items():
-        if not isinstance(key, str) or not isinstance(value, str):
-            raise ConfigError("tags", f"{key!r} must map text to text")
-    if len(config.label.encode()) > 255:
-        raise ConfigError("label", f"must be at most 255 bytes, not {len(config.label.encode())}")
+    label_bytes = len(config.label.encode("utf-8", "surrogatepass"))
+    if any("\ud800" <= c <= "\udfff" for c in config.label):
+        raise ConfigError("label", f"{config.label!r} is not UTF-8")
+    if label_bytes > 255:
+        raise ConfigError("label", f"must be at most 255 bytes, not {label_bytes}")
     for secret in config.keys:
-        if not isinstance(secret, bytes) or len(secret) not in _KEY_SIZES:
+        if len(secret) not in _KEY_SIZES:
             raise ConfigError("keys", "each key must be 16, 24 or 32 bytes")
     for cidr in config.cidrs_allowed or ():
         try:
@@ -297,14 +314,6 @@ def _check_ranges(config: Config) -> None:
         raise ConfigError(
             "delegate_version", f"must be one of {_DELEGATE_VERSIONS}, not {config.delegate_version!r}"
         )
-    annotations = {f.name: f.type for f in fields(config)}
-    for name, minimum in _AT_LEAST.items():
-        value = getattr(config, name)
-        whole = annotations[name] == "int"
-        if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
-            raise ConfigError(name, f"must be a {'whole number' if whole else 'number'}, not {value!r}")
-        if not math.isfinite(value) or value < minimum:
-            raise ConfigError(name, f"must be at least {minimum:g}, not {value!r}")
 
 
 def _check_combinations(config: Config) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["ConfigError", "InternalError", "LocalError", "RemoteError", "SwimError"]
+__all__ = ["ConfigError", "ConfigTypeError", "InternalError", "LocalError", "RemoteError", "SwimError"]
 
 
 class SwimError(Exception):
@@ -16,10 +16,10 @@ class SwimError(Exception):
 
 
 class ConfigError(SwimError, ValueError):
-    """A setting is wrong; the message starts with the field's name. Nothing was started.
+    """A setting or an argument is wrong; the message starts with its name. Nothing was started or changed.
 
     Attributes:
-        field: name of the offending ``Config`` field (or command-line setting).
+        field: name of the offending ``Config`` field, argument or command-line setting.
         reason: what is wrong with it, without the field's name.
     """
 
@@ -29,6 +29,10 @@ class ConfigError(SwimError, ValueError):
         super().__init__(f"{field}: {reason}")
         self.field = field
         self.reason = reason
+
+
+class ConfigTypeError(ConfigError, TypeError):
+    """A setting or an argument has the wrong type; a ``TypeError``, too. Nothing was started or changed."""
 
 
 class LocalError(SwimError):

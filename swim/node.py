@@ -25,7 +25,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from swim.addresses import Endpoint, join_host_port, several
+from swim import checks
+from swim.addresses import Endpoint, join_host_port
 from swim.config import Config
 from swim.core.engine import Engine
 from swim.core.output import Output, StreamEnd
@@ -196,7 +197,7 @@ class Node:
             TypeError: ``addresses`` is one text.
             LocalError: after a leave.
         """
-        return self._engine.join(now, several("addresses", addresses))
+        return self._engine.join(now, checks.texts("addresses", addresses))
 
     def leave(self, now: float) -> int:
         """Leaves gracefully; finishes with None on evidence that it spread, or at a deadline."""

@@ -12,6 +12,7 @@ from tests.source import PACKAGES, python_files, tree_of
 
 LEAVES = (
     "swim.addresses",
+    "swim.checks",
     "swim.config",
     "swim.errors",
     "swim.events",

@@ -15,10 +15,11 @@ from typing import Literal, cast
 
 import trio
 
-from swim.addresses import Endpoint, several
+from swim import checks
+from swim.addresses import Endpoint
 from swim.config import Config
 from swim.core.rng import Rng
-from swim.errors import LocalError
+from swim.errors import ConfigTypeError, LocalError
 from swim.events import ForceLeaveOutcome, JoinOutcome, JoinResult, Member, MemberStatus, Transition
 from swim.metrics import Metrics
 from swim.net.driver import Driver, Ticket
@@ -85,11 +86,11 @@ class Cluster:
 
     def member(self, name: str) -> Member | None:
         """One member by name, or None."""
-        return self._node.member(name)
+        return self._node.member(checks.text("name", name))
 
     def history(self, name: str) -> tuple[Transition, ...]:
         """The last ``history_size`` transitions of a member, oldest first; () if it is unknown."""
-        return self._node.history(name)
+        return self._node.history(checks.text("name", name))
 
     def stats(self) -> NodeStats:
         """Counts of members, clocks and queues, and the health score."""
@@ -121,10 +122,10 @@ class Cluster:
             The outcome of each endpoint, in the order of the addresses given.
 
         Raises:
-            TypeError: ``addresses`` is one text.
+            ConfigError: naming an argument that is wrong.
             LocalError: after ``leave`` or after the block was left.
         """
-        addresses = several("addresses", addresses)
+        addresses, timeout = checks.texts("addresses", addresses), checks.seconds("timeout", timeout)
         if self._stopped:
             raise LocalError(_NOT_ALIVE)
         tickets = [self._driver.submit(self._node.join, (address,)) for address in addresses]
@@ -146,8 +147,10 @@ class Cluster:
             timeout: seconds to wait; afterwards the leave goes on in the background.
 
         Raises:
+            ConfigError: naming ``timeout``.
             LocalError: after the block was left.
         """
+        timeout = checks.seconds("timeout", timeout)
         if self._stopped:
             raise LocalError("Leave called after Shutdown")
         if self._departure is None:
@@ -161,8 +164,10 @@ class Cluster:
             timeout: seconds to wait for the join; afterwards it goes on in the background.
 
         Raises:
+            ConfigError: naming ``timeout``.
             LocalError: if the node has not left, or after the block was left.
         """
+        timeout = checks.seconds("timeout", timeout)
         self._check_open()
         ticket = self._driver.submit(self._node.rejoin)
         self._departure = None
@@ -181,8 +186,11 @@ class Cluster:
 
         Raises:
             TimeoutError: no outcome within ``timeout``.
+            ConfigError: naming an argument that is wrong.
             LocalError: after the block was left.
         """
+        name, prune = checks.text("name", name), checks.flag("prune", prune)
+        timeout = checks.seconds("timeout", timeout)
         self._check_open()
         ticket = self._driver.submit(self._node.force_leave, name, prune=prune)
         await _finished([ticket], timeout)
@@ -198,9 +206,10 @@ class Cluster:
         """Replaces this node's tags and waits until the change has spread (at most ``broadcast_timeout``).
 
         Raises:
-            ConfigError: field ``tags``: more than 512 bytes once encoded.
+            ConfigError: naming ``tags``: not all text, or more than 512 bytes once encoded.
             LocalError: after the block was left.
         """
+        tags = checks.text_map("tags", tags)
         self._check_open()
         await self._driver.submit(self._node.set_tags, tags).outcome()
 
@@ -219,7 +228,7 @@ async def open_cluster(
     *,
     transport: Transport | None = None,
     faults: LinkFaults | None = None,
-    data_dir: Path | None = None,
+    data_dir: str | os.PathLike[str] | None = None,
     leave_timeout: float = 5.0,
 ) -> AsyncIterator[Cluster]:
     """Runs a member for the length of a block.
@@ -236,10 +245,17 @@ async def open_cluster(
         leave_timeout: seconds a graceful leave may take; 0 skips it.
 
     Raises:
-        ConfigError: a port is in use, a name does not resolve, the directory can't be used.
+        ConfigError: a wrong argument, a port in use, a name that does not resolve, an unusable directory.
         LocalError: the member lost its name to another one and had to stop; the block is cancelled first.
     """
-    snapshot = SnapshotFile(data_dir) if data_dir is not None else None
+    if not isinstance(config, Config):
+        raise ConfigTypeError("config", f"must be a swim.Config, not {type(config).__name__}")
+    if faults is not None and not isinstance(faults, LinkFaults):
+        raise ConfigTypeError("faults", f"must be LinkFaults, not {type(faults).__name__}")
+    if data_dir is not None and not isinstance(data_dir, (str, os.PathLike)):
+        raise ConfigTypeError("data_dir", f"must be a path, not {type(data_dir).__name__}")
+    leave_timeout = checks.number("leave_timeout", leave_timeout)
+    snapshot = SnapshotFile(Path(data_dir)) if data_dir is not None else None
     network = transport if transport is not None else await SocketTransport.bind(config.bind)
     try:
         node, advertised = await _build(config, network, snapshot)
@@ -293,7 +309,7 @@ async def run_cluster(
     *,
     transport: Transport | None = None,
     faults: LinkFaults | None = None,
-    data_dir: Path | None = None,
+    data_dir: str | os.PathLike[str] | None = None,
     task_status: trio.TaskStatus[Cluster] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Runs a member until cancelled: ``cluster = await nursery.start(run_cluster, config)``.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from swim.checks import text_map
 from swim.errors import ConfigError, RemoteError
 from swim.wire.go_msgpack import pack, text, unpack
 
@@ -19,8 +20,9 @@ def encode_tags(tags: Mapping[str, str], *, delegate_version: int) -> bytes:
     """Metadata for a tag set: ``FF`` and a map; for Serf protocol 2 the bare text of tag ``role``.
 
     Raises:
-        ConfigError: naming ``tags`` and the largest one, if it takes more than 512 bytes.
+        ConfigError: naming ``tags``: not all text, or more than 512 bytes; then it names the largest one.
     """
+    tags = text_map("tags", tags)
     if delegate_version < _TAGS_SINCE_PROTOCOL:
         meta = tags.get("role", "").encode("utf-8", "surrogateescape")
     else:

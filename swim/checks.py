@@ -1,0 +1,130 @@
+"""Checks of settings and arguments: the value as it is kept, or an error that names the setting.
+
+A wrong type is a ``ConfigTypeError``, which is a ``TypeError`` too; another wrong value is a ``ConfigError``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+
+from swim.errors import ConfigError, ConfigTypeError
+
+__all__ = ["flag", "number", "seconds", "secrets", "text", "text_map", "texts", "whole_number"]
+
+
+def text(name: str, value: object, *, what: str = "") -> str:
+    """A string that can be sent; ``what`` says which part of the argument it is.
+
+    Raises:
+        ConfigTypeError: it is no string.
+        ConfigError: it has half a surrogate pair in it.
+    """
+    if not isinstance(value, str):
+        raise ConfigTypeError(name, f"{what}must be a string, not {_shown(value)}")
+    try:
+        value.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        raise ConfigError(name, f"{what}{value!a} has half a surrogate pair in it") from None
+    return value
+
+
+def texts(name: str, value: object) -> tuple[str, ...]:
+    """Several strings, from any iterable but a string.
+
+    Raises:
+        ConfigTypeError: it is one string, no iterable, or an item is no string.
+        ConfigError: as ``text``.
+    """
+    if isinstance(value, str):
+        raise ConfigTypeError(name, f"must be a sequence of strings, not one string: write [{value!r}]")
+    if isinstance(value, bytes) or not isinstance(value, Iterable):
+        raise ConfigTypeError(name, f"must be a sequence of strings, not {_shown(value)}")
+    return tuple(text(name, item, what="an item ") for item in value)
+
+
+def secrets(name: str, value: object) -> tuple[bytes, ...]:
+    """Several byte strings, which are in no error message.
+
+    Raises:
+        ConfigTypeError: it is one of bytes, no iterable, or an item is not bytes.
+    """
+    if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
+        raise ConfigTypeError(name, f"must be a sequence of bytes, not one {type(value).__name__}")
+    items = tuple(value)
+    for item in items:
+        if not isinstance(item, bytes):
+            raise ConfigTypeError(name, f"must be a sequence of bytes, not of {type(item).__name__}")
+    return items
+
+
+def text_map(name: str, value: object) -> Mapping[str, str]:
+    """A read-only copy of a mapping from strings to strings.
+
+    Raises:
+        ConfigTypeError: it is no mapping, or a key or a value is no string.
+        ConfigError: as ``text``.
+    """
+    if not isinstance(value, Mapping):
+        raise ConfigTypeError(name, f"must be a mapping from strings to strings, not {_shown(value)}")
+    for key, item in value.items():
+        text(name, key, what="a key ")
+        text(name, item, what=f"the value of {key!r} ")
+    return MappingProxyType(dict(value))
+
+
+def flag(name: str, value: object) -> bool:
+    """A truth value.
+
+    Raises:
+        ConfigTypeError: it is anything else, even 0 or 1.
+    """
+    if not isinstance(value, bool):
+        raise ConfigTypeError(name, f"must be True or False, not {_shown(value)}")
+    return value
+
+
+def number(name: str, value: object, *, at_least: float = 0.0) -> float:
+    """A finite number.
+
+    Raises:
+        ConfigTypeError: it is no number.
+        ConfigError: it is not finite, or below ``at_least``.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ConfigTypeError(name, f"must be a number, not {_shown(value)}")
+    if not math.isfinite(value) or value < at_least:
+        raise ConfigError(name, f"must be at least {at_least:g}, not {value!r}")
+    return value
+
+
+def whole_number(name: str, value: object, *, at_least: int = 0) -> int:
+    """A whole number.
+
+    Raises:
+        ConfigTypeError: it is no ``int``.
+        ConfigError: it is below ``at_least``.
+    """
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ConfigTypeError(name, f"must be a whole number, not {_shown(value)}")
+    if value < at_least:
+        raise ConfigError(name, f"must be at least {at_least}, not {value!r}")
+    return value
+
+
+def seconds(name: str, value: object) -> float | None:
+    """Seconds to wait, or None for no limit.
+
+    Raises:
+        ConfigTypeError: it is neither.
+        ConfigError: it is negative or not finite.
+    """
+    return None if value is None else number(name, value)
+
+
+def _shown(value: object) -> str:
+    """The value and, unless it is plain from that, its type."""
+    text = repr(value)
+    text = text if len(text) <= 60 else f"{text[:60]}..."
+    return text if value is None or isinstance(value, (str, bool)) else f"{text} ({type(value).__name__})"
