@@ -195,7 +195,7 @@ class TestCommand:
     def test_a_failure_is_a_line_with_its_seed_and_what_the_seed_picked(
         self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        def broken(self: Prober, *args: object) -> None:
+        def broken(self: Pings, *args: object) -> None:
             raise ZeroDivisionError
 
         monkeypatch.setattr(Pings, "ack", broken)

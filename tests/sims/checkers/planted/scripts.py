@@ -104,7 +104,7 @@ def _take_addresses(world: World) -> None:
         dead = world.host("n3")
         world.add("n7", endpoint=dead.endpoint, seeds=[world.host("n1")])
 
-    world.at(12.0, take)
+    world.at(10.1, take)
 
 
 SWAP = Script(Schedule([Crash(10.0, "n3")]), 200.0, prepare=_take_addresses)
