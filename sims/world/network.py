@@ -162,13 +162,15 @@ class Nat:
     """A host behind address translation: seen, and reached, at ``public``.
 
     Attributes:
-        public: the address its packets come from, as others see them.
+        public: the address others reach it at.
         restricted: lets in only what comes from an address the host sent to in the last ``timeout`` seconds.
+        outgoing: the address its packets come from, as others see them; None is ``public``.
     """
 
     public: Endpoint
     restricted: bool = True
     timeout: float = 30.0
+    outgoing: Endpoint | None = None
 
 
 class Passage(NamedTuple):
@@ -335,7 +337,7 @@ class Network:
         if nat is None:
             return own
         self._opened[host, to] = now
-        return nat.public
+        return nat.outgoing or nat.public
 
     def lets_in(self, now: float, host: str, used: Endpoint, source: Endpoint) -> bool:
         """Whether a packet from ``source`` sent to the address ``used`` reaches the host."""
