@@ -163,7 +163,8 @@ class Engine:
             logger.debug("packet from %s:%d dropped: %s", *source, error)
             return
         sender = context.table.at(source)
-        if sender is not None and not sender.verified and sender.is_live:
+        is_unproven = sender is not None and not sender.verified and sender.is_live
+        if sender is not None and is_unproven and not context.table.is_ambiguous(source):
             self._verifier.evidence(now, sender)
         name = sender.name if sender is not None else ""
         for message in messages:

@@ -35,6 +35,42 @@ class TableBase:
         self.live: Final = sum(record.is_live for record in records)
 
 
+class _Shared:
+    """The names at an endpoint that has more than one: those proven alive, other live ones, and those gone.
+
+    Within each the latest comes last.
+    """
+
+    __slots__ = ("_by_rank",)
+
+    def __init__(self) -> None:
+        self._by_rank: tuple[dict[str, None], ...] = ({}, {}, {})
+
+    def __len__(self) -> int:
+        return sum(map(len, self._by_rank))
+
+    def put(self, record: Record) -> None:
+        rank = 2 if not record.is_live else 0 if record.verified else 1
+        if record.name not in self._by_rank[rank]:
+            self.discard(record.name)
+            self._by_rank[rank][record.name] = None
+
+    def discard(self, name: str) -> None:
+        for names in self._by_rank:
+            names.pop(name, None)
+
+    @property
+    def first(self) -> str:
+        """Whom a packet from there is taken to be from."""
+        return next(next(reversed(names)) for names in self._by_rank if names)
+
+    @property
+    def is_ambiguous(self) -> bool:
+        """Whether several may be alive there, and none is proven to be."""
+        proven, unproven, _ = self._by_rank
+        return not proven and len(unproven) > 1
+
+
 _NO_BASE = TableBase(())
 _UNCHANGED = object()
 
@@ -58,6 +94,7 @@ class Table:
         "_order",
         "_own",
         "_rng",
+        "_shared",
         "_stale",
         "_tombstones",
         "changes",
@@ -71,6 +108,7 @@ class Table:
         self._base = _NO_BASE
         self._own: dict[str, Record | None] = {}  # None: reaped, though the base has it
         self._endpoints: dict[Endpoint, str] = {}
+        self._shared: dict[Endpoint, _Shared] = {}
         self._count = 0
         self._order: list[str] | None = None
         self._cursor = 0
@@ -110,12 +148,17 @@ class Table:
         return self._base.records.get(name) if record is _UNCHANGED else record  # type: ignore[return-value]
 
     def at(self, endpoint: Endpoint) -> Record | None:
-        """The record last known at ``endpoint``."""
+        """The member at ``endpoint``; of several one that is proven to be alive, else a live one."""
         name = self._endpoints.get(endpoint) or self._base.endpoints.get(endpoint)
         if name is None:
             return None
         record = self.get(name)
         return record if record is not None and record.endpoint == endpoint else None
+
+    def is_ambiguous(self, endpoint: Endpoint) -> bool:
+        """Whether several members claim ``endpoint`` and none is proven: a packet from there proves none."""
+        shared = self._shared.get(endpoint)
+        return shared is not None and shared.is_ambiguous
 
     def add(self, record: Record) -> None:
         """Lists a new member, at a uniformly random place of the probe order."""
@@ -241,13 +284,28 @@ class Table:
             order[place] = last
 
     def _store(self, record: Record) -> None:
-        self._own[record.name] = record
-        self._endpoints[record.endpoint] = record.name
+        name, endpoint = record.name, record.endpoint
+        shared, first = self._shared.get(endpoint), self.at(endpoint)
+        self._own[name] = record
+        if shared is None and first is not None and first.name != name:
+            shared = self._shared[endpoint] = _Shared()
+            shared.put(first)
+        if shared is not None:
+            shared.put(record)
+            name = shared.first
+        self._endpoints[endpoint] = name
         self.changes += 1
         if record.name == self.local.name:
             self.local = record
 
     def _leave(self, record: Record) -> None:
         """``record`` is not to be found at its endpoint any more."""
-        if self._endpoints.get(record.endpoint) == record.name:
-            del self._endpoints[record.endpoint]
+        endpoint = record.endpoint
+        shared = self._shared.get(endpoint)
+        if shared is not None:
+            shared.discard(record.name)
+            self._endpoints[endpoint] = shared.first
+            if len(shared) == 1:
+                del self._shared[endpoint]
+        elif self._endpoints.get(endpoint) == record.name:
+            del self._endpoints[endpoint]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from swim.core.member import Record, State
 from swim.core.rng import Rng
-from swim.core.table import Table
+from swim.core.table import Table, TableBase
 from swim.wire.messages import Alive
 from tests.core.solo import VSN
 
@@ -181,3 +181,65 @@ def test_every_order_of_a_cycle_comes_up_about_as_often() -> None:
     )
     assert len(orders) == 6
     assert all(400 <= times <= 600 for times in orders.values())
+
+
+# -- several names at one endpoint
+
+RANKED = st.sampled_from(
+    [
+        (State.ALIVE, True),
+        (State.SUSPECT, True),
+        (State.ALIVE, False),
+        (State.DEAD, True),
+        (State.LEFT, False),
+    ]
+)
+moves = st.lists(st.tuples(st.integers(1, 6), st.integers(0, 2), RANKED, st.booleans()), max_size=60)
+
+
+def rank(one: Record) -> int:
+    return 2 if not one.is_live else 0 if one.verified else 1
+
+
+@given(moves, st.booleans())
+def test_the_live_one_of_several_names_at_an_endpoint_is_found(
+    steps: list[tuple[int, int, tuple[State, bool], bool]], is_based: bool
+) -> None:
+    """Whoever comes, goes, moves or dies there: a name that is gone never hides one that lives."""
+    local = record("m0", 6999)
+    table = Table(Rng(random.Random(1)), local, max_tombstones=10)
+    if is_based:
+        table.start_from(TableBase([local, record("m1", 7000), record("m3", 7001)]))
+    else:
+        table.add(local)
+    for number, port, (state, verified), is_buried in steps:
+        name = f"m{number}"
+        known = table.get(name)
+        claim = Alive(1, name, b"\x7f\x00\x00\x01", 7000 + port, None, VSN)
+        new = Record(claim, state, 0.0, verified=verified)
+        if known is None:
+            table.add(new)
+        elif is_buried:
+            table.bury(known, 10.0)
+        else:
+            table.put(new)
+        for place in (6999, 7000, 7001, 7002):
+            there = [one for one in table if one.port == place]
+            found = table.at(("127.0.0.1", place))
+            assert (found is None) == (not there)
+            assert found is None or (found in there and rank(found) == min(map(rank, there)))
+            ranks = sorted(map(rank, there))
+            assert table.is_ambiguous(("127.0.0.1", place)) == (ranks[:2] == [1, 1])
+
+
+def test_of_two_names_alive_at_an_endpoint_the_later_one_is_found() -> None:
+    """A node that restarts under another name is the one who answers there."""
+    table, _ = table_of(0, 1)
+    for name in ("old", "new"):
+        table.add(Record(record(name, 7100).alive_claim(), State.ALIVE, 0.0, verified=True))
+    old = table.get("old")
+    assert old is not None
+    table.put(old.under(old.alive_claim()._replace(incarnation=5)))
+    found = table.at(("127.0.0.1", 7100))
+    assert found is not None
+    assert found.name == "new"
