@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 
 from starlette.applications import Starlette
@@ -11,11 +12,13 @@ from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
 from agent_api.agent import Agent
+from agent_api.browsers import BrowserRules
 from agent_api.envelope import Envelope
 from agent_api.routes import ROUTES
 from agent_api.servers import Servers
 from agent_api.settings import AgentSettings
 from swim import Cluster
+from swim.addresses import split_host_port
 
 __all__ = ["create_app"]
 
@@ -33,12 +36,31 @@ def create_app(
     settings = settings or AgentSettings()
     app = Starlette(
         routes=ROUTES,
-        middleware=[Middleware(Envelope, headers=settings.http_api_response_headers)],
+        middleware=[
+            Middleware(Envelope, headers=settings.http_api_response_headers),
+            Middleware(
+                BrowserRules,
+                names=_names(cluster, settings),
+                trusted=settings.http_hosts,
+                metrics=cluster.metrics,
+            ),
+        ],
     )
     app.router.redirect_slashes = False
     app.router.default = _not_found
     app.state.agent = Agent(cluster, settings, Servers(cluster, settings), on_leave or _ignore)
     return app
+
+
+def _names(cluster: Cluster, settings: AgentSettings) -> set[str]:
+    """What this agent is called by those who look its name up."""
+    gossip_name = cluster.config.name
+    return {
+        socket.gethostname(),
+        gossip_name,
+        settings.server_name(gossip_name),
+        split_host_port("http", settings.http)[0],
+    }
 
 
 def _ignore() -> None:

@@ -5,15 +5,32 @@ from __future__ import annotations
 import gzip
 import logging
 from collections.abc import Mapping
+from time import perf_counter
 
-import trio
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["Envelope", "accepts_gzip"]
+__all__ = ["Envelope", "accepts_gzip", "answer_headers"]
 
 _COMPRESS_FROM_BYTES = 1024
+_SECURITY_HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+"""What browsers need to be told: take an answer for nothing but what it says it is, show it in no frame, give
+it to no other site, and keep no copy of it."""
 
 _log = logging.getLogger("swim.http")
+
+
+def answer_headers(chosen: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    """The headers of every answer: ``Vary``, those that protect browsers, and the operator's, which win."""
+    own = {"Vary": "Accept-Encoding", **_SECURITY_HEADERS}
+    merged = {name.lower(): value for name, value in [*own.items(), *chosen.items()]}
+    return [(name.encode(), value.encode()) for name, value in merged.items()]
 
 
 def accepts_gzip(accept_encoding: str) -> bool:
@@ -30,7 +47,7 @@ def accepts_gzip(accept_encoding: str) -> bool:
 
 
 class Envelope:
-    """ASGI middleware: ``Vary`` and the operator's headers on all, gzip for JSON from 1 KiB up if offered.
+    """ASGI middleware: ``answer_headers`` on all, gzip for JSON from 1 KiB up if offered.
 
     Streams and empty bodies are never compressed. Requests are logged at DEBUG under ``swim.http``.
     """
@@ -39,8 +56,7 @@ class Envelope:
 
     def __init__(self, app: ASGIApp, headers: Mapping[str, str]) -> None:
         self._app = app
-        own = [(b"vary", b"Accept-Encoding")]
-        self._headers = own + [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+        self._headers = answer_headers(headers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes one request on and dresses its answer."""
@@ -49,13 +65,15 @@ class Envelope:
             return
         offers = b",".join(value for name, value in scope["headers"] if name == b"accept-encoding")
         compress = accepts_gzip(offers.decode("latin-1"))
-        started = trio.current_time()
+        started = perf_counter()
         head: Message | None = None
 
         async def dressed_send(message: Message) -> None:
             nonlocal head
             if message["type"] == "http.response.start":
-                head = {**message, "headers": [*message["headers"], *self._headers]}
+                given = {name for name, _ in message["headers"]}
+                added = [header for header in self._headers if header[0] not in given]
+                head = {**message, "headers": [*message["headers"], *added]}
                 return
             if head is not None:
                 if compress and not message.get("more_body"):
@@ -65,7 +83,7 @@ class Envelope:
                     scope["method"],
                     scope["path"],
                     head["status"],
-                    1000 * (trio.current_time() - started),
+                    1000 * (perf_counter() - started),
                 )
                 await send(head)
                 head = None

@@ -35,8 +35,6 @@ _JOIN_SECONDS = 3.0
 _FORCE_LEAVE_SECONDS = 3.0
 """A broadcast that takes longer goes on without the client waiting."""
 _HEARTBEAT_SECONDS = 30.0
-_DISCARD_BYTES = 256 * 1024
-_DISCARD_SECONDS = 5.0
 
 _log = logging.getLogger("swim.http")
 
@@ -51,7 +49,6 @@ class Endpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request; what a handler raises becomes an answer too."""
         request = Request(scope, receive, send)
-        await _discard_body(receive)
         try:
             response = await self._answer(request)
         except Exception as error:
@@ -65,17 +62,6 @@ class Endpoint:
             return PlainTextResponse(INVALID_METHOD, 405, headers={"Allow": ", ".join(allowed)})
         agent: Agent = request.app.state.agent
         return await handler(Call(agent, Query(request.scope["query_string"]), request))
-
-
-async def _discard_body(receive: Receive) -> None:
-    """Reads a body nobody wants, so that the connection can serve the next request; up to Go's own limit."""
-    discarded = 0
-    with trio.move_on_after(_DISCARD_SECONDS):
-        while discarded <= _DISCARD_BYTES:
-            message = await receive()
-            discarded += len(message.get("body", b""))
-            if not message.get("more_body"):
-                return
 
 
 async def _members(call: Call) -> Response:

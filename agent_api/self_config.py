@@ -80,7 +80,11 @@ def _config(call: Call) -> dict[str, Any]:
         "HTTPAPIResponseHeaders": _redacted_headers(settings.http_api_response_headers),
         "LeaveOnInt": settings.leave_on_interrupt,
         "LeaveOnTerm": settings.leave_on_terminate,
-        "Limits": {"HTTPMaxConnsPerClient": 0, "HTTPSHandshakeTimeout": "5s", "RPCMaxConnsPerClient": 0},
+        "Limits": {
+            "HTTPMaxConnsPerClient": settings.limits.max_conns_per_client,
+            "HTTPSHandshakeTimeout": "5s",
+            "RPCMaxConnsPerClient": 0,
+        },
         "LogLevel": settings.log_level.upper(),
         "NodeName": settings.server_name(cluster.config.name),
         "Ports": {"HTTP": http[1], "RPC": int(rpc_port), "Serf": serf_port},

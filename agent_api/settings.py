@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from agent_api.limits import HttpLimits
 from swim import ConfigError, checks
 from swim.addresses import split_host_port
 
 __all__ = ["AgentSettings"]
 
 _LOG_LEVELS = ("trace", "debug", "info", "warn", "error", "off")
+_HOST_NAME = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
 
@@ -26,6 +28,11 @@ class AgentSettings:
 
     http: str = "127.0.0.1:4646"
     """``HOST:PORT`` or ``[V6]:PORT`` to serve on; port 0 lets the system choose one."""
+    http_hosts: tuple[str, ...] = ()
+    """Names, without port, under which clients reach this agent besides IP addresses, names without a dot,
+    its own name and the host of ``http``; ``*`` is any name. Pages under a name listed here may also write."""
+    limits: HttpLimits = field(default_factory=HttpLimits)
+    """What clients may take."""
 
     # -- identity
     region: str = "global"
@@ -74,7 +81,7 @@ class AgentSettings:
     """Set on every answer, errors included."""
 
     def __post_init__(self) -> None:
-        for name in ("start_join", "retry_join"):
+        for name in ("http_hosts", "start_join", "retry_join"):
             object.__setattr__(self, name, checks.texts(name, getattr(self, name)))
         headers = MappingProxyType(dict(self.http_api_response_headers))
         object.__setattr__(self, "http_api_response_headers", headers)
@@ -82,6 +89,7 @@ class AgentSettings:
         _check_text(self)
         _check_numbers(self)
         _check_headers(headers)
+        _check_hosts(self.http_hosts)
         if not (self.server_enabled or self.client_enabled):
             raise ConfigError("server_enabled", "and client_enabled cannot both be off")
 
@@ -112,3 +120,9 @@ def _check_headers(headers: Mapping[str, str]) -> None:
             raise ConfigError("http_api_response_headers", f"{name!r} is not a header name")
         if not value.isprintable() or not value.isascii():
             raise ConfigError("http_api_response_headers", f"the value of {name!r} must be printable ASCII")
+
+
+def _check_hosts(hosts: tuple[str, ...]) -> None:
+    for host in hosts:
+        if host != "*" and not _HOST_NAME.fullmatch(host):
+            raise ConfigError("http_hosts", f"{host!r} is not a host name; give it without scheme and port")

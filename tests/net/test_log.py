@@ -60,7 +60,7 @@ def test_importing_swim_loads_no_extra_and_no_cryptography() -> None:
         "click",
         "rich",
         "starlette",
-        "hypercorn",
+        "h11",
         "hypothesis",
         "numpy",
         "asyncio",

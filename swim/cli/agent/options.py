@@ -48,6 +48,12 @@ OPTIONS = (
     Option("bind", "text", "Gossip address; port 0 picks a free one [127.0.0.1:4648].", "HOST[:PORT]"),
     Option("advertise", "text", "Address told to the others.", "HOST[:PORT]"),
     Option("http", "text", "HTTP API address [127.0.0.1:4646].", "HOST[:PORT]"),
+    Option(
+        "http_host",
+        "list",
+        "Name with a dot under which HTTP clients reach this agent; * is any; repeatable.",
+        "NAME",
+    ),
     Option("no_http", "switch", "Serve no HTTP API."),
     Option("join", "list", "Join this address once at the start; repeatable.", "HOST[:PORT]"),
     Option("retry_join", "list", "Try this address for ever; repeatable.", "HOST[:PORT]"),

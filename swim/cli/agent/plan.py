@@ -22,7 +22,7 @@ _GOSSIP_PORT = 4648
 _HTTP_PORT = 4646
 _RPC_PORT = 4647
 _PROFILES: dict[str, Callable[..., Config]] = {"lan": Config.lan, "wan": Config.wan, "local": Config.local}
-_OPTION_OF_FIELD = {"seeds": "retry_join", "tags": "tag", "keys": "encrypt"}
+_OPTION_OF_FIELD = {"seeds": "retry_join", "tags": "tag", "keys": "encrypt", "http_hosts": "http_host"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +95,7 @@ def _plan(values: Mapping[str, Any], gossip: Mapping[str, Any]) -> AgentPlan:
     log_level = values.get("log_level", "info")
     api = AgentSettings(
         http=_with_port("http", values.get("http", "127.0.0.1"), _HTTP_PORT),
+        http_hosts=tuple(values.get("http_host", ())),
         region=region,
         datacenter=datacenter,
         node_name=server_name,

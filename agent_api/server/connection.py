@@ -1,0 +1,150 @@
+"""One connection: its requests one after the other, and what ends it."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import h11
+import trio
+from starlette.types import ASGIApp
+
+from agent_api.limits import HttpLimits
+from agent_api.server.exchange import Exchange, http_scope, why_refused
+from agent_api.server.wire import ClientGone, Headers, Wire
+from swim import Endpoint, Metrics
+
+__all__ = ["Connection", "Service"]
+
+_log = logging.getLogger("swim.http.server")
+
+
+class Service:
+    """What all connections of one server share.
+
+    Attributes:
+        app: the ASGI application.
+        limits: what clients may take.
+        metrics: where it is counted.
+        headers: set on the answers that the server makes itself.
+        state: what the application put into its lifespan's state.
+    """
+
+    __slots__ = ("app", "headers", "limits", "metrics", "state")
+
+    def __init__(self, app: ASGIApp, limits: HttpLimits, metrics: Metrics, headers: Headers) -> None:
+        self.app = app
+        self.limits = limits
+        self.metrics = metrics
+        self.headers = headers
+        self.state: dict[str, Any] = {}
+
+
+class Connection:
+    """Answers what comes in on one stream until either side ends it.
+
+    Attributes:
+        client: the peer's address and port; None if the stream has none.
+        scope: cancelling it closes the connection at once.
+        is_busy: a request is under way.
+    """
+
+    __slots__ = ("_exchange", "_server", "_service", "_wire", "client", "is_busy", "scope")
+
+    def __init__(
+        self,
+        service: Service,
+        stream: trio.abc.Stream,
+        *,
+        client: Endpoint | None = None,
+        server: Endpoint | None = None,
+    ) -> None:
+        self.client = client
+        self.scope = trio.CancelScope()
+        self.is_busy = False
+        self._server = server
+        self._service = service
+        self._wire = Wire(stream, service.limits, service.headers)
+        self._exchange: Exchange | None = None
+
+    def stop(self) -> None:
+        """Ends the connection with the answer under way, at once if there is none."""
+        self._wire.closing = True
+        if not self.is_busy:
+            self.scope.cancel()
+        elif self._exchange is not None:
+            self._exchange.end_wait()
+
+    async def run(self) -> None:
+        """Returns when the connection is over; the stream is still to be closed."""
+        is_first = True
+        while (request := await self._next_request(is_first=is_first)) is not None:
+            is_first = False
+            self.is_busy = True
+            self._exchange = Exchange(self._wire, request, self._service.limits, self._service.metrics)
+            is_answered = await self._answer(request, self._exchange)
+            self.is_busy = False
+            if not is_answered or not await self._exchange.discard_rest():
+                break
+        await self._wire.linger()
+
+    async def _next_request(self, *, is_first: bool) -> h11.Request | None:
+        """The next request for the application; None if the connection is over."""
+        limits = self._service.limits
+        if not is_first and not self._wire.early_bytes:
+            with trio.move_on_after(limits.idle_timeout):
+                await self._wire.fill()
+            if not self._wire.early_bytes:
+                return None
+        try:
+            with trio.fail_after(limits.head_timeout):
+                event = await self._wire.event()
+                # Requests that came ahead must not keep other tasks waiting.
+                await trio.lowlevel.checkpoint()
+        except h11.RemoteProtocolError as error:
+            await self._refuse(error.error_status_hint, "http-bad-request")
+        except trio.TooSlowError:
+            await self._refuse(408 if self._wire.early_bytes else None, "http-slow")
+        else:
+            if not isinstance(event, h11.Request):
+                return None
+            status = why_refused(event, limits)
+            if status is None:
+                return event
+            await self._refuse(status, "http-too-large" if status == 413 else "http-bad-request")
+        return None
+
+    async def _refuse(self, status: int | None, reason: str) -> None:
+        """Ends the connection, with an answer if the client would take it for one to its request."""
+        self._service.metrics.dropped(reason)
+        if status is not None:
+            await self._wire.refuse(status)
+
+    async def _answer(self, request: h11.Request, exchange: Exchange) -> bool:
+        """Lets the application answer; whether it did, to the end."""
+        service = self._service
+        scope = http_scope(request, client=self.client, server=self._server, state=service.state)
+        try:
+            await service.app(scope, exchange.receive, exchange.send)
+        except Exception as error:
+            if exchange.gone and _is_client_gone(error):
+                return False
+            self.report(error)
+            await self._wire.refuse(500)
+            return False
+        if not exchange.finished and not exchange.gone:
+            self.report(RuntimeError("the application ended without a complete answer"))
+            await self._wire.refuse(500)
+        return exchange.finished
+
+    def report(self, error: Exception) -> None:
+        """Logs and counts what ends this connection only."""
+        self._service.metrics.count("swim.http.failed")
+        peer = "{}:{}".format(*self.client) if self.client else "a client"
+        _log.error("connection from %s closed: %s", peer, type(error).__name__, exc_info=error)
+
+
+def _is_client_gone(error: Exception) -> bool:
+    if isinstance(error, ExceptionGroup):
+        return error.subgroup(lambda leaf: not isinstance(leaf, (ClientGone, ExceptionGroup))) is None
+    return isinstance(error, ClientGone)

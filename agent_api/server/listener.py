@@ -1,0 +1,203 @@
+"""Accepting connections: how many at once, whose, and what happens when descriptors run out."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import resource
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import trio
+
+from agent_api.server.connection import Connection, Service
+from agent_api.server.lifespan import Lifespan
+from agent_api.server.wire import refusal
+from swim import Endpoint
+
+__all__ = ["Listeners"]
+
+_RETRY_SECONDS = 0.25
+_QUIET_SECONDS = 60.0
+_LAST_WORDS_SECONDS = 1.0
+_SHARE_OF_DESCRIPTORS = 4
+
+_log = logging.getLogger("swim.http.server")
+
+
+class Listeners:
+    """Serves what its listeners accept, of any of trio's kinds."""
+
+    def __init__(self, service: Service, listeners: Sequence[trio.abc.Listener[Any]]) -> None:
+        self._service = service
+        self._listeners = listeners
+        # In the order in which they came: the first that waits for a request is the first to make room.
+        self._open: dict[Connection, None] = {}
+        self._by_client: defaultdict[str, dict[Connection, None]] = defaultdict(dict)
+        self._max_conns = _most_connections(service.limits.max_conns)
+        self._said_at = float("-inf")
+        self._is_paused = False
+        self._stopping = trio.Event()
+
+    async def run(self, started: Callable[[], None]) -> None:
+        """Serves until cancelled; running requests then get ``stop_timeout`` seconds to end.
+
+        Args:
+            started: called once connections are accepted.
+
+        Raises:
+            RuntimeError: the application says that it cannot start.
+        """
+        lifespan = Lifespan(self._service.app)
+        self._service.state = lifespan.state
+        shield = trio.CancelScope(shield=True)
+        async with trio.open_nursery() as nursery:
+            longer_lived, connections = await nursery.start(self._keep, shield, lifespan)
+            try:
+                await lifespan.start(longer_lived)
+                if lifespan.failure is None:
+                    async with trio.open_nursery() as accepting:
+                        for listener in self._listeners:
+                            accepting.start_soon(self._accept, listener, connections)
+                        started()
+            finally:
+                shield.deadline = trio.current_time() + self._service.limits.stop_timeout
+                self._stopping.set()
+                for connection in list(self._open):
+                    connection.stop()
+        if lifespan.failure is not None:
+            raise RuntimeError(f"the application did not start: {lifespan.failure}")
+
+    async def _keep(
+        self,
+        shield: trio.CancelScope,
+        lifespan: Lifespan,
+        *,
+        task_status: trio.TaskStatus[tuple[trio.Nursery, trio.Nursery]],
+    ) -> None:
+        """Holds the tasks that outlive a cancellation for a moment: first requests end, then the lifespan."""
+        with shield:
+            async with trio.open_nursery() as longer_lived:
+                async with trio.open_nursery() as connections:
+                    task_status.started((longer_lived, connections))
+                    await self._stopping.wait()
+                lifespan.stop()
+
+    async def _accept(self, listener: trio.abc.Listener[Any], nursery: trio.Nursery) -> None:
+        while True:
+            try:
+                stream = await listener.accept()
+            except trio.ClosedResourceError:
+                return
+            except OSError as error:
+                await self._pause(error)
+                continue
+            if self._is_paused:
+                self._is_paused = False
+                _log.warning("accepting HTTP connections again")
+            connection = Connection(self._service, stream, client=_peer(stream), server=_own(stream))
+            if status := self._no_room(connection):
+                await self._turn_away(stream, status)
+            else:
+                self._remember(connection)
+                nursery.start_soon(self._serve, connection, stream)
+
+    async def _serve(self, connection: Connection, stream: trio.abc.Stream) -> None:
+        """Runs one connection; what goes wrong in it ends it alone."""
+        try:
+            with connection.scope:
+                await connection.run()
+        except Exception as error:
+            connection.report(error)
+        except BaseExceptionGroup as group:
+            mine, others = group.split(Exception)
+            if mine is not None:
+                connection.report(mine)
+            if others is not None:
+                raise others from None
+        finally:
+            self._forget(connection)
+            await trio.aclose_forcefully(stream)
+
+    async def _pause(self, error: OSError) -> None:
+        """Waits until accepting may work again, and says so at most once a minute."""
+        self._service.metrics.count("swim.http.accept_errors")
+        if error.errno == errno.ECONNABORTED:
+            return
+        now = trio.current_time()
+        if now - self._said_at >= _QUIET_SECONDS:
+            self._said_at = now
+            self._is_paused = True
+            _log.warning("cannot accept HTTP connections: %s; trying again", error.strerror or error)
+        self._close_waiting(self._open)
+        await trio.sleep(_RETRY_SECONDS)
+
+    def _no_room(self, connection: Connection) -> int | None:
+        """The status for a connection that finds no room; None if it has it, or another one made it."""
+        most = self._service.limits.max_conns_per_client
+        if connection.client is not None and most:
+            own = self._by_client.get(connection.client[0], {})
+            if len(own) >= most and not self._close_waiting(own):
+                return 429
+        if len(self._open) >= self._max_conns and not self._close_waiting(self._open):
+            return 503
+        return None
+
+    def _close_waiting(self, connections: Iterable[Connection]) -> bool:
+        """Closes the oldest of ``connections`` that has no request under way; whether there was one."""
+        for connection in connections:
+            if not connection.is_busy:
+                self._service.metrics.dropped("http-made-room")
+                self._forget(connection)
+                connection.scope.cancel()
+                return True
+        return False
+
+    async def _turn_away(self, stream: trio.abc.Stream, status: int) -> None:
+        self._service.metrics.dropped("http-connections")
+        with trio.move_on_after(_LAST_WORDS_SECONDS):
+            with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+                await stream.send_all(refusal(status, self._service.headers))
+        await trio.aclose_forcefully(stream)
+
+    def _remember(self, connection: Connection) -> None:
+        self._open[connection] = None
+        if connection.client is not None:
+            self._by_client[connection.client[0]][connection] = None
+        self._service.metrics.gauge("swim.http.connections", len(self._open))
+
+    def _forget(self, connection: Connection) -> None:
+        self._open.pop(connection, None)
+        if connection.client is not None and (own := self._by_client.get(connection.client[0])):
+            own.pop(connection, None)
+            if not own:
+                del self._by_client[connection.client[0]]
+        self._service.metrics.gauge("swim.http.connections", len(self._open))
+
+
+def _most_connections(wanted: int) -> int:
+    """``wanted``, but no more than the share of the process's descriptors that HTTP may take."""
+    descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if descriptors == resource.RLIM_INFINITY:
+        return wanted
+    return max(1, min(wanted, descriptors // _SHARE_OF_DESCRIPTORS))
+
+
+def _peer(stream: trio.abc.Stream) -> Endpoint | None:
+    return _address(stream, "getpeername")
+
+
+def _own(stream: trio.abc.Stream) -> Endpoint | None:
+    return _address(stream, "getsockname")
+
+
+def _address(stream: trio.abc.Stream, method: str) -> Endpoint | None:
+    """IP and port of one end of ``stream``, through TLS too; None for a stream that has none."""
+    under: Any = getattr(stream, "transport_stream", stream)
+    try:
+        name = getattr(under.socket, method)()
+    except (AttributeError, OSError):
+        return None
+    return name[:2] if isinstance(name, tuple) else None

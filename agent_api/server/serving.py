@@ -1,0 +1,117 @@
+"""``serve``: an application on a port, until cancelled."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import socket
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import trio
+from starlette.types import ASGIApp
+
+from agent_api.app import create_app
+from agent_api.envelope import answer_headers
+from agent_api.server.connection import Service
+from agent_api.server.listener import Listeners
+from agent_api.settings import AgentSettings
+from swim import Cluster, ConfigError, Endpoint, Metrics
+from swim.addresses import is_loopback, join_host_port, split_host_port
+
+__all__ = ["listen", "serve", "serve_listeners"]
+
+_BACKLOG = 128
+
+_log = logging.getLogger("swim.http")
+
+
+async def serve(
+    cluster_or_app: Cluster | ASGIApp,
+    settings: AgentSettings | None = None,
+    *,
+    on_leave: Callable[[], None] | None = None,
+    listener: socket.socket | None = None,
+    task_status: trio.TaskStatus[Endpoint] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Serves until cancelled; start it with ``await nursery.start(serve, cluster, settings)``.
+
+    Args:
+        cluster_or_app: a cluster, for which an application is made, or an ASGI application as it is.
+        settings: where to listen, limits, and the application's settings; defaults if None.
+        on_leave: see ``create_app``; for a cluster only.
+        listener: from ``listen``, instead of the settings' address; this function owns it from now on.
+        task_status: given the address and port that were bound, once connections are accepted.
+
+    Raises:
+        ConfigError: naming ``http``, if the address cannot be bound.
+        RuntimeError: the application says that it cannot start.
+    """
+    settings = settings or AgentSettings()
+    bound = listener or listen(settings.http)
+    endpoint: Endpoint = bound.getsockname()[:2]
+    if callable(cluster_or_app):
+        app, metrics = cluster_or_app, Metrics()
+    else:
+        app, metrics = create_app(cluster_or_app, settings, on_leave=on_leave), cluster_or_app.metrics
+        _warn_if_exposed(endpoint[0])
+    async with trio.SocketListener(trio.socket.from_stdlib_socket(bound)) as accepting:
+        await serve_listeners(
+            app, [accepting], settings, metrics=metrics, started=lambda: task_status.started(endpoint)
+        )
+
+
+async def serve_listeners(
+    app: ASGIApp,
+    listeners: Sequence[trio.abc.Listener[Any]],
+    settings: AgentSettings | None = None,
+    *,
+    metrics: Metrics | None = None,
+    started: Callable[[], None] = lambda: None,
+) -> None:
+    """Serves an application on listeners of any of trio's kinds (TCP, TLS, Unix sockets) until cancelled.
+
+    Args:
+        app: an ASGI application.
+        listeners: the caller closes them.
+        settings: limits, and the headers of answers that the server makes itself; defaults if None.
+        metrics: where requests, refusals and failures are counted; nowhere to be read if None.
+        started: called once connections are accepted.
+
+    Raises:
+        RuntimeError: the application says that it cannot start.
+    """
+    settings = settings or AgentSettings()
+    headers = answer_headers(settings.http_api_response_headers)
+    service = Service(app, settings.limits, metrics or Metrics(), headers)
+    await Listeners(service, listeners).run(started)
+
+
+def _warn_if_exposed(host: str) -> None:
+    """One loud warning when others than this machine's users reach the API."""
+    if not is_loopback(host):
+        _log.warning(
+            "INSECURE: the HTTP API on %s is neither encrypted nor authenticated: anyone who reaches it can "
+            "read and remove members and make this agent leave. Bind it to loopback with --http",
+            host,
+        )
+
+
+def listen(http: str) -> socket.socket:
+    """A listening socket at ``http``, ``HOST:PORT`` or ``[V6]:PORT``; connections wait until it is served.
+
+    Raises:
+        ConfigError: naming ``http``.
+    """
+    host, port = split_host_port("http", http)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            reason = f"port {port} on {host} is in use; choose another with --http"
+        else:
+            # Python adds the address, which stands here already, to the system's words.
+            words = str(error.strerror or error).partition(" (while ")[0]
+            reason = f"cannot listen on {join_host_port(host, port)}: {words}"
+        raise ConfigError("http", reason) from None

@@ -1,0 +1,155 @@
+"""HTTP/1.1 on a byte stream: h11's events in and out, each wait with a deadline."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from email.utils import formatdate
+from functools import lru_cache
+from http import HTTPStatus
+from time import time
+
+import h11
+import trio
+
+from agent_api.limits import HttpLimits
+
+__all__ = ["ClientGone", "Headers", "Wire", "date", "refusal"]
+
+Headers = Sequence[tuple[bytes, bytes]]
+
+_READ_BYTES = 16 * 1024
+_SEND_BYTES = 64 * 1024
+_EARLY_BYTES = 64 * 1024
+_LINGER_BYTES = 256 * 1024
+_LINGER_SECONDS = 1.0
+_AT_REST = (h11.IDLE, h11.DONE, h11.MUST_CLOSE, h11.CLOSED)
+_TOO_MANY_TEXT = "Your IP is issuing too many concurrent connections, please rate limit your calls\n"
+"""Nomad's own words, from its connection limiter."""
+
+
+class ClientGone(OSError):  # noqa: N818  a state, as an ASGI server reports it
+    """The client closed the connection, was refused or takes nothing; what is sent now reaches nobody."""
+
+
+class Wire:
+    """One connection's bytes.
+
+    Attributes:
+        h11: the state of both sides.
+        at_eof: the client sends no more; it may still read.
+        closing: this connection ends with the answer under way.
+        method: of the latest request.
+    """
+
+    __slots__ = ("_headers", "_limits", "_stream", "at_eof", "closing", "h11", "method")
+
+    def __init__(self, stream: trio.abc.Stream, limits: HttpLimits, headers: Headers) -> None:
+        self.h11 = h11.Connection(h11.SERVER, max_incomplete_event_size=limits.max_head_bytes)
+        self.at_eof = False
+        self.closing = False
+        self.method = b""
+        self._stream = stream
+        self._limits = limits
+        self._headers = headers
+
+    @property
+    def early_bytes(self) -> int:
+        """Bytes that arrived and were not looked at: of later requests, or of an unfinished head."""
+        return len(self.h11.trailing_data[0])
+
+    @property
+    def is_flooded(self) -> bool:
+        """Whether the client sent more ahead than is kept for it."""
+        return self.early_bytes > _EARLY_BYTES
+
+    async def fill(self) -> None:
+        """Waits for bytes, or for the end of them."""
+        try:
+            data = await self._stream.receive_some(_READ_BYTES)
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            data = b""
+        self.at_eof = not data
+        self.h11.receive_data(bytes(data))
+
+    async def event(self) -> h11.Event | type[h11.PAUSED]:
+        """The next event; waits for bytes as long as it takes.
+
+        Raises:
+            h11.RemoteProtocolError: the client speaks no HTTP/1.x.
+        """
+        while True:
+            event = self.h11.next_event()
+            if event is not h11.NEED_DATA:
+                if isinstance(event, h11.Request):
+                    self.method = event.method
+                return event  # type: ignore[return-value]
+            await self.fill()
+
+    async def send(self, events: Sequence[h11.Event]) -> None:
+        """Sends what ``events`` are on the wire, in one piece if it is small.
+
+        Raises:
+            ClientGone: the client closed the connection, or took less than 64 KiB within ``send_timeout``.
+            h11.LocalProtocolError: this is no answer that HTTP knows.
+        """
+        await self._send_all(b"".join([self.h11.send(event) or b"" for event in events]))
+
+    async def _send_all(self, data: bytes) -> None:
+        view = memoryview(data)
+        try:
+            for start in range(0, len(data), _SEND_BYTES):
+                with trio.fail_after(self._limits.send_timeout):
+                    await self._stream.send_all(view[start : start + _SEND_BYTES])
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            raise ClientGone("the client closed the connection") from None
+        except trio.TooSlowError:
+            raise ClientGone("the client takes nothing") from None
+
+    async def refuse(self, status: int) -> None:
+        """Answers with ``status`` alone and ends the connection, unless an answer has begun."""
+        self.closing = True
+        if self.h11.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            try:
+                await self._send_all(refusal(status, self._headers, has_body=self.method != b"HEAD"))
+            except ClientGone:
+                return
+
+    async def linger(self) -> None:
+        """Lets the last answer arrive: a socket closed with unread input resets it on its way."""
+        is_complete = self.h11.their_state in _AT_REST and not self.early_bytes
+        if self.at_eof or is_complete:
+            return
+        with trio.move_on_after(_LINGER_SECONDS):
+            try:
+                if isinstance(self._stream, trio.abc.HalfCloseableStream):
+                    await self._stream.send_eof()
+                left = _LINGER_BYTES
+                while left > 0 and (data := await self._stream.receive_some(_READ_BYTES)):
+                    left -= len(data)
+            except (trio.BrokenResourceError, trio.ClosedResourceError):
+                return
+
+
+def refusal(status: int, extra: Headers, *, has_body: bool = True) -> bytes:
+    """A whole answer that the server makes itself, with ``extra`` headers, as Go's server words it."""
+    words = f"{status} {HTTPStatus(status).phrase}"
+    body = (_TOO_MANY_TEXT if status == 429 else words).encode()
+    headers = [
+        (b"date", date()),
+        (b"content-type", b"text/plain; charset=utf-8"),
+        (b"content-length", b"%d" % len(body)),
+        (b"connection", b"close"),
+        *extra,
+    ]
+    lines = [b"HTTP/1.1 " + words.encode(), *(name + b": " + value for name, value in headers)]
+    return b"\r\n".join([*lines, b"", body if has_body else b""])
+
+
+def date() -> bytes:
+    """The ``Date`` of an answer sent now."""
+    return _date(int(time()))
+
+
+@lru_cache(maxsize=1)
+def _date(second: int) -> bytes:
+    return formatdate(second, usegmt=True).encode()
