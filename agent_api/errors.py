@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from starlette.responses import PlainTextResponse, Response
 
+from agent_api.text import utf8
 from swim import SwimError
 
 __all__ = ["INVALID_METHOD", "HttpError", "error_response", "multi_error"]
@@ -40,8 +41,8 @@ def multi_error(messages: Sequence[str]) -> str:
 def error_response(error: Exception) -> Response:
     """The answer for whatever a handler raised; what nobody foresaw is logged and shows only its type."""
     if isinstance(error, HttpError):
-        return PlainTextResponse(error.text, status_code=error.status)
+        return PlainTextResponse(utf8(error.text), status_code=error.status)
     if isinstance(error, SwimError):
-        return PlainTextResponse(str(error), status_code=500)
+        return PlainTextResponse(utf8(str(error)), status_code=500)
     _log.exception("request failed", exc_info=error)
     return PlainTextResponse(f"internal error: {type(error).__name__}", status_code=500)

@@ -30,7 +30,7 @@ class AgentSettings:
     """``HOST:PORT`` or ``[V6]:PORT`` to serve on; port 0 lets the system choose one."""
     http_hosts: tuple[str, ...] = ()
     """Names, without port, under which clients reach this agent besides IP addresses, names without a dot,
-    its own name and the host of ``http``; ``*`` is any name. Pages under a name listed here may also write."""
+    its own name and the host of ``http``; ``*`` is any name. Pages under names listed here may also write."""
     limits: HttpLimits = field(default_factory=HttpLimits)
     """What clients may take."""
 

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any, TypedDict
 
+from agent_api.text import utf8
 from swim import Cluster, Event, EventsLost, ForceLeaveOutcome, JoinResult, Member, Transition, __version__
 from swim.addresses import join_host_port
 
@@ -72,10 +73,7 @@ def dumps(value: object, *, pretty: bool = False) -> bytes:
         text = json.dumps(value, ensure_ascii=False, indent=4) + "\n"
     else:
         text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    try:
-        return text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace").encode()
+    return utf8(text)
 
 
 def nomad_member(member: Member) -> dict[str, Any]:

@@ -132,7 +132,7 @@ class Connection:
             self.report(error)
             await self._wire.refuse(500)
             return False
-        if not exchange.finished and not exchange.gone:
+        if not (exchange.finished or exchange.gone or exchange.disconnected):
             self.report(RuntimeError("the application ended without a complete answer"))
             await self._wire.refuse(500)
         return exchange.finished

@@ -80,6 +80,7 @@ class Exchange:
 
     Attributes:
         began: the answer's head was sent.
+        disconnected: the application was given ``http.disconnect``, and may leave its answer incomplete.
         finished: the whole answer was sent.
         gone: the client was refused or takes no answer.
     """
@@ -95,12 +96,14 @@ class Exchange:
         "_waiting",
         "_wire",
         "began",
+        "disconnected",
         "finished",
         "gone",
     )
 
     def __init__(self, wire: Wire, request: h11.Request, limits: HttpLimits, metrics: Metrics) -> None:
         self.began = False
+        self.disconnected = False
         self.finished = False
         self.gone = False
         self._wire = wire
@@ -128,6 +131,7 @@ class Exchange:
             while not (self._is_over or self.gone or self._wire.at_eof or self._wire.is_flooded):
                 await self._wire.fill()
         await trio.lowlevel.checkpoint()
+        self.disconnected = True
         return {"type": "http.disconnect"}
 
     async def send(self, message: Message) -> None:

@@ -56,13 +56,15 @@ class Agent:
         """The gossip address as text."""
         return "{}:{}".format(*self.cluster.endpoint)
 
-    async def call(self, method: str, target: str, *, body: bytes = b"", **headers: str) -> Answer:
+    async def call(
+        self, method: str, target: str, *, body: bytes = b"", host: str = "agent", **headers: str
+    ) -> Answer:
         """One request on a connection of its own."""
-        lines = [f"{method} {target} HTTP/1.1", "Host: agent", "Connection: close"]
+        lines = [f"{method} {target} HTTP/1.1", f"Host: {host}", "Connection: close"]
         lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
         if body:
             lines.append(f"Content-Length: {len(body)}")
-        request = "\r\n".join([*lines, "", ""]).encode() + body
+        request = "\r\n".join([*lines, "", ""]).encode("latin-1") + body
         with trio.fail_after(20):
             async with await trio.open_tcp_stream(*self.endpoint) as stream:
                 await stream.send_all(request)

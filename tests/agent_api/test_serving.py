@@ -60,6 +60,27 @@ async def test_requests_are_logged_at_debug_and_nothing_else(
     assert record.getMessage().startswith("GET /v1/agent/members -> 400 in ")
 
 
+@pytest.mark.parametrize(
+    ("http", "warns"),
+    [
+        ("127.0.0.1:0", False),
+        ("[::1]:0", False),
+        ("127.9.9.9:0", False),
+        ("0.0.0.0:0", True),
+        ("[::]:0", True),
+    ],
+)
+async def test_beyond_loopback_one_warning_says_what_anyone_may_do(
+    cluster: FakeCluster, http: str, warns: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with trio.open_nursery() as nursery:
+        host, _ = await nursery.start(serve, cluster, AgentSettings(http=http))
+        nursery.cancel_scope.cancel()
+    texts = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert len(texts) == warns
+    assert all(text.startswith(f"INSECURE: the HTTP API on {host} is neither encrypted") for text in texts)
+
+
 async def test_port_in_use(agent: Agent, cluster: FakeCluster) -> None:
     port = agent.endpoint[1]
     with pytest.raises(ConfigError) as refusal:
