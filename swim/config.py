@@ -102,6 +102,8 @@ class Config:
     verify_second_hand: bool = True
     """Ping an unknown or tombstoned member that others call alive before passing the claim on, and one that
     others call dead, though nobody here suspected it, before believing them."""
+    answer_stale_accusations: bool = True
+    """Answer an accusation older than what is known of its member with that, straight to the accuser."""
     queue_check_interval: float = 30.0
     """Seconds between updates of the queue-depth gauges while something is queued; 0 disables them."""
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
 from sims.errors import UsageError
-from sims.world import World
-from sims.world.host import SimNode
-from swim.core.claims import Claims
 
-__all__ = ["ARMS", "PAPER_ARMS", "settings_of", "strip"]
+__all__ = ["ARMS", "PAPER_ARMS", "settings_of"]
 
 _PLAIN: dict[str, Any] = {
     "awareness_stretches_suspicion": False,
@@ -20,6 +17,7 @@ _PLAIN: dict[str, Any] = {
     "verify_second_hand": False,
     "eager_gossip_delay": -1.0,
     "rejoin_interval_alone": 30.0,
+    "answer_stale_accusations": False,
 }
 """Without what this engine adds to memberlist."""
 
@@ -61,27 +59,3 @@ def settings_of(arm: str, *, alpha: int | None = None, beta: int | None = None) 
     if beta is not None:
         made.setdefault("suspicion_max_timeout_mult", beta)
     return made
-
-
-def strip(world: World, arm: str, nodes: Iterable[SimNode] | None = None) -> None:
-    """Takes from every node of a paper's arm what no setting turns off: the answer to a stale accusation.
-
-    A member that missed a refutation repeats the accusation, and this engine's members answer it with the
-    refutation; memberlist's ignore it, and that is where its false positives at healthy members come from.
-    Does nothing to ``ours``. Nodes that start later are not touched.
-
-    Args:
-        world: which.
-        arm: of its nodes.
-        nodes: some of them, all by default.
-    """
-    if arm in PAPER_ARMS:
-        for node in world.nodes.values() if nodes is None else nodes:
-            node.node._engine.claims.__class__ = _Uncorrected
-
-
-class _Uncorrected(Claims):
-    __slots__ = ()
-
-    def _correct(self, *_: object) -> None:
-        """Lets a stale accusation pass, as memberlist does."""

@@ -193,7 +193,7 @@ def _cluster(
     made = settings
     if made is None:
         made = settings_of(arm, alpha=run["alpha"], beta=run["beta"]) | {"retransmit_mult": run["retransmit"]}
-    world = arm_world(run, arm, made, seed=seed)
+    world = arm_world(run, made, seed=seed)
     order = list(world.nodes.values())
     world.random_for("anomaly").shuffle(order)
     slow = order[:faulty]

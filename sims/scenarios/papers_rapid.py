@@ -12,7 +12,7 @@ from typing import Any
 
 from sims.errors import UsageError
 from sims.measure import FalsePositives, Traffic, ViewSizes, mean, quantile
-from sims.scenarios.arms import settings_of, strip
+from sims.scenarios.arms import settings_of
 from sims.scenarios.registry import Run, scenario
 from sims.scenarios.shared import arm_world
 from sims.world import World
@@ -92,7 +92,7 @@ def rp_bootstrap(run: Run) -> None:
     world.run_for(10.0)
     rng = world.random_for("bootstrap")
     for moment in sorted(rng.uniform(0.0, 1.0) for _ in range(n - 1)):
-        world.at(10.0 + moment, _join, world, seed, run["arm"])
+        world.at(10.0 + moment, _join, world, seed)
     world.run_for(1.0)
     began = world.now - 1.0
     reached = world.run_until(lambda world: world.converged, run["limit"])
@@ -212,12 +212,11 @@ def rp_blackhole(run: Run) -> None:
 
 
 def _world(run: Run, *, nodes: int | None = None) -> World:
-    return arm_world(run, run["arm"], settings_of(run["arm"]), nodes=nodes)
+    return arm_world(run, settings_of(run["arm"]), nodes=nodes)
 
 
-def _join(world: World, seed: SimNode, arm: str) -> None:
-    node = world.add(seeds=[seed])
-    strip(world, arm, [node])
+def _join(world: World, seed: SimNode) -> None:
+    world.add(seeds=[seed])
 
 
 def _pick(run: Run, world: World) -> dict[str, SimNode]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from sims.errors import UsageError
 from sims.measure import Detection, FalsePositives, mean, quantile
-from sims.scenarios.arms import settings_of, strip
+from sims.scenarios.arms import settings_of
 from sims.scenarios.registry import Run, scenario
 from sims.scenarios.shared import arm_world
 from sims.theory.formulas import probe_failure
@@ -119,7 +119,6 @@ def swim_loss(run: Run) -> None:
     while world.now < run["seconds"]:
         if len(world.nodes) < n and world.now >= 5.0 * len(world.nodes):
             world.add(seeds=[node for node in [seed, *world.running()] if node.is_up][:3])
-            strip(world, "swim")
         world.run_for(1.0)
         peak = max(peak, _group_size(world))
     run.measure("group_size", _group_size(world))
@@ -203,4 +202,4 @@ def _group_size(world: World) -> float:
 
 
 def _world(run: Run, *, seed: int | None = None) -> World:
-    return arm_world(run, "swim", swim_settings(run["nodes"]), seed=seed)
+    return arm_world(run, swim_settings(run["nodes"]), seed=seed)

@@ -7,7 +7,6 @@ from typing import Any
 
 from sims.errors import UsageError
 from sims.measure import Agreement, Detection, Dissemination, FalsePositives, Flaps, Traffic, mean, quantile
-from sims.scenarios.arms import strip
 from sims.scenarios.registry import Run
 from sims.theory.bounds import worst_latency
 from sims.world import World
@@ -63,13 +62,11 @@ def settled(run: Run, *, rest: float = 5.0, **how: Any) -> World:
 
 
 def arm_world(
-    run: Run, arm: str, settings: Mapping[str, Any], *, nodes: int | None = None, seed: int | None = None
+    run: Run, settings: Mapping[str, Any], *, nodes: int | None = None, seed: int | None = None
 ) -> World:
-    """A world of the run for an arm of ``scenarios.arms`` with these settings: at rest, without checkers."""
+    """A world of the run for the settings of one arm of ``scenarios.arms``: at rest, without checkers."""
     config = run.config(**settings)
-    world = run.world(nodes=nodes, config=config, start="converged", checked=False, seed=seed)
-    strip(world, arm)
-    return world
+    return run.world(nodes=nodes, config=config, start="converged", checked=False, seed=seed)
 
 
 def limit(world: World, bound: Callable[..., float], **circumstances: float) -> float:

@@ -1,19 +1,24 @@
-"""Claims applied to the table: alive, suspect, dead and leave, about others and about this node.
-
-``precedence`` decides; this part carries the verdict out: state, suspicion, rebroadcast, refutation, and word
-to the layer above. Mirrors memberlist's aliveNode, suspectNode and deadNode.
-"""
+"""Carries out what ``precedence`` decides about a claim: table, suspicion, broadcast, refutation, events."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any
 
-from swim.addresses import Endpoint
 from swim.core.broadcast import Priority
 from swim.core.context import Context, logger
 from swim.core.gossip import Gossip
-from swim.core.member import INCARNATION_MAX, Record, State, endpoint_of, same_address
-from swim.core.precedence import Claim, Stored, Verdict, age, decide, decide_self, verdicts
+from swim.core.member import INCARNATION_MAX, Record, State, endpoint_of
+from swim.core.precedence import (
+    Evidence,
+    Known,
+    Own,
+    Source,
+    Stored,
+    Verdict,
+    decide,
+    is_witnessed,
+)
 from swim.core.push_pull_schedule import push_pull_scale
 from swim.core.second_look import SecondLook
 from swim.core.suspicion import Suspicion, confirmations_wanted, suspicion_timeout
@@ -23,35 +28,15 @@ from swim.text import shown
 from swim.wire.codec import encode
 from swim.wire.messages import Alive, Dead, Suspect
 
-__all__ = ["Claims", "Source"]
+__all__ = ["Claims"]
 
 _INTERVAL_WITHOUT_PROBES = 1.0
-_ON_ALIVE = verdicts(Claim.ALIVE)
-_ON_SUSPECT = verdicts(Claim.SUSPECT)
-_ON_DEAD = verdicts(Claim.DEAD)
-_ON_LEAVE = verdicts(Claim.LEAVE)
-_SELF_STORED = {
+_OWN_ROWS = {
     "idle": Stored.RUNNING,
     "running": Stored.RUNNING,
     "leaving": Stored.LEAVING,
     "left": Stored.GONE,
 }
-
-
-class Source(NamedTuple):
-    """Where a claim came from.
-
-    Attributes:
-        cause: goes into the transition's reason: ``claim``, ``push-pull``, ``probe``, ``suspicion-expired``,
-        ... endpoint: the sender's, if it came in a packet. name: the sender's name if known; it is not told
-        the claim again. is_first_hand: the sender is the member itself. detail: rest of the reason.
-    """
-
-    cause: str
-    endpoint: Endpoint | None = None
-    name: str = ""
-    is_first_hand: bool = False
-    detail: str = ""
 
 
 class Claims:
@@ -65,12 +50,29 @@ class Claims:
         self.suspicions: dict[str, Suspicion] = {}
         self.grown = 0
         """Members added or revived so far; the push/pull schedule watches it for join bursts."""
-        verifier.revive = lambda now, claim: self.alive(now, claim, Source("acked", is_first_hand=True))
-        second_look.believe = lambda now, claim, name: self.dead(now, claim, Source("unanswered", name=name))
+        verifier.revive = lambda now, claim: self.alive(now, claim, Source("acked", evidence=Evidence.TESTED))
+        second_look.believe = lambda now, claim, name: self.dead(
+            now, claim, Source("unanswered", name=name, evidence=Evidence.TESTED)
+        )
+        self._carry_out: dict[Verdict, Callable[[float, Any, Any, Source], None]] = {
+            Verdict.ANSWER: self._answer,
+            Verdict.JOIN: self._join,
+            Verdict.ADMIT: self._join,
+            Verdict.REFRESH: self._refresh,
+            Verdict.PROVE: self._prove,
+            Verdict.CONFLICT: self._conflict,
+            Verdict.SUSPECT: self._suspect,
+            Verdict.CONFIRM: self._confirm,
+            Verdict.ASK: self._ask,
+            Verdict.DEAD: self._dead,
+            Verdict.LEFT: self._left,
+            Verdict.REFUTE: self._refute_claim,
+            Verdict.DEPART: self._depart,
+        }
         context.timers.register("suspicion", self._expire, self._is_running)
         context.timers.register("reap", self._reap, self._is_reapable)
 
-    # -- alive
+    # -- what others say
 
     def alive(self, now: float, claim: Alive, source: Source) -> None:
         """Applies an alive claim (memberlist's aliveNode)."""
@@ -80,18 +82,35 @@ class Claims:
         context.metrics.count("memberlist.msg.alive")
         if not context.delegate.allow_alive(claim):
             context.metrics.dropped("vetoed-alive")
-            return
-        record = context.table.get(claim.node)
-        if record is None:
-            self._stranger(now, claim, source)
-        elif claim.port != record.port or not same_address(claim.addr, record.addr):
-            self._moved(now, record, claim, source)
-        elif record is context.local:
-            self._alive_self(now, claim)
+        elif context.networks is not None and not context.allows(endpoint_of(claim.addr, claim.port)[0]):
+            context.metrics.dropped("cidr")
         else:
-            verdict = _ON_ALIVE[record.state][age(claim.incarnation, record.incarnation)]
-            if verdict is not Verdict.IGNORE:
-                self._revive(now, record, claim, source)
+            self._apply(now, claim, source)
+
+    def suspect(self, now: float, claim: Suspect, source: Source) -> None:
+        """Applies a suspect claim, from a peer or from the own probe (memberlist's suspectNode)."""
+        self._context.metrics.count("memberlist.msg.suspect")
+        self._apply(now, claim, source)
+
+    def dead(self, now: float, claim: Dead, source: Source) -> None:
+        """Applies a dead claim, or a leave (``accuser == node``)."""
+        self._context.metrics.count("memberlist.msg.dead")
+        self._apply(now, claim, source)
+
+    def _apply(self, now: float, claim: Alive | Suspect | Dead, source: Source) -> None:
+        context = self._context
+        stored: Known = context.table.get(claim.node)
+        if stored is None:
+            stored = context.table.tombstone(claim.node, now)
+        elif stored is context.local:
+            stored = Own(stored, _OWN_ROWS[context.status])
+        decision = decide(now, claim, stored, source, context.config)
+        if decision.counter:
+            context.metrics.counters[decision.counter] += 1
+        if decision.verdict is not Verdict.IGNORE:
+            self._carry_out[decision.verdict](now, claim, stored, source)
+
+    # -- what this node says of itself
 
     def announce_self(self, now: float, *, ticket: int | None = None) -> None:
         """Queues the local alive claim ahead of everything else."""
@@ -105,144 +124,6 @@ class Claims:
         local = self._context.table.put(local.under(claim))
         self._context.delegate.member_refreshed(now, local, Reason("local", detail="metadata update"))
         self.announce_self(now, ticket=ticket)
-
-    def _stranger(self, now: float, claim: Alive, source: Source) -> None:
-        context = self._context
-        if claim.incarnation == 0:
-            return
-        record = Record(claim, State.ALIVE, now, verified=self._is_witnessed(source, claim))
-        if not context.allows(record.endpoint[0]):
-            context.metrics.dropped("cidr")
-            return
-        if context.n >= context.config.max_members or context.new_members_left <= 0:
-            context.metrics.dropped("member-limit")
-            return
-        stone = context.table.tombstone(claim.node, now)
-        if stone is not None and not record.verified:
-            verdict = decide(Claim.ALIVE, claim.incarnation, Stored.TOMBSTONE, stone.incarnation)
-            if verdict is Verdict.VERIFY:
-                self._verifier.hold(now, claim, source.name, is_entombed=True)
-                return
-        context.new_members_left -= 1
-        context.table.add(record)
-        self._grow(now)
-        context.delegate.member_joined(now, record, Reason(source.cause, source.name, source.detail))
-        self._pass_on(now, record, claim, source)
-
-    def _moved(self, now: float, record: Record, claim: Alive, source: Source) -> None:
-        """An alive claim from another address: a takeover if the name is free, else a conflict."""
-        context = self._context
-        if record is context.local and context.status != "running":
-            return  # who leaves gives its name up
-        reclaim = context.config.dead_node_reclaim_time
-        is_dead = record is not context.local and record.state is State.DEAD
-        is_aged = is_dead and 0 < reclaim < now - record.changed_at
-        is_proven = is_dead and context.config.reclaim_if_acked and source.is_first_hand
-        if not context.allows(endpoint_of(claim.addr, claim.port)[0]):
-            context.metrics.dropped("cidr")
-        elif (record is not context.local and record.state is State.LEFT) or is_aged or is_proven:
-            self._revive(now, record, claim, source)
-        elif (is_dead and context.config.reclaim_if_acked) or (
-            record is context.local and source.cause != "acked"
-        ):
-            # Where nobody answers there is no heir of the dead one, or no rival: a former life of our own.
-            self._verifier.hold(now, claim, source.name, is_entombed=True)
-        else:
-            context.metrics.count("swim.conflicts")
-            context.delegate.member_conflict(now, record, claim)
-
-    def _revive(self, now: float, record: Record, claim: Alive, source: Source) -> None:
-        """Adopts a winning alive claim about a known member."""
-        context = self._context
-        self.suspicions.pop(record.name, None)
-        since = record.changed_at if record.state is State.ALIVE else now
-        reason = Reason(source.cause, source.name, source.detail)
-        if record.is_live:
-            record = context.table.put(Record(claim, State.ALIVE, since, verified=record.verified))
-            context.delegate.member_refreshed(now, record, reason)
-            self._verifier.forget(record.name)  # else it would be told twice
-            self._queue(now, record.name, encode(claim), Priority.ALIVE, origin=source.name)
-            return
-        witnessed = self._is_witnessed(source, claim)
-        record = context.table.put(Record(claim, State.ALIVE, since, verified=witnessed))
-        self._grow(now)
-        context.delegate.member_joined(now, record, reason)
-        self._pass_on(now, record, claim, source)
-
-    def _pass_on(self, now: float, record: Record, claim: Alive, source: Source) -> None:
-        """Spreads the news of a joined member, at once or after it acked a ping of ours."""
-        if record.verified or not self._context.config.verify_second_hand:
-            self._queue(now, record.name, encode(claim), Priority.ALIVE, origin=source.name)
-        else:
-            self._verifier.hold(now, claim, source.name)
-
-    def _grow(self, now: float) -> None:
-        self.grown += 1
-        if self._context.resized(now):
-            self._gossip.poke(now)
-
-    @staticmethod
-    def _is_witnessed(source: Source, claim: Alive) -> bool:
-        return source.is_first_hand or source.endpoint == endpoint_of(claim.addr, claim.port)
-
-    def _alive_self(self, now: float, claim: Alive) -> None:
-        local = self._context.local
-        stored = _SELF_STORED[self._context.status]
-        verdict = decide_self(Claim.ALIVE, claim.incarnation, stored, local.incarnation)
-        differs = (claim.meta or b"") != (local.meta or b"") or claim.vsn != local.vsn
-        if verdict is Verdict.REFUTE or (verdict is Verdict.COMPARE and differs):
-            self._refute(now, claim.incarnation, Reason("claim", detail="alive claim that is not ours"))
-
-    # -- suspect, dead, leave
-
-    def suspect(self, now: float, claim: Suspect, source: Source) -> None:
-        """Applies a suspect claim, from a peer or from the own probe (memberlist's suspectNode)."""
-        context = self._context
-        context.metrics.count("memberlist.msg.suspect")
-        record = context.table.get(claim.node)
-        if record is None:
-            return
-        if record is context.local:
-            self._accused(now, Claim.SUSPECT, claim, source)
-            return
-        verdict = _ON_SUSPECT[record.state][age(claim.incarnation, record.incarnation)]
-        if verdict is Verdict.SUSPECT:
-            record = context.table.put(record.turned(State.SUSPECT, now, claim.incarnation))
-            suspicion = self._suspicion(now, claim)
-            self.suspicions[record.name] = suspicion
-            context.timers.at(suspicion.deadline, "suspicion", (record.name, suspicion, suspicion.deadline))
-            self._queue(now, record.name, encode(claim), Priority.SUSPECT, origin=source.name)
-            context.delegate.member_suspected(now, record, Reason(source.cause, claim.accuser, source.detail))
-        elif verdict is Verdict.CONFIRM:
-            suspicion = self.suspicions[record.name]
-            if suspicion.confirm(now, claim.accuser):
-                context.timers.at(
-                    suspicion.deadline, "suspicion", (record.name, suspicion, suspicion.deadline)
-                )
-                self._queue(now, record.name, encode(claim), Priority.SUSPECT, origin=source.name)
-        else:
-            self._correct(record, claim, source)
-
-    def dead(self, now: float, claim: Dead, source: Source) -> None:
-        """Applies a dead claim, or a leave (``accuser == node``)."""
-        context = self._context
-        context.metrics.count("memberlist.msg.dead")
-        record = context.table.get(claim.node)
-        is_leave = claim.accuser == claim.node
-        if record is None:
-            return
-        if record is context.local:
-            self._accused(now, Claim.LEAVE if is_leave else Claim.DEAD, claim, source)
-            return
-        rows = _ON_LEAVE if is_leave else _ON_DEAD
-        verdict = rows[record.state][age(claim.incarnation, record.incarnation)]
-        is_news = verdict is Verdict.DEAD and record.state is State.ALIVE and source.cause == "claim"
-        if is_news and record.verified and self._second_look.hold(now, record, claim, source.name):
-            return
-        if verdict in (Verdict.DEAD, Verdict.LEFT):
-            self._bury(now, record, claim, verdict, source)
-        else:
-            self._correct(record, claim, source)
 
     def leave_self(self, now: float, *, ticket: int | None = None) -> None:
         """Declares the local node to have left and queues the claim (memberlist Leave)."""
@@ -264,40 +145,115 @@ class Claims:
         grace = self._context.config.probe_interval
         for name, suspicion in self.suspicions.items():
             suspicion.hold(now, gap, grace)
-            self._context.timers.at(suspicion.deadline, "suspicion", (name, suspicion, suspicion.deadline))
+            self._set_expiry(name, suspicion)
 
-    def _bury(self, now: float, record: Record, claim: Dead, verdict: Verdict, source: Source) -> None:
+    # -- decisions carried out: alive claims
+
+    def _join(self, now: float, claim: Alive, stored: Known, source: Source) -> None:
+        """A member is alive that was unknown, dead or left; the news goes on at once or after an ack."""
         context = self._context
-        self.suspicions.pop(record.name, None)
-        self._verifier.forget(record.name)
-        state = State.LEFT if verdict is Verdict.LEFT else State.DEAD
-        record = context.table.put(record.turned(state, now, claim.incarnation))
+        record = Record(claim, State.ALIVE, now, verified=is_witnessed(claim, stored, source))
+        if isinstance(stored, Record):
+            context.table.put(record)
+        elif self._has_room():
+            context.new_members_left -= 1
+            context.table.add(record)
+        else:
+            return
+        self.grown += 1
+        if context.resized(now):
+            self._gossip.poke(now)
+        reason = Reason(source.cause, source.name, source.detail)
+        context.delegate.member_joined(now, record, reason)
+        if record.verified or not context.config.verify_second_hand:
+            self._queue(now, record.name, encode(claim), Priority.ALIVE, origin=source.name)
+        else:
+            self._verifier.hold(now, claim, source.name)
+
+    def _refresh(self, now: float, claim: Alive, stored: Record, source: Source) -> None:
+        """A live member raised its incarnation: that ends a suspicion."""
+        self.suspicions.pop(stored.name, None)
+        since = stored.changed_at if stored.state is State.ALIVE else now
+        record = self._context.table.put(Record(claim, State.ALIVE, since, verified=stored.verified))
+        reason = Reason(source.cause, source.name, source.detail)
+        self._context.delegate.member_refreshed(now, record, reason)
+        self._verifier.forget(record.name)  # or it would be queued twice
+        self._queue(now, record.name, encode(claim), Priority.ALIVE, origin=source.name)
+
+    def _prove(self, now: float, claim: Alive, stored: Known, source: Source) -> None:
+        """The claim counts once a node of that name acks a ping at that address."""
+        if isinstance(stored, Record | Own) or self._has_room():
+            self._verifier.hold(now, claim, source.name, is_entombed=True)
+
+    def _conflict(self, now: float, claim: Alive, stored: Record | Own, source: Source) -> None:
+        self._context.metrics.count("swim.conflicts")
+        record = stored.record if isinstance(stored, Own) else stored
+        self._context.delegate.member_conflict(now, record, claim)
+
+    def _has_room(self) -> bool:
+        context = self._context
+        if context.n < context.config.max_members and context.new_members_left > 0:
+            return True
+        context.metrics.dropped("member-limit")
+        return False
+
+    # -- decisions carried out: accusations
+
+    def _suspect(self, now: float, claim: Suspect, stored: Record, source: Source) -> None:
+        record = self._context.table.put(stored.turned(State.SUSPECT, now, claim.incarnation))
+        suspicion = self.suspicions[record.name] = self._suspicion(now, claim)
+        self._set_expiry(record.name, suspicion)
+        self._queue(now, record.name, encode(claim), Priority.SUSPECT, origin=source.name)
+        reason = Reason(source.cause, claim.accuser, source.detail)
+        self._context.delegate.member_suspected(now, record, reason)
+
+    def _confirm(self, now: float, claim: Suspect, stored: Record, source: Source) -> None:
+        suspicion = self.suspicions[stored.name]
+        if suspicion.confirm(now, claim.accuser):
+            self._set_expiry(stored.name, suspicion)
+            self._queue(now, stored.name, encode(claim), Priority.SUSPECT, origin=source.name)
+
+    def _ask(self, now: float, claim: Dead, stored: Record, source: Source) -> None:
+        """The accused is pinged first, and believed dead without an ack, or if too many pings are out."""
+        if not self._second_look.hold(now, stored, claim, source.name):
+            self._dead(now, claim, stored, source)
+
+    def _dead(self, now: float, claim: Dead, stored: Record, source: Source) -> None:
+        self._mark_gone(now, State.DEAD, claim, stored, source)
+
+    def _left(self, now: float, claim: Dead, stored: Record, source: Source) -> None:
+        self._mark_gone(now, State.LEFT, claim, stored, source)
+
+    def _mark_gone(self, now: float, state: State, claim: Dead, stored: Record, source: Source) -> None:
+        context = self._context
+        self.suspicions.pop(stored.name, None)
+        self._verifier.forget(stored.name)
+        record = context.table.put(stored.turned(state, now, claim.incarnation))
         self._queue(now, record.name, encode(claim), Priority.DEAD, origin=source.name)
         context.timers.at(now + context.config.gossip_to_the_dead_time, "reap", (record.name, now))
         context.delegate.member_gone(now, record, Reason(source.cause, claim.accuser, source.detail))
 
-    def _accused(self, now: float, kind: Claim, claim: Suspect | Dead, source: Source) -> None:
+    def _answer(self, now: float, claim: Suspect | Dead, stored: Record | Own, source: Source) -> None:
+        """Sends the accuser what is known of the accused: it missed the refutation, maybe for good."""
         context = self._context
-        stored = _SELF_STORED[context.status]
-        verdict = decide_self(kind, claim.incarnation, stored, context.local.incarnation)
-        if verdict is Verdict.REFUTE:
-            self._refute(now, claim.incarnation, Reason(source.cause, claim.accuser, f"called {kind.value}"))
-        elif verdict is Verdict.LEFT:
-            local = context.local
-            context.table.put(local.under(local.alive_claim()._replace(incarnation=claim.incarnation)))
-            self.leave_self(now)
-        else:
-            self._correct(context.local, claim, source)
-
-    def _correct(self, record: Record, claim: Suspect | Dead, source: Source) -> None:
-        """Tells a member that its accusation is out of date: the refutation passed it by, maybe for good."""
-        context = self._context
-        if record.state is not State.ALIVE or claim.incarnation >= record.incarnation:
-            return
         sender = context.table.get(source.name)
         if sender is not None and source.endpoint is not None and context.corrections_left:
             context.corrections_left -= 1
-            self._gossip.send_exactly(source.endpoint, [encode(record.alive_claim())], record=sender)
+            record = stored.record if isinstance(stored, Own) else stored
+            known = encode(record.alive_claim())
+            self._gossip.send_exactly(source.endpoint, [known], record=sender)
+
+    # -- decisions carried out: about this node
+
+    def _refute_claim(self, now: float, claim: Alive | Suspect | Dead, stored: Own, source: Source) -> None:
+        if isinstance(claim, Alive):
+            reason = Reason("claim", detail="alive claim that is not ours")
+        elif isinstance(claim, Suspect):
+            reason = Reason(source.cause, claim.accuser, "called suspect")
+        else:
+            kind = "leave" if claim.accuser == claim.node else "dead"
+            reason = Reason(source.cause, claim.accuser, f"called {kind}")
+        self._refute(now, claim.incarnation, reason)
 
     def _refute(self, now: float, accused: int, reason: Reason) -> None:
         """Raises the own incarnation above an accusation (memberlist's refute), never past its 32 bits."""
@@ -315,6 +271,12 @@ class Claims:
         context.metrics.count("swim.refutations")
         self.announce_self(now)
         context.delegate.member_refreshed(now, local, reason)
+
+    def _depart(self, now: float, claim: Dead, stored: Own, source: Source) -> None:
+        """Ends a leave that others declared: under their incarnation, so that the own leave is no older."""
+        claimed = stored.record.alive_claim()._replace(incarnation=claim.incarnation)
+        self._context.table.put(stored.record.under(claimed))
+        self.leave_self(now)
 
     # -- suspicion and reaping
 
@@ -335,6 +297,9 @@ class Claims:
             wanted=confirmations_wanted(config.suspicion_mult, n),
         )
 
+    def _set_expiry(self, name: str, suspicion: Suspicion) -> None:
+        self._context.timers.at(suspicion.deadline, "suspicion", (name, suspicion, suspicion.deadline))
+
     def _is_running(self, token: tuple[str, Suspicion, float]) -> bool:
         name, suspicion, deadline = token
         return self.suspicions.get(name) is suspicion and suspicion.deadline == deadline
@@ -346,7 +311,9 @@ class Claims:
             return
         accusers = ", ".join(sorted(suspicion.accusers))
         source = Source(
-            "suspicion-expired", detail=f"after {now - suspicion.started:.1f} s, accused by {accusers}"
+            "suspicion-expired",
+            evidence=Evidence.TESTED,
+            detail=f"after {now - suspicion.started:.1f} s, accused by {accusers}",
         )
         self.dead(now, Dead(record.incarnation, name, self._context.local.name), source)
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 from swim.addresses import Endpoint
 from swim.config import Config
-from swim.core.claims import Claims, Source
+from swim.core.claims import Claims
 from swim.core.context import Context, logger
 from swim.core.delegate import Delegate
 from swim.core.gossip import Gossip
@@ -21,6 +21,7 @@ from swim.core.member import INCARNATION_MAX, Record, State, pack_address
 from swim.core.output import Finished, Output, StreamEnd
 from swim.core.ping_responder import PingResponder
 from swim.core.pings import Pings
+from swim.core.precedence import Source
 from swim.core.prober import Prober
 from swim.core.push_pull import PushPulls
 from swim.core.push_pull_schedule import PushPullSchedule

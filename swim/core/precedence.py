@@ -1,154 +1,391 @@
-"""Which claim wins: one table, one pure function.
+"""Which claim wins: every rule about a claim, as one table and the few functions below it.
 
-memberlist's merge rules (aliveNode, suspectNode, deadNode), with two local differences: a leave about a dead
-member is believed (quietly), and a reaped member's tombstone makes stale alive claims prove themselves by an
-ack. ``python -m swim.core.precedence`` prints the table that stands in the documentation.
+``decide`` is the only place that decides; ``claims`` carries a decision out. The rules are memberlist's
+(aliveNode, suspectNode, deadNode, mergeState); a cell that differs says what memberlist does, and with which
+setting the difference is turned off. ``docs/precedence.md`` shows the table.
 """
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import Enum, IntEnum
+from typing import NamedTuple
+
+from swim.addresses import Endpoint
+from swim.config import Config
+from swim.core.member import Record, State, endpoint_of, same_address
+from swim.core.table import Tombstone
+from swim.wire.messages import Alive, Dead, Suspect
 
 __all__ = [
-    "ABOUT_OTHERS",
-    "ABOUT_SELF",
+    "LISTED",
+    "NO_INCARNATION",
+    "RULES",
     "Claim",
+    "Decision",
+    "Evidence",
+    "Known",
+    "Own",
+    "Source",
     "Stored",
     "Verdict",
-    "age",
     "decide",
-    "decide_self",
-    "table_markdown",
-    "verdicts",
+    "is_witnessed",
 ]
 
 
-class Claim(Enum):
-    """What a message says of a member."""
+class Evidence(IntEnum):
+    """How a claim is known, weakest first."""
 
-    ALIVE = "alive"
-    SUSPECT = "suspect"
-    DEAD = "dead"
-    LEAVE = "leave"
+    HEARD = 0
+    """From somebody else."""
+    ITSELF = 1
+    """From the member itself, by its own push/pull; a packet's source address shows the same."""
+    TESTED = 2
+    """Found out here: by an ack, or by the lack of one."""
 
 
-class Stored(Enum):
-    """What the table holds for that name; the last three are the local node's own conditions."""
+class Source(NamedTuple):
+    """Where a claim came from.
 
-    ABSENT = "absent"
-    TOMBSTONE = "tombstone"
-    ALIVE = "alive"
-    SUSPECT = "suspect"
-    DEAD = "dead"
-    LEFT = "left"
-    RUNNING = "self, running"
-    LEAVING = "self, leaving"
-    GONE = "self, left"
+    Attributes:
+        cause: goes into the transition's reason: ``claim``, ``push-pull``, ``probe``, ...
+        endpoint: the sender's, if it came in a packet.
+        name: the sender's name if known; the claim is not gossiped back to it.
+        evidence: how the claim is known, as far as the sender's address does not show it.
+        detail: rest of the reason.
+    """
+
+    cause: str
+    endpoint: Endpoint | None = None
+    name: str = ""
+    evidence: Evidence = Evidence.HEARD
+    detail: str = ""
+
+
+class Claim(IntEnum):
+    """The columns: what is said of a member, and how it is known."""
+
+    ALIVE = 0
+    ALIVE_HEARD = 1
+    MOVED = 2
+    MOVED_HEARD = 3
+    SUSPECT = 4
+    DEAD = 5
+    DEAD_HEARD = 6
+    LEAVE = 7
+    LEAVE_HEARD = 8
+
+    @property
+    def words(self) -> str:
+        """The column's heading."""
+        return _COLUMN_WORDS[self]
+
+
+_COLUMN_WORDS = {
+    Claim.ALIVE: "alive (from itself)",
+    Claim.ALIVE_HEARD: "alive (heard)",
+    Claim.MOVED: "alive elsewhere (from itself)",
+    Claim.MOVED_HEARD: "alive elsewhere (heard)",
+    Claim.SUSPECT: "suspect",
+    Claim.DEAD: "dead (found out here)",
+    Claim.DEAD_HEARD: "dead (heard)",
+    Claim.LEAVE: "leave (from itself)",
+    Claim.LEAVE_HEARD: "leave (heard)",
+}
+
+
+class Stored(IntEnum):
+    """The rows: what is known of the member; the last three are the local node's own conditions."""
+
+    ALIVE = 0
+    SUSPECT = 1
+    DEAD = 2
+    LEFT = 3
+    UNSEEN = 4
+    RECLAIMABLE = 5
+    ABSENT = 6
+    TOMBSTONE = 7
+    RUNNING = 8
+    LEAVING = 9
+    GONE = 10
+
+    @property
+    def words(self) -> str:
+        """The row's heading."""
+        return _ROW_WORDS[self]
+
+
+_ROW_WORDS = {
+    Stored.ALIVE: "alive",
+    Stored.SUSPECT: "suspect",
+    Stored.DEAD: "dead",
+    Stored.LEFT: "left",
+    Stored.UNSEEN: "alive by hearsay",
+    Stored.RECLAIMABLE: "dead for `dead_node_reclaim_time`",
+    Stored.ABSENT: "unknown",
+    Stored.TOMBSTONE: "reaped (tombstone)",
+    Stored.RUNNING: "this node (running)",
+    Stored.LEAVING: "this node (leaving)",
+    Stored.GONE: "this node (left)",
+}
 
 
 class Verdict(Enum):
     """What becomes of the claim."""
 
     IGNORE = "ignore"
+    ANSWER = "answer"
     JOIN = "→ alive, joined"
+    ADMIT = "→ alive, joined; ping"
     REFRESH = "→ alive"
-    VERIFY = "hold, ping it"
+    PROVE = "ping: ack → alive"
+    CONFLICT = "name conflict"
     SUSPECT = "→ suspect"
     CONFIRM = "confirm"
     DEAD = "→ dead"
+    ASK = "ping: no ack → dead"
     LEFT = "→ left"
     REFUTE = "refute"
     COMPARE = "refute if different"
+    DEPART = "→ left, declared"
 
 
-_I, _J, _R, _V = Verdict.IGNORE, Verdict.JOIN, Verdict.REFRESH, Verdict.VERIFY
-_S, _C, _D, _L, _X = Verdict.SUSPECT, Verdict.CONFIRM, Verdict.DEAD, Verdict.LEFT, Verdict.REFUTE
-_NEVER = (_I, _I, _I)
+class Decision(NamedTuple):
+    """What becomes of a claim, and why.
 
-# Each triple: the claim's incarnation is older than, equal to, newer than the stored one.
-ABOUT_OTHERS: dict[Stored, dict[Claim, tuple[Verdict, Verdict, Verdict]]] = {
+    Attributes:
+        verdict: what to do.
+        why: for a claim that changes nothing, the reason: a short stable word.
+        memberlist: what memberlist does instead, if it differs.
+        setting: which one turns the difference off, when it is false or 0.
+        otherwise: what is decided then; None if the row does not arise then.
+        counter: the metric that counts the claims that change nothing, by reason.
+    """
+
+    verdict: Verdict
+    why: str = ""
+    memberlist: str = ""
+    setting: str = ""
+    otherwise: Decision | None = None
+    counter: str = ""
+
+
+Row = tuple[Decision, Decision, Decision]
+"""For a claim whose incarnation is older than the stored one, the same, or newer."""
+
+
+def _ignored(why: str, memberlist: str = "", verdict: Verdict = Verdict.IGNORE) -> Decision:
+    return Decision(verdict, why, memberlist, counter=f"swim.ignored.{why}")
+
+
+def _unless(setting: str, verdict: Verdict, otherwise: Decision) -> Decision:
+    """What memberlist decides otherwise, and so does this node without ``setting``."""
+    return Decision(verdict, otherwise.why, otherwise.verdict.value, setting, otherwise, otherwise.counter)
+
+
+_OLDER, _SAME = _ignored("older"), _ignored("not-newer")
+_UNKNOWN, _REAPED = _ignored("unknown-member"), _ignored("reaped-member")
+_IS_DEAD, _HAS_LEFT = _ignored("already-dead"), _ignored("already-left")
+_OWN_WORDS, _NO_DEFENCE = _ignored("own-words"), _ignored("leaving")
+_NO_RETURN = _ignored("leaving", Verdict.REFUTE.value)
+_STALE = _unless("answer_stale_accusations", Verdict.ANSWER, _OLDER)
+
+_JOIN, _REFRESH, _CONFLICT = Decision(Verdict.JOIN), Decision(Verdict.REFRESH), Decision(Verdict.CONFLICT)
+_SUSPECT, _CONFIRM = Decision(Verdict.SUSPECT), Decision(Verdict.CONFIRM)
+_DEAD, _LEFT = Decision(Verdict.DEAD), Decision(Verdict.LEFT)
+_REFUTE, _COMPARE = Decision(Verdict.REFUTE), Decision(Verdict.COMPARE)
+
+_ADMIT = _unless("verify_second_hand", Verdict.ADMIT, _JOIN)
+_ASK = _unless("verify_second_hand", Verdict.ASK, _DEAD)
+_SUCCEED = _unless("reclaim_if_acked", Verdict.JOIN, _CONFLICT)
+_SUCCESSOR = _unless("reclaim_if_acked", Verdict.PROVE, _CONFLICT)
+_FORMER_LIFE = Decision(Verdict.PROVE, memberlist=Verdict.CONFLICT.value)
+_ENTOMBED = Decision(Verdict.PROVE, memberlist=Verdict.JOIN.value, setting="max_tombstones")
+_LATE_LEAVE = Decision(Verdict.LEFT, memberlist=Verdict.IGNORE.value)
+_DEPART = Decision(Verdict.DEPART, memberlist="→ dead or left, not declared")
+
+NO_INCARNATION = _ignored("incarnation-0", "a dead record, without an event")
+"""Incarnations start at 1: an alive claim with 0 is nobody's, whatever is stored."""
+
+
+def _always(decision: Decision) -> Row:
+    return decision, decision, decision
+
+
+def _every(decision: Decision, *columns: Claim) -> dict[Claim, Row]:
+    return dict.fromkeys(columns, _always(decision))
+
+
+_ACCUSATIONS = (Claim.SUSPECT, Claim.DEAD, Claim.DEAD_HEARD, Claim.LEAVE, Claim.LEAVE_HEARD)
+_HEARD = (
+    Claim.ALIVE_HEARD,
+    Claim.MOVED,
+    Claim.MOVED_HEARD,
+    Claim.SUSPECT,
+    Claim.DEAD_HEARD,
+    Claim.LEAVE_HEARD,
+)
+_LIVE: dict[Claim, Row] = {
+    Claim.ALIVE: (_OLDER, _SAME, _REFRESH),
+    Claim.ALIVE_HEARD: (_OLDER, _SAME, _REFRESH),
+    Claim.MOVED: _always(_CONFLICT),
+    Claim.MOVED_HEARD: _always(_CONFLICT),
+    Claim.SUSPECT: (_STALE, _SUSPECT, _SUSPECT),
+    Claim.DEAD: (_OLDER, _DEAD, _DEAD),
+    Claim.DEAD_HEARD: (_STALE, _DEAD, _DEAD),
+    Claim.LEAVE: (_OLDER, _LEFT, _LEFT),
+    Claim.LEAVE_HEARD: (_STALE, _LEFT, _LEFT),
+}
+
+RULES: dict[Stored, dict[Claim, Row]] = {
     Stored.ABSENT: {
-        Claim.ALIVE: (_J, _J, _J),
-        Claim.SUSPECT: _NEVER,
-        Claim.DEAD: _NEVER,
-        Claim.LEAVE: _NEVER,
+        Claim.ALIVE: _always(_JOIN),
+        Claim.ALIVE_HEARD: _always(_ADMIT),
+        **_every(_UNKNOWN, *_ACCUSATIONS),
     },
     Stored.TOMBSTONE: {
-        Claim.ALIVE: (_V, _V, _J),
-        Claim.SUSPECT: _NEVER,
-        Claim.DEAD: _NEVER,
-        Claim.LEAVE: _NEVER,
+        Claim.ALIVE: _always(_JOIN),
+        Claim.ALIVE_HEARD: (_ENTOMBED, _ENTOMBED, _ADMIT),
+        **_every(_REAPED, *_ACCUSATIONS),
     },
-    Stored.ALIVE: {
-        Claim.ALIVE: (_I, _I, _R),
-        Claim.SUSPECT: (_I, _S, _S),
-        Claim.DEAD: (_I, _D, _D),
-        Claim.LEAVE: (_I, _L, _L),
-    },
+    Stored.UNSEEN: _LIVE,
+    Stored.ALIVE: {**_LIVE, Claim.DEAD_HEARD: (_STALE, _ASK, _ASK)},
     Stored.SUSPECT: {
-        Claim.ALIVE: (_I, _I, _R),
-        Claim.SUSPECT: (_I, _C, _C),
-        Claim.DEAD: (_I, _D, _D),
-        Claim.LEAVE: (_I, _L, _L),
+        **_LIVE,
+        Claim.SUSPECT: (_OLDER, _CONFIRM, _CONFIRM),
+        Claim.DEAD_HEARD: (_OLDER, _DEAD, _DEAD),
+        Claim.LEAVE: (_OLDER, _LEFT, _LEFT),
+        Claim.LEAVE_HEARD: (_OLDER, _LEFT, _LEFT),
     },
     Stored.DEAD: {
-        Claim.ALIVE: (_I, _I, _J),
-        Claim.SUSPECT: _NEVER,
-        Claim.DEAD: _NEVER,
-        Claim.LEAVE: (_I, _L, _L),
+        **_every(_IS_DEAD, *_ACCUSATIONS),
+        Claim.ALIVE: (_OLDER, _SAME, _JOIN),
+        Claim.ALIVE_HEARD: (_OLDER, _SAME, _ADMIT),
+        Claim.MOVED: _always(_SUCCEED),
+        Claim.MOVED_HEARD: _always(_SUCCESSOR),
+        Claim.LEAVE: (_OLDER, _LATE_LEAVE, _LATE_LEAVE),
+        Claim.LEAVE_HEARD: (_OLDER, _LATE_LEAVE, _LATE_LEAVE),
     },
-    Stored.LEFT: {Claim.ALIVE: (_I, _I, _J), Claim.SUSPECT: _NEVER, Claim.DEAD: _NEVER, Claim.LEAVE: _NEVER},
-}
-
-ABOUT_SELF: dict[Stored, dict[Claim, tuple[Verdict, Verdict, Verdict]]] = {
+    Stored.RECLAIMABLE: {Claim.MOVED: _always(_JOIN), Claim.MOVED_HEARD: _always(_ADMIT)},
+    Stored.LEFT: {
+        **_every(_HAS_LEFT, *_ACCUSATIONS),
+        Claim.ALIVE: (_OLDER, _SAME, _JOIN),
+        Claim.ALIVE_HEARD: (_OLDER, _SAME, _ADMIT),
+        Claim.MOVED: _always(_JOIN),
+        Claim.MOVED_HEARD: _always(_ADMIT),
+    },
     Stored.RUNNING: {
-        Claim.ALIVE: (_I, Verdict.COMPARE, _X),
-        Claim.SUSPECT: (_I, _X, _X),
-        Claim.DEAD: (_I, _X, _X),
-        Claim.LEAVE: (_I, _X, _X),
+        Claim.ALIVE_HEARD: (_OLDER, _COMPARE, _REFUTE),
+        Claim.MOVED: _always(_CONFLICT),
+        Claim.MOVED_HEARD: _always(_FORMER_LIFE),
+        Claim.SUSPECT: (_STALE, _REFUTE, _REFUTE),
+        Claim.DEAD_HEARD: (_STALE, _REFUTE, _REFUTE),
+        Claim.LEAVE_HEARD: (_STALE, _REFUTE, _REFUTE),
     },
     Stored.LEAVING: {
-        Claim.ALIVE: _NEVER,
-        Claim.SUSPECT: _NEVER,
-        Claim.DEAD: (_I, _L, _L),
-        Claim.LEAVE: (_I, _L, _L),
+        **_every(_NO_DEFENCE, Claim.ALIVE_HEARD, Claim.MOVED, Claim.MOVED_HEARD),
+        Claim.SUSPECT: (_STALE, _NO_RETURN, _NO_RETURN),
+        Claim.DEAD_HEARD: (_STALE, _DEPART, _DEPART),
+        Claim.LEAVE_HEARD: (_STALE, _DEPART, _DEPART),
     },
-    Stored.GONE: {Claim.ALIVE: _NEVER, Claim.SUSPECT: _NEVER, Claim.DEAD: _NEVER, Claim.LEAVE: _NEVER},
+    Stored.GONE: _every(_HAS_LEFT, *_HEARD),
 }
+"""The table. A combination that is not listed does not arise."""
+
+LISTED: dict[int, type[Alive] | type[Suspect] | type[Dead]] = {
+    State.ALIVE: Alive,
+    State.SUSPECT: Suspect,
+    State.DEAD: Suspect,
+    State.LEFT: Dead,
+}
+"""What a push/pull record counts as, by its state: a peer's *dead* is a suspicion, its *left* a leave."""
+
+_ROWS = (Stored.ALIVE, Stored.SUSPECT, Stored.DEAD, Stored.LEFT)
 
 
-def age(incarnation: int, known: int) -> int:
-    """Which of a row's verdicts counts: 0 for an older incarnation than the known one, 1 same, 2 newer."""
-    return 0 if incarnation < known else 1 if incarnation == known else 2
+class Own(NamedTuple):
+    """The local node's record and condition, as what is stored about the subject of a claim."""
+
+    record: Record
+    row: Stored
+
+    @property
+    def incarnation(self) -> int:
+        """The node's own incarnation."""
+        return self.record.incarnation
 
 
-def verdicts(claim: Claim) -> tuple[tuple[Verdict, Verdict, Verdict], ...]:
-    """``ABOUT_OTHERS`` for one kind of claim: a row for each state, numbered as in push/pull records."""
-    listed = (Stored.ALIVE, Stored.SUSPECT, Stored.DEAD, Stored.LEFT)
-    return tuple(ABOUT_OTHERS[stored][claim] for stored in listed)
+Known = Record | Tombstone | Own | None
+"""What is stored about the subject of a claim; None is nothing."""
 
 
-def decide(claim: Claim, incarnation: int, stored: Stored, known: int) -> Verdict:
-    """The verdict on a claim about another member whose stored incarnation is ``known``."""
-    return ABOUT_OTHERS[stored][claim][age(incarnation, known)]
+def decide(
+    now: float, claim: Alive | Suspect | Dead, stored: Known, source: Source, policy: Config
+) -> Decision:
+    """What becomes of ``claim``.
+
+    Args:
+        now: seconds.
+        claim: about one member.
+        stored: what is known of that member.
+        source: where the claim came from.
+        policy: the settings that turn differences from memberlist off.
+    """
+    incarnation, known = claim.incarnation, 0 if stored is None else stored.incarnation
+    if not incarnation and isinstance(claim, Alive):
+        return NO_INCARNATION
+    column = _column(claim, stored, source)
+    row = _row(now, stored, column, policy)
+    decision = RULES[row][column][0 if incarnation < known else 1 if incarnation == known else 2]
+    if decision.otherwise is not None and not getattr(policy, decision.setting):
+        return decision.otherwise
+    if decision is _COMPARE and isinstance(claim, Alive) and isinstance(stored, Own):
+        return _compared(claim, stored.record)
+    return decision
 
 
-def decide_self(claim: Claim, incarnation: int, stored: Stored, own: int) -> Verdict:
-    """The verdict on a claim about the local node."""
-    return ABOUT_SELF[stored][claim][age(incarnation, own)]
+def _row(now: float, stored: Known, column: Claim, policy: Config) -> Stored:
+    if isinstance(stored, Record):
+        row = _ROWS[stored.state]
+        if row is Stored.ALIVE and not stored.verified:
+            return Stored.UNSEEN
+        if row is Stored.DEAD and column in (Claim.MOVED, Claim.MOVED_HEARD):
+            aged = 0 < policy.dead_node_reclaim_time < now - stored.changed_at
+            return Stored.RECLAIMABLE if aged else row
+        return row
+    if isinstance(stored, Own):
+        return stored.row
+    return Stored.ABSENT if stored is None else Stored.TOMBSTONE
 
 
-def table_markdown() -> str:
-    """The two tables as Markdown: one row per stored state, ``older / same / newer`` incarnation per cell."""
-    lines = ["| stored | " + " | ".join(c.value for c in Claim) + " |", "|---" * (len(Claim) + 1) + "|"]
-    for stored, row in (ABOUT_OTHERS | ABOUT_SELF).items():
-        cells = []
-        for claim in Claim:
-            words = [verdict.value for verdict in row[claim]]
-            cells.append(words[0] if len(set(words)) == 1 else " / ".join(words))
-        lines.append(f"| {stored.value} | " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
+def _column(claim: Alive | Suspect | Dead, stored: Known, source: Source) -> Claim:
+    if isinstance(claim, Suspect):
+        return Claim.SUSPECT
+    record = stored if isinstance(stored, Record) else stored.record if isinstance(stored, Own) else None
+    if isinstance(claim, Alive):
+        if record is not None and not (claim.port == record.port and same_address(claim.addr, record.addr)):
+            return Claim.MOVED if is_witnessed(claim, stored, source) else Claim.MOVED_HEARD
+        return Claim.ALIVE if is_witnessed(claim, stored, source) else Claim.ALIVE_HEARD
+    if claim.accuser == claim.node:
+        return Claim.LEAVE if is_witnessed(claim, stored, source) else Claim.LEAVE_HEARD
+    return Claim.DEAD if source.evidence is Evidence.TESTED else Claim.DEAD_HEARD
 
 
-if __name__ == "__main__":
-    print(table_markdown(), end="")
+def is_witnessed(claim: Alive | Dead, stored: Known, source: Source) -> bool:
+    """Whether a claim comes from the member itself: by its own push/pull, or in a packet from its address.
+
+    About the local node only a tested claim counts: packets of a former life have the right address, too.
+    """
+    if isinstance(stored, Own):
+        return source.evidence is Evidence.TESTED
+    if source.evidence or source.endpoint is None:
+        return bool(source.evidence)
+    if isinstance(claim, Alive):
+        return source.endpoint == endpoint_of(claim.addr, claim.port)
+    return isinstance(stored, Record) and source.endpoint == stored.endpoint
+
+
+def _compared(claim: Alive, own: Record) -> Decision:
+    """The own incarnation with other tags or versions is a claim of a former life."""
+    differs = (claim.meta or b"") != (own.meta or b"") or claim.vsn != own.vsn
+    return _REFUTE if differs else _OWN_WORDS

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 
 from swim.addresses import Endpoint
-from swim.core.claims import Claims, Source
+from swim.core.claims import Claims
 from swim.core.context import Context, logger
 from swim.core.gossip import Gossip
 from swim.core.member import Record, State
 from swim.core.pings import Pings, Reply
+from swim.core.precedence import Source
 from swim.core.probe import ProbeRound, SelfDoubt
 from swim.core.streams import Fallback, Streams
 from swim.core.suspicion import suspicion_timeout

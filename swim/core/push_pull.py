@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from swim.addresses import Endpoint
-from swim.core.claims import Claims, Source
+from swim.core.claims import Claims
 from swim.core.context import Context, logger
 from swim.core.member import State, endpoint_of
+from swim.core.precedence import LISTED, Evidence, Source
 from swim.core.streams import Departing, Periodic, Purpose, Streams
 from swim.core.versions import version_conflict
 from swim.text import brief
@@ -106,23 +107,21 @@ class PushPulls:
             self._agreed = (table.changes, records)
         # What is said of ourselves comes last: whoever has to object wants to know its peers by then.
         for record in sorted(news, key=lambda record: record.name == context.local.name):
-            self._merge_record(now, record, source._replace(is_first_hand=record.name == speaker))
+            evidence = Evidence.ITSELF if record.name == speaker else Evidence.HEARD
+            self._merge_record(now, record, source._replace(evidence=evidence))
 
     def _merge_record(self, now: float, record: NodeRecord, source: Source) -> None:
-        claims = self._claims
-        if record.state == State.ALIVE:
-            claims.alive(
-                now,
-                Alive(record.incarnation, record.name, record.addr, record.port, record.meta, record.vsn),
-                source,
+        claims, kind = self._claims, LISTED.get(record.state)
+        name, addr, port, meta, incarnation, state, vsn = record
+        if kind is Alive:
+            claims.alive(now, Alive(incarnation, name, addr, port, meta, vsn), source)
+        elif kind is Suspect:
+            detail = f"listed as {State(state).name.lower()} by {source.name or 'a peer'}"
+            claims.suspect(
+                now, Suspect(incarnation, name, self._context.local.name), source._replace(detail=detail)
             )
-        elif record.state == State.LEFT:
-            claims.dead(now, Dead(record.incarnation, record.name, record.name), source)
-        elif record.state in (State.DEAD, State.SUSPECT):
-            # A peer's verdict is never taken over; it raises our own suspicion.
-            detail = f"listed as {State(record.state).name.lower()} by {source.name or 'a peer'}"
-            suspect = Suspect(record.incarnation, record.name, self._context.local.name)
-            claims.suspect(now, suspect, source._replace(detail=detail))
+        elif kind is Dead:
+            claims.dead(now, Dead(incarnation, name, name), source)
 
     def _speaker(self, message: PushPull, peer: Endpoint, *, dialled: bool) -> str:
         """Name of the peer: the record at the dialled endpoint, or the only record if it fits the source."""

@@ -89,10 +89,11 @@ class Lone:
         records: Iterable[NodeRecord] = (),
         *,
         join: bool = False,
+        host: str = "127.0.0.77",
     ) -> PushPull:
         """Somebody dials and pushes its state; returns what this node answers."""
         body = state if isinstance(state, bytes) else encode_state(state)
-        accepted = self.node.accept_stream(self.now, ("127.0.0.77", 50000))
+        accepted = self.node.accept_stream(self.now, (host, 50000))
         assert accepted is not None
         message = encode(PushPull(join, tuple(records), body))
         self.node.receive_stream(self.now, accepted.stream_id, message)

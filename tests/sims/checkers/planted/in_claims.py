@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -18,53 +19,53 @@ from sims.checkers import (
     OnlyTheOwnerSpeaks,
     SuspicionsTakeTheirTime,
 )
-from swim.core import claims
 from swim.core.claims import Claims
 from swim.core.leave import Leaving
 from swim.core.member import State
 from swim.core.output import Finished
 from swim.core.ping_responder import PingResponder
-from swim.core.precedence import ABOUT_OTHERS, Claim, Stored, Verdict, verdicts
+from swim.core.precedence import RULES, Claim, Decision, Stored, Verdict
 from swim.core.suspicion import Suspicion
 from swim.events import Reason
 from swim.serf.member_status import StatusTable
 from tests.sims.checkers.planted import scripts
 from tests.sims.checkers.planted.bug import bug
 
-I, J, R, D = Verdict.IGNORE, Verdict.JOIN, Verdict.REFRESH, Verdict.DEAD  # noqa: E741
+I, J, R, D = (Decision(v) for v in (Verdict.IGNORE, Verdict.JOIN, Verdict.REFRESH, Verdict.DEAD))  # noqa: E741
+ALIVE, LEAVE = (Claim.ALIVE, Claim.ALIVE_HEARD), (Claim.LEAVE, Claim.LEAVE_HEARD)
 
 
-def rule(patch: pytest.MonkeyPatch, stored: Stored, claim: Claim, *row: Verdict) -> None:
-    patch.setitem(ABOUT_OTHERS[stored], claim, row)
-    for kind in Claim:
-        patch.setattr(claims, f"_ON_{kind.name}", verdicts(kind))
+def rule(patch: pytest.MonkeyPatch, stored: Stored, columns: Iterable[Claim], *row: Decision) -> None:
+    for rows in (stored, Stored.UNSEEN) if stored is Stored.ALIVE else (stored,):
+        for claim in columns:
+            patch.setitem(RULES[rows], claim, row)
 
 
 @bug("Old alive claims win as well.", scripts.ECHO, IncarnationsNeverGoBack)
 def skips_the_incarnation_check(patch: pytest.MonkeyPatch) -> None:
-    rule(patch, Stored.ALIVE, Claim.ALIVE, R, I, R)
+    rule(patch, Stored.ALIVE, ALIVE, R, I, R)
 
 
 @bug("An alive claim of the same incarnation clears a suspicion.", scripts.LOSS, EventsAreLegal)
 def equal_incarnation_clears(patch: pytest.MonkeyPatch) -> None:
-    rule(patch, Stored.SUSPECT, Claim.ALIVE, I, R, R)
+    rule(patch, Stored.SUSPECT, ALIVE, I, R, R)
 
 
 @bug("An alive claim of the same incarnation revives a dead member.", scripts.ECHO, NothingResurrects)
 def equal_incarnation_revives_the_dead(patch: pytest.MonkeyPatch) -> None:
-    rule(patch, Stored.DEAD, Claim.ALIVE, I, J, J)
+    rule(patch, Stored.DEAD, ALIVE, I, J, J)
 
 
 @bug("An alive claim of the same incarnation brings back who left.", scripts.ECHO, LeftMembersStayAway)
 def equal_incarnation_brings_back_the_left(patch: pytest.MonkeyPatch) -> None:
-    rule(patch, Stored.LEFT, Claim.ALIVE, I, J, J)
+    rule(patch, Stored.LEFT, ALIVE, I, J, J)
 
 
 @bug("A leave counts as a death.", scripts.PLAIN_LEAVE, LeavesAreNotFailures)
 def treats_leave_as_dead(patch: pytest.MonkeyPatch) -> None:
     for stored in (Stored.ALIVE, Stored.SUSPECT):
-        rule(patch, stored, Claim.LEAVE, I, D, D)
-    rule(patch, Stored.DEAD, Claim.LEAVE, I, I, I)
+        rule(patch, stored, LEAVE, I, D, D)
+    rule(patch, Stored.DEAD, LEAVE, I, I, I)
 
 
 @bug("A node does not refute what is said against it.", scripts.SPLIT, HealthyMembersAreNotFailed)
@@ -79,14 +80,12 @@ def refutes_with_the_same_incarnation(patch: pytest.MonkeyPatch) -> None:
 
 @bug("A node that is called dead believes it.", scripts.SPLIT, NodesBelieveInThemselves)
 def believes_its_own_death(patch: pytest.MonkeyPatch) -> None:
-    def accused(self: Any, now: float, kind: Claim, claim: Any, source: Any) -> None:
+    def believe(self: Any, now: float, claim: Any, *_: Any) -> None:
         shared = self._context
-        if kind is not Claim.DEAD and claim.incarnation < shared.local.incarnation:
-            return
         dead = shared.table.put(shared.local.turned(State.DEAD, now, claim.incarnation))
-        shared.delegate.member_gone(now, dead, Reason("claim", claim.accuser))
+        shared.delegate.member_gone(now, dead, Reason("claim", "somebody"))
 
-    patch.setattr(Claims, "_accused", accused)
+    patch.setattr(Claims, "_refute_claim", believe)
 
 
 @bug("Who accuses raises the incarnation of the accused.", scripts.CRASH, OnlyTheOwnerSpeaks)
@@ -101,12 +100,12 @@ def accuser_raises_the_incarnation(patch: pytest.MonkeyPatch) -> None:
 
 @bug("A newer claim is stored with the old tags.", scripts.TAGS, OnlyTheOwnerSpeaks)
 def keeps_old_tags(patch: pytest.MonkeyPatch) -> None:
-    revive = Claims._revive
+    refresh = Claims._refresh
 
-    def keep(self: Any, now: float, record: Any, claim: Any, source: Any) -> None:
-        revive(self, now, record, claim._replace(meta=record.meta), source)
+    def keep(self: Any, now: float, claim: Any, stored: Any, source: Any) -> None:
+        refresh(self, now, claim._replace(meta=stored.meta), stored, source)
 
-    patch.setattr(Claims, "_revive", keep)
+    patch.setattr(Claims, "_refresh", keep)
 
 
 @bug("A suspicion is never decided.", scripts.CRASH, CrashedMembersAreFailed)
@@ -155,7 +154,7 @@ def counts_its_sleep(patch: pytest.MonkeyPatch) -> None:
 
 @bug("A leave of a member held dead is not believed.", scripts.LOST_LEAVE, LeavesAreNotFailures)
 def does_not_believe_late_leaves(patch: pytest.MonkeyPatch) -> None:
-    rule(patch, Stored.DEAD, Claim.LEAVE, I, I, I)
+    rule(patch, Stored.DEAD, LEAVE, I, I, I)
     patch.setattr(StatusTable, "listed_left", lambda self, now, name, ltime, reason: None)
     patch.setattr(StatusTable, "leave_intent", lambda self, now, intent, reason: False)
 

@@ -17,8 +17,9 @@ from sims.checkers import (
     ViewsAgree,
 )
 from swim.core.broadcast import BroadcastQueue
-from swim.core.claims import Claims, Source
+from swim.core.claims import Claims
 from swim.core.member import Record, State
+from swim.core.precedence import Source
 from swim.core.push_pull import PushPulls
 from swim.core.table import Table
 from swim.events import MemberFailed
@@ -55,13 +56,13 @@ def never_reaps(patch: pytest.MonkeyPatch) -> None:
 
 @bug("Dead members are reaped at once.", scripts.CRASH, GoneMembersAreReaped)
 def reaps_at_once(patch: pytest.MonkeyPatch) -> None:
-    bury = Claims._bury
+    mark_gone = Claims._mark_gone
 
-    def erase(self: Any, now: float, record: Any, *rest: Any) -> None:
-        bury(self, now, record, *rest)
-        self.forget(now, record.name)
+    def erase(self: Any, now: float, state: Any, claim: Any, *rest: Any) -> None:
+        mark_gone(self, now, state, claim, *rest)
+        self.forget(now, claim.node)
 
-    patch.setattr(Claims, "_bury", erase)
+    patch.setattr(Claims, "_mark_gone", erase)
 
 
 @bug(
