@@ -31,7 +31,7 @@ from swim.serf.member_status import StatusTable
 from tests.sims.checkers.planted import scripts
 from tests.sims.checkers.planted.bug import bug
 
-I, J, R, D = (Decision(v) for v in (Verdict.IGNORE, Verdict.JOIN, Verdict.REFRESH, Verdict.DEAD))  # noqa: E741
+I, J, R, D = map(Decision, (Verdict.IGNORE, Verdict.JOIN, Verdict.REFRESH, Verdict.DEAD))  # noqa: E741
 ALIVE, LEAVE = (Claim.ALIVE, Claim.ALIVE_HEARD), (Claim.LEAVE, Claim.LEAVE_HEARD)
 
 
