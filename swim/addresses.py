@@ -22,6 +22,8 @@ __all__ = [
     "plain_ip",
     "split_host_port",
     "version_of",
+    "why_not_advertised",
+    "why_unreachable",
     "why_unusable",
 ]
 
@@ -141,14 +143,27 @@ def is_loopback(host: str) -> bool:
 
 @lru_cache(maxsize=1 << 14)
 def why_unusable(host: str, own: str) -> str:
-    """Why no member can be reached at an IP address from our own, in a few words; "" if one can.
+    """Why no member can be at an IP address, in a few words; "" if one can.
 
-    Refused are addresses that belong to no single host, those of the other family, and what is out of scope:
-    a node on loopback knows none but this machine, and to all others a loopback address is themselves.
+    Refused is what cannot be reached, and loopback in the eyes of a node on a network: to each host it is
+    the host itself.
 
     Args:
         host: IP address of the member, in text.
         own: the address that this node advertises.
+    """
+    why = why_unreachable(host, own)
+    if not why and is_loopback(host) and not is_loopback(own):
+        return "a loopback address, and this node is on a network"
+    return why
+
+
+@lru_cache(maxsize=1 << 14)
+def why_unreachable(host: str, own: str) -> str:
+    """Why nothing is sent from our own address to an IP address, in a few words; "" if it may be.
+
+    Refused are addresses that belong to no single host, those of the other family, and for a node on loopback
+    all that lies beyond it.
     """
     address, mine = plain_ip(host), plain_ip(own)
     if address is None or mine is None:
@@ -163,11 +178,20 @@ def why_unusable(host: str, own: str) -> str:
         return "a link-local address, which needs a zone"
     if address.version != mine.version:
         return f"an IPv{address.version} address, and this node uses IPv{mine.version}"
-    if address.is_loopback and not mine.is_loopback:
-        return "a loopback address, and this node is on a network"
     if mine.is_loopback and not address.is_loopback:
-        return f"beyond loopback, and this node is at {own}"
+        return f"an address beyond loopback, and this node is at {own}"
     return ""
+
+
+def why_not_advertised(host: str, bound: str) -> str:
+    """Why a node bound to ``bound`` (perhaps every address) cannot advertise ``host``; "" if it can."""
+    mine = plain_ip(bound)
+    if mine is None or not mine.is_unspecified:
+        return why_unusable(host, bound)
+    why = why_unusable(host, host)
+    if not why and version_of(host) != mine.version:
+        return f"an IPv{version_of(host)} address, and this node is bound to IPv{mine.version}"
+    return why
 
 
 def _ip(host: str) -> IPAddress | None:

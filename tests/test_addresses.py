@@ -146,9 +146,9 @@ def test_an_address_is_text(seed: object) -> None:
         ("fd00::1", "10.0.0.1", "IPv4 address, and this node uses IPv6"),
         ("10.0.0.1", "127.0.0.1", "loopback"),
         ("fd00::1", "::1", "loopback"),
-        ("127.0.0.1", "10.0.0.1", "beyond loopback"),
-        ("127.0.0.1", "169.254.169.254", "beyond loopback"),
-        ("::1", "2001:db8::1", "beyond loopback"),
+        ("127.0.0.1", "10.0.0.1", "an address beyond loopback"),
+        ("127.0.0.1", "169.254.169.254", "an address beyond loopback"),
+        ("::1", "2001:db8::1", "an address beyond loopback"),
         ("10.0.0.1", "seed.example", "not an IP address"),
     ],
 )

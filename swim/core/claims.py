@@ -80,6 +80,9 @@ class Claims:
         if claim.port == 0 or context.config.protocol_version < 2:
             claim = claim._replace(port=context.bind_port)
         context.metrics.count("memberlist.msg.alive")
+        if context.why_unusable(endpoint_of(claim.addr, claim.port)[0]):
+            context.metrics.dropped("address")
+            return
         if not context.delegate.allow_alive(claim):
             context.metrics.dropped("vetoed-alive")
         elif context.networks is not None and not context.allows(endpoint_of(claim.addr, claim.port)[0]):

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable
 from typing import Literal
 
-from swim.addresses import Endpoint
+from swim.addresses import Endpoint, why_unreachable, why_unusable
 from swim.config import Config
 from swim.core.awareness import Awareness
 from swim.core.broadcast import BroadcastQueue
@@ -96,6 +96,14 @@ class Context:
             return True
         address = ipaddress.ip_address(host)
         return any(address in network for network in self.networks)
+
+    def why_unusable(self, host: str) -> str:
+        """Why no member can be at ``host``, in the eyes of this node; "" if one can."""
+        return why_unusable(host, self.local.endpoint[0])
+
+    def why_unreachable(self, host: str) -> str:
+        """Why nothing is sent to ``host``; "" if it may be."""
+        return why_unreachable(host, self.local.endpoint[0])
 
     def endpoint_name(self, endpoint: Endpoint) -> str:
         """Name of the member at ``endpoint``, or ""."""

@@ -48,6 +48,10 @@ class Joins:
             join = self._joins.get(ticket)
             if join is None:
                 continue
+            if len(endpoints) > 1:
+                # A name of several seeds may well list this node too.
+                own = self._context.local.endpoint
+                endpoints = [endpoint for endpoint in endpoints if endpoint != own]
             if not endpoints:
                 self._fail(join, slot, address, f"failed to resolve {address}: {error or 'no addresses'}")
             for number, endpoint in enumerate(endpoints):
@@ -90,10 +94,15 @@ class Joins:
     def _dial(self, now: float, ticket: int, slot: int, address: str, endpoint: Endpoint) -> None:
         join = self._joins[ticket]
         join.slots[slot] = (address, endpoint)
-        if not self._push_pulls.dial(now, endpoint, Joining(ticket, slot), join=True):
-            self._fail(
-                join, slot, address, f"failed to join {join_host_port(*endpoint)}: too many streams", endpoint
-            )
+        if endpoint == self._context.local.endpoint:
+            why = "that is this node's own address"
+        elif wrong := self._context.why_unreachable(endpoint[0]):
+            why = f"{wrong}: set bind and advertise"
+        elif not self._push_pulls.dial(now, endpoint, Joining(ticket, slot), join=True):
+            why = "too many streams"
+        else:
+            return
+        self._fail(join, slot, address, f"failed to join {join_host_port(*endpoint)}: {why}", endpoint)
 
     @staticmethod
     def _fail(join: _Join, slot: int, address: str, error: str, endpoint: Endpoint | None = None) -> None:

@@ -9,7 +9,7 @@ from swim.core.member import State, endpoint_of
 from swim.core.precedence import LISTED, Evidence, Source
 from swim.core.streams import Departing, Periodic, Purpose, Streams
 from swim.core.versions import version_conflict
-from swim.text import brief
+from swim.text import brief, shown
 from swim.wire.codec import encode_push_pull
 from swim.wire.messages import Alive, Dead, NodeRecord, PushPull, Suspect
 from swim.wire.node_records import KNOWN_RECORDS
@@ -50,7 +50,7 @@ class PushPulls:
         context = self._context
         conflict = ""
         if not self._agrees(message):
-            conflict = version_conflict(list(context.table), message.records)
+            conflict = self._out_of_reach(message) or version_conflict(list(context.table), message.records)
         if not conflict and message.join:
             conflict = context.delegate.refuse_merge(message.records)
         if conflict:
@@ -77,6 +77,20 @@ class PushPulls:
             self._merge_records(now, message.records, speaker)
         if message.user_state:
             context.delegate.merge_state(now, message.user_state, join=message.join, peer=speaker)
+
+    def _out_of_reach(self, message: PushPull) -> str:
+        """Why none of the members that a peer lists can be reached from here, the peer included; or ""."""
+        context, local, why = self._context, self._context.local, ""
+        for record in message.records:
+            host, port = endpoint_of(record.addr, record.port or context.bind_port)
+            if record.name == local.name and (host, port) == local.endpoint:
+                if message.join and len(message.records) == 1:
+                    return f"that is the own address of {shown(local.name)}"
+            elif not (wrong := context.why_unusable(host)):
+                return ""
+            else:
+                why = why or f"{shown(record.name)} advertises {host}, {wrong}: set bind and advertise"
+        return why
 
     def _records(self) -> bytes:
         """Every record, by name, so that tables that agree are the same bytes."""

@@ -110,7 +110,9 @@ class Reconnects:
             self._context.output.lookups.append(Lookup(seed))
 
     def _dial(self, now: float, address: str, endpoint: Endpoint) -> None:
-        if not self._is_live(endpoint):
+        if self._context.why_unreachable(endpoint[0]):
+            self._context.metrics.dropped("address")
+        elif not self._is_live(endpoint):
             self._context.metrics.count("swim.rejoin.attempts")
             self._push_pulls.dial(now, endpoint, Reconnecting(address), join=True)
 

@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from swim.addresses import Endpoint
+from swim.addresses import Endpoint, join_host_port
 from swim.config import Config
 from swim.core.engine import Engine
 from swim.core.member import Record, State
@@ -114,19 +114,25 @@ class Upstairs:
 
 
 class Solo:
-    """The engine ``node-a`` at 127.0.0.1:7946 in a plain memberlist pool, at a time the test sets."""
+    """The engine ``node-a`` at port 7946 of ``host`` in a plain memberlist pool, at a time the test sets."""
 
     def __init__(
-        self, *, incarnation: int = 1, seed: int = 1, meta: bytes | None = b"m1", **settings: Any
+        self,
+        *,
+        incarnation: int = 1,
+        seed: int = 1,
+        meta: bytes | None = b"m1",
+        host: str = "127.0.0.1",
+        **settings: Any,
     ) -> None:
-        settings = {"delegate_version": 0, "bind": f"127.0.0.1:{PORT}"} | settings
+        settings = {"delegate_version": 0, "bind": join_host_port(host, PORT)} | settings
         self.config = Config.lan(name="node-a", **settings)
         self.metrics = Metrics()
         self.now = 100.0
         bits = random.Random(seed)
         self.engine = Engine(
             self.config,
-            advertise=("127.0.0.1", PORT),
+            advertise=(host, PORT),
             bind_port=PORT,
             rng=Rng(bits),
             metrics=self.metrics,
