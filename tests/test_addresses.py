@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -109,17 +110,10 @@ def test_one_address_is_written_in_one_way() -> None:
     assert parse_address("::ffff:10.0.0.1", 2).literal == ("10.0.0.1", 2)
 
 
-@pytest.mark.parametrize("value", ["seed.example", b"seed.example", bytearray(b"x"), 7])
-@pytest.mark.parametrize("field", ["seeds", "keys", "cidrs_allowed"])
-def test_one_text_where_several_are_wanted(field: str, value: object) -> None:
-    with pytest.raises(TypeError, match=f"{field} must be a sequence"):
-        Config.lan(**{"name": "n", field: value})
-
-
 @pytest.mark.parametrize("seed", [None, 7, b"seed.example", ("10.0.0.1", 7946)])
-def test_an_address_is_text(seed: object) -> None:
+def test_an_address_is_text(seed: Any) -> None:
     with pytest.raises(ConfigError, match="seeds: must be text"):
-        Config.lan(name="n", seeds=[seed])
+        parse_address(seed, 1, field="seeds")
 
 
 @pytest.mark.parametrize(
