@@ -140,6 +140,8 @@ class Config:
     """Packets handled between two looks at the timers."""
     max_members: int = 100_000
     max_new_members_per_packet: int = 64
+    max_messages_per_packet: int = 255
+    """Parts of all compounds inside one packet; one compound holds no more than 255."""
     max_layers: int = 8
     """Nesting of compound and compressed messages inside one packet."""
     max_packet_bytes: int = 65_536
@@ -147,7 +149,7 @@ class Config:
     max_stream_bytes: int = 20 * 1024 * 1024
     """Bytes of one stream as received."""
     max_inbound_bytes: int = 40 * 1024 * 1024
-    """Bytes received so far on all unfinished inbound streams together; beyond it the largest is closed."""
+    """Bytes of memory that all unfinished inbound streams keep together; beyond it the largest is closed."""
     max_decompressed_stream_bytes: int = 40 * 1024 * 1024
     max_streams: int = 128
     """Inbound streams open at once, and outbound ones."""
@@ -241,6 +243,7 @@ _AT_LEAST: dict[str, float] = {
     "handoff_queue_depth": 1,
     "max_members": 1,
     "max_new_members_per_packet": 1,
+    "max_messages_per_packet": 1,
     "max_layers": 1,
     "max_packet_bytes": 1024,
     "max_stream_bytes": 1024,

@@ -15,7 +15,20 @@ from functools import lru_cache
 from typing import Any
 
 from swim.errors import RemoteError
-from swim.wire.go_msgpack import U16, U32, flag, pack, raw, struct, text, uint, unpack
+from swim.wire.go_msgpack import (
+    NAME_MAX_BYTES,
+    U16,
+    U32,
+    ElementBudget,
+    flag,
+    name,
+    pack,
+    raw,
+    struct,
+    text,
+    uint,
+    unpack,
+)
 from swim.wire.messages import (
     Ack,
     Alive,
@@ -33,8 +46,8 @@ from swim.wire.messages import (
 )
 
 __all__ = [
+    "CACHED_MAX_BYTES",
     "META_MAX_BYTES",
-    "NAME_MAX_BYTES",
     "PACKET_TYPES",
     "ack_from",
     "decode",
@@ -51,8 +64,10 @@ __all__ = [
 
 META_MAX_BYTES = 512
 """Largest metadata a member may carry; memberlist holds only senders to it."""
-NAME_MAX_BYTES = 128
-"""Longest member name; Serf's limit."""
+CACHED_MAX_BYTES = 1024
+"""Longest encoded claim or record whose value is kept; those with a full name and metadata fit."""
+ERROR_MAX_CHARACTERS = 512
+"""What is kept of the text of an error reply."""
 
 _GO_INT_MAX = 2**63 - 1
 
@@ -71,23 +86,28 @@ def encode_user_stream(body: bytes) -> bytes:
     return b"\x08" + pack({"UserMsgLen": len(body)}) + body
 
 
-def decode(data: bytes | memoryview) -> Message:
+def decode(data: bytes, budget: ElementBudget | None = None) -> Message:
     """Reads one message as it stands in a packet, without its outer layers.
+
+    Args:
+        data: the message, type byte included.
+        budget: of the packet it came in.
 
     Raises:
         RemoteError: ``empty``; ``unknown-type`` for a type that packets cannot carry; ``msgpack`` for a body
-            that memberlist would not decode either; ``bad-alive`` for an unusable member (``record_from``).
+            that memberlist would not decode either; ``elements`` for one that is too complex; ``name-size``
+            for a name over 255 bytes; ``bad-alive`` for an unusable member (``record_from``).
     """
     if not data:
         raise RemoteError("empty")
     kind = data[0]
-    if kind in _CLAIMS:
-        return _decode_claim(bytes(data))
+    if kind in _CLAIMS and len(data) <= CACHED_MAX_BYTES:
+        return _decode_claim(data)
     read = _PACKET_READERS.get(kind)
     if read is not None:
-        return read(unpack(data[1:]))
+        return read(unpack(data[1:], budget))
     if kind == MessageType.USER:
-        return User(bytes(data[1:]))
+        return User(data[1:])
     raise RemoteError("unknown-type", f"{kind} in a packet")
 
 
@@ -205,10 +225,10 @@ def ping_from(value: object) -> Ping:
     get = struct(value, _PING).get
     return Ping(
         uint(get(b"SeqNo"), U32),
-        text(get(b"Node")),
+        name(get(b"Node")),
         raw(get(b"SourceAddr")) or b"",
         uint(get(b"SourcePort"), U16),
-        text(get(b"SourceNode")),
+        name(get(b"SourceNode")),
     )
 
 
@@ -218,11 +238,11 @@ def _indirect_ping_from(value: object) -> IndirectPing:
         uint(get(b"SeqNo"), U32),
         raw(get(b"Target")) or b"",
         uint(get(b"Port"), U16),
-        text(get(b"Node")),
+        name(get(b"Node")),
         flag(get(b"Nack")),
         raw(get(b"SourceAddr")) or b"",
         uint(get(b"SourcePort"), U16),
-        text(get(b"SourceNode")),
+        name(get(b"SourceNode")),
     )
 
 
@@ -246,25 +266,25 @@ def error_from(value: object) -> ErrorReply:
     Raises:
         RemoteError: ``msgpack``, for a field that does not fit its type.
     """
-    return ErrorReply(text(struct(value, (b"Error",)).get(b"Error")))
+    return ErrorReply(text(struct(value, (b"Error",)).get(b"Error"))[:ERROR_MAX_CHARACTERS])
 
 
 def _suspect_from(value: object) -> Suspect:
     get = struct(value, _ACCUSATION).get
-    return Suspect(uint(get(b"Incarnation"), U32), text(get(b"Node")), text(get(b"From")))
+    return Suspect(uint(get(b"Incarnation"), U32), name(get(b"Node")), name(get(b"From")))
 
 
 def _dead_from(value: object) -> Dead:
     get = struct(value, _ACCUSATION).get
-    return Dead(uint(get(b"Incarnation"), U32), text(get(b"Node")), text(get(b"From")))
+    return Dead(uint(get(b"Incarnation"), U32), name(get(b"Node")), name(get(b"From")))
 
 
 def _alive_from(value: object) -> Alive:
     get = struct(value, _ALIVE).get
-    incarnation, name, port = uint(get(b"Incarnation"), U32), text(get(b"Node")), uint(get(b"Port"), U16)
+    incarnation, node, port = uint(get(b"Incarnation"), U32), text(get(b"Node")), uint(get(b"Port"), U16)
     addr, meta, vsn = raw(get(b"Addr")) or b"", raw(get(b"Meta")), raw(get(b"Vsn")) or b""
-    _check_member("bad-alive", name, addr, meta, vsn)
-    return Alive(incarnation, name, addr, port, meta, vsn[:6])
+    _check_member("bad-alive", node, addr, meta, vsn)
+    return Alive(incarnation, node, addr, port, meta, vsn[:6])
 
 
 def record_from(value: object) -> NodeRecord:
@@ -277,15 +297,15 @@ def record_from(value: object) -> NodeRecord:
             protocol outside its own range, state outside 0..3.
     """
     get = struct(value, _RECORD).get
-    name, port, incarnation = text(get(b"Name")), uint(get(b"Port"), U16), uint(get(b"Incarnation"), U32)
+    node, port, incarnation = text(get(b"Name")), uint(get(b"Port"), U16), uint(get(b"Incarnation"), U32)
     addr, meta, vsn = raw(get(b"Addr")) or b"", raw(get(b"Meta")), raw(get(b"Vsn")) or b""
     state = get(b"State") or 0
     if type(state) is not int:
         raise RemoteError("msgpack", "State is not an integer")
     if not 0 <= state <= 3:
         raise RemoteError("bad-record", f"state {state}")
-    _check_member("bad-record", name, addr, meta, vsn)
-    return NodeRecord(name, addr, port, meta, incarnation, state, vsn[:6])
+    _check_member("bad-record", node, addr, meta, vsn)
+    return NodeRecord(node, addr, port, meta, incarnation, state, vsn[:6])
 
 
 def push_pull_header_from(value: object) -> tuple[int, int, bool]:
@@ -308,9 +328,9 @@ def user_length_from(value: object) -> int:
     return uint(struct(value, (b"UserMsgLen",)).get(b"UserMsgLen"), _GO_INT_MAX)
 
 
-def _check_member(reason: str, name: str, addr: bytes, meta: bytes | None, vsn: bytes) -> None:
+def _check_member(reason: str, node: str, addr: bytes, meta: bytes | None, vsn: bytes) -> None:
     """memberlist stores all that is refused here; its peers then crash or reject each other's push/pulls."""
-    name_bytes = len(name) if name.isascii() else len(name.encode("utf-8", "surrogateescape"))
+    name_bytes = len(node) if node.isascii() else len(node.encode("utf-8", "surrogateescape"))
     if not 0 < name_bytes <= NAME_MAX_BYTES:
         raise RemoteError(reason, f"name of {name_bytes} bytes")
     if len(addr) not in (4, 16):

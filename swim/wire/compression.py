@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from swim.errors import RemoteError
 from swim.wire.go_msgpack import U8, pack, raw, struct, uint, unpack
-from swim.wire.lzw import compress, decompress
+from swim.wire.lzw import compress_steps, decompress
+from swim.wire.steps import Steps, finish
 
-__all__ = ["compress_message", "decompress_message", "decompress_value", "shrink_message"]
+__all__ = [
+    "compress_message",
+    "compress_message_steps",
+    "decompress_message",
+    "packed_from",
+    "shrink_message",
+]
 
 _LZW = 0
 _WRAPPER_BYTES = 13
@@ -17,7 +24,12 @@ _SHORT_RAW_BYTES = 32
 
 def compress_message(message: bytes) -> bytes:
     """Wraps ``message`` in a compression layer, even where that makes it longer."""
-    return b"\x09" + pack({"Algo": _LZW, "Buf": compress(message)})
+    return finish(compress_message_steps(message))
+
+
+def compress_message_steps(message: bytes) -> Steps[bytes]:
+    """``compress_message`` in steps."""
+    return b"\x09" + pack({"Algo": _LZW, "Buf": (yield from compress_steps(message))})
 
 
 def shrink_message(message: bytes) -> bytes:
@@ -35,19 +47,23 @@ def decompress_message(data: bytes, limit: int) -> bytes:
         RemoteError: ``msgpack``, ``compress`` (also for an unknown algorithm), ``decompressed-too-large`` or
             ``empty``.
     """
-    return decompress_value(unpack(data[1:]), limit)
+    message = decompress(packed_from(unpack(data[1:])), limit)
+    if not message:
+        raise RemoteError("empty", "nothing inside the compression layer")
+    return message
 
 
-def decompress_value(value: object, limit: int) -> bytes:
-    """``decompress_message`` of an already unpacked body; raises the same errors."""
+def packed_from(value: object) -> bytes:
+    """What a compression layer holds, from its unpacked body, still compressed.
+
+    Raises:
+        RemoteError: ``msgpack``, or ``compress`` for an unknown algorithm.
+    """
     get = struct(value, (b"Algo", b"Buf")).get
     algorithm = uint(get(b"Algo"), U8)
     if algorithm != _LZW:
         raise RemoteError("compress", f"unknown algorithm {algorithm}")
-    message = decompress(raw(get(b"Buf")) or b"", limit)
-    if not message:
-        raise RemoteError("empty", "nothing inside the compression layer")
-    return message
+    return raw(get(b"Buf")) or b""
 
 
 def _cannot_shrink(message: bytes) -> bool:

@@ -1,43 +1,50 @@
-"""What was read lately, by its bytes: members that agree send each other the same state again and again."""
+"""A cache of values by their bytes: members that agree send each other the same state again and again."""
 
 from __future__ import annotations
 
 from typing import Generic, TypeVar
 
-__all__ = ["Known"]
+__all__ = ["DecodeCache"]
 
 T = TypeVar("T")
 
 
-class Known(Generic[T]):
-    """The last few values that were read, each with the bytes it was read from; common to all nodes.
+class DecodeCache(Generic[T]):
+    """The values read or made last, each with the bytes it belongs to; common to all nodes of a process.
 
     Args:
-        size: how many values are kept; the oldest goes.
-        largest: bytes beyond which a value is not kept.
+        budget: bytes that everything kept may take, by the weights given to ``keep``; the oldest goes.
     """
 
-    __slots__ = ("_largest", "_size", "_values")
+    __slots__ = ("_budget", "_values", "weight")
 
-    def __init__(self, *, size: int, largest: int) -> None:
-        self._size = size
-        self._largest = largest
-        self._values: dict[bytes, tuple[bytes, T]] = {}
+    def __init__(self, *, budget: int) -> None:
+        self._budget = budget
+        self._values: dict[bytes, tuple[bytes, T, int]] = {}
+        self.weight = 0
+        """Bytes kept now."""
 
     def get(self, data: bytes) -> T | None:
-        """What these bytes meant when they were last read."""
+        """The value that belongs to these bytes, if it is kept."""
         found = self._values.get(data)
         return found[1] if found is not None else None
 
-    def keep(self, data: bytes, value: T) -> T:
-        """Remembers what ``data`` means; returns ``value``."""
-        if len(data) <= self._largest:
-            if len(self._values) >= self._size:
-                self._values.pop(next(iter(self._values)), None)
-            self._values[data] = (data, value)
+    def keep(self, data: bytes, value: T, weight: int) -> T:
+        """Keeps ``value``, which takes ``weight`` bytes beside ``data`` itself; returns it.
+
+        What would take more than half of the budget is not kept.
+        """
+        weight += len(data)
+        if weight > self._budget // 2 or data in self._values:
+            return value
+        while self.weight + weight > self._budget:
+            _, _, freed = self._values.pop(next(iter(self._values)))
+            self.weight -= freed
+        self._values[data] = (data, value, weight)
+        self.weight += weight
         return value
 
     def shared(self, data: bytes) -> bytes | None:
-        """The equal bytes that are kept here, if there are any: whoever agrees can hold one copy."""
+        """The equal bytes that are kept here, if there are any, so that nodes that agree hold one copy."""
         found = self._values.get(data)
         return found[0] if found is not None else None

@@ -17,12 +17,16 @@ import msgpack  # type: ignore[import-untyped]
 from swim.errors import LocalError, RemoteError
 
 __all__ = [
+    "NAME_MAX_BYTES",
     "U8",
     "U16",
     "U32",
+    "UNPACKER_BYTES",
     "UNPACK_ERRORS",
+    "ElementBudget",
     "Fields",
     "flag",
+    "name",
     "new_unpacker",
     "pack",
     "raw",
@@ -38,9 +42,25 @@ U8 = 0xFF
 U16 = 0xFFFF
 U32 = 0xFFFF_FFFF
 
+NAME_MAX_BYTES = 255
+"""Longest name of a member, event or query that is read; Serf itself writes at most 128 bytes."""
+ELEMENTS_MAX = 4096
+"""Most elements that the containers of one value may announce together; a map's pair counts as two."""
+DEPTH_MAX = 8
+"""Deepest nesting of containers; Serf's messages nest three deep."""
+
 _MAX_ARRAY = 1024
 """Arrays are capped because msgpack allocates them when it sees their header."""
 _MAX_MAP = 256
+_CONTAINER_BYTES = bytes((*range(0x80, 0xA0), *range(0xDC, 0xE0)))
+UNPACKER_BYTES = 45_000
+"""What an incremental reader takes by itself, its stack above all."""
+_BUFFER_BYTES = 4096
+"""What an incremental reader begins with; msgpack's own default is a megabyte for each."""
+_SMALL_BYTES = 128
+"""Values of so few bytes, with their arrays held to as many elements, cannot be costly."""
+_FEW_CONTAINERS = 8
+"""Nor can one with so few bytes that could begin a container."""
 
 _PACK_OPTIONS: dict[str, Any] = {"use_bin_type": False}
 
@@ -77,12 +97,35 @@ def pack(fields: Mapping[str, Any]) -> bytes:
             raise LocalError(f"text cannot be put on the wire: {error}") from None
 
 
-def unpack(data: bytes | memoryview) -> object:
+class ElementBudget:
+    """How many elements the values of one packet may still announce.
+
+    Attributes:
+        left: elements. Only values with many containers are charged.
+    """
+
+    __slots__ = ("left",)
+
+    def __init__(self, left: int = ELEMENTS_MAX) -> None:
+        self.left = left
+
+
+def unpack(data: bytes, budget: ElementBudget | None = None) -> object:
     """Unpacks the first value of ``data``; bytes after it are ignored, as Go's decoders do.
 
+    Args:
+        data: the bytes.
+        budget: shared with the other values of a packet; by default the value has one of its own.
+
     Raises:
-        RemoteError: ``msgpack``, for a truncated or malformed value or one beyond the limits above.
+        RemoteError: ``msgpack``, for a truncated or malformed value or one beyond the limits above;
+            ``elements``, for one that announces more elements or nests deeper than any message does.
     """
+    longest = _SMALL_BYTES
+    if len(data) > _SMALL_BYTES:
+        longest = _MAX_ARRAY
+        if len(data) - len(data.translate(None, _CONTAINER_BYTES)) > _FEW_CONTAINERS:
+            _charge(data, budget or ElementBudget())
     try:
         # spelled out: a shared dict of options or a partial costs a quarter of the call
         value: object = _unpackb(
@@ -90,7 +133,7 @@ def unpack(data: bytes | memoryview) -> object:
             raw=True,
             use_list=False,
             strict_map_key=False,
-            max_array_len=_MAX_ARRAY,
+            max_array_len=longest,
             max_map_len=_MAX_MAP,
         )
     except msgpack.ExtraData as extra:
@@ -100,6 +143,82 @@ def unpack(data: bytes | memoryview) -> object:
     return value
 
 
+def _charge(data: bytes, budget: ElementBudget) -> None:
+    """Walks over one value without building it; what is malformed is left to msgpack to report."""
+    position, size = 0, len(data)
+    left = min(budget.left, ELEMENTS_MAX)
+    open_counts = [1]
+    while open_counts and position < size:
+        if not open_counts[-1]:
+            open_counts.pop()
+            continue
+        open_counts[-1] -= 1
+        byte = data[position]
+        position += 1
+        skip, length_bytes, width = _SHAPES[byte]
+        if length_bytes:
+            skip += int.from_bytes(data[position : position + length_bytes], "big")
+            position += length_bytes
+        if not width:
+            position += skip
+            continue
+        count = skip * width
+        left -= count
+        if left < 0 or count > size - position or len(open_counts) > DEPTH_MAX:
+            budget.left = 0
+            raise RemoteError("elements", f"over {ELEMENTS_MAX} elements or {DEPTH_MAX} levels")
+        open_counts.append(count)
+    budget.left -= min(budget.left, ELEMENTS_MAX) - left
+
+
+def _shape(byte: int) -> tuple[int, int, int]:
+    """What a first byte means: bytes to skip or elements, bytes of a length that follows, elements per count.
+
+    The last is 0 for what is no container.
+    """
+    if 0x80 <= byte < 0xA0:
+        return byte & 0x0F, 0, 2 if byte < 0x90 else 1
+    if 0xA0 <= byte < 0xC0:
+        return byte & 0x1F, 0, 0
+    if 0xC7 <= byte <= 0xC9:  # an extension: its type comes between the length and the body
+        return 1, 1 << byte - 0xC7, 0
+    if byte in _LENGTHS:
+        return 0, *_LENGTHS[byte]
+    return _FIXED.get(byte, 0), 0, 0
+
+
+_LENGTHS = {
+    0xC4: (1, 0),
+    0xC5: (2, 0),
+    0xC6: (4, 0),
+    0xD9: (1, 0),
+    0xDA: (2, 0),
+    0xDB: (4, 0),
+    0xDC: (2, 1),
+    0xDD: (4, 1),
+    0xDE: (2, 2),
+    0xDF: (4, 2),
+}
+_FIXED = {
+    0xCA: 4,
+    0xCB: 8,
+    0xCC: 1,
+    0xCD: 2,
+    0xCE: 4,
+    0xCF: 8,
+    0xD0: 1,
+    0xD1: 2,
+    0xD2: 4,
+    0xD3: 8,
+    0xD4: 2,
+    0xD5: 3,
+    0xD6: 5,
+    0xD7: 9,
+    0xD8: 17,
+}
+_SHAPES = tuple(map(_shape, range(256)))
+
+
 def new_unpacker(max_buffer_size: int) -> msgpack.Unpacker:
     """An incremental ``unpack`` that holds at most ``max_buffer_size`` bytes; raises msgpack's own errors.
 
@@ -107,12 +226,17 @@ def new_unpacker(max_buffer_size: int) -> msgpack.Unpacker:
     """
     if _PURE_PYTHON:  # allocates nothing ahead, and would hold those two to the caps as well
         return msgpack.Unpacker(
-            raw=True, use_list=False, strict_map_key=False, max_buffer_size=max_buffer_size
+            raw=True,
+            use_list=False,
+            strict_map_key=False,
+            read_size=min(_BUFFER_BYTES, max_buffer_size),
+            max_buffer_size=max_buffer_size,
         )
     return msgpack.Unpacker(
         raw=True,
         use_list=False,
         strict_map_key=False,
+        read_size=min(_BUFFER_BYTES, max_buffer_size),
         max_buffer_size=max_buffer_size,
         max_array_len=_MAX_ARRAY,
         max_map_len=_MAX_MAP,
@@ -145,6 +269,17 @@ def text(value: object) -> str:
     if value is None:
         return ""
     raise _mistyped("text", value)
+
+
+def name(value: object) -> str:
+    """A text field that names something.
+
+    Raises:
+        RemoteError: ``name-size``, beyond ``NAME_MAX_BYTES``; ``msgpack`` as ``text``.
+    """
+    if type(value) is bytes and len(value) > NAME_MAX_BYTES:
+        raise RemoteError("name-size", f"{len(value)} bytes")
+    return text(value)
 
 
 def raw(value: object) -> bytes | None:

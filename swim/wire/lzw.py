@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from swim.errors import RemoteError
+from swim.wire.steps import Pause, Steps, finish
 
-__all__ = ["compress", "decompress"]
+__all__ = ["TABLE_BYTES", "compress", "compress_steps", "decompress", "decompress_steps"]
+
+TABLE_BYTES = 250_000
+"""What the table of strings takes in memory while short ones are decompressed, about."""
 
 _CLEAR = 256
 _END = 257
@@ -14,36 +18,46 @@ _TABLE_FULL = 4095
 _LITERALS = [bytes((value,)) for value in range(256)] + [b"", b""]
 _FLUSH_BITS = 48
 _FLUSH_MASK = (1 << _FLUSH_BITS) - 1
+_STEP_BYTES = 8192
+"""Input of one step; some milliseconds."""
 
 
 def compress(data: bytes) -> bytes:
     """Compresses ``data``; the output is byte for byte that of Go's encoder."""
+    return finish(compress_steps(data))
+
+
+def compress_steps(data: bytes) -> Steps[bytes]:
+    """``compress`` in steps."""
     out = bytearray()
     pending, bits, width, counter = _CLEAR, _MIN_WIDTH, _MIN_WIDTH, _END
     table: dict[int, int] = {}  # code * 256 + next byte -> that string's code * 256
     prefix = data[0] << 8 if data else -1
-    for byte in data[1:]:
-        key = prefix | byte
-        if key in table:
-            prefix = table[key]
-            continue
-        pending |= prefix >> 8 << bits
-        bits += width
-        prefix = byte << 8
-        counter += 1
-        if counter == _TABLE_FULL:
-            pending |= _CLEAR << bits
+    for start in range(1, len(data), _STEP_BYTES):
+        if start > 1:
+            yield Pause.TURN
+        for byte in data[start : start + _STEP_BYTES]:
+            key = prefix | byte
+            if key in table:
+                prefix = table[key]
+                continue
+            pending |= prefix >> 8 << bits
             bits += width
-            width, counter = _MIN_WIDTH, _END
-            table.clear()
-        else:
-            table[key] = counter << 8
-            if not counter & (counter - 1):
-                width += 1
-        if bits >= _FLUSH_BITS:
-            out += (pending & _FLUSH_MASK).to_bytes(_FLUSH_BITS // 8, "little")
-            pending >>= _FLUSH_BITS
-            bits -= _FLUSH_BITS
+            prefix = byte << 8
+            counter += 1
+            if counter == _TABLE_FULL:
+                pending |= _CLEAR << bits
+                bits += width
+                width, counter = _MIN_WIDTH, _END
+                table.clear()
+            else:
+                table[key] = counter << 8
+                if not counter & (counter - 1):
+                    width += 1
+            if bits >= _FLUSH_BITS:
+                out += (pending & _FLUSH_MASK).to_bytes(_FLUSH_BITS // 8, "little")
+                pending >>= _FLUSH_BITS
+                bits -= _FLUSH_BITS
     if prefix >= 0:
         pending |= prefix >> 8 << bits
         bits += width
@@ -69,16 +83,27 @@ def decompress(data: bytes, limit: int) -> bytes:
 
     Raises:
         RemoteError: ``decompressed-too-large`` beyond ``limit``; ``compress`` for a code that means nothing
-            yet or when the end code is missing.
+            yet, for a clear code after another one, or when the end code is missing.
     """
     out = bytearray()
+    finish(decompress_steps(data, limit, out))
+    return bytes(out)
+
+
+def decompress_steps(data: bytes, limit: int, out: bytearray) -> Steps[None]:
+    """``decompress`` into ``out``, in steps; raises the same errors."""
     table = _LITERALS.copy()
     previous: bytes | None = None
     pending, bits, position = 0, 0, 0
     width = _MIN_WIDTH
     mask = (1 << width) - 1
+    is_clear = False
+    pause_at = _STEP_BYTES
     while True:
         if bits < width:
+            if position >= pause_at:
+                pause_at += _STEP_BYTES
+                yield Pause.TURN
             chunk = data[position : position + 6]
             pending |= int.from_bytes(chunk, "little") << bits
             bits += 8 * len(chunk)
@@ -89,17 +114,21 @@ def decompress(data: bytes, limit: int) -> bytes:
         pending >>= width
         bits -= width
         if code == _CLEAR:
+            if is_clear:  # no encoder writes two in a row, and each costs as much as many other codes
+                raise RemoteError("compress", "a clear code after a clear code")
+            is_clear = True
             table = _LITERALS.copy()
             previous, width, mask = None, _MIN_WIDTH, (1 << _MIN_WIDTH) - 1
             continue
         if code == _END:
-            return bytes(out)
+            return
         if code < len(table):
             entry = table[code]
         elif code == len(table) and previous is not None:
             entry = previous + previous[:1]
         else:
             raise RemoteError("compress", f"code {code} before its definition")
+        is_clear = False
         if len(out) + len(entry) > limit:
             raise RemoteError("decompressed-too-large", f"over {limit} bytes")
         out += entry

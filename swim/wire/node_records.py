@@ -1,46 +1,32 @@
-"""The records of a push/pull that stands there in one piece, read without reading again what is known."""
+"""The records of push/pulls, read without reading again what is known."""
 
 from __future__ import annotations
 
 from functools import lru_cache
 
-from swim.errors import RemoteError
-from swim.wire.codec import record_from
-from swim.wire.decode_cache import Known
-from swim.wire.go_msgpack import UNPACK_ERRORS, new_unpacker, unpack
+from swim.wire.codec import CACHED_MAX_BYTES, record_from
+from swim.wire.decode_cache import DecodeCache
+from swim.wire.go_msgpack import unpack
 from swim.wire.messages import NodeRecord
 
-__all__ = ["KNOWN_RECORDS", "read_records"]
+__all__ = ["KNOWN_RECORDS", "RECORD_BYTES", "read_record"]
 
-_BLOCK_BYTES_MAX = 4 * 1024 * 1024
+RECORD_BYTES = 400
+"""What a record takes in memory beside its bytes on the wire, about."""
 
-KNOWN_RECORDS: Known[tuple[NodeRecord, ...]] = Known(size=8, largest=_BLOCK_BYTES_MAX)
+KNOWN_RECORDS: DecodeCache[tuple[NodeRecord, ...]] = DecodeCache(budget=24 * 1024 * 1024)
 """Whole tables by their bytes."""
 
 
-def read_records(block: bytes, count: int) -> tuple[NodeRecord, ...] | None:
-    """The ``count`` records that ``block`` consists of; the same tuple for the same bytes, while it is known.
+def read_record(data: bytes) -> NodeRecord:
+    """One record from its bytes; the same object for the same bytes, while it is known.
 
-    Returns None for anything else: bytes missing or left over, a record that cannot be read or used.
+    Raises:
+        RemoteError: as ``record_from`` and ``unpack``.
     """
-    known = KNOWN_RECORDS.get(block)
-    if known is not None:
-        return known if len(known) == count else None
-    unpacker = new_unpacker(len(block))
-    records = []
-    start = 0
-    try:
-        unpacker.feed(block)
-        for _ in range(count):
-            unpacker.skip()
-            end = unpacker.tell()
-            records.append(_record(block[start:end]))
-            start = end
-    except (RemoteError, *UNPACK_ERRORS):
-        return None
-    return KNOWN_RECORDS.keep(block, tuple(records)) if start == len(block) else None
+    return _known(data) if len(data) <= CACHED_MAX_BYTES else record_from(unpack(data))
 
 
-@lru_cache(maxsize=1 << 14)
-def _record(data: bytes) -> NodeRecord:
+@lru_cache(maxsize=1 << 13)
+def _known(data: bytes) -> NodeRecord:
     return record_from(unpack(data))

@@ -96,7 +96,9 @@ class PacketCodec:
         """The messages of a packet in the order in which they stand in it, each with its type byte.
 
         A broken part of a compound is counted with ``metrics.dropped(reason)`` and left out; the others are
-        returned. Nesting deeper than ``max_layers`` and output beyond ``max_packet_bytes`` are refused.
+        returned. Nesting deeper than ``max_layers``, compression inside compression and output beyond
+        ``max_packet_bytes`` are refused. Parts of compounds beyond ``max_messages_per_packet`` are counted as
+        ``messages-per-packet`` and left out.
 
         Raises:
             RemoteError: the packet as a whole is unusable: ``empty``, ``too-large``, ``label``, ``version``,
@@ -116,9 +118,7 @@ class PacketCodec:
             data = payload
         if data and data[0] in PACKET_TYPES:
             return [data]
-        messages: list[bytes] = []
-        _Peeler(self._config, metrics, messages).peel(data, 0)
-        return messages
+        return _Peeler(self._config, metrics).opened(data)
 
     @property
     def _encrypts(self) -> bool:
@@ -150,15 +150,20 @@ WireFactory = Callable[[Config, Keyring, Callable[[], bytes]], Wire]
 class _Peeler:
     """Takes compounds and compression apart, within the limits that hold for the whole packet."""
 
-    __slots__ = ("_budget", "_max_layers", "_messages", "_metrics")
+    __slots__ = ("_budget", "_max_layers", "_messages", "_metrics", "_parts_left")
 
-    def __init__(self, config: Config, metrics: Metrics | None, messages: list[bytes]) -> None:
+    def __init__(self, config: Config, metrics: Metrics | None) -> None:
         self._budget = config.max_packet_bytes
         self._max_layers = config.max_layers
+        self._parts_left = config.max_messages_per_packet
         self._metrics = metrics
-        self._messages = messages
+        self._messages: list[bytes] = []
 
-    def peel(self, data: bytes, depth: int) -> None:
+    def opened(self, data: bytes) -> list[bytes]:
+        self._peel(data, 0, is_compressed=False)
+        return self._messages
+
+    def _peel(self, data: bytes, depth: int, *, is_compressed: bool) -> None:
         if not data:
             raise RemoteError("empty")
         kind = data[0]
@@ -170,22 +175,29 @@ class _Peeler:
         if depth >= self._max_layers:
             raise RemoteError("nesting", f"over {self._max_layers} layers")
         if kind == _COMPRESS:
+            # Nobody compresses twice, and only so does the work follow from the bytes on the wire.
+            if is_compressed:
+                raise RemoteError("nesting", "compression inside compression")
             inner = decompress_message(data, self._budget)
             self._budget -= len(inner)
-            self.peel(inner, depth + 1)
+            self._peel(inner, depth + 1, is_compressed=True)
             return
         parts, missing = compound.split(data)
+        if len(parts) > self._parts_left:
+            self._dropped("messages-per-packet", len(parts) - self._parts_left)
+            del parts[self._parts_left :]
+        self._parts_left -= len(parts)
         for part in parts:
             if part and part[0] in PACKET_TYPES:
                 self._messages.append(part)
                 continue
             try:
-                self.peel(part, depth + 1)
+                self._peel(part, depth + 1, is_compressed=is_compressed)
             except RemoteError as error:
                 self._dropped(error.reason)
-        for _ in range(missing):
-            self._dropped("truncated")
+        if missing:
+            self._dropped("truncated", missing)
 
-    def _dropped(self, reason: str) -> None:
+    def _dropped(self, reason: str, amount: int = 1) -> None:
         if self._metrics is not None:
-            self._metrics.dropped(reason)
+            self._metrics.dropped(reason, amount)

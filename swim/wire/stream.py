@@ -7,8 +7,7 @@ so the parser decodes value by value and never waits for the end of the stream.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from contextlib import suppress
+from collections.abc import Callable
 
 import msgpack  # type: ignore[import-untyped]
 
@@ -20,21 +19,29 @@ from swim.wire.codec import (
     error_from,
     ping_from,
     push_pull_header_from,
-    record_from,
     user_length_from,
 )
-from swim.wire.compression import compress_message, decompress_value
-from swim.wire.go_msgpack import UNPACK_ERRORS, new_unpacker
+from swim.wire.compression import compress_message, compress_message_steps, packed_from
+from swim.wire.decode_cache import DecodeCache
+from swim.wire.go_msgpack import UNPACK_ERRORS, UNPACKER_BYTES, new_unpacker, unpack
 from swim.wire.keyring import Keyring
 from swim.wire.label import add_label, check_label, split_label
+from swim.wire.lzw import TABLE_BYTES, decompress_steps
 from swim.wire.messages import Ack, ErrorReply, MessageType, NodeRecord, Ping, PushPull, User
-from swim.wire.node_records import read_records
+from swim.wire.node_records import KNOWN_RECORDS, RECORD_BYTES, read_record
+from swim.wire.steps import Pause, Steps, finish
 
 __all__ = ["StreamCodec", "StreamMessage", "StreamParser"]
 
 StreamMessage = PushPull | User | Ping | Ack | ErrorReply
 
 _ENCRYPT_HEADER_BYTES = 5
+_VALUE_MAX_BYTES = 4096
+"""Longest header or record; one with a full name and metadata, however encoded, takes less than half."""
+_BLOCK_MAX_BYTES = 4 * 1024 * 1024
+"""Longest table that is looked up by its bytes."""
+_WINDOW_BYTES = 32_768
+"""Values read in one step; some milliseconds."""
 _ACCEPTOR_TYPES = frozenset({int(MessageType.PUSH_PULL), int(MessageType.USER), int(MessageType.PING)})
 _DIALLER_TYPES = frozenset({int(MessageType.PUSH_PULL), int(MessageType.ACK), int(MessageType.ERROR)})
 
@@ -66,8 +73,12 @@ class StreamCodec:
             message: one whole message, type byte included; a user message in its stream form.
             label_header: True on the dialling side, False for replies.
         """
+        return finish(self.seal_steps(message, label_header=label_header))
+
+    def seal_steps(self, message: bytes, *, label_header: bool) -> Steps[bytes]:
+        """``seal`` in steps. A long message that was compressed lately is not compressed again."""
         if self.config.enable_compression:
-            message = compress_message(message)
+            message = yield from _compressed(message)
         key = self.keyring.primary
         if key is not None and self.config.gossip_verify_outgoing:
             size = crypto.sealed_size(len(message), self._version)
@@ -84,44 +95,40 @@ class StreamCodec:
         return crypto.open_sealed(self.keyring, blob, header + self.label, self.config.accept_encryption_v0)
 
 
+_COMPRESSED: DecodeCache[bytes] = DecodeCache(budget=8 * 1024 * 1024)
+"""Whole states in compressed form: a node sends its own to many, and nodes that agree send the same."""
+_CACHED_FROM_BYTES = 1024
+
+
+def _compressed(message: bytes) -> Steps[bytes]:
+    if len(message) < _CACHED_FROM_BYTES:
+        return compress_message(message)
+    known = _COMPRESSED.get(message)
+    if known is not None:
+        return known
+    compressed = yield from compress_message_steps(message)
+    return _COMPRESSED.keep(message, compressed, len(compressed))
+
+
 class StreamParser:
     """Reads the one message of one direction of a stream, from chunks of any size, in linear time.
+
+    Nothing refers back to it, so what it holds is free as soon as its owner lets it go.
 
     Args:
         codec: of the local node.
         acceptor: True on the side that accepted the stream: it expects the label header and a push/pull,
             user message or ping. False on the dialling side, which expects no header and a push/pull, ack or
             error reply.
-
-    Attributes:
-        bad_records: unusable members left out of the push/pull (see ``record_from``).
     """
 
-    __slots__ = (
-        "_acceptor",
-        "_body",
-        "_buffer",
-        "_codec",
-        "_complete",
-        "_peeling",
-        "_room",
-        "_steps",
-        "_unpacker",
-        "bad_records",
-    )
-
-    _unpacker: msgpack.Unpacker
-    _body: bytes
+    __slots__ = ("_reading", "_room", "_size_max", "steps")
 
     def __init__(self, codec: StreamCodec, *, acceptor: bool) -> None:
-        self._codec = codec
-        self._acceptor = acceptor
-        self._buffer = bytearray()
-        self._room = codec.config.max_stream_bytes
-        self._peeling = False
-        self._complete = False
-        self.bad_records = 0
-        self._steps = self._parse()
+        self._reading = _Reading(codec, acceptor)
+        self._room = self._size_max = codec.config.max_stream_bytes
+        self.steps: Steps[StreamMessage] = self._reading.message()
+        """Reads what was pushed, in steps; returns the message and raises what ``feed`` does."""
 
     @property
     def error_reply(self) -> bool:
@@ -130,10 +137,30 @@ class StreamParser:
         It does so when the encryption or compression layer cannot be peeled, and otherwise just closes: wrong
         label, unknown type, undecodable body.
         """
-        return self._peeling
+        return self._reading.is_peeling
+
+    @property
+    def bad_records(self) -> int:
+        """Unusable members left out of the push/pull (see ``record_from``)."""
+        return self._reading.bad_records
+
+    @property
+    def memory(self) -> int:
+        """Bytes of memory that what was received takes now, in whichever form; about."""
+        return self._reading.memory
+
+    def push(self, data: bytes) -> None:
+        """Takes the next bytes of the stream; those beyond ``max_stream_bytes`` are dropped."""
+        self._reading.buffer += data[: max(self._room, 0)]
+        self._room -= len(data)
+
+    def check_size(self) -> None:
+        """Raises ``too-large`` if more than ``max_stream_bytes`` came and the message is still not whole."""
+        if self._room < 0:
+            raise RemoteError("too-large", f"stream of more than {self._size_max} bytes")
 
     def feed(self, data: bytes) -> StreamMessage | None:
-        """Takes the next bytes of the stream; returns the message once it is whole, None while it is not.
+        """Takes the next bytes and reads on at once; returns the message once it is whole.
 
         Bytes after the message are ignored, and so is everything fed after a message or an error came out.
 
@@ -143,130 +170,214 @@ class StreamParser:
                 ``unknown-type``, ``msgpack``, ``truncated`` inside a layer, ``too-large`` beyond
                 ``max_stream_bytes``, ``too-many-records``.
         """
-        self._buffer += data[: max(self._room, 0)]
-        self._room -= len(data)
+        self.push(data)
         try:
-            next(self._steps)
+            while next(self.steps) is Pause.TURN:
+                pass
         except StopIteration as finished:
             message: StreamMessage | None = finished.value
             return message
-        if self._room < 0:
-            self._steps.close()
-            raise RemoteError("too-large", f"stream of more than {self._codec.config.max_stream_bytes} bytes")
+        try:
+            self.check_size()
+        except RemoteError:
+            self.steps.close()
+            raise
         return None
 
-    # The parser's steps, in the order of the layers; each yields when it needs more bytes.
 
-    def _parse(self) -> Generator[None, None, StreamMessage]:
+class _Reading:
+    """The state of a parser; its steps refer to it, and it to nobody.
+
+    Positions count from the start of the innermost layer: ``_base`` is that of the first byte of ``_body``,
+    ``_at`` that of the next value, ``_fed`` that of the first byte the unpacker has not seen.
+    """
+
+    __slots__ = (
+        "_acceptor",
+        "_at",
+        "_base",
+        "_block",
+        "_body",
+        "_codec",
+        "_complete",
+        "_fed",
+        "_packed",
+        "_records",
+        "_unpacker",
+        "bad_records",
+        "buffer",
+        "is_peeling",
+    )
+
+    _unpacker: msgpack.Unpacker
+
+    def __init__(self, codec: StreamCodec, acceptor: bool) -> None:
+        self._acceptor = acceptor
+        self._codec = codec
+        self.buffer = bytearray()
+        self._body = bytearray()
+        self._block = b""  # all records, if they stood there in one piece
+        self._packed = b""  # what the compression layer holds, while it is decompressed into the body
+        self._base = self._at = self._fed = 0
+        self._complete = False
+        self._records: list[NodeRecord] = []
+        self.is_peeling = False
+        self.bad_records = 0
+
+    @property
+    def memory(self) -> int:
+        # What was read lives on in the records, and the unpacker has a copy of what it has not done with.
+        unpacker = UNPACKER_BYTES + 2 * max(self._fed - self._at, 0) if self._fed else 0
+        held = len(self.buffer) + len(self._body) + len(self._block) + self._at
+        if self._packed:
+            held += len(self._packed) + TABLE_BYTES
+        return held + unpacker + RECORD_BYTES * len(self._records)
+
+    # The steps, in the order of the layers.
+
+    def message(self) -> Steps[StreamMessage]:
         if self._acceptor:
             yield from self._strip_label()
-        self._peeling = True
+        self.is_peeling = True
         kind = yield from self._strip_layers()
-        self._peeling = False
+        self.is_peeling = False
         if kind not in (_ACCEPTOR_TYPES if self._acceptor else _DIALLER_TYPES):
             raise RemoteError("unknown-type", f"{kind} on a stream")
-        if kind == MessageType.PUSH_PULL:
-            return (yield from self._push_pull())
-        value = yield from self._value()
-        if kind == MessageType.USER:
-            return User((yield from self._raw(user_length_from(value))))
-        if kind == MessageType.PING:
-            return ping_from(value)
-        return ack_from(value) if kind == MessageType.ACK else error_from(value)
+        value = unpack((yield from self._value(_VALUE_MAX_BYTES)))
+        match kind:
+            case MessageType.PUSH_PULL:
+                return (yield from self._push_pull(*push_pull_header_from(value)))
+            case MessageType.USER:
+                return User((yield from self._raw(user_length_from(value))))
+            case MessageType.PING:
+                return ping_from(value)
+            case MessageType.ACK:
+                return ack_from(value)
+            case _:
+                return error_from(value)
 
-    def _strip_label(self) -> Generator[None, None, None]:
-        while (header := split_label(self._buffer)) is None:
-            yield
+    def _strip_label(self) -> Steps[None]:
+        while (header := split_label(self.buffer)) is None:
+            yield Pause.BYTES
         label, offset = header
         skip = self._codec.config.skip_inbound_label_check
         check_label(label, self._codec.label, skip_inbound_label_check=skip)
-        del self._buffer[:offset]
+        del self.buffer[:offset]
 
-    def _strip_layers(self) -> Generator[None, None, int]:
-        """Takes encryption and compression off; returns the message type, its body is in the unpacker."""
-        while not self._buffer:
-            yield
-        if self._buffer[0] == MessageType.ENCRYPT:
+    def _strip_layers(self) -> Steps[int]:
+        """Takes encryption and compression off; returns the message type, its body comes next."""
+        while not self.buffer:
+            yield Pause.BYTES
+        if self.buffer[0] == MessageType.ENCRYPT:
             yield from self._decrypt()
         elif self._codec.keyring and self._codec.config.gossip_verify_incoming:
             raise RemoteError("plaintext", "encryption is required")
-        kind = self._start_body()
+        body, self.buffer = self.buffer, bytearray()
+        kind = self._start_body(body)
         if kind != MessageType.COMPRESS:
             return kind
-        value = yield from self._value()
-        self._buffer[:] = decompress_value(value, self._codec.config.max_decompressed_stream_bytes)
+        config = self._codec.config
+        self._packed = packed_from(unpack((yield from self._value(config.max_stream_bytes))))
+        self._body = bytearray()
+        self._at = self._fed = 0
+        yield from decompress_steps(self._packed, config.max_decompressed_stream_bytes, self._body)
+        self._packed = b""
         self._complete = True
-        return self._start_body()
+        if not self._body:
+            raise RemoteError("empty", "nothing inside the compression layer")
+        return self._start_body(self._body)
 
-    def _decrypt(self) -> Generator[None, None, None]:
+    def _decrypt(self) -> Steps[None]:
         if not self._codec.keyring:
             raise RemoteError("decrypt", "no key is configured")
-        while len(self._buffer) < _ENCRYPT_HEADER_BYTES:
-            yield
-        header = bytes(self._buffer[:_ENCRYPT_HEADER_BYTES])
+        while len(self.buffer) < _ENCRYPT_HEADER_BYTES:
+            yield Pause.BYTES
+        header = bytes(self.buffer[:_ENCRYPT_HEADER_BYTES])
         size = int.from_bytes(header[1:], "big")
         if size > self._codec.config.max_stream_bytes:
             raise RemoteError("too-large", f"encrypted stream of {size} bytes")
         end = _ENCRYPT_HEADER_BYTES + size
-        while len(self._buffer) < end:
-            yield
-        self._buffer[:] = self._codec.open(header, bytes(self._buffer[_ENCRYPT_HEADER_BYTES:end]))
+        while len(self.buffer) < end:
+            yield Pause.BYTES
+        self.buffer[:] = self._codec.open(header, bytes(self.buffer[_ENCRYPT_HEADER_BYTES:end]))
         self._complete = True
 
-    def _start_body(self) -> int:
-        kind = self._buffer[0]
+    def _start_body(self, body: bytearray) -> int:
         config = self._codec.config
         self._unpacker = new_unpacker(max(config.max_stream_bytes, config.max_decompressed_stream_bytes))
-        self._body = bytes(memoryview(self._buffer)[1:])
-        self._unpacker.feed(self._body)
-        self._buffer = bytearray()
-        return kind
+        self._body = body
+        self._base = 0
+        self._at = self._fed = 1
+        return body[0]
 
-    def _push_pull(self) -> Generator[None, None, PushPull]:
-        count, user_state_bytes, join = push_pull_header_from((yield from self._value()))
+    def _push_pull(self, count: int, user_state_bytes: int, join: bool) -> Steps[PushPull]:
         if count > self._codec.config.max_push_pull_records:
             raise RemoteError("too-many-records", f"push/pull of {count} records")
-        start, end = self._unpacker.tell(), len(self._body) - user_state_bytes
-        whole = read_records(self._body[start:end], count) if count > 0 and start < end else None
-        if whole is not None:
-            return PushPull(join, whole, self._body[end:])
-        records: list[NodeRecord] = []
+        start = self._at
+        end = max(len(self._body) - user_state_bytes, start)
+        if end - start <= _BLOCK_MAX_BYTES:  # else nobody keeps it
+            self._block = bytes(self._body[start:end])
+        whole = KNOWN_RECORDS.get(self._block)
+        if whole is not None and len(whole) == count:
+            self._at = end
+            return PushPull(join, whole, (yield from self._raw(user_state_bytes)))
         for _ in range(count):
-            value = yield from self._value()
+            data = yield from self._value(_VALUE_MAX_BYTES)
             try:
-                records.append(record_from(value))
+                self._records.append(read_record(data))
             except RemoteError as error:
                 if error.reason != "bad-record":
                     raise
                 self.bad_records += 1
-        return PushPull(join, tuple(records), (yield from self._raw(user_state_bytes)))
+        records = tuple(self._records)
+        if self._block and self._at == end and not self.bad_records:
+            KNOWN_RECORDS.keep(self._block, records, end - start + RECORD_BYTES * count)
+        return PushPull(join, records, (yield from self._raw(user_state_bytes)))
 
-    def _value(self) -> Generator[None, None, object]:
+    def _value(self, largest: int) -> Steps[bytes]:
+        """The bytes of the next value, which nothing has built yet."""
         while True:
             try:
-                value: object = self._unpacker.unpack()
+                self._unpacker.skip()
             except msgpack.OutOfData:
+                if self._fed - self._at > largest:
+                    raise RemoteError("too-large", f"value of more than {largest} bytes") from None
                 yield from self._more()
             except UNPACK_ERRORS as error:
                 raise RemoteError("msgpack", type(error).__name__) from None
             else:
-                return value
+                break
+        start, self._at = self._at, 1 + int(self._unpacker.tell())
+        if self._at - start > largest:
+            raise RemoteError("too-large", f"value of {self._at - start} bytes")
+        return bytes(self._body[start - self._base : self._at - self._base])
 
-    def _raw(self, size: int) -> Generator[None, None, bytes]:
+    def _raw(self, size: int) -> Steps[bytes]:
         if size > self._codec.config.max_stream_bytes:
             raise RemoteError("too-large", f"{size} bytes announced")
-        taken = bytearray()
-        while True:
-            # msgpack's C unpacker gives what it has, the pure-Python one all or nothing
-            with suppress(msgpack.OutOfData):
-                taken += self._unpacker.read_bytes(size - len(taken))
-            if len(taken) == size:
-                return bytes(taken)
-            yield from self._more()
+        while (start := self._at - self._base) + size > len(self._body):
+            yield from self._receive()
+        return bytes(self._body[start : start + size])
 
-    def _more(self) -> Generator[None, None, None]:
+    def _more(self) -> Steps[None]:
+        """Feeds the unpacker one window more."""
+        if self._fed == self._base + len(self._body):
+            yield from self._receive()
+        elif self._fed > 1:
+            yield Pause.TURN
+        start = self._fed - self._base
+        window = self._body[start : start + _WINDOW_BYTES]
+        self._unpacker.feed(window)
+        self._fed += len(window)
+
+    def _receive(self) -> Steps[None]:
+        """Waits for bytes and adds them to the body, of which what was read goes."""
         if self._complete:
             raise RemoteError("truncated", "message cut short inside its layer")
-        yield
-        self._unpacker.feed(self._buffer)
-        self._buffer = bytearray()
+        yield Pause.BYTES
+        done = self._at - self._base
+        if done > _WINDOW_BYTES:
+            del self._body[:done]
+            self._base = self._at
+        self._body += self.buffer
+        self.buffer.clear()

@@ -20,7 +20,7 @@ from swim.wire.messages import (
 u16 = st.integers(0, 2**16 - 1)
 u32 = st.integers(0, 2**32 - 1)
 names = st.binary(min_size=1, max_size=40).map(lambda raw: raw.decode("utf-8", "surrogateescape"))
-texts = st.one_of(st.just(""), names, st.just("n" * 300))
+texts = st.one_of(st.just(""), names, st.just("n" * 255))
 addresses = st.one_of(st.binary(min_size=4, max_size=4), st.binary(min_size=16, max_size=16))
 metas = st.one_of(st.none(), st.binary(max_size=40), st.just(b"m" * 512))
 versions = st.tuples(

@@ -141,11 +141,31 @@ def test_empty_and_missing_parts_are_counted(data, messages):
 def test_nesting_is_bounded():
     data = HELLO
     for _ in range(3):
-        data = compress_message(pack([data]))
-    assert codec(max_layers=6).open(data) == [HELLO]
-    assert opened(data, max_layers=5) == ([], {"nesting": 1})
+        data = pack([data])
+    data = compress_message(data)
+    assert codec(max_layers=4).open(data) == [HELLO]
+    assert opened(data, max_layers=3) == ([], {"nesting": 1})
     with pytest.raises(RemoteError, match="nesting"):
-        codec(max_layers=1).open(compress_message(compress_message(HELLO)))
+        codec(max_layers=1).open(compress_message(pack([HELLO])))
+
+
+def test_compression_inside_compression_is_refused_at_any_depth():
+    with pytest.raises(RemoteError, match="nesting"):
+        codec().open(compress_message(compress_message(HELLO)))
+    assert opened(compress_message(pack([HELLO, compress_message(HELLO)]))) == ([HELLO], {"nesting": 1})
+    assert codec().open(pack([compress_message(HELLO), compress_message(HELLO)])) == [HELLO, HELLO]
+
+
+def test_one_packet_brings_so_many_messages_and_no_more():
+    full = pack([HELLO] * 127)
+    assert len(codec().open(full)) == 127
+    for data in (pack([full] * 10), compress_message(pack([full] * 10)), pack([pack([full] * 3)] * 5)):
+        messages, dropped = opened(data, max_messages_per_packet=200)
+        assert len(messages) < 200
+        assert dropped["messages-per-packet"] > 0
+    empty = b"\x07\xff" + bytes(2 * 255)
+    messages, dropped = opened(pack([empty] * 100), max_messages_per_packet=255)
+    assert dropped["empty"] <= 255
 
 
 def test_the_output_of_all_layers_together_is_bounded():
