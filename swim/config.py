@@ -142,6 +142,8 @@ class Config:
     max_new_members_per_packet: int = 64
     max_messages_per_packet: int = 255
     """Parts of all compounds inside one packet; one compound holds no more than 255."""
+    max_packet_elements: int = 8192
+    """Elements announced by the lists and maps of all longer messages inside one packet."""
     max_layers: int = 8
     """Nesting of compound and compressed messages inside one packet."""
     max_packet_bytes: int = 65_536
@@ -157,6 +159,11 @@ class Config:
     max_tombstones: int = 10_000
     max_intents: int = 1024
     max_queue_depth: int = 4096
+    """Broadcasts queued: claims, intents, queries and user events, each."""
+    max_queue_bytes: int = 2 * 1024 * 1024
+    """Bytes of them, each."""
+    max_recent_event_bytes: int = 512 * 1024
+    """Recent user events kept, to deliver each once and to tell them in every push/pull."""
     event_buffer_size: int = 1024
     """Events kept per slow subscriber before ``EventsLost``."""
     history_size: int = 16
@@ -244,6 +251,7 @@ _AT_LEAST: dict[str, float] = {
     "max_members": 1,
     "max_new_members_per_packet": 1,
     "max_messages_per_packet": 1,
+    "max_packet_elements": 1,
     "max_layers": 1,
     "max_packet_bytes": 1024,
     "max_stream_bytes": 1024,
@@ -254,6 +262,8 @@ _AT_LEAST: dict[str, float] = {
     "max_tombstones": 0,
     "max_intents": 0,
     "max_queue_depth": 1,
+    "max_queue_bytes": 1024,
+    "max_recent_event_bytes": 1024,
     "event_buffer_size": 1,
     "history_size": 1,
 }

@@ -152,7 +152,7 @@ class Node:
 
     def accept_stream(self, now: float, source: Endpoint) -> Accepted | None:
         """An inbound stream; None means: close it unread."""
-        stream_id = self._engine.accept_stream(source)
+        stream_id = self._engine.accept_stream(now, source)
         return None if stream_id is None else Accepted(stream_id, now + self.config.tcp_timeout)
 
     def receive_stream(self, now: float, stream_id: int, data: bytes) -> None:
@@ -291,9 +291,9 @@ class Node:
             layer.clock.time,
             layer.event_clock.time,
             layer.queries.clock.time,
-            len(layer.intent_queue),
-            len(layer.event_queue),
-            len(layer.query_queue),
+            len(layer.queues.intents),
+            len(layer.queues.events),
+            len(layer.queues.queries),
             bool(self.keyring),
         )
 

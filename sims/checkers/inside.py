@@ -94,7 +94,7 @@ def suspicion(node: SimNode, name: str) -> Suspicion | None:
 
 def is_queued(node: SimNode, name: str, *, intent: bool = False) -> bool:
     """Whether the node has something to tell about a member, or just told it as often as it should."""
-    queue = layer(node).intent_queue if intent else context(node).queue
+    queue = layer(node).queues.intents if intent else context(node).queue
     return name in queue.waiting or name in queue._retired or len(queue) >= queue.max_depth
 
 
@@ -125,9 +125,9 @@ def sizes(node: SimNode) -> Iterator[Size]:
     yield Size("endpoints", len(members._endpoints), 2 * config.max_members)
     for what, queue in (
         ("broadcasts", core.context.queue),
-        ("intents to tell", serf.intent_queue),
-        ("events to tell", serf.event_queue),
-        ("queries to tell", serf.query_queue),
+        ("intents to tell", serf.queues.intents),
+        ("events to tell", serf.queues.events),
+        ("queries to tell", serf.queues.queries),
     ):
         yield Size(what, len(queue), config.max_queue_depth)
         yield Size(f"retired {what}", len(queue._retired), _RETIRED_MAX)

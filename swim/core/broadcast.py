@@ -64,9 +64,23 @@ class BroadcastQueue:
         limit: transmits a broadcast gets; follows the cluster size through ``resize``.
     """
 
-    __slots__ = ("_mult", "_next_order", "_retired", "_tiers", "finished", "limit", "max_depth", "waiting")
+    __slots__ = (
+        "_bytes",
+        "_max_bytes",
+        "_mult",
+        "_next_order",
+        "_retired",
+        "_retired_bytes",
+        "_tiers",
+        "finished",
+        "limit",
+        "max_depth",
+        "waiting",
+    )
 
-    def __init__(self, mult: int, *, max_depth: int) -> None:
+    def __init__(self, mult: int, *, max_depth: int, max_bytes: int = 2 * 1024 * 1024) -> None:
+        self._bytes = self._retired_bytes = 0
+        self._max_bytes = max_bytes
         self._mult = mult
         self._tiers: dict[tuple[int, int], _Tier] = {}
         self.waiting: dict[str, Broadcast] = {}
@@ -91,7 +105,8 @@ class BroadcastQueue:
         """Queues ``message``, replacing (and finishing) the entry of the same name.
 
         Returns:
-            How many entries were dropped, most transmitted first, to stay within ``max_depth``.
+            How many entries were dropped, most transmitted first, to stay within ``max_depth`` and
+            ``max_bytes``.
         """
         self.discard(name)
         self._next_order += 1
@@ -99,20 +114,27 @@ class BroadcastQueue:
         entry.order = self._next_order
         self.waiting[name] = entry
         self._insert(entry)
-        return self.prune(self.max_depth) if len(self.waiting) > self.max_depth else 0
+        if len(self.waiting) <= self.max_depth and self._bytes <= self._max_bytes:
+            return 0
+        return self.prune(self.max_depth)
 
     def discard(self, name: str) -> None:
         """Drops the entry of ``name``; it counts as finished."""
-        self._retired.pop(name, None)
+        if self._retired:
+            self._unretire(name)
         entry = self.waiting.pop(name, None)
         if entry is not None:
             self._remove(entry)
             self._finish(entry)
 
     def prune(self, keep: int) -> int:
-        """Keeps the first ``keep`` entries in sending order; returns how many were dropped."""
+        """Keeps the first ``keep`` entries in sending order, as far as the bytes allow.
+
+        Returns:
+            How many were dropped.
+        """
         dropped = 0
-        while len(self.waiting) > keep:
+        while len(self.waiting) > keep or self._bytes > self._max_bytes:
             tier = self._tiers[max(self._tiers)]
             self.discard(tier[0][2].name)
             dropped += 1
@@ -158,6 +180,7 @@ class BroadcastQueue:
                 room -= length + overhead
                 if charge:
                     del tier[place]
+                    self._bytes -= length
             if not tier:
                 del self._tiers[key]
         if charge:
@@ -177,13 +200,14 @@ class BroadcastQueue:
             return False
         revived = False
         for entry in self._retired.values():
-            if len(self.waiting) >= self.max_depth:
+            if len(self.waiting) >= self.max_depth or self._bytes >= self._max_bytes:
                 break
             if entry.transmits < limit and now - entry.retired_at <= _RETIRED_SECONDS:
                 self.waiting[entry.name] = entry
                 self._insert(entry)
                 revived = True
         self._retired.clear()
+        self._retired_bytes = 0
         return revived
 
     def _charge(self, now: float, taken: list[Broadcast]) -> None:
@@ -196,8 +220,14 @@ class BroadcastQueue:
             self._finish(entry)
             entry.retired_at = now
             self._retired[entry.name] = entry
-            if len(self._retired) > _RETIRED_MAX:
-                self._retired.popitem(last=False)
+            self._retired_bytes += len(entry.message)
+            while len(self._retired) > _RETIRED_MAX or self._retired_bytes > self._max_bytes:
+                self._unretire(next(iter(self._retired)))
+
+    def _unretire(self, name: str) -> None:
+        entry = self._retired.pop(name, None)
+        if entry is not None:
+            self._retired_bytes -= len(entry.message)
 
     def _finish(self, entry: Broadcast) -> None:
         if entry.ticket is not None:
@@ -207,10 +237,12 @@ class BroadcastQueue:
     def _insert(self, entry: Broadcast) -> None:
         tier = self._tiers.setdefault((entry.priority, entry.transmits), [])
         insort(tier, (len(entry.message), entry.order, entry))
+        self._bytes += len(entry.message)
 
     def _remove(self, entry: Broadcast) -> None:
         key = (entry.priority, entry.transmits)
         tier = self._tiers[key]
         tier.remove((len(entry.message), entry.order, entry))
+        self._bytes -= len(entry.message)
         if not tier:
             del self._tiers[key]

@@ -356,7 +356,5 @@ class Claims:
         origin: str = "",
         ticket: int | None = None,
     ) -> None:
-        dropped = self._context.queue.queue(name, message, priority=priority, origin=origin, ticket=ticket)
-        if dropped:
-            self._context.metrics.dropped("queue-full", dropped)
-        self._gossip.poke(now)
+        queue = self._context.queue
+        self._gossip.queue(now, queue, name, message, priority=priority, origin=origin, ticket=ticket)

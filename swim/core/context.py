@@ -18,6 +18,7 @@ from swim.core.rng import Rng
 from swim.core.table import Table
 from swim.core.timers import Timers
 from swim.metrics import Metrics
+from swim.wire.go_msgpack import ElementBudget
 from swim.wire.keyring import Keyring
 from swim.wire.packet import PacketCodec, WireFactory
 from swim.wire.stream import StreamCodec
@@ -38,6 +39,7 @@ class Context:
         new_members_left: how many unknown members the packet at hand may still add.
         networks: the CIDR list; None lets everybody in.
         corrections_left: how many of its outdated accusations may still be answered.
+        elements: how many elements its messages may still announce.
     """
 
     def __init__(
@@ -60,13 +62,16 @@ class Context:
         self.streams = StreamCodec(config, keyring, nonce)
         self.timers = Timers()
         self.table = Table(rng, local, max_tombstones=config.max_tombstones)
-        self.queue = BroadcastQueue(config.retransmit_mult, max_depth=config.max_queue_depth)
+        self.queue = BroadcastQueue(
+            config.retransmit_mult, max_depth=config.max_queue_depth, max_bytes=config.max_queue_bytes
+        )
         self.awareness = Awareness(config.awareness_max_multiplier)
         self.output = Output()
         self.bind_port = bind_port
         self.status: NodeStatus = "idle"
         self.new_members_left = config.max_new_members_per_packet
         self.corrections_left = 0
+        self.elements = ElementBudget(config.max_packet_elements)
         self.delegate: Delegate
         self.networks = (
             None

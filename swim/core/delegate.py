@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from swim.addresses import Endpoint
 from swim.core.member import Record
 from swim.events import Reason
 from swim.wire.messages import Alive, NodeRecord
+from swim.wire.steps import Steps
 
 __all__ = ["Delegate"]
 
@@ -81,8 +82,11 @@ class Delegate(Protocol):
         """The user state sent with a push/pull."""
         ...
 
-    def merge_state(self, now: float, state: bytes, *, join: bool, peer: str) -> None:
-        """Takes in the user state of a peer's push/pull; the member records are already merged."""
+    def merge_state(self, clock: Callable[[], float], state: bytes, *, join: bool, peer: str) -> Steps[None]:
+        """Takes in the user state of a peer's push/pull, in steps; the member records are already merged.
+
+        ``clock`` tells the time of the step under way.
+        """
         ...
 
     def announce_join(self, now: float) -> None:

@@ -28,7 +28,7 @@ from swim.core.push_pull_schedule import PushPullSchedule
 from swim.core.reconnect import Reconnects
 from swim.core.rng import Rng
 from swim.core.second_look import SecondLook
-from swim.core.streams import Departing, Fallback, Joining, Periodic, Purpose, Reconnecting, Streams
+from swim.core.streams import Departing, Fallback, Joining, Periodic, Purpose, Reconnecting, Reply, Streams
 from swim.core.table import TableBase
 from swim.core.verifier import Verifier
 from swim.errors import LocalError, RemoteError
@@ -50,6 +50,7 @@ from swim.wire.messages import (
     User,
 )
 from swim.wire.packet import PacketCodec, WireFactory
+from swim.wire.steps import Steps
 
 __all__ = ["Engine"]
 
@@ -157,6 +158,7 @@ class Engine:
             return
         context.new_members_left = context.config.max_new_members_per_packet
         context.corrections_left = 1
+        context.elements.left = context.config.max_packet_elements
         try:
             messages = context.packets.open(data, context.metrics)
         except RemoteError as error:
@@ -170,14 +172,14 @@ class Engine:
         name = sender.name if sender is not None else ""
         for message in messages:
             try:
-                self._handle(now, decode(message), source, name)
+                self._handle(now, decode(message, context.elements), source, name)
             except RemoteError as error:
                 context.metrics.dropped(error.reason)
         self._after(now)
 
-    def accept_stream(self, source: Endpoint) -> int | None:
+    def accept_stream(self, now: float, source: Endpoint) -> int | None:
         """Takes an inbound stream, or refuses it."""
-        return self._streams.accept(source)
+        return self._streams.accept(now, source)
 
     def receive_stream(self, now: float, stream_id: int, data: bytes) -> None:
         """Handles bytes of a stream."""
@@ -282,27 +284,28 @@ class Engine:
             case PushPull() | ErrorReply():
                 raise RemoteError("unknown-type", "stream message in a packet")
 
-    def _answer(self, now: float, message: Message, source: Endpoint) -> bytes | None:
+    def _answer(self, message: Message, source: Endpoint, reply: Reply) -> Steps[None]:
         context = self.context
         match message:
             case Ping() if message.node in ("", context.local.name):
-                return encode(Ack(message.seq_no))
+                yield from reply(encode(Ack(message.seq_no, context.delegate.ack_payload())))
             case Ping():
                 context.metrics.dropped("ping-for-another")
             case PushPull():
                 objection = self.push_pulls.objection(message)
                 if objection:
-                    return encode(ErrorReply(objection))
-                reply = self.push_pulls.state(join=message.join)
-                self.push_pulls.merge(now, message, source, dialled=False)
-                return reply
+                    yield from reply(encode(ErrorReply(objection)))
+                    return
+                yield from reply(self.push_pulls.state(join=message.join))
+                yield from self.push_pulls.merge(message, source, dialled=False)
             case User():
-                context.delegate.user_message(now, message.body, None)
+                context.elements.left = context.config.max_packet_elements
+                context.delegate.user_message(self._streams.now, message.body, None)
             case _:
                 context.metrics.dropped("unknown-type")
-        return None
 
-    def _take_reply(self, now: float, purpose: Purpose, message: Message, endpoint: Endpoint) -> None:
+    def _take_reply(self, purpose: Purpose, message: Message, endpoint: Endpoint) -> Steps[None]:
+        now = self._streams.now
         match purpose, message:
             case Fallback(seq_no), Ack() if message.seq_no == seq_no:
                 self._prober.fallback_done(now, seq_no, "")
@@ -314,8 +317,8 @@ class Engine:
                     self._take_failure(now, purpose, None, objection)
                     return
                 was_alone = not self.context.has_peers
-                self.push_pulls.merge(now, message, endpoint, dialled=True)
-                self._synced(now, purpose, was_alone)
+                yield from self.push_pulls.merge(message, endpoint, dialled=True)
+                self._synced(self._streams.now, purpose, was_alone)
             case _:
                 self._take_failure(now, purpose, None, "unexpected reply")
 

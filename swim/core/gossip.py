@@ -7,6 +7,7 @@ the first one leaves a few milliseconds after a fresh broadcast, the next ones n
 from __future__ import annotations
 
 from swim.addresses import Endpoint
+from swim.core.broadcast import BroadcastQueue, Priority
 from swim.core.context import Context
 from swim.core.member import Record, State
 from swim.core.output import Transmit
@@ -44,6 +45,35 @@ class Gossip:
         self._armed = max(first, self._last_round + config.gossip_interval)
         self._context.timers.at(self._armed, "gossip", self._armed)
 
+    def queue(
+        self,
+        now: float,
+        queue: BroadcastQueue,
+        name: str,
+        message: bytes,
+        *,
+        priority: Priority = Priority.OTHER,
+        origin: str = "",
+        ticket: int | None = None,
+        overhead: int = 0,
+    ) -> None:
+        """Queues a broadcast in one of the node's queues and makes sure that a round is due.
+
+        What fits no packet is not queued, else it would stay for ever: it is counted, and ``ticket`` is done.
+        ``overhead`` is what ``message`` still lacks, bytes.
+        """
+        context = self._context
+        if len(message) + overhead + _PART_BYTES > self._room():
+            context.metrics.dropped("broadcast-size")
+            queue.discard(name)
+            if ticket is not None:
+                queue.finished.append(ticket)
+            return
+        dropped = queue.queue(name, message, priority=priority, origin=origin, ticket=ticket)
+        if dropped:
+            context.metrics.dropped("queue-full", dropped)
+        self.poke(now)
+
     def send(self, now: float, endpoint: Endpoint, *messages: bytes, record: Record | None) -> None:
         """Sends messages in one packet, with as many queued broadcasts as fit beside them.
 
@@ -51,10 +81,10 @@ class Gossip:
             now: seconds.
             endpoint: where to.
             messages: complete, with their type bytes.
-            record: the receiving member, if it is known by name.
+            record: the receiving member, if it is known by name; broadcasts are for members only.
         """
         parts = [*messages]
-        if self._is_pending():
+        if record is not None and self._is_pending():
             room = self._room() - sum(len(message) + _PART_BYTES for message in messages)
             parts += self._fill(now, room, _PARTS_MAX - len(messages), record)
         self.send_exactly(endpoint, parts, record=record)
@@ -79,13 +109,11 @@ class Gossip:
         context = self._context
         return context.config.udp_buffer_size - context.packets.overhead - _CRC_BYTES - _COMPOUND_HEADER_BYTES
 
-    def _fill(
-        self, now: float, room: int, most: int, target: Record | None, *, exclude: bool = True
-    ) -> list[bytes]:
+    def _fill(self, now: float, room: int, most: int, target: Record, *, exclude: bool = True) -> list[bytes]:
         """Queued broadcasts for one packet: the core's first, then the layer above's."""
         context = self._context
-        charge = target is None or target.is_live
-        name = target.name if target is not None and exclude else ""
+        charge = target.is_live
+        name = target.name if exclude else ""
         parts = context.queue.take(now, room, _PART_BYTES, most=most, exclude=name, charge=charge)
         room -= sum(map(len, parts)) + _PART_BYTES * len(parts)
         if charge and len(parts) < most and context.delegate.has_broadcasts():

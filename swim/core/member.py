@@ -11,12 +11,21 @@ from swim.addresses import Endpoint
 from swim.wire.codec import encode_record
 from swim.wire.messages import Alive, NodeRecord
 
-__all__ = ["INCARNATION_MAX", "Record", "State", "endpoint_of", "pack_address", "same_address"]
+__all__ = [
+    "INCARNATION_MAX",
+    "MAPPED_PREFIX",
+    "Record",
+    "State",
+    "endpoint_of",
+    "pack_address",
+    "same_address",
+]
 
 INCARNATION_MAX = 0xFFFFFFFF
 """Incarnations are 32 bits wide on the wire; the last one stays the last."""
 
-_MAPPED_PREFIX = bytes(10) + b"\xff\xff"
+MAPPED_PREFIX = bytes(10) + b"\xff\xff"
+"""What makes 16 bytes of a 4-byte address."""
 
 
 class State(IntEnum):
@@ -127,7 +136,7 @@ class Record:
 @lru_cache(maxsize=1 << 14)
 def endpoint_of(addr: bytes, port: int) -> Endpoint:
     """``(text, port)`` of 4 or 16 raw bytes; IPv4 in mapped form comes out as IPv4."""
-    plain = addr[12:] if addr.startswith(_MAPPED_PREFIX) else addr
+    plain = addr[12:] if addr.startswith(MAPPED_PREFIX) else addr
     if len(plain) == 4:
         return ".".join(map(str, plain)), port
     return str(ipaddress.IPv6Address(plain)), port
@@ -145,4 +154,4 @@ def same_address(one: bytes, other: bytes) -> bool:
     """
     if one == other:
         return True
-    return len(one) != len(other) and one[-4:] == other[-4:] and _MAPPED_PREFIX in (one[:-4], other[:-4])
+    return len(one) != len(other) and one[-4:] == other[-4:] and MAPPED_PREFIX in (one[:-4], other[:-4])

@@ -128,7 +128,7 @@ class Prober:
         if not config.disable_tcp_pings and target.protocol_max >= _STREAM_PING_SINCE:
             current.fallback = "pending"
             ping = Ping(seq_no, target.name, local.addr, local.port, local.name)
-            self._streams.dial(target.endpoint, encode(ping), Fallback(seq_no), current.deadline)
+            self._streams.dial(now, target.endpoint, encode(ping), Fallback(seq_no), current.deadline)
 
     def _acked(self, now: float, current: ProbeRound, reply: Reply) -> None:
         record = self._context.table.get(current.target.name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from swim.addresses import Endpoint
 from swim.core.claims import Claims
 from swim.core.context import Context, logger
-from swim.core.member import State, endpoint_of
+from swim.core.member import MAPPED_PREFIX, State, endpoint_of, pack_address
 from swim.core.precedence import LISTED, Evidence, Source
 from swim.core.streams import Departing, Periodic, Purpose, Streams
 from swim.core.versions import version_conflict
@@ -13,8 +13,13 @@ from swim.text import brief, shown
 from swim.wire.codec import encode_push_pull
 from swim.wire.messages import Alive, Dead, NodeRecord, PushPull, Suspect
 from swim.wire.node_records import KNOWN_RECORDS
+from swim.wire.steps import Pause, Steps
 
 __all__ = ["PushPulls"]
+
+_COMPARED_PER_STEP = 4096
+_MERGED_PER_STEP = 128
+"""Records of one step; a few milliseconds."""
 
 
 class PushPulls:
@@ -35,7 +40,7 @@ class PushPulls:
     def dial(self, now: float, endpoint: Endpoint, purpose: Purpose, *, join: bool) -> bool:
         """Starts a push/pull; False if too many streams are open."""
         deadline = now + self._context.config.tcp_timeout
-        return self._streams.dial(endpoint, self.state(join=join), purpose, deadline)
+        return self._streams.dial(now, endpoint, self.state(join=join), purpose, deadline)
 
     def with_random_member(self, now: float, purpose: Periodic | Departing) -> bool:
         """Starts a push/pull with a random live member; False if there is none."""
@@ -58,25 +63,25 @@ class PushPulls:
             logger.warning("push/pull refused: %s", brief(conflict))
         return conflict
 
-    def merge(self, now: float, message: PushPull, peer: Endpoint, *, dialled: bool) -> None:
-        """Merges a peer's records in order, the own one last, then the layer above's state.
+    def merge(self, message: PushPull, peer: Endpoint, *, dialled: bool) -> Steps[None]:
+        """Merges a peer's records in order, the own one last, then the layer above's state; in steps.
 
         Args:
-            now: seconds.
             message: the peer's whole state, already checked with ``objection``.
             peer: the dialled endpoint, or where the stream came from (its port says nothing then).
             dialled: which of the two.
         """
         context = self._context
-        context.new_members_left = context.config.max_members
         if self._agrees(message):
             context.metrics.count("memberlist.msg.alive", len(message.records))
             speaker = context.endpoint_name(peer) if dialled else ""
         else:
             speaker = self._speaker(message, peer, dialled=dialled)
-            self._merge_records(now, message.records, speaker)
+            yield from self._merge_records(message.records, speaker)
         if message.user_state:
-            context.delegate.merge_state(now, message.user_state, join=message.join, peer=speaker)
+            yield from context.delegate.merge_state(
+                lambda: self._streams.now, message.user_state, join=message.join, peer=speaker
+            )
 
     def _out_of_reach(self, message: PushPull) -> str:
         """Why none of the members that a peer lists can be reached from here, the peer included; or ""."""
@@ -108,21 +113,31 @@ class PushPulls:
         changes, records = self._agreed
         return records is message.records and changes == self._context.table.changes
 
-    def _merge_records(self, now: float, records: tuple[NodeRecord, ...], speaker: str) -> None:
+    def _merge_records(self, records: tuple[NodeRecord, ...], speaker: str) -> Steps[None]:
         context, table = self._context, self._context.table
+        before = table.changes
         source = Source("push-pull", None, speaker)
         news = []
-        for record in records:
-            known = table.get(record.name)
-            if record.state != State.ALIVE or known is None or not known.says(record):
-                news.append(record)
+        for start in range(0, len(records), _COMPARED_PER_STEP):
+            if start:
+                yield Pause.TURN
+            for record in records[start : start + _COMPARED_PER_STEP]:
+                known = table.get(record.name)
+                if record.state != State.ALIVE or known is None or not known.says(record):
+                    news.append(record)
         context.metrics.count("memberlist.msg.alive", len(records) - len(news))
-        if not news and len(records) == context.n:
-            self._agreed = (table.changes, records)
+        if not news and len(records) == context.n and table.changes == before:
+            self._agreed = (before, records)
         # What is said of ourselves comes last: whoever has to object wants to know its peers by then.
-        for record in sorted(news, key=lambda record: record.name == context.local.name):
-            evidence = Evidence.ITSELF if record.name == speaker else Evidence.HEARD
-            self._merge_record(now, record, source._replace(evidence=evidence))
+        local = context.local.name
+        news = [*(one for one in news if one.name != local), *(one for one in news if one.name == local)]
+        for start in range(0, len(news), _MERGED_PER_STEP):
+            if start:
+                yield Pause.TURN
+            context.new_members_left = context.config.max_members  # packets came between
+            for record in news[start : start + _MERGED_PER_STEP]:
+                evidence = Evidence.ITSELF if record.name == speaker else Evidence.HEARD
+                self._merge_record(self._streams.now, record, source._replace(evidence=evidence))
 
     def _merge_record(self, now: float, record: NodeRecord, source: Source) -> None:
         claims, kind = self._claims, LISTED.get(record.state)
@@ -141,8 +156,10 @@ class PushPulls:
         """Name of the peer: the record at the dialled endpoint, or the only record if it fits the source."""
         bind_port = self._context.bind_port
         if dialled:
+            host, port = pack_address(peer[0]), peer[1]
+            forms = (host, MAPPED_PREFIX + host)
             for record in message.records:
-                if endpoint_of(record.addr, record.port or bind_port) == peer:
+                if record.addr in forms and (record.port or bind_port) == port:
                     return record.name
         elif len(message.records) == 1:
             only = message.records[0]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ipaddress
+from collections import Counter, deque
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -11,9 +13,10 @@ from swim.core.output import Close, Dial, Send, StreamEnd
 from swim.errors import RemoteError
 from swim.wire.codec import encode
 from swim.wire.messages import ErrorReply, Message
+from swim.wire.steps import Pause, Steps
 from swim.wire.stream import StreamParser
 
-__all__ = ["Departing", "Fallback", "Joining", "Periodic", "Purpose", "Reconnecting", "Streams"]
+__all__ = ["Departing", "Fallback", "Joining", "Periodic", "Purpose", "Reconnecting", "Reply", "Streams"]
 
 
 class Fallback(NamedTuple):
@@ -46,52 +49,84 @@ class Departing(NamedTuple):
 Purpose = Fallback | Joining | Reconnecting | Periodic | Departing
 
 
-class _Exchange:
-    __slots__ = ("endpoint", "parser", "purpose", "received")
+Reply = Callable[[bytes], Steps[None]]
+"""Sends an answer on the stream whose request is being handled."""
 
-    def __init__(self, parser: StreamParser, endpoint: Endpoint, purpose: Purpose | None) -> None:
+_PATIENCE = 1.0
+"""Seconds that a stream is left open while all slots are taken and another one comes."""
+_PAUSE = 0.001
+"""Seconds between two steps of long work; a step takes a few times as long."""
+
+
+class _Exchange:
+    """One stream: who is at the other end, and the work it causes.
+
+    Attributes:
+        opened_at: when it was dialled or accepted, seconds.
+        purpose: why it was dialled; None for an inbound one.
+        memory: bytes it kept when last looked at.
+        waits: its work goes on at a later turn.
+        ended: the driver's word that the stream is gone, while there is still work on what arrived.
+    """
+
+    __slots__ = ("ended", "endpoint", "memory", "opened_at", "parser", "purpose", "waits", "work")
+
+    def __init__(
+        self, parser: StreamParser, endpoint: Endpoint, purpose: Purpose | None, opened_at: float
+    ) -> None:
+        self.opened_at = opened_at
         self.parser = parser
         self.endpoint = endpoint
         self.purpose = purpose
-        self.received = 0
+        self.memory = 0
+        self.waits = False
+        self.ended: tuple[StreamEnd, str] | None = None
+        self.work: Steps[None]
 
 
 class Streams:
     """All open exchanges of one node; at most ``max_streams`` each way.
 
+    What a stream brings is handled in steps of a few milliseconds. The first step runs when bytes arrive.
+    What takes longer goes on by a timer, one step at a time, every sending host in turn, so that packets are
+    answered in between. Work on what has arrived goes on after the stream ended.
+
     Attributes:
-        on_request: answers an inbound message with a reply, or None to close; the engine sets it.
-        on_reply: takes the reply to a stream that was dialled.
+        now: time of the step under way.
+        on_request: handles an inbound message, in steps, and may send a reply; the engine sets it.
+        on_reply: takes the reply to a stream that was dialled, in steps.
         on_failure: learns why a dialled stream brought no reply.
     """
 
-    on_request: Callable[[float, Message, Endpoint], bytes | None]
-    on_reply: Callable[[float, Purpose, Message, Endpoint], None]
+    on_request: Callable[[Message, Endpoint, Reply], Steps[None]]
+    on_reply: Callable[[Purpose, Message, Endpoint], Steps[None]]
     on_failure: Callable[[float, Purpose, StreamEnd | None, str], None]
 
     def __init__(self, context: Context) -> None:
         self._context = context
         self._inbound: dict[int, _Exchange] = {}
         self._outbound: dict[int, _Exchange] = {}
-        self._inbound_bytes = 0
+        self._memory = 0
         self._last_id = 0
+        self._turns: dict[str, deque[int]] = {}
+        self._armed: float | None = None
+        self.now = float("-inf")
+        context.timers.register("stream-turn", self._turn, lambda deadline: deadline == self._armed)
 
-    def dial(self, endpoint: Endpoint, message: bytes, purpose: Purpose, deadline: float) -> bool:
+    def dial(self, now: float, endpoint: Endpoint, message: bytes, purpose: Purpose, deadline: float) -> bool:
         """Opens a stream and sends ``message``; False if too many are open already."""
         context = self._context
         if len(self._outbound) >= context.config.max_streams:
             context.metrics.dropped("outbound-streams")
             return False
         stream_id = self._next_id()
-        parser = StreamParser(context.streams, acceptor=False)
-        self._outbound[stream_id] = _Exchange(parser, endpoint, purpose)
-        data = context.streams.seal(message, label_header=True)
-        context.metrics.count("memberlist.tcp.connect")
-        context.metrics.count("memberlist.tcp.sent", len(data))
-        context.output.streams.append(Dial(stream_id, endpoint, data, deadline))
+        exchange = _Exchange(StreamParser(context.streams, acceptor=False), endpoint, purpose, now)
+        exchange.work = self._ask(stream_id, exchange.parser, endpoint, message, purpose, deadline)
+        self._outbound[stream_id] = exchange
+        self._step(now, stream_id, exchange)
         return True
 
-    def accept(self, source: Endpoint) -> int | None:
+    def accept(self, now: float, source: Endpoint) -> int | None:
         """Takes an inbound stream; None refuses it."""
         context = self._context
         if not context.allows(source[0]):
@@ -99,87 +134,193 @@ class Streams:
             return None
         if len(self._inbound) >= context.config.max_streams:
             context.metrics.dropped("inbound-streams")
-            return None
+            if not self._make_room(now, source):
+                return None
         context.metrics.count("memberlist.tcp.accept")
         stream_id = self._next_id()
-        self._inbound[stream_id] = _Exchange(StreamParser(context.streams, acceptor=True), source, None)
+        exchange = _Exchange(StreamParser(context.streams, acceptor=True), source, None, now)
+        exchange.work = self._serve(stream_id, exchange.parser, source)
+        self._inbound[stream_id] = exchange
         return stream_id
 
     def receive(self, now: float, stream_id: int, data: bytes) -> None:
         """Feeds bytes of a stream; unknown ids are those already forgotten."""
-        if stream_id in self._outbound:
-            self._receive_reply(now, stream_id, data)
-        elif stream_id in self._inbound:
-            self._receive_request(now, stream_id, data)
+        exchange = self._exchange(stream_id)
+        if exchange is None:
+            return
+        exchange.parser.push(data)
+        if exchange.waits:
+            self._account(exchange)
+        else:
+            self._step(now, stream_id, exchange)
+        self._bound_memory(now)
 
     def ended(self, now: float, stream_id: int, end: StreamEnd, detail: str) -> None:
         """The driver's word that a stream is gone."""
-        exchange = self._outbound.pop(stream_id, None)
-        if exchange is not None and exchange.purpose is not None:
-            self.on_failure(now, exchange.purpose, end, detail or end.value)
-        elif self._forget_inbound(stream_id) and end is not StreamEnd.EOF:
-            self._context.metrics.dropped("stream-" + end.name.lower())
-
-    def _receive_reply(self, now: float, stream_id: int, data: bytes) -> None:
-        exchange = self._outbound[stream_id]
-        purpose = exchange.purpose
-        assert purpose is not None
-        try:
-            message = exchange.parser.feed(data)
-        except RemoteError as error:
-            self._context.metrics.dropped(error.reason)
-            self._close(stream_id)
-            self.on_failure(now, purpose, None, f"unreadable reply ({error})")
+        exchange = self._exchange(stream_id)
+        if exchange is None:
             return
-        if message is None:
-            return
-        self._close(stream_id)
-        if isinstance(message, ErrorReply):
-            self.on_failure(now, purpose, None, f"remote error: {message.error}")
-        else:
-            self.on_reply(now, purpose, message, exchange.endpoint)
+        exchange.ended = end, detail
+        if not exchange.waits:
+            self._lost(now, stream_id, exchange)
 
-    def _receive_request(self, now: float, stream_id: int, data: bytes) -> None:
+    # -- work; each of these runs one stream to its end
+
+    def _ask(
+        self,
+        stream_id: int,
+        parser: StreamParser,
+        endpoint: Endpoint,
+        message: bytes,
+        purpose: Purpose,
+        deadline: float,
+    ) -> Steps[None]:
         context = self._context
-        exchange = self._inbound[stream_id]
-        exchange.received += len(data)
-        self._inbound_bytes += len(data)
+        data = yield from context.streams.seal_steps(message, label_header=True)
+        context.metrics.count("memberlist.tcp.connect")
+        context.metrics.count("memberlist.tcp.sent", len(data))
+        context.output.streams.append(Dial(stream_id, endpoint, data, deadline))
         try:
-            message = exchange.parser.feed(data)
-            if message is None:
-                self._bound_inbound()
-                return
-            reply = self.on_request(now, message, exchange.endpoint)
+            reply = yield from parser.steps
         except RemoteError as error:
             context.metrics.dropped(error.reason)
-            logger.debug("stream from %s:%d dropped: %s", *exchange.endpoint, error)
-            reply = encode(ErrorReply(str(error))) if exchange.parser.error_reply else None
-        if reply is None:
             self._close(stream_id)
+            self.on_failure(self.now, purpose, None, f"unreadable reply ({error})")
             return
-        self._forget_inbound(stream_id)
-        sealed = context.streams.seal(reply, label_header=False)
-        context.metrics.count("memberlist.tcp.sent", len(sealed))
-        context.output.streams.append(Send(stream_id, sealed, now + context.config.tcp_timeout))
+        self._close(stream_id, forget=False)
+        if isinstance(reply, ErrorReply):
+            self.on_failure(self.now, purpose, None, f"remote error: {reply.error}")
+        else:
+            yield from self.on_reply(purpose, reply, endpoint)
 
-    def _bound_inbound(self) -> None:
-        """Closes the largest unfinished inbound stream if all of them together hold too much."""
-        if self._inbound_bytes > self._context.config.max_inbound_bytes:
-            self._context.metrics.dropped("inbound-bytes")
-            self._close(max(self._inbound, key=lambda stream_id: self._inbound[stream_id].received))
+    def _serve(self, stream_id: int, parser: StreamParser, source: Endpoint) -> Steps[None]:
+        context = self._context
+        is_answered = False
 
-    def _forget_inbound(self, stream_id: int) -> bool:
-        exchange = self._inbound.pop(stream_id, None)
-        if exchange is None:
+        def reply(message: bytes) -> Steps[None]:
+            nonlocal is_answered
+            is_answered = True
+            data = yield from context.streams.seal_steps(message, label_header=False)
+            context.metrics.count("memberlist.tcp.sent", len(data))
+            context.output.streams.append(Send(stream_id, data, self.now + context.config.tcp_timeout))
+
+        try:
+            message = yield from parser.steps
+            yield from self.on_request(message, source, reply)
+        except RemoteError as error:
+            context.metrics.dropped(error.reason)
+            logger.debug("stream from %s:%d dropped: %s", *source, error)
+            if parser.error_reply:
+                yield from reply(encode(ErrorReply(str(error))))
+        if not is_answered:
+            self._close(stream_id)
+
+    # -- turns
+
+    def _step(self, now: float, stream_id: int, exchange: _Exchange) -> None:
+        """Runs the work of one stream until it pauses."""
+        self.now = now
+        try:
+            pause = next(exchange.work)
+            if pause is Pause.BYTES and exchange.parser.is_oversized:
+                exchange.work.throw(exchange.parser.oversized())
+        except StopIteration:
+            self._forget(stream_id)
+            return
+        self._account(exchange)
+        if pause is Pause.TURN:
+            exchange.waits = True
+            self._turns.setdefault(exchange.endpoint[0], deque()).append(stream_id)
+            self._arm(now)
+        elif exchange.ended is not None:
+            self._lost(now, stream_id, exchange)
+
+    def _turn(self, now: float, _deadline: float) -> None:
+        """One more step for the host whose turn it is."""
+        self._armed = None
+        while self._turns:
+            host, waiting = next(iter(self._turns.items()))
+            del self._turns[host]
+            stream_id = waiting.popleft()
+            if waiting:
+                self._turns[host] = waiting
+            exchange = self._exchange(stream_id)
+            if exchange is not None:
+                exchange.waits = False
+                self._step(now, stream_id, exchange)
+                self._bound_memory(now)
+                break
+        if self._turns:
+            self._arm(now)
+
+    def _arm(self, now: float) -> None:
+        if self._armed is None:
+            self._armed = now + _PAUSE
+            self._context.timers.at(self._armed, "stream-turn", self._armed)
+
+    # -- limits and the end
+
+    def _make_room(self, now: float, source: Endpoint) -> bool:
+        """Closes the oldest stream of the network that has most, unless the newcomer's own has as many.
+
+        Requests take milliseconds, so one that has been open for a second gives way to anybody.
+        """
+        networks = {stream_id: _network(one.endpoint[0]) for stream_id, one in self._inbound.items()}
+        counts = Counter(networks.values())
+        largest = max(counts.values())
+        stream_id = next(one for one, network in networks.items() if counts[network] == largest)
+        waited = now - self._inbound[stream_id].opened_at
+        if largest <= counts[_network(source[0])] + 1 and waited < _PATIENCE:
             return False
-        self._inbound_bytes -= exchange.received
+        self._close(stream_id)
         return True
 
-    def _close(self, stream_id: int) -> None:
-        self._outbound.pop(stream_id, None)
-        self._forget_inbound(stream_id)
-        self._context.output.streams.append(Close(stream_id))
+    def _lost(self, now: float, stream_id: int, exchange: _Exchange) -> None:
+        """A stream ended before its message was whole."""
+        assert exchange.ended is not None
+        end, detail = exchange.ended
+        self._forget(stream_id)
+        if exchange.purpose is not None:
+            self.on_failure(now, exchange.purpose, end, detail or end.value)
+        elif end is not StreamEnd.EOF:
+            self._context.metrics.dropped("stream-" + end.name.lower())
+
+    def _bound_memory(self, now: float) -> None:
+        """Closes the stream that keeps most if all of them together keep too much."""
+        while self._memory > self._context.config.max_inbound_bytes:
+            open_ids = (*self._inbound, *self._outbound)
+            stream_id = max(open_ids, key=lambda one: self._exchange(one).memory)  # type: ignore[union-attr]
+            exchange = self._exchange(stream_id)
+            self._context.metrics.dropped("inbound-bytes")
+            self._close(stream_id)
+            if exchange is not None and exchange.purpose is not None:
+                self.on_failure(now, exchange.purpose, None, "the reply takes too much memory")
+
+    def _account(self, exchange: _Exchange) -> None:
+        memory = exchange.parser.memory
+        self._memory += memory - exchange.memory
+        exchange.memory = memory
+
+    def _close(self, stream_id: int, *, forget: bool = True) -> None:
+        exchange = self._exchange(stream_id)
+        if exchange is not None and exchange.ended is None:
+            self._context.output.streams.append(Close(stream_id))
+        if forget:
+            self._forget(stream_id)
+
+    def _forget(self, stream_id: int) -> None:
+        exchange = self._inbound.pop(stream_id, None) or self._outbound.pop(stream_id, None)
+        if exchange is not None:
+            self._memory -= exchange.memory
+
+    def _exchange(self, stream_id: int) -> _Exchange | None:
+        return self._inbound.get(stream_id) or self._outbound.get(stream_id)
 
     def _next_id(self) -> int:
         self._last_id += 1
         return self._last_id
+
+
+def _network(host: str) -> str:
+    """Whose slots a stream from this address takes: all of an IPv4 address, or of an IPv6 /64."""
+    return str(ipaddress.ip_network(f"{host}/64", strict=False)) if ":" in host else host

@@ -7,16 +7,16 @@ memberlist member, as in an Alertmanager cluster.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from swim.addresses import Endpoint
 from swim.config import Config
-from swim.core.broadcast import BroadcastQueue
 from swim.core.delegate import Delegate
 from swim.core.engine import Engine
 from swim.core.member import Record, endpoint_of
 from swim.errors import LocalError, RemoteError
 from swim.events import ForceLeaveOutcome, MemberStatus, Reason
+from swim.serf.exchange import StateExchange
 from swim.serf.lamport import LamportClock
 from swim.serf.member_list import Roster
 from swim.serf.member_status import StatusTable
@@ -32,13 +32,14 @@ from swim.serf.messages import (
     encode_serf,
 )
 from swim.serf.name_conflict import Conflicts
-from swim.serf.push_pull import KNOWN_STATES, PushPullState, RecentEvents, decode_state, encode_state
 from swim.serf.queries import Queries
+from swim.serf.queues import SerfQueues
 from swim.serf.seen import RecentRing
 from swim.serf.shared_view import BaseView
 from swim.serf.tags import encode_tags
 from swim.wire.codec import encode
 from swim.wire.messages import Alive, NodeRecord, User
+from swim.wire.steps import Steps
 
 __all__ = ["SerfDelegate"]
 
@@ -67,20 +68,29 @@ class SerfDelegate(Delegate):
         self._status = StatusTable(engine, self.roster, config)
         self.clock = LamportClock()
         self.event_clock = LamportClock()
-        self._recent_events: RecentRing[tuple[str, bytes]] = RecentRing(self.event_clock)
+        self._recent_events: RecentRing[tuple[str, bytes]] = RecentRing(
+            self.event_clock,
+            max_bytes=config.max_recent_event_bytes,
+            weigh=lambda key: len(key[0]) + len(key[1]),
+            dropped=engine.context.metrics.dropped,
+        )
         self.queries = Queries(engine, self.roster)
+        self.queues = SerfQueues(engine, config)
         self._conflicts = Conflicts(
             engine,
             self.queries,
-            lambda now, body: self._queue(now, self.query_queue, body),
+            self.queues.query,
             resolves=config.enable_name_conflict_resolution and self.speaks_serf,
         )
-        self.intent_queue = self._new_queue()
-        self.event_queue = self._new_queue()
-        self.query_queue = self._new_queue()
-        self._queues = (self.intent_queue, self.query_queue, self.event_queue)
-        self._passed_on = 0
-        self._state: tuple[tuple[int, ...], bytes] = ((), b"")
+        self._exchange = StateExchange(
+            engine.context,
+            clocks=(self.clock, self.event_clock, self.queries.clock),
+            roster=self.roster,
+            status=self._status,
+            events=self._recent_events,
+            take_event=self._is_new_event,
+            refute=self._refute_if_wrong,
+        )
 
     # -- commands
 
@@ -117,7 +127,7 @@ class SerfDelegate(Delegate):
             return outcome
         intent = LeaveIntent(self.clock.stamp(), name, prune)
         self._status.leave_intent(now, intent, Reason("operator", self._config.name, "force-leave"))
-        self._queue_intent(now, intent, ticket=ticket)
+        self.queues.intent(now, intent, ticket=ticket)
         return outcome
 
     def start_from(self, view: BaseView) -> None:
@@ -173,95 +183,41 @@ class SerfDelegate(Delegate):
         if not self.speaks_serf:
             return
         try:
-            message = decode_serf(body)
+            message = decode_serf(body, self._engine.context.elements)
             if self._handle(now, message):
                 origin = self._engine.context.endpoint_name(source) if source is not None else ""
-                self._pass_on(now, message, body, origin)
+                self.queues.pass_on(now, message, body, origin)
         except RemoteError as error:
             self._engine.context.metrics.dropped(error.reason)
 
     def broadcasts(
         self, now: float, room: int, overhead: int, *, most: int, target: Record | None
     ) -> list[bytes]:
-        """Intents first, then queries, then events, each with the space the former left."""
-        name = target.name if target is not None else ""
-        bodies: list[bytes] = []
-        for queue in self._queues:
-            taken = queue.take(now, room, overhead, most=most - len(bodies), exclude=name)
-            room -= sum(map(len, taken)) + overhead * len(taken)
-            bodies += taken
-        return bodies
+        """See ``Delegate``."""
+        return self.queues.take(now, room, overhead, most=most, target=target)
 
     def has_broadcasts(self) -> bool:
-        """Whether any queue holds something."""
-        return bool(self.intent_queue.waiting or self.query_queue.waiting or self.event_queue.waiting)
+        """See ``Delegate``."""
+        return self.queues.is_pending()
 
     def take_finished(self) -> list[int]:
-        """Tickets of intents that were sent often enough."""
-        tickets = self.intent_queue.finished
-        if tickets:
-            self.intent_queue.finished = []
-        return tickets
+        """See ``Delegate``."""
+        return self.queues.take_finished()
 
     def cluster_resized(self, now: float, n: int) -> None:
         """Serf counts all its members, failed and left ones too."""
-        for queue in self._queues:
-            queue.resize(now, max(n, len(self.roster)))
+        self.queues.resize(now, max(n, len(self.roster)))
 
     # -- the core's delegate: push/pull, join and leave
 
     def local_state(self, join: bool) -> bytes:
-        """The Serf part of a push/pull: names in order, so that members that agree send the same bytes."""
-        if not self.speaks_serf:
-            return b""
-        clocks = (self.clock.time, self.event_clock.time, self.queries.clock.time)
-        version = (*clocks, self.roster.changes, self._recent_events.admitted)
-        if self._state[0] != version:
-            state = self._encode_state()
-            common = KNOWN_STATES.shared(state)
-            if common is None:
-                return state  # not worth the memory: nobody else says the same
-            self._state = (version, common)
-        return self._state[1]
+        """See ``Delegate``."""
+        return self._exchange.local_state() if self.speaks_serf else b""
 
-    def merge_state(self, now: float, state: bytes, *, join: bool, peer: str) -> None:
-        """Takes in a peer's state: clocks, who left, other stamps, then events (Serf's MergeRemoteState)."""
-        if not self.speaks_serf:
-            return
-        try:
-            theirs = decode_state(state)
-        except RemoteError as error:
-            self._engine.context.metrics.dropped(error.reason)
-            return
-        if state == self.local_state(join):
-            return
-        for clock, ltime in (
-            (self.clock, theirs.ltime),
-            (self.event_clock, theirs.event_ltime),
-            (self.queries.clock, theirs.query_ltime),
-        ):
-            clock.witness(ltime - 1)
-        reason = Reason("push-pull", peer, "listed as left")
-        left = set(theirs.left_members)
-        for name in theirs.left_members:
-            ltime = theirs.status_ltimes.get(name, 0)
-            if name == self._config.name:
-                # Serf peers take it for a leave stamped one higher; one like our own join is wrong, too.
-                self._refute_if_wrong(now, ltime + 2)
-            elif not self.clock.is_absurd(ltime):
-                self._status.listed_left(now, name, ltime, reason)
-        reason = Reason("push-pull", peer)
-        for name, ltime in theirs.status_ltimes.items():
-            if name in left or self.clock.is_absurd(ltime):
-                continue
-            if name == self._config.name:
-                self._refute_if_wrong(now, ltime)
-            else:
-                self.clock.witness(ltime)
-                self._status.join_intent(now, JoinIntent(ltime, name), reason)
-        for slot in theirs.events:
-            for event_name, payload in slot.events:
-                self._is_new_event(slot.ltime, event_name, payload)
+    def merge_state(self, clock: Callable[[], float], state: bytes, *, join: bool, peer: str) -> Steps[None]:
+        """See ``Delegate``."""
+        if self.speaks_serf:
+            yield from self._exchange.merge(clock, state, peer)
 
     def announce_join(self, now: float) -> None:
         """Tells everybody that this node joined, with the clock the push/pull brought up to date."""
@@ -274,7 +230,7 @@ class SerfDelegate(Delegate):
         self._status.leave_intent(now, intent, Reason("local", self._config.name, "leave"))
         if not self.speaks_serf:
             return []
-        self._queue_intent(now, intent)
+        self.queues.intent(now, intent)
         return [encode_serf(intent)]
 
     # -- details
@@ -303,26 +259,6 @@ class SerfDelegate(Delegate):
                 self._relay(message)
         return False
 
-    def _encode_state(self) -> bytes:
-        left = [
-            entry.member.name
-            for entry in self.roster
-            # Under its newer join's stamp it would be leaving, for good, at Serf peers where it is back.
-            if entry.status is MemberStatus.LEFT and not entry.is_returning
-        ]
-        recent = [RecentEvents(ltime, keys) for ltime, keys in self._recent_events.recent()]
-        stamps = sorted((entry.member.name, entry.status_ltime) for entry in self.roster)
-        return encode_state(
-            PushPullState(
-                self.clock.time,
-                dict(stamps),
-                sorted(left),
-                self.event_clock.time,
-                recent,
-                self.queries.clock.time,
-            )
-        )
-
     def _is_new_event(self, ltime: int, name: str, payload: bytes | None) -> bool:
         if len(name) + len(payload or b"") > _EVENT_BYTES_MAX:
             self._engine.context.metrics.dropped("event-size")
@@ -344,39 +280,6 @@ class SerfDelegate(Delegate):
             raise RemoteError("relay-refused")
         self._engine.gossip.send_exactly(endpoint, [encode(User(message.inner))], record=record)
 
-    def _pass_on(self, now: float, message: SerfMessage, body: bytes, origin: str) -> None:
-        match message:
-            case JoinIntent() | LeaveIntent():
-                self._queue(now, self.intent_queue, body, name=message.node, origin=origin)
-            case UserEvent():
-                self._queue(now, self.event_queue, body, origin=origin)
-            case Query():
-                self._queue(now, self.query_queue, body, origin=origin)
-
-    def _queue_intent(
-        self, now: float, intent: JoinIntent | LeaveIntent, *, ticket: int | None = None
-    ) -> None:
-        self._queue(now, self.intent_queue, encode_serf(intent), name=intent.node, ticket=ticket)
-
-    def _queue(
-        self,
-        now: float,
-        queue: BroadcastQueue,
-        body: bytes,
-        *,
-        name: str = "",
-        origin: str = "",
-        ticket: int | None = None,
-    ) -> None:
-        """Queues a broadcast; intents one per node, the rest each under a number of its own."""
-        if not self._engine.context.has_peers:
-            return
-        self._passed_on += 1
-        dropped = queue.queue(name or f"#{self._passed_on}", body, origin=origin, ticket=ticket)
-        if dropped:
-            self._engine.context.metrics.dropped("queue-full", dropped)
-        self._engine.gossip.poke(now)
-
     def _refute_if_wrong(self, now: float, ltime: int) -> None:
         """Somebody holds a stamp about us above our own: a leave never meant, or one of a former life."""
         entry = self.roster.get(self._config.name)
@@ -389,12 +292,9 @@ class SerfDelegate(Delegate):
     def _send_join(self, now: float, *, ticket: int | None = None) -> None:
         intent = JoinIntent(self.clock.stamp(ahead=_JOIN_LEAP), self._config.name)
         self._status.join_intent(now, intent, Reason("local", self._config.name))
-        self._queue_intent(now, intent, ticket=ticket)
+        self.queues.intent(now, intent, ticket=ticket)
 
     def _encode(self, tags: Mapping[str, str]) -> bytes | None:
         if not self.speaks_serf:
             return None
         return encode_tags(tags, delegate_version=self._config.delegate_version)
-
-    def _new_queue(self) -> BroadcastQueue:
-        return BroadcastQueue(self._config.retransmit_mult, max_depth=self._config.max_queue_depth)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from swim.errors import RemoteError
 from swim.serf.msgpack_reader import Reader
-from swim.wire.go_msgpack import U8, U16, U32, flag, pack, raw, struct, text, uint, unpack
+from swim.wire.go_msgpack import U8, U16, U32, ElementBudget, flag, name, pack, raw, struct, uint, unpack
 
 __all__ = [
     "ConflictResponse",
@@ -121,12 +121,16 @@ def encode_serf(message: SerfMessage) -> bytes:
     return body + message.inner if isinstance(message, Relayed) else body
 
 
-def decode_serf(body: bytes) -> SerfMessage:
+def decode_serf(body: bytes, budget: ElementBudget | None = None) -> SerfMessage:
     """Reads a user message.
+
+    Args:
+        body: the message, type byte included.
+        budget: of the packet it came in.
 
     Raises:
         RemoteError: ``empty``, ``serf-type`` for a type that does not travel so, ``msgpack`` for a broken
-            body.
+            body, ``name-size`` for a name over 255 bytes, ``elements`` for one that is too complex.
     """
     if not body:
         raise RemoteError("empty")
@@ -135,7 +139,7 @@ def decode_serf(body: bytes) -> SerfMessage:
     read = _READERS.get(body[0])
     if read is None:
         raise RemoteError("serf-type", str(body[0]))
-    return read(unpack(body[1:]))
+    return read(unpack(body[1:], budget))
 
 
 def encode_conflict_response(member: Mapping[str, Any] | None) -> bytes:
@@ -228,17 +232,17 @@ _QUERY = (
 
 def _join_from(value: object) -> JoinIntent:
     get = struct(value, (b"LTime", b"Node")).get
-    return JoinIntent(uint(get(b"LTime"), _U64), text(get(b"Node")))
+    return JoinIntent(uint(get(b"LTime"), _U64), name(get(b"Node")))
 
 
 def _leave_from(value: object) -> LeaveIntent:
     get = struct(value, (b"LTime", b"Node", b"Prune")).get
-    return LeaveIntent(uint(get(b"LTime"), _U64), text(get(b"Node")), flag(get(b"Prune")))
+    return LeaveIntent(uint(get(b"LTime"), _U64), name(get(b"Node")), flag(get(b"Prune")))
 
 
 def _event_from(value: object) -> UserEvent:
     get = struct(value, (b"LTime", b"Name", b"Payload", b"CC")).get
-    return UserEvent(uint(get(b"LTime"), _U64), text(get(b"Name")), raw(get(b"Payload")), flag(get(b"CC")))
+    return UserEvent(uint(get(b"LTime"), _U64), name(get(b"Name")), raw(get(b"Payload")), flag(get(b"CC")))
 
 
 def _query_from(value: object) -> Query:
@@ -251,12 +255,12 @@ def _query_from(value: object) -> Query:
         uint(get(b"ID"), U32),
         raw(get(b"Addr")) or b"",
         uint(get(b"Port"), U16),
-        text(get(b"SourceNode")),
+        name(get(b"SourceNode")),
         tuple(raw(item) or b"" for item in filters),
         uint(get(b"Flags"), U32),
         uint(get(b"RelayFactor"), U8),
         uint(get(b"Timeout"), _I64),
-        text(get(b"Name")),
+        name(get(b"Name")),
         raw(get(b"Payload")),
     )
 
@@ -266,7 +270,7 @@ def _response_from(value: object) -> QueryResponse:
     return QueryResponse(
         uint(get(b"LTime"), _U64),
         uint(get(b"ID"), U32),
-        text(get(b"From")),
+        name(get(b"From")),
         uint(get(b"Flags"), U32),
         raw(get(b"Payload")),
     )
@@ -280,7 +284,7 @@ def _relay_from(body: bytes) -> Relayed:
     if len(addr) not in (4, 16):
         raise RemoteError("msgpack", "relay address")
     return Relayed(
-        addr, uint(destination.get(b"Port"), U16), text(header.get(b"DestName")), body[1 + reader.position :]
+        addr, uint(destination.get(b"Port"), U16), name(header.get(b"DestName")), body[1 + reader.position :]
     )
 
 

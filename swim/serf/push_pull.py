@@ -8,13 +8,20 @@ from typing import Any, NamedTuple
 from swim.errors import RemoteError
 from swim.serf.messages import SerfType
 from swim.serf.msgpack_reader import Reader
-from swim.wire.decode_cache import Known
-from swim.wire.go_msgpack import pack, raw, struct, text, uint
+from swim.wire.decode_cache import DecodeCache
+from swim.wire.go_msgpack import name, pack, raw, struct, text, uint
+from swim.wire.steps import Pause, Steps, finish
 
-__all__ = ["KNOWN_STATES", "PushPullState", "RecentEvents", "decode_state", "encode_state"]
+__all__ = [
+    "KNOWN_STATES",
+    "PushPullState",
+    "RecentEvents",
+    "decode_state",
+    "decode_state_steps",
+    "encode_state",
+]
 
 _U64 = 0xFFFF_FFFF_FFFF_FFFF
-_STATE_BYTES_MAX = 1024 * 1024
 
 
 class RecentEvents(NamedTuple):
@@ -35,8 +42,12 @@ class PushPullState(NamedTuple):
     query_ltime: int
 
 
-KNOWN_STATES: Known[PushPullState] = Known(size=8, largest=_STATE_BYTES_MAX)
+KNOWN_STATES: DecodeCache[PushPullState] = DecodeCache(budget=12 * 1024 * 1024)
 """Whole states by their bytes."""
+_STAMP_BYTES = 200
+"""What one stamp takes in memory beside its name, about."""
+_READ_PER_STEP = 2048
+"""Stamps, names or slots of events read in one step; some milliseconds."""
 
 
 def encode_state(state: PushPullState) -> bytes:
@@ -64,13 +75,23 @@ def decode_state(data: bytes) -> PushPullState:
 
     Raises:
         RemoteError: ``serf-state`` for another kind of state (Alertmanager's, say), ``msgpack`` for a broken
-            one.
+            one, ``name-size`` for one with a name over 255 bytes, ``elements`` for one with events too
+            complex.
     """
+    return finish(decode_state_steps(data))
+
+
+def decode_state_steps(data: bytes) -> Steps[PushPullState]:
+    """``decode_state`` in steps; raises the same errors."""
     known = KNOWN_STATES.get(data)
-    return known if known is not None else KNOWN_STATES.keep(data, _state_from(data))
+    if known is not None:
+        return known
+    state = yield from _state_from(data)
+    stamps = len(state.status_ltimes) + len(state.left_members)
+    return KNOWN_STATES.keep(data, state, len(data) + _STAMP_BYTES * stamps)
 
 
-def _state_from(data: bytes) -> PushPullState:
+def _state_from(data: bytes) -> Steps[PushPullState]:
     if not data or data[0] != SerfType.PUSH_PULL:
         raise RemoteError("serf-state")
     reader = Reader(data[1:])
@@ -78,18 +99,33 @@ def _state_from(data: bytes) -> PushPullState:
     status_ltimes: dict[str, int] = {}
     left: list[str] = []
     events: list[RecentEvents] = []
+    read = 0
     for _ in reader.pairs():
-        match reader.value():
+        key = reader.value()
+        match key:
             case b"StatusLTimes":
                 for _ in reader.pairs():
-                    name = text(reader.value())
-                    status_ltimes[name] = uint(reader.value(), _U64)
+                    node = name(reader.value())
+                    status_ltimes[node] = uint(reader.value(), _U64)
+                    read += 1
+                    if not read % _READ_PER_STEP:
+                        yield Pause.TURN
             case b"LeftMembers":
-                left = [text(reader.value()) for _ in reader.items()]
+                for _ in reader.items():
+                    left.append(name(reader.value()))
+                    read += 1
+                    if not read % _READ_PER_STEP:
+                        yield Pause.TURN
             case b"Events":
-                events = [slot for _ in reader.items() if (slot := _slot(reader.value())) is not None]
-            case bytes() as name_bytes if name_bytes in (b"LTime", b"EventLTime", b"QueryLTime"):
-                numbers[name_bytes] = uint(reader.value(), _U64)
+                for _ in reader.items():
+                    slot = _slot(reader.value())
+                    if slot is not None:
+                        events.append(slot)
+                    read += 1
+                    if not read % _READ_PER_STEP:
+                        yield Pause.TURN
+            case b"LTime" | b"EventLTime" | b"QueryLTime":
+                numbers[key] = uint(reader.value(), _U64)
             case _:
                 reader.value()
     return PushPullState(

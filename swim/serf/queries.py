@@ -55,7 +55,7 @@ class Queries:
         self._engine = engine
         self._roster = roster
         self.clock = LamportClock()
-        self._ring: RecentRing[int] = RecentRing(self.clock)
+        self._ring: RecentRing[int] = RecentRing(self.clock, dropped=engine.context.metrics.dropped)
         self._pending: _Pending | None = None
         engine.context.timers.register("query-end", self._end, lambda pending: pending is self._pending)
 

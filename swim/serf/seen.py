@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
-from operator import itemgetter
+from bisect import insort
+from collections.abc import Callable, Hashable, Iterator
 from typing import Generic, TypeVar
 
 from swim.serf.lamport import LamportClock
@@ -11,6 +11,8 @@ from swim.serf.lamport import LamportClock
 __all__ = ["RecentRing"]
 
 _KEYS_MAX = 1024
+_KEY_BYTES = 128
+"""What a key takes in memory beside its own bytes, about."""
 
 K = TypeVar("K", bound=Hashable)
 
@@ -18,16 +20,51 @@ K = TypeVar("K", bound=Hashable)
 class RecentRing(Generic[K]):
     """512 slots by stamp, each with the keys seen under that stamp, at most 1024 (Serf's event buffer).
 
+    All keys together stay within a budget of bytes: the oldest stamps go, and what bears one of them, or an
+    older one, counts as too old from then on.
+
+    Args:
+        clock: witnesses the stamps.
+        size: slots.
+        max_bytes: budget of all keys.
+        weigh: a key's own bytes.
+        dropped: called with a reason when the budget is hit.
+
     Attributes:
         admitted: how many keys were new so far.
     """
 
-    __slots__ = ("_clock", "_size", "_slots", "admitted")
+    __slots__ = (
+        "_bytes",
+        "_clock",
+        "_dropped",
+        "_floor",
+        "_max_bytes",
+        "_size",
+        "_slots",
+        "_stamps",
+        "_weigh",
+        "admitted",
+    )
 
-    def __init__(self, clock: LamportClock, *, size: int = 512) -> None:
+    def __init__(
+        self,
+        clock: LamportClock,
+        *,
+        size: int = 512,
+        max_bytes: int = 1024 * 1024,
+        weigh: Callable[[K], int] = lambda key: 0,
+        dropped: Callable[[str], None] = lambda reason: None,
+    ) -> None:
         self._clock = clock
         self._size = size
-        self._slots: dict[int, tuple[int, dict[K, None]]] = {}
+        self._max_bytes = max_bytes
+        self._weigh = weigh
+        self._dropped = dropped
+        self._slots: dict[int, dict[K, int]] = {}  # by stamp: keys with their weights
+        self._stamps: list[int] = []  # in order
+        self._bytes = 0
+        self._floor = -1
         self.admitted = 0
 
     def admit(self, ltime: int, key: K) -> bool:
@@ -36,19 +73,41 @@ class RecentRing(Generic[K]):
         if clock.is_absurd(ltime):
             return False
         clock.witness(ltime)
-        if clock.time > size and ltime < clock.time - size:
+        if ltime <= self._floor or (clock.time > size and ltime < clock.time - size):
             return False
-        slot = self._slots.get(ltime % size)
-        if slot is None or slot[0] != ltime:
-            slot = self._slots[ltime % size] = (ltime, {})
-        elif key in slot[1] or len(slot[1]) >= _KEYS_MAX:
+        keys = self._slots.get(ltime, {})
+        if key in keys or len(keys) >= _KEYS_MAX:
             return False
-        slot[1][key] = None
+        weight = _KEY_BYTES + self._weigh(key)
+        if not self._make_room(ltime, weight):
+            return False
+        if not keys:
+            insort(self._stamps, ltime)
+            self._slots[ltime] = keys
+        keys[key] = weight
+        self._bytes += weight
         self.admitted += 1
         return True
 
     def recent(self) -> Iterator[tuple[int, list[K]]]:
         """Stamp and keys of every slot inside the window, oldest first."""
         oldest = self._clock.time - self._size
-        slots = sorted(self._slots.values(), key=itemgetter(0))
-        return ((ltime, list(keys)) for ltime, keys in slots if ltime >= oldest)
+        return ((ltime, list(self._slots[ltime])) for ltime in self._stamps if ltime >= oldest)
+
+    def _make_room(self, ltime: int, weight: int) -> bool:
+        """Lets go of what left the window, then of the oldest stamps up to but not including ``ltime``."""
+        stamps = self._stamps
+        oldest = self._clock.time - self._size
+        while stamps and stamps[0] < oldest:
+            self._forget(stamps.pop(0))
+        while stamps and self._bytes + weight > self._max_bytes and stamps[0] < ltime:
+            self._dropped("recent-bytes")
+            self._floor = stamps.pop(0)
+            self._forget(self._floor)
+        if self._bytes + weight <= self._max_bytes:
+            return True
+        self._dropped("recent-bytes")
+        return False
+
+    def _forget(self, ltime: int) -> None:
+        self._bytes -= sum(self._slots.pop(ltime).values())

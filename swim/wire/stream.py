@@ -154,10 +154,14 @@ class StreamParser:
         self._reading.buffer += data[: max(self._room, 0)]
         self._room -= len(data)
 
-    def check_size(self) -> None:
-        """Raises ``too-large`` if more than ``max_stream_bytes`` came and the message is still not whole."""
-        if self._room < 0:
-            raise RemoteError("too-large", f"stream of more than {self._size_max} bytes")
+    @property
+    def is_oversized(self) -> bool:
+        """Whether more than ``max_stream_bytes`` came; an error if the message still waits for bytes."""
+        return self._room < 0
+
+    def oversized(self) -> RemoteError:
+        """That error."""
+        return RemoteError("too-large", f"stream of more than {self._size_max} bytes")
 
     def feed(self, data: bytes) -> StreamMessage | None:
         """Takes the next bytes and reads on at once; returns the message once it is whole.
@@ -177,11 +181,9 @@ class StreamParser:
         except StopIteration as finished:
             message: StreamMessage | None = finished.value
             return message
-        try:
-            self.check_size()
-        except RemoteError:
+        if self.is_oversized:
             self.steps.close()
-            raise
+            raise self.oversized()
         return None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from swim.addresses import Endpoint, join_host_port
@@ -18,6 +18,7 @@ from swim.wire.codec import decode, encode
 from swim.wire.keyring import Keyring
 from swim.wire.messages import Alive, Dead, Message, NodeRecord, PushPull, Suspect
 from swim.wire.packet import PacketCodec
+from swim.wire.steps import Steps
 
 VSN = bytes((1, 5, 2, 0, 0, 0))
 PORT = 7946
@@ -95,8 +96,9 @@ class Upstairs:
     def local_state(self, join: bool) -> bytes:
         return b""
 
-    def merge_state(self, now: float, state: bytes, *, join: bool, peer: str) -> None:
+    def merge_state(self, clock: Callable[[], float], state: bytes, *, join: bool, peer: str) -> Steps[None]:
         self.users.append(state)
+        yield from ()
 
     def announce_join(self, now: float) -> None:
         self.joins_announced += 1
@@ -164,7 +166,7 @@ class Solo:
 
     def dialled(self, data: bytes, *, host: str = "127.0.0.77") -> None:
         """Somebody dials and writes ``data``."""
-        stream_id = self.engine.accept_stream((host, 50000))
+        stream_id = self.engine.accept_stream(self.now, (host, 50000))
         assert stream_id is not None
         self.engine.receive_stream(self.now, stream_id, data)
         self.collect()

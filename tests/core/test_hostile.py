@@ -55,7 +55,7 @@ def test_noise_in_packets_changes_nothing(packets: list[bytes]) -> None:
 def test_noise_in_streams_changes_nothing(chunks: list[bytes]) -> None:
     solo = acquainted()
     before = table_of(solo)
-    stream_id = solo.engine.accept_stream(("127.0.0.77", 50000))
+    stream_id = solo.engine.accept_stream(solo.now, ("127.0.0.77", 50000))
     assert stream_id is not None
     for data in chunks:
         solo.engine.receive_stream(solo.now, stream_id, data)
@@ -102,7 +102,7 @@ def test_packets_streams_and_claims_from_outside_the_networks_are_dropped() -> N
     solo.hear(Alive(1, "out", outside, PORT, None, VSN), source=MEMBER)
     solo.pushed([NodeRecord("out", outside, PORT, None, 1, 0, VSN)])
     assert solo.state("out") == "absent"
-    assert solo.engine.accept_stream(("127.9.0.2", 50000)) is None
+    assert solo.engine.accept_stream(solo.now, ("127.9.0.2", 50000)) is None
     assert solo.metrics.counters["swim.dropped.cidr"] == 4
 
 
@@ -151,23 +151,25 @@ def test_one_packet_of_outdated_accusations_has_one_answer() -> None:
 
 def test_open_streams_are_bounded() -> None:
     solo = Solo(max_streams=3)
-    accepted = [solo.engine.accept_stream(("127.0.0.77", 50000 + number)) for number in range(5)]
+    accepted = [solo.engine.accept_stream(solo.now, ("127.0.0.77", 50000 + number)) for number in range(5)]
     assert [stream is None for stream in accepted] == [False] * 3 + [True] * 2
     assert solo.metrics.counters["swim.dropped.inbound-streams"] == 2
     solo.engine.stream_ended(solo.now, accepted[0] or 0, StreamEnd.EOF, "")
-    assert solo.engine.accept_stream(("127.0.0.77", 50009)) is not None
+    assert solo.engine.accept_stream(solo.now, ("127.0.0.77", 50009)) is not None
 
 
 def test_unfinished_streams_are_bounded_together_and_the_largest_goes_first() -> None:
-    solo = Solo(max_inbound_bytes=3000)
-    endless = encode(PushPull(False, (), bytes(10_000)))
-    streams = [solo.engine.accept_stream(("127.0.0.77", 50000 + number)) or 0 for number in range(4)]
-    for stream, size in zip(streams, (900, 1100, 500, 600), strict=True):
+    solo = Solo(max_inbound_bytes=1_300_000)
+    endless = encode(PushPull(False, (), bytes(10_000_000)))
+    streams = [
+        solo.engine.accept_stream(solo.now, ("127.0.0.77", 50000 + number)) or 0 for number in range(4)
+    ]
+    for stream, size in zip(streams, (270_000, 330_000, 150_000, 320_000), strict=True):
         solo.engine.receive_stream(solo.now, stream, endless[:size])
     solo.collect()
     assert solo.streams == [Close(streams[1])]
     assert solo.metrics.counters["swim.dropped.inbound-bytes"] == 1
-    solo.engine.receive_stream(solo.now, streams[3], bytes(900))
+    solo.engine.receive_stream(solo.now, streams[3], bytes(200_000))
     solo.collect()
     assert len(solo.streams) == 1, "what the closed stream held counts no more"
 

@@ -1,0 +1,125 @@
+"""Serf's part of a push/pull: the own clocks, stamps and events out, a peer's merged in steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from swim.core.context import Context
+from swim.errors import RemoteError
+from swim.events import MemberStatus, Reason
+from swim.serf.lamport import LamportClock
+from swim.serf.member_list import Roster
+from swim.serf.member_status import StatusTable
+from swim.serf.messages import JoinIntent
+from swim.serf.push_pull import KNOWN_STATES, PushPullState, RecentEvents, decode_state_steps, encode_state
+from swim.serf.seen import RecentRing
+from swim.wire.steps import Pause, Steps
+
+__all__ = ["StateExchange"]
+
+_MERGED_PER_STEP = 512
+"""Stamps merged in one step; some milliseconds."""
+
+
+class StateExchange:
+    """Builds and merges states.
+
+    Args:
+        context: of the node.
+        clocks: of members, of user events, of queries.
+        roster: whose stamps are told.
+        status: takes what peers tell of members.
+        events: the user events told.
+        take_event: called with stamp, name and payload of each event that a peer tells.
+        refute: called with a stamp about this node that may be wrong.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        *,
+        clocks: tuple[LamportClock, LamportClock, LamportClock],
+        roster: Roster,
+        status: StatusTable,
+        events: RecentRing[tuple[str, bytes]],
+        take_event: Callable[[int, str, bytes | None], object],
+        refute: Callable[[float, int], None],
+    ) -> None:
+        self._context = context
+        self._clocks = clocks
+        self._roster = roster
+        self._status = status
+        self._events = events
+        self._take_event = take_event
+        self._refute = refute
+        self._encoded: tuple[tuple[int, ...], bytes] = ((), b"")
+
+    def local_state(self) -> bytes:
+        """The own state: names in order, so that members that agree send the same bytes."""
+        version = (*(clock.time for clock in self._clocks), self._roster.changes, self._events.admitted)
+        if self._encoded[0] != version:
+            state = self._encode()
+            common = KNOWN_STATES.shared(state)
+            if common is None:
+                return state  # not worth the memory: nobody else says the same
+            self._encoded = (version, common)
+        return self._encoded[1]
+
+    def merge(self, clock: Callable[[], float], state: bytes, peer: str) -> Steps[None]:
+        """Takes in a peer's state: clocks, who left, other stamps, then events (Serf's MergeRemoteState)."""
+        try:
+            theirs = yield from decode_state_steps(state)
+        except RemoteError as error:
+            self._context.metrics.dropped(error.reason)
+            return
+        if state == self.local_state():
+            return
+        for lamport, ltime in zip(
+            self._clocks, (theirs.ltime, theirs.event_ltime, theirs.query_ltime), strict=True
+        ):
+            lamport.witness(ltime - 1)
+        left = set(theirs.left_members)
+        reason = Reason("push-pull", peer, "listed as left")
+        for number, name in enumerate(theirs.left_members, 1):
+            if not number % _MERGED_PER_STEP:
+                yield Pause.TURN
+            self._merge_left(clock(), name, theirs.status_ltimes.get(name, 0), reason)
+        reason = Reason("push-pull", peer)
+        for number, (name, ltime) in enumerate(theirs.status_ltimes.items(), 1):
+            if not number % _MERGED_PER_STEP:
+                yield Pause.TURN
+            if name not in left:
+                self._merge_stamp(clock(), name, ltime, reason)
+        for slot in theirs.events:
+            for event_name, payload in slot.events:
+                self._take_event(slot.ltime, event_name, payload)
+
+    def _merge_left(self, now: float, name: str, ltime: int, reason: Reason) -> None:
+        if name == self._context.local.name:
+            # Serf peers take it for a leave stamped one higher; one like our own join is wrong, too.
+            self._refute(now, ltime + 2)
+        elif not self._clocks[0].is_absurd(ltime):
+            self._status.listed_left(now, name, ltime, reason)
+
+    def _merge_stamp(self, now: float, name: str, ltime: int, reason: Reason) -> None:
+        if self._clocks[0].is_absurd(ltime):
+            return
+        if name == self._context.local.name:
+            self._refute(now, ltime)
+        else:
+            self._clocks[0].witness(ltime)
+            self._status.join_intent(now, JoinIntent(ltime, name), reason)
+
+    def _encode(self) -> bytes:
+        left = [
+            entry.member.name
+            for entry in self._roster
+            # Under its newer join's stamp it would be leaving, for good, at Serf peers where it is back.
+            if entry.status is MemberStatus.LEFT and not entry.is_returning
+        ]
+        recent = [RecentEvents(ltime, keys) for ltime, keys in self._events.recent()]
+        stamps = sorted((entry.member.name, entry.status_ltime) for entry in self._roster)
+        member_time, event_time, query_time = (clock.time for clock in self._clocks)
+        return encode_state(
+            PushPullState(member_time, dict(stamps), sorted(left), event_time, recent, query_time)
+        )

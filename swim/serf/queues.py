@@ -1,0 +1,102 @@
+"""What the Serf layer spreads: one queue each for intents, queries and user events."""
+
+from __future__ import annotations
+
+from swim.config import Config
+from swim.core.broadcast import BroadcastQueue
+from swim.core.engine import Engine
+from swim.core.member import Record
+from swim.serf.messages import JoinIntent, LeaveIntent, Query, SerfMessage, UserEvent, encode_serf
+
+__all__ = ["SerfQueues"]
+
+_USER_TYPE_BYTES = 1
+"""memberlist's type byte before each Serf message."""
+
+
+class SerfQueues:
+    """The broadcasts of one node.
+
+    Attributes:
+        intents: about members; the newest one of each.
+        queries: in the order in which they came.
+        events: likewise.
+    """
+
+    def __init__(self, engine: Engine, config: Config) -> None:
+        self._engine = engine
+        self.intents, self.queries, self.events = (
+            BroadcastQueue(
+                config.retransmit_mult, max_depth=config.max_queue_depth, max_bytes=config.max_queue_bytes
+            )
+            for _ in range(3)
+        )
+        self._all = (self.intents, self.queries, self.events)
+        self._numbered = 0
+
+    def pass_on(self, now: float, message: SerfMessage, body: bytes, origin: str) -> None:
+        """Queues a peer's message as it came, unknown fields and all; ``origin`` sent it."""
+        match message:
+            case JoinIntent() | LeaveIntent():
+                self._queue(now, self.intents, body, name=message.node, origin=origin)
+            case UserEvent():
+                self._queue(now, self.events, body, origin=origin)
+            case Query():
+                self._queue(now, self.queries, body, origin=origin)
+
+    def intent(self, now: float, intent: JoinIntent | LeaveIntent, *, ticket: int | None = None) -> None:
+        """Queues an intent of this node; ``ticket`` is finished when it was sent often enough."""
+        self._queue(now, self.intents, encode_serf(intent), name=intent.node, ticket=ticket)
+
+    def query(self, now: float, body: bytes) -> None:
+        """Queues a query of this node."""
+        self._queue(now, self.queries, body)
+
+    def take(self, now: float, room: int, overhead: int, *, most: int, target: Record | None) -> list[bytes]:
+        """Intents first, then queries, then events, each with the space the former left."""
+        name = target.name if target is not None else ""
+        bodies: list[bytes] = []
+        for queue in self._all:
+            taken = queue.take(now, room, overhead, most=most - len(bodies), exclude=name)
+            room -= sum(map(len, taken)) + overhead * len(taken)
+            bodies += taken
+        return bodies
+
+    def is_pending(self) -> bool:
+        """Whether any queue holds something."""
+        return any(queue.waiting for queue in self._all)
+
+    def take_finished(self) -> list[int]:
+        """Tickets of intents that were sent often enough, or never can be."""
+        tickets = self.intents.finished
+        if tickets:
+            self.intents.finished = []
+        return tickets
+
+    def resize(self, now: float, n: int) -> None:
+        """Adapts the transmit limits to a cluster of ``n``."""
+        for queue in self._all:
+            queue.resize(now, n)
+
+    def _queue(
+        self,
+        now: float,
+        queue: BroadcastQueue,
+        body: bytes,
+        *,
+        name: str = "",
+        origin: str = "",
+        ticket: int | None = None,
+    ) -> None:
+        """Queues a broadcast; intents one per node, the rest each under a number of its own."""
+        if self._engine.context.has_peers:
+            self._numbered += 1
+            self._engine.gossip.queue(
+                now,
+                queue,
+                name or f"#{self._numbered}",
+                body,
+                origin=origin,
+                ticket=ticket,
+                overhead=_USER_TYPE_BYTES,
+            )
