@@ -26,7 +26,7 @@ __all__ = ["create_app"]
 def create_app(
     cluster: Cluster, settings: AgentSettings | None = None, *, on_leave: Callable[[], None] | None = None
 ) -> Starlette:
-    """The API over ``cluster``, to be served by any ASGI server on trio, or mounted under any path.
+    """The API over ``cluster``, to be served by any ASGI server, or mounted under any path.
 
     Args:
         cluster: an open cluster; the application neither starts nor closes it.

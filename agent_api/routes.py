@@ -7,11 +7,9 @@ and health take the common read parameters.
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
 
-import trio
 from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
@@ -22,9 +20,10 @@ from agent_api import health as health_report
 from agent_api import shapes
 from agent_api.agent import Agent, Call, nothing
 from agent_api.errors import INVALID_METHOD, HttpError, error_response, multi_error
+from agent_api.event_lines import EventLines
 from agent_api.parameters import Query
 from agent_api.self_config import self_document
-from swim import ForceLeaveOutcome, LocalError, Subscription
+from swim import ForceLeaveOutcome, LocalError
 from swim.text import shown
 
 __all__ = ["ROUTES", "Endpoint"]
@@ -34,7 +33,6 @@ Handler = Callable[[Call], Awaitable[Response]]
 _JOIN_SECONDS = 3.0
 _FORCE_LEAVE_SECONDS = 3.0
 """A broadcast that takes longer goes on without the client waiting."""
-_HEARTBEAT_SECONDS = 30.0
 
 _log = logging.getLogger("swim.http")
 
@@ -195,21 +193,8 @@ async def _swim_why(call: Call) -> Response:
 
 
 async def _swim_events(call: Call) -> Response:
-    lines = _lines(call.agent.cluster.events())
+    lines = EventLines(call.agent.cluster.events())
     return StreamingResponse(lines, media_type="application/json", headers={"Cache-Control": "no-cache"})
-
-
-async def _lines(events: Subscription) -> AsyncIterator[bytes]:
-    """One JSON object a line; an empty one at once, so that the head leaves, and as a heartbeat."""
-    line: dict[str, Any] = {}
-    while True:
-        yield shapes.dumps(line) + b"\n"
-        line = {}
-        with trio.move_on_after(_HEARTBEAT_SECONDS):
-            try:
-                line = shapes.event_shape(await anext(events))
-            except StopAsyncIteration:
-                return
 
 
 ROUTES = (

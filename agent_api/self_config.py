@@ -14,7 +14,7 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-import trio
+import anyio
 
 from agent_api.agent import Agent, Call
 from agent_api.errors import HttpError
@@ -269,7 +269,7 @@ def _leader(agent: Agent) -> Member | None:
 
 def _runtime() -> dict[str, str]:
     machine = platform.machine().lower()
-    tasks = trio.lowlevel.current_statistics().tasks_living
+    tasks = len(anyio.get_running_tasks())
     return {
         "kernel.name": platform.system().lower(),
         "arch": _ARCHITECTURES.get(machine, machine),

@@ -7,10 +7,10 @@ advice, the alive server of a region with the smallest name.
 from __future__ import annotations
 
 import ipaddress
+import socket
 from collections.abc import Sequence
-from functools import partial
 
-import trio
+import anyio
 
 from agent_api.errors import HttpError, multi_error
 from agent_api.settings import AgentSettings
@@ -79,9 +79,9 @@ class Servers:
         """
         good: set[str] = set()
         bad: dict[str, str] = {}
-        async with trio.open_nursery() as nursery:
+        async with anyio.create_task_group() as tasks:
             for address in dict.fromkeys(addresses):
-                nursery.start_soon(self._try_one, address, good, bad)
+                tasks.start_soon(self._try_one, address, good, bad)
         if not good:
             raise HttpError(400, multi_error([bad[address] for address in dict.fromkeys(addresses)]))
         self._pinned = tuple(good)
@@ -89,15 +89,15 @@ class Servers:
     async def _try_one(self, address: str, good: set[str], bad: dict[str, str]) -> None:
         try:
             endpoint = await _resolve(address, self._settings.rpc_port)
-        except (OSError, ConfigError, trio.TooSlowError) as error:
+        except (OSError, ConfigError) as error:
             bad[address] = f"failed to resolve {address}: {_why(error)}"
             return
         text = join_host_port(*endpoint)
         try:
             if self._settings.verify_servers:
-                with trio.fail_after(_PING_SECONDS):
-                    await (await trio.open_tcp_stream(*endpoint)).aclose()
-        except (OSError, trio.TooSlowError) as error:
+                with anyio.fail_after(_PING_SECONDS):
+                    await (await anyio.connect_tcp(*endpoint)).aclose()
+        except OSError as error:
             bad[address] = f"Server at address {text} failed ping: {_why(error)}"
         else:
             good.add(text)
@@ -125,7 +125,7 @@ class Servers:
 def _why(error: Exception) -> str:
     if isinstance(error, ConfigError):
         return error.reason
-    return "timed out" if isinstance(error, trio.TooSlowError) else str(error)
+    return "timed out" if isinstance(error, TimeoutError) else str(error)
 
 
 async def _resolve(address: str, default_port: int) -> tuple[str, int]:
@@ -134,7 +134,7 @@ async def _resolve(address: str, default_port: int) -> tuple[str, int]:
     Raises:
         ConfigError: if the text has no such form.
         OSError: if the name has no address.
-        trio.TooSlowError: if nobody answered within 3 s.
+        TimeoutError: if nobody answered within 3 s.
     """
     host, port = split_host_port("address", address, default_port)
     if not port:
@@ -142,7 +142,6 @@ async def _resolve(address: str, default_port: int) -> tuple[str, int]:
     try:
         return str(ipaddress.ip_address(host)), port
     except ValueError:
-        lookup = partial(trio.socket.getaddrinfo, host, port, type=trio.socket.SOCK_STREAM)
-        with trio.fail_after(_RESOLVE_SECONDS):
-            found = await lookup()
+        with anyio.fail_after(_RESOLVE_SECONDS):
+            found = await anyio.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         return str(found[0][4][0]), port

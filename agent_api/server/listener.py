@@ -36,7 +36,6 @@ class Listeners:
         # In the order in which they came: the first that waits for a request is the first to make room.
         self._open: dict[Connection, None] = {}
         self._by_client: defaultdict[str, dict[Connection, None]] = defaultdict(dict)
-        self._max_conns = _most_connections(service.limits.max_conns)
         self._said_at = float("-inf")
         self._is_paused = False
         self._stopping = trio.Event()
@@ -141,7 +140,9 @@ class Listeners:
             own = self._by_client.get(connection.client[0], {})
             if len(own) >= most and not self._close_waiting(own):
                 return 429
-        if len(self._open) >= self._max_conns and not self._close_waiting(self._open):
+        if len(self._open) >= _most_connections(self._service.limits.max_conns) and not self._close_waiting(
+            self._open
+        ):
             return 503
         return None
 

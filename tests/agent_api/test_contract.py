@@ -291,3 +291,22 @@ async def test_exceptions_are_logged_and_not_shown(
     answer = await agent.get(MEMBERS)
     assert (answer.status, answer.kind, answer.text) == (500, TEXT, "internal error: RuntimeError")
     assert "hunter2" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["%ff", "%00", "a%00b", ".", "..", "a..b", "a" * 64, "a" * 64 + ".example", "%ed%a0%80", "%c3%28",
+     "x" * 5000, "[", "[::1", "[::1]x", "::1]:4", "1.2.3.4:", "1.2.3.4:0", "1.2.3.4:99999", "1.2.3.4:a", "0", "0x7f.1",
+     "%20", "a%20b", "a:b:c", "http://a", "%E2%80%A8", "xn--%ff", "%EF%BC%8E", "%C3%9F" * 64,
+     "%F0%9F%92%A9" * 40],
+)  # fmt: skip
+@pytest.mark.parametrize("path", ["/v1/agent/servers", "/v1/agent/join", "/v1/swim/join"])
+async def test_an_address_that_cannot_be_one_is_an_answer_and_no_failure(
+    cluster: FakeCluster, path: str, address: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with served(cluster) as agent:
+        answer = await agent.put(f"{path}?address={address}")
+        assert answer.status == (400 if path == "/v1/agent/servers" else 200)
+        answer.body.decode()
+        assert (await agent.get("/v1/agent/servers")).json() == ["127.0.0.1:4647"]
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]

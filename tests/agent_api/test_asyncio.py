@@ -1,0 +1,80 @@
+"""The application in an asyncio program: every path answers there too."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from agent_api import create_app
+from swim import Config, Event
+from tests.agent_api.fakes import FakeCluster
+
+
+class AsyncioCluster(FakeCluster):
+    """The fake, with the two of its parts that belong to trio replaced."""
+
+    def now(self) -> float:
+        return time.monotonic()
+
+    def events(self) -> Any:
+        return self._no_events()
+
+    async def _no_events(self) -> AsyncIterator[Event]:
+        await asyncio.sleep(3600)
+        yield  # type: ignore[misc]
+
+
+async def call(app: Any, method: str, target: str) -> tuple[int, bytes]:
+    """Status and body of one request; the client goes once something of the body is there."""
+    path, _, query = target.partition("?")
+    scope = {"type": "http", "method": method, "path": path, "query_string": query.encode(), "headers": [],
+             "server": ("127.0.0.1", 4646)}  # fmt: skip
+    arrived = asyncio.Event()
+    messages: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        await arrived.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message: dict[str, Any]) -> None:
+        messages.append(message)
+        if message.get("body"):
+            arrived.set()
+
+    await app(scope, receive, send)
+    return messages[0]["status"], b"".join(message.get("body", b"") for message in messages)
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "status"),
+    [
+        ("GET", "/v1/agent/members", 200),
+        ("GET", "/v1/agent/self", 200),
+        ("GET", "/v1/agent/health", 200),
+        ("GET", "/v1/agent/servers", 200),
+        ("PUT", "/v1/agent/servers?address=localhost&address=127.0.0.1:1", 200),
+        ("PUT", "/v1/agent/servers?address=%ff", 400),
+        ("PUT", "/v1/agent/join?address=127.0.0.1:4648", 200),
+        ("PUT", "/v1/agent/force-leave?node=nobody", 200),
+        ("GET", "/v1/swim/members", 200),
+        ("GET", "/v1/swim/info", 200),
+        ("GET", "/v1/swim/why?name=n1", 200),
+        ("PUT", "/v1/swim/leave", 200),
+        ("GET", "/v1/nowhere", 404),
+    ],
+)
+def test_paths(method: str, target: str, status: int) -> None:
+    app = create_app(AsyncioCluster(Config(name="n1")))  # type: ignore[arg-type]
+    answer, body = asyncio.run(call(app, method, target))
+    assert answer == status, body
+
+
+def test_events() -> None:
+    app = create_app(AsyncioCluster(Config(name="n1")))  # type: ignore[arg-type]
+    status, body = asyncio.run(call(app, "GET", "/v1/swim/events"))
+    assert (status, json.loads(body)) == (200, {})
