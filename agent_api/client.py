@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlencode, urlsplit
 
 from swim import ConfigError, SwimError
+from swim.addresses import split_host_port
 
 if TYPE_CHECKING:
     from agent_api.shapes import ForceLeaveReply, JoinReply, MemberShape
@@ -62,6 +63,7 @@ class AgentClient:
             raise ConfigError("address", f"{address!r}: {error}") from None
         if parts.scheme != "http" or not host:
             raise ConfigError("address", f"{address!r} is not http://HOST:PORT")
+        split_host_port("address", host, 80)
         self._host, self._port, self._prefix = host, port or 80, parts.path.rstrip("/")
         self._timeout = timeout
 

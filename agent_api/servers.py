@@ -6,8 +6,6 @@ advice, the alive server of a region with the smallest name.
 
 from __future__ import annotations
 
-import ipaddress
-import socket
 from collections.abc import Sequence
 
 import anyio
@@ -15,7 +13,7 @@ import anyio
 from agent_api.errors import HttpError, multi_error
 from agent_api.settings import AgentSettings
 from swim import Cluster, ConfigError, Member, MemberStatus
-from swim.addresses import join_host_port, split_host_port
+from swim.addresses import Endpoint, join_host_port, split_host_port
 
 __all__ = ["Servers", "parse_port"]
 
@@ -88,7 +86,7 @@ class Servers:
 
     async def _try_one(self, address: str, good: set[str], bad: dict[str, str]) -> None:
         try:
-            endpoint = await _resolve(address, self._settings.rpc_port)
+            endpoint = await self._resolve(address)
         except (OSError, ConfigError) as error:
             bad[address] = f"failed to resolve {address}: {_why(error)}"
             return
@@ -101,6 +99,14 @@ class Servers:
             bad[address] = f"Server at address {text} failed ping: {_why(error)}"
         else:
             good.add(text)
+
+    async def _resolve(self, address: str) -> Endpoint:
+        """The first address of ``HOST[:PORT]`` or ``[V6]:PORT``; ``TimeoutError`` after 3 s."""
+        host, port = split_host_port("address", address, self._settings.rpc_port)
+        if not port:
+            raise ConfigError("address", f"port 0 in {address!r} is no port to reach")
+        with anyio.fail_after(_RESOLVE_SECONDS):
+            return (await self._cluster.resolve(host, port))[0]
 
     def _alive(self) -> list[Member]:
         return [member for member in self._members() if member.status is MemberStatus.ALIVE]
@@ -126,22 +132,3 @@ def _why(error: Exception) -> str:
     if isinstance(error, ConfigError):
         return error.reason
     return "timed out" if isinstance(error, TimeoutError) else str(error)
-
-
-async def _resolve(address: str, default_port: int) -> tuple[str, int]:
-    """IP and port of ``HOST``, ``HOST:PORT``, ``V6`` or ``[V6]:PORT``; the first answer for a name.
-
-    Raises:
-        ConfigError: if the text has no such form.
-        OSError: if the name has no address.
-        TimeoutError: if nobody answered within 3 s.
-    """
-    host, port = split_host_port("address", address, default_port)
-    if not port:
-        raise ConfigError("address", f"port 0 in {address!r} is no port to reach")
-    try:
-        return str(ipaddress.ip_address(host)), port
-    except ValueError:
-        with anyio.fail_after(_RESOLVE_SECONDS):
-            found = await anyio.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        return str(found[0][4][0]), port

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any, Self
 
 from swim import checks
-from swim.addresses import parse_address, split_host_port
+from swim.addresses import parse_address, plain_ip, split_host_port, why_unusable
 from swim.errors import ConfigError
 
 __all__ = ["Config", "default_name"]
@@ -174,6 +174,7 @@ class Config:
             read = _READERS[str(setting.type)]
             object.__setattr__(self, setting.name, read(setting.name, getattr(self, setting.name)))
         _check_identity(self)
+        _check_addresses(self)
         _check_ranges(self)
         _check_combinations(self)
 
@@ -294,6 +295,22 @@ def default_name() -> str:
     return socket.gethostname()
 
 
+def _check_addresses(config: Config) -> None:
+    """What is wrong with an address by itself; which fit together shows once the node is bound."""
+    host, _ = split_host_port("bind", config.bind)
+    bound = plain_ip(host)
+    if bound is not None and not bound.is_unspecified and (wrong := why_unusable(str(bound), str(bound))):
+        raise ConfigError("bind", f"{host} is {wrong}")
+    if config.advertise is not None:
+        host, _ = split_host_port("advertise", config.advertise, 0)
+        if (told := plain_ip(host)) is not None and (wrong := why_unusable(str(told), str(told))):
+            raise ConfigError("advertise", f"{host} is {wrong}")
+    for seed in config.seeds:
+        literal = parse_address(seed, 0, field="seeds").literal
+        if literal is not None and (wrong := why_unusable(literal[0], literal[0])):
+            raise ConfigError("seeds", f"{seed!r} is {wrong}")
+
+
 def _check_identity(config: Config) -> None:
     name_bytes = config.name.encode("utf-8", "surrogateescape")
     if not name_bytes or len(name_bytes) > _NAME_MAX_BYTES:
@@ -302,11 +319,6 @@ def _check_identity(config: Config) -> None:
         c.isascii() and (c.isalnum() or c in "-.") for c in config.name
     ):
         raise ConfigError("name", f"{config.name!r} has characters outside [A-Za-z0-9.-]")
-    split_host_port("bind", config.bind)
-    if config.advertise is not None:
-        split_host_port("advertise", config.advertise, 0)
-    for seed in config.seeds:
-        parse_address(seed, 0, field="seeds")
     label_bytes = len(config.label.encode("utf-8", "surrogatepass"))
     if any("\ud800" <= c <= "\udfff" for c in config.label):
         raise ConfigError("label", f"{config.label!r} is not UTF-8")

@@ -8,7 +8,7 @@ import logging
 import os
 import random
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Literal, cast
@@ -22,9 +22,10 @@ from swim.core.rng import Rng
 from swim.errors import ConfigTypeError, LocalError
 from swim.events import ForceLeaveOutcome, JoinOutcome, JoinResult, Member, MemberStatus, Transition
 from swim.metrics import Metrics
+from swim.net.advertise import advertised_endpoint, warn_if_exposed
+from swim.net.data_dir import locked
 from swim.net.driver import Driver, Ticket
 from swim.net.faults import FaultyTransport, LinkFaults
-from swim.net.resolve import choose_advertise, warn_if_exposed
 from swim.net.snapshot_file import SnapshotFile
 from swim.net.subscriptions import Subscription
 from swim.net.transport import SocketTransport, Transport
@@ -202,6 +203,14 @@ class Cluster:
             return ForceLeaveOutcome.LEAVING
         return outcome
 
+    async def resolve(self, host: str, port: int) -> tuple[Endpoint, ...]:
+        """Every address of a host name, in the resolver's order; give it a time limit.
+
+        Raises:
+            OSError: there is none.
+        """
+        return tuple(await self._driver.resolve(host, port))
+
     async def set_tags(self, tags: Mapping[str, str]) -> None:
         """Replaces this node's tags and waits until the change has spread (at most ``broadcast_timeout``).
 
@@ -255,19 +264,23 @@ async def open_cluster(
     if data_dir is not None and not isinstance(data_dir, (str, os.PathLike)):
         raise ConfigTypeError("data_dir", f"must be a path, not {type(data_dir).__name__}")
     leave_timeout = checks.number("leave_timeout", leave_timeout)
-    snapshot = SnapshotFile(Path(data_dir)) if data_dir is not None else None
-    network = transport if transport is not None else await SocketTransport.bind(config.bind)
-    try:
-        node, advertised = await _build(config, network, snapshot)
-        faulty = network if faults is None else FaultyTransport(network, faults)
-        try:
-            async with _running(node, faulty, advertised, faults, snapshot, leave_timeout) as cluster:
-                yield cluster
-        finally:
-            if snapshot is not None:
-                snapshot.write(node.snapshot())
-    finally:
-        network.close()
+    async with AsyncExitStack() as stack:
+        if transport is not None:
+            stack.callback(transport.close)
+        snapshot = None
+        if data_dir is not None:
+            stack.enter_context(locked(Path(data_dir), config.name))
+            snapshot = SnapshotFile(Path(data_dir))
+        if transport is None:
+            transport = await SocketTransport.bind(config.bind)
+            stack.callback(transport.close)
+        node, advertised = await _build(config, transport, snapshot)
+        if snapshot is not None:
+            stack.callback(lambda: snapshot.write(node.snapshot()))
+        faulty = transport if faults is None else FaultyTransport(transport, faults)
+        yield await stack.enter_async_context(
+            _running(node, faulty, advertised, faults, snapshot, leave_timeout)
+        )
 
 
 @asynccontextmanager
@@ -332,7 +345,7 @@ async def _finished(tickets: Sequence[Ticket], timeout: float | None) -> None:
 async def _build(config: Config, network: Transport, snapshot: SnapshotFile | None) -> tuple[Node, Endpoint]:
     """Chooses the advertised endpoint, says so in the log, and makes the node for it."""
     bound = network.endpoint
-    advertised, why = await choose_advertise(config, network)
+    advertised, why = await advertised_endpoint(config, network)
     extra = {"node": config.name, "bound": bound, "advertised": advertised, "reason": why}
     _logger.info("bound to %s:%d, advertising %s:%d (%s)", *bound, *advertised, why, extra=extra)
     warn_if_exposed(config, bound, advertised)

@@ -127,6 +127,10 @@ class Driver:
         self.carry_out(now)
         return ticket
 
+    async def resolve(self, host: str, port: int) -> Sequence[Endpoint]:
+        """Every address of a host name; ``OSError`` if there is none."""
+        return await self._transport.resolve(host, port)
+
     def close(self) -> None:
         """Ends subscriptions and commands under way."""
         self.subscriptions.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from pathlib import Path
 import trio
 
 from swim.errors import ConfigError
+from swim.net import data_dir
 from swim.text import shown
 
 __all__ = ["SnapshotFile"]
@@ -37,12 +39,13 @@ class SnapshotFile:
         self._path = directory / _FILE_NAME
         self._written = ""
         self._changed = trio.Event()
+        self._limiter = trio.CapacityLimiter(1)  # whatever else uses threads
         try:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if self._path.exists():
-                self._written = self._path.read_text("utf-8", "surrogateescape")
+            self._written = data_dir.read(self._path)
         except OSError as error:
-            raise ConfigError("data_dir", f"cannot use {directory}: {error.strerror}") from None
+            why = f"{_FILE_NAME} is a link" if error.errno == errno.ELOOP else error.strerror
+            raise ConfigError("data_dir", f"cannot use {shown(directory)}: {why}") from None
 
     @property
     def text(self) -> str:
@@ -62,7 +65,7 @@ class SnapshotFile:
             self._changed = trio.Event()
             text = snapshot()
             if text != self._written:
-                await trio.to_thread.run_sync(self.write, text)
+                await trio.to_thread.run_sync(self.write, text, limiter=self._limiter)
 
     def write(self, text: str) -> None:
         """Replaces the file's text; after a crash at any moment the old or the new one is there, never a mix.
@@ -80,7 +83,7 @@ class SnapshotFile:
 
     def _replace(self, text: str) -> None:
         temporary = self._path.with_suffix(".tmp")
-        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        with open(data_dir.create(temporary), "wb") as file:
             file.write(text.encode("utf-8", "surrogateescape"))
             file.flush()
             os.fsync(file.fileno())

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import ipaddress
 import os
 import socket
+import sys
 from collections.abc import Sequence
 from typing import Any, Protocol, Self
 
 import trio
 
-from swim.addresses import Endpoint, split_host_port
+from swim.addresses import Endpoint, split_host_port, version_of
 from swim.errors import ConfigError
+from swim.net.lookup import look_up
 
 __all__ = ["SocketTransport", "Transport"]
 
 _PORT_ATTEMPTS = 10
+_LOOKUP_SECONDS = 10.0
+_BIND_WITHOUT_PORT = 24 if sys.platform == "linux" else None
+"""IP_BIND_ADDRESS_NO_PORT: the port is chosen when the peer is known, so that many peers can share one."""
 _BACKLOG = 1024
 _RECEIVE_BUFFER_BYTES = 2 * 1024 * 1024
 _LARGEST_PACKET_BYTES = 65_536
@@ -71,6 +77,8 @@ class SocketTransport:
         self._listener = trio.socket.from_stdlib_socket(listener)
         self._is_ipv6 = packets.family == socket.AF_INET6
         self._endpoint: Endpoint = packets.getsockname()[:2]
+        is_wildcard = ipaddress.ip_address(self._endpoint[0]).is_unspecified
+        self._source = None if is_wildcard else (self._endpoint[0], 0)
         self._buffer = bytearray(_LARGEST_PACKET_BYTES)
         self._view = memoryview(self._buffer)
 
@@ -83,10 +91,13 @@ class SocketTransport:
         """
         host, port = split_host_port("bind", bind)
         try:
-            found = await trio.socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except OSError as error:
-            raise ConfigError("bind", f"cannot resolve {host}: {error.strerror}") from None
-        family, *_, address = min(found, key=lambda info: info[0] != socket.AF_INET)
+            with trio.fail_after(_LOOKUP_SECONDS):
+                found = await look_up(host, port)
+        except (OSError, trio.TooSlowError) as error:
+            reason = "no answer" if isinstance(error, trio.TooSlowError) else error.strerror or str(error)
+            raise ConfigError("bind", f"cannot resolve {host}: {reason}") from None
+        address = min(found, key=lambda endpoint: version_of(endpoint[0]))
+        family = socket.AF_INET if version_of(address[0]) == 4 else socket.AF_INET6
         for attempt in range(_PORT_ATTEMPTS):
             listener = _bound("TCP", family, address, host)
             try:
@@ -125,11 +136,19 @@ class SocketTransport:
         return trio.SocketStream(accepted), _without_zone(source)
 
     async def connect(self, endpoint: Endpoint) -> trio.SocketStream:
-        """Opens a connection from an ephemeral port, in the address family of the bind."""
+        """Opens a connection from an ephemeral port of the bound address, in its family.
+
+        Bound to loopback, or to one network, nothing leaves by another.
+        """
         if (":" in endpoint[0]) != self._is_ipv6:
             raise OSError(errno.EAFNOSUPPORT, os.strerror(errno.EAFNOSUPPORT))
-        connection = trio.socket.socket(self._packets.family, socket.SOCK_STREAM)
+        sock = socket.socket(self._packets.family, socket.SOCK_STREAM)
+        connection = trio.socket.from_stdlib_socket(sock)
         try:
+            if self._source is not None:
+                if _BIND_WITHOUT_PORT is not None:
+                    sock.setsockopt(socket.IPPROTO_IP, _BIND_WITHOUT_PORT, 1)
+                sock.bind(self._source)
             await connection.connect(endpoint)
         except BaseException:
             connection.close()
@@ -138,8 +157,7 @@ class SocketTransport:
 
     async def resolve(self, host: str, port: int) -> Sequence[Endpoint]:
         """Every address the system's resolver gives for a name, in its order."""
-        found = await trio.socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        return tuple(dict.fromkeys(_without_zone(address) for *_, address in found))
+        return await look_up(host, port)
 
     def close(self) -> None:
         """Closes both sockets."""

@@ -27,6 +27,7 @@ from swim import (
     Transition,
     VersionTriple,
 )
+from swim.net.lookup import look_up
 
 GOSSIP_PORT = 4648
 
@@ -95,6 +96,9 @@ class FakeCluster:
         failed = sum(member.status is MemberStatus.FAILED for member in self.table.values())
         left = sum(member.status is MemberStatus.LEFT for member in self.table.values())
         return NodeStats(len(self.table), failed, left, 0, 1, 1, 1, 0, 0, 0, bool(self.config.keys))
+
+    async def resolve(self, host: str, port: int) -> tuple[Endpoint, ...]:
+        return await look_up(host, port)
 
     async def join(self, addresses: Sequence[str], *, timeout: float | None = None) -> JoinResult:
         if self.status != "running":

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import ipaddress
 import logging
 import socket
 
 import pytest
 import trio
 
+from swim.addresses import join_host_port
 from swim.config import Config
 from swim.errors import ConfigError
-from swim.net.resolve import choose_advertise, warn_if_exposed
+from swim.net.advertise import advertised_endpoint, best_address, warn_if_exposed
+from swim.net.interfaces import Interface, interfaces, is_local
 from swim.net.transport import SocketTransport
 from tests.net.memory import MemoryNetwork
 
@@ -91,20 +94,153 @@ async def test_the_advertised_address(
     network.names = {"node.example": ["10.7.7.7", "fd00::7"]}
     transport = network.transport(bound, 7000)
     config = Config.lan(name="n", bind="127.0.0.1:0", advertise=advertise)
-    assert await choose_advertise(config, transport) == (told, why)
+    assert await advertised_endpoint(config, transport) == (told, why)
 
 
-async def test_bound_to_every_address_a_routable_one_is_advertised(network: MemoryNetwork) -> None:
-    (host, port), why = await choose_advertise(Config.lan(name="n"), network.transport("0.0.0.0", 7000))
-    assert host not in ("0.0.0.0", "")
-    assert port == 7000
-    assert why.startswith("bound to every address")
+def interface(name: str, address: str, *, is_running: bool = True) -> Interface:
+    return Interface(name, ipaddress.ip_interface(address), is_running)
+
+
+LO = [interface("lo", "127.0.0.1/8"), interface("lo", "::1/128")]
+
+
+@pytest.mark.parametrize(
+    ("listed", "default", "chosen"),
+    [
+        (["eth0 10.0.0.5/24"], "", "10.0.0.5"),  # an isolated network: no route to any other
+        (["eth0 203.0.113.5/24", "eth1 10.0.0.5/24"], "203.0.113.5", "10.0.0.5"),
+        (["eth0 203.0.113.5/24"], "", "203.0.113.5"),
+        (["eth0 10.0.0.5/24", "eth1 192.168.1.5/24"], "192.168.1.5", "192.168.1.5"),
+        (["eth0 10.0.0.5/24", "eth1 10.1.0.5/16"], "", "10.1.0.5"),
+        (["docker0 172.17.0.1/16 down", "eth0 10.0.0.5/24"], "", "10.0.0.5"),
+        (["eth0 169.254.7.7/16", "eth1 203.0.113.5/24"], "", "203.0.113.5"),
+        (["eth0 169.254.7.7/16"], "", "169.254.7.7"),
+        (["eth0 100.64.0.9/10", "eth1 8.8.8.8/24"], "8.8.8.8", "100.64.0.9"),
+        (["eth0 fe80::1/64", "eth0 2001:db8::1/64", "eth0 fd00::1/64"], "2001:db8::1", "fd00::1"),
+    ],
+)
+async def test_bound_to_every_address_the_best_of_the_interfaces_is_advertised(
+    network: MemoryNetwork, listed: list[str], default: str, chosen: str
+) -> None:
+    parts = [line.split() for line in listed]
+    found = LO + [interface(name, address, is_running=not more) for name, address, *more in parts]
+    bound = "::" if ":" in chosen else "0.0.0.0"
+    (host, port), why = await advertised_endpoint(
+        Config.lan(name="n"), network.transport(bound, 7000), found=lambda: found, outward=lambda _: default
+    )
+    assert (host, port) == (chosen, 7000)
+    assert why.startswith("bound to every address; ")
+    name = next(one.name for one in found if str(one.address.ip) == chosen)
+    assert f"of {name}" in why
+    others = [
+        str(one.address.ip) for one in found if one.name != "lo" and ":" not in f"{chosen}{one.address}"
+    ]
+    assert all(other in why for other in others if other != chosen)
+
+
+@pytest.mark.parametrize(("bound", "listed"), [("0.0.0.0", []), ("::", []), ("0.0.0.0", ["eth0 fd00::1/64"])])
+async def test_no_loopback_is_advertised_from_a_wildcard(
+    network: MemoryNetwork, bound: str, listed: list[str]
+) -> None:
+    found = LO + [interface(*line.split()) for line in listed]
+    with pytest.raises(ConfigError, match="advertise: bound to every address, but no interface has"):
+        await advertised_endpoint(
+            Config.lan(name="n"), network.transport(bound), found=lambda: found, outward=lambda _: ""
+        )
+
+
+def test_where_interfaces_are_not_listed_the_default_route_decides() -> None:
+    def unlisted() -> list[Interface]:
+        raise OSError
+
+    assert best_address(4, unlisted, lambda _: "10.0.0.5")[0] == "10.0.0.5"
+    with pytest.raises(ConfigError, match="advertise"):
+        best_address(4, unlisted, lambda _: "")
+
+
+def test_the_interfaces_of_this_machine() -> None:
+    found = interfaces()
+    assert ("127.0.0.1/8") in {str(one.address) for one in found}
+    assert all(is_local(str(one.address.ip)) for one in found if not one.address.is_link_local)
+    assert not is_local("198.51.100.7")
+
+
+@pytest.mark.parametrize(
+    ("bound", "advertise", "wrong"),
+    [
+        ("10.0.0.1", "0.0.0.0", "an unspecified address"),
+        ("10.0.0.1", "[::]:1", "an unspecified address"),
+        ("0.0.0.0", "224.0.0.1", "a multicast address"),
+        ("0.0.0.0", "255.255.255.255:7", "the broadcast address"),
+        ("0.0.0.0", "10.0.0.255", "the broadcast address of eth0"),
+        ("::", "fe80::1", "a link-local address"),
+        ("0.0.0.0", "fd00::1", "an IPv6 address"),
+        ("fd00::1", "10.0.0.1", "an IPv4 address"),
+        ("127.0.0.1", "10.0.0.1", "an address beyond loopback"),
+        ("10.0.0.1", "127.0.0.1", "a loopback address"),
+        ("10.0.0.1", "loop.example", "a loopback address"),
+    ],
+)
+async def test_an_address_that_no_peer_reaches_is_not_advertised(
+    network: MemoryNetwork, bound: str, advertise: str, wrong: str
+) -> None:
+    network.names = {"loop.example": ["127.0.0.1"]}
+    with pytest.raises(ConfigError, match=f"^advertise: .*{wrong}"):
+        await advertised_endpoint(
+            Config.lan(name="n", advertise=advertise),
+            network.transport(bound),
+            found=lambda: [interface("eth0", "10.0.0.5/24")],
+        )
+
+
+@pytest.mark.parametrize("bind", ["224.0.0.1:1", "255.255.255.255:1", "[ff02::1]:1", "[fe80::1%lo]:1"])
+def test_an_address_that_nobody_can_have_is_not_bound(bind: str) -> None:
+    with pytest.raises(ConfigError, match=r"^bind: .* is "):
+        Config.lan(name="n", bind=bind)
+
+
+@pytest.mark.parametrize(
+    ("bound", "seed", "wrong"),
+    [
+        ("127.0.0.1", "198.51.100.7:7946", "beyond loopback"),
+        ("127.0.0.1", "node/10.0.0.1", "beyond loopback"),
+        ("10.0.0.1", "[fd00::1]:7946", "IPv6"),
+    ],
+)
+async def test_a_seed_out_of_reach_is_an_error_at_the_start(
+    network: MemoryNetwork, bound: str, seed: str, wrong: str
+) -> None:
+    config = Config.lan(name="n", seeds=["127.0.0.1", seed] if "." in bound else [seed])
+    with pytest.raises(ConfigError, match=f"^seeds: .*{wrong}.*set bind"):
+        await advertised_endpoint(config, network.transport(bound))
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.9", "::1"])
+async def test_streams_leave_from_the_bound_address(host: str) -> None:
+    near = await SocketTransport.bind(join_host_port(host, 0))
+    far = await SocketTransport.bind("[::1]:0" if ":" in host else "127.0.0.1:0")
+    async with await near.connect(far.endpoint):
+        stream, source = await far.accept()
+        await stream.aclose()
+        assert source[0] == host
+    near.close()
+    far.close()
+
+
+@pytest.mark.parametrize("host", ["192.0.2.99", "169.254.169.254", "255.255.255.255"])
+async def test_bound_to_loopback_nothing_leaves_it(host: str) -> None:
+    transport = await SocketTransport.bind("127.0.0.1:0")
+    with pytest.raises(OSError, match=r".+"):
+        transport.send((host, 7946), b"x")
+    with pytest.raises(OSError, match=r".+"):
+        await transport.connect((host, 7946))
+    transport.close()
 
 
 async def test_an_advertised_name_nobody_knows(network: MemoryNetwork) -> None:
     config = Config.lan(name="n", advertise="gone.example")
     with pytest.raises(ConfigError, match=r"advertise: cannot resolve gone\.example"):
-        await choose_advertise(config, network.transport("10.0.0.1"))
+        await advertised_endpoint(config, network.transport("10.0.0.1"))
 
 
 @pytest.mark.parametrize(

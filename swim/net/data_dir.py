@@ -1,0 +1,95 @@
+"""The data directory of one agent: locked while it runs, and its files opened without following links."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from swim.errors import ConfigError
+from swim.text import printable, shown
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+__all__ = ["create", "locked", "read"]
+
+_logger = logging.getLogger("swim.cluster")
+
+_LOCK_NAME = "lock"
+_NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
+_OWNER_BYTES = 300
+
+
+@contextlib.contextmanager
+def locked(directory: Path, owner: str) -> Iterator[None]:
+    """Makes the directory (mode 0700) and keeps other agents out of it; the system ends a dead one's lock.
+
+    Args:
+        directory: created with its parents if missing.
+        owner: name of the node, which a second agent is told.
+
+    Raises:
+        ConfigError: field ``data_dir``: the directory cannot be used, or another agent uses it.
+    """
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handle = os.open(directory / _LOCK_NAME, os.O_RDWR | os.O_CREAT | _NOFOLLOW | os.O_NONBLOCK, 0o600)
+    except OSError as error:
+        raise ConfigError("data_dir", f"cannot use {shown(directory)}: {_why(error)}") from None
+    try:
+        _lock(handle, directory)
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, f"node {owner}, process {os.getpid()}\n".encode("utf-8", "replace"), 0)
+        yield
+    finally:
+        os.close(handle)
+
+
+def read(path: Path) -> str:
+    """The text of a file, "" if there is none.
+
+    Raises:
+        OSError: it cannot be read, or is a link or no regular file.
+    """
+    try:
+        handle = os.open(path, os.O_RDONLY | _NOFOLLOW | os.O_NONBLOCK)
+    except FileNotFoundError:
+        return ""
+    with open(handle, encoding="utf-8", errors="surrogateescape") as file:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError(errno.EINVAL, "not a regular file")
+        return file.read()
+
+
+def create(path: Path) -> int:
+    """Opens a new file for writing, for its owner alone; whatever has its name is removed, not followed.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    path.unlink(missing_ok=True)
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NOFOLLOW, 0o600)
+
+
+def _lock(handle: int, directory: Path) -> None:
+    if fcntl is None:
+        return
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        owner = os.pread(handle, _OWNER_BYTES, 0).decode("utf-8", "replace").strip()
+        who = printable(owner) or "another agent"
+        raise ConfigError("data_dir", f"{shown(directory)} is in use by {who}") from None
+    except OSError as error:
+        _logger.warning("cannot lock %s: %s", shown(directory), error.strerror)
+
+
+def _why(error: OSError) -> str:
+    return "it is a symbolic link" if error.errno == errno.ELOOP else error.strerror or str(error)
