@@ -104,7 +104,9 @@ async def _join(call: Call) -> Response:
     except LocalError as refusal:
         error = str(refusal)
     else:
-        joined = result.joined
+        # Nomad counts a join of the own address.
+        own = call.agent.cluster.advertised
+        joined = sum(outcome.ok or outcome.endpoint == own for outcome in result.outcomes)
         error = "" if joined else multi_error([outcome.error for outcome in result.outcomes])
     return call.json({"num_joined": joined, "error": error, "warning": ""})
 

@@ -41,6 +41,7 @@ async def no_answer(host: str, seconds: float = 0.05) -> None:
     assert scope.cancelled_caught
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hanging", [45, 200])
 async def test_names_that_hang_hold_up_neither_good_ones_nor_the_snapshot(
     asked: Counter[str], tmp_path: Path, hanging: int
@@ -67,6 +68,7 @@ async def test_a_name_that_hangs_occupies_one_thread_however_often_it_is_asked(
     assert asked["hang"] == 1
 
 
+@pytest.mark.slow
 async def test_threads_are_bounded(asked: Counter[str]) -> None:
     refused = 0
 
