@@ -4,19 +4,30 @@ from __future__ import annotations
 
 import ipaddress
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from swim.addresses import Endpoint
+from swim.addresses import Endpoint, join_host_port
 from swim.core.context import Context, logger
 from swim.core.output import Close, Dial, Send, StreamEnd
 from swim.errors import RemoteError
+from swim.text import shown
 from swim.wire.codec import encode
 from swim.wire.messages import ErrorReply, Message
 from swim.wire.steps import Pause, Steps
 from swim.wire.stream import StreamParser
 
-__all__ = ["Departing", "Fallback", "Joining", "Periodic", "Purpose", "Reconnecting", "Reply", "Streams"]
+__all__ = [
+    "Departing",
+    "Fallback",
+    "Joining",
+    "Periodic",
+    "Purpose",
+    "Reconnecting",
+    "Reply",
+    "Streams",
+    "gives_way",
+]
 
 
 class Fallback(NamedTuple):
@@ -52,6 +63,19 @@ Purpose = Fallback | Joining | Reconnecting | Periodic | Departing
 Reply = Callable[[bytes], Steps[None]]
 """Sends an answer on the stream whose request is being handled."""
 
+_REPORT_INTERVAL = 10.0
+_WHY_REFUSED = {
+    "label": "it has another label",
+    "decrypt": "it is encrypted with a key that is not installed here",
+    "plaintext": "it is not encrypted, and here only encrypted ones are read",
+    "version": "it uses an encryption version that is not read here",
+}
+_WHY_UNREADABLE = {
+    "decrypt": "the peer encrypts with a key that is not installed here",
+    "plaintext": "the peer does not encrypt, and here only encrypted streams are read",
+    "version": "the peer uses an encryption version that is not read here",
+    "unknown-type": "the peer does not speak memberlist's protocol",
+}
 _PATIENCE = 1.0
 """Seconds that a stream is left open while all slots are taken and another one comes."""
 _PAUSE = 0.001
@@ -111,6 +135,8 @@ class Streams:
         self._turns: dict[str, deque[int]] = {}
         self._armed: float | None = None
         self.now = float("-inf")
+        self._report_from = float("-inf")
+        self._unreported = 0
         context.timers.register("stream-turn", self._turn, lambda deadline: deadline == self._armed)
 
     def dial(self, now: float, endpoint: Endpoint, message: bytes, purpose: Purpose, deadline: float) -> bool:
@@ -185,7 +211,8 @@ class Streams:
         except RemoteError as error:
             context.metrics.dropped(error.reason)
             self._close(stream_id)
-            self.on_failure(self.now, purpose, None, f"unreadable reply ({error})")
+            why = _WHY_UNREADABLE.get(error.reason, f"unreadable reply ({error})")
+            self.on_failure(self.now, purpose, None, why)
             return
         self._close(stream_id, forget=False)
         if isinstance(reply, ErrorReply):
@@ -209,7 +236,7 @@ class Streams:
             yield from self.on_request(message, source, reply)
         except RemoteError as error:
             context.metrics.dropped(error.reason)
-            logger.debug("stream from %s:%d dropped: %s", *source, error)
+            self._report_refused(source, error)
             if parser.error_reply:
                 yield from reply(encode(ErrorReply(str(error))))
         if not is_answered:
@@ -261,19 +288,11 @@ class Streams:
     # -- limits and the end
 
     def _make_room(self, now: float, source: Endpoint) -> bool:
-        """Closes the oldest stream of the network that has most, unless the newcomer's own has as many.
-
-        Requests take milliseconds, so one that has been open for a second gives way to anybody.
-        """
-        networks = {stream_id: _network(one.endpoint[0]) for stream_id, one in self._inbound.items()}
-        counts = Counter(networks.values())
-        largest = max(counts.values())
-        stream_id = next(one for one, network in networks.items() if counts[network] == largest)
-        waited = now - self._inbound[stream_id].opened_at
-        if largest <= counts[_network(source[0])] + 1 and waited < _PATIENCE:
-            return False
-        self._close(stream_id)
-        return True
+        taken = {number: (one.endpoint[0], one.opened_at) for number, one in self._inbound.items()}
+        stream_id = gives_way(taken, source[0], now)
+        if stream_id is not None:
+            self._close(stream_id)
+        return stream_id is not None
 
     def _lost(self, now: float, stream_id: int, exchange: _Exchange) -> None:
         """A stream ended before its message was whole."""
@@ -281,9 +300,30 @@ class Streams:
         end, detail = exchange.ended
         self._forget(stream_id)
         if exchange.purpose is not None:
-            self.on_failure(now, exchange.purpose, end, detail or end.value)
+            detail = detail or (self._why_closed() if end is StreamEnd.EOF else end.value)
+            self.on_failure(now, exchange.purpose, end, detail)
         elif end is not StreamEnd.EOF:
             self._context.metrics.dropped("stream-" + end.name.lower())
+
+    def _why_closed(self) -> str:
+        """What a peer that closes without an answer may have meant; memberlist says no more than that."""
+        label = self._context.config.label
+        ours = f"its label may not be {shown(label)}" if label else "it may have a label, and here is none"
+        return f"closed by the peer without an answer: {ours}, or it lets nobody in from here"
+
+    def _report_refused(self, source: Endpoint, error: RemoteError) -> None:
+        """Says why a peer is kept out; what only a broken or hostile one sends is counted and no more."""
+        logger.debug("stream from %s dropped: %s", join_host_port(*source), error)
+        why = _WHY_REFUSED.get(error.reason)
+        if why is None:
+            return
+        if self.now < self._report_from:
+            self._unreported += 1
+            return
+        others = f" ({self._unreported} more since the last report)" if self._unreported else ""
+        logger.warning("stream from %s refused: %s%s", join_host_port(*source), why, others)
+        self._report_from = self.now + _REPORT_INTERVAL
+        self._unreported = 0
 
     def _bound_memory(self, now: float) -> None:
         """Closes the stream that keeps most if all of them together keep too much."""
@@ -319,6 +359,26 @@ class Streams:
     def _next_id(self) -> int:
         self._last_id += 1
         return self._last_id
+
+
+def gives_way(taken: Mapping[int, tuple[str, float]], newcomer: str, now: float) -> int | None:
+    """Which stream to close for a newcomer when all slots are taken; None refuses the newcomer.
+
+    It is the oldest one of the network that has most of them, unless the newcomer's own has about as many.
+    Requests take milliseconds: one that has been open for a second gives way to anybody.
+
+    Args:
+        taken: address of the peer and the time of opening, by stream id, the oldest first.
+        newcomer: its address.
+        now: seconds.
+    """
+    networks = {stream_id: _network(host) for stream_id, (host, _) in taken.items()}
+    counts = Counter(networks.values())
+    largest = max(counts.values(), default=0)
+    oldest = next((one for one, network in networks.items() if counts[network] == largest), None)
+    if oldest is not None and largest <= counts[_network(newcomer)] + 1:
+        return oldest if now - taken[oldest][1] >= _PATIENCE else None
+    return oldest
 
 
 def _network(host: str) -> str:

@@ -7,16 +7,17 @@ for others' silence. How late it woke is told to the node.
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Sequence
 from typing import Concatenate, ParamSpec, TypeVar
 
 import trio
 
-from swim.addresses import Endpoint
+from swim.addresses import Endpoint, join_host_port
 from swim.errors import LocalError
 from swim.events import ForceLeaveOutcome, JoinResult
-from swim.log import DropLog, log_event
+from swim.log import DropLog, log_event, report
 from swim.net.faults import LinkFaults
 from swim.net.resolve import Lookups
 from swim.net.streams import Streams
@@ -26,10 +27,21 @@ from swim.node import Node
 
 __all__ = ["Driver", "Ticket"]
 
+_logger = logging.getLogger("swim.net")
+
 P = ParamSpec("P")
 T = TypeVar("T")
 Outcome = JoinResult | ForceLeaveOutcome | None
 
+_SLOW_PACKET = 0.01
+"""Seconds; a packet that takes longer is reported."""
+_REPORT_INTERVAL = 10.0
+_SEND_AFTER = 0.002
+"""Seconds of handling packets after which the answers leave, though more packets wait."""
+_PORTION = 0.02
+"""Seconds of handling packets after which other tasks run, though more packets wait."""
+_READ_AFTER = 0.01
+"""Seconds after which a call from another task reads the packets that wait first."""
 _LEAST_OVERSLEEP = 0.05
 """Seconds; waking later than this (or a quarter of ``probe_timeout`` if that is more) is told to the node."""
 
@@ -103,6 +115,9 @@ class Driver:
         self._due = math.inf
         self._alarm = trio.CancelScope()
         self._send_failed = False
+        self._most_packets = config.handoff_queue_depth
+        self._read_at = math.inf
+        self._report_slow_from = -math.inf
         self._oversleep_threshold = max(_LEAST_OVERSLEEP, config.probe_timeout / 4)
 
     def start(self) -> None:
@@ -112,8 +127,14 @@ class Driver:
         self._nursery.start_soon(self.streams.accept)
 
     def call(self, method: Callable[Concatenate[float, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Calls a method of the node with the time, carries out what it wants done, and re-times the loop."""
+        """Calls a method of the node with the time, carries out what it wants done, and re-times the loop.
+
+        Packets that wait while one task after the other calls are handled in between.
+        """
         now = trio.current_time()
+        if now - self._read_at > _READ_AFTER and not (self.faults is not None and self.faults.paused):
+            self._drain(now, self._most_packets)
+            now = trio.current_time()
         result = method(now, *args, **kwargs)
         self.carry_out(now)
         return result
@@ -168,7 +189,7 @@ class Driver:
             self._alarm.deadline = self._due
 
     async def _run(self) -> None:
-        before = trio.current_time()
+        before = self._read_at = trio.current_time()
         while True:
             # Entering a scope costs more than handling a packet, so one serves until its alarm rings.
             with trio.CancelScope(deadline=self._due) as self._alarm:
@@ -177,7 +198,7 @@ class Driver:
                     now = trio.current_time()
                     if now >= self._due or (self.faults is not None and self.faults.paused):
                         break
-                    self._drain(now)
+                    self._drain(now, self._most_packets)
                     self.carry_out(now)
                     self._drops.look(now)
                     before = now
@@ -187,15 +208,14 @@ class Driver:
         """Handles the packets that wait, then the timers that are due; returns the time."""
         if self.faults is not None:
             await self.faults.running()
-        now = trio.current_time()
-        self._drain(now)
         # An alarm already past when the wait began counts from there: that delay was the node's own work.
-        overslept = now - max(self._due, before)
+        planned = max(self._due, before)
+        now = await self._drain_all()
+        overslept = now - planned
         if overslept > self._oversleep_threshold:
             # Streams were held up as well: let their tasks hand in what waits before anybody is judged.
             await trio.lowlevel.checkpoint()
-            now = trio.current_time()
-            self._drain(now)
+            now = await self._drain_all()
         else:
             overslept = 0.0
         deadline = self.node.next_deadline()
@@ -205,17 +225,59 @@ class Driver:
         self._drops.look(now)
         return now
 
-    def _drain(self, now: float) -> None:
-        receive, receive_packet = self._transport.receive, self.node.receive_packet
-        for _ in range(self.node.config.handoff_queue_depth):
+    async def _drain_all(self) -> float:
+        """Handles the packets that wait, in portions; returns the time."""
+        now = trio.current_time()
+        left = self._most_packets
+        while left := self._drain(now, left):
+            self.carry_out(now)
+            await trio.lowlevel.checkpoint()
+            now = trio.current_time()
+        return trio.current_time()
+
+    def _drain(self, now: float, most: int) -> int:
+        """Handles packets that wait, for some milliseconds, and sends answers on the way.
+
+        Returns:
+            How many more of ``most`` may be handled; 0 if none waits.
+        """
+        receive, receive_packet, clock = self._transport.receive, self.node.receive_packet, trio.current_time
+        self._read_at = sent_at = began = now
+        while most:
             try:
                 data, source = receive()
             except BlockingIOError:
-                return
+                return 0
             except OSError:
                 self.node.metrics.dropped("receive-error")
-                return
+                return 0
+            most -= 1
             receive_packet(now, data, source)
+            before, now = now, clock()
+            if now - before > _SLOW_PACKET:
+                self._report_slow(now, now - before, source)
+            if now - sent_at > _SEND_AFTER:
+                self.carry_out(now)
+                sent_at = now
+                if now - began > _PORTION:
+                    break
+        return most
+
+    def _report_slow(self, now: float, seconds: float, source: Endpoint) -> None:
+        self.node.metrics.count("swim.slow-packets")
+        if now >= self._report_slow_from:
+            self._report_slow_from = now + _REPORT_INTERVAL
+            report(
+                _logger,
+                logging.WARNING,
+                "slow packet",
+                "a packet from %s took %.0f ms",
+                join_host_port(*source),
+                seconds * 1000,
+                node=self.node.config.name,
+                source=join_host_port(*source),
+                seconds=seconds,
+            )
 
     def _send(self, now: float, endpoint: Endpoint, data: bytes) -> None:
         try:

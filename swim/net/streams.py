@@ -7,13 +7,14 @@ import errno
 import logging
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 import trio
 
 from swim.addresses import Endpoint
 from swim.core.output import Close, Dial, Send, StreamAction, StreamEnd
+from swim.core.streams import gives_way
 from swim.net.faults import LinkFaults
 from swim.net.transport import Transport
 from swim.node import Accepted, Node
@@ -62,6 +63,9 @@ class _Open:
 
     stream_id: int
     reading: trio.CancelScope
+    host: str
+    opened_at: float
+    whole: trio.CancelScope = field(default_factory=trio.CancelScope)
     answer: Send | Close | None = None
 
 
@@ -78,7 +82,7 @@ class Streams:
     def carry_out(self, action: StreamAction) -> None:
         """Starts what the node asks for; never waits."""
         if isinstance(action, Dial):
-            opened = self._begin(action.stream_id, action.deadline)
+            opened = self._begin(action.stream_id, action.deadline, action.endpoint[0])
             self._nursery.start_soon(self._to_end, opened, action.endpoint, action.data)
             return
         stream = self._open.get(action.stream_id)
@@ -106,18 +110,27 @@ class Streams:
             if accepted is None:
                 await trio.aclose_forcefully(stream)
                 continue
-            opened = self._begin(accepted.stream_id, accepted.deadline)
+            opened = self._begin(accepted.stream_id, accepted.deadline, source[0])
             self._nursery.start_soon(self._to_end, opened, stream)
 
     def _admit(self, source: Endpoint) -> Accepted | None:
         """Asks the node, unless peers that don't read their replies hold too many streams already."""
         if len(self._open) >= _STREAMS_FACTOR * self._node.config.max_streams:
             self._node.metrics.dropped("replying-streams")
-            return None
+            replying = {
+                one.stream_id: (one.host, one.opened_at)
+                for one in self._open.values()
+                if one.answer is not None
+            }
+            stream_id = gives_way(replying, source[0], trio.current_time())
+            if stream_id is None:
+                return None
+            self._open.pop(stream_id).whole.cancel()
         return self._driver.call(self._node.accept_stream, source)
 
-    def _begin(self, stream_id: int, deadline: float) -> _Open:
-        opened = self._open[stream_id] = _Open(stream_id, trio.CancelScope(deadline=deadline))
+    def _begin(self, stream_id: int, deadline: float, host: str) -> _Open:
+        opened = _Open(stream_id, trio.CancelScope(deadline=deadline), host, trio.current_time())
+        self._open[stream_id] = opened
         return opened
 
     async def _to_end(
@@ -127,15 +140,16 @@ class Streams:
         end, detail = StreamEnd.TIMEOUT, ""
         stream: trio.abc.HalfCloseableStream | None = None
         try:
-            with opened.reading:
-                stream = await self._transport.connect(peer) if isinstance(peer, tuple) else peer
-                end, detail = await self._exchange(stream, opened, request)
-            if stream is not None and isinstance(opened.answer, Send):
-                end, detail = await _reply(stream, opened.answer)
+            with opened.whole:
+                with opened.reading:
+                    stream = await self._transport.connect(peer) if isinstance(peer, tuple) else peer
+                    end, detail = await self._exchange(stream, opened, request)
+                if stream is not None and isinstance(opened.answer, Send):
+                    end, detail = await _reply(stream, opened.answer)
         except OSError as error:
             end, detail = why_ended(error)
         finally:
-            del self._open[opened.stream_id]
+            self._open.pop(opened.stream_id, None)
             if stream is not None:
                 await trio.aclose_forcefully(stream)
         if not isinstance(opened.answer, Close):

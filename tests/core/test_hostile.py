@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from swim.addresses import Endpoint as Source
-from swim.core.output import Close, Send, StreamEnd
+from swim.core.output import Close, Dial, Send, StreamEnd
 from swim.wire.codec import encode
 from swim.wire.messages import Ack, Alive, Dead, IndirectPing, NodeRecord, Ping, PushPull, Suspect
 from tests.core.solo import PORT, STRANGER, VSN, Solo, key_of
@@ -156,6 +157,82 @@ def test_open_streams_are_bounded() -> None:
     assert solo.metrics.counters["swim.dropped.inbound-streams"] == 2
     solo.engine.stream_ended(solo.now, accepted[0] or 0, StreamEnd.EOF, "")
     assert solo.engine.accept_stream(solo.now, ("127.0.0.77", 50009)) is not None
+
+
+def test_a_network_that_takes_all_slots_loses_its_oldest_to_others() -> None:
+    solo = Solo(max_streams=4)
+    streams = [solo.engine.accept_stream(solo.now, ("127.0.0.77", 50000 + n)) for n in range(4)]
+    assert solo.engine.accept_stream(solo.now, ("127.0.0.77", 50009)) is None
+    refused = [solo.engine.accept_stream(solo.now, (f"127.0.0.{n}", 50000)) is None for n in (2, 3, 4, 5)]
+    assert refused == [False, False, False, True]
+    solo.collect()
+    assert solo.streams == [Close(stream or 0) for stream in streams[:3]]
+    solo.advance(1.0)
+    newcomer = solo.engine.accept_stream(solo.now, ("127.0.0.5", 50000))
+    assert newcomer is not None, "a second is enough for any request"
+    solo.collect()
+    assert solo.streams[-1] == Close(streams[3] or 0)
+
+
+def test_a_trickling_stream_counts_as_old() -> None:
+    solo = Solo(max_streams=2)
+    streams = [solo.engine.accept_stream(solo.now, ("127.0.0.77", 50000 + n)) or 0 for n in range(2)]
+    for _ in range(10):
+        solo.advance(0.2)
+        for stream in streams:
+            solo.engine.receive_stream(solo.now, stream, encode(PushPull(False, (), bytes(1000)))[:1])
+    assert solo.engine.accept_stream(solo.now, ("127.0.0.77", 50009)) is not None
+
+
+def test_the_hosts_of_one_ipv6_network_share_their_slots() -> None:
+    solo = Solo(max_streams=4)
+    for number in range(4):
+        assert solo.engine.accept_stream(solo.now, (f"fd00::{number}", 50000)) is not None
+    assert solo.engine.accept_stream(solo.now, ("fd00::9", 50000)) is None
+    assert solo.engine.accept_stream(solo.now, ("fd00:1::9", 50000)) is not None
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "said"),
+    [
+        ({"label": "a"}, {"label": "b"}, "it has another label"),
+        ({}, {"label": "b"}, "it has another label"),
+        ({"keys": (bytes(16),)}, {"keys": (bytes(32),)}, "a key that is not installed here"),
+        ({}, {"keys": (bytes(32),)}, "a key that is not installed here"),
+        ({"keys": (bytes(16),)}, {}, "it is not encrypted"),
+    ],
+)
+def test_a_stream_that_is_kept_out_is_reported_with_its_address_and_rarely(
+    ours: dict[str, Any], theirs: dict[str, Any], said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    solo, other = Solo(**ours), Solo(**theirs)
+    request = other.engine.context.streams.seal(encode(PushPull(True, ())), label_header=True)
+    with caplog.at_level(logging.WARNING, "swim.core"):
+        for port in range(50):
+            stream = solo.engine.accept_stream(solo.now, ("127.0.0.77", port)) or 0
+            solo.engine.receive_stream(solo.now, stream, request)
+            solo.advance(0.3)
+    messages = [record.getMessage() for record in caplog.records]
+    assert len(messages) == 2
+    assert messages[0].startswith("stream from 127.0.0.77:0 refused: ")
+    assert said in messages[0]
+    assert messages[1].endswith("more since the last report)")
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"), [({"label": "a"}, "its label may not be a"), ({}, "it may have a label")]
+)
+def test_a_joiner_that_is_kept_out_hears_what_may_be_the_reason(settings: dict[str, Any], said: str) -> None:
+    solo = Solo(**settings)
+    ticket = solo.engine.join(solo.now, ["127.0.0.9:7946"])
+    solo.collect()
+    [dial] = [action for action in solo.streams if isinstance(action, Dial)]
+    solo.engine.stream_ended(solo.now, dial.stream_id, StreamEnd.EOF, "")
+    solo.collect()
+    [done] = [done for done in solo.finished if done.ticket == ticket]
+    [outcome] = done.result.outcomes  # type: ignore[union-attr]
+    assert outcome.error.startswith("failed to join 127.0.0.9:7946: closed by the peer without an answer")
+    assert said in outcome.error
 
 
 def test_unfinished_streams_are_bounded_together_and_the_largest_goes_first() -> None:

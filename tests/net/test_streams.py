@@ -12,6 +12,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from swim.config import Config
 from swim.core.output import Close, Dial, Output, Send, StreamEnd
 from swim.net.streams import why_ended
 from swim.net.transport import SocketTransport
@@ -219,3 +220,26 @@ def listener_endpoint() -> tuple[str, int]:
 )
 def test_errors_are_sorted(number: int, end: StreamEnd) -> None:
     assert why_ended(OSError(number, "text")) == (end, os.strerror(number))
+
+
+async def test_replies_that_nobody_reads_give_way_to_other_hosts(
+    network: MemoryNetwork, autojump_clock: MockClock
+) -> None:
+    """A host with many unread replies loses its oldest to a newcomer from elsewhere."""
+    node = FakeNode(Config.local(name="fake", max_streams=2))
+    rude, polite = network.transport(*PEER), network.transport("10.0.0.8")
+    async with driving(node, network.transport("10.0.0.1")):
+        held = []
+        for number in range(7):
+            node.accepts.append(Accepted(number, trio.current_time() + 60.0))
+            held.append(await rude.connect(("10.0.0.1", 7946)))
+            node.on_stream = Output(streams=[Send(number, bytes(10_000_000), trio.current_time() + 60.0)])
+            await held[-1].send_all(b"?")
+            await trio.sleep(0.01)
+        assert len(node.named("accept")) == 6, "the seventh was refused"
+        node.accepts = [Accepted(9, trio.current_time() + 60.0)]
+        node.on_stream = Output(streams=[Send(9, b"welcome", trio.current_time() + 60.0)])
+        stream = await polite.connect(("10.0.0.1", 7946))
+        await stream.send_all(b"?")
+        assert await stream.receive_some(100) == b"welcome"
+    assert node.named("ended")[0][0] == 0
