@@ -122,7 +122,7 @@ async def test_ten_thousand_half_open_streams_and_endless_ones_do_not_stop_servi
             await until(lambda: tags(one, "n2") == {"seen": "through the flood"}, within=20.0)
             assert flood.stdout is not None
             held = int(await flood.stdout.receive_some())
-            await until(lambda: one.metrics.counters["swim.dropped.too-large"] > 0, within=30.0)
+            await until(lambda: one.metrics.counters["swim.dropped.inbound-bytes"] > 0, within=30.0)
             four = swim.Config.local(name="n4", bind="127.0.0.1:0")
             async with swim.open_cluster(four, leave_timeout=0) as late:
                 await until_joined(late, one)
