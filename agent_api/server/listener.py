@@ -51,38 +51,39 @@ class Listeners:
         """
         lifespan = Lifespan(self._service.app)
         self._service.state = lifespan.state
-        shield = trio.CancelScope(shield=True)
-        async with trio.open_nursery() as nursery:
-            longer_lived, connections = await nursery.start(self._keep, shield, lifespan)
-            try:
-                await lifespan.start(longer_lived)
-                if lifespan.failure is None:
-                    async with trio.open_nursery() as accepting:
-                        for listener in self._listeners:
-                            accepting.start_soon(self._accept, listener, connections)
-                        started()
-            finally:
-                shield.deadline = trio.current_time() + self._service.limits.stop_timeout
-                self._stopping.set()
-                for connection in list(self._open):
-                    connection.stop()
+        async with trio.open_nursery() as cancelled_first:
+            with trio.CancelScope(shield=True) as shield:
+                async with trio.open_nursery() as longer_lived:
+                    async with trio.open_nursery() as connections:
+                        cancelled_first.start_soon(
+                            self._accept_all, lifespan, longer_lived, connections, shield, started
+                        )
+                        await self._stopping.wait()
+                    lifespan.stop()
         if lifespan.failure is not None:
             raise RuntimeError(f"the application did not start: {lifespan.failure}")
 
-    async def _keep(
+    async def _accept_all(
         self,
-        shield: trio.CancelScope,
         lifespan: Lifespan,
-        *,
-        task_status: trio.TaskStatus[tuple[trio.Nursery, trio.Nursery]],
+        longer_lived: trio.Nursery,
+        connections: trio.Nursery,
+        shield: trio.CancelScope,
+        started: Callable[[], None],
     ) -> None:
-        """Holds the tasks that outlive a cancellation for a moment: first requests end, then the lifespan."""
-        with shield:
-            async with trio.open_nursery() as longer_lived:
-                async with trio.open_nursery() as connections:
-                    task_status.started((longer_lived, connections))
-                    await self._stopping.wait()
-                lifespan.stop()
+        """Accepts until cancelled, then gives what runs behind ``shield`` a moment to end."""
+        try:
+            await lifespan.start(longer_lived)
+            if lifespan.failure is None:
+                async with trio.open_nursery() as accepting:
+                    for listener in self._listeners:
+                        accepting.start_soon(self._accept, listener, connections)
+                    started()
+        finally:
+            shield.deadline = trio.current_time() + self._service.limits.stop_timeout
+            self._stopping.set()
+            for connection in list(self._open):
+                connection.stop()
 
     async def _accept(self, listener: trio.abc.Listener[Any], nursery: trio.Nursery) -> None:
         while True:

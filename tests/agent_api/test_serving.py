@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,9 +14,11 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from agent_api import AgentSettings, create_app, serve
+from agent_api.server import serve_listeners
 from swim import ConfigError
 from tests.agent_api.fakes import FakeCluster
 from tests.agent_api.http import Agent, served
+from tests.agent_api.server.door import rest_of
 
 
 async def test_mounted_in_another_application(cluster: FakeCluster) -> None:
@@ -47,6 +50,19 @@ async def test_ipv6(cluster: FakeCluster) -> None:
         config = (await Agent(cluster, endpoint).get("/v1/agent/self")).json()["config"]
         assert config["AdvertiseAddrs"]["HTTP"] == f"[::1]:{endpoint[1]}"
         nursery.cancel_scope.cancel()
+
+
+async def test_a_unix_socket(cluster: FakeCluster, tmp_path: Path) -> None:
+    address = str(tmp_path / "agent.sock")
+    with trio.socket.socket(trio.socket.AF_UNIX) as bound:
+        await bound.bind(address)
+        bound.listen()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(serve_listeners, create_app(cluster), [trio.SocketListener(bound)])
+            async with await trio.open_unix_socket(address) as stream:
+                await stream.send_all(b"GET /v1/agent/members HTTP/1.0\r\n\r\n")
+                assert (await rest_of(stream)).startswith(b"HTTP/1.1 200")
+            nursery.cancel_scope.cancel()
 
 
 async def test_requests_are_logged_at_debug_and_nothing_else(

@@ -241,6 +241,51 @@ async def test_a_failing_application_ends_one_connection(when: str, caplog: pyte
     ]
 
 
+class BrokenStream(trio.abc.ReceiveStream):
+    """Fails as no stream should."""
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes:
+        await trio.lowlevel.checkpoint()
+        raise ValueError("bug")
+
+    async def aclose(self) -> None:
+        await trio.lowlevel.checkpoint()
+
+
+def broken_pair() -> tuple[Any, Any]:
+    ours, theirs = trio.testing.memory_stream_pair()
+    return ours, trio.StapledStream(theirs.send_stream, BrokenStream())
+
+
+async def test_a_failing_connection_ends_alone(caplog: pytest.LogCaptureFixture) -> None:
+    async with door(echo) as server:
+        assert await rest_of(server.connect(broken_pair)) == b""
+        assert (await server.call(b"GET / HTTP/1.0\r\n\r\n")).endswith(b"GET / ")
+        assert server.metrics.counters["swim.http.failed"] == 1
+    (record,) = caplog.records
+    assert record.getMessage() == "connection from a client closed: ValueError"
+
+
+async def test_an_application_that_fails_while_it_is_cancelled_ends_alone(
+    autojump_clock: trio.testing.MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(trio.sleep_forever)
+                try:
+                    await trio.sleep_forever()
+                finally:
+                    raise ValueError("bug")
+
+    async with door(app) as server:
+        await server.connect().send_all(b"GET / HTTP/1.0\r\n\r\n")
+        await trio.testing.wait_all_tasks_blocked()
+        server.stop()
+    (record,) = caplog.records
+    assert record.getMessage() == "connection from a client closed: ExceptionGroup"
+
+
 # -- lifespan
 
 

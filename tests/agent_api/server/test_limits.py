@@ -297,6 +297,18 @@ async def test_a_client_that_takes_nothing_cannot_keep_the_server(
     assert trio.current_time() - started == pytest.approx(1)
 
 
+@pytest.mark.parametrize("seconds", [0, 1])
+async def test_a_server_cancelled_before_it_serves_ends(
+    seconds: float, autojump_clock: trio.testing.MockClock
+) -> None:
+    async def never_ready(scope: Scope, receive: Receive, send: Send) -> None:
+        await trio.sleep_forever()
+
+    with trio.fail_after(10), trio.move_on_after(seconds):
+        await serve_listeners(never_ready, [MemoryListener()])
+    assert trio.current_time() == pytest.approx(seconds + 1)
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [("max_conns", 0), ("max_conns_per_client", -1), ("head_timeout", 0), ("idle_timeout", "1")],
