@@ -22,7 +22,7 @@ from tests.cli.processes import Processes
 
 WORKERS = 8
 PATIENCE = 0.02
-MORE_KIB = 12 * 1024
+MORE_KIB = 6 * 1024
 
 COUNTS = [
     pytest.param(400, marks=pytest.mark.slow),
