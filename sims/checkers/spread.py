@@ -199,7 +199,8 @@ def _no_news() -> dict[str, MemberEvent]:
 class NewsIsPassedOn(Checker):
     """Whoever changes its mind about a member, on anybody's word, has that to tell to others when it is done.
 
-    Or has told it as often as it should. News of a stranger may be held until the stranger answers a ping.
+    Or has told it as often as it should. News of an unknown member may be held until it answers a ping, and
+    what a newcomer takes over from the peer that it joined is none: the peer's peers know it.
     """
 
     def __init__(self, *, collect: bool = False) -> None:
@@ -227,6 +228,8 @@ class NewsIsPassedOn(Checker):
             lone = not inside.context(node).has_peers
             told = event.reason.cause == "push-pull" or lone or not inside.layer(node).speaks_serf
             is_told = told or inside.is_queued(node, name, intent=True)
+        elif isinstance(event, MemberJoined) and event.reason.cause == "push-pull" and not record.verified:
+            is_told = inside.is_held(node, name) or inside.context(node).is_newcomer(world.now)
         elif self._is_news(world, event, record.changed_at):
             is_told = inside.is_queued(node, name) or inside.is_held(node, name)
         else:

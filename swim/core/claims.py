@@ -7,18 +7,10 @@ from typing import Any
 
 from swim.core.broadcast import Priority
 from swim.core.context import Context, logger
+from swim.core.evidence import Evidence, Known, Own, Source, Unknown
 from swim.core.gossip import Gossip
 from swim.core.member import INCARNATION_MAX, Record, State, endpoint_of
-from swim.core.precedence import (
-    Evidence,
-    Known,
-    Own,
-    Source,
-    Stored,
-    Verdict,
-    decide,
-    is_witnessed,
-)
+from swim.core.precedence import Verdict, decide, is_witnessed
 from swim.core.push_pull_schedule import push_pull_scale
 from swim.core.second_look import SecondLook
 from swim.core.suspicion import Suspicion, confirmations_wanted, suspicion_timeout
@@ -31,12 +23,10 @@ from swim.wire.messages import Alive, Dead, Suspect
 __all__ = ["Claims"]
 
 _INTERVAL_WITHOUT_PROBES = 1.0
-_OWN_ROWS = {
-    "idle": Stored.RUNNING,
-    "running": Stored.RUNNING,
-    "leaving": Stored.LEAVING,
-    "left": Stored.GONE,
-}
+_NEWCOMER_SECONDS = 5.0
+_UNVERIFIED_MIN = 32
+_UNVERIFIED_SHARE = 2
+"""Members that were never seen first-hand may be this many times those that were, or the number above."""
 
 
 class Claims:
@@ -57,7 +47,8 @@ class Claims:
         self._carry_out: dict[Verdict, Callable[[float, Any, Any, Source], None]] = {
             Verdict.ANSWER: self._answer,
             Verdict.JOIN: self._join,
-            Verdict.ADMIT: self._join,
+            Verdict.TAKE: self._take,
+            Verdict.ADMIT: self._admit,
             Verdict.REFRESH: self._refresh,
             Verdict.PROVE: self._prove,
             Verdict.CONFLICT: self._conflict,
@@ -102,16 +93,24 @@ class Claims:
 
     def _apply(self, now: float, claim: Alive | Suspect | Dead, source: Source) -> None:
         context = self._context
-        stored: Known = context.table.get(claim.node)
-        if stored is None:
-            stored = context.table.tombstone(claim.node, now)
-        elif stored is context.local:
-            stored = Own(stored, _OWN_ROWS[context.status])
+        record = context.table.get(claim.node)
+        stored: Known
+        if record is None:
+            stored = self._unknown(now, claim.node)
+        elif record is context.local:
+            stored = Own(record, context.status)
+        else:
+            stored = record
         decision = decide(now, claim, stored, source, context.config)
         if decision.counter:
             context.metrics.counters[decision.counter] += 1
         if decision.verdict is not Verdict.IGNORE:
             self._carry_out[decision.verdict](now, claim, stored, source)
+
+    def _unknown(self, now: float, name: str) -> Unknown:
+        table = self._context.table
+        most = max(_UNVERIFIED_MIN, _UNVERIFIED_SHARE * table.seen)
+        return Unknown(table.tombstone(name, now), self._context.is_newcomer(now), table.unverified >= most)
 
     # -- what this node says of itself
 
@@ -153,25 +152,42 @@ class Claims:
     # -- decisions carried out: alive claims
 
     def _join(self, now: float, claim: Alive, stored: Known, source: Source) -> None:
-        """A member is alive that was unknown, dead or left; the news goes on at once or after an ack."""
+        """A member is alive that was unknown, dead or left, and everybody is to know."""
+        record = self._list(now, claim, stored, source)
+        if record is not None:
+            self._verifier.forget(record.name)
+            self._queue(now, record.name, encode(claim), Priority.ALIVE, origin=source.name)
+
+    def _admit(self, now: float, claim: Alive, stored: Known, source: Source) -> None:
+        """The same, but the news goes on after an ack."""
+        if self._list(now, claim, stored, source) is not None:
+            self._verifier.hold(now, claim, source.name)
+
+    def _take(self, now: float, claim: Alive, stored: Known, source: Source) -> None:
+        """The same, but whoever is to know knows."""
+        if self._list(now, claim, stored, source) is not None:
+            self._verifier.forget(claim.node)
+
+    def _list(self, now: float, claim: Alive, stored: Known, source: Source) -> Record | None:
+        """Lists a member as alive, if there is room."""
         context = self._context
-        record = Record(claim, State.ALIVE, now, verified=is_witnessed(claim, stored, source))
+        witnessed = is_witnessed(claim, stored, source)
+        verified = witnessed or not context.config.verify_second_hand
+        record = Record(claim, State.ALIVE, now, verified=verified)
         if isinstance(stored, Record):
             context.table.put(record)
-        elif self._has_room():
+        elif self._has_room(now, witnessed=witnessed):
             context.new_members_left -= 1
             context.table.add(record)
         else:
-            return
+            return None
         self.grown += 1
+        if context.table.live - context.local.is_live == 1:
+            context.newcomer_until = now + _NEWCOMER_SECONDS
         if context.resized(now):
             self._gossip.poke(now)
-        reason = Reason(source.cause, source.name, source.detail)
-        context.delegate.member_joined(now, record, reason)
-        if record.verified or not context.config.verify_second_hand:
-            self._queue(now, record.name, encode(claim), Priority.ALIVE, origin=source.name)
-        else:
-            self._verifier.hold(now, claim, source.name)
+        context.delegate.member_joined(now, record, Reason(source.cause, source.name, source.detail))
+        return record
 
     def _refresh(self, now: float, claim: Alive, stored: Record, source: Source) -> None:
         """A live member raised its incarnation: that ends a suspicion."""
@@ -185,20 +201,34 @@ class Claims:
 
     def _prove(self, now: float, claim: Alive, stored: Known, source: Source) -> None:
         """The claim counts once a node of that name acks a ping at that address."""
-        if isinstance(stored, Record | Own) or self._has_room():
-            self._verifier.hold(now, claim, source.name, is_entombed=True)
+        self._verifier.hold(now, claim, source.name, is_listed=False)
 
     def _conflict(self, now: float, claim: Alive, stored: Record | Own, source: Source) -> None:
         self._context.metrics.count("swim.conflicts")
         record = stored.record if isinstance(stored, Own) else stored
         self._context.delegate.member_conflict(now, record, claim)
 
-    def _has_room(self) -> bool:
+    def _has_room(self, now: float, *, witnessed: bool) -> bool:
+        """Whether one more member may be listed; who was seen takes the place of one who never was."""
         context = self._context
-        if context.n < context.config.max_members and context.new_members_left > 0:
-            return True
+        if context.new_members_left > 0:
+            if context.n < context.config.max_members:
+                return True
+            unseen = context.table.never_seen() if witnessed else None
+            if unseen is not None:
+                self._drop(now, unseen)
+                return True
         context.metrics.dropped("member-limit")
         return False
+
+    def _drop(self, now: float, record: Record) -> None:
+        """Forgets a member that was never seen, without a word to others."""
+        self.suspicions.pop(record.name, None)
+        self._verifier.forget(record.name)
+        gone = self._context.table.put(record.turned(State.DEAD, now, record.incarnation))
+        reason = Reason("limit", detail="never seen, and the table is full")
+        self._context.delegate.member_gone(now, gone, reason)
+        self.forget(now, gone.name)
 
     # -- decisions carried out: accusations
 

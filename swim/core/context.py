@@ -40,6 +40,7 @@ class Context:
         networks: the CIDR list; None lets everybody in.
         corrections_left: how many of its outdated accusations may still be answered.
         elements: how many elements its messages may still announce.
+        newcomer_until: until when this node counts as having just found its first peer.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class Context:
         self.new_members_left = config.max_new_members_per_packet
         self.corrections_left = 0
         self.elements = ElementBudget(config.max_packet_elements)
+        self.newcomer_until = float("-inf")
         self.delegate: Delegate
         self.networks = (
             None
@@ -94,6 +96,10 @@ class Context:
         """Whether any other member is alive or suspect."""
         table = self.table
         return table.live - table.local.is_live > 0
+
+    def is_newcomer(self, now: float) -> bool:
+        """Whether it found its first peer just now: it has nothing yet to check second-hand news against."""
+        return now < self.newcomer_until and self.has_peers
 
     def allows(self, host: str) -> bool:
         """Whether the CIDR list lets packets, streams and claims from ``host`` in."""

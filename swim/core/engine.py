@@ -14,6 +14,7 @@ from swim.config import Config
 from swim.core.claims import Claims
 from swim.core.context import Context, logger
 from swim.core.delegate import Delegate
+from swim.core.evidence import Evidence, Source
 from swim.core.gossip import Gossip
 from swim.core.join import Joins
 from swim.core.leave import Leaving
@@ -21,7 +22,6 @@ from swim.core.member import INCARNATION_MAX, Record, State, pack_address
 from swim.core.output import Finished, Output, StreamEnd
 from swim.core.ping_responder import PingResponder
 from swim.core.pings import Pings
-from swim.core.precedence import Source
 from swim.core.prober import Prober
 from swim.core.push_pull import PushPulls
 from swim.core.push_pull_schedule import PushPullSchedule
@@ -169,10 +169,13 @@ class Engine:
         is_unproven = sender is not None and not sender.verified and sender.is_live
         if sender is not None and is_unproven and not context.table.is_ambiguous(source):
             self._verifier.evidence(now, sender)
-        name = sender.name if sender is not None else ""
+        claimed = Source("claim", source)
+        if sender is not None:
+            evidence = Evidence.GOSSIPED if sender.is_live else Evidence.HEARD
+            claimed = Source("claim", source, sender.name, evidence)
         for message in messages:
             try:
-                self._handle(now, decode(message, context.elements), source, name)
+                self._handle(now, decode(message, context.elements), source, claimed)
             except RemoteError as error:
                 context.metrics.dropped(error.reason)
         self._after(now)
@@ -263,18 +266,18 @@ class Engine:
 
     # -- routing
 
-    def _handle(self, now: float, message: Message, source: Endpoint, sender: str) -> None:
+    def _handle(self, now: float, message: Message, source: Endpoint, claimed: Source) -> None:
         match message:
             case Ping():
                 self._responder.ping(now, message, source)
             case Ack():
                 self.pings.ack(now, message)
             case Alive():
-                self.claims.alive(now, message, Source("claim", source, sender))
+                self.claims.alive(now, message, claimed)
             case Suspect():
-                self.claims.suspect(now, message, Source("claim", source, sender))
+                self.claims.suspect(now, message, claimed)
             case Dead():
-                self.claims.dead(now, message, Source("claim", source, sender))
+                self.claims.dead(now, message, claimed)
             case User():
                 self.context.delegate.user_message(now, message.body, source)
             case IndirectPing():

@@ -9,7 +9,7 @@ from __future__ import annotations
 from swim.addresses import Endpoint
 from swim.core.broadcast import BroadcastQueue, Priority
 from swim.core.context import Context
-from swim.core.member import Record, State
+from swim.core.member import Record
 from swim.core.output import Transmit
 from swim.wire.messages import MessageType
 
@@ -130,7 +130,9 @@ class Gossip:
         self._gauge(now)
         if not context.has_peers:
             return
-        targets = context.table.pick(context.config.gossip_nodes, lambda record: self._is_target(now, record))
+        targets = context.table.pick(
+            context.config.gossip_nodes, lambda record: self._is_target(now, record), dead=True
+        )
         for target in targets:
             # A lone target is told again even what came from it, so that the queue empties.
             parts = self._fill(now, self._room(), _PARTS_MAX, target, exclude=len(targets) > 1)
@@ -145,9 +147,9 @@ class Gossip:
             self._context.metrics.gauge("memberlist.queue.broadcasts", len(self._context.queue))
 
     def _is_target(self, now: float, record: Record) -> bool:
-        if record is self._context.local or record.state is State.LEFT:
-            return False
-        return record.is_live or now - record.changed_at < self._context.config.gossip_to_the_dead_time
+        if record.is_live:
+            return record is not self._context.local
+        return record.verified and now - record.changed_at < self._context.config.gossip_to_the_dead_time
 
     def _is_live_peer(self, record: Record) -> bool:
         return record.is_live and record is not self._context.local

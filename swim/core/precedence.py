@@ -10,10 +10,9 @@ from __future__ import annotations
 from enum import Enum, IntEnum
 from typing import NamedTuple
 
-from swim.addresses import Endpoint
 from swim.config import Config
+from swim.core.evidence import Evidence, Known, Own, Source, Unknown
 from swim.core.member import Record, State, endpoint_of, same_address
-from swim.core.table import Tombstone
 from swim.wire.messages import Alive, Dead, Suspect
 
 __all__ = [
@@ -22,10 +21,6 @@ __all__ = [
     "RULES",
     "Claim",
     "Decision",
-    "Evidence",
-    "Known",
-    "Own",
-    "Source",
     "Stored",
     "Verdict",
     "decide",
@@ -33,47 +28,20 @@ __all__ = [
 ]
 
 
-class Evidence(IntEnum):
-    """How a claim is known, weakest first."""
-
-    HEARD = 0
-    """From somebody else."""
-    ITSELF = 1
-    """From the member itself, by its own push/pull; a packet's source address shows the same."""
-    TESTED = 2
-    """Found out here: by an ack, or by the lack of one."""
-
-
-class Source(NamedTuple):
-    """Where a claim came from.
-
-    Attributes:
-        cause: goes into the transition's reason: ``claim``, ``push-pull``, ``probe``, ...
-        endpoint: the sender's, if it came in a packet.
-        name: the sender's name if known; the claim is not gossiped back to it.
-        evidence: how the claim is known, as far as the sender's address does not show it.
-        detail: rest of the reason.
-    """
-
-    cause: str
-    endpoint: Endpoint | None = None
-    name: str = ""
-    evidence: Evidence = Evidence.HEARD
-    detail: str = ""
-
-
 class Claim(IntEnum):
     """The columns: what is said of a member, and how it is known."""
 
     ALIVE = 0
-    ALIVE_HEARD = 1
-    MOVED = 2
-    MOVED_HEARD = 3
-    SUSPECT = 4
-    DEAD = 5
-    DEAD_HEARD = 6
-    LEAVE = 7
-    LEAVE_HEARD = 8
+    ALIVE_GOSSIPED = 1
+    ALIVE_ANSWERED = 2
+    ALIVE_HEARD = 3
+    MOVED = 4
+    MOVED_HEARD = 5
+    SUSPECT = 6
+    DEAD = 7
+    DEAD_HEARD = 8
+    LEAVE = 9
+    LEAVE_HEARD = 10
 
     @property
     def words(self) -> str:
@@ -83,6 +51,8 @@ class Claim(IntEnum):
 
 _COLUMN_WORDS = {
     Claim.ALIVE: "alive (from itself)",
+    Claim.ALIVE_GOSSIPED: "alive (gossiped by a member)",
+    Claim.ALIVE_ANSWERED: "alive (a peer's answer)",
     Claim.ALIVE_HEARD: "alive (heard)",
     Claim.MOVED: "alive elsewhere (from itself)",
     Claim.MOVED_HEARD: "alive elsewhere (heard)",
@@ -105,9 +75,11 @@ class Stored(IntEnum):
     RECLAIMABLE = 5
     ABSENT = 6
     TOMBSTONE = 7
-    RUNNING = 8
-    LEAVING = 9
-    GONE = 10
+    NEW_HERE = 8
+    CROWDED = 9
+    RUNNING = 10
+    LEAVING = 11
+    GONE = 12
 
     @property
     def words(self) -> str:
@@ -124,6 +96,8 @@ _ROW_WORDS = {
     Stored.RECLAIMABLE: "dead for `dead_node_reclaim_time`",
     Stored.ABSENT: "unknown",
     Stored.TOMBSTONE: "reaped (tombstone)",
+    Stored.NEW_HERE: "unknown to a newcomer",
+    Stored.CROWDED: "unknown, the quota is full",
     Stored.RUNNING: "this node (running)",
     Stored.LEAVING: "this node (leaving)",
     Stored.GONE: "this node (left)",
@@ -136,6 +110,7 @@ class Verdict(Enum):
     IGNORE = "ignore"
     ANSWER = "answer"
     JOIN = "→ alive, joined"
+    TAKE = "→ alive, joined; not passed on"
     ADMIT = "→ alive, joined; ping"
     REFRESH = "→ alive"
     PROVE = "ping: ack → alive"
@@ -200,6 +175,8 @@ _ASK = _unless("verify_second_hand", Verdict.ASK, _DEAD)
 _SUCCEED = _unless("reclaim_if_acked", Verdict.JOIN, _CONFLICT)
 _SUCCESSOR = _unless("reclaim_if_acked", Verdict.PROVE, _CONFLICT)
 _FORMER_LIFE = Decision(Verdict.PROVE, memberlist=Verdict.CONFLICT.value)
+_TAKE = _unless("verify_second_hand", Verdict.TAKE, _JOIN)
+_PROVE = _unless("verify_second_hand", Verdict.PROVE, _JOIN)
 _ENTOMBED = Decision(Verdict.PROVE, memberlist=Verdict.JOIN.value, setting="max_tombstones")
 _LATE_LEAVE = Decision(Verdict.LEFT, memberlist=Verdict.IGNORE.value)
 _DEPART = Decision(Verdict.DEPART, memberlist="→ dead or left, not declared")
@@ -240,12 +217,23 @@ _LIVE: dict[Claim, Row] = {
 RULES: dict[Stored, dict[Claim, Row]] = {
     Stored.ABSENT: {
         Claim.ALIVE: _always(_JOIN),
-        Claim.ALIVE_HEARD: _always(_ADMIT),
+        Claim.ALIVE_GOSSIPED: _always(_JOIN),
+        Claim.ALIVE_ANSWERED: _always(_ADMIT),
+        Claim.ALIVE_HEARD: _always(_PROVE),
         **_every(_UNKNOWN, *_ACCUSATIONS),
     },
+    Stored.NEW_HERE: {
+        Claim.ALIVE: _always(_JOIN),
+        Claim.ALIVE_GOSSIPED: _always(_JOIN),
+        Claim.ALIVE_ANSWERED: _always(_TAKE),
+        Claim.ALIVE_HEARD: _always(_JOIN),
+    },
+    Stored.CROWDED: _every(_PROVE, Claim.ALIVE_GOSSIPED, Claim.ALIVE_ANSWERED, Claim.ALIVE_HEARD),
     Stored.TOMBSTONE: {
         Claim.ALIVE: _always(_JOIN),
-        Claim.ALIVE_HEARD: (_ENTOMBED, _ENTOMBED, _ADMIT),
+        Claim.ALIVE_GOSSIPED: (_ENTOMBED, _ENTOMBED, _ADMIT),
+        Claim.ALIVE_ANSWERED: (_ENTOMBED, _ENTOMBED, _ADMIT),
+        Claim.ALIVE_HEARD: (_ENTOMBED, _ENTOMBED, _PROVE),
         **_every(_REAPED, *_ACCUSATIONS),
     },
     Stored.UNSEEN: _LIVE,
@@ -300,23 +288,18 @@ LISTED: dict[int, type[Alive] | type[Suspect] | type[Dead]] = {
 }
 """What a push/pull record counts as, by its state: a peer's *dead* is a suspicion, its *left* a leave."""
 
+_HEARD_BY = {
+    Evidence.HEARD: Claim.ALIVE_HEARD,
+    Evidence.ANSWERED: Claim.ALIVE_ANSWERED,
+    Evidence.GOSSIPED: Claim.ALIVE_GOSSIPED,
+}
+_OWN_ROWS = {
+    "idle": Stored.RUNNING,
+    "running": Stored.RUNNING,
+    "leaving": Stored.LEAVING,
+    "left": Stored.GONE,
+}
 _ROWS = (Stored.ALIVE, Stored.SUSPECT, Stored.DEAD, Stored.LEFT)
-
-
-class Own(NamedTuple):
-    """The local node's record and condition, as what is stored about the subject of a claim."""
-
-    record: Record
-    row: Stored
-
-    @property
-    def incarnation(self) -> int:
-        """The node's own incarnation."""
-        return self.record.incarnation
-
-
-Known = Record | Tombstone | Own | None
-"""What is stored about the subject of a claim; None is nothing."""
 
 
 def decide(
@@ -331,7 +314,7 @@ def decide(
         source: where the claim came from.
         policy: the settings that turn differences from memberlist off.
     """
-    incarnation, known = claim.incarnation, 0 if stored is None else stored.incarnation
+    incarnation, known = claim.incarnation, stored.incarnation
     if not incarnation and isinstance(claim, Alive):
         return NO_INCARNATION
     column = _column(claim, stored, source)
@@ -354,8 +337,18 @@ def _row(now: float, stored: Known, column: Claim, policy: Config) -> Stored:
             return Stored.RECLAIMABLE if aged else row
         return row
     if isinstance(stored, Own):
-        return stored.row
-    return Stored.ABSENT if stored is None else Stored.TOMBSTONE
+        return _OWN_ROWS[stored.status]
+    return _unknown_row(stored, column)
+
+
+def _unknown_row(stored: Unknown, column: Claim) -> Stored:
+    """A newcomer believes its peers whatever the quota; a tombstone outweighs anybody's word."""
+    is_vouched = column in (Claim.ALIVE_GOSSIPED, Claim.ALIVE_ANSWERED)
+    if stored.is_crowded and (column is Claim.ALIVE_HEARD or (is_vouched and not stored.is_new_here)):
+        return Stored.CROWDED
+    if stored.stone is not None:
+        return Stored.TOMBSTONE
+    return Stored.NEW_HERE if stored.is_new_here and column <= Claim.ALIVE_HEARD else Stored.ABSENT
 
 
 def _column(claim: Alive | Suspect | Dead, stored: Known, source: Source) -> Claim:
@@ -365,7 +358,9 @@ def _column(claim: Alive | Suspect | Dead, stored: Known, source: Source) -> Cla
     if isinstance(claim, Alive):
         if record is not None and not (claim.port == record.port and same_address(claim.addr, record.addr)):
             return Claim.MOVED if is_witnessed(claim, stored, source) else Claim.MOVED_HEARD
-        return Claim.ALIVE if is_witnessed(claim, stored, source) else Claim.ALIVE_HEARD
+        if is_witnessed(claim, stored, source):
+            return Claim.ALIVE
+        return _HEARD_BY[source.evidence] if isinstance(stored, Unknown) else Claim.ALIVE_HEARD
     if claim.accuser == claim.node:
         return Claim.LEAVE if is_witnessed(claim, stored, source) else Claim.LEAVE_HEARD
     return Claim.DEAD if source.evidence is Evidence.TESTED else Claim.DEAD_HEARD
@@ -378,8 +373,8 @@ def is_witnessed(claim: Alive | Dead, stored: Known, source: Source) -> bool:
     """
     if isinstance(stored, Own):
         return source.evidence is Evidence.TESTED
-    if source.evidence or source.endpoint is None:
-        return bool(source.evidence)
+    if source.evidence >= Evidence.ITSELF or source.endpoint is None:
+        return source.evidence >= Evidence.ITSELF
     if isinstance(claim, Alive):
         return source.endpoint == endpoint_of(claim.addr, claim.port)
     return isinstance(stored, Record) and source.endpoint == stored.endpoint

@@ -87,6 +87,11 @@ class SelfDoubt:
         self._failed: set[str] = set()
         self._last = float("-inf")
 
+    @property
+    def is_raised(self) -> bool:
+        """Whether somebody failed and nobody answered since."""
+        return bool(self._failed)
+
     def answered(self) -> None:
         """Somebody answered: the doubt is gone."""
         if self._failed:

@@ -7,10 +7,10 @@ import math
 from swim.addresses import Endpoint
 from swim.core.claims import Claims
 from swim.core.context import Context, logger
+from swim.core.evidence import Source
 from swim.core.gossip import Gossip
 from swim.core.member import Record, State
 from swim.core.pings import Pings, Reply
-from swim.core.precedence import Source
 from swim.core.probe import ProbeRound, SelfDoubt
 from swim.core.streams import Fallback, Streams
 from swim.core.suspicion import suspicion_timeout
@@ -118,7 +118,7 @@ class Prober:
         def is_relay(record: Record) -> bool:
             return record.state is State.ALIVE and record is not local and record.name != target.name
 
-        for relay in context.table.pick(config.indirect_checks, is_relay):
+        for relay in context.table.pick(config.indirect_checks, is_relay, seen_only=True):
             can_nack = relay.protocol_max >= _NACK_SINCE
             current.relays[relay.endpoint] = can_nack
             request = IndirectPing(
@@ -127,7 +127,9 @@ class Prober:
             self._gossip.send(now, relay.endpoint, encode(request), record=relay)
         if not config.disable_tcp_pings and target.protocol_max >= _STREAM_PING_SINCE:
             current.fallback = "pending"
-            ping = Ping(seq_no, target.name, local.addr, local.port, local.name)
+            # An address that never acked may be another service's: it gets no text of the claimant's choice.
+            name = target.name if target.verified else ""
+            ping = Ping(seq_no, name, local.addr, local.port, local.name)
             self._streams.dial(now, target.endpoint, encode(ping), Fallback(seq_no), current.deadline)
 
     def _acked(self, now: float, current: ProbeRound, reply: Reply) -> None:
@@ -181,7 +183,9 @@ class Prober:
     def _fail(self, now: float, current: ProbeRound) -> None:
         context = self._context
         self._close()
-        context.awareness.apply(current.failure_delta())
+        if current.target.verified or self._doubt.is_raised:
+            # Who was only heard of may not exist: while others answer, that is no sign of an unhealthy node.
+            context.awareness.apply(current.failure_delta())
         context.metrics.count("memberlist.degraded.probe")
         self._schedule_after(now)
         name = current.target.name

@@ -5,8 +5,9 @@ from __future__ import annotations
 from swim.addresses import Endpoint
 from swim.core.claims import Claims
 from swim.core.context import Context, logger
+from swim.core.evidence import Evidence, Source
 from swim.core.member import MAPPED_PREFIX, State, endpoint_of, pack_address
-from swim.core.precedence import LISTED, Evidence, Source
+from swim.core.precedence import LISTED
 from swim.core.streams import Departing, Periodic, Purpose, Streams
 from swim.core.versions import version_conflict
 from swim.text import brief, shown
@@ -46,7 +47,7 @@ class PushPulls:
         """Starts a push/pull with a random live member; False if there is none."""
         context = self._context
         picked = context.table.pick(
-            1, lambda record: record.state is State.ALIVE and record is not context.local
+            1, lambda record: record.state is State.ALIVE and record is not context.local, seen_only=True
         )
         return bool(picked) and self.dial(now, picked[0].endpoint, purpose, join=False)
 
@@ -77,7 +78,8 @@ class PushPulls:
             speaker = context.endpoint_name(peer) if dialled else ""
         else:
             speaker = self._speaker(message, peer, dialled=dialled)
-            yield from self._merge_records(message.records, speaker)
+            evidence = Evidence.ANSWERED if dialled else Evidence.HEARD
+            yield from self._merge_records(message.records, Source("push-pull", None, speaker, evidence))
         if message.user_state:
             yield from context.delegate.merge_state(
                 lambda: self._streams.now, message.user_state, join=message.join, peer=speaker
@@ -113,10 +115,9 @@ class PushPulls:
         changes, records = self._agreed
         return records is message.records and changes == self._context.table.changes
 
-    def _merge_records(self, records: tuple[NodeRecord, ...], speaker: str) -> Steps[None]:
+    def _merge_records(self, records: tuple[NodeRecord, ...], source: Source) -> Steps[None]:
         context, table = self._context, self._context.table
         before = table.changes
-        source = Source("push-pull", None, speaker)
         news = []
         for start in range(0, len(records), _COMPARED_PER_STEP):
             if start:
@@ -136,7 +137,7 @@ class PushPulls:
                 yield Pause.TURN
             context.new_members_left = context.config.max_members  # packets came between
             for record in news[start : start + _MERGED_PER_STEP]:
-                evidence = Evidence.ITSELF if record.name == speaker else Evidence.HEARD
+                evidence = Evidence.ITSELF if record.name == source.name else source.evidence
                 self._merge_record(self._streams.now, record, source._replace(evidence=evidence))
 
     def _merge_record(self, now: float, record: NodeRecord, source: Source) -> None:

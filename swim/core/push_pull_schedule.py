@@ -63,9 +63,9 @@ class PushPullSchedule:
 
     def _arm_settle(self, now: float) -> None:
         config = self._context.config
-        quiet = self._context.rng.uniform(2, 4) * max(config.gossip_interval, 0.05)
-        # The first two come quickly; more of them must not feed a burst that a slow machine drags out.
-        distance = quiet * 2 ** max(0, self._rounds_done - 1)
+        quiet = self._context.rng.uniform(1, 2) * max(config.gossip_interval, 0.05)
+        # The first three come quickly; more of them must not feed a burst that a slow machine drags out.
+        distance = quiet * 2 ** max(0, self._rounds_done - 2)
         self._settle = now + min(distance, config.push_pull_interval)
         self._context.timers.at(self._settle, "settle", self._settle)
 

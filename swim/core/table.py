@@ -1,7 +1,8 @@
 """The member table: lookup by name and endpoint, probe order, random choice, tombstones.
 
-Nothing here scans the members on the packet path or on a timer tick: the probe order is a permutation that is
-drawn as it is walked, and a reaped name stays in it until it is met.
+Nothing here scans the members on the packet path or on a timer tick. Live members that were seen first-hand,
+live ones that were only heard of, and dead ones are kept in a cycle each; who left is in none, so that a
+random draw costs the same however many are gone.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from swim.addresses import Endpoint
-from swim.core.member import Record
+from swim.core.cycle import Cycle
+from swim.core.member import Record, State
 from swim.core.rng import Rng
 
 __all__ = ["Table", "TableBase", "Tombstone"]
@@ -26,13 +28,26 @@ class Tombstone(NamedTuple):
 class TableBase:
     """Records that many tables start from. None of them changes it: what they change they keep themselves."""
 
-    __slots__ = ("endpoints", "live", "names", "records")
+    __slots__ = ("endpoints", "live", "names", "records", "unverified")
 
     def __init__(self, records: Sequence[Record]) -> None:
         self.records: Final[Mapping[str, Record]] = {record.name: record for record in records}
         self.endpoints: Final[Mapping[Endpoint, str]] = {record.endpoint: record.name for record in records}
         self.names: Final[Sequence[str]] = sorted(self.records)
         self.live: Final = sum(record.is_live for record in records)
+        self.unverified: Final = sum(not record.verified for record in records)
+
+
+class _Cycles(NamedTuple):
+    seen: Cycle
+    heard_of: Cycle
+    dead: Cycle
+
+    def of(self, record: Record) -> Cycle | None:
+        """Where a record's name belongs."""
+        if record.is_live:
+            return self.seen if record.verified else self.heard_of
+        return self.dead if record.state is State.DEAD else None
 
 
 class _Shared:
@@ -82,24 +97,25 @@ class Table:
         local: the node's own record; listed once it was added.
         live: members alive or suspect, self included.
         changes: grows with every change of a record.
+        unverified: members of any state that were never seen first-hand.
     """
 
     __slots__ = (
         "_base",
         "_count",
-        "_cursor",
+        "_credit",
+        "_cycles",
         "_endpoints",
         "_max_tombstones",
         "_names",
-        "_order",
         "_own",
         "_rng",
         "_shared",
-        "_stale",
         "_tombstones",
         "changes",
         "live",
         "local",
+        "unverified",
     )
 
     def __init__(self, rng: Rng, local: Record, *, max_tombstones: int) -> None:
@@ -110,13 +126,13 @@ class Table:
         self._endpoints: dict[Endpoint, str] = {}
         self._shared: dict[Endpoint, _Shared] = {}
         self._count = 0
-        self._order: list[str] | None = None
-        self._cursor = 0
-        self._stale: set[str] = set()
+        self._cycles: _Cycles | None = None
+        self._credit = 0.0
         self._names: Sequence[str] | None = None
         self._tombstones: dict[str, Tombstone] = {}
         self._max_tombstones = max_tombstones
         self.live = 0
+        self.unverified = 0
         self.changes = 0
 
     def start_from(self, base: TableBase) -> None:
@@ -126,6 +142,7 @@ class Table:
         self._names = base.names
         self._count = len(base.names)
         self.live = base.live
+        self.unverified = base.unverified
         self.local = base.records[self.local.name]
 
     def __len__(self) -> int:
@@ -162,26 +179,25 @@ class Table:
 
     def add(self, record: Record) -> None:
         """Lists a new member, at a uniformly random place of the probe order."""
-        name = record.name
-        self._tombstones.pop(name, None)
+        self._tombstones.pop(record.name, None)
         self._count += 1
         self._names = None
         self.live += record.is_live
+        self.unverified += not record.verified
+        if (cycle := self._drawn().of(record)) is not None:
+            cycle.add(record.name)
         self._store(record)
-        order = self._cycle()
-        if name in self._stale:
-            self._stale.discard(name)  # where it was
-            return
-        order.append(name)
-        if self._rng.below(len(order)) < self._cursor:
-            order[self._cursor], order[-1] = name, order[self._cursor]
-            self._cursor += 1
 
     def put(self, record: Record) -> Record:
         """Replaces a listed member's record; returns the new one."""
         before = self.get(record.name)
         assert before is not None
-        self.live += record.is_live - before.is_live
+        if record.is_live != before.is_live or record.verified != before.verified:
+            self.live += record.is_live - before.is_live
+            self.unverified += before.verified - record.verified
+            self._move(before, record)
+        elif record.state is not before.state and not record.is_live:
+            self._move(before, record)
         if before.endpoint != record.endpoint:
             self._leave(before)
         self._store(record)
@@ -195,11 +211,13 @@ class Table:
             self._own[name] = None
         else:
             del self._own[name]
-        self._stale.add(name)
+        if (cycle := self._drawn().of(record)) is not None:
+            cycle.remove(name)
         self._names = None
         self._count -= 1
         self.changes += 1
         self.live -= record.is_live
+        self.unverified -= not record.verified
         self._tombstones.pop(name, None)
         if len(self._tombstones) >= self._max_tombstones > 0:
             del self._tombstones[next(iter(self._tombstones))]
@@ -218,70 +236,94 @@ class Table:
         """Forgets a tombstone: the member proved to be alive."""
         self._tombstones.pop(name, None)
 
+    @property
+    def seen(self) -> int:
+        """Live members that were seen first-hand, self included."""
+        return len(self._drawn().seen)
+
+    def never_seen(self) -> Record | None:
+        """A live member that was only heard of."""
+        name = self._drawn().heard_of.next()
+        return self._listed(name) if name else None
+
     def next_target(self) -> Record | None:
         """The next live member of the round-robin probe order, in a new random order every cycle; never self.
 
-        The order is drawn as it is walked (Fisher-Yates): whoever comes next is any of those still to come.
+        Who was only heard of takes at most every other turn, so that made-up members do not put off the rest.
         """
-        order, below = self._cycle(), self._rng.below
-        for _ in range(2 * len(order)):  # a wrap in between may show some twice before others once
-            cursor = self._cursor
-            if cursor >= len(order):
-                cursor = 0
-            place = cursor + below(len(order) - cursor)
-            name = order[place]
-            record = self.get(name)
-            if record is None:
-                self._cursor = cursor
-                self._drop(place)
-                continue
-            order[place], order[cursor] = order[cursor], name
-            self._cursor = cursor + 1
-            if record.is_live and record is not self.local:
-                return record
+        cycles = self._drawn()
+        seen, heard_of = len(cycles.seen), len(cycles.heard_of)
+        self._credit = min(self._credit, 1.0) + min(0.5, heard_of / (seen + heard_of or 1))
+        turns = (cycles.seen, cycles.heard_of)
+        if heard_of and self._credit >= 1.0:
+            self._credit -= 1.0
+            turns = (cycles.heard_of, cycles.seen)
+        for cycle in turns:
+            for _ in range(
+                3 if len(cycle) > 1 else len(cycle)
+            ):  # self may come last in one round and first in the next
+                record = self._listed(cycle.next())
+                if record is not self.local:
+                    return record
         return None
 
-    def pick(self, count: int, eligible: Callable[[Record], bool]) -> list[Record]:
-        """Up to ``count`` distinct random members that are eligible.
+    def pick(
+        self, count: int, eligible: Callable[[Record], bool], *, seen_only: bool = False, dead: bool = False
+    ) -> list[Record]:
+        """Up to ``count`` distinct random live members that are eligible.
 
         By rejection, at most 3n draws; in a small table by a shuffled scan, so that nobody is missed
         (memberlist since 0.6.0).
+
+        Args:
+            count: how many at most.
+            eligible: further condition.
+            seen_only: only of those that were seen first-hand.
+            dead: dead ones as well.
         """
-        order, rng = self._cycle(), self._rng
-        chosen: list[Record] = []
-        if self._count < 3 * count:
-            candidates = [record for record in self if eligible(record)]
+        cycles, rng = self._drawn(), self._rng
+        among = [cycles.seen, *([] if seen_only else [cycles.heard_of]), *([cycles.dead] if dead else [])]
+        if sum(map(len, among)) < 3 * count:
+            candidates = [one for cycle in among for name in cycle if eligible(one := self._listed(name))]
             rng.shuffle(candidates)
             return candidates[:count]
-        for _ in range(3 * len(order)):
+        chosen: list[Record] = []
+        for _ in range(3 * sum(cycle.slots for cycle in among)):
             if len(chosen) == count:
                 break
-            place = rng.below(len(order))
-            record = self.get(order[place])
-            if record is None:
-                self._drop(place)
-            elif eligible(record) and record not in chosen:
+            place = rng.below(sum(cycle.slots for cycle in among))
+            for cycle in among:
+                if place < cycle.slots:
+                    break
+                place -= cycle.slots
+            name = cycle.at(place)
+            if name and eligible(record := self._listed(name)) and record not in chosen:
                 chosen.append(record)
         return chosen
 
-    def _cycle(self) -> list[str]:
-        """The probe order: before the cursor who had its turn, from there on who is still to come."""
-        if self._order is None:
-            self._order = list(self._base.names)
-        return self._order
+    def _drawn(self) -> _Cycles:
+        """The cycles; drawing from a base begins with all of its members."""
+        if self._cycles is None:
+            self._cycles = _Cycles(*(Cycle(self._rng, []) for _ in range(3)))
+            if self._base.live == len(self._base.names) and not self._base.unverified:
+                self._cycles = self._cycles._replace(seen=Cycle(self._rng, list(self._base.names)))
+            else:
+                for name, record in self._base.records.items():
+                    if (cycle := self._cycles.of(record)) is not None:
+                        cycle.add(name)
+        return self._cycles
 
-    def _drop(self, place: int) -> None:
-        """Takes a reaped name out of the probe order, wherever the cycle stands."""
-        order = self._cycle()
-        self._stale.discard(order[place])
-        if place < self._cursor:
-            # The gap is closed with a visited name, so that no unvisited one slips behind the cursor.
-            self._cursor -= 1
-            order[place] = order[self._cursor]
-            place = self._cursor
-        last = order.pop()
-        if place < len(order):
-            order[place] = last
+    def _move(self, before: Record, record: Record) -> None:
+        cycles = self._drawn()
+        if (cycle := cycles.of(before)) is not None:
+            cycle.remove(record.name)
+        if (cycle := cycles.of(record)) is not None:
+            cycle.add(record.name)
+
+    def _listed(self, name: str) -> Record:
+        record = self.get(name)
+        assert record is not None
+        return record
 
     def _store(self, record: Record) -> None:
         name, endpoint = record.name, record.endpoint

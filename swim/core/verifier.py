@@ -28,7 +28,7 @@ _HELD_MAX = 4096
 class _Held(NamedTuple):
     claim: Alive
     origin: str
-    is_entombed: bool
+    is_listed: bool
 
 
 class _Check(NamedTuple):
@@ -49,14 +49,14 @@ class Verifier:
         """What to do with a claim about a tombstoned member that proved true; the claims part sets it."""
         pings.register(_Check, self._acked, expired=self._expired)
 
-    def hold(self, now: float, claim: Alive, origin: str, *, is_entombed: bool = False) -> None:
+    def hold(self, now: float, claim: Alive, origin: str, *, is_listed: bool = True) -> None:
         """Keeps ``claim`` back until its member acks a ping."""
         if claim.node not in self._held and len(self._held) >= _HELD_MAX:
             self._context.metrics.dropped("verify-full")
             return
         if claim.node not in self._held:
             self._waiting.append(claim.node)
-        self._held[claim.node] = _Held(claim, origin, is_entombed)
+        self._held[claim.node] = _Held(claim, origin, is_listed)
         self._ping_next(now)
 
     def forget(self, name: str) -> None:
@@ -67,7 +67,7 @@ class Verifier:
         """First-hand evidence that a listed member is alive: passes on what was held."""
         self._context.table.put(record.witnessed())
         held = self._held.get(record.name)
-        if held is not None and not held.is_entombed:
+        if held is not None and held.is_listed:
             del self._held[record.name]
             self._release(now, held)
 
@@ -83,7 +83,7 @@ class Verifier:
 
     def _release(self, now: float, held: _Held) -> None:
         name = held.claim.node
-        if held.is_entombed:
+        if not held.is_listed:
             self._context.table.exhume(name)
             self.revive(now, held.claim)
             return
@@ -111,6 +111,6 @@ class Verifier:
         """No ack: a listed member's claim stays held until something is heard of it; a tombstone stands."""
         self._under_way -= 1
         held = self._held.get(check.name)
-        if held is not None and held.is_entombed:
+        if held is not None and not held.is_listed:
             del self._held[check.name]
         self._ping_next(now)

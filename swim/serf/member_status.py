@@ -108,7 +108,8 @@ class StatusTable:
             if entry.prune_when_gone:
                 self.erase(now, entry, Reason("prune"))
         elif entry.status is not MemberStatus.FAILED:
-            self._engine.rejoining.lost(now, record.name, record.endpoint)
+            if record.verified:
+                self._engine.rejoining.lost(now, record.name, record.endpoint)
             self._roster.set_status(
                 now,
                 entry,

@@ -164,6 +164,15 @@ class Solo:
         """Somebody dials and pushes its table."""
         self.dialled(encode(PushPull(join, tuple(records))), host=host)
 
+    def answered(self, records: Iterable[NodeRecord], *, host: str = "127.0.0.77") -> None:
+        """The node dials somebody, who answers with its table."""
+        self.engine.join(self.now, [f"{host}:{PORT}"])
+        self.collect()
+        dial = next(action for action in reversed(self.streams) if isinstance(action, Dial))
+        reply = self.engine.context.streams.seal(encode(PushPull(True, tuple(records))), label_header=False)
+        self.engine.receive_stream(self.now, dial.stream_id, reply)
+        self.collect()
+
     def dialled(self, data: bytes, *, host: str = "127.0.0.77") -> None:
         """Somebody dials and writes ``data``."""
         stream_id = self.engine.accept_stream(self.now, (host, 50000))

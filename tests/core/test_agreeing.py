@@ -18,7 +18,7 @@ def pushed_back(solo: Solo) -> PushPull:
 
 
 def solo_with(*names: str) -> Solo:
-    solo = Solo()
+    solo = Solo(verify_second_hand=False)
     for name in names:
         record = NodeRecord(name, key_of(f"127.0.1.{ord(name)}"), 7946, b"m1", 1, 0, VSN)
         solo.pushed([record])

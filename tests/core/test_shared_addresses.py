@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from swim.wire.messages import Ack, Alive, Dead, IndirectPing, Ping
+from swim.wire.messages import Ack, Alive, Dead, IndirectPing, NodeRecord, Ping
 from tests.core.solo import PORT, VSN, Solo, key_of
 
 HOME = ("127.0.0.50", PORT)
@@ -66,7 +66,11 @@ def test_a_ghost_at_a_members_address_is_not_vouched_for_by_its_packets() -> Non
 def test_of_two_that_nobody_has_seen_neither_is_vouched_for_by_a_packet() -> None:
     solo = Solo(probe_interval=0, push_pull_interval=0, gossip_interval=0)
     solo.meet("node-c")
-    solo.hear(claim("one"), claim("other"), source=("127.0.1.0", PORT))
+    solo.advance(60.0)
+    solo.answered(
+        NodeRecord(one.node, one.addr, one.port, one.meta, one.incarnation, 0, one.vsn)
+        for one in map(claim, ("one", "other"))
+    )
     pings = {ping.node: ping for _, ping in solo.sent_of(Ping)}
     solo.hear(Ping(5, "node-a"), source=HOME)
     assert not any(record.verified for name in pings if (record := solo.record(name)) is not None)

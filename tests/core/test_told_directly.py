@@ -6,7 +6,7 @@ import pytest
 
 from swim.core.member import State
 from swim.wire.codec import decode
-from swim.wire.messages import Ack, Alive, Dead, Message, Ping, Suspect
+from swim.wire.messages import Ack, Alive, Dead, Message, NodeRecord, Ping, Suspect
 from tests.core.solo import PORT, VSN, Solo, key_of
 
 HOME = ("127.0.0.2", PORT)
@@ -48,9 +48,10 @@ def test_the_ack_to_a_member_that_is_held_suspect_or_dead_carries_the_news_too(s
 def test_an_ack_does_not_put_an_old_alive_claim_in_place_of_a_suspicion() -> None:
     solo = Solo(probe_interval=0, push_pull_interval=0)
     solo.meet("node-c")
+    solo.advance(60)
     solo.forget_outputs()
-    stranger = Alive(1, "node-b", key_of(HOME[0]), PORT, None, VSN)
-    solo.hear(stranger, source=("127.0.1.0", PORT))
+    stranger = NodeRecord("node-b", key_of(HOME[0]), PORT, None, 1, State.ALIVE, VSN)
+    solo.answered([stranger])
     [ping] = [part for _, parts in solo.sent() for part in parts if isinstance(part, Ping)]
     solo.hear(Suspect(1, "node-b", "node-c"), source=("127.0.1.0", PORT))
     solo.hear(Ack(ping.seq_no), source=HOME)

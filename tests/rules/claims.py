@@ -18,7 +18,7 @@ from swim.events import (
     MemberUpdated,
 )
 from swim.wire.messages import Ack, Alive, Dead, Message, NodeRecord, Ping, Suspect
-from tests.serf.lone import PORT, VSN, Lone, alive_record, home
+from tests.serf.lone import PORT, STRANGER, VSN, Lone, alive_record, home
 
 __all__ = ["Cell", "outcome"]
 
@@ -26,6 +26,7 @@ HOME, SPEAKER = home("x"), home("y")
 ELSEWHERE, OWN = ("127.0.0.42", PORT), ("127.0.0.1", PORT)
 STORED = 5
 """The incarnation that the node holds of ``x``, or its own, when the claim comes."""
+UNLISTED = (Stored.ABSENT, Stored.TOMBSTONE, Stored.NEW_HERE, Stored.CROWDED)
 OF_SELF = (Stored.RUNNING, Stored.LEAVING, Stored.GONE)
 META, OTHER_META = b"\xff\x80", b"\xff\x81\xa4role\xa2db"
 LONG = 20.0
@@ -86,6 +87,14 @@ def _ways(cell: Cell) -> list[Way]:
             return [_acked]
         case Claim.ALIVE | Claim.LEAVE if cell.stored is Stored.UNSEEN:
             return [_own_push]  # a packet of its own would show that it is there
+        case Claim.ALIVE_GOSSIPED:
+            return [_packet(SPEAKER)]
+        case Claim.ALIVE_ANSWERED:
+            return [_answer]
+        case Claim.ALIVE_HEARD if cell.stored in UNLISTED:
+            return [_packet(STRANGER), push(State.ALIVE)]
+        case Claim.ALIVE_HEARD if cell.subject == "x":
+            return [_packet(SPEAKER), _packet(STRANGER), push(State.ALIVE), _answer]
         case Claim.ALIVE | Claim.MOVED | Claim.LEAVE:
             return [_packet(cell.endpoint), _own_push]
         case Claim.DEAD_HEARD:
@@ -106,7 +115,7 @@ def _alive(cell: Cell, meta: bytes = META) -> Alive:
 
 def _message(cell: Cell, meta: bytes = META) -> Message:
     match cell.claim:
-        case Claim.ALIVE | Claim.ALIVE_HEARD | Claim.MOVED | Claim.MOVED_HEARD:
+        case claim if claim <= Claim.MOVED_HEARD:
             return _alive(cell, meta)
         case Claim.SUSPECT:
             return Suspect(cell.incarnation, cell.subject, "z")
@@ -137,6 +146,11 @@ def _push(state: State) -> Way:
         lone.pushed(records=[_listed(cell, state), alive_record("y")], host=SPEAKER[0])
 
     return push
+
+
+def _answer(lone: Lone, cell: Cell, _: Packets) -> None:
+    """The peer of a push/pull that the node dialled lists it."""
+    lone.answered([_listed(cell, State.ALIVE), alive_record("y")], host=SPEAKER[0])
 
 
 def _unanswered(lone: Lone, cell: Cell, _: Packets) -> None:
@@ -173,12 +187,22 @@ def _prepared(cell: Cell, settings: dict[str, Any]) -> Lone:
         _prepare_held(lone, cell)
     elif cell.stored is Stored.UNSEEN:
         _hear_of(lone)
-    elif cell.stored is not Stored.ABSENT:
+    elif cell.stored not in UNLISTED or cell.stored is Stored.TOMBSTONE:
         lone.meet("x", incarnation=STORED)
         _turn(lone, cell.stored)
-    if cell.subject == "x":
+    if cell.subject == "x" and cell.stored is not Stored.NEW_HERE:
         lone.settle()
+    if cell.stored is Stored.CROWDED:
+        _crowd(lone)
     return lone
+
+
+def _crowd(lone: Lone) -> None:
+    """Members come that nobody sees, as many as may."""
+    for number in range(64):
+        ghost = Alive(1, f"ghost-{number}", bytes((127, 9, 9, number)), PORT, META, VSN)
+        lone.hear(ghost, source=SPEAKER)
+    lone.settle()
 
 
 def _prepare_self(lone: Lone, cell: Cell) -> None:
@@ -264,7 +288,13 @@ def _from_events(lone: Lone, cell: Cell, events: list[MemberEvent], at_once: Pac
             return Verdict.REFUTE.value if Alive in passed_on else told
         case MemberJoined() if is_claimed and Alive in passed_on:
             return Verdict.JOIN.value
+        case MemberJoined() if (
+            is_claimed and not passed_on and not any(to == cell.endpoint for to, _ in at_once)
+        ):
+            return Verdict.TAKE.value
         case MemberJoined() if is_claimed and not passed_on:
+            if cell.endpoint not in [to for to, _ in at_once]:
+                return Verdict.TAKE.value
             _ack(lone, cell.endpoint, at_once)
             return Verdict.ADMIT.value if Alive in map(type, _gossip(lone, cell)) else told
         case MemberRefuted() | MemberUpdated() if is_claimed and Alive in passed_on:
@@ -296,5 +326,5 @@ def _from_ping(lone: Lone, cell: Cell, at_once: Packets) -> str:
 
 def _gossip(lone: Lone, cell: Cell) -> list[Message]:
     """What the node says of the subject in the next moments."""
-    lone.advance(0.05)
+    lone.advance(0.25)
     return [message for _, message in lone.sent() if getattr(message, "node", "") == cell.subject]

@@ -9,7 +9,7 @@ from typing import Any
 from swim.addresses import Endpoint
 from swim.config import Config
 from swim.core.member import pack_address
-from swim.core.output import Finished, Send, Transmit
+from swim.core.output import Dial, Finished, Send, Transmit
 from swim.core.rng import Rng
 from swim.events import MemberEvent
 from swim.node import Node
@@ -51,6 +51,7 @@ class Lone:
         self.stop = ""
         self._transmits: list[Transmit] = []
         self._sends: list[Send] = []
+        self._dials: list[Dial] = []
         self.node.start(self.now)
         self._take()
 
@@ -102,6 +103,15 @@ class Lone:
         reply = StreamParser(codec, acceptor=False).feed(self._sends.pop().data)
         assert isinstance(reply, PushPull)
         return reply
+
+    def answered(self, records: Iterable[NodeRecord], *, host: str = "127.0.0.77") -> None:
+        """This node dials somebody, who answers with these records."""
+        self.command(self.node.join, [f"{host}:{PORT}"])
+        dial = self._dials.pop()
+        codec = StreamCodec(self.config, Keyring(self.config.keys), nonce)
+        reply = codec.seal(encode(PushPull(True, tuple(records))), label_header=False)
+        self.node.receive_stream(self.now, dial.stream_id, reply)
+        self._take()
 
     def command(self, call: Any, *arguments: Any, **options: Any) -> int:
         ticket: int = call(self.now, *arguments, **options)
@@ -162,6 +172,7 @@ class Lone:
         self.finished += output.finished
         self._transmits += output.transmits
         self._sends += [action for action in output.streams if isinstance(action, Send)]
+        self._dials += [action for action in output.streams if isinstance(action, Dial)]
         self.stop = self.stop or output.stop
 
 

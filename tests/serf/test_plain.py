@@ -73,5 +73,5 @@ def test_a_plain_cluster_lives_without_a_byte_of_serf():
         assert peer.statuses() == {"n1": "left", "n2": "failed", "n3": "alive", "n4": "alive"}
         assert peer.node.stats()[7:10] == (0, 0, 0)
     heard = Lone(delegate_version=0)
-    heard.hear(Alive(1, "x", bytes((127, 0, 0, 2)), 7946, None, PLAIN_VSN))
+    heard.hear(Alive(1, "x", bytes((127, 0, 0, 2)), 7946, None, PLAIN_VSN), source=("127.0.0.2", 7946))
     assert heard.status("x") == "alive"

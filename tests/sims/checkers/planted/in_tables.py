@@ -18,8 +18,8 @@ from sims.checkers import (
 )
 from swim.core.broadcast import BroadcastQueue
 from swim.core.claims import Claims
+from swim.core.evidence import Source
 from swim.core.member import Record, State
-from swim.core.precedence import Source
 from swim.core.push_pull import PushPulls
 from swim.core.table import Table
 from swim.events import MemberFailed

@@ -1,0 +1,84 @@
+"""Names to draw from: round by round, each round in a new random order, or any at random."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from swim.core.rng import Rng
+
+__all__ = ["Cycle"]
+
+
+class Cycle:
+    """Names in an order that is drawn as it is walked (Fisher-Yates): who comes next is any of those to come.
+
+    A name taken out stays in the order until it is met.
+    """
+
+    __slots__ = ("_cursor", "_order", "_rng", "_stale")
+
+    def __init__(self, rng: Rng, names: list[str]) -> None:
+        self._rng = rng
+        self._order = names
+        self._cursor = 0
+        self._stale: set[str] = set()
+
+    def __len__(self) -> int:
+        return len(self._order) - len(self._stale)
+
+    @property
+    def slots(self) -> int:
+        """Places to draw from, those of names not yet met after they were taken out included."""
+        return len(self._order)
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name in self._order if name not in self._stale)
+
+    def add(self, name: str) -> None:
+        """Adds a name at a uniformly random place; one that was taken out and not met yet is where it was."""
+        if name in self._stale:
+            self._stale.discard(name)
+            return
+        order = self._order
+        order.append(name)
+        if self._rng.below(len(order)) < self._cursor:
+            order[self._cursor], order[-1] = name, order[self._cursor]
+            self._cursor += 1
+
+    def remove(self, name: str) -> None:
+        """Takes a name out."""
+        self._stale.add(name)
+
+    def at(self, place: int) -> str:
+        """The name at a place; "" if none is there any more."""
+        name = self._order[place]
+        if name in self._stale:
+            self._drop(place)
+            return ""
+        return name
+
+    def next(self) -> str:
+        """The next name of the round, in a new random order every round; "" if there is none."""
+        order = self._order
+        while order:
+            if self._cursor >= len(order):
+                self._cursor = 0
+            place = self._cursor + self._rng.below(len(order) - self._cursor)
+            name = self.at(place)
+            if name:
+                order[place], order[self._cursor] = order[self._cursor], name
+                self._cursor += 1
+                return name
+        return ""
+
+    def _drop(self, place: int) -> None:
+        order = self._order
+        self._stale.discard(order[place])
+        if place < self._cursor:
+            # The gap is closed with a visited name, so that no unvisited one slips behind the cursor.
+            self._cursor -= 1
+            order[place] = order[self._cursor]
+            place = self._cursor
+        last = order.pop()
+        if place < len(order):
+            order[place] = last

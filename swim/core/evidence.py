@@ -1,0 +1,81 @@
+"""What a claim is decided by: how it is known, and what is stored about its subject."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import NamedTuple
+
+from swim.addresses import Endpoint
+from swim.core.context import NodeStatus
+from swim.core.member import Record
+from swim.core.table import Tombstone
+
+__all__ = ["Evidence", "Known", "Own", "Source", "Unknown"]
+
+
+class Evidence(IntEnum):
+    """How a claim is known, weakest first."""
+
+    HEARD = 0
+    """From anybody else."""
+    ANSWERED = 1
+    """From the peer of a push/pull that this node dialled."""
+    GOSSIPED = 2
+    """From a live member, in a packet."""
+    ITSELF = 3
+    """From the member itself, by its own push/pull; a packet's source address shows the same."""
+    TESTED = 4
+    """Found out here: by an ack, or by the lack of one."""
+
+
+class Source(NamedTuple):
+    """Where a claim came from.
+
+    Attributes:
+        cause: goes into the transition's reason: ``claim``, ``push-pull``, ``probe``, ...
+        endpoint: the sender's, if it came in a packet.
+        name: the sender's name if known; the claim is not gossiped back to it.
+        evidence: how the claim is known, as far as the sender's address does not show it.
+        detail: rest of the reason.
+    """
+
+    cause: str
+    endpoint: Endpoint | None = None
+    name: str = ""
+    evidence: Evidence = Evidence.HEARD
+    detail: str = ""
+
+
+class Own(NamedTuple):
+    """The local node's record and condition, as what is stored about the subject of a claim."""
+
+    record: Record
+    status: NodeStatus
+
+    @property
+    def incarnation(self) -> int:
+        """The node's own incarnation."""
+        return self.record.incarnation
+
+
+class Unknown(NamedTuple):
+    """That the subject of a claim is not listed.
+
+    Attributes:
+        stone: what is remembered of a reaped one.
+        is_new_here: this node found its first peer just now: it takes over what its peers know.
+        is_crowded: as many members are listed as may be that were never seen first-hand.
+    """
+
+    stone: Tombstone | None = None
+    is_new_here: bool = False
+    is_crowded: bool = False
+
+    @property
+    def incarnation(self) -> int:
+        """The highest that is remembered; 0 for none."""
+        return 0 if self.stone is None else self.stone.incarnation
+
+
+Known = Record | Unknown | Own
+"""What is stored about the subject of a claim."""
