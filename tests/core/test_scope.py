@@ -55,6 +55,7 @@ def test_a_claim_with_an_address_that_cannot_work_is_dropped_and_counted(own: st
     assert solo.state("ghost") == "absent"
     assert dropped(solo) == 1
     assert not solo.transmits  # nobody is asked for it either
+    solo.pushed([record("peer", peer_of(own))], host=peer_of(own))
     solo.pushed([record("peer", peer_of(own)), record("ghost", host)], host=peer_of(own))
     assert (solo.state("peer"), solo.state("ghost")) == ("alive", "absent")
     assert dropped(solo) == 2

@@ -28,7 +28,7 @@ def acquainted(*, since: float = LONG, **settings: object) -> Solo:
 
 def ghosts(count: int, first: int = 0) -> list[Alive]:
     return [
-        Alive(1, f"ghost-{n}", bytes((10, 9, n >> 8, n & 255)), PORT, None, VSN)
+        Alive(1, f"ghost-{n}", bytes((127, 9, n >> 8, n & 255)), PORT, None, VSN)
         for n in range(first, first + count)
     ]
 
@@ -99,8 +99,9 @@ def test_what_is_held_back_goes_when_its_member_dies() -> None:
 def test_a_newcomer_takes_over_the_table_of_the_peer_that_it_joined() -> None:
     """The peer's peers know all that: neither a ping nor a packet is due."""
     solo = Solo(probe_interval=0, push_pull_interval=0)
-    records = [RECORD._replace(name=f"m{n}", addr=bytes((10, 1, 0, n))) for n in range(200)]
+    records = [RECORD._replace(name=f"m{n}", addr=bytes((127, 1, 0, n))) for n in range(200)]
     solo.answered([RECORD._replace(name="node-b", addr=key_of("127.0.0.77")), *records])
+    solo.advance(0.0)
     assert len(solo.engine.context.table) == 202
     assert (solo.queued, solo.sent_of(Ping)) == (
         [encode(Alive(3, "node-b", key_of("127.0.0.77"), PORT, None, VSN))],
@@ -144,8 +145,8 @@ def test_who_was_seen_takes_the_place_of_who_never_was() -> None:
     gone = [event for event in solo.upstairs.events if event.startswith("leave:")]
     assert len(gone) == 1
     for number in range(40):
-        claim = CLAIM._replace(node=f"real-{number}", addr=bytes((10, 2, 0, number)))
-        solo.hear(claim, source=(f"10.2.0.{number}", PORT))
+        claim = CLAIM._replace(node=f"real-{number}", addr=bytes((127, 2, 0, number)))
+        solo.hear(claim, source=(f"127.2.0.{number}", PORT))
     left = {record.name for record in solo.engine.context.table}
     assert not {name for name in left if name.startswith("ghost")}
     assert {"node-a", "node-b", "node-c", "node-d", "node-x"} <= left
