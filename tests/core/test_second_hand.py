@@ -101,7 +101,7 @@ def test_a_newcomer_takes_over_the_table_of_the_peer_that_it_joined() -> None:
     solo = Solo(probe_interval=0, push_pull_interval=0)
     records = [RECORD._replace(name=f"m{n}", addr=bytes((127, 1, 0, n))) for n in range(200)]
     solo.answered([RECORD._replace(name="node-b", addr=key_of("127.0.0.77")), *records])
-    solo.advance(0.0)
+    solo.advance(0.05)
     assert len(solo.engine.context.table) == 202
     assert (solo.queued, solo.sent_of(Ping)) == (
         [encode(Alive(3, "node-b", key_of("127.0.0.77"), PORT, None, VSN))],
