@@ -13,10 +13,12 @@ from swim.addresses import Endpoint, split_host_port
 from swim.config import Config
 from swim.events import MemberStatus
 
-__all__ = ["agree", "agreement_bound", "crash_bound", "differences", "introduce"]
+__all__ = ["INTRODUCE_AGAIN", "agree", "agreement_bound", "crash_bound", "differences", "introduce"]
 
 _GONE = (MemberStatus.FAILED, MemberStatus.LEFT)
 _LOOK = 1.0
+INTRODUCE_AGAIN = 10.0
+"""Seconds until an operator who joined two groups looks whether that worked."""
 
 
 def agreement_bound(world: World, latency: float) -> float:
@@ -74,9 +76,10 @@ def differences(world: World) -> list[str]:
 
 
 def introduce(world: World) -> None:
-    """Where some nodes have no way of finding the others, an operator joins them.
+    """Where some nodes have no way of finding the others, an operator joins them, until they have.
 
-    A way is one node that knows another's present address as a member's, not left, or as a seed's.
+    A way is one node that knows another's present address as a member's, not left, or as a seed's. A join
+    fails while one of the two is blocked, for one: the operator looks again ``INTRODUCE_AGAIN`` seconds later.
     """
     core = world.running()
     groups: list[list[SimNode]] = []
@@ -90,6 +93,8 @@ def introduce(world: World) -> None:
     for group in groups[1:]:
         world.tell_fault("introduced", node=group[0].id, to=groups[0][0].id)
         group[0].join(groups[0][0])
+    if len(groups) > 1:
+        world.at(world.now + INTRODUCE_AGAIN, introduce, world)
 
 
 def _known(world: World, node: SimNode) -> list[Endpoint]:

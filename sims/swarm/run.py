@@ -9,7 +9,7 @@ from typing import Literal
 from sims.checkers import safety_checkers
 from sims.errors import NodeCrashedError, NotConvergedError, ViolationError
 from sims.faults.schedule import Schedule
-from sims.swarm.healing import agree, agreement_bound, crash_bound, introduce
+from sims.swarm.healing import INTRODUCE_AGAIN, agree, agreement_bound, crash_bound, introduce
 from sims.swarm.kinds import ANCHOR, SEED_NAME, Planner
 from sims.swarm.options import SwarmOptions, pick_options, rng_of
 from sims.theory.bounds import worst_latency
@@ -183,7 +183,7 @@ class _Swarm:
         latency = worst_latency(options.latency)
         # What was held back by a block or a slow reader still comes, late.
         late = max(0.0, self._schedule.seconds - options.seconds)
-        began, self._bound = world.now, late + agreement_bound(world, latency)
+        began, self._bound = world.now, late + INTRODUCE_AGAIN + agreement_bound(world, latency)
         problem = f"the core does not agree {self._bound:.0f} s after the faults ended"
         agree(world, began + self._bound, problem)
         self._healed = world.now - began

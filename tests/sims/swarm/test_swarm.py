@@ -86,6 +86,16 @@ def test_who_knows_nobody_any_more_is_introduced() -> None:
     assert differences(world) == ["n1 shows n2 as alive, it is gone", "n3 shows n2 as alive, it is gone"]
 
 
+@pytest.mark.parametrize("blocked", ["n1", "n2"])
+def test_an_introduction_that_fails_is_repeated(blocked: str) -> None:
+    world = World(1, nodes=2, start="apart")
+    world.block(blocked, 40.0)
+    introduce(world)
+    world.run_for(39.0)
+    assert not world.converged
+    assert world.settle(21.0) > 0.0
+
+
 def hashes() -> list[str]:
     return [run_swarm(seed, options=small(seed)).trace_sha256 for seed in (2, 4)]
 
