@@ -8,6 +8,7 @@ interference on. ::
 
 from __future__ import annotations
 
+from sims.checkers.answers import DisprovedClaimsDoNothing, RelayedAcksReturn
 from sims.checkers.base import Checker
 from sims.checkers.events import EventsAreLegal, EventsTellTheTable
 from sims.checkers.incarnations import IncarnationsNeverGoBack, OnlyTheOwnerSpeaks
@@ -18,17 +19,20 @@ from sims.checkers.liveness import (
     LeavesAreNotFailures,
     ViewsAgree,
 )
+from sims.checkers.pending import CalmNodesAreIdle, NewsSpreads, QueuesDrain
 from sims.checkers.returns import LeftMembersStayAway, NothingResurrects
 from sims.checkers.spread import NewsIsPassedOn, PacketsFit, TransmitsAreLimited
 from sims.checkers.strangers import StrangersChangeNothing
-from sims.checkers.suspicions import SuspicionsTakeTheirTime
+from sims.checkers.suspicions import SuspicionsEndInTime, SuspicionsTakeTheirTime
 from sims.checkers.tables import NodesBelieveInThemselves, RosterFollowsTable, StampsNeverGoBack
 
 __all__ = [
     "LIVENESS",
     "SAFETY",
+    "CalmNodesAreIdle",
     "Checker",
     "CrashedMembersAreFailed",
+    "DisprovedClaimsDoNothing",
     "EventsAreLegal",
     "EventsTellTheTable",
     "GoneMembersAreReaped",
@@ -38,13 +42,17 @@ __all__ = [
     "LeftMembersStayAway",
     "LimitsHold",
     "NewsIsPassedOn",
+    "NewsSpreads",
     "NodesBelieveInThemselves",
     "NothingResurrects",
     "OnlyTheOwnerSpeaks",
     "PacketsFit",
+    "QueuesDrain",
+    "RelayedAcksReturn",
     "RosterFollowsTable",
     "StampsNeverGoBack",
     "StrangersChangeNothing",
+    "SuspicionsEndInTime",
     "SuspicionsTakeTheirTime",
     "TransmitsAreLimited",
     "ViewsAgree",
@@ -63,6 +71,10 @@ SAFETY: tuple[type[Checker], ...] = (
     LeftMembersStayAway,
     NothingResurrects,
     SuspicionsTakeTheirTime,
+    SuspicionsEndInTime,
+    DisprovedClaimsDoNothing,
+    RelayedAcksReturn,
+    QueuesDrain,
     NewsIsPassedOn,
     TransmitsAreLimited,
     PacketsFit,
@@ -75,6 +87,8 @@ LIVENESS: tuple[type[Checker], ...] = (
     CrashedMembersAreFailed,
     LeavesAreNotFailures,
     ViewsAgree,
+    NewsSpreads,
+    CalmNodesAreIdle,
 )
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from swim.core.context import Context
-from swim.core.member import Record
+from swim.core.member import Record, State
 from swim.core.suspicion import Suspicion
 from swim.core.table import Table
 from swim.errors import RemoteError
@@ -18,6 +19,7 @@ from swim.wire.messages import Message
 
 if TYPE_CHECKING:
     from sims.world.host import SimNode
+    from sims.world.observer import Packet
 
 __all__ = [
     "Size",
@@ -27,12 +29,15 @@ __all__ = [
     "is_queued",
     "keyring",
     "layer",
-    "messages",
+    "opened",
+    "pending",
+    "read",
     "record",
     "roster",
     "sizes",
     "suspicion",
     "table",
+    "targets",
 ]
 
 _RETIRED_MAX = 2048
@@ -104,15 +109,56 @@ def is_held(node: SimNode, name: str) -> bool:
     return name in held or len(held) >= _HELD_MAX
 
 
-def messages(node: SimNode, data: bytes) -> list[Message]:
-    """The messages in a packet that this node sent."""
-    found = []
-    for message in context(node).packets.open(data):
-        try:
-            found.append(decode(message))
-        except RemoteError:
-            continue
-    return found
+def targets(node: SimNode, now: float) -> list[Record]:
+    """The members that a gossip round may go to."""
+    context_, patience = context(node), node.config.gossip_to_the_dead_time
+    return [
+        record
+        for record in context_.table
+        if record is not context_.local
+        and (record.is_live or (record.state is State.DEAD and now - record.changed_at < patience))
+    ]
+
+
+def pending(node: SimNode, now: float) -> Iterator[str]:
+    """What is under way, apart from a probe round, and the health score if it is not 0."""
+    core = node.node._engine
+    for name, running in core.claims.suspicions.items():
+        yield f"{name} is suspected since {running.started:.1f} s"
+    oldest = now - 2 * node.config.probe_interval * node.config.awareness_max_multiplier
+    for what, count in (
+        ("claims on hold", len(core._verifier._held)),
+        ("verdicts on hold", len(core._second_look._looks)),
+        ("relayed pings", core._responder._relayed),
+        ("old pings", sum(ping.sent_at < oldest for ping in core.pings._outstanding.values())),
+    ):
+        if count:
+            yield f"{count} {what}"
+    if core.context.awareness.score and core.context.has_peers:
+        yield f"a health score of {core.context.awareness.score}"
+
+
+def read(node: SimNode, packet: Packet) -> list[Message]:
+    """The messages that a node got with a packet; none if bits were flipped on the way."""
+    return opened(node, packet.data) if packet.fate != "corrupted" else []
+
+
+def opened(node: SimNode, data: bytes) -> list[Message]:
+    """The messages in a packet as this node reads it, none if it cannot; decoded once for all checkers."""
+    global _last_opened
+    if _last_opened[0] is not node.node or _last_opened[1] is not data:
+        _last_opened = (node.node, data, list(_decoded(node, data)))
+    return _last_opened[2]
+
+
+_last_opened: tuple[object, object, list[Message]] = (None, None, [])
+
+
+def _decoded(node: SimNode, data: bytes) -> Iterator[Message]:
+    with suppress(RemoteError):
+        for message in context(node).packets.open(data):
+            with suppress(RemoteError):
+                yield decode(message)
 
 
 def sizes(node: SimNode) -> Iterator[Size]:

@@ -11,7 +11,6 @@ from sims.checkers import inside
 from sims.checkers.base import Checker, PerLife
 from swim.addresses import Endpoint
 from swim.config import Config
-from swim.errors import RemoteError
 from swim.events import (
     Event,
     MemberEvent,
@@ -112,7 +111,7 @@ class TransmitsAreLimited(Checker):
 
     def received(self, world: World, node: SimNode, packet: Packet) -> None:
         """See ``Observer``."""
-        accused = [m.node for m in _open(node, packet) if isinstance(m, Suspect | Dead)]
+        accused = [m.node for m in inside.opened(node, packet.data) if isinstance(m, Suspect | Dead)]
         self._lives.of(node).accused[packet.source] = accused
 
     def sent(self, world: World, packet: Packet) -> None:
@@ -126,7 +125,7 @@ class TransmitsAreLimited(Checker):
         if len(self._names_at.get(packet.endpoint, ())) > 1:
             return  # a former, dead member of that address may have been meant
         told = self._lives.of(node)
-        for message in _open(node, packet):
+        for message in inside.opened(node, packet.data):
             key = self._gossip(node, message)
             if key is None:
                 continue
@@ -182,14 +181,6 @@ def _intent(node: SimNode, body: bytes) -> tuple[str, _Words] | None:
         case UserEvent() | Query():
             return "", _Words("other", body)
     return None
-
-
-def _open(node: SimNode, packet: Packet) -> list[Message]:
-    """What a node makes of a packet; nothing if it cannot read it."""
-    try:
-        return inside.messages(node, packet.data)
-    except RemoteError:
-        return []
 
 
 def _no_news() -> dict[str, MemberEvent]:

@@ -1,4 +1,4 @@
-"""Nobody is declared dead before the suspicion had its time."""
+"""Nobody is declared dead before the suspicion had its time, nor long after."""
 
 from __future__ import annotations
 
@@ -10,29 +10,34 @@ from sims.checkers.base import Checker, PerLife
 from swim.config import Config
 from swim.core.suspicion import Suspicion
 from swim.events import Event, MemberEvent, MemberFailed, MemberLeft, MemberSuspected
+from swim.wire.messages import Suspect
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sims.world import World
     from sims.world.host import SimNode
+    from sims.world.observer import Packet
 
-__all__ = ["SuspicionsTakeTheirTime", "shortest_suspicion"]
+__all__ = ["SuspicionsEndInTime", "SuspicionsTakeTheirTime", "shortest_suspicion"]
 
 _SLACK = 0.002
 
 
-def shortest_suspicion(config: Config, n: int, confirmations: int) -> float:
+def shortest_suspicion(config: Config, n: int, confirmations: int, score: int = 0) -> float:
     """Seconds that a suspicion lasts at least, with that many independent confirmations, in a table of ``n``.
+
+    A node with a health ``score`` above 0 stretches what a confirmed suspicion takes.
 
     Lifeguard, section 4.2, with memberlist's constants. Written down here a second time, since a check that
     asks the code it checks finds nothing.
     """
     low = config.suspicion_mult * max(1.0, math.log10(max(1, n))) * (config.probe_interval or 1.0)
+    high = low * config.suspicion_max_timeout_mult
+    low = min(high, low * (score + 1))
     wanted = config.suspicion_mult - 2
     if wanted < 1 or n - 2 < wanted:
         return low
-    high = low * config.suspicion_max_timeout_mult
     share = math.log(confirmations + 1) / math.log(wanted + 1)
     return max(low, high - share * (high - low))
 
@@ -110,3 +115,93 @@ class SuspicionsTakeTheirTime(Checker):
                 f"{name} was declared dead after {lasted:.3f} s, not {least:.3f}, by {accusers} accusers"
             )
             self.violated(world, node, problem)
+
+
+class _Ending:
+    """A suspicion with a latest end; ``n`` is the larger of the table sizes it may have begun under."""
+
+    __slots__ = ("accusers", "ends", "incarnation", "n", "score", "started")
+
+    def __init__(self, started: float, incarnation: int, accuser: str, n: int, score: int) -> None:
+        self.started = started
+        self.incarnation = incarnation
+        self.accusers = {accuser}
+        self.n = n
+        self.score = score
+        self.ends = math.inf
+
+
+class _Endings:
+    def __init__(self) -> None:
+        self.running: dict[str, _Ending] = {}
+        self.heard: list[Suspect] = []
+        self.n = 1
+
+
+class SuspicionsEndInTime(Checker):
+    """A suspicion ends once its time is up: the sooner, the more members accused the suspect.
+
+    Accusers are counted from the packets that the node read, those that it lists alone. What a node slept
+    through, or did while its processor was busy, is left out.
+    """
+
+    def __init__(self, *, collect: bool = False) -> None:
+        super().__init__(collect=collect)
+        self._views = PerLife(_Endings)
+
+    def fault(self, world: World, kind: str, detail: Mapping[str, object]) -> None:
+        """See ``Observer``."""
+        if kind in ("pause", "resume"):
+            self._views.of(world.host(str(detail["node"]))).running.clear()
+
+    def received(self, world: World, node: SimNode, packet: Packet) -> None:
+        """See ``Observer``."""
+        found = [message for message in inside.read(node, packet) if isinstance(message, Suspect)]
+        self._views.of(node).heard += found
+
+    def event(self, world: World, node: SimNode, event: Event) -> None:
+        """See ``Observer``."""
+        if not isinstance(event, MemberEvent):
+            return
+        view, member = self._views.of(node), event.member
+        if isinstance(event, MemberSuspected):
+            n = max(view.n, len(inside.table(node)))
+            score = inside.context(node).awareness.score
+            accuser = event.reason.accuser
+            view.running[member.name] = _Ending(world.now, member.incarnation, accuser, n, score)
+        elif not member.is_suspect:
+            view.running.pop(member.name, None)
+
+    def stepped(self, world: World, node: SimNode) -> None:
+        """See ``Observer``."""
+        view = self._views.of(node)
+        view.n = len(inside.table(node))
+        if view.running:
+            for claim in view.heard:
+                ending = view.running.get(claim.node)
+                counts = claim.accuser == node.name or inside.record(node, claim.accuser) is not None
+                if ending is not None and claim.incarnation >= ending.incarnation and counts:
+                    ending.accusers.add(claim.accuser)
+            self._look(world, node, view)
+        view.heard.clear()
+
+    def _look(self, world: World, node: SimNode, view: _Endings) -> None:
+        for name, ending in list(view.running.items()):
+            confirmations = len(ending.accusers) - 1
+            config = node.config
+            most = max(
+                shortest_suspicion(config, n, confirmations, self._stretch(config, ending.score))
+                for n in (ending.n, max(1, ending.n - 1))
+            )
+            ending.ends = min(ending.ends, max(world.now, ending.started + most))
+            if world.now > ending.ends + _SLACK * (1 + most) and node.processor is None and node.is_up:
+                del view.running[name]
+                by = ", ".join(sorted(ending.accusers))
+                problem = (
+                    f"{name} is suspected for {world.now - ending.started:.3f} s, not {most:.3f}, by {by}"
+                )
+                self.violated(world, node, problem)
+
+    @staticmethod
+    def _stretch(config: Config, score: int) -> int:
+        return score if config.awareness_stretches_suspicion else 0

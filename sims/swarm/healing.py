@@ -79,7 +79,7 @@ def introduce(world: World) -> None:
     """Where some nodes have no way of finding the others, an operator joins them, until they have.
 
     A way is one node that knows another's present address as a member's, not left, or as a seed's. A join
-    fails while one of the two is blocked, for one: the operator looks again ``INTRODUCE_AGAIN`` seconds later.
+    fails while one of the two is blocked, for one: the operator looks again after ``INTRODUCE_AGAIN`` s.
     """
     core = world.running()
     groups: list[list[SimNode]] = []

@@ -1,4 +1,4 @@
-"""One swarm run: faults with the safety checkers on, then a healed core that has to agree in time."""
+"""One swarm run: faults with all checkers on, then a healed core that has to agree in time."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from sims.checkers import safety_checkers
+from sims.checkers import LIVENESS, liveness_checkers, safety_checkers
 from sims.errors import NodeCrashedError, NotConvergedError, ViolationError
 from sims.faults.schedule import Schedule
 from sims.swarm.healing import INTRODUCE_AGAIN, agree, agreement_bound, crash_bound, introduce
@@ -100,6 +100,10 @@ def run_swarm(
     return _Swarm(seed, options or pick_options(seed), byte_mode, observers).play()
 
 
+def _kind_of(violation: ViolationError) -> Outcome:
+    return "liveness" if violation.checker in {kind.__name__ for kind in LIVENESS} else "safety"
+
+
 class _Swarm:
     def __init__(
         self, seed: int, options: SwarmOptions, byte_mode: bool, observers: Iterable[Observer]
@@ -108,7 +112,7 @@ class _Swarm:
         self._options = options
         self._schedule = plan(seed, options)
         self._fingerprint = Fingerprint()
-        self._checkers = safety_checkers()
+        self._checkers = [*safety_checkers(), *liveness_checkers()]
         self._byte_mode = byte_mode
         self._observers = observers
         self._world: World | None = None
@@ -125,7 +129,7 @@ class _Swarm:
         except NodeCrashedError as error:
             outcome, violations = "crash", [str(error)]
         except ViolationError as error:
-            outcome, violations = "safety", [str(error)]
+            outcome, violations = _kind_of(error), [str(error)]
         except NotConvergedError as error:
             outcome, violations = "liveness", str(error).split("\n")
         except Exception as error:  # starting, resuming and commands call the core outside the world's steps

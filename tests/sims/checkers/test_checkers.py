@@ -28,10 +28,10 @@ from sims.faults import Crash, Leave, Restart, SetTags
 from sims.faults.schedule import Schedule
 from sims.theory.bounds import convergence_bound
 from sims.world import World
-from tests.sims.checkers.planted import in_claims, in_gossip, in_tables, scripts
+from tests.sims.checkers.planted import in_claims, in_gossip, in_probing, in_tables, scripts
 from tests.sims.checkers.planted.bug import BUGS, SEEDS, Bug, catch, quick
 
-PLANTED = (in_claims, in_gossip, in_tables)
+PLANTED = (in_claims, in_gossip, in_probing, in_tables)
 CHECKERS = [*SAFETY, *LIVENESS]
 
 

@@ -6,11 +6,19 @@ from typing import Any
 
 import pytest
 
-from sims.checkers import NewsIsPassedOn, PacketsFit, StrangersChangeNothing, TransmitsAreLimited
+from sims.checkers import (
+    NewsIsPassedOn,
+    NewsSpreads,
+    PacketsFit,
+    QueuesDrain,
+    StrangersChangeNothing,
+    TransmitsAreLimited,
+)
 from swim.core import broadcast
 from swim.core.broadcast import Priority
 from swim.core.claims import Claims
 from swim.core.gossip import Gossip
+from swim.core.table import Table
 from swim.errors import RemoteError
 from swim.serf.delegate import SerfDelegate
 from swim.wire import packet, stream
@@ -89,3 +97,16 @@ def accepts_plain_packets(patch: pytest.MonkeyPatch) -> None:
             return data
 
     patch.setattr(PacketCodec, "_decrypted", trusting)
+
+
+@bug("Gossip rounds never come.", scripts.GOSSIP, QueuesDrain)
+def never_gossips(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Gossip, "poke", lambda self, now: None)
+
+
+@bug("Every gossip round goes to the same members.", scripts.GOSSIP, NewsSpreads)
+def gossips_to_the_same(patch: pytest.MonkeyPatch) -> None:
+    def first(self: Any, count: int, eligible: Any) -> list[Any]:
+        return [record for record in sorted(self, key=lambda record: record.name) if eligible(record)][:count]
+
+    patch.setattr(Table, "pick", first)

@@ -10,6 +10,7 @@ from sims.checkers import (
     CrashedMembersAreFailed,
     EventsTellTheTable,
     GoneMembersAreReaped,
+    LeavesAreNotFailures,
     LimitsHold,
     NothingResurrects,
     RosterFollowsTable,
@@ -32,6 +33,21 @@ from tests.sims.checkers.planted.bug import bug
 @bug("Tombstones are forgotten.", scripts.ECHO, NothingResurrects)
 def drops_tombstones(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Table, "tombstone", lambda self, name, now: None)
+
+
+@bug(
+    "A member that left is taken from a peer's table as a suspect.",
+    scripts.PLAIN_LOST_LEAVE,
+    LeavesAreNotFailures,
+)
+def merges_the_left_as_suspect(patch: pytest.MonkeyPatch) -> None:
+    merge = PushPulls._merge_record
+
+    def doubt(self: Any, now: float, record: Any, source: Source) -> None:
+        state = State.SUSPECT if record.state == State.LEFT else record.state
+        merge(self, now, record._replace(state=state), source)
+
+    patch.setattr(PushPulls, "_merge_record", doubt)
 
 
 @bug("A dead member in a peer's table is taken for alive.", scripts.LATE_JOIN, NothingResurrects)

@@ -12,7 +12,7 @@ from sims.world import World
 from sims.world.network import Link
 from swim.serf.messages import JoinIntent, encode_serf
 from swim.wire.codec import encode
-from swim.wire.messages import User
+from swim.wire.messages import Dead, User
 from tests.sims.checkers.planted.bug import Script, quick
 
 CRASH = Script(Schedule([Crash(10.0, "n3"), Crash(14.0, "n5"), Restart(60.0, "n5")]), 200.0)
@@ -92,6 +92,41 @@ STORM = Script(Schedule([Crash(20.0, "n3")]), 40.0, nodes=16, config=partial(qui
 
 QUEUES = Script(Schedule([]), 20.0, nodes=10, config=partial(quick, max_queue_depth=3))
 """Many join at once, with little room in the queue."""
+
+GOSSIP = Script(
+    Schedule([SetTags(12.0 + 3 * i, f"n{i + 2}", {"turn": str(i)}) for i in range(6)]),
+    40.0,
+    nodes=16,
+    config=partial(quick, probe_interval=5.0, push_pull_interval=30.0),
+)
+"""Some change their tags on a quiet network, where packets but for gossip are few."""
+
+PLAIN_LOST_LEAVE = Script(
+    Schedule([Split(40.0, (("n2",), ("n1", "n3", "n4", "n5", "n6")), 20.0), Leave(41.0, "n4")]),
+    130.0,
+    config=partial(quick, delegate_version=0, gossip_to_the_dead_time=60.0),
+)
+"""One leaves a pool of plain memberlist members while another is cut off, which takes it for a failure."""
+
+
+def _accuse_falsely(world: World) -> None:
+    """One gets packets that call members dead who answer."""
+    for at, name in ((12.0, "n3"), (16.0, "n5")):
+        world.at(at, _send_death, world, name)
+
+
+def _send_death(world: World, name: str) -> None:
+    record = inside.record(world.host("n1"), name)
+    assert record is not None
+    word = encode(Dead(record.incarnation, name, "n2"))
+    world.driver.packets.send(world.host("n2"), world.host("n1").endpoint, word)
+
+
+LIES = Script(Schedule([]), 40.0, prepare=_accuse_falsely)
+"""Members that run are called dead, out of nowhere."""
+
+LOSSY_THEN_CALM = Script(Schedule([SetLink(8.0, None, None, Link(loss=0.5), 30.0)]), 700.0)
+"""Every second packet is lost for half a minute, then none for long."""
 
 TAGS = Script(Schedule([SetTags(5.0 + i / 2, "n2", {"turn": str(i)}) for i in range(40)]), 60.0)
 """One changes its tags all the time."""

@@ -1,0 +1,57 @@
+"""Planted in probing: relays, the health score, checks of second-hand news, confirmations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from sims.checkers import (
+    CalmNodesAreIdle,
+    DisprovedClaimsDoNothing,
+    RelayedAcksReturn,
+    SuspicionsEndInTime,
+)
+from swim.core.awareness import Awareness
+from swim.core.ping_responder import PingResponder
+from swim.core.second_look import SecondLook
+from swim.core.suspicion import Suspicion
+from tests.sims.checkers.planted import scripts
+from tests.sims.checkers.planted.bug import bug
+
+
+@bug("Confirmations of a suspicion are ignored.", scripts.CRASH, SuspicionsEndInTime)
+def ignores_confirmations(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Suspicion, "confirm", lambda self, now, accuser: False)
+
+
+@bug("A relay sends the ack to itself instead of the member that asked.", scripts.LOSS, RelayedAcksReturn)
+def relay_acks_the_wrong_node(patch: pytest.MonkeyPatch) -> None:
+    answer = PingResponder._answer
+
+    def astray(self: Any, now: float, relayed: Any, message: bytes) -> None:
+        others = [record.endpoint for record in self._context.table if record.endpoint != relayed.requester]
+        relayed.requester = others[0]
+        answer(self, now, relayed, message)
+
+    patch.setattr(PingResponder, "_answer", astray)
+
+
+@bug("The health score never recovers.", scripts.LOSSY_THEN_CALM, CalmNodesAreIdle)
+def score_never_recovers(patch: pytest.MonkeyPatch) -> None:
+    apply = Awareness.apply
+    patch.setattr(Awareness, "apply", lambda self, delta: apply(self, max(delta, 0)))
+
+
+@bug("Pings for others are never forgotten.", scripts.LOSSY_THEN_CALM, CalmNodesAreIdle)
+def relayed_pings_stay(patch: pytest.MonkeyPatch) -> None:
+    def stays(self: Any, now: float, relayed: Any) -> None:
+        if relayed.may_nack:
+            self._nack(now, relayed)
+
+    patch.setattr(PingResponder, "_expired", stays)
+
+
+@bug("A death claim is believed though its member answered.", scripts.LIES, DisprovedClaimsDoNothing)
+def second_look_always_believes(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(SecondLook, "_acked", lambda self, now, look, reply: self._expired(now, look))
