@@ -8,7 +8,17 @@ from collections.abc import Iterable, Sequence
 from typing import Any, TypedDict
 
 from agent_api.text import utf8
-from swim import Cluster, Event, EventsLost, ForceLeaveOutcome, JoinResult, Member, Transition, __version__
+from swim import (
+    Cluster,
+    Event,
+    EventsLost,
+    ForceLeaveOutcome,
+    JoinResult,
+    Member,
+    SeedStatus,
+    Transition,
+    __version__,
+)
 from swim.addresses import join_host_port
 
 __all__ = [
@@ -162,7 +172,7 @@ def info_shape(cluster: Cluster) -> dict[str, Any]:
         "is_alone": cluster.is_alone,
         "health_score": stats.health_score,
         "uptime": cluster.now() - cluster.started_at,
-        "seeds": list(cluster.config.seeds),
+        "seeds": [_seed_shape(cluster, seed) for seed in cluster.seeds()],
         "label": cluster.config.label,
         "encrypted": stats.encrypted,
         "keys": [hashlib.sha256(key).hexdigest()[:16] for key in cluster.config.keys],
@@ -172,6 +182,11 @@ def info_shape(cluster: Cluster) -> dict[str, Any]:
             "gauges": dict(sorted(cluster.metrics.gauges.items())),
         },
     }
+
+
+def _seed_shape(cluster: Cluster, seed: SeedStatus) -> dict[str, Any]:
+    age = None if seed.at is None else cluster.now() - seed.at
+    return {"address": seed.address, "joined": seed.is_joined, "error": seed.error, "age": age}
 
 
 def event_shape(event: Event) -> dict[str, Any]:

@@ -36,6 +36,7 @@ from swim.events import MemberStatus as MemberStatus
 from swim.events import MemberSuspected as MemberSuspected
 from swim.events import MemberUpdated as MemberUpdated
 from swim.events import Reason as Reason
+from swim.events import SeedStatus as SeedStatus
 from swim.events import Transition as Transition
 from swim.events import VersionTriple as VersionTriple
 from swim.metrics import Metrics as Metrics
@@ -80,6 +81,7 @@ __all__ = [
     "NodeStats",
     "Reason",
     "RemoteError",
+    "SeedStatus",
     "Subscription",
     "SwimError",
     "Transition",

@@ -206,6 +206,23 @@ class JoinResult:
         return sum(1 for outcome in self.outcomes if outcome.ok)
 
 
+@dataclass(frozen=True, slots=True)
+class SeedStatus:
+    """How joining one of ``Config.seeds`` goes.
+
+    Attributes:
+        address: as configured.
+        is_joined: a live member is there, so that nothing has to be tried.
+        error: why the last attempt failed; "" if it worked, or there was none.
+        at: when that attempt ended, seconds on the clock of ``Cluster.now``; None if there was none.
+    """
+
+    address: str
+    is_joined: bool
+    error: str = ""
+    at: float | None = None
+
+
 class ForceLeaveOutcome(StrEnum):
     """Which case of a force-leave applied; ``leaving`` is a live member that has not answered yet."""
 

@@ -32,7 +32,7 @@ from swim.core.engine import Engine
 from swim.core.output import Output, StreamEnd
 from swim.core.rng import Rng
 from swim.errors import LocalError
-from swim.events import Member, MemberStatus, Reason, Transition
+from swim.events import Member, MemberStatus, Reason, SeedStatus, Transition
 from swim.metrics import Metrics
 from swim.serf.delegate import SerfDelegate
 from swim.serf.shared_view import BaseView
@@ -277,6 +277,10 @@ class Node:
     def history(self, name: str) -> tuple[Transition, ...]:
         """Why a member is what it is: its last transitions, oldest first."""
         return self._layer.roster.history(name)
+
+    def seeds(self) -> tuple[SeedStatus, ...]:
+        """How joining each of ``Config.seeds`` goes."""
+        return self._engine.rejoining.seeds()
 
     def stats(self) -> NodeStats:
         """Counts, clocks and queue lengths; brings the gauges up to date."""

@@ -203,7 +203,7 @@ class Engine:
     def resolved(self, now: float, address: str, endpoints: Sequence[Endpoint], error: str) -> None:
         """Handles the answer to a lookup."""
         self._joins.resolved(now, address, endpoints, error)
-        self.rejoining.resolved(now, address, endpoints)
+        self.rejoining.resolved(now, address, endpoints, error)
         self._after(now)
 
     def handle_timeout(self, now: float, overslept: float) -> None:
@@ -331,8 +331,10 @@ class Engine:
                 self._joins.settled(now, purpose, "")
             case Departing():
                 self._departure.synced()
-            case Reconnecting() if was_alone:
-                self.context.delegate.announce_join(now)
+            case Reconnecting():
+                self.rejoining.ended(now, purpose, "")
+                if was_alone:
+                    self.context.delegate.announce_join(now)
 
     def _take_failure(self, now: float, purpose: Purpose, _end: StreamEnd | None, error: str) -> None:
         match purpose:
@@ -341,6 +343,8 @@ class Engine:
             case Joining():
                 self._joins.settled(now, purpose, error)
             case Periodic() | Reconnecting() | Departing():
+                if isinstance(purpose, Reconnecting):
+                    self.rejoining.ended(now, purpose, error)
                 self.context.metrics.count("swim.push-pull.failed")
                 logger.debug("push/pull failed: %s", error)
 

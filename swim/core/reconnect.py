@@ -12,12 +12,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from swim.addresses import Endpoint, parse_address
+from swim.addresses import Endpoint, join_host_port, parse_address
 from swim.core.context import Context
 from swim.core.output import Lookup
 from swim.core.push_pull import PushPulls
+from swim.core.seeds import Seeds
 from swim.core.streams import Reconnecting
 from swim.errors import ConfigError
+from swim.events import SeedStatus
 
 __all__ = ["Reconnects"]
 
@@ -44,6 +46,7 @@ class Reconnects:
         self._looked_up: set[str] = set()
         self._armed: float | None = None
         self._high_water = 1
+        self._seeds = Seeds(context.config.seeds)
         for seed in context.config.seeds:
             self._learn_literal(seed)
         context.timers.register("rejoin", self._try, lambda deadline: deadline == self._armed)
@@ -52,6 +55,7 @@ class Reconnects:
         """Sees to it that the next attempt is due, if anybody is missing; sooner if the table shrank."""
         context = self._context
         live = context.table.live
+        self._seeds.settle(now, self._is_satisfied)
         self._high_water = max(self._high_water, live)
         if not context.config.rejoin_interval or context.status != "running" or not self._is_anyone_missing():
             self._armed = None
@@ -80,11 +84,22 @@ class Reconnects:
         """Past members that are looked for, by name."""
         return {name: past.endpoint for name, past in self._past.items()}
 
-    def resolved(self, now: float, address: str, endpoints: Sequence[Endpoint]) -> None:
+    def ended(self, now: float, purpose: Reconnecting, error: str) -> None:
+        """A push/pull of an attempt ended, well if ``error`` is empty."""
+        error = error and f"{join_host_port(*purpose.endpoint)}: {error}"
+        self._seeds.ended(now, purpose.address, error)
+
+    def seeds(self) -> tuple[SeedStatus, ...]:
+        """How joining each seed goes."""
+        return self._seeds.statuses(self._is_satisfied)
+
+    def resolved(self, now: float, address: str, endpoints: Sequence[Endpoint], error: str) -> None:
         """Takes the answer to a seed's lookup and dials what is not alive."""
         if address not in self._looked_up:
             return
         self._looked_up.discard(address)
+        if not endpoints:
+            self._seeds.ended(now, address, error or "the name has no addresses")
         self._seed_endpoints[address] = tuple(endpoints)
         for endpoint in endpoints:
             self._dial(now, address, endpoint)
@@ -125,11 +140,17 @@ class Reconnects:
             self._context.output.lookups.append(Lookup(seed))
 
     def _dial(self, now: float, address: str, endpoint: Endpoint) -> None:
-        if self._context.why_unreachable(endpoint[0]):
+        if self._is_live(endpoint):
+            return
+        purpose = Reconnecting(address, endpoint)
+        self._seeds.tried(address)
+        if wrong := self._context.why_unreachable(endpoint[0]):
             self._context.metrics.dropped("address")
-        elif not self._is_live(endpoint):
-            self._context.metrics.count("swim.rejoin.attempts")
-            self._push_pulls.dial(now, endpoint, Reconnecting(address), join=True)
+            self.ended(now, purpose, f"{wrong}: set bind and advertise")
+            return
+        self._context.metrics.count("swim.rejoin.attempts")
+        if not self._push_pulls.dial(now, endpoint, purpose, join=True):
+            self.ended(now, purpose, "too many streams are open")
 
     def _is_anyone_missing(self) -> bool:
         return bool(self._past) or not all(map(self._is_satisfied, self._context.config.seeds))

@@ -44,9 +44,10 @@ class Joining(NamedTuple):
 
 
 class Reconnecting(NamedTuple):
-    """A push/pull with a seed or a past member that is not alive."""
+    """A push/pull with a seed or a past member that is not alive, by address or name, at one endpoint."""
 
     address: str
+    endpoint: Endpoint
 
 
 class Periodic(NamedTuple):

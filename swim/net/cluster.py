@@ -20,7 +20,15 @@ from swim.addresses import Endpoint
 from swim.config import Config
 from swim.core.rng import Rng
 from swim.errors import ConfigTypeError, LocalError
-from swim.events import ForceLeaveOutcome, JoinOutcome, JoinResult, Member, MemberStatus, Transition
+from swim.events import (
+    ForceLeaveOutcome,
+    JoinOutcome,
+    JoinResult,
+    Member,
+    MemberStatus,
+    SeedStatus,
+    Transition,
+)
 from swim.metrics import Metrics
 from swim.net.advertise import advertised_endpoint, warn_if_exposed
 from swim.net.data_dir import locked
@@ -92,6 +100,10 @@ class Cluster:
     def history(self, name: str) -> tuple[Transition, ...]:
         """The last ``history_size`` transitions of a member, oldest first; () if it is unknown."""
         return self._node.history(checks.text("name", name))
+
+    def seeds(self) -> tuple[SeedStatus, ...]:
+        """How joining each of ``Config.seeds`` goes: whether a live member is there, and the last error."""
+        return self._node.seeds()
 
     def stats(self) -> NodeStats:
         """Counts of members, clocks and queues, and the health score."""

@@ -23,6 +23,7 @@ from swim import (
     Metrics,
     NodeStats,
     Reason,
+    SeedStatus,
     Subscription,
     Transition,
     VersionTriple,
@@ -91,6 +92,9 @@ class FakeCluster:
 
     def now(self) -> float:
         return trio.current_time()
+
+    def seeds(self) -> tuple[SeedStatus, ...]:
+        return tuple(SeedStatus(seed, False, "connection refused", 1.0) for seed in self.config.seeds)
 
     def stats(self) -> NodeStats:
         failed = sum(member.status is MemberStatus.FAILED for member in self.table.values())

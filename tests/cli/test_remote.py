@@ -158,10 +158,22 @@ def test_why_lists_transitions_and_unknown_is_3(swim: InProcess, agent: FakeAgen
 
 
 def test_info_is_flat_for_people(swim: InProcess, agent: FakeAgent) -> None:
-    document = {"name": "web-1", "encrypted": True, "seeds": ["a", "b"], "stats": {"members": 2}}
+    seeds = [
+        {"address": "a", "joined": True, "error": "", "age": 3.0},
+        {"address": "b", "joined": False, "error": "10.0.0.2:7946: Connection refused", "age": 11.7},
+        {"address": "c", "joined": False, "error": "", "age": None},
+    ]
+    document = {"name": "web-1", "encrypted": True, "seeds": seeds, "stats": {"members": 2}}
     agent.answers["/v1/swim/info"] = (200, document)
     out = swim("info", "--plain", "--address", agent.url).out
-    assert out.splitlines() == ["name\tweb-1", "encrypted\ttrue", "seeds\ta,b", "stats.members\t2"]
+    assert out.splitlines() == [
+        "name\tweb-1",
+        "encrypted\ttrue",
+        "seeds.a\tjoined",
+        "seeds.b\tfailed 12 s ago: 10.0.0.2:7946: Connection refused",
+        "seeds.c\tnot tried yet",
+        "stats.members\t2",
+    ]
     assert json.loads(swim("info", "--json", "--address", agent.url).out) == document
 
 

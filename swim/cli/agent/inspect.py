@@ -22,7 +22,8 @@ def info(ctx: click.Context) -> None:
     wanted = globals_of(ctx)
     with talking(wanted) as agent:
         document = agent.info()
-    rows = list(_flat(document))
+    seeds = {seed["address"]: _seed_text(seed) for seed in document.get("seeds", ())}
+    rows = list(_flat(document | {"seeds": seeds}))
     width = max(len(key) for key, _ in rows)
     text = "\n".join(f"{key.ljust(width)}  {printable(value)}".rstrip() for key, value in rows)
     emit(wanted, document, text=text, rows=rows)
@@ -50,6 +51,13 @@ def why(ctx: click.Context, name: str) -> None:
     ]
     header = ("WHEN", "TRANSITION", "INCARNATION", "CAUSE", "ACCUSER", "DETAIL")
     emit(wanted, document, text=table(header, rows), rows=rows)
+
+
+def _seed_text(seed: Mapping[str, Any]) -> str:
+    if seed["joined"]:
+        return "joined"
+    when = "not tried yet" if seed["age"] is None else f"{seed['age']:.0f} s ago"
+    return f"failed {when}: {seed['error']}" if seed["error"] else when
 
 
 def _flat(document: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
