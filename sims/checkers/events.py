@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -11,17 +10,14 @@ from swim.events import (
     Event,
     Member,
     MemberEvent,
-    MemberFailed,
-    MemberJoined,
     MemberLeaving,
-    MemberLeft,
     MemberReaped,
     MemberRefuted,
     MemberRestarted,
-    MemberStatus,
     MemberSuspected,
     MemberUpdated,
 )
+from swim.serf.member_status import is_legal
 
 if TYPE_CHECKING:
     from sims.world import World
@@ -29,58 +25,35 @@ if TYPE_CHECKING:
 
 __all__ = ["EventsAreLegal", "EventsTellTheTable", "problem_with"]
 
-_ALIVE, _LEAVING = MemberStatus.ALIVE, MemberStatus.LEAVING
-_LEFT, _FAILED = MemberStatus.LEFT, MemberStatus.FAILED
-_HERE, _GONE = (_ALIVE, _LEAVING), (_LEFT, _FAILED)
-
 
 def problem_with(event: MemberEvent) -> str:
-    """What the automaton of a member does not allow in one event; "" if nothing.
+    """What the table of statuses (``swim.serf.member_status``) does not allow in one event; "" if nothing.
 
-    ======================  =========================  =================================================
-    event                   from                       to
-    ======================  =========================  =================================================
-    joined                  unknown, failed, left      alive, not suspect (leaving if its intent came first)
-    restarted, updated      alive, leaving             the same status; not suspect, if it changed at all
-    suspected               alive, leaving             the same status, suspect
-    refuted                 alive, leaving             the same, under a higher incarnation
-    refuted                 leaving                    alive, and nothing else changed
-    leaving                 alive                      leaving
-    left                    alive, leaving, failed     left
-    failed                  alive                      failed
-    reaped                  failed, left               unknown
-    ======================  =========================  =================================================
+    Beyond statuses: only a higher incarnation updates or refutes, nobody is left suspect but by a suspicion,
+    and a leave that begins or is taken back changes nothing else.
     """
     before, after = event.previous, event.member
-    if before is None:
-        fits = isinstance(event, MemberJoined) and after.status in _HERE and not after.is_suspect
-        return "" if fits else f"{_what(event)} of an unknown member shows it {_state(after)}"
-    if _LEGAL[type(event)](before, after):
+    if is_legal(event) and _fits(event, before, after):
         return ""
+    if before is None:
+        return f"{_what(event)} of an unknown member shows it {_state(after)}"
     return f"{_what(event)} of {after.name} from {_state(before)} to {_state(after)}"
 
 
-def _same(before: Member, after: Member) -> bool:
-    return before.status is after.status and before.status in _HERE
-
-
-def _is_refutation(before: Member, after: Member) -> bool:
-    if before.status is _LEAVING and after == replace(before, status=_ALIVE):
+def _fits(event: MemberEvent, before: Member | None, after: Member) -> bool:
+    if before is None:
+        return not after.is_suspect
+    if isinstance(event, MemberSuspected):
+        return after.is_suspect and not before.is_suspect
+    if isinstance(event, MemberLeaving | MemberReaped):
+        return after == replace(before, status=after.status)
+    if isinstance(event, MemberRefuted) and before.status is not after.status:
+        return after == replace(before, status=after.status)
+    if isinstance(event, MemberRestarted) and after == before:
         return True
-    return _same(before, after) and after.incarnation > before.incarnation and not after.is_suspect
-
-
-_LEGAL: dict[type[MemberEvent], Callable[[Member, Member], bool]] = {
-    MemberJoined: lambda a, b: a.status in _GONE and b.status is _ALIVE and not b.is_suspect,
-    MemberRestarted: lambda a, b: _same(a, b) and (a == b or not b.is_suspect),
-    MemberUpdated: lambda a, b: _same(a, b) and b.incarnation > a.incarnation and not b.is_suspect,
-    MemberSuspected: lambda a, b: _same(a, b) and b.is_suspect and not a.is_suspect,
-    MemberRefuted: _is_refutation,
-    MemberLeaving: lambda a, b: a.status is _ALIVE and b == replace(a, status=_LEAVING),
-    MemberLeft: lambda a, b: a.status in (*_HERE, _FAILED) and b.status is _LEFT and not b.is_suspect,
-    MemberFailed: lambda a, b: a.status is _ALIVE and b.status is _FAILED and not b.is_suspect,
-    MemberReaped: lambda a, b: a.status in _GONE and a == b,
-}
+    if isinstance(event, MemberUpdated | MemberRefuted) and after.incarnation <= before.incarnation:
+        return False
+    return not after.is_suspect
 
 
 def _what(event: MemberEvent) -> str:

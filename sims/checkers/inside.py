@@ -177,7 +177,7 @@ def sizes(node: SimNode) -> Iterator[Size]:
     ):
         yield Size(what, len(queue), config.max_queue_depth)
         yield Size(f"retired {what}", len(queue._retired), _RETIRED_MAX)
-    yield Size("kept intents", len(serf._status._intents), config.max_intents)
+    yield Size("kept intents", len(serf._members._intents), config.max_intents)
     yield Size("inbound streams", len(core._streams._inbound), config.max_streams)
     yield Size("outbound streams", len(core._streams._outbound), config.max_streams)
     yield Size("held claims", len(core._verifier._held), _HELD_MAX)

@@ -19,7 +19,7 @@ from swim.events import ForceLeaveOutcome, MemberStatus, Reason
 from swim.serf.exchange import StateExchange
 from swim.serf.lamport import LamportClock
 from swim.serf.member_list import Roster
-from swim.serf.member_status import StatusTable
+from swim.serf.members import Members
 from swim.serf.messages import (
     JoinIntent,
     LeaveIntent,
@@ -65,7 +65,8 @@ class SerfDelegate(Delegate):
         self.speaks_serf = config.delegate_version > 0
         self._meta = self._encode(config.tags)
         self.roster = Roster(history_size=config.history_size, speaks_serf=self.speaks_serf)
-        self._status = StatusTable(engine, self.roster, config)
+        self._members = Members(engine, self.roster, config)
+        self._members.refute = self._refute
         self.clock = LamportClock()
         self.event_clock = LamportClock()
         self._recent_events: RecentRing[tuple[str, bytes]] = RecentRing(
@@ -86,10 +87,9 @@ class SerfDelegate(Delegate):
             engine.context,
             clocks=(self.clock, self.event_clock, self.queries.clock),
             roster=self.roster,
-            status=self._status,
+            members=self._members,
             events=self._recent_events,
             take_event=self._is_new_event,
-            refute=self._refute_if_wrong,
         )
 
     # -- commands
@@ -126,7 +126,7 @@ class SerfDelegate(Delegate):
             self._send_join(now, ticket=ticket)  # refuted before it was said
             return outcome
         intent = LeaveIntent(self.clock.stamp(), name, prune)
-        self._status.leave_intent(now, intent, Reason("operator", self._config.name, "force-leave"))
+        self._members.leave_intent(now, intent, Reason("operator", self._config.name, "force-leave"))
         self.queues.intent(now, intent, ticket=ticket)
         return outcome
 
@@ -138,7 +138,7 @@ class SerfDelegate(Delegate):
     def restarted(self, now: float) -> None:
         """The node came back after a leave, as the same object."""
         local = self._engine.context.local
-        self._status.joined(now, local, Reason("local", detail="rejoin"))
+        self._members.joined(now, local, Reason("local", detail="rejoin"))
 
     # -- the core's delegate: members
 
@@ -158,19 +158,19 @@ class SerfDelegate(Delegate):
 
     def member_joined(self, now: float, record: Record, reason: Reason) -> None:
         """See ``Delegate``."""
-        self._status.joined(now, record, reason)
+        self._members.joined(now, record, reason)
 
     def member_refreshed(self, now: float, record: Record, reason: Reason) -> None:
         """See ``Delegate``."""
-        self._status.refreshed(now, record, reason)
+        self._members.refreshed(now, record, reason)
 
     def member_suspected(self, now: float, record: Record, reason: Reason) -> None:
         """See ``Delegate``."""
-        self._status.suspected(now, record, reason)
+        self._members.suspected(now, record, reason)
 
     def member_gone(self, now: float, record: Record, reason: Reason) -> None:
         """See ``Delegate``."""
-        self._status.gone(now, record, reason)
+        self._members.gone(now, record, reason)
 
     def member_conflict(self, now: float, record: Record, claim: Alive) -> None:
         """See ``Delegate``."""
@@ -227,7 +227,7 @@ class SerfDelegate(Delegate):
     def announce_leave(self, now: float) -> list[bytes]:
         """Marks the local member as leaving and queues the intent."""
         intent = LeaveIntent(self.clock.stamp(), self._config.name)
-        self._status.leave_intent(now, intent, Reason("local", self._config.name, "leave"))
+        self._members.leave_intent(now, intent, Reason("local", self._config.name, "leave"))
         if not self.speaks_serf:
             return []
         self.queues.intent(now, intent)
@@ -238,17 +238,13 @@ class SerfDelegate(Delegate):
     def _handle(self, now: float, message: SerfMessage) -> bool:
         match message:
             case JoinIntent():
-                return self._witness(message.ltime) and self._status.join_intent(
+                return self._witness(message.ltime) and self._members.join_intent(
                     now, message, Reason("intent", message.node)
                 )
             case LeaveIntent():
-                if not self._witness(message.ltime):
-                    return False
-                if message.node == self._config.name and self._engine.context.status == "running":
-                    # One stamped like our own join reaches peers that have not heard the join yet.
-                    self._refute_if_wrong(now, message.ltime + 1)
-                    return False
-                return self._status.leave_intent(now, message, Reason("intent", detail="leave intent"))
+                return self._witness(message.ltime) and self._members.leave_intent(
+                    now, message, Reason("intent", detail="leave intent")
+                )
             case UserEvent():
                 return self._is_new_event(message.ltime, message.name, message.payload)
             case Query():
@@ -280,18 +276,16 @@ class SerfDelegate(Delegate):
             raise RemoteError("relay-refused")
         self._engine.gossip.send_exactly(endpoint, [encode(User(message.inner))], record=record)
 
-    def _refute_if_wrong(self, now: float, ltime: int) -> None:
+    def _refute(self, now: float, ltime: int) -> None:
         """Somebody holds a stamp about us above our own: a leave never meant, or one of a former life."""
-        entry = self.roster.get(self._config.name)
-        running = self._engine.context.status == "running"
-        if running and entry is not None and ltime > entry.status_ltime and not self.clock.is_absurd(ltime):
+        if not self.clock.is_absurd(ltime):
             self.clock.witness(ltime)
             self._engine.context.metrics.count("swim.refutations")
             self._send_join(now)
 
     def _send_join(self, now: float, *, ticket: int | None = None) -> None:
         intent = JoinIntent(self.clock.stamp(ahead=_JOIN_LEAP), self._config.name)
-        self._status.join_intent(now, intent, Reason("local", self._config.name))
+        self._members.join_intent(now, intent, Reason("local", self._config.name))
         self.queues.intent(now, intent, ticket=ticket)
 
     def _encode(self, tags: Mapping[str, str]) -> bytes | None:

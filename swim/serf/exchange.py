@@ -9,8 +9,7 @@ from swim.errors import RemoteError
 from swim.events import MemberStatus, Reason
 from swim.serf.lamport import LamportClock
 from swim.serf.member_list import Roster
-from swim.serf.member_status import StatusTable
-from swim.serf.messages import JoinIntent
+from swim.serf.members import Members
 from swim.serf.push_pull import KNOWN_STATES, PushPullState, RecentEvents, decode_state_steps, encode_state
 from swim.serf.seen import RecentRing
 from swim.wire.steps import Pause, Steps
@@ -28,10 +27,9 @@ class StateExchange:
         context: of the node.
         clocks: of members, of user events, of queries.
         roster: whose stamps are told.
-        status: takes what peers tell of members.
+        members: takes what peers tell of members.
         events: the user events told.
         take_event: called with stamp, name and payload of each event that a peer tells.
-        refute: called with a stamp about this node that may be wrong.
     """
 
     def __init__(
@@ -40,18 +38,16 @@ class StateExchange:
         *,
         clocks: tuple[LamportClock, LamportClock, LamportClock],
         roster: Roster,
-        status: StatusTable,
+        members: Members,
         events: RecentRing[tuple[str, bytes]],
         take_event: Callable[[int, str, bytes | None], object],
-        refute: Callable[[float, int], None],
     ) -> None:
         self._context = context
         self._clocks = clocks
         self._roster = roster
-        self._status = status
+        self._members = members
         self._events = events
         self._take_event = take_event
-        self._refute = refute
         self._encoded: tuple[tuple[int, ...], bytes] = ((), b"")
 
     def local_state(self) -> bytes:
@@ -83,7 +79,7 @@ class StateExchange:
         for number, name in enumerate(theirs.left_members, 1):
             if not number % _MERGED_PER_STEP:
                 yield Pause.TURN
-            self._merge_left(clock(), name, theirs.status_ltimes.get(name, 0), reason)
+            self._merge_stamp(clock(), name, theirs.status_ltimes.get(name, 0), reason, left=True)
         reason = Reason("push-pull", peer)
         for number, (name, ltime) in enumerate(theirs.status_ltimes.items(), 1):
             if not number % _MERGED_PER_STEP:
@@ -94,21 +90,15 @@ class StateExchange:
             for event_name, payload in slot.events:
                 self._take_event(slot.ltime, event_name, payload)
 
-    def _merge_left(self, now: float, name: str, ltime: int, reason: Reason) -> None:
-        if name == self._context.local.name:
-            # Serf peers take it for a leave stamped one higher; one like our own join is wrong, too.
-            self._refute(now, ltime + 2)
-        elif not self._clocks[0].is_absurd(ltime):
-            self._status.listed_left(now, name, ltime, reason)
-
-    def _merge_stamp(self, now: float, name: str, ltime: int, reason: Reason) -> None:
+    def _merge_stamp(self, now: float, name: str, ltime: int, reason: Reason, *, left: bool = False) -> None:
         if self._clocks[0].is_absurd(ltime):
             return
-        if name == self._context.local.name:
-            self._refute(now, ltime)
-        else:
+        if left:
+            self._members.listed_left(now, name, ltime, reason)
+            return
+        if name != self._context.local.name:
             self._clocks[0].witness(ltime)
-            self._status.join_intent(now, JoinIntent(ltime, name), reason)
+        self._members.stamped(now, name, ltime, reason)
 
     def _encode(self) -> bytes:
         left = [

@@ -1,268 +1,306 @@
-"""How causes change a member's status: Serf's transitions, with cures for its known ills.
+"""What causes make of a member's status: Serf's rules, as one table.
 
-Differences from Serf: a memberlist leave (dead with accuser = node) counts as left even without an intent; a
-stale "left" about a member that answers is ignored; stamps of left members do not ratchet; a member stuck in
-leaving comes back; prune never hides a member that answers.
+``decide`` is the only place that decides; ``members`` carries a decision out. A cell that differs from Serf
+says what Serf does. The simulator's checkers read which events are legal from the same table, and
+``docs/precedence.md`` shows it.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from enum import Enum
+from typing import Any, Final, NamedTuple
 
-from swim.config import Config
-from swim.core.engine import Engine
-from swim.core.member import Record, State
 from swim.events import (
+    MemberEvent,
     MemberFailed,
     MemberJoined,
     MemberLeaving,
     MemberLeft,
+    MemberReaped,
     MemberRefuted,
     MemberRestarted,
     MemberStatus,
     MemberSuspected,
     MemberUpdated,
-    Reason,
 )
-from swim.serf.intents import IntentBuffer
-from swim.serf.member_list import Entry, Roster
-from swim.serf.messages import JoinIntent, LeaveIntent
 
-__all__ = ["StatusTable"]
-
-_RESTART_WINDOW = 10.0
+__all__ = ["RULES", "Cause", "Change", "Effect", "Entered", "decide", "is_legal", "row_of"]
 
 
-class StatusTable:
-    """Applies what the core and the intents say about members to the roster."""
+class Cause(Enum):
+    """The columns: what happened to a member, or what was said of it."""
 
-    def __init__(self, engine: Engine, roster: Roster, config: Config) -> None:
-        self._engine = engine
-        self._roster = roster
-        self._config = config
-        self._intents = IntentBuffer(size=config.max_intents, timeout=config.recent_intent_timeout)
-        timers = engine.context.timers
-        timers.register("forget", self._forget, self._is_forgettable)
-        timers.register("leaving", self._doubt_leaving, self._is_stuck_leaving)
-        timers.register("leaving-end", self._end_leaving, self._is_stuck_leaving)
+    JOINED = "joined"
+    RAISED = "raised its incarnation"
+    SUSPECTED = "suspected"
+    DIED = "died"
+    LEFT = "left"
+    ANSWERS = "answers after `leaving_timeout`"
+    AGED = "gone for its timeout"
+    JOIN = "join intent"
+    LEAVE = "leave intent"
+    PRUNE = "leave intent, prune"
+    STAMPED = "stamp in a push/pull"
+    LISTED_LEFT = "left in a push/pull"
 
-    # -- what the core says
 
-    def joined(self, now: float, record: Record, reason: Reason) -> None:
-        """A member is alive that was unknown, dead or left."""
-        self._engine.rejoining.forget(record.name)
-        entry = self._roster.get(record.name)
-        if entry is not None:
-            entry = self._roster.own(entry)
-            entry.joined_at = now
-            entry.prune_when_gone = entry.is_returning = False
-            member = self._roster.describe(record, MemberStatus.ALIVE)
-            entry.gone_at = 0.0
-            self._roster.change(now, entry, member, MemberJoined, reason)
-            return
-        self._make_room(now)
-        kept = self._intents.get(now, record.name)
-        status = MemberStatus.LEAVING if isinstance(kept, LeaveIntent) else MemberStatus.ALIVE
-        entry = self._roster.add(now, self._roster.describe(record, status), MemberJoined, reason)
-        if kept is not None:
-            self._roster.stamp(entry, kept.ltime)
-        if not isinstance(kept, JoinIntent):
-            entry.joined_at = now
-        if status is MemberStatus.LEAVING:
-            self._watch_leaving(now, entry)
+class Entered(Enum):
+    """The rows: how the member is listed; the last three are the local node's own conditions."""
 
-    def refreshed(self, now: float, record: Record, reason: Reason) -> None:
-        """A live member raised its incarnation."""
-        entry = self._roster.get(record.name)
-        if entry is None:
-            return
-        entry = self._roster.own(entry)
-        member = self._roster.describe(record, entry.status)
-        before = entry.member
-        same = replace(member, incarnation=before.incarnation, is_suspect=before.is_suspect) == before
-        entry.raised_at = now
-        kind: type[MemberUpdated] | type[MemberRefuted] | type[MemberRestarted]
-        kind = MemberRefuted if same else MemberUpdated
-        if now - entry.intent_at <= _RESTART_WINDOW:
-            kind = MemberRestarted
-            entry.intent_at = float("-inf")
-        self._roster.change(now, entry, member, kind, reason)
+    UNKNOWN = "unknown"
+    ANNOUNCED = "unknown, leave intent kept"
+    ALIVE = "alive"
+    LEAVING = "leaving"
+    LEFT = "left"
+    FAILED = "failed"
+    RUNNING = "this node, running"
+    DEPARTING = "this node, leaving"
+    DEPARTED = "this node, left"
 
-    def suspected(self, now: float, record: Record, reason: Reason) -> None:
-        """A member is suspect now."""
-        entry = self._roster.get(record.name)
-        if entry is not None:
-            entry = self._roster.own(entry)
-            member = replace(entry.member, is_suspect=True, incarnation=record.incarnation)
-            self._roster.change(now, entry, member, MemberSuspected, reason)
 
-    def gone(self, now: float, record: Record, reason: Reason) -> None:
-        """The core holds a member dead or left."""
-        entry = self._roster.get(record.name)
-        if entry is None or entry.status is MemberStatus.LEFT:
-            return
-        entry = self._roster.own(entry)
-        left = record.state is State.LEFT or entry.status is MemberStatus.LEAVING
-        if left:
-            self._left(now, entry, reason, incarnation=record.incarnation)
-            if entry.prune_when_gone:
-                self.erase(now, entry, Reason("prune"))
-        elif entry.status is not MemberStatus.FAILED:
-            if record.verified:
-                self._engine.rejoining.lost(now, record.name, record.endpoint)
-            self._roster.set_status(
-                now,
-                entry,
-                MemberStatus.FAILED,
-                MemberFailed,
-                reason,
-                is_suspect=False,
-                incarnation=record.incarnation,
-            )
-            self._engine.context.timers.at(
-                now + self._config.reconnect_timeout, "forget", (record.name, entry.gone_at)
-            )
+class Effect(Enum):
+    """What becomes of it."""
 
-    # -- what intents say
+    IGNORE = "ignore"
+    KEEP = "kept for later"
+    STAMP = "stamp"
+    NOTE = "stamp, maybe restarted"
+    JOIN = "→ alive, joined"
+    JOIN_LEAVING = "→ leaving, joined"
+    RAISE = "updated, refuted or restarted"
+    SUSPECT = "suspected"
+    FAIL = "→ failed"
+    LEAVE = "→ leaving"
+    PRUNE_LATER = "→ leaving, pruned when gone"
+    RETURN = "→ alive"
+    EXPECT = "stamp, expected back"
+    LEFT = "→ left"
+    PRUNE = "→ left, pruned"
+    ERASE = "reaped"
+    REFUTE = "refute"
 
-    def join_intent(self, now: float, intent: JoinIntent, reason: Reason) -> bool:
-        """Applies a join intent; True if it was newer than what is known.
 
-        A node that leaves does not take the join of a former life for a change of its mind.
-        """
-        entry = self._roster.get(intent.node)
-        if entry is None:
-            return self._intents.offer(now, intent)
-        if intent.ltime <= entry.status_ltime:
-            return False
-        entry = self._roster.own(entry)
-        self._roster.stamp(entry, intent.ltime)
-        leaves = intent.node == self._engine.context.local.name and self._engine.context.status != "running"
-        if entry.status is MemberStatus.LEAVING and not leaves:
-            entry.prune_when_gone = False
-            self._roster.set_status(now, entry, MemberStatus.ALIVE, MemberRefuted, reason)
-        elif entry.status is MemberStatus.LEFT:
-            entry.is_returning = True
-        elif entry.status is MemberStatus.ALIVE and reason.cause == "intent":
-            self._note_join_intent(now, entry, reason)
-        return True
+class Change(NamedTuple):
+    """What becomes of a cause, and why.
 
-    def leave_intent(self, now: float, intent: LeaveIntent, reason: Reason) -> bool:
-        """Applies a leave intent about another member (or the own, announced one); True if it was newer."""
-        entry = self._roster.get(intent.node)
-        if entry is None:
-            return self._intents.offer(now, intent)
-        if intent.ltime <= entry.status_ltime:
-            return False
-        entry = self._roster.own(entry)
-        self._roster.stamp(entry, intent.ltime)
-        entry.is_returning = False
-        if entry.status in (MemberStatus.ALIVE, MemberStatus.LEAVING):
-            entry.prune_when_gone = intent.prune
-            self._roster.set_status(now, entry, MemberStatus.LEAVING, MemberLeaving, reason)
-            self._watch_leaving(now, entry)
-        elif entry.status is MemberStatus.FAILED:
-            self._left(now, entry, reason)
-        if intent.prune and entry.status is MemberStatus.LEFT:
-            self.erase(now, entry, Reason("prune", reason.accuser))
-        return True
+    Attributes:
+        effect: what to do.
+        why: for a cause that changes nothing, the reason.
+        serf: what Serf does instead, if it differs.
+        setting: which one turns the difference off.
+    """
 
-    def listed_left(self, now: float, name: str, ltime: int, reason: Reason) -> None:
-        """A peer's push/pull lists ``name`` as left, with its stamp (cured: Serf adds 1 each time)."""
-        entry = self._roster.get(name)
-        if entry is None:
-            self._intents.offer(now, LeaveIntent(ltime, name))
-        elif entry.status is MemberStatus.LEFT and ltime > entry.status_ltime:
-            self._roster.stamp(self._roster.own(entry), ltime)
-        elif entry.status is MemberStatus.FAILED and ltime >= entry.status_ltime:
-            entry = self._roster.own(entry)
-            self._roster.stamp(entry, ltime)
-            self._left(now, entry, reason)
+    effect: Effect
+    why: str = ""
+    serf: str = ""
+    setting: str = ""
 
-    def erase(self, now: float, entry: Entry, reason: Reason) -> None:
-        """Forgets a member here and in the core, whose tombstone keeps stale claims out; never this node."""
-        name = entry.member.name
-        if name == self._config.name:
-            return
-        self._engine.rejoining.forget(name)
-        self._engine.claims.forget(now, name)
-        self._roster.erase(now, entry, reason)
 
-    # -- details
+Cell = tuple[Change, Change, Change]
+"""For a stamp older than the stored one, the same, or newer; causes without a stamp count as newer."""
 
-    def _make_room(self, now: float) -> None:
-        """Keeps the roster within ``max_members``, the core's limit: who has been gone longest goes."""
-        gone = self._roster.longest_gone()
-        if len(self._roster) >= self._config.max_members and gone is not None:
-            self._engine.context.metrics.dropped("member-limit")
-            self._roster.erase(now, gone, Reason("reap", detail="too many members"))
+_KEEP, _STAMP, _NOTE, _JOIN = map(Change, (Effect.KEEP, Effect.STAMP, Effect.NOTE, Effect.JOIN))
+_JOIN_LEAVING, _RAISE = Change(Effect.JOIN_LEAVING), Change(Effect.RAISE)
+_SUSPECT, _FAIL, _LEAVE = Change(Effect.SUSPECT), Change(Effect.FAIL), Change(Effect.LEAVE)
+_LEFT, _RETURN, _ERASE = Change(Effect.LEFT), Change(Effect.RETURN), Change(Effect.ERASE)
+_REFUTE, _PRUNE = Change(Effect.REFUTE), Change(Effect.PRUNE)
+_REFUTE_SAME = Change(Effect.REFUTE, serf="ignore")
+_REFUTE_STAMP = Change(Effect.REFUTE, serf="stamp")
+_NO_RETURN = Change(Effect.STAMP, serf="→ alive")
+_PRUNE_LATER = Change(Effect.PRUNE_LATER, serf="hidden after 6 s")
+_EXPECT = Change(Effect.EXPECT, serf="stamp, still listed as left")
+_LEFT_UNSAID = Change(Effect.LEFT, serf="→ failed without an intent")
+_LATE = Change(Effect.LEFT, serf="ignore")
+_STUCK = Change(Effect.RETURN, serf="stays leaving", setting="leaving_timeout")
+_LISTED = Change(Effect.LEFT, serf="with a stamp one higher")
+_SAME_LISTED = Change(Effect.STAMP, serf="with a stamp one higher")
 
-    def _left(self, now: float, entry: Entry, reason: Reason, **changes: object) -> None:
-        self._engine.rejoining.forget(entry.member.name)
-        self._engine.rejoining.arm(now)  # it may have been a seed
-        self._roster.set_status(
-            now, entry, MemberStatus.LEFT, MemberLeft, reason, is_suspect=False, **changes
-        )
-        self._engine.context.timers.at(
-            now + self._config.tombstone_timeout, "forget", (entry.member.name, entry.gone_at)
-        )
+_UNKNOWN = Change(Effect.IGNORE, "unknown-member")
+_HAS_LEFT = Change(Effect.IGNORE, "already-left")
+_OLD = Change(Effect.IGNORE, "old-stamp")
+_OWN = Change(Effect.IGNORE, "own-member")
+_HERE = Change(Effect.IGNORE, "still-here", "→ leaving or stamp")
 
-    def _note_join_intent(self, now: float, entry: Entry, reason: Reason) -> None:
-        """A join intent beyond the one of its join, of a member that raised its incarnation: it restarted."""
-        if now - entry.joined_at <= _RESTART_WINDOW:
-            entry.joined_at = float("-inf")
-        elif now - entry.raised_at <= _RESTART_WINDOW:
-            entry.raised_at = float("-inf")
-            self._roster.announce(now, entry, MemberRestarted, reason)
-        else:
-            entry.intent_at = now
 
-    def _is_forgettable(self, token: tuple[str, float]) -> bool:
-        name, gone_at = token
-        entry = self._roster.get(name)
-        return entry is not None and entry.gone_at == gone_at > 0
+def _plain(change: Change) -> Cell:
+    return change, change, change
 
-    def _forget(self, now: float, token: tuple[str, float]) -> None:
-        name, gone_at = token
-        entry = self._roster.get(name)
-        assert entry is not None
-        timeout = (
-            self._config.tombstone_timeout
-            if entry.status is MemberStatus.LEFT
-            else self._config.reconnect_timeout
-        )
-        if now >= gone_at + timeout and name != self._config.name:
-            # Not from the rejoin list: whoever failed is still looked for.
-            self._roster.erase(now, entry, Reason("reap", detail=f"{entry.status} for {now - gone_at:.0f} s"))
 
-    def _watch_leaving(self, now: float, entry: Entry) -> None:
-        """Half of the time is for leaving; who is heard of in the other half stays."""
-        token = (entry.member.name, entry.status_ltime)
-        self._engine.context.timers.at(now + self._config.leaving_timeout / 2, "leaving", token)
+def _newer(change: Change) -> Cell:
+    return _OLD, _OLD, change
 
-    def _doubt_leaving(self, now: float, token: tuple[str, int]) -> None:
-        context = self._engine.context
-        record = context.table.get(token[0])
-        if record is None or record is context.local:
-            return
-        context.table.put(record.unseen())
-        context.timers.at(now + self._config.leaving_timeout / 2, "leaving-end", token)
 
-    def _is_stuck_leaving(self, token: tuple[str, int]) -> bool:
-        name, ltime = token
-        entry = self._roster.get(name)
-        return entry is not None and entry.status is MemberStatus.LEAVING and entry.status_ltime == ltime
+RULES: dict[Entered, dict[Cause, Cell]] = {
+    Entered.UNKNOWN: {
+        Cause.JOINED: _plain(_JOIN),
+        Cause.LEFT: _plain(_UNKNOWN),
+        Cause.JOIN: _plain(_KEEP),
+        Cause.LEAVE: _plain(_KEEP),
+        Cause.PRUNE: _plain(_KEEP),
+        Cause.STAMPED: _plain(_KEEP),
+        Cause.LISTED_LEFT: _plain(_KEEP),
+    },
+    Entered.ANNOUNCED: {Cause.JOINED: _plain(_JOIN_LEAVING)},
+    Entered.ALIVE: {
+        Cause.RAISED: _plain(_RAISE),
+        Cause.SUSPECTED: _plain(_SUSPECT),
+        Cause.DIED: _plain(_FAIL),
+        Cause.LEFT: _plain(_LEFT_UNSAID),
+        Cause.JOIN: _newer(_NOTE),
+        Cause.LEAVE: _newer(_LEAVE),
+        Cause.PRUNE: _newer(_PRUNE_LATER),
+        Cause.STAMPED: _newer(_STAMP),
+        Cause.LISTED_LEFT: _plain(_HERE),
+    },
+    Entered.LEAVING: {
+        Cause.RAISED: _plain(_RAISE),
+        Cause.SUSPECTED: _plain(_SUSPECT),
+        Cause.DIED: _plain(_LEFT),
+        Cause.LEFT: _plain(_LEFT),
+        Cause.ANSWERS: _plain(_STUCK),
+        Cause.JOIN: _newer(_RETURN),
+        Cause.LEAVE: _newer(_LEAVE),
+        Cause.PRUNE: _newer(_PRUNE_LATER),
+        Cause.STAMPED: _newer(_RETURN),
+        Cause.LISTED_LEFT: _plain(_HERE),
+    },
+    Entered.LEFT: {
+        Cause.JOINED: _plain(_JOIN),
+        Cause.LEFT: _plain(_HAS_LEFT),
+        Cause.AGED: _plain(_ERASE),
+        Cause.JOIN: _newer(_EXPECT),
+        Cause.LEAVE: _newer(_STAMP),
+        Cause.PRUNE: _newer(_ERASE),
+        Cause.STAMPED: _newer(_EXPECT),
+        Cause.LISTED_LEFT: (_OLD, _OLD, _SAME_LISTED),
+    },
+    Entered.FAILED: {
+        Cause.JOINED: _plain(_JOIN),
+        Cause.LEFT: _plain(_LATE),
+        Cause.AGED: _plain(_ERASE),
+        Cause.JOIN: _newer(_STAMP),
+        Cause.LEAVE: _newer(_LEFT),
+        Cause.PRUNE: _newer(_PRUNE),
+        Cause.STAMPED: _newer(_STAMP),
+        Cause.LISTED_LEFT: (_OLD, _LISTED, _LISTED),
+    },
+    Entered.RUNNING: {
+        Cause.JOINED: _plain(_JOIN),
+        Cause.RAISED: _plain(_RAISE),
+        Cause.JOIN: _newer(_STAMP),
+        Cause.LEAVE: (_OLD, _REFUTE_SAME, _REFUTE),
+        Cause.PRUNE: (_OLD, _REFUTE_SAME, _REFUTE),
+        Cause.STAMPED: _newer(_REFUTE_STAMP),
+        Cause.LISTED_LEFT: (_OLD, _REFUTE, _REFUTE),
+    },
+    Entered.DEPARTING: {
+        Cause.LEFT: _plain(_LEFT),
+        Cause.JOIN: _newer(_NO_RETURN),
+        Cause.LEAVE: _newer(_LEAVE),
+        Cause.PRUNE: _newer(_STAMP),
+        Cause.STAMPED: _plain(_OWN),
+        Cause.LISTED_LEFT: _plain(_OWN),
+    },
+    Entered.DEPARTED: {
+        Cause.JOIN: _newer(_STAMP),
+        Cause.LEAVE: _newer(_STAMP),
+        Cause.PRUNE: _newer(_STAMP),
+        Cause.STAMPED: _plain(_OWN),
+        Cause.LISTED_LEFT: _plain(_OWN),
+    },
+}
+"""The table. A combination that is not listed does not arise."""
 
-    def _end_leaving(self, now: float, token: tuple[str, int]) -> None:
-        name, _ = token
-        entry = self._roster.get(name)
-        record = self._engine.context.table.get(name)
-        if entry is None or record is None or not record.is_live:
-            return
-        entry = self._roster.own(entry)
-        if record.state is State.SUSPECT or not record.verified:
-            self._watch_leaving(now, entry)
-        else:
-            entry.prune_when_gone = False
-            reason = Reason("acked", detail="still answers long after it was to leave")
-            self._roster.set_status(now, entry, MemberStatus.ALIVE, MemberRefuted, reason)
+_NEVER = Change(Effect.IGNORE, "not-possible")
+_RAISED = (MemberUpdated, MemberRefuted, MemberRestarted)
+_ALIVE, _LEAVING = MemberStatus.ALIVE, MemberStatus.LEAVING
+_GONE_LEFT, _FAILED = MemberStatus.LEFT, MemberStatus.FAILED
+_ROWS = {
+    _ALIVE: Entered.ALIVE,
+    _LEAVING: Entered.LEAVING,
+    _GONE_LEFT: Entered.LEFT,
+    _FAILED: Entered.FAILED,
+}
+_STATUSES: dict[Entered, tuple[MemberStatus | None, ...]] = {
+    Entered.UNKNOWN: (None,),
+    Entered.ANNOUNCED: (None,),
+    Entered.ALIVE: (_ALIVE,),
+    Entered.LEAVING: (_LEAVING,),
+    Entered.LEFT: (_GONE_LEFT,),
+    Entered.FAILED: (_FAILED,),
+    Entered.RUNNING: (_ALIVE,),
+    Entered.DEPARTING: (_ALIVE, _LEAVING),
+    Entered.DEPARTED: (_GONE_LEFT,),
+}
+_Step = tuple[tuple[type[MemberEvent], ...], MemberStatus | str | None]
+_SAME = "same"
+_STEPS: dict[Effect, tuple[_Step, ...]] = {
+    Effect.JOIN: (((MemberJoined,), _ALIVE),),
+    Effect.JOIN_LEAVING: (((MemberJoined,), _LEAVING),),
+    Effect.RAISE: ((_RAISED, _SAME),),
+    Effect.NOTE: (((MemberRestarted,), _SAME),),
+    Effect.SUSPECT: (((MemberSuspected,), _SAME),),
+    Effect.FAIL: (((MemberFailed,), _FAILED),),
+    Effect.LEAVE: (((MemberLeaving,), _LEAVING),),
+    Effect.PRUNE_LATER: (((MemberLeaving,), _LEAVING),),
+    Effect.RETURN: (((MemberRefuted,), _ALIVE),),
+    Effect.LEFT: (((MemberLeft,), _GONE_LEFT),),
+    Effect.PRUNE: (((MemberLeft,), _GONE_LEFT), ((MemberReaped,), None)),
+    Effect.ERASE: (((MemberReaped,), None),),
+}
+"""The events that an effect leaves, in order, and the status after each."""
+
+
+def row_of(status: MemberStatus | None, own: str = "", *, announced: bool = False) -> Entered:
+    """The row of a member.
+
+    Args:
+        status: as it is listed; None if it is not.
+        own: the local node's condition (``running``, ``leaving``, ``left``), if it is the member.
+        announced: a leave intent about an unlisted member is kept.
+    """
+    if status is None:
+        return Entered.ANNOUNCED if announced else Entered.UNKNOWN
+    if own == "running":
+        return Entered.RUNNING
+    if own:
+        return Entered.DEPARTED if status is _GONE_LEFT else Entered.DEPARTING
+    return _ROWS[status]
+
+
+def decide(cause: Cause, row: Entered, ltime: int = 1, known: int = 0) -> Change:
+    """What becomes of ``cause``.
+
+    Args:
+        cause: what happened.
+        row: how the member is listed, see ``row_of``.
+        ltime: the stamp of an intent or a listing.
+        known: the stamp of the newest intent about the member.
+    """
+    if row is Entered.RUNNING and cause is Cause.LISTED_LEFT:
+        ltime += 1  # as Serf peers stamp it
+    cells = RULES[row].get(cause)
+    return _NEVER if cells is None else cells[0 if ltime < known else 1 if ltime == known else 2]
+
+
+def is_legal(event: MemberEvent) -> bool:
+    """Whether any cell of the table allows an event, by the statuses before and after it."""
+    before = event.previous.status if event.previous is not None else None
+    after = None if isinstance(event, MemberReaped) else event.member.status
+    return (type(event), before, after) in _LEGAL
+
+
+def _legal() -> set[tuple[type[MemberEvent], MemberStatus | None, MemberStatus | None]]:
+    found: set[Any] = set()
+    for row, cells in RULES.items():
+        for status in _STATUSES[row]:
+            for change in {change for cell in cells.values() for change in cell}:
+                before = status
+                for kinds, reached in _STEPS.get(change.effect, ()):
+                    after = before if reached is _SAME else reached
+                    found |= {(kind, before, after) for kind in kinds}
+                    before = after  # type: ignore[assignment]
+    return found - {(MemberLeaving, _LEAVING, _LEAVING)}
+
+
+_LEGAL: Final = _legal()

@@ -7,19 +7,28 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from swim.core.member import State
-from swim.core.precedence import LISTED, NO_INCARNATION, RULES, Claim, Decision, Row, Verdict
+from swim.core.precedence import LISTED, NO_INCARNATION, RULES, Claim, Decision, Verdict
+from swim.serf import member_status as statuses
+from swim.serf.member_status import Cause, Change, Effect
 from swim.wire.messages import Alive, Dead, Suspect
 
-__all__ = ["DOCUMENT", "between", "claims_markdown", "read_table", "rewrite"]
+__all__ = ["DOCUMENT", "between", "claims_markdown", "read_table", "rewrite", "statuses_markdown"]
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "precedence.md"
 ALIVE_CLAIMS = [claim for claim in Claim if claim <= Claim.MOVED_HEARD]
+SAID = [Cause.JOIN, Cause.LEAVE, Cause.PRUNE, Cause.STAMPED, Cause.LISTED_LEFT]
+EVENTS = [cause for cause in Cause if cause not in SAID]
 ACCUSATIONS = [claim for claim in Claim if claim > Claim.MOVED_HEARD]
 
 
 def claims_markdown() -> str:
     """The core's tables."""
     return _joined(_claim_table(ALIVE_CLAIMS), _claim_table(ACCUSATIONS), _listed(), _differences())
+
+
+def statuses_markdown() -> str:
+    """Serf's tables."""
+    return _joined(_status_table(EVENTS), _status_table(SAID), _status_differences())
 
 
 def word(decision: Decision) -> str:
@@ -73,15 +82,45 @@ def _joined(*tables: list[str]) -> str:
 def _claim_table(columns: list[Claim]) -> list[str]:
     lines = []
     for stored, row in RULES.items():
-        cells = [_cell(row[claim]) if claim in row else "" for claim in columns]
+        cells = [_alternatives(map(word, row[claim])) if claim in row else "" for claim in columns]
         if any(cells):
             lines.append([stored.words, *cells])
     return table(["stored", *(claim.words for claim in columns)], lines)
 
 
-def _cell(row: Row) -> str:
-    words = [word(decision) for decision in row]
-    return words[0] if len(set(words)) == 1 else " / ".join(words)
+def _alternatives(words: Iterable[str]) -> str:
+    listed = list(words)
+    return listed[0] if len(set(listed)) == 1 else " / ".join(listed)
+
+
+def effect(change: Change) -> str:
+    """What a cell says of one change: its effect, or in italics why it is ignored."""
+    return f"*{change.why}*" if change.effect is Effect.IGNORE else change.effect.value
+
+
+def _status_table(causes: list[Cause]) -> list[str]:
+    lines = []
+    for row, cells in statuses.RULES.items():
+        words = [_alternatives(map(effect, cells[cause])) if cause in cells else "" for cause in causes]
+        if any(words):
+            lines.append([row.value, *words])
+    return table(["listed as", *(cause.value for cause in causes)], lines)
+
+
+def _status_differences() -> list[str]:
+    """Every difference from Serf once, with the rows and columns where it stands."""
+    places: dict[Change, tuple[dict[str, None], dict[str, None]]] = {}
+    for row, cells in statuses.RULES.items():
+        for cause, cell in cells.items():
+            for change in cell:
+                if change.serf:
+                    rows, causes = places.setdefault(change, ({}, {}))
+                    rows[row.value], causes[cause.value] = None, None
+    lines = [
+        (", ".join(rows), ", ".join(causes), effect(change), change.serf, _setting(change.setting))
+        for change, (rows, causes) in places.items()
+    ]
+    return table(["where listed", "cause", "here", "Serf", "turned off by"], lines)
 
 
 def _listed() -> list[str]:
@@ -100,12 +139,12 @@ def _differences() -> list[str]:
                     rows, columns = places.setdefault(decision, ({}, {}))
                     rows[stored.words], columns[claim.words] = None, None
     lines = [
-        (", ".join(rows), ", ".join(columns), word(decision), decision.memberlist, _setting(decision))
+        (", ".join(rows), ", ".join(columns), word(decision), decision.memberlist, _setting(decision.setting))
         for decision, (rows, columns) in places.items()
     ]
     lines.append(("any", "alive, with incarnation 0", word(NO_INCARNATION), NO_INCARNATION.memberlist, ""))
     return table(["where stored", "claim", "here", "memberlist", "turned off by"], lines)
 
 
-def _setting(decision: Decision) -> str:
-    return f"`{decision.setting}`" if decision.setting else ""
+def _setting(name: str) -> str:
+    return f"`{name}`" if name else ""

@@ -27,7 +27,9 @@ from swim.core.ping_responder import PingResponder
 from swim.core.precedence import RULES, Claim, Decision, Stored, Verdict
 from swim.core.suspicion import Suspicion
 from swim.events import Reason
-from swim.serf.member_status import StatusTable
+from swim.serf import member_status
+from swim.serf.member_status import Cause, Change, Effect, Entered
+from swim.serf.members import Members
 from tests.sims.checkers.planted import scripts
 from tests.sims.checkers.planted.bug import bug
 
@@ -86,6 +88,7 @@ def believes_its_own_death(patch: pytest.MonkeyPatch) -> None:
         shared.delegate.member_gone(now, dead, Reason("claim", "somebody"))
 
     patch.setattr(Claims, "_refute_claim", believe)
+    patch.setitem(member_status.RULES[Entered.RUNNING], Cause.DIED, (Change(Effect.FAIL),) * 3)
 
 
 @bug("Who accuses raises the incarnation of the accused.", scripts.CRASH, OnlyTheOwnerSpeaks)
@@ -155,8 +158,8 @@ def counts_its_sleep(patch: pytest.MonkeyPatch) -> None:
 @bug("A leave of a member held dead is not believed.", scripts.LOST_LEAVE, LeavesAreNotFailures)
 def does_not_believe_late_leaves(patch: pytest.MonkeyPatch) -> None:
     rule(patch, Stored.DEAD, LEAVE, I, I, I)
-    patch.setattr(StatusTable, "listed_left", lambda self, now, name, ltime, reason: None)
-    patch.setattr(StatusTable, "leave_intent", lambda self, now, intent, reason: False)
+    patch.setattr(Members, "listed_left", lambda self, now, name, ltime, reason: None)
+    patch.setattr(Members, "leave_intent", lambda self, now, intent, reason: False)
 
 
 @bug("A node that leaves tells nobody.", scripts.LEAVE, LeavesAreNotFailures)

@@ -25,7 +25,7 @@ from swim.core.push_pull import PushPulls
 from swim.core.table import Table
 from swim.events import MemberFailed
 from swim.serf.member_list import Roster
-from swim.serf.member_status import StatusTable
+from swim.serf.members import Members
 from tests.sims.checkers.planted import scripts
 from tests.sims.checkers.planted.bug import bug
 
@@ -125,18 +125,18 @@ def skips_one_member(patch: pytest.MonkeyPatch) -> None:
 
 @bug("A failure that others found does not reach the roster.", scripts.CRASH, RosterFollowsTable)
 def roster_misses_failures(patch: pytest.MonkeyPatch) -> None:
-    gone = StatusTable.gone
+    gone = Members.gone
 
     def miss(self: Any, now: float, record: Any, reason: Any) -> None:
         if reason.cause != "claim":
             gone(self, now, record, reason)
 
-    patch.setattr(StatusTable, "gone", miss)
+    patch.setattr(Members, "gone", miss)
 
 
 @bug("An old join intent counts.", scripts.ECHO, StampsNeverGoBack)
 def old_join_intents_count(patch: pytest.MonkeyPatch) -> None:
-    join_intent = StatusTable.join_intent
+    join_intent = Members.join_intent
 
     def forgetful(self: Any, now: float, intent: Any, reason: Any) -> bool:
         entry = self._roster.get(intent.node)
@@ -144,7 +144,7 @@ def old_join_intents_count(patch: pytest.MonkeyPatch) -> None:
             entry.status_ltime = 0
         return join_intent(self, now, intent, reason)
 
-    patch.setattr(StatusTable, "join_intent", forgetful)
+    patch.setattr(Members, "join_intent", forgetful)
 
 
 @bug("Every failure is told twice.", scripts.CRASH, EventsTellTheTable)
