@@ -144,6 +144,15 @@ class Config:
     """Parts of all compounds inside one packet; one compound holds no more than 255."""
     max_packet_elements: int = 8192
     """Elements announced by the lists and maps of all longer messages inside one packet."""
+    max_answers_per_packet: int = 1
+    """Pings and relay requests answered in one packet; no peer puts more in."""
+    max_answer_bytes_per_second: int = 65_536
+    """Bytes that the packets of one host may cause; beyond it acks go out bare, and nothing else does."""
+    max_relayed_pings: int = 1024
+    """Pings under way for others; at most half of them for non-members."""
+    max_relayed_pings_per_host: int = 64
+    max_remembered_packets: int = 8192
+    """Encrypted packets remembered, so that a copy of one is dropped; 0 remembers none."""
     max_layers: int = 8
     """Nesting of compound and compressed messages inside one packet."""
     max_packet_bytes: int = 65_536
@@ -253,6 +262,11 @@ _AT_LEAST: dict[str, float] = {
     "max_new_members_per_packet": 1,
     "max_messages_per_packet": 1,
     "max_packet_elements": 1,
+    "max_answers_per_packet": 1,
+    "max_answer_bytes_per_second": 0,
+    "max_relayed_pings": 0,
+    "max_relayed_pings_per_host": 0,
+    "max_remembered_packets": 0,
     "max_layers": 1,
     "max_packet_bytes": 1024,
     "max_stream_bytes": 1024,

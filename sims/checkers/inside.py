@@ -182,7 +182,7 @@ def sizes(node: SimNode) -> Iterator[Size]:
     yield Size("outbound streams", len(core._streams._outbound), config.max_streams)
     yield Size("held claims", len(core._verifier._held), _HELD_MAX)
     yield Size("held verdicts", len(core._second_look._looks), _VERDICTS_MAX)
-    yield Size("relayed pings", core._responder._relayed, _RELAYED_MAX)
+    yield Size("relayed pings", core._responder._relayed.total(), _RELAYED_MAX)
     yield Size("past members", len(core.rejoining._past), _PAST_MAX)
     most = max(_TIMERS_MIN, _TIMERS_PER_MEMBER * (len(members) + len(serf.roster)))
     yield Size("timers", len(core.context.timers._heap), most)

@@ -9,8 +9,10 @@ from typing import Literal
 
 from swim.addresses import Endpoint, why_unreachable, why_unusable
 from swim.config import Config
+from swim.core.allowance import Allowance
 from swim.core.awareness import Awareness
 from swim.core.broadcast import BroadcastQueue
+from swim.core.contacts import Contacts
 from swim.core.delegate import Delegate
 from swim.core.member import Record
 from swim.core.output import Output
@@ -41,6 +43,9 @@ class Context:
         corrections_left: how many of its outdated accusations may still be answered.
         elements: how many elements its messages may still announce.
         newcomer_until: until when this node counts as having just found its first peer.
+        answers_left: how many of its pings and relay requests may still be answered.
+        contacts: addresses that streams may go to.
+        allowance: bytes that the packets of a host may still cause.
     """
 
     def __init__(
@@ -74,6 +79,9 @@ class Context:
         self.corrections_left = 0
         self.elements = ElementBudget(config.max_packet_elements)
         self.newcomer_until = float("-inf")
+        self.answers_left = 0
+        self.contacts = Contacts(self.table, config.max_members)
+        self.allowance = Allowance(config.max_answer_bytes_per_second)
         self.delegate: Delegate
         self.networks = (
             None
@@ -90,6 +98,19 @@ class Context:
     def n(self) -> int:
         """memberlist's node-count estimate: self, live and unreaped dead members."""
         return len(self.table)
+
+    @property
+    def is_authenticated(self) -> bool:
+        """Whether packets are accepted only from those who hold a key."""
+        return bool(self.keyring) and self.config.gossip_verify_incoming
+
+    def may_dial(self, endpoint: Endpoint) -> bool:
+        """Whether streams may go to ``endpoint``: a ping was acked there, or an operator named it."""
+        return self.contacts.is_known(endpoint) or not self.config.verify_second_hand
+
+    def is_proven(self, record: Record) -> bool:
+        """Whether a member was seen first-hand, or acked."""
+        return record.verified or self.may_dial(record.endpoint)
 
     @property
     def has_peers(self) -> bool:

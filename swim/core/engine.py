@@ -159,6 +159,7 @@ class Engine:
         context.new_members_left = context.config.max_new_members_per_packet
         context.corrections_left = 1
         context.elements.left = context.config.max_packet_elements
+        context.answers_left = context.config.max_answers_per_packet
         try:
             messages = context.packets.open(data, context.metrics)
         except RemoteError as error:
@@ -311,9 +312,9 @@ class Engine:
         now = self._streams.now
         match purpose, message:
             case Fallback(seq_no), Ack() if message.seq_no == seq_no:
-                self._prober.fallback_done(now, seq_no, "")
+                self._prober.fallback_done(now, seq_no, None, "")
             case Fallback(seq_no), _:
-                self._prober.fallback_done(now, seq_no, "wrong answer")
+                self._prober.fallback_done(now, seq_no, None, "wrong answer")
             case _, PushPull():
                 objection = self.push_pulls.objection(message)
                 if objection:
@@ -336,10 +337,10 @@ class Engine:
                 if was_alone:
                     self.context.delegate.announce_join(now)
 
-    def _take_failure(self, now: float, purpose: Purpose, _end: StreamEnd | None, error: str) -> None:
+    def _take_failure(self, now: float, purpose: Purpose, end: StreamEnd | None, error: str) -> None:
         match purpose:
             case Fallback(seq_no):
-                self._prober.fallback_done(now, seq_no, error)
+                self._prober.fallback_done(now, seq_no, end, error)
             case Joining():
                 self._joins.settled(now, purpose, error)
             case Periodic() | Reconnecting() | Departing():

@@ -74,7 +74,7 @@ class Gossip:
             context.metrics.dropped("queue-full", dropped)
         self.poke(now)
 
-    def send(self, now: float, endpoint: Endpoint, *messages: bytes, record: Record | None) -> None:
+    def send(self, now: float, endpoint: Endpoint, *messages: bytes, record: Record | None) -> int:
         """Sends messages in one packet, with as many queued broadcasts as fit beside them.
 
         Args:
@@ -82,20 +82,43 @@ class Gossip:
             endpoint: where to.
             messages: complete, with their type bytes.
             record: the receiving member, if it is known by name; broadcasts are for members only.
+
+        Returns:
+            The packet's size, bytes.
         """
         parts = [*messages]
         if record is not None and self._is_pending():
             room = self._room() - sum(len(message) + _PART_BYTES for message in messages)
             parts += self._fill(now, room, _PARTS_MAX - len(messages), record)
-        self.send_exactly(endpoint, parts, record=record)
+        return self.send_exactly(endpoint, parts, record=record)
 
-    def send_exactly(self, endpoint: Endpoint, parts: list[bytes], *, record: Record | None) -> None:
-        """Sends just these messages in one packet, with a CRC if the receiver is known to read it."""
+    def answer(
+        self, now: float, host: str, endpoint: Endpoint, *messages: bytes, record: Record | None
+    ) -> None:
+        """Sends messages that a packet from ``host`` causes.
+
+        Broadcasts ride along within the allowance of that host and of the receiver's, and to members only.
+        """
+        allowance = self._context.allowance
+        hosts = {host, endpoint[0]}
+        if record is not None and allowance.has(now, hosts):
+            size = self.send(now, endpoint, *messages, record=record)
+        else:
+            size = self.send_exactly(endpoint, [*messages], record=record)
+        allowance.spend(now, size, hosts)
+
+    def send_exactly(self, endpoint: Endpoint, parts: list[bytes], *, record: Record | None) -> int:
+        """Sends just these messages in one packet, with a CRC if the receiver is known to read it.
+
+        Returns:
+            The packet's size, bytes.
+        """
         context = self._context
         crc = record is not None and record.protocol_max >= _CRC_SINCE_PROTOCOL
         data = context.packets.seal(parts, crc=crc)
         context.metrics.counters["memberlist.udp.sent"] += len(data)
         context.output.transmits.append(Transmit(endpoint, data))
+        return len(data)
 
     def tell(self, now: float, parts: list[bytes], most: int) -> None:
         """Sends messages straight to up to ``most`` random live members, without waiting for a round."""

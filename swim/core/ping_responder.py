@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from swim.addresses import Endpoint
 from swim.config import Config
 from swim.core.context import Context
@@ -13,7 +15,6 @@ from swim.wire.messages import Ack, Dead, IndirectPing, Nack, Ping, Suspect
 
 __all__ = ["PingResponder", "nack_patience"]
 
-_RELAYED_MAX = 1024
 _NACK_SHARE = 0.8
 
 
@@ -30,11 +31,12 @@ def nack_patience(config: Config) -> float:
 class _Relayed:
     """A ping sent on another's behalf."""
 
-    __slots__ = ("may_nack", "requester", "seq_no")
+    __slots__ = ("host", "may_nack", "requester", "seq_no")
 
-    def __init__(self, requester: Endpoint, seq_no: int, *, may_nack: bool) -> None:
+    def __init__(self, requester: Endpoint, seq_no: int, host: str, *, may_nack: bool) -> None:
         self.requester = requester
         self.seq_no = seq_no
+        self.host = host
         self.may_nack = may_nack
 
 
@@ -45,7 +47,7 @@ class PingResponder:
         self._context = context
         self._gossip = gossip
         self._pings = pings
-        self._relayed = 0
+        self._relayed: Counter[str] = Counter()
         pings.register(_Relayed, self._acked, expired=self._expired)
         context.timers.register("nack", self._nack, lambda relayed: relayed.may_nack)
 
@@ -55,48 +57,98 @@ class PingResponder:
         if ping.node and ping.node != context.local.name:
             context.metrics.dropped("ping-for-another")
             return
-        reply_to = self._reply_endpoint(source, ping.source_addr, ping.source_port)
-        sender = context.table.at(source) or self._heir_of(ping.source_node)
-        ack = encode(Ack(ping.seq_no, context.delegate.ack_payload()))
+        reply_to = self._reply_endpoint(source, ping)
+        if reply_to is None or not self._may_answer():
+            return
+        sender = context.table.at(reply_to) or self._heir_of(ping.source_node)
+        ack = encode(Ack(ping.seq_no, context.delegate.ack_payload() if sender is not None else None))
         if context.status == "left":
-            # Whoever still probes a node that left has missed its leave.
+            # A member that still probes a node that left has missed its leave.
             local = context.local
             leave = encode(Dead(local.incarnation, local.name, local.name))
             self._gossip.send_exactly(reply_to, [ack, leave], record=sender)
         elif sender is not None and sender.state is not State.ALIVE and ping.source_node == sender.name:
-            self._gossip.send(now, reply_to, ack, *self._accusation(sender), record=sender)
+            accusation = self._accusation(sender)
+            self._gossip.answer(now, source[0], reply_to, ack, *accusation, record=sender)
         else:
-            self._gossip.send(now, reply_to, ack, record=sender)
+            self._gossip.answer(now, source[0], reply_to, ack, record=sender)
 
     def indirect_ping(self, now: float, request: IndirectPing, source: Endpoint) -> None:
-        """Pings a known member on behalf of another."""
+        """Pings a member on behalf of another; a refusal is a nack, if one was asked for."""
         context = self._context
-        if len(request.target) not in (4, 16):
-            context.metrics.dropped("bad-target")
+        requester = self._reply_endpoint(source, request)
+        if requester is None or not self._may_answer():
+            return
+        relayed = _Relayed(requester, request.seq_no, source[0], may_nack=request.nack)
+        refusal = self._refusal(now, request, relayed)
+        if refusal:
+            context.metrics.dropped(refusal)
+            if request.nack:
+                self._nack(now, relayed)
             return
         target = endpoint_of(request.target, request.port or context.bind_port)
-        record = context.table.at(target)
-        if record is None or self._relayed >= _RELAYED_MAX:
-            # Relaying to anybody would let strangers aim our packets.
-            context.metrics.dropped("relay-refused")
-            return
-        requester = self._reply_endpoint(source, request.source_addr, request.source_port)
-        relayed = _Relayed(requester, request.seq_no, may_nack=request.nack)
         until = now + context.config.probe_timeout
         ping = self._pings.ping(now, request.node, target, relayed, until=until)
-        self._relayed += 1
-        self._gossip.send(now, target, encode(ping), record=record)
+        self._relayed[relayed.host] += 1
+        record = context.table.at(target)
+        proven = record if record is not None and context.is_proven(record) else None
+        self._gossip.answer(now, relayed.host, target, encode(ping), record=proven)
         if request.nack:
             context.timers.at(now + nack_patience(context.config), "nack", relayed)
 
+    def _may_answer(self) -> bool:
+        context = self._context
+        if context.answers_left <= 0:
+            context.metrics.dropped("answers-per-packet")
+            return False
+        context.answers_left -= 1
+        return True
+
+    def _refusal(self, now: float, request: IndirectPing, relayed: _Relayed) -> str:
+        """Why a ping is not relayed, or "". Anybody may ask, so only members are pinged, within limits."""
+        context, config = self._context, self._context.config
+        if len(request.target) not in (4, 16):
+            return "bad-target"
+        target = endpoint_of(request.target, request.port or context.bind_port)
+        record = context.table.at(target)
+        if record is None or (context.contacts.is_silent(target) and not context.is_proven(record)):
+            return "relay-refused"
+        most = config.max_relayed_pings
+        if context.table.at(relayed.requester) is None:
+            most //= 2
+        is_full = (
+            self._relayed.total() >= most
+            or self._relayed[relayed.host] >= config.max_relayed_pings_per_host
+            or not context.allowance.has(now, {relayed.host})
+        )
+        return "relay-limit" if is_full else ""
+
     def _acked(self, now: float, relayed: _Relayed, _reply: Reply) -> None:
         """Passes the ack of a relayed ping on."""
-        self._relayed -= 1
         relayed.may_nack = False
-        self._answer(now, relayed, encode(Ack(relayed.seq_no)))
+        self._end(relayed)
+        self._report(now, relayed, Ack(relayed.seq_no))
+
+    def _nack(self, now: float, relayed: _Relayed) -> None:
+        relayed.may_nack = False
+        self._report(now, relayed, Nack(relayed.seq_no))
+
+    def _expired(self, now: float, relayed: _Relayed) -> None:
+        self._end(relayed)
+        if relayed.may_nack:
+            self._nack(now, relayed)
+
+    def _end(self, relayed: _Relayed) -> None:
+        self._relayed[relayed.host] -= 1
+        if not self._relayed[relayed.host]:
+            del self._relayed[relayed.host]
+
+    def _report(self, now: float, relayed: _Relayed, outcome: Ack | Nack) -> None:
+        requester = self._context.table.at(relayed.requester)
+        self._gossip.answer(now, relayed.host, relayed.requester, encode(outcome), record=requester)
 
     def _heir_of(self, name: str) -> Record | None:
-        """The dead member whose name somebody at an unknown address bears: it may have moved, and be told."""
+        """The dead member whose name somebody at an unknown address bears: it may have moved."""
         record = self._context.table.get(name)
         return record if record is not None and record.state is State.DEAD else None
 
@@ -110,23 +162,23 @@ class PingResponder:
                 return [encode(Dead(sender.incarnation, sender.name, local.name))]
         return []
 
-    def _reply_endpoint(self, source: Endpoint, addr: bytes, port: int) -> Endpoint:
-        """The address a request names, if a member is known there; else where the packet came from."""
-        if port and len(addr) in (4, 16):
-            named = endpoint_of(addr, port)
-            if named == source or self._context.table.at(named) is not None:
-                return named
+    def _reply_endpoint(self, source: Endpoint, request: Ping | IndirectPing) -> Endpoint | None:
+        """Where the answer goes: nobody can aim it at a third party.
+
+        That is the address the request names, if a member is known to answer there; else where the packet
+        came from. With keys, a non-member's request that names another address than its own is not answered
+        at all: it may be a recorded one.
+        """
+        context = self._context
+        named = source
+        if request.source_port and len(request.source_addr) in (4, 16):
+            named = endpoint_of(request.source_addr, request.source_port)
+        if named == source:
+            return source
+        record = context.table.at(named)
+        if record is not None:
+            return named if context.is_proven(record) else source
+        if context.is_authenticated and context.table.at(source) is None:
+            context.metrics.dropped("ping-from-elsewhere")
+            return None
         return source
-
-    def _nack(self, now: float, relayed: _Relayed) -> None:
-        relayed.may_nack = False
-        self._answer(now, relayed, encode(Nack(relayed.seq_no)))
-
-    def _expired(self, now: float, relayed: _Relayed) -> None:
-        self._relayed -= 1
-        if relayed.may_nack:
-            self._nack(now, relayed)
-
-    def _answer(self, now: float, relayed: _Relayed, message: bytes) -> None:
-        requester = self._context.table.at(relayed.requester)
-        self._gossip.send(now, relayed.requester, message, record=requester)

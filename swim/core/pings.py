@@ -97,6 +97,7 @@ class Pings:
         outstanding = self._outstanding[seq_no] = _Outstanding(seq_no, endpoint, now, purpose)
         if until is not None:
             self._context.timers.at(until, "ping", outstanding)
+        self._context.contacts.pinged(endpoint)
         local = self._context.local
         return Ping(seq_no, name, local.addr, local.port, local.name)
 
@@ -112,6 +113,7 @@ class Pings:
             self._unmatched(ack.seq_no, "ack")
             return
         self._remember_ended(ack.seq_no)
+        self._context.contacts.learn(outstanding.endpoint)
         reply = Reply(outstanding.endpoint, now - outstanding.sent_at, ack.payload)
         self._handlers[type(outstanding.purpose)].acked(now, outstanding.purpose, reply)
 

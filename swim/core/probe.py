@@ -19,6 +19,7 @@ class ProbeRound:
         nacks: where nacks came from; each source counts once.
         fallback: outcome of the stream ping: ``""`` (not tried), ``pending``, ``acked`` or why it failed.
         send_error: the ping could not even be sent.
+        is_refused: the target's host refused the stream ping: it runs, its process does not.
     """
 
     __slots__ = (
@@ -26,6 +27,7 @@ class ProbeRound:
         "fallback",
         "incarnation",
         "is_indirect",
+        "is_refused",
         "nacks",
         "relays",
         "send_error",
@@ -39,6 +41,7 @@ class ProbeRound:
         self.seq_no = 0
         self.deadline = deadline
         self.is_indirect = False
+        self.is_refused = False
         self.relays: dict[Endpoint, bool] = {}
         self.nacks: set[Endpoint] = set()
         self.fallback = ""
@@ -59,7 +62,12 @@ class ProbeRound:
         )
 
     def failure_delta(self) -> int:
-        """Change of the health score after a failed round, as in memberlist: missing nacks are our fault."""
+        """Change of the health score after a failed round, as in memberlist: missing nacks are our fault.
+
+        Unless the target's host refused the stream: whoever hears that is heard.
+        """
+        if self.is_refused:
+            return 0
         expected = self.nacks_expected
         return max(0, expected - len(self.nacks)) if expected else 1
 

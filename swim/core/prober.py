@@ -10,6 +10,7 @@ from swim.core.context import Context, logger
 from swim.core.evidence import Source
 from swim.core.gossip import Gossip
 from swim.core.member import Record, State
+from swim.core.output import StreamEnd
 from swim.core.pings import Pings, Reply
 from swim.core.probe import ProbeRound, SelfDoubt
 from swim.core.streams import Fallback, Streams
@@ -61,12 +62,16 @@ class Prober:
         if self._armed is None and self._round is None and interval and self._context.has_peers:
             self._set(now + self._context.rng.uniform(0, interval))
 
-    def fallback_done(self, now: float, seq_no: int, error: str) -> None:
-        """The stream ping was acked (``error`` empty) or failed."""
+    def fallback_done(self, now: float, seq_no: int, end: StreamEnd | None, error: str) -> None:
+        """The stream ping was acked (``error`` empty) or failed, for the driver's reason if there is one."""
         current = self._round
         if current is None or current.seq_no != seq_no:
             return
         current.fallback = error or "acked"
+        if end in (StreamEnd.REFUSED, StreamEnd.RESET):
+            # The host answers, and this node hears it in time: it is not this node that is unwell.
+            current.is_refused = True
+            self._doubt.answered()
         self._end_if_decided(now, current)
 
     def send_failed(self, now: float, endpoint: Endpoint, detail: str) -> None:
@@ -126,11 +131,9 @@ class Prober:
             )
             self._gossip.send(now, relay.endpoint, encode(request), record=relay)
         if not config.disable_tcp_pings and target.protocol_max >= _STREAM_PING_SINCE:
-            current.fallback = "pending"
-            # An address that never acked may be another service's: it gets no text of the claimant's choice.
-            name = target.name if target.verified else ""
-            ping = Ping(seq_no, name, local.addr, local.port, local.name)
-            self._streams.dial(now, target.endpoint, encode(ping), Fallback(seq_no), current.deadline)
+            ping = Ping(seq_no, target.name, local.addr, local.port, local.name)
+            if self._streams.dial(now, target.endpoint, encode(ping), Fallback(seq_no), current.deadline):
+                current.fallback = "pending"
 
     def _acked(self, now: float, current: ProbeRound, reply: Reply) -> None:
         record = self._context.table.get(current.target.name)

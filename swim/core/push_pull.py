@@ -47,7 +47,13 @@ class PushPulls:
         """Starts a push/pull with a random live member; False if there is none."""
         context = self._context
         picked = context.table.pick(
-            1, lambda record: record.state is State.ALIVE and record is not context.local, seen_only=True
+            1,
+            lambda record: (
+                record.state is State.ALIVE
+                and record is not context.local
+                and context.may_dial(record.endpoint)
+            ),
+            seen_only=True,
         )
         return bool(picked) and self.dial(now, picked[0].endpoint, purpose, join=False)
 

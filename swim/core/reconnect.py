@@ -69,7 +69,12 @@ class Reconnects:
             context.timers.at(due, "rejoin", due)
 
     def lost(self, now: float, name: str, endpoint: Endpoint) -> None:
-        """A member failed: it is a candidate until it is back, has left or is forced out."""
+        """A member failed: it is a candidate until it is back, has left or is forced out.
+
+        One that was never known to answer is none.
+        """
+        if not self._context.may_dial(endpoint):
+            return
         self._past.pop(name, None)
         if len(self._past) >= _PAST_MAX:
             del self._past[next(iter(self._past))]
@@ -102,6 +107,7 @@ class Reconnects:
             self._seeds.ended(now, address, error or "the name has no addresses")
         self._seed_endpoints[address] = tuple(endpoints)
         for endpoint in endpoints:
+            self._context.contacts.learn(endpoint)
             self._dial(now, address, endpoint)
 
     def _try(self, now: float, _deadline: float) -> None:
@@ -176,4 +182,5 @@ class Reconnects:
             return
         if literal is not None:
             self._literals.add(seed)
+            self._context.contacts.learn(literal)
             self._seed_endpoints[seed] = (literal,)

@@ -141,8 +141,18 @@ class Streams:
         context.timers.register("stream-turn", self._turn, lambda deadline: deadline == self._armed)
 
     def dial(self, now: float, endpoint: Endpoint, message: bytes, purpose: Purpose, deadline: float) -> bool:
-        """Opens a stream and sends ``message``; False if too many are open already."""
+        """Opens a stream and sends ``message``.
+
+        Returns:
+            False if too many are open already, or nobody ever acked at ``endpoint``.
+        """
         context = self._context
+        if isinstance(purpose, Joining):
+            context.contacts.learn(endpoint)  # an operator named it
+        elif not context.may_dial(endpoint):
+            # It may be anybody's service, and what is written there is of the claimant's choice.
+            context.metrics.count("swim.dials-withheld")
+            return False
         if len(self._outbound) >= context.config.max_streams:
             context.metrics.dropped("outbound-streams")
             return False

@@ -172,6 +172,10 @@ class Table:
         record = self.get(name)
         return record if record is not None and record.endpoint == endpoint else None
 
+    def is_base(self, endpoint: Endpoint) -> bool:
+        """Whether the table started with a member there."""
+        return endpoint in self._base.endpoints
+
     def is_ambiguous(self, endpoint: Endpoint) -> bool:
         """Whether several members claim ``endpoint`` and none is proven: a packet from there proves none."""
         shared = self._shared.get(endpoint)

@@ -202,6 +202,7 @@ class Solo:
             host = "127.0.0.2" if name == "node-b" else f"127.0.1.{place}"
             claim = Alive(incarnation, name, key_of(host), PORT, meta, vsn)
             self.hear(claim, source=(host, PORT))
+            self.engine.context.contacts.learn((host, PORT))
             if state in (State.SUSPECT, State.DEAD):
                 self.hear(Suspect(incarnation, name, "other-0"))
             if state in (State.DEAD, State.LEFT):

@@ -203,8 +203,10 @@ def test_an_ack_that_may_have_come_through_a_relay_times_nothing() -> None:
 def test_an_ack_to_a_direct_ping_carries_the_delegates_payload(payload: bytes | None) -> None:
     solo = quiet(enable_compression=False)
     solo.upstairs.payload = payload
-    solo.hear(Ping(7, "node-a"), source=STRANGER)
-    assert solo.sent_of(Ack) == [(STRANGER, Ack(7, payload))]
+    solo.hear(Ping(7, "node-a"), source=("127.0.0.2", PORT))
+    assert solo.sent_of(Ack) == [(("127.0.0.2", PORT), Ack(7, payload))]
+    solo.hear(Ping(8, "node-a"), source=STRANGER)
+    assert solo.sent_of(Ack) == [(STRANGER, Ack(8))], "to a non-member as little as possible"
     solo.hear(IndirectPing(9, key_of("127.0.0.2"), PORT, "node-b", True), source=("127.0.1.1", PORT))
     [(_, ping)] = solo.sent_of(Ping)
     solo.hear(Ack(ping.seq_no, b"theirs"), source=("127.0.0.2", PORT))

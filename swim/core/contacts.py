@@ -1,0 +1,53 @@
+"""Which addresses are known to be a node's, and not some other service's that a claim named."""
+
+from __future__ import annotations
+
+from swim.addresses import Endpoint
+from swim.core.table import Table
+
+__all__ = ["Contacts"]
+
+_SILENT_MAX = 4096
+
+
+class Contacts:
+    """Addresses that acked a ping or that an operator named, and those that were pinged in vain.
+
+    Whoever can reach this node can name any address as a member's. One ping goes there. Streams, which carry
+    names and metadata of the claimant's choice, relayed pings and answers do not, until an ack came back.
+
+    Args:
+        table: its base members count as contacts.
+        limit: addresses remembered; beyond it the oldest is forgotten, until it acks again.
+    """
+
+    __slots__ = ("_known", "_limit", "_silent", "_table")
+
+    def __init__(self, table: Table, limit: int) -> None:
+        self._table = table
+        self._limit = limit
+        self._known: dict[Endpoint, None] = {}
+        self._silent: dict[Endpoint, None] = {}
+
+    def is_known(self, endpoint: Endpoint) -> bool:
+        """Whether an ack came from ``endpoint``, or an operator named it: streams may go there."""
+        return endpoint in self._known or self._table.is_base(endpoint)
+
+    def is_silent(self, endpoint: Endpoint) -> bool:
+        """Whether ``endpoint`` was pinged and never acked."""
+        return endpoint in self._silent
+
+    def pinged(self, endpoint: Endpoint) -> None:
+        """A ping goes to ``endpoint``."""
+        if endpoint not in self._silent and not self.is_known(endpoint):
+            if len(self._silent) >= _SILENT_MAX:
+                del self._silent[next(iter(self._silent))]
+            self._silent[endpoint] = None
+
+    def learn(self, endpoint: Endpoint) -> None:
+        """An ack came for a ping to ``endpoint``, or it is one of the seeds, a join's or the snapshot's."""
+        self._silent.pop(endpoint, None)
+        if not self.is_known(endpoint):
+            if len(self._known) >= self._limit:
+                del self._known[next(iter(self._known))]
+            self._known[endpoint] = None
