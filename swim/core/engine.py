@@ -292,7 +292,7 @@ class Engine:
         context = self.context
         match message:
             case Ping() if message.node in ("", context.local.name):
-                yield from reply(encode(Ack(message.seq_no, context.delegate.ack_payload())))
+                yield from reply(encode(Ack(message.seq_no)))
             case Ping():
                 context.metrics.dropped("ping-for-another")
             case PushPull():

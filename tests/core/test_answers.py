@@ -46,9 +46,10 @@ def haunted(**settings: Any) -> Solo:
 
 @pytest.mark.parametrize("source", [STRANGER, MEMBER])
 @pytest.mark.parametrize("message", [Ping(7, "node-a"), relay()], ids=["pings", "relay requests"])
-def test_a_packet_full_of_requests_has_one_answer(source: Endpoint, message: Message) -> None:
+def test_a_packet_full_of_requests_has_one_answer(source: Endpoint, message: Ping | IndirectPing) -> None:
     solo = acquainted()
-    solo.hear(*[message._replace(seq_no=number) for number in range(100)], source=source)  # type: ignore[union-attr, call-arg]
+    requests = [message._replace(seq_no=number) for number in range(100)]
+    solo.hear(*requests, source=source)
     assert len(solo.sent()) == 1
     assert solo.metrics.counters["swim.dropped.answers-per-packet"] == 99
     solo.hear(message, source=source)
