@@ -176,7 +176,7 @@ def test_members_that_nobody_saw_are_no_relays_and_take_at_most_every_other_prob
 
 
 def test_a_probe_of_who_never_acked_opens_no_stream() -> None:
-    """What it says there would be of the claimant's choice, and another service might take it for a command."""
+    """Another service might take text of the claimant's choice for a command."""
     solo = Solo(push_pull_interval=0, gossip_interval=0)
     solo.meet("node-b")
     solo.hear(CLAIM._replace(node="FLUSHALL"), source=MEMBER)
