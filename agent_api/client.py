@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlencode, urlsplit
 
-from swim import ConfigError, SwimError
+from swim import ConfigError, SwimError, checks
 from swim.addresses import split_host_port
 
 if TYPE_CHECKING:
@@ -17,6 +17,18 @@ if TYPE_CHECKING:
 __all__ = ["AgentClient", "AgentError", "AgentTimeout", "AgentUnreachable"]
 
 _JSON_LIMIT_BYTES = 256 * 1024 * 1024
+_UNKNOWN_MEMBER = "no member named"
+
+_MEMBER = {
+    "name": str, "address": str, "port": int, "status": str, "is_suspect": bool, "incarnation": int,
+    "tags": {str: str}, "protocol": [int], "delegate": [int],
+}  # fmt: skip
+_TRANSITION = {
+    "at": float, "age": float, "before": str, "after": str, "incarnation": int, "cause": str, "accuser": str,
+    "detail": str,
+}  # fmt: skip
+_Shape = Any
+"""A type, ``[shape]`` for a list, ``{str: shape}`` for a map, or a shape for each key that must be there."""
 
 
 class AgentError(SwimError):
@@ -31,6 +43,11 @@ class AgentError(SwimError):
         super().__init__(text or f"the agent answered {status}")
         self.status = status
         self.text = text
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether no swim agent would answer so: it knows every path that this client asks for."""
+        return self.status < 400 or (self.status == 404 and not self.text.startswith(_UNKNOWN_MEMBER))
 
 
 class AgentUnreachable(SwimError):  # noqa: N818  a state, like trio.TooSlow would be
@@ -49,7 +66,7 @@ class AgentClient:
         timeout: seconds to wait for a connection and for each read.
 
     Raises:
-        ConfigError: naming ``address``.
+        ConfigError: naming ``address`` or ``timeout``.
     """
 
     __slots__ = ("_host", "_port", "_prefix", "_timeout", "address")
@@ -61,11 +78,12 @@ class AgentClient:
             host, port = parts.hostname, parts.port
         except ValueError as error:
             raise ConfigError("address", f"{address!r}: {error}") from None
-        if parts.scheme != "http" or not host:
+        if parts.scheme != "http" or not host or not _is_plain(self.address) or not parts.path.isascii():
             raise ConfigError("address", f"{address!r} is not http://HOST:PORT")
         split_host_port("address", host, 80)
-        self._host, self._port, self._prefix = host, port or 80, parts.path.rstrip("/")
-        self._timeout = timeout
+        self._host, self._port = host, 80 if port is None else port
+        self._prefix = parts.path.rstrip("/")
+        self._timeout = checks.number("timeout", timeout, at_least=0.001)
 
     def members(self) -> list[MemberShape]:
         """Every member the agent lists, by name.
@@ -74,29 +92,32 @@ class AgentClient:
             AgentError: if it refused.
             AgentUnreachable: if it cannot be reached.
         """
-        return cast("list[MemberShape]", self.request("GET", "/v1/swim/members")["members"])
+        document = self._ask("GET", "/v1/swim/members", {"members": [_MEMBER]})
+        return cast("list[MemberShape]", document["members"])
 
     def info(self) -> dict[str, Any]:
         """What the agent says about itself. Raises as ``members``."""
-        return cast("dict[str, Any]", self.request("GET", "/v1/swim/info"))
+        return self._ask("GET", "/v1/swim/info", {"name": str})
 
     def join(self, addresses: Iterable[str]) -> JoinReply:
         """Joins by ``addresses``, with one outcome each. Raises as ``members``; 409 after a leave."""
         parameters = [("address", address) for address in addresses]
-        return cast("JoinReply", self.request("PUT", "/v1/swim/join", parameters))
+        shape = {"joined": int, "addresses": [{"address": str, "ok": bool, "error": str}]}
+        return cast("JoinReply", self._ask("PUT", "/v1/swim/join", shape, parameters))
 
     def force_leave(self, node: str, *, prune: bool = False) -> ForceLeaveReply:
         """Declares that ``node`` has left. Raises as ``members``; 404 for an unknown name."""
         parameters = [("node", node), ("prune", "true" if prune else "false")]
-        return cast("ForceLeaveReply", self.request("PUT", "/v1/swim/force-leave", parameters))
+        shape = {"node": str, "outcome": str}
+        return cast("ForceLeaveReply", self._ask("PUT", "/v1/swim/force-leave", shape, parameters))
 
     def leave(self) -> None:
         """Makes the agent leave gracefully; it may exit afterwards. Raises as ``members``."""
-        self.request("PUT", "/v1/swim/leave")
+        self._ask("PUT", "/v1/swim/leave", {"left": bool})
 
     def why(self, name: str) -> dict[str, Any]:
         """A member's transitions with their reasons. Raises as ``members``; 404 for an unknown name."""
-        return cast("dict[str, Any]", self.request("GET", "/v1/swim/why", [("name", name)]))
+        return self._ask("GET", "/v1/swim/why", {"history": [_TRANSITION]}, [("name", name)])
 
     def events(self) -> Iterator[dict[str, Any]]:
         """Membership events as they happen, until the agent stops. Raises as ``members``."""
@@ -105,10 +126,12 @@ class AgentClient:
             if connection.sock is not None:
                 connection.sock.settimeout(None)
             for line in response:
-                if event := json.loads(line):
+                if event := _decoded(line):
                     yield event
         except (OSError, http.client.HTTPException) as error:
             raise self._unreachable(error) from None
+        except ValueError:
+            raise self._foreign() from None
         finally:
             connection.close()
 
@@ -117,13 +140,22 @@ class AgentClient:
         connection, response = self._open(method, path, parameters)
         try:
             body = response.read(_JSON_LIMIT_BYTES)
-            return json.loads(body) if body else None
+            return _decoded(body) if body else None
         except (OSError, http.client.HTTPException) as error:
             raise self._unreachable(error) from None
         except ValueError:
-            raise AgentUnreachable(f"{self.address} did not answer with JSON: is it a swim agent?") from None
+            raise self._foreign() from None
         finally:
             connection.close()
+
+    def _ask(
+        self, method: str, path: str, shape: _Shape, parameters: Iterable[tuple[str, str]] = ()
+    ) -> dict[str, Any]:
+        """``request`` of a path that only our agents have, with an answer that only they give."""
+        document = self.request(method, path, parameters)
+        if not _fits(document, shape):
+            raise self._foreign()
+        return cast("dict[str, Any]", document)
 
     def _open(
         self, method: str, path: str, parameters: Iterable[tuple[str, str]]
@@ -143,8 +175,43 @@ class AgentClient:
             raise
         return connection, response
 
+    def _foreign(self) -> AgentUnreachable:
+        return AgentUnreachable(f"what listens at {self.address} is not a swim agent")
+
     def _unreachable(self, error: Exception) -> AgentUnreachable:
         if isinstance(error, TimeoutError):
             return AgentTimeout(f"no answer from {self.address} within {self._timeout:g} s")
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         return AgentUnreachable(f"cannot reach an agent at {self.address}: {reason}")
+
+
+def _is_plain(url: str) -> bool:
+    """Whether it holds only what a request line may hold."""
+    return url.isprintable() and not any(c.isspace() for c in url)
+
+
+def _decoded(text: bytes) -> Any:
+    """The JSON value.
+
+    Raises:
+        ValueError: it is none, or nested too deeply.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def _fits(value: Any, shape: _Shape) -> bool:
+    """Whether a JSON value has a shape; more keys are welcome."""
+    if isinstance(shape, list):
+        return isinstance(value, list) and all(_fits(item, shape[0]) for item in value)
+    if isinstance(shape, dict):
+        if not isinstance(value, dict):
+            return False
+        if str in shape:
+            return all(_fits(item, shape[str]) for item in value.values())
+        return all(key in value and _fits(value[key], inner) for key, inner in shape.items())
+    if shape is float:
+        return isinstance(value, (int, float)) and not isinstance(value, bool)
+    return isinstance(value, shape) and (shape is bool or not isinstance(value, bool))

@@ -7,6 +7,7 @@ not at all.
 
 from __future__ import annotations
 
+import logging
 import os
 import platform
 import threading
@@ -27,6 +28,7 @@ __all__ = ["self_document"]
 
 _SECOND = 1_000_000_000
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "i686": "386", "armv7l": "arm"}
+_LEVEL_NAMES = {logging.DEBUG: "DEBUG", logging.INFO: "INFO", logging.WARNING: "WARN", logging.ERROR: "ERROR"}
 _SECRET_WORDS = ("token", "secret", "auth", "key", "cookie")
 
 
@@ -37,6 +39,12 @@ def self_document(call: Call) -> dict[str, Any]:
         "member": nomad_member(call.agent.cluster.local),
         "stats": _stats(call.agent),
     }
+
+
+def _log_level(settings: AgentSettings) -> str:
+    """The level in force, which a running agent can change; else what was set."""
+    number = logging.getLogger("swim").level
+    return _LEVEL_NAMES.get(number) or settings.log_level.upper()
 
 
 def _redacted(secret: str) -> str:
@@ -85,7 +93,7 @@ def _config(call: Call) -> dict[str, Any]:
             "HTTPSHandshakeTimeout": "5s",
             "RPCMaxConnsPerClient": 0,
         },
-        "LogLevel": settings.log_level.upper(),
+        "LogLevel": _log_level(settings),
         "NodeName": settings.server_name(cluster.config.name),
         "Ports": {"HTTP": http[1], "RPC": int(rpc_port), "Serf": serf_port},
         "Region": settings.region,

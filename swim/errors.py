@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-__all__ = ["ConfigError", "ConfigTypeError", "InternalError", "LocalError", "RemoteError", "SwimError"]
+import errno
+
+__all__ = [
+    "NO_DESCRIPTORS",
+    "ConfigError",
+    "ConfigTypeError",
+    "InternalError",
+    "LocalError",
+    "RemoteError",
+    "SwimError",
+]
+
+
+NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE)
+"""What the system says when no file or socket can be opened: the fault of no address and no setting."""
 
 
 class SwimError(Exception):

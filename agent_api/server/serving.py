@@ -18,6 +18,7 @@ from agent_api.server.listener import Listeners
 from agent_api.settings import AgentSettings
 from swim import Cluster, ConfigError, Endpoint, Metrics
 from swim.addresses import is_loopback, join_host_port, split_host_port
+from swim.errors import NO_DESCRIPTORS
 
 __all__ = ["listen", "serve", "serve_listeners"]
 
@@ -108,6 +109,8 @@ def listen(http: str) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family, backlog=_BACKLOG)
     except OSError as error:
+        if error.errno in NO_DESCRIPTORS:
+            raise
         if error.errno == errno.EADDRINUSE:
             reason = f"port {port} on {host} is in use; choose another with --http"
         else:

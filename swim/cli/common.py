@@ -13,18 +13,22 @@ from typing import Any, NamedTuple, NoReturn, TextIO, TypeVar
 import click
 
 from swim.errors import SwimError
-from swim.text import json_text, printable
+from swim.text import closest, json_text, printable
 
 __all__ = [
+    "HARMLESS",
     "CliError",
     "ExitCode",
     "Globals",
+    "SuggestingGroup",
+    "agent_options",
     "duration",
     "emit",
     "fail",
-    "global_options",
     "globals_of",
     "is_utf8",
+    "json_option",
+    "output_options",
     "parse_duration",
     "table",
     "unwrapped",
@@ -32,8 +36,12 @@ __all__ = [
 
 _DEFAULT_ADDRESS = "http://127.0.0.1:4646"
 _DEFAULT_TIMEOUT = 10.0
+_LONGEST_SECONDS = 1e8
 _UNITS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _STATUS_COLOURS = {"alive": "green", "leaving": "yellow", "left": "bright_black", "failed": "red"}
+
+HARMLESS = re.compile(r"[a-z][a-z-]{0,24}")
+"""What may be repeated in an error; anything else may be a key that lost its option."""
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -71,6 +79,36 @@ def fail(code: ExitCode, text: str) -> NoReturn:
     raise CliError(code, text)
 
 
+class SuggestingGroup(click.Group):
+    """A group that shows its help when no command is given, and suggests the one that was probably meant."""
+
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        super().__init__(*arguments, **{"invoke_without_command": True, **settings})
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Runs the command, or shows the help of the group."""
+        result = super().invoke(ctx)
+        if ctx.invoked_subcommand is None:
+            click.echo(ctx.get_help())
+        return result
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Finds the command.
+
+        Raises:
+            click.UsageError: there is none of that name.
+        """
+        name = args[0]
+        if self.get_command(ctx, name) is None and not name.startswith("-"):
+            guess = closest(name, self.list_commands(ctx))
+            known = f"did you mean '{guess}'?" if guess else f"known: {', '.join(self.list_commands(ctx))}"
+            shown_name = f" '{name}'" if HARMLESS.fullmatch(name) else ""
+            raise click.UsageError(f"no such command{shown_name}; {known}", ctx)
+        return super().resolve_command(ctx, args)
+
+
 class Globals(NamedTuple):
     """The global options, wherever on the command line they stood.
 
@@ -91,12 +129,15 @@ def parse_duration(text: str) -> float:
     """Seconds of ``20``, ``1.5s``, ``250ms``, ``2m`` or ``1h``.
 
     Raises:
-        ValueError: for anything else, negative numbers included.
+        ValueError: for anything else, negative numbers and more than three years included.
     """
     found = re.fullmatch(r"(\d+(?:\.\d+)?|\.\d+)(ms|s|m|h|)", text.strip(), re.ASCII)
     if found is None:
         raise ValueError(f"{text!r} is not a duration such as 20, 1.5s, 250ms or 2m")
-    return float(found[1]) * _UNITS[found[2]]
+    seconds = float(found[1]) * _UNITS[found[2]]
+    if seconds > _LONGEST_SECONDS:
+        raise ValueError(f"{text!r} is longer than three years")
+    return seconds
 
 
 def duration(text: str) -> float:
@@ -111,21 +152,32 @@ def duration(text: str) -> float:
         raise click.BadParameter(str(error)) from None
 
 
-def global_options(command: _Command) -> _Command:
-    """Adds ``--json``, ``--plain``, ``--address`` and ``--timeout``; they are read with ``globals_of``."""
-    decorators = (
-        click.option("--json", is_flag=True, default=None, expose_value=False, callback=_remember,
-                     help="One JSON document on stdout."),
-        click.option("--plain", is_flag=True, default=None, expose_value=False, callback=_remember,
-                     help="Tab-separated values without header or colour."),
-        click.option("--address", metavar="URL", expose_value=False, callback=_remember,
-                     help=f"The agent's HTTP address [SWIM_ADDRESS, NOMAD_ADDR, {_DEFAULT_ADDRESS}]."),
-        click.option("--timeout", type=duration, metavar="SECONDS", expose_value=False, callback=_remember,
-                     help=f"How long to wait for the agent [{_DEFAULT_TIMEOUT:g}]."),
-    )  # fmt: skip
-    for decorator in reversed(decorators):
-        command = decorator(command)
-    return command
+def json_option(command: _Command) -> _Command:
+    """Adds ``--json``; it is read with ``globals_of``."""
+    text = "One JSON document on stdout."
+    return click.option(
+        "--json", is_flag=True, default=None, expose_value=False, callback=_remember, help=text
+    )(command)
+
+
+def output_options(command: _Command) -> _Command:
+    """Adds ``--json`` and ``--plain``; they are read with ``globals_of``."""
+    text = "Tab-separated values without header or colour."
+    plain = click.option(
+        "--plain", is_flag=True, default=None, expose_value=False, callback=_remember, help=text
+    )
+    return json_option(plain(command))
+
+
+def agent_options(command: _Command) -> _Command:
+    """Adds ``--address`` and ``--timeout``, for commands that ask an agent; read with ``globals_of``."""
+    where = f"The agent's HTTP address [SWIM_ADDRESS, NOMAD_ADDR, {_DEFAULT_ADDRESS}]."
+    wait = f"How long to wait for the agent [{_DEFAULT_TIMEOUT:g}]."
+    address = click.option("--address", metavar="URL", expose_value=False, callback=_remember, help=where)
+    timeout = click.option(
+        "--timeout", type=duration, metavar="SECONDS", expose_value=False, callback=_remember, help=wait
+    )
+    return address(timeout(command))
 
 
 def _remember(ctx: click.Context, param: click.Parameter, value: Any) -> None:

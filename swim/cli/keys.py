@@ -1,4 +1,4 @@
-"""Gossip keys as text: ``swim keygen``, and reading what it prints."""
+"""Gossip keys as text: ``swim keygen``, and files of keys."""
 
 from __future__ import annotations
 
@@ -6,18 +6,19 @@ import base64
 import binascii
 import json
 import os
+from pathlib import Path
 
 import click
 
-from swim.cli.common import emit, global_options, globals_of
+from swim.cli.common import emit, globals_of, output_options
 
-__all__ = ["decode_key", "keygen", "read_keys"]
+__all__ = ["decode_key", "is_key", "keygen", "read_keys", "read_text_file"]
 
 _SIZES = (16, 24, 32)
 
 
 @click.command()
-@global_options
+@output_options
 @click.pass_context
 def keygen(ctx: click.Context) -> None:
     """Print 32 random bytes in base64: a gossip key, as ``serf keygen`` makes it."""
@@ -38,6 +39,25 @@ def decode_key(text: str) -> bytes:
     if len(key) not in _SIZES:
         raise ValueError(f"the key is {len(key)} bytes after base64; it must be 16, 24 or 32")
     return key
+
+
+def is_key(text: str) -> bool:
+    """Whether ``decode_key`` takes it."""
+    try:
+        decode_key(text)
+    except ValueError:
+        return False
+    return True
+
+
+def read_text_file(path: Path) -> str:
+    """A whole UTF-8 file without its byte order mark.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is not UTF-8.
+    """
+    return path.read_bytes().decode("utf-8-sig")
 
 
 def read_keys(text: str) -> tuple[bytes, ...]:

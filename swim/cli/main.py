@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import importlib
-import os
 import sys
 from collections.abc import Sequence
 
 import click
 
-from swim.cli.common import CliError, ExitCode, emit, global_options, globals_of
+from swim.cli.common import (
+    HARMLESS,
+    CliError,
+    ExitCode,
+    SuggestingGroup,
+    agent_options,
+    emit,
+    globals_of,
+    output_options,
+)
+from swim.cli.start import complain, explain_failure
 from swim.errors import SwimError
 from swim.version import __version__
 
@@ -18,7 +27,7 @@ __all__ = ["main"]
 # A subcommand's module is imported only when it runs, so that `swim members` doesn't pay for the engine.
 _COMMANDS = {
     "agent": ("swim.cli.agent.command", "Run one node with its HTTP API until a signal stops it."),
-    "cluster": ("swim.cli.cluster.command", "Run several real nodes on this machine, and break them."),
+    "cluster": ("swim.cli.cluster.command", "Run several real nodes on this machine, and inject failures."),
     "members": ("swim.cli.agent.members", "List the members the agent knows."),
     "join": ("swim.cli.agent.members", "Make the agent join other nodes."),
     "leave": ("swim.cli.agent.members", "Make the agent leave the cluster and stop."),
@@ -26,13 +35,14 @@ _COMMANDS = {
     "info": ("swim.cli.agent.inspect", "Show the agent's own state."),
     "why": ("swim.cli.agent.inspect", "Show how a member's state changed, and who said so."),
     "sim": ("swim.cli.sim.command", "Simulate whole clusters in virtual time, from a seed."),
-    "explain": ("swim.cli.sim.explain", "Tell what to expect of a cluster of some size and settings."),
+    "explain": ("swim.cli.sim.explain", "Show what to expect of a cluster of some size and settings."),
     "keygen": ("swim.cli.keys", "Print a new gossip key."),
     "version": ("swim.cli.main", "Print the version."),
+    "help": ("swim.cli.main", "Show the help of a command."),
 }
 
 
-class _LazyGroup(click.Group):
+class _LazyGroup(SuggestingGroup):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
 
@@ -40,7 +50,8 @@ class _LazyGroup(click.Group):
         if cmd_name not in _COMMANDS:
             return None
         module = importlib.import_module(_COMMANDS[cmd_name][0])
-        command: click.Command = getattr(module, cmd_name.replace("-", "_"))
+        name = "help_" if cmd_name == "help" else cmd_name.replace("-", "_")
+        command: click.Command = getattr(module, name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -54,13 +65,14 @@ class _LazyGroup(click.Group):
     epilog="Exit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 agent unreachable, 5 timed out, 6 refused.",
 )
 @click.version_option(__version__, message="swim %(version)s")
-@global_options
+@agent_options
+@output_options
 def swim() -> None:
     """SWIM cluster membership: run nodes, and ask them who is alive."""
 
 
 @click.command()
-@global_options
+@output_options
 @click.pass_context
 def version(ctx: click.Context) -> None:
     """Print the version."""
@@ -69,27 +81,45 @@ def version(ctx: click.Context) -> None:
     emit(globals_of(ctx), document, text=f"swim {__version__}", rows=[(__version__,)])
 
 
+@click.command("help")
+@click.argument("command", nargs=-1, metavar="[COMMAND]...")
+@click.pass_context
+def help_(ctx: click.Context, command: tuple[str, ...]) -> None:
+    """Show the help of COMMAND, or of swim itself."""
+    context = ctx.find_root()
+    for name in command:
+        if not isinstance(context.command, click.Group):
+            raise click.UsageError(f"'{context.command_path}' has no commands of its own", ctx)
+        _, found, _ = context.command.resolve_command(context, [name])
+        assert found is not None
+        context = click.Context(found, info_name=name, parent=context)
+    click.echo(context.get_help())
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code; a user's error is one line on stderr, never a traceback."""
     try:
         result = swim.main(args=arguments, prog_name="swim", standalone_mode=False)
         sys.stdout.flush()
-    except BrokenPipeError:
-        # The reader is gone; without this the interpreter complains once more when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ExitCode.FAILED
     except click.UsageError as error:
         where = error.ctx.command_path if error.ctx else "swim"
-        return _complain(ExitCode.USAGE, f"{error.format_message().rstrip('.')} (see '{where} --help')")
+        return complain(ExitCode.USAGE, f"{_words(error)} (see '{where} --help')")
     except (click.ClickException, click.Abort, KeyboardInterrupt) as error:
-        return _complain(ExitCode.FAILED, str(error) or "interrupted")
+        return complain(ExitCode.FAILED, str(error) or "interrupted")
     except CliError as error:
-        return _complain(error.code, str(error))
+        return complain(error.code, str(error))
     except SwimError as error:
-        return _complain(error.exit_code, str(error))
+        return complain(error.exit_code, str(error))
+    except (OSError, ImportError) as error:
+        return explain_failure(error)
     return result if isinstance(result, int) else ExitCode.DONE
 
 
-def _complain(code: int, text: str) -> int:
-    click.echo(f"swim: {' '.join(text.split())}", err=True)
-    return code
+def _words(error: click.UsageError) -> str:
+    """What is wrong, without an argument that has no place there: it may be a key."""
+    text = error.format_message().rstrip(".")
+    if text.startswith("Got unexpected extra argument"):
+        return text.partition(" (")[0]
+    if isinstance(error, click.NoSuchOption) and not HARMLESS.fullmatch(error.option_name.lstrip("-")):
+        return "No such option"
+    return text

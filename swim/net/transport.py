@@ -14,7 +14,7 @@ from typing import Any, Protocol, Self
 import trio
 
 from swim.addresses import Endpoint, split_host_port, version_of
-from swim.errors import ConfigError
+from swim.errors import NO_DESCRIPTORS, ConfigError
 from swim.net.lookup import look_up
 
 __all__ = ["SocketTransport", "Transport"]
@@ -94,6 +94,8 @@ class SocketTransport:
             with trio.fail_after(_LOOKUP_SECONDS):
                 found = await look_up(host, port)
         except (OSError, trio.TooSlowError) as error:
+            if isinstance(error, OSError) and error.errno in NO_DESCRIPTORS:
+                raise
             reason = "no answer" if isinstance(error, trio.TooSlowError) else error.strerror or str(error)
             raise ConfigError("bind", f"cannot resolve {host}: {reason}") from None
         address = min(found, key=lambda endpoint: version_of(endpoint[0]))
@@ -185,6 +187,8 @@ def _bound(kind: str, family: int, address: tuple[Any, ...], host: str) -> socke
             _enlarge_receive_buffer(sock)
     except OSError as error:
         sock.close()
+        if error.errno in NO_DESCRIPTORS:
+            raise
         raise ConfigError("bind", _why_not_bound(error, kind, host, address[1])) from None
     return sock
 

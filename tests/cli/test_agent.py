@@ -8,6 +8,8 @@ import re
 import signal
 import socket
 from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
 
 import pytest
 
@@ -121,12 +123,43 @@ def test_sighup_takes_tags_and_level_from_the_file(processes: Processes, tmp_pat
     file.write_text('tag = ["role=new"]\nlog_level = "debug"\n')
     agent.signal(signal.SIGHUP)
     eventually(lambda: role() == "new")
+
+    def records(message: str) -> list[dict[str, Any]]:
+        found = [json.loads(line) for line in agent.err if line.startswith("{")]
+        assert all({"@timestamp", "@level", "@module", "@message"} <= record.keys() for record in found)
+        return [record for record in found if record["@message"].startswith(message)]
+
+    eventually(lambda: records("reloaded"))
+    [reloaded] = records("reloaded")
+    assert (reloaded["log_level"], reloaded["tags"]["role"]) == ("debug", "new")
+    with urlopen(f"{agent.http}/v1/agent/self", timeout=10) as answer:
+        document = json.load(answer)
+    assert document["config"]["LogLevel"] == "DEBUG"
+    assert document["member"]["Tags"]["role"] == "new"
+    assert not records("not reloaded")
+
+    file.write_text('tag = ["role=new"]\nlabel = "other"\n[gossip]\nprobe_interval = 3\n')
+    agent.signal(signal.SIGHUP)
+    eventually(lambda: records("not reloaded"))
+    assert records("not reloaded")[0]["names"] == ["label", "gossip.probe_interval"]
     file.write_text("nonsense = 1\n")
     agent.signal(signal.SIGHUP)
     eventually(lambda: any("nonsense" in line for line in agent.err))
     assert role() == "new"
-    records = [json.loads(line) for line in agent.err if line.startswith("{")]
-    assert all({"@timestamp", "@level", "@module", "@message"} <= record.keys() for record in records)
+
+
+def test_a_key_on_the_command_line_is_warned_of(processes: Processes, tmp_path: Path) -> None:
+    key = base64.b64encode(bytes(32)).decode()
+    warned = processes.agent("a", "--encrypt", key)
+    (tmp_path / "key").write_text(key)
+    silent = processes.agent("b", "--key-file", str(tmp_path / "key"))
+    variable = processes.agent("c", SWIM_ENCRYPT=key)
+    eventually(lambda: any("--key-file" in line for line in warned.err))
+    for agent in (warned, silent, variable):
+        agent.signal(signal.SIGTERM)
+        assert agent.wait() == 0
+        assert ("--key-file" in "".join(agent.err)) == (agent is warned)
+        assert key not in "".join(agent.err)
 
 
 @pytest.mark.parametrize("flag", ["--bind", "--http"])

@@ -68,6 +68,36 @@ def test_every_flag_has_a_key_in_the_file(option: Option, file: File) -> None:
     assert list(read_file(file.path)[0]) == [option.name]
 
 
+def test_files_may_begin_with_a_byte_order_mark(file: File, tmp_path: Path) -> None:
+    keys = tmp_path / "gossip.key"
+    keys.write_bytes(b"\xef\xbb\xbf" + base64.b64encode(bytes(16)) + b"\r\n")
+    file.path.write_bytes(b"\xef\xbb\xbf" + f'name = "a"\nkey_file = "{keys}"\n'.encode())
+    config = planned(*file.arguments).config
+    assert (config.name, config.keys) == ("a", (bytes(16),))
+
+
+@pytest.mark.parametrize(
+    ("variable", "tags"),
+    [
+        ("note=hello world", {"note": "hello world"}),
+        ("note=a=b, c d\nrole=web\n", {"note": "a=b, c d", "role": "web"}),
+        ("note=", {"note": ""}),
+        ("", {}),
+        ("\n", {}),
+    ],
+)
+def test_a_variable_has_one_tag_a_line(
+    variable: str, tags: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SWIM_TAG", variable)
+    assert planned().config.tags == {"build": __version__, **tags}
+
+
+def test_a_variable_has_addresses_between_spaces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SWIM_RETRY_JOIN", " a:1  b:2\nc:3 ")
+    assert planned().config.seeds == ("a:1", "b:2", "c:3")
+
+
 def test_exclusive_options_of_a_higher_layer_replace_those_of_a_lower(file: File) -> None:
     key = base64.b64encode(bytes(16)).decode()
     file.write('no_http = true\nkey_file = "/nowhere"\n')

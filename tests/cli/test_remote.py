@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -94,6 +95,108 @@ def test_no_answer_is_5(swim: InProcess) -> None:
 def test_something_else_answers(swim: InProcess, agent: FakeAgent) -> None:
     agent.answers["/v1/swim/members"] = (200, "<html>")
     assert swim("members", "--address", agent.url).code == 4
+
+
+COMMANDS = [
+    ("members",), ("info",), ("why", "db"), ("join", "a"), ("leave",), ("force-leave", "x"),
+]  # fmt: skip
+PATHS = [f"/v1/swim/{name}" for name in ("members", "info", "why", "join", "leave", "force-leave")]
+FOREIGN: list[tuple[int, object]] = [
+    (200, "[]"), (200, "{}"), (200, "7"), (200, "null"), (200, ""), (200, '"text"'), (200, "{"),
+    (200, "<html>"),
+    (200, '{"members": 7, "name": 7, "history": 7, "joined": "1", "left": 1, "node": null}'),
+    (200, '{"members": [{}], "history": [{}], "joined": 1, "addresses": [{}], "left": null, "outcome": 1}'),
+    (200, '{"members": [[]], "history": [7], "name": null}'),
+    (200, "[" * 100_000),
+    (200, "9" * 10_000),
+    (404, "404 page not found"), (404, ""), (301, "moved"), (307, ""), (204, ""),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("answer", FOREIGN, ids=lambda answer: f"{answer[0]}-{str(answer[1])[:20]}")
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0])
+def test_another_program_on_the_port_is_4_and_one_sentence(
+    swim: InProcess, agent: FakeAgent, command: tuple[str, ...], answer: tuple[int, object]
+) -> None:
+    agent.answers = dict.fromkeys(PATHS, answer)
+    code, out, err = swim(*command, "--address", agent.url)
+    assert (code, out) == (4, "")
+    assert "is not a swim agent" in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("banner", [b"SSH-2.0-x\r\n", b"\xff\x00\x1b[31m\n", b"HTTP/1.1 abc\r\n\r\n", b"",
+                                    b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{}"])  # fmt: skip
+def test_something_that_speaks_no_http_is_4(swim: InProcess, banner: bytes) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(banner)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        code, out, err = swim("members", "--address", f"http://127.0.0.1:{server.getsockname()[1]}")
+        thread.join()
+    assert (code, out) == (4, "")
+    assert err[:-1].isprintable()
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["http://web-1..example.com", "http://%ff", "http://" + "a" * 64 + ".example", "http://.", "http://a b",
+     "http://a/\n", "http://a/\xe9", "http://[::1", "http://a:99999", "https://a", "http://", ""],
+)  # fmt: skip
+def test_an_address_that_cannot_work_is_a_usage_error(swim: InProcess, address: str) -> None:
+    code, out, err = swim("members", "--address", address)
+    assert (code, out) in ((2, ""), (4, ""))
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("timeout", ["0", "99999999999", "1e9", "nan", "-1", "9" * 400])
+def test_a_timeout_that_cannot_work_is_a_usage_error(swim: InProcess, timeout: str) -> None:
+    code, _, err = swim("members", "--timeout", timeout)
+    assert code == 2
+    assert "timeout" in err
+
+
+@pytest.mark.parametrize(
+    ("filters", "names"),
+    [
+        ((), ["web-1", "web-2", "db"]),
+        (("--status", "alive"), ["web-1", "db"]),
+        (("--status", "fail"), []),
+        (("--status", "failed|left"), ["web-2"]),
+        (("--name", "web"), []),
+        (("--name", "web-.*"), ["web-1", "web-2"]),
+        (("--tag", "role=web"), ["web-1", "web-2"]),
+        (("--tag", "role=w"), []),
+        (("--tag", "role=web|db", "--status", "alive"), ["web-1", "db"]),
+        (("--tag", "role=.*", "--tag", "zone=a"), ["web-2"]),
+        (("--tag", "none=.*"), []),
+    ],
+)
+def test_members_can_be_filtered(
+    swim: InProcess, agent: FakeAgent, filters: tuple[str, ...], names: list[str]
+) -> None:
+    listed = [
+        WEB | {"tags": {"role": "web"}},
+        WEB | {"name": "web-2", "status": "failed", "tags": {"role": "web", "zone": "a"}},
+        WEB | {"name": "db", "tags": {"role": "db", "zone": "b"}},
+    ]
+    agent.answers["/v1/swim/members"] = (200, {"members": listed})
+    code, out, _ = swim("members", "--json", *filters, "--address", agent.url)
+    assert code == 0
+    assert [member["name"] for member in json.loads(out)["members"]] == names
+
+
+@pytest.mark.parametrize("filters", [("--name", "("), ("--tag", "role"), ("--tag", "=x"), ("--tag", "a=[")])
+def test_a_filter_that_cannot_be_read_is_named(swim: InProcess, filters: tuple[str, ...]) -> None:
+    code, out, err = swim("members", *filters)
+    assert (code, out) == (2, "")
+    assert filters[0] in err
 
 
 def test_join_counts_and_complains(swim: InProcess, agent: FakeAgent) -> None:

@@ -67,6 +67,100 @@ def test_usage_errors_are_one_line_that_names_the_mistake(
     assert named in err
 
 
+@pytest.mark.parametrize("arguments", [(), ("sim",), ("--json",)])
+def test_without_a_command_there_is_real_help(swim: InProcess, arguments: tuple[str, ...]) -> None:
+    code, out, err = swim(*arguments)
+    assert (code, err) == (0, "")
+    assert out.startswith("Usage: swim")
+    assert "Commands:" in out.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "meant"),
+    [
+        (("membres",), "members"),
+        (("forceleave", "x"), "force-leave"),
+        (("clutser",), "cluster"),
+        (("sim", "rnu"), "run"),
+        (("help", "agnet"), "agent"),
+        (("help", "sim", "replya"), "replay"),
+    ],
+)
+def test_a_mistyped_command_gets_a_suggestion(
+    swim: InProcess, arguments: tuple[str, ...], meant: str
+) -> None:
+    code, out, err = swim(*arguments)
+    assert (code, out) == (2, "")
+    assert f"did you mean '{meant}'?" in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", ["", "agent", "sim", "sim run", "sim replay", "force-leave", "help"])
+def test_help_is_a_command_too(swim: InProcess, command: str) -> None:
+    assert swim("help", *command.split()) == swim(*command.split(), "--help")
+
+
+@pytest.mark.parametrize(
+    ("command", "options"),
+    [
+        ("agent", {"--json"}),
+        ("cluster", {"--json", "--plain"}),
+        ("keygen", {"--json", "--plain"}),
+        ("version", {"--json", "--plain"}),
+        ("explain", {"--json", "--plain"}),
+        ("help", set()),
+        ("sim", {"--json", "--plain"}),
+        ("sim run", {"--json", "--plain"}),
+        ("sim draw", {"--json", "--plain"}),
+        ("members", {"--json", "--plain", "--address", "--timeout"}),
+        ("join", {"--json", "--plain", "--address", "--timeout"}),
+        ("why", {"--json", "--plain", "--address", "--timeout"}),
+        ("leave", {"--json", "--plain", "--address", "--timeout"}),
+    ],
+)
+def test_only_options_that_do_something_are_listed(swim: InProcess, command: str, options: set[str]) -> None:
+    words = set(swim(*command.split(), "--help").out.split())
+    assert words & {"--json", "--plain", "--address", "--timeout"} == options
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (KEY,),
+        ("agent", KEY),
+        ("agent", f"--encrypt{KEY}"),
+        ("agent", "--key-file", KEY),
+        ("keygen", KEY),
+        ("members", KEY),
+        ("help", KEY),
+        ("sim", KEY),
+    ],
+)
+def test_an_argument_without_a_place_is_not_repeated_as_it_may_be_a_key(
+    swim: InProcess, arguments: tuple[str, ...]
+) -> None:
+    code, out, err = swim(*arguments)
+    assert (code, out) == (2, "")
+    assert KEY not in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("text", ["x\n[ERROR] forged", "\x1b[31mred", "\x9b31m", "\u202egnp"])
+@pytest.mark.parametrize(
+    "arguments",
+    [("why", "--{}"), ("{}",), ("agent", "--config", "{}"), ("agent", "--bind", "{}"), ("sim", "run", "{}"),
+     ("agent", "--tag", "{}"), ("agent", "--key-file", "{}"), ("cluster", "--script", "{}"),
+     ("sim", "draw", "{}"), ("members", "--address", "{}"), ("members", "--name", "({}")],
+)  # fmt: skip
+def test_what_was_typed_is_shown_without_control_characters(
+    swim: InProcess, arguments: tuple[str, ...], text: str
+) -> None:
+    code, out, err = swim(*(argument.format(text) for argument in arguments))
+    assert (code, out) == (2, "")
+    assert err.endswith("\n")
+    assert err[:-1].isprintable()
+
+
 def test_a_bad_key_is_not_repeated(swim: InProcess, tmp_path: Path) -> None:
     secret = base64.b64encode(b"secret").decode()
     file = tmp_path / "agent.toml"
@@ -102,6 +196,8 @@ def test_every_bad_value_of_a_file_is_named(swim: InProcess, tmp_path: Path) -> 
     err = swim("agent", "--config", str(file)).err
     assert "probe_interval" in err
     assert "max_members" in err
+    file.write_text('labl = "x"')
+    assert "did you mean 'label'?" in swim("agent", "--config", str(file)).err
     file.write_text("this is not TOML")
     assert swim("agent", "--config", str(file)).code == 2
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import json
 import logging
 import signal
 import socket
@@ -16,12 +15,14 @@ import trio
 
 from agent_api import listen, serve
 from swim.addresses import join_host_port
-from swim.cli.agent.options import options, settings_of
+from swim.cli.agent.options import Settings, options, settings_of
 from swim.cli.agent.plan import AgentPlan, plan_of, with_origin
-from swim.cli.common import ExitCode, global_options, globals_of, unwrapped
+from swim.cli.common import ExitCode, globals_of, json_option, unwrapped
 from swim.cli.logs import LogOutput, set_level
 from swim.errors import ConfigError, SwimError
+from swim.log import report
 from swim.net.cluster import Cluster, open_cluster
+from swim.text import json_text, shown
 
 __all__ = ["agent"]
 
@@ -33,12 +34,12 @@ _log = logging.getLogger("swim.agent")
 
 @click.command()
 @options
-@global_options
+@json_option
 def agent(**_: object) -> int:
     """Run one node with its HTTP API until a signal stops it.
 
-    Each option may also be an environment variable (SWIM_BIND, SWIM_RETRY_JOIN, ...) or a key of the
-    --config file (bind, retry_join, ...), whose [gossip] table takes every field of swim.Config besides.
+    Each option can also be set by an environment variable (SWIM_BIND, SWIM_RETRY_JOIN, ...) or by a key of
+    the --config file (bind, retry_join, ...), whose [gossip] table also takes every field of swim.Config.
     A flag wins over a variable, a variable over the file.
 
     SIGINT and SIGTERM leave the cluster gracefully, a second one stops at once. SIGHUP reads log level and
@@ -49,7 +50,9 @@ def agent(**_: object) -> int:
     plan = plan_of(settings)
     try:
         with unwrapped(), LogOutput(plan.log_level, plan.log_format) as log:
-            return trio.run(_Agent(ctx, plan, log).run)
+            if settings.origins.get("encrypt") == "--encrypt":
+                _log.warning("the key is visible to every user of this machine (ps): rather use --key-file")
+            return trio.run(_Agent(ctx, settings, plan, log).run)
     except ConfigError as error:
         raise with_origin(error, settings) from None
 
@@ -57,8 +60,9 @@ def agent(**_: object) -> int:
 class _Agent:
     """One run of the agent."""
 
-    def __init__(self, ctx: click.Context, plan: AgentPlan, log: LogOutput) -> None:
+    def __init__(self, ctx: click.Context, settings: Settings, plan: AgentPlan, log: LogOutput) -> None:
         self._ctx = ctx
+        self._settings = settings
         self._plan = plan
         self._output = log
         self._stopped = trio.Event()
@@ -99,7 +103,7 @@ class _Agent:
             ready["http"] = f"http://{join_host_port(*await nursery.start(serving))}"
             self._output.say(f"http ready on {ready['http']}")
         if globals_of(self._ctx).json:
-            click.echo(json.dumps(ready))
+            click.echo(json_text(ready, ascii_only=True))
         self._output.release()
 
     async def _obey(self, signals: AsyncIterator[int], cluster: Cluster, nursery: trio.Nursery) -> None:
@@ -132,10 +136,20 @@ class _Agent:
     async def _reload(self, cluster: Cluster) -> None:
         """Takes log level and tags from the file anew; what is wrong in it changes nothing."""
         try:
-            plan = plan_of(settings_of(self._ctx))
-            set_level(plan.log_level)
+            settings = settings_of(self._ctx)
+            plan = plan_of(settings)
             await cluster.set_tags(plan.config.tags)
         except SwimError as error:
             _log.error("not reloaded: %s", error)
-        else:
-            _log.info("reloaded log level and tags")
+            return
+        set_level(plan.log_level)
+        tags = ", ".join(f"{shown(key)}={shown(value)}" for key, value in sorted(plan.config.tags.items()))
+        report(
+            _log, logging.INFO, "reloaded", "reloaded: log level %s, tags %s", plan.log_level, tags,
+            log_level=plan.log_level, tags=dict(plan.config.tags),
+        )  # fmt: skip
+        if ignored := self._settings.differences(settings, self._plan.config.keys != plan.config.keys):
+            names = ", ".join(ignored)
+            report(
+                _log, logging.WARNING, "not reloaded", "only a restart takes the new %s", names, names=ignored
+            )

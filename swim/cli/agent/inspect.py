@@ -8,14 +8,15 @@ from typing import Any
 import click
 
 from swim.cli.agent.remote import talking
-from swim.cli.common import emit, global_options, globals_of, table
+from swim.cli.common import agent_options, emit, globals_of, output_options, table
 from swim.text import printable
 
 __all__ = ["info", "why"]
 
 
 @click.command()
-@global_options
+@agent_options
+@output_options
 @click.pass_context
 def info(ctx: click.Context) -> None:
     """Show the agent's own state: addresses, health, counters."""
@@ -31,7 +32,8 @@ def info(ctx: click.Context) -> None:
 
 @click.command()
 @click.argument("name")
-@global_options
+@agent_options
+@output_options
 @click.pass_context
 def why(ctx: click.Context, name: str) -> None:
     """Show how the state of member NAME changed, as this agent saw it, and who said so."""

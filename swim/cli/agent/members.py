@@ -2,26 +2,39 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
+from typing import Any
 
 import click
 
 from agent_api.client import AgentError
 from swim.addresses import join_host_port
 from swim.cli.agent.remote import talking
-from swim.cli.common import ExitCode, emit, fail, global_options, globals_of, table
+from swim.cli.common import ExitCode, agent_options, emit, fail, globals_of, output_options, table
 
 __all__ = ["force_leave", "join", "leave", "members"]
 
 
 @click.command()
-@global_options
+@click.option("--status", metavar="REGEX", help="Only members whose status matches, such as 'failed|left'.")
+@click.option("--name", metavar="REGEX", help="Only members whose name matches.")
+@click.option(
+    "--tag", "tags", multiple=True, metavar="KEY=REGEX", help="Only members with such a tag; repeatable."
+)
+@agent_options
+@output_options
 @click.pass_context
-def members(ctx: click.Context) -> None:
-    """List the members the agent knows."""
+def members(ctx: click.Context, status: str | None, name: str | None, tags: tuple[str, ...]) -> None:
+    """List the members the agent knows.
+
+    Filters are regular expressions that must match the whole value, as in `serf members`; all must match.
+    """
     wanted = globals_of(ctx)
+    is_wanted = _filter(status, name, tags)
     with talking(wanted) as agent:
-        document = {"members": agent.members()}
+        document = {"members": [member for member in agent.members() if is_wanted(member)]}
     rows = [
         (
             member["name"],
@@ -34,9 +47,40 @@ def members(ctx: click.Context) -> None:
     emit(wanted, document, text=table(("NAME", "ADDRESS", "STATUS", "TAGS"), rows), rows=rows)
 
 
+def _filter(
+    status: str | None, name: str | None, tags: tuple[str, ...]
+) -> Callable[[Mapping[str, Any]], bool]:
+    """Whether a member passes all filters."""
+    wanted_status, wanted_name = _regex("--status", status), _regex("--name", name)
+    wanted_tags: list[tuple[str, re.Pattern[str]]] = []
+    for text in tags:
+        key, equals, regex = text.partition("=")
+        if not key or not equals:
+            raise click.UsageError(f"--tag: {text!r} is not KEY=REGEX", click.get_current_context())
+        wanted_tags.append((key, _regex("--tag", regex)))
+
+    def is_wanted(member: Mapping[str, Any]) -> bool:
+        return bool(
+            wanted_status.fullmatch(member["status"])
+            and wanted_name.fullmatch(member["name"])
+            and all(key in member["tags"] and r.fullmatch(member["tags"][key]) for key, r in wanted_tags)
+        )
+
+    return is_wanted
+
+
+def _regex(option: str, text: str | None) -> re.Pattern[str]:
+    try:
+        return re.compile(".*" if text is None else text, re.DOTALL if text is None else re.NOFLAG)
+    except (re.error, OverflowError, RecursionError) as error:
+        context = click.get_current_context()
+        raise click.UsageError(f"{option}: {text!r} is no regular expression: {error}", context) from None
+
+
 @click.command()
 @click.argument("addresses", nargs=-1, required=True, metavar="HOST[:PORT]...")
-@global_options
+@agent_options
+@output_options
 @click.pass_context
 def join(ctx: click.Context, addresses: tuple[str, ...]) -> None:
     """Make the agent join the nodes at these addresses; done if one of them answers."""
@@ -55,7 +99,8 @@ def join(ctx: click.Context, addresses: tuple[str, ...]) -> None:
 
 
 @click.command()
-@global_options
+@agent_options
+@output_options
 @click.pass_context
 def leave(ctx: click.Context) -> None:
     """Make the agent leave the cluster gracefully, and stop."""
@@ -68,7 +113,8 @@ def leave(ctx: click.Context) -> None:
 @click.command("force-leave")
 @click.argument("name")
 @click.option("--prune", is_flag=True, help="Forget the member at once instead of listing it as left.")
-@global_options
+@agent_options
+@output_options
 @click.pass_context
 def force_leave(ctx: click.Context, name: str, prune: bool) -> None:
     """Declare that the failed member NAME has left; a living one refutes it."""
@@ -77,7 +123,7 @@ def force_leave(ctx: click.Context, name: str, prune: bool) -> None:
         try:
             outcome = agent.force_leave(name, prune=prune)["outcome"]
         except AgentError as error:
-            if error.status != HTTPStatus.NOT_FOUND:
+            if error.status != HTTPStatus.NOT_FOUND or error.is_foreign:
                 raise
             outcome = "unknown"
     emit(wanted, {"node": name, "outcome": outcome}, text=f"{name}: {outcome}", rows=[(name, outcome)])

@@ -11,10 +11,11 @@ from typing import Any, Literal, NamedTuple
 import click
 from click.core import ParameterSource
 
-from swim.cli.keys import decode_key
+from swim.cli.keys import decode_key, read_text_file
 from swim.cli.logs import LEVELS
 from swim.config import Config
 from swim.errors import ConfigError
+from swim.text import closest
 
 __all__ = ["OPTIONS", "Option", "Settings", "options", "read_file", "settings_of"]
 
@@ -46,7 +47,7 @@ class Option:
 OPTIONS = (
     Option("name", "text", "Name in the cluster [the host's name].", "NAME"),
     Option("bind", "text", "Gossip address; port 0 picks a free one [127.0.0.1:4648].", "HOST[:PORT]"),
-    Option("advertise", "text", "Address told to the others.", "HOST[:PORT]"),
+    Option("advertise", "text", "Address that the other members use [the bound one].", "HOST[:PORT]"),
     Option("http", "text", "HTTP API address [127.0.0.1:4646].", "HOST[:PORT]"),
     Option(
         "http_host",
@@ -56,15 +57,20 @@ OPTIONS = (
     ),
     Option("no_http", "switch", "Serve no HTTP API."),
     Option("join", "list", "Join this address once at the start; repeatable.", "HOST[:PORT]"),
-    Option("retry_join", "list", "Try this address for ever; repeatable.", "HOST[:PORT]"),
-    Option("tag", "list", "Set a tag; repeatable.", "KEY=VALUE"),
+    Option("retry_join", "list", "Keep trying to join this address; repeatable.", "HOST[:PORT]"),
+    Option("tag", "list", "Set a tag; repeatable, one a line in SWIM_TAG.", "KEY=VALUE"),
     Option(
         "profile",
         "text",
         "memberlist's timers for this kind of network [lan].",
         choices=("lan", "wan", "local"),
     ),
-    Option("encrypt", "text", "Gossip key: 16, 24 or 32 bytes in base64.", "KEY"),
+    Option(
+        "encrypt",
+        "text",
+        "Gossip key: 16, 24 or 32 bytes in base64. Other users can see it in ps: rather use --key-file.",
+        "KEY",
+    ),
     Option("key_file", "text", "Read the gossip keys from a file, the first one encrypts.", "FILE"),
     Option("label", "text", "Only talk to nodes with the same label.", "LABEL"),
     Option("region", "text", "Region shown over HTTP and set as a tag.", "REGION"),
@@ -75,10 +81,10 @@ OPTIONS = (
         "Port other Nomad servers would be called at; sets the tags port and rpc_addr.",
         "PORT",
     ),
-    Option("name_with_region", "switch", "Be called NAME.REGION, as Nomad's servers are."),
-    Option("data_dir", "text", "Keep what is worth keeping over a restart here.", "DIR"),
-    Option("log_level", "text", "Least serious record logged [info].", choices=LEVELS),
-    Option("log_format", "text", "Form of the log on stderr [text].", choices=("text", "json")),
+    Option("name_with_region", "switch", "Use the name NAME.REGION, as Nomad's servers do."),
+    Option("data_dir", "text", "Directory for state kept across restarts.", "DIR"),
+    Option("log_level", "text", "Minimum log level [info].", choices=LEVELS),
+    Option("log_format", "text", "Log format on stderr [text].", choices=("text", "json")),
     Option(
         "delegate_version", "number", "Serf protocol; 0 speaks plain memberlist [5].", choices=tuple("02345")
     ),
@@ -100,6 +106,16 @@ class Settings(NamedTuple):
     origins: Mapping[str, str]
     gossip: Mapping[str, Any]
 
+    def differences(self, other: Settings, keys_differ: bool) -> list[str]:
+        """What differs between two readings, tags and log level apart, which a running agent can change."""
+        values = {name for name in {*self.values, *other.values} - {"tag", "log_level"}
+                  if self.values.get(name) != other.values.get(name)}  # fmt: skip
+        gossip = {name for name in {*self.gossip, *other.gossip} - {"tags"}
+                  if self.gossip.get(name) != other.gossip.get(name)}  # fmt: skip
+        if keys_differ and "encrypt" not in values and "keys" not in gossip:
+            values.add("key_file")
+        return [*sorted(values), *(f"gossip.{name}" for name in sorted(gossip))]
+
 
 def options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Adds every entry of ``OPTIONS`` and ``--config`` to a click command."""
@@ -116,8 +132,21 @@ def options(command: Callable[..., Any]) -> Callable[..., Any]:
                 "metavar": None if option.choices else option.metavar,
             }
             extra["type"] = click.Choice(option.choices) if option.choices else _FLAG_TYPES[option.kind]
+            if option.name == "tag":
+                extra["type"] = _Lines()
         command = click.option(option.flag, **extra)(command)
     return command
+
+
+class _Lines(click.types.StringParamType):
+    """Text; a variable holds one value a line, for they may have spaces in them."""
+
+    name = "text"
+    envvar_list_splitter = "\n"
+
+    def split_envvar_value(self, rv: str) -> list[str]:
+        """The lines that are not empty."""
+        return [line for line in super().split_envvar_value(rv) if line.strip()]
 
 
 _FLAG_TYPES: dict[str, type] = {"text": str, "list": str, "number": int}
@@ -178,7 +207,7 @@ def read_file(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         ConfigError: as ``settings_of`` does for the file.
     """
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        document = tomllib.loads(read_text_file(path))
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise ConfigError(str(path), reason or "cannot be read") from None
@@ -204,7 +233,9 @@ def _read_table(
     found: dict[str, Any] = {}
     for key, value in table.items():
         if key not in readers:
-            problems.append(f"unknown key '{prefix}{key}'")
+            guess = closest(key, readers)
+            hint = f", did you mean '{prefix}{guess}'?" if guess else ""
+            problems.append(f"unknown key '{prefix}{key}'{hint}")
             continue
         try:
             found[key] = readers[key](value)

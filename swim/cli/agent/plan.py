@@ -10,7 +10,7 @@ from typing import Any, Literal
 from agent_api import AgentSettings
 from swim.addresses import join_host_port, parse_address, split_host_port
 from swim.cli.agent.options import OPTIONS, Settings
-from swim.cli.keys import decode_key, read_keys
+from swim.cli.keys import decode_key, is_key, read_keys, read_text_file
 from swim.config import Config, default_name
 from swim.errors import ConfigError
 from swim.serf.tags import encode_tags
@@ -145,9 +145,11 @@ def _keys(values: Mapping[str, Any]) -> tuple[bytes, ...]:
         if "encrypt" in values:
             return (decode_key(values["encrypt"]),)
         if "key_file" in values:
-            return read_keys(Path(values["key_file"]).read_text(encoding="utf-8"))
+            return read_keys(read_text_file(Path(values["key_file"])))
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
+        if "key_file" in values and is_key(values["key_file"]):
+            raise ConfigError("encrypt", "needs the name of a file, not the key itself") from None
         where = f"{values['key_file']}: " if "key_file" in values else ""
         raise ConfigError("encrypt", f"{where}{reason}") from None
     return ()

@@ -28,4 +28,7 @@ def talking(wanted: Globals) -> Iterator[AgentClient]:
     except AgentUnreachable as error:
         fail(ExitCode.UNREACHABLE, str(error))
     except AgentError as error:
+        if error.is_foreign:
+            text = f"what listens at {wanted.address} is not a swim agent; it answered {error.status}"
+            fail(ExitCode.UNREACHABLE, text)
         fail(_CODES.get(error.status, ExitCode.FAILED), str(error))

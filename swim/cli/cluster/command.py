@@ -26,8 +26,8 @@ from swim.cli.common import (
     duration,
     emit,
     fail,
-    global_options,
     globals_of,
+    output_options,
     table,
     unwrapped,
 )
@@ -87,7 +87,7 @@ _PORT = click.IntRange(0, 65535)
     metavar="FILE",
     help="Record every packet and transition as JSON lines; swim sim draw makes pictures of it.",
 )
-@global_options
+@output_options
 @click.pass_context
 def cluster(
     ctx: click.Context,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from swim.cli.common import emit, global_options, globals_of, table
+from swim.cli.common import SuggestingGroup, emit, globals_of, output_options, table
 from swim.cli.sim.recording import draw, free_options, hush_nodes, progress_bar, recording
 from swim.cli.sim.replay import replay
 from swim.cli.sim.report import report
@@ -25,8 +25,11 @@ _FREE_OPTIONS = {"ignore_unknown_options": True, "allow_extra_args": True}
 _CODES = "Exit codes: 0 done, 1 interrupted, 2 usage, 127 the core crashed, 128 not in time, 129 violated."
 
 
-@click.group(epilog="Exit codes: 0 done, 1 failed, 2 usage; `run`, `replay`, `sweep` and `report` have more.")
-@global_options
+@click.group(
+    cls=SuggestingGroup,
+    epilog="Exit codes: 0 done, 1 failed, 2 usage; `run`, `replay`, `sweep` and `report` have more.",
+)
+@output_options
 @click.pass_context
 def sim(ctx: click.Context) -> None:
     """Simulate whole clusters: the same protocol code in virtual time, from a seed."""
@@ -38,7 +41,7 @@ for _command in (replay, draw, sweep, report):
 
 
 @sim.command("list")
-@global_options
+@output_options
 @click.pass_context
 def list_(ctx: click.Context) -> None:
     """List the scenarios."""
@@ -74,7 +77,7 @@ def list_(ctx: click.Context) -> None:
     "--timeline", type=click.Path(dir_okay=False, path_type=Path), help="Draw who thinks what of whom (SVG)."
 )
 @click.argument("options", nargs=-1, type=click.UNPROCESSED, metavar="[--OPTION VALUE]...")
-@global_options
+@output_options
 @click.pass_context
 def run(
     ctx: click.Context,

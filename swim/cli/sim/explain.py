@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import click
 
-from swim.cli.common import ExitCode, emit, fail, global_options, globals_of, table
+from swim.cli.common import ExitCode, emit, fail, globals_of, output_options, table
 from swim.cli.sim.recording import free_options, hush_nodes, progress_bar
 
 __all__ = ["explain"]
@@ -17,7 +17,7 @@ __all__ = ["explain"]
 @click.option("--runs", type=click.IntRange(1), default=100, show_default=True, help="Of the vector model.")
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Run seed.")
 @click.argument("options", nargs=-1, type=click.UNPROCESSED, metavar="[--OPTION VALUE]...")
-@global_options
+@output_options
 @click.pass_context
 def explain(ctx: click.Context, nodes: int, runs: int, seed: int, options: Sequence[str]) -> None:
     """Tell how fast NODES nodes detect a failure and spread the news, and what they send.

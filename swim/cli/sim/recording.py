@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from swim.cli.common import duration, emit, global_options, globals_of
+from swim.cli.common import duration, emit, globals_of, output_options
 
 if TYPE_CHECKING:
     from sims.world.observer import Observer
@@ -28,7 +28,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option("--from", "start", type=duration, metavar="SECONDS", help="Left end of the picture.")
 @click.option("--to", "end", type=duration, metavar="SECONDS", help="Right end of the picture.")
 @click.option("--node", "nodes", multiple=True, metavar="NAME", help="Show only this node; repeatable.")
-@global_options
+@output_options
 @click.pass_context
 def draw(
     ctx: click.Context,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from swim.cli.common import ExitCode, Globals, emit, global_options, globals_of
+from swim.cli.common import ExitCode, Globals, emit, globals_of, output_options
 
 if TYPE_CHECKING:
     from sims.replay import Trace
@@ -22,7 +22,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.argument("file", type=_FILE, required=False)
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Run this swarm seed instead of a file.")
 @click.option("--diff", "other", type=_FILE, help="Compare FILE with this trace; nothing is run.")
-@global_options
+@output_options
 @click.pass_context
 def replay(ctx: click.Context, file: Path | None, seed: int | None, other: Path | None) -> int:
     """Run a trace or replay FILE again and compare line by line, or a swarm seed.

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from swim.cli.common import emit, global_options, globals_of
+from swim.cli.common import emit, globals_of, output_options
 from swim.cli.sim.recording import progress_bar
 
 __all__ = ["report"]
@@ -25,7 +25,7 @@ _INTERRUPTED = 130
 )
 @click.option("--workers", type=click.IntRange(1), help="Processes [one per core].")
 @click.option("--no-play", is_flag=True, help="Only show the rows that are there.")
-@global_options
+@output_options
 @click.pass_context
 def report(
     ctx: click.Context, names: tuple[str, ...], out: Path, workers: int | None, no_play: bool

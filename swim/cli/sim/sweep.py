@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from swim.cli.common import ExitCode, emit, global_options, globals_of
+from swim.cli.common import ExitCode, emit, globals_of, output_options
 from swim.cli.sim.recording import progress_bar
 
 __all__ = ["sweep"]
@@ -27,7 +27,7 @@ _INTERRUPTED = 130
 )
 @click.option("--workers", type=click.IntRange(1), help="Processes [one per core].")
 @click.option("--on", default="", metavar="dask://HOST:PORT", help="Run on a Dask cluster.")
-@global_options
+@output_options
 @click.pass_context
 def sweep(
     ctx: click.Context,

@@ -1,0 +1,97 @@
+"""Before and around a command: the standard streams, and failures that are not the command's own.
+
+Imports no extra, so that a missing one can be reported.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import sys
+from contextlib import suppress
+from typing import TextIO
+
+from swim.errors import NO_DESCRIPTORS
+from swim.text import printable
+
+__all__ = ["EXTRAS", "complain", "explain_failure", "prepare_streams"]
+
+EXTRAS = {
+    "agent": ("click", "rich", "starlette", "anyio", "h11"),
+    "sims": ("hypothesis", "numpy", "matplotlib"),
+    "dask": ("dask", "distributed"),
+}
+"""The packages of each extra of the distribution, by the names they are imported under."""
+
+_FAILED = 1
+_UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EBADF, errno.EIO)
+
+
+def prepare_streams() -> None:
+    """Makes stdin, stdout and stderr usable whatever the parent process left of them.
+
+    One that is closed is opened so that using it fails; a socket that took its number would get the output.
+    A character that a stream's encoding lacks is written as an escape.
+    """
+    for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            # Open the wrong way round: to read stdin or to write stdout is a "Bad file descriptor".
+            opened = os.open(os.devnull, os.O_WRONLY if descriptor == 0 else os.O_RDONLY)
+            if opened != descriptor:
+                os.dup2(opened, descriptor)
+                os.close(opened)
+        if getattr(sys, name) is None:
+            mode = "r" if descriptor == 0 else "w"
+            setattr(sys, name, open(descriptor, mode, closefd=False))  # noqa: SIM115  for good
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def explain_failure(error: Exception) -> int:
+    """Says in one sentence why the system or the installation refused; the exit code.
+
+    Raises:
+        Exception: ``error`` itself, if it is neither an ``OSError`` nor a missing package of an extra.
+    """
+    if isinstance(error, BrokenPipeError):  # the reader has what it wanted
+        _silence(sys.stdout)
+        return _FAILED
+    if isinstance(error, OSError):
+        words = error.strerror or str(error) or type(error).__name__
+        if error.filename is not None:
+            words = f"{error.filename}: {words}"
+        elif error.errno in _UNWRITABLE:
+            _silence(sys.stdout)
+            words = f"cannot write the output: {words}"
+        elif error.errno in NO_DESCRIPTORS:
+            words += "; raise the limit with 'ulimit -n'"
+        return complain(_FAILED, words)
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        package = error.name.partition(".")[0]
+        for extra, packages in EXTRAS.items():
+            if package in packages:
+                text = f"this needs the package {package}: pip install 'swim-cluster[{extra}]'"
+                return complain(_FAILED, text)
+    raise error
+
+
+def complain(code: int, text: str) -> int:
+    """Writes ``text`` as one line on stderr, if stderr can be written; returns ``code``."""
+    with suppress(OSError):
+        sys.stderr.write(f"swim: {printable(' '.join(text.split()))}\n")
+        sys.stderr.flush()
+        return code
+    _silence(sys.stderr)
+    return code
+
+
+def _silence(stream: TextIO) -> None:
+    """Drops what a broken stream still holds; else the interpreter complains when it flushes at exit."""
+    with suppress(OSError):  # also what a stream without a descriptor raises
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, stream.fileno())
+        os.close(null)
