@@ -24,7 +24,7 @@ from swim.serf.messages import (
     encode_conflict_response,
     encode_serf,
 )
-from swim.serf.query_filters import matches
+from swim.serf.query_filters import QueryFilters
 from swim.serf.seen import RecentRing
 from swim.wire.codec import encode
 from swim.wire.messages import User
@@ -56,6 +56,7 @@ class Queries:
         self._roster = roster
         self.clock = LamportClock()
         self._ring: RecentRing[int] = RecentRing(self.clock, dropped=engine.context.metrics.dropped)
+        self._filters = QueryFilters(engine.context.metrics)
         self._pending: _Pending | None = None
         engine.context.timers.register("query-end", self._end, lambda pending: pending is self._pending)
 
@@ -69,7 +70,7 @@ class Queries:
             raise RemoteError("crashes-peers")
         if not self._ring.admit(query.ltime, query.id):
             return False
-        if matches(query.filters, self._name, self._tags):
+        if self._filters.match(now, query.filters, self._name, self._tags):
             if query.flags & _ACK_WANTED:
                 self._respond(now, query, QueryResponse(query.ltime, query.id, self._name, _ACK, None))
             if query.name == CONFLICT_QUERY:

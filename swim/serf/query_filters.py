@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
+import logging
+import re
 from collections.abc import Mapping, Sequence
 from enum import IntEnum
+from functools import cache
+from typing import Any
 
 from swim.errors import RemoteError
-from swim.serf.regex import Regex
+from swim.metrics import Metrics
 from swim.wire.go_msgpack import struct, text, unpack
 
-__all__ = ["FilterType", "matches"]
+__all__ = ["FilterType", "QueryFilters"]
 
-_STEPS_MAX = 100_000
-"""States times characters that the tag filters of one query may cost; some 20 ms."""
+logger = logging.getLogger("swim.serf")
+
+_FILTERS_MAX = 32
+_EXPRESSION_MAX_CHARACTERS = 512
+_COST_PER_QUERY = 2_000
+"""Most that the tag filters of one query may cost; some 10 ms."""
+_COST_PER_SECOND = 10_000
+"""Most that they may cost in the long run; some 5 % of a processor."""
+_CLASS_COST = 100
+"""What a Unicode class costs next to a character: it becomes that many ranges."""
+_MEMORY_MAX_BYTES = 128 * 1024
+"""Memory of one compiled expression; RE2 keeps the last 128."""
+
+_REPETITION = re.compile(r"\{(\d{1,9})(?:,(\d{0,9}))?\}")
+_CLASS = re.compile(r"\\[pP]|\[\^|\(\?[a-zA-Z]*i")
 
 
 class FilterType(IntEnum):
@@ -22,30 +39,100 @@ class FilterType(IntEnum):
     TAG = 1
 
 
-def matches(filters: Sequence[bytes], name: str, tags: Mapping[str, str]) -> bool:
-    """Whether all filters let in the node of that name and tags.
+class QueryFilters:
+    """Decides for one node, within a budget.
 
     A node filter lists names; a tag filter searches a tag's value, "" if absent, for a regular expression in
     RE2's syntax. As in Serf, whatever cannot be read lets nobody in; here so does what costs too much.
+
+    Args:
+        metrics: counts ``filters-costly``, ``filter-budget`` and ``no-google-re2``.
     """
-    steps = _STEPS_MAX
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+        self._budget = float(_COST_PER_SECOND)
+        self._refilled_at = float("-inf")
+        self._has_warned = False
+
+    def match(self, now: float, filters: Sequence[bytes], name: str, tags: Mapping[str, str]) -> bool:
+        """Whether all filters let in the node of that name and tags."""
+        if len(filters) > _FILTERS_MAX:
+            self._metrics.dropped("filters-costly")
+            return False
+        expressions: list[tuple[str, str]] = []
+        try:
+            for blob in filters:
+                if not blob:
+                    return False
+                if blob[0] == FilterType.NODE:
+                    names = unpack(blob[1:])
+                    if not isinstance(names, tuple) or name not in map(text, names):
+                        return False
+                elif blob[0] == FilterType.TAG:
+                    get = struct(unpack(blob[1:]), (b"Tag", b"Expr")).get
+                    expressions.append((text(get(b"Expr")), tags.get(text(get(b"Tag")), "")))
+                else:
+                    return False
+        except RemoteError:
+            return False
+        return not expressions or (self._can_afford(now, expressions) and self._search(expressions))
+
+    def _can_afford(self, now: float, expressions: list[tuple[str, str]]) -> bool:
+        cost = sum(_cost(expression, value) for expression, value in expressions)
+        if cost > _COST_PER_QUERY:
+            self._metrics.dropped("filters-costly")
+            return False
+        refill = (now - self._refilled_at) * _COST_PER_SECOND
+        self._budget = min(_COST_PER_SECOND, self._budget + refill)
+        self._refilled_at = now
+        if cost > self._budget:
+            self._metrics.dropped("filter-budget")
+            return False
+        self._budget -= cost
+        return True
+
+    def _search(self, expressions: list[tuple[str, str]]) -> bool:
+        engine = _engine()
+        if engine is None:
+            self._metrics.dropped("no-google-re2")
+            if not self._has_warned:
+                self._has_warned = True
+                logger.warning("queries that filter by tags are not answered: google-re2 is not installed")
+            return False
+        re2, options = engine
+        try:
+            return all(re2.search(expression, _readable(value), options) for expression, value in expressions)
+        except (re2.error, UnicodeEncodeError):
+            return False
+
+
+def _cost(expression: str, value: str) -> int:
+    """What compiling an expression and searching ``value`` for it may take, in characters of an expression.
+
+    Repetitions multiply, wherever they stand: an estimate from above.
+    """
+    if len(expression) > _EXPRESSION_MAX_CHARACTERS:
+        return _COST_PER_QUERY + 1
+    size = len(expression) + _CLASS_COST * len(_CLASS.findall(expression))
+    for least, most in _REPETITION.findall(expression):
+        size *= max(int(least), int(most or 0), 1)
+    return size * (1 + len(value) // 128)
+
+
+def _readable(value: str) -> str:
+    """Bytes that are not UTF-8 become U+FFFD, which is what Go takes them for."""
+    return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+@cache
+def _engine() -> tuple[Any, Any] | None:
+    """RE2 and the options to use it with; None where it is not installed."""
     try:
-        for blob in filters:
-            if not blob:
-                return False
-            if blob[0] == FilterType.NODE:
-                names = unpack(blob[1:])
-                if not isinstance(names, tuple) or name not in map(text, names):
-                    return False
-            elif blob[0] == FilterType.TAG:
-                get = struct(unpack(blob[1:]), (b"Tag", b"Expr")).get
-                regex = Regex(text(get(b"Expr")))
-                value = tags.get(text(get(b"Tag")), "")
-                steps -= regex.size * (len(value) + 1)
-                if steps < 0 or not regex.search(value):
-                    return False
-            else:
-                return False
-    except RemoteError:
-        return False
-    return True
+        import re2  # type: ignore[import-untyped, unused-ignore]
+    except ImportError:
+        return None
+    options = re2.Options()
+    options.log_errors = False
+    options.max_mem = _MEMORY_MAX_BYTES
+    return re2, options

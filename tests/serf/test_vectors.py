@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from swim.errors import RemoteError
+from swim.metrics import Metrics
 from swim.serf.messages import (
     JoinIntent,
     LeaveIntent,
@@ -18,7 +19,7 @@ from swim.serf.messages import (
     encode_serf,
 )
 from swim.serf.push_pull import PushPullState, RecentEvents, decode_state, encode_state
-from swim.serf.query_filters import matches
+from swim.serf.query_filters import QueryFilters
 from swim.serf.snapshot import Snapshot
 from swim.serf.tags import decode_tags, encode_tags
 from tests.serf.differences import DELIBERATE
@@ -57,8 +58,9 @@ def test_conflict_responses(vector: Any):
 
 @pytest.mark.parametrize("vector", [p for p in load("messages") if "filter_type" in p.values[0]["fields"]])
 def test_filters_of_real_queries(vector: Any):
-    assert matches([body(vector)], "node-a", {"role": "web-7"})
-    assert not matches([body(vector)], "node-c", {"role": "a web"})
+    filters = QueryFilters(Metrics())
+    assert filters.match(0.0, [body(vector)], "node-a", {"role": "web-7"})
+    assert not filters.match(0.0, [body(vector)], "node-c", {"role": "a web"})
 
 
 @pytest.mark.parametrize("vector", select("captured_gossip", *TOP_LEVEL))
@@ -186,7 +188,7 @@ def test_bodies_are_read_as_liberally_as_serf_does(vector: Any):
 @pytest.mark.parametrize("vector", leniency(of_filters=True))
 def test_filters_are_evaluated_as_serf_does(vector: Any):
     fields, name = vector["fields"], f"decoder_leniency/{vector['name']}"
-    ours = "match" if matches([body(vector)], "me", TAGS) else "no match"
+    ours = "match" if QueryFilters(Metrics()).match(0.0, [body(vector)], "me", TAGS) else "no match"
     assert (ours == fields["serf_0_10_2"]) == (name not in DELIBERATE)
 
 
