@@ -27,6 +27,7 @@ from swim.serf.messages import (
     QueryResponse,
     Relayed,
     SerfMessage,
+    SerfType,
     UserEvent,
     decode_serf,
     encode_serf,
@@ -47,6 +48,7 @@ logger = logging.getLogger("swim.serf")
 
 _EVENT_BYTES_MAX = 9216
 """Largest user event that a Serf agent sends; a larger one in a push/pull would ride in all of ours, too."""
+_RELAYED_TYPE = bytes((SerfType.QUERY_RESPONSE,))
 _JOIN_LEAP = 16
 """How far ahead of the clock the own joins are stamped.
 
@@ -184,7 +186,7 @@ class SerfDelegate(Delegate):
             return
         try:
             message = decode_serf(body, self._engine.context.elements)
-            if self._handle(now, message):
+            if self._handle(now, message, source):
                 origin = self._engine.context.endpoint_name(source) if source is not None else ""
                 self.queues.pass_on(now, message, body, origin)
         except RemoteError as error:
@@ -235,7 +237,7 @@ class SerfDelegate(Delegate):
 
     # -- details
 
-    def _handle(self, now: float, message: SerfMessage) -> bool:
+    def _handle(self, now: float, message: SerfMessage, source: Endpoint | None) -> bool:
         match message:
             case JoinIntent():
                 return self._witness(message.ltime) and self._members.join_intent(
@@ -248,7 +250,7 @@ class SerfDelegate(Delegate):
             case UserEvent():
                 return self._is_new_event(message.ltime, message.name, message.payload)
             case Query():
-                return self.queries.receive(now, message)
+                return self.queries.receive(now, message, source)
             case QueryResponse():
                 self.queries.receive_response(message)
             case Relayed():
@@ -269,10 +271,13 @@ class SerfDelegate(Delegate):
         return True
 
     def _relay(self, message: Relayed) -> None:
-        """Passes a response on, verbatim; to members only, so that nobody can aim our packets."""
+        """Passes an answer to a query on, verbatim, and nothing else: a relayed message would travel on.
+
+        It goes to members only, so that nobody can aim our packets.
+        """
         endpoint = endpoint_of(message.addr, message.port)
         record = self._engine.context.table.at(endpoint)
-        if record is None:
+        if record is None or message.inner[:1] != _RELAYED_TYPE:
             raise RemoteError("relay-refused")
         self._engine.gossip.send_exactly(endpoint, [encode(User(message.inner))], record=record)
 

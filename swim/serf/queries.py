@@ -12,6 +12,7 @@ from typing import NamedTuple
 from swim.addresses import Endpoint
 from swim.core.engine import Engine
 from swim.core.member import Record, State, endpoint_of, pack_address, same_address
+from swim.core.token_bucket import TokenBucket
 from swim.errors import RemoteError
 from swim.serf.lamport import LamportClock
 from swim.serf.member_list import Roster
@@ -38,6 +39,10 @@ _ACK_WANTED = 1
 _ACK = 1
 _RELAY_SINCE_PROTOCOL = 5
 _RESPONSE_BYTES_MAX = 1024
+_RELAYS_MAX = 5
+"""Relays that an answer goes by at most, whatever the query asks for."""
+_ANSWERS_PER_SECOND = 100
+"""Packets with answers, relayed ones included, in the long run; five times as many at once."""
 _STATUS_NUMBERS = {"alive": 1, "leaving": 2, "left": 3, "failed": 4}
 
 
@@ -57,11 +62,17 @@ class Queries:
         self.clock = LamportClock()
         self._ring: RecentRing[int] = RecentRing(self.clock, dropped=engine.context.metrics.dropped)
         self._filters = QueryFilters(engine.context.metrics)
+        self._allowance = TokenBucket(per_second=_ANSWERS_PER_SECOND, burst=5 * _ANSWERS_PER_SECOND)
         self._pending: _Pending | None = None
         engine.context.timers.register("query-end", self._end, lambda pending: pending is self._pending)
 
-    def receive(self, now: float, query: Query) -> bool:
+    def receive(self, now: float, query: Query, source: Endpoint | None) -> bool:
         """Takes a peer's query; True if it is to be passed on.
+
+        Args:
+            now: seconds.
+            query: it names the address to answer to.
+            source: where the packet came from; None on a stream.
 
         Raises:
             RemoteError: ``crashes-peers``, for what real Serf dies of: it ends here.
@@ -72,9 +83,10 @@ class Queries:
             return False
         if self._filters.match(now, query.filters, self._name, self._tags):
             if query.flags & _ACK_WANTED:
-                self._respond(now, query, QueryResponse(query.ltime, query.id, self._name, _ACK, None))
+                ack = QueryResponse(query.ltime, query.id, self._name, _ACK, None)
+                self._respond(now, query, ack, source)
             if query.name == CONFLICT_QUERY:
-                self._answer_conflict(now, query)
+                self._answer_conflict(now, query, source)
         return not query.flags & NO_BROADCAST
 
     def receive_response(self, response: QueryResponse) -> None:
@@ -124,7 +136,7 @@ class Queries:
         entry = self._roster.get(self._name)
         return entry.member.tags if entry is not None else {}
 
-    def _answer_conflict(self, now: float, query: Query) -> None:
+    def _answer_conflict(self, now: float, query: Query, source: Endpoint | None) -> None:
         name = (query.payload or b"").decode("utf-8", "surrogateescape")
         if name == self._name:
             return
@@ -146,26 +158,39 @@ class Queries:
                 "Tags": dict(entry.member.tags),
             }
         answer = QueryResponse(query.ltime, query.id, self._name, 0, encode_conflict_response(member))
-        self._respond(now, query, answer)
+        self._respond(now, query, answer, source)
 
-    def _respond(self, now: float, query: Query, response: QueryResponse) -> None:
-        """Sends an answer straight to who asked, and by as many relays as asked for."""
+    def _respond(self, now: float, query: Query, response: QueryResponse, source: Endpoint | None) -> None:
+        """Sends an answer straight to who asked, and by as many relays as asked for.
+
+        Only to a member's address or to where the query came from: nobody can aim our answers at others.
+        """
         if len(query.addr) not in (4, 16):
             raise RemoteError("msgpack", "query address")
+        context = self._engine.context
+        asker = endpoint_of(query.addr, query.port)
+        if asker != source and context.table.at(asker) is None:
+            context.metrics.dropped("answer-refused")
+            return
         body = encode_serf(response)
         if len(body) > _RESPONSE_BYTES_MAX:
+            context.metrics.dropped("answer-size")
             return
-        self._send(endpoint_of(query.addr, query.port), body)
-        if not query.relay_factor or len(self._roster) < query.relay_factor + 1:
+        relays = min(query.relay_factor, _RELAYS_MAX)
+        if not self._allowance.spend(now, 1 + relays):
+            context.metrics.dropped("answer-budget")
+            return
+        self._send(asker, body)
+        if not relays or len(self._roster) < relays + 1:
             return
         relayed = encode_serf(Relayed(query.addr, query.port, query.source_node, body))
-        local = self._engine.context.local
+        local = context.local
 
         def is_relay(record: Record) -> bool:
             alive = record.state is State.ALIVE and record is not local
             return alive and record.protocol_max >= _RELAY_SINCE_PROTOCOL
 
-        for record in self._engine.context.table.pick(query.relay_factor, is_relay):
+        for record in context.table.pick(relays, is_relay):
             self._send(record.endpoint, relayed)
 
     def _send(self, endpoint: Endpoint, body: bytes) -> None:

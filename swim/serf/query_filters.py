@@ -9,6 +9,7 @@ from enum import IntEnum
 from functools import cache
 from typing import Any
 
+from swim.core.token_bucket import TokenBucket
 from swim.errors import RemoteError
 from swim.metrics import Metrics
 from swim.wire.go_msgpack import struct, text, unpack
@@ -51,8 +52,7 @@ class QueryFilters:
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
-        self._budget = float(_COST_PER_SECOND)
-        self._refilled_at = float("-inf")
+        self._allowance = TokenBucket(per_second=_COST_PER_SECOND, burst=_COST_PER_SECOND)
         self._has_warned = False
 
     def match(self, now: float, filters: Sequence[bytes], name: str, tags: Mapping[str, str]) -> bool:
@@ -83,13 +83,9 @@ class QueryFilters:
         if cost > _COST_PER_QUERY:
             self._metrics.dropped("filters-costly")
             return False
-        refill = (now - self._refilled_at) * _COST_PER_SECOND
-        self._budget = min(_COST_PER_SECOND, self._budget + refill)
-        self._refilled_at = now
-        if cost > self._budget:
+        if not self._allowance.spend(now, cost):
             self._metrics.dropped("filter-budget")
             return False
-        self._budget -= cost
         return True
 
     def _search(self, expressions: list[tuple[str, str]]) -> bool:

@@ -148,7 +148,7 @@ def test_resolution_can_be_off():
 
 
 def answer_about(lone: Lone, name: bytes) -> bytes | None:
-    lone.say(query(name="_serf_conflict", payload=name, flags=2))
+    lone.say(query(name="_serf_conflict", payload=name, flags=2), source=ASKER)
     messages = [(to, decode_serf(m.body)) for to, m in lone.sent() if isinstance(m, User)]
     if not messages:
         return None

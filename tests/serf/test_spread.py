@@ -132,27 +132,31 @@ def test_nothing_is_queued_while_nobody_is_there():
 
 
 def test_a_query_is_acked_to_the_address_in_it(lone: Lone):
-    lone.say(query(flags=1))
+    lone.say(query(flags=1), source=ASKER)
     assert answers(lone) == [(ASKER, QueryResponse(5, 77, "me", 1, None))]
 
 
 def test_a_query_in_sixteen_byte_form_is_acked_over_ipv4(lone: Lone):
-    lone.say(query(flags=1, addr=bytes(10) + b"\xff\xff" + pack_address(ASKER[0])))
+    lone.say(query(flags=1, addr=bytes(10) + b"\xff\xff" + pack_address(ASKER[0])), source=ASKER)
     assert [to for to, _ in answers(lone)] == [ASKER]
 
 
 def test_internal_queries_are_acked_whether_known_or_not(lone: Lone):
-    lone.say(query(flags=1, name="_serf_ping", payload=None), query(flags=1, id=78, name="_serf_tomorrow"))
+    lone.say(
+        query(flags=1, name="_serf_ping", payload=None),
+        query(flags=1, id=78, name="_serf_tomorrow"),
+        source=ASKER,
+    )
     assert [message.id for _, message in answers(lone)] == [77, 78]
 
 
 def test_no_ack_unless_asked_for(lone: Lone):
-    lone.say(query())
+    lone.say(query(), source=ASKER)
     assert not answers(lone)
 
 
 def test_a_query_of_flag_2_is_acked_and_not_passed_on(lone: Lone):
-    lone.say(query(flags=3))
+    lone.say(query(flags=3), source=ASKER)
     assert [to for to, _ in answers(lone)] == [ASKER]
     assert not lone.bodies(2)
 
@@ -169,7 +173,7 @@ def test_a_query_of_flag_2_is_acked_and_not_passed_on(lone: Lone):
     ],
 )
 def test_filters_decide_who_answers_but_not_who_hears(lone: Lone, filters: tuple[bytes, ...], meant: bool):
-    lone.say(query(flags=1, filters=filters))
+    lone.say(query(flags=1, filters=filters), source=ASKER)
     assert bool(answers(lone)) == meant
     assert set(lone.bodies(2)) == {encode_serf(query(flags=1, filters=filters))}
 
@@ -189,7 +193,7 @@ def test_what_real_serf_dies_of_ends_here(lone: Lone, poison: Query):
 
 
 def test_an_ack_goes_by_relays_too(lone: Lone):
-    lone.say(query(flags=1, relay_factor=2))
+    lone.say(query(flags=1, relay_factor=2), source=ASKER)
     ack = encode_serf(QueryResponse(5, 77, "me", 1, None))
     sent = answers(lone)
     assert sent[0] == (ASKER, decode_serf(ack))
@@ -204,12 +208,12 @@ def test_only_alive_members_that_know_relays_are_asked_to(lone: Lone):
     lone.fail("x")
     lone.meet("y", incarnation=2, vsn=OLD_VSN)
     lone.sent()
-    lone.say(query(flags=1, relay_factor=3))
+    lone.say(query(flags=1, relay_factor=3), source=ASKER)
     assert [to for to, _ in answers(lone)] == [ASKER, home("z")]
 
 
 def test_too_few_members_for_relays_are_not_asked(lone: Lone):
-    lone.say(query(flags=1, relay_factor=4))
+    lone.say(query(flags=1, relay_factor=4), source=ASKER)
     assert [to for to, _ in answers(lone)] == [ASKER]
 
 
@@ -230,11 +234,51 @@ def test_nobody_but_members_gets_a_relayed_message(lone: Lone, target: tuple[str
     assert lone.node.metrics.counters["swim.dropped.relay-refused"] == 1
 
 
+@pytest.mark.parametrize(
+    "inner",
+    [
+        b"",
+        encode_serf(JoinIntent(9, "y")),
+        encode_serf(LeaveIntent(9, "y")),
+        encode_serf(UserEvent(9, "e", b"")),
+        encode_serf(query(flags=1)),
+        encode_serf(Relayed(pack_address(home("x")[0]), PORT, "x", b"\x05anything")),
+        b"\x07key request",
+    ],
+)
+def test_nothing_but_answers_to_queries_is_relayed(lone: Lone, inner: bytes):
+    """A relayed message inside a relayed one would travel on and on."""
+    host, port = home("y")
+    lone.say(Relayed(pack_address(host), port, "y", inner))
+    assert not lone.sent()
+    assert lone.node.metrics.counters["swim.dropped.relay-refused"] == 1
+
+
+def test_answers_go_to_members_or_where_the_query_came_from_and_to_nobody_else(lone: Lone):
+    for number, claimed in enumerate([STRANGER, ("192.0.2.1", PORT), (home("x")[0], PORT + 1)]):
+        aimed = query(id=number, flags=1, relay_factor=3, addr=pack_address(claimed[0]), port=claimed[1])
+        lone.say(aimed, source=ASKER)
+    assert not [to for to, message in lone.sent() if to not in map(home, "xyz")]
+    assert lone.node.metrics.counters["swim.dropped.answer-refused"] == 3
+    host, port = home("x")
+    lone.say(query(id=9, flags=1, addr=pack_address(host), port=port), source=ASKER)
+    assert [to for to, _ in answers(lone)] == [home("x")]
+
+
+def test_a_flood_of_queries_is_answered_within_a_budget(lone: Lone):
+    sent = 0
+    for number in range(2000):
+        lone.say(query(ltime=number + 10, id=number, flags=1, relay_factor=255), source=ASKER)
+        sent += len(answers(lone))
+    assert 0 < sent <= 500 * 1.2
+    assert lone.node.metrics.counters["swim.dropped.answer-budget"] > 1000
+
+
 def test_an_answer_to_nothing_is_counted(lone: Lone):
     lone.say(QueryResponse(5, 77, "x", 0, b"!"))
     assert lone.node.metrics.counters["swim.dropped.unexpected-response"] == 1
 
 
 def test_key_queries_and_pings_are_not_answered_beyond_the_ack(lone: Lone):
-    lone.say(query(name="_serf_list-keys", payload=b"\x07\x81\xa3Key\xa0"))
+    lone.say(query(name="_serf_list-keys", payload=b"\x07\x81\xa3Key\xa0"), source=ASKER)
     assert not answers(lone)

@@ -1,0 +1,30 @@
+"""What may be spent at once and per second on something that anybody can ask for."""
+
+from __future__ import annotations
+
+__all__ = ["TokenBucket"]
+
+
+class TokenBucket:
+    """Tokens, counted on the node's own time.
+
+    Args:
+        per_second: what comes back each second, in units of the caller's choice.
+        burst: most that can be spent at once; what it begins with.
+    """
+
+    __slots__ = ("_burst", "_left", "_per_second", "_seen_at")
+
+    def __init__(self, *, per_second: float, burst: float) -> None:
+        self._per_second = per_second
+        self._burst = self._left = burst
+        self._seen_at = float("-inf")
+
+    def spend(self, now: float, amount: float = 1.0) -> bool:
+        """Takes ``amount`` if it is there; False takes nothing."""
+        self._left = min(self._burst, self._left + (now - self._seen_at) * self._per_second)
+        self._seen_at = now
+        if amount > self._left:
+            return False
+        self._left -= amount
+        return True
