@@ -7,7 +7,16 @@ from typing import Any
 import pytest
 
 from swim.core.member import pack_address
-from swim.serf.messages import JoinIntent, Query, QueryResponse, Relayed, UserEvent, decode_serf, encode_serf
+from swim.serf.messages import (
+    JoinIntent,
+    LeaveIntent,
+    Query,
+    QueryResponse,
+    Relayed,
+    UserEvent,
+    decode_serf,
+    encode_serf,
+)
 from swim.serf.push_pull import RecentEvents
 from swim.wire.messages import User
 from tests.serf.lone import PORT, STRANGER, Lone, home, serf_state
