@@ -28,7 +28,7 @@ from swim import (
     Transition,
     VersionTriple,
 )
-from swim.net.lookup import look_up
+from swim.addresses import plain_ip
 
 GOSSIP_PORT = 4648
 
@@ -102,7 +102,11 @@ class FakeCluster:
         return NodeStats(len(self.table), failed, left, 0, 1, 1, 1, 0, 0, 0, bool(self.config.keys))
 
     async def resolve(self, host: str, port: int) -> tuple[Endpoint, ...]:
-        return await look_up(host, port)
+        if (address := plain_ip(host)) is not None:
+            return ((str(address), port),)
+        if host != "localhost":
+            raise OSError(f"no such host as {host}")
+        return (("127.0.0.1", port),)
 
     async def join(self, addresses: Sequence[str], *, timeout: float | None = None) -> JoinResult:
         if self.status != "running":
