@@ -176,6 +176,10 @@ class Node:
         """Fires due timers. ``overslept``: seconds by which this wake-up is later than planned."""
         self._engine.handle_timeout(now, overslept)
 
+    def cut_off(self, now: float, *, is_cut_off: bool) -> None:
+        """Nobody reaches this node, or somebody can again: in between it probes and accuses nobody."""
+        self._engine.cut_off(now, is_cut_off=is_cut_off)
+
     # -- outputs
 
     def next_deadline(self) -> float | None:
@@ -204,8 +208,12 @@ class Node:
         """Leaves gracefully; finishes with None on evidence that it spread, or at a deadline."""
         return self._engine.leave(now)
 
-    def rejoin(self, now: float) -> int:
+    def rejoin(self, now: float, *, advertise: Endpoint | None = None) -> int:
         """Comes back after a finished leave and joins seeds and past peers; finishes with a ``JoinResult``.
+
+        Args:
+            now: seconds.
+            advertise: the endpoint that peers are told from now on; None keeps the last one.
 
         Raises:
             LocalError: if no leave has finished.
@@ -215,7 +223,7 @@ class Node:
             for m in self.members()
             if m.status is MemberStatus.ALIVE and m.name != self.config.name
         ]
-        self._engine.restart(now)
+        self._engine.restart(now, advertise)
         self._layer.restarted(now)
         return self._engine.join(now, [*self.config.seeds, *peers[:3]])
 
@@ -247,6 +255,11 @@ class Node:
     def status(self) -> str:
         """``idle``, ``running``, ``leaving`` or ``left``."""
         return self._engine.context.status
+
+    @property
+    def advertised(self) -> Endpoint:
+        """The address and port that peers are told."""
+        return self._engine.context.local.endpoint
 
     @property
     def is_alone(self) -> bool:

@@ -342,6 +342,11 @@ class Claims:
         record = self._context.table.get(name)
         if record is None:
             return
+        if self._context.is_cut_off:
+            interval = self._context.config.probe_interval or _INTERVAL_WITHOUT_PROBES
+            suspicion.hold(now, interval, interval)
+            self._set_expiry(name, suspicion)
+            return
         accusers = ", ".join(sorted(suspicion.accusers))
         source = Source(
             "suspicion-expired",

@@ -77,6 +77,7 @@ class Context:
         self.status: NodeStatus = "idle"
         self.new_members_left = config.max_new_members_per_packet
         self.corrections_left = 0
+        self.is_cut_off = False
         self.elements = ElementBudget(config.max_packet_elements)
         self.newcomer_until = float("-inf")
         self.answers_left = 0

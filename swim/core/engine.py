@@ -130,12 +130,16 @@ class Engine:
         context.resized(now)
         self.rejoining.arm(now)
 
-    def restart(self, now: float) -> None:
-        """After a leave: the same member again, under the next incarnation."""
+    def restart(self, now: float, advertise: Endpoint | None = None) -> None:
+        """After a leave: the same member again, under the next incarnation, perhaps at another address."""
         context = self.context
         if context.status != "left" or self._departure.is_under_way:
             raise LocalError("rejoin is possible only after the leave has finished")
         context.status = "running"
+        if advertise is not None:
+            host, port = advertise
+            claim = context.local.alive_claim()._replace(addr=pack_address(host), port=port)
+            context.table.put(context.local.under(claim))
         local = context.local
         context.table.put(local.turned(State.ALIVE, now, local.next_incarnation))
         self.claims.announce_self(now)
@@ -218,6 +222,12 @@ class Engine:
             self._prober.hold(now)
         context.timers.fire_due(now)
         self._after(now)
+
+    def cut_off(self, now: float, *, is_cut_off: bool) -> None:
+        """This node can be reached by nobody, or can again: in between it judges nobody."""
+        self.context.is_cut_off = is_cut_off
+        self.claims.hold(now, 0.0)
+        self._prober.hold(now)
 
     # -- commands
 

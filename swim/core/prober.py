@@ -93,6 +93,9 @@ class Prober:
         self._armed = None
         self._planned = planned
         context = self._context
+        if context.is_cut_off:
+            self._schedule_after(now)
+            return
         target = context.table.next_target()
         if target is None:
             return

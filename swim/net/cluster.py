@@ -34,6 +34,7 @@ from swim.net.advertise import advertised_endpoint, warn_if_exposed
 from swim.net.data_dir import locked
 from swim.net.driver import Driver, Ticket
 from swim.net.faults import FaultyTransport, LinkFaults
+from swim.net.own_address import OwnAddress
 from swim.net.snapshot_file import SnapshotFile
 from swim.net.subscriptions import Subscription
 from swim.net.transport import SocketTransport, Transport
@@ -59,15 +60,13 @@ class Cluster:
         config: the settings it runs with.
         metrics: live counters and gauges.
         endpoint: the bound address and port.
-        advertised: the address and port peers are told.
         started_at: when it started, on the scale of ``now()``.
     """
 
-    def __init__(self, driver: Driver, *, endpoint: Endpoint, advertised: Endpoint) -> None:
+    def __init__(self, driver: Driver, *, endpoint: Endpoint) -> None:
         self.config: Config = driver.node.config
         self.metrics: Metrics = driver.node.metrics
         self.endpoint = endpoint
-        self.advertised = advertised
         self.started_at = self.now()
         self._driver = driver
         self._node = driver.node
@@ -78,6 +77,11 @@ class Cluster:
     def status(self) -> Status:
         """``running``; ``leaving`` and ``left`` after ``leave``; ``stopped`` once the block was left."""
         return "stopped" if self._stopped else cast(Status, self._node.status)
+
+    @property
+    def advertised(self) -> Endpoint:
+        """The address and port peers are told; another one after this machine's address changed."""
+        return self._node.advertised
 
     @property
     def local(self) -> Member:
@@ -166,6 +170,8 @@ class Cluster:
         timeout = checks.seconds("timeout", timeout)
         if self._stopped:
             raise LocalError("Leave called after Shutdown")
+        if self._driver.own_address is not None:
+            self._driver.own_address.pause()
         if self._departure is None:
             self._departure = self._driver.submit(self._node.leave)
         await _finished([self._departure], timeout)
@@ -184,6 +190,8 @@ class Cluster:
         self._check_open()
         ticket = self._driver.submit(self._node.rejoin)
         self._departure = None
+        if self._driver.own_address is not None:
+            self._driver.own_address.resume()
         await _finished([ticket], timeout)
         return cast(JoinResult, await ticket.outcome()) if ticket.is_done else JoinResult(())
 
@@ -286,20 +294,17 @@ async def open_cluster(
         if transport is None:
             transport = await SocketTransport.bind(config.bind)
             stack.callback(transport.close)
-        node, advertised = await _build(config, transport, snapshot)
+        node = await _build(config, transport, snapshot)
         if snapshot is not None:
             stack.callback(lambda: snapshot.write(node.snapshot()))
         faulty = transport if faults is None else FaultyTransport(transport, faults)
-        yield await stack.enter_async_context(
-            _running(node, faulty, advertised, faults, snapshot, leave_timeout)
-        )
+        yield await stack.enter_async_context(_running(node, faulty, faults, snapshot, leave_timeout))
 
 
 @asynccontextmanager
 async def _running(
     node: Node,
     transport: Transport,
-    advertised: Endpoint,
     faults: LinkFaults | None,
     snapshot: SnapshotFile | None,
     leave_timeout: float,
@@ -312,7 +317,9 @@ async def _running(
             driver.changed = snapshot.changed
             nursery.start_soon(snapshot.keep, node.snapshot)
         driver.start()
-        cluster = Cluster(driver, endpoint=transport.endpoint, advertised=advertised)
+        is_chosen = node.config.advertise is None and node.advertised[0] != transport.endpoint[0]
+        driver.own_address = OwnAddress(driver, nursery, is_chosen=is_chosen)
+        cluster = Cluster(driver, endpoint=transport.endpoint)
         try:
             yield cluster
             if leave_timeout > 0:
@@ -354,14 +361,14 @@ async def _finished(tickets: Sequence[Ticket], timeout: float | None) -> None:
             await ticket.outcome()
 
 
-async def _build(config: Config, network: Transport, snapshot: SnapshotFile | None) -> tuple[Node, Endpoint]:
+async def _build(config: Config, network: Transport, snapshot: SnapshotFile | None) -> Node:
     """Chooses the advertised endpoint, says so in the log, and makes the node for it."""
     bound = network.endpoint
     advertised, why = await advertised_endpoint(config, network)
     extra = {"node": config.name, "bound": bound, "advertised": advertised, "reason": why}
     _logger.info("bound to %s:%d, advertising %s:%d (%s)", *bound, *advertised, why, extra=extra)
     warn_if_exposed(config, bound, advertised)
-    node = Node(
+    return Node(
         config,
         advertise=advertised,
         bind_port=bound[1],
@@ -369,4 +376,3 @@ async def _build(config: Config, network: Transport, snapshot: SnapshotFile | No
         nonce=partial(os.urandom, _NONCE_BYTES),
         snapshot=snapshot.text if snapshot is not None else "",
     )
-    return node, advertised

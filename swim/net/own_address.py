@@ -1,0 +1,123 @@
+"""Notices that the advertised address is no longer this machine's, as after a new lease or a moved interface.
+
+Nobody reaches such a node, and its own probes fail for a reason that is no member's fault. It accuses nobody
+while the address is gone. If the address was our choice, it leaves and joins again at the best one there is
+now: memberlist takes a new address of a live member for a name conflict, but not that of one that left.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import trio
+
+from swim.addresses import is_loopback, join_host_port, version_of
+from swim.errors import ConfigError, LocalError
+from swim.net.advertise import best_address
+from swim.net.interfaces import is_local
+
+if TYPE_CHECKING:
+    from swim.net.driver import Driver
+
+__all__ = ["OwnAddress"]
+
+_logger = logging.getLogger("swim.net")
+
+_LOOK_EVERY = 1.0
+"""Seconds; a look costs a few microseconds, and none is made while the node has nothing else to do."""
+
+
+class OwnAddress:
+    """Watches the advertised address of one node.
+
+    Args:
+        driver: of the node.
+        nursery: where a move to another address runs.
+        is_chosen: whether the address was ours to choose (bound to every address, none given).
+        is_ours: whether an address is this machine's now.
+        choose: the best address of a family and why, as ``best_address``.
+    """
+
+    def __init__(
+        self,
+        driver: Driver,
+        nursery: trio.Nursery,
+        *,
+        is_chosen: bool,
+        is_ours: Callable[[str], bool] = is_local,
+        choose: Callable[[int], tuple[str, str]] = best_address,
+    ) -> None:
+        self._driver = driver
+        self._nursery = nursery
+        self._is_chosen = is_chosen
+        self._is_ours = is_ours
+        self._choose = choose
+        host, self._port = driver.node.advertised
+        # Behind address translation the advertised address was never this machine's.
+        self._is_watched = not is_loopback(host) and is_ours(host)
+        self._gone_since: float | None = None
+        self._looked_at = -_LOOK_EVERY
+        self._move: trio.CancelScope | None = None
+
+    def look(self, now: float) -> None:
+        """Looks whether the address is still there, at most once a second; call it on every wake-up."""
+        if not self._is_watched or now - self._looked_at < _LOOK_EVERY or self._move is not None:
+            return
+        self._looked_at = now
+        node = self._driver.node
+        host = node.advertised[0]
+        if self._is_ours(host):
+            if self._gone_since is not None:
+                _logger.warning("own address %s is back after %.0f s", host, now - self._gone_since)
+                self._gone_since = None
+                self._driver.call(node.cut_off, is_cut_off=False)
+            return
+        other, why = self._best(version_of(host))
+        if self._gone_since is None:
+            self._gone_since = now
+            self._driver.call(node.cut_off, is_cut_off=True)
+            if not (other and self._is_chosen):
+                self._warn(host, other)
+        if other and self._is_chosen and node.status == "running":
+            _logger.warning("own address %s is gone: leaving, to join again at %s (%s)", host, other, why)
+            self._nursery.start_soon(self._move_to, other)
+
+    def pause(self) -> None:
+        """The node is asked to leave: it does not come back by itself."""
+        self._is_watched = False
+        if self._move is not None:
+            self._move.cancel()
+
+    def resume(self) -> None:
+        """The node joined again."""
+        host = self._driver.node.advertised[0]
+        self._is_watched = not is_loopback(host)
+
+    def _warn(self, host: str, other: str) -> None:
+        _logger.warning(
+            "own address %s is gone from this machine, which %s: nobody reaches this node, "
+            "and it accuses nobody%s",
+            host,
+            f"has {other} now" if other else "has none now but loopback",
+            "" if self._is_chosen else "; restart it with another bind or advertise",
+        )
+
+    def _best(self, version: int) -> tuple[str, str]:
+        try:
+            return self._choose(version)
+        except ConfigError:
+            return "", ""
+
+    async def _move_to(self, host: str) -> None:
+        driver, endpoint = self._driver, (host, self._port)
+        self._gone_since = None
+        with trio.CancelScope() as self._move:
+            try:
+                await driver.submit(driver.node.leave).outcome()
+                driver.call(driver.node.cut_off, is_cut_off=False)
+                await driver.submit(driver.node.rejoin, advertise=endpoint).outcome()
+            except LocalError as error:
+                _logger.warning("not joined again at %s: %s", join_host_port(*endpoint), error)
+        self._move = None

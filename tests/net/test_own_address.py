@@ -1,0 +1,176 @@
+"""The machine's address changes under a running node."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from swim.config import Config
+from swim.core.rng import Rng
+from swim.errors import ConfigError
+from swim.events import Event, MemberFailed, MemberLeft
+from swim.net.cluster import Cluster
+from swim.net.driver import Driver
+from swim.net.own_address import OwnAddress
+from swim.net.subscriptions import Subscription
+from swim.node import Node
+from tests.net.conftest import Pool, statuses, until
+from tests.net.memory import MemoryNetwork, MemoryTransport
+
+OLD, NEW = "10.0.0.1", "10.0.0.77"
+
+
+class Machine:
+    """A node at ``OLD`` on a machine whose addresses a test changes.
+
+    Attributes:
+        hosts: the machine's addresses.
+    """
+
+    def __init__(self, network: MemoryNetwork, nursery: trio.Nursery, *, is_chosen: bool) -> None:
+        self.hosts = {OLD}
+        self.network = network
+        self.nursery = nursery
+        self.transport: MemoryTransport = network.transport(OLD)
+        rng = Rng(random.Random(1))
+        config = Config.local(name="n1", bind="0.0.0.0:7946", seeds=["10.0.0.2"])
+        self.node = Node(config, advertise=(OLD, 7946), bind_port=7946, rng=rng)
+        self.driver = Driver(self.node, self.transport, nursery)
+        self.driver.own_address = OwnAddress(
+            self.driver, nursery, is_chosen=is_chosen, is_ours=self.hosts.__contains__, choose=self.choose
+        )
+        self.driver.start()
+
+    def choose(self, version: int) -> tuple[str, str]:
+        if not self.hosts:
+            raise ConfigError("advertise", "none")
+        return min(self.hosts), "a test's choice"
+
+    def change(self, host: str) -> None:
+        """Gives the machine another address in place of its own, or none for ""."""
+        del self.network.bound[self.transport.endpoint]
+        self.hosts.clear()
+        if host:
+            self.hosts.add(host)
+            self.transport.endpoint = (host, 7946)
+            self.network.bound[host, 7946] = self.transport
+        self.transport.send_error = None if host else OSError(101, "Network is unreachable")
+
+
+@asynccontextmanager
+async def machine(network: MemoryNetwork, *, is_chosen: bool) -> AsyncIterator[Machine]:
+    async with trio.open_nursery() as nursery:
+        yield Machine(network, nursery, is_chosen=is_chosen)
+        nursery.cancel_scope.cancel()
+
+
+def at(cluster: Cluster) -> tuple[str, str]:
+    """Where n1 is in the eyes of ``cluster``, and its status."""
+    member = cluster.member("n1")
+    assert member is not None
+    return member.address, member.status.value
+
+
+async def so_far(events: Subscription) -> list[Event]:
+    """The events that wait, none that come later."""
+    seen = []
+    with trio.move_on_after(0.001):
+        async for event in events:
+            seen.append(event)  # noqa: PERF401  cancelled while it waits
+    return seen
+
+
+def own_lines(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.message for record in caplog.records if record.message.startswith("own address")]
+
+
+async def test_an_address_that_we_chose_is_announced_anew(
+    pool: Pool, network: MemoryNetwork, caplog: pytest.LogCaptureFixture, autojump_clock: MockClock
+) -> None:
+    others = [await pool.start("n2"), await pool.start("n3", seeds=["10.0.0.2"])]
+    async with machine(network, is_chosen=True) as n1:
+        await until(lambda: all(len(statuses(cluster)) == 3 for cluster in others))
+        streams = [cluster.events() for cluster in others]
+        n1.change(NEW)
+        await until(lambda: all(at(cluster) == (NEW, "alive") for cluster in others), within=15.0)
+        await trio.sleep(60.0)
+        assert all(at(cluster) == (NEW, "alive") for cluster in others)
+        assert n1.node.advertised == (NEW, 7946)
+        assert {member.name: member.status.value for member in n1.node.members()} == dict.fromkeys(
+            ("n1", "n2", "n3"), "alive"
+        )
+        for stream in streams:
+            seen = await so_far(stream)
+            assert not [event for event in seen if isinstance(event, MemberFailed)]
+            assert len([event for event in seen if isinstance(event, MemberLeft)]) == 1
+    [line] = own_lines(caplog)
+    assert OLD in line
+    assert NEW in line
+
+
+async def test_an_address_that_was_given_is_warned_about_and_nobody_accused(
+    pool: Pool, network: MemoryNetwork, caplog: pytest.LogCaptureFixture, autojump_clock: MockClock
+) -> None:
+    others = [await pool.start("n2"), await pool.start("n3", seeds=["10.0.0.2"])]
+    async with machine(network, is_chosen=False) as n1:
+        await until(lambda: all(len(statuses(cluster)) == 3 for cluster in others))
+        n1.change("")
+        n1.hosts.add(NEW)
+        await trio.sleep(120.0)
+        assert {member.name: member.status.value for member in n1.node.members()} == dict.fromkeys(
+            ("n1", "n2", "n3"), "alive"
+        )
+        [line] = own_lines(caplog)
+        assert OLD in line
+        assert NEW in line
+        assert "restart it with another bind or advertise" in line
+        n1.network.bound[n1.transport.endpoint] = n1.transport
+        n1.change(OLD)
+        await until(lambda: all(at(cluster) == (OLD, "alive") for cluster in others))
+        assert f"own address {OLD} is back" in own_lines(caplog)[1]
+
+
+async def test_without_any_address_it_waits_for_one(
+    pool: Pool, network: MemoryNetwork, autojump_clock: MockClock
+) -> None:
+    n2 = await pool.start("n2")
+    async with machine(network, is_chosen=True) as n1:
+        await until(lambda: len(statuses(n2)) == 2)
+        n1.change("")
+        await trio.sleep(30.0)
+        assert {member.status.value for member in n1.node.members()} == {"alive"}
+        n1.network.bound[n1.transport.endpoint] = n1.transport
+        n1.change(NEW)
+        await until(lambda: at(n2) == (NEW, "alive"))
+
+
+async def test_who_leaves_does_not_come_back_by_itself(
+    pool: Pool, network: MemoryNetwork, autojump_clock: MockClock
+) -> None:
+    n2 = await pool.start("n2")
+    async with machine(network, is_chosen=True) as n1:
+        await until(lambda: len(statuses(n2)) == 2)
+        n1.change(NEW)
+        await until(lambda: n1.node.status == "leaving")
+        assert n1.driver.own_address is not None
+        n1.driver.own_address.pause()
+        await trio.sleep(60.0)
+        assert n1.node.status == "left"
+        assert statuses(n2)["n1"] == "left"
+
+
+async def test_an_address_that_never_was_this_machines_is_not_watched(
+    pool: Pool, network: MemoryNetwork, caplog: pytest.LogCaptureFixture, autojump_clock: MockClock
+) -> None:
+    async with machine(network, is_chosen=False) as n1:
+        n1.hosts.clear()
+        n1.driver.own_address = OwnAddress(
+            n1.driver, n1.nursery, is_chosen=False, is_ours=n1.hosts.__contains__, choose=n1.choose
+        )
+        await trio.sleep(60.0)
+    assert not own_lines(caplog)
