@@ -63,12 +63,13 @@ class Cluster:
         started_at: when it started, on the scale of ``now()``.
     """
 
-    def __init__(self, driver: Driver, *, endpoint: Endpoint) -> None:
+    def __init__(self, driver: Driver, own_address: OwnAddress, *, endpoint: Endpoint) -> None:
         self.config: Config = driver.node.config
         self.metrics: Metrics = driver.node.metrics
         self.endpoint = endpoint
         self.started_at = self.now()
         self._driver = driver
+        self._own_address = own_address
         self._node = driver.node
         self._stopped = False
         self._departure: Ticket | None = None
@@ -170,8 +171,7 @@ class Cluster:
         timeout = checks.seconds("timeout", timeout)
         if self._stopped:
             raise LocalError("Leave called after Shutdown")
-        if self._driver.own_address is not None:
-            self._driver.own_address.pause()
+        self._own_address.pause()
         if self._departure is None:
             self._departure = self._driver.submit(self._node.leave)
         await _finished([self._departure], timeout)
@@ -190,8 +190,7 @@ class Cluster:
         self._check_open()
         ticket = self._driver.submit(self._node.rejoin)
         self._departure = None
-        if self._driver.own_address is not None:
-            self._driver.own_address.resume()
+        self._own_address.resume()
         await _finished([ticket], timeout)
         return cast(JoinResult, await ticket.outcome()) if ticket.is_done else JoinResult(())
 
@@ -318,8 +317,8 @@ async def _running(
             nursery.start_soon(snapshot.keep, node.snapshot)
         driver.start()
         is_chosen = node.config.advertise is None and node.advertised[0] != transport.endpoint[0]
-        driver.own_address = OwnAddress(driver, nursery, is_chosen=is_chosen)
-        cluster = Cluster(driver, endpoint=transport.endpoint)
+        own_address = OwnAddress(driver, nursery, is_chosen=is_chosen)
+        cluster = Cluster(driver, own_address, endpoint=transport.endpoint)
         try:
             yield cluster
             if leave_timeout > 0:

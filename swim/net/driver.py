@@ -19,7 +19,6 @@ from swim.errors import LocalError
 from swim.events import ForceLeaveOutcome, JoinResult
 from swim.log import DropLog, log_event, report
 from swim.net.faults import LinkFaults
-from swim.net.own_address import OwnAddress
 from swim.net.resolve import Lookups
 from swim.net.streams import Streams
 from swim.net.subscriptions import Subscriptions
@@ -88,7 +87,7 @@ class Driver:
 
     Attributes:
         changed: called when something happened that a snapshot may want to keep.
-        own_address: watches the advertised address, if that is wanted.
+        woken: called with the time after every wake-up for a timer.
         stopped: why the node made everything stop at once, or "".
     """
 
@@ -104,7 +103,7 @@ class Driver:
         self.node = node
         self.faults = faults
         self.changed: Callable[[], None] = lambda: None
-        self.own_address: OwnAddress | None = None
+        self.woken: Callable[[float], None] = lambda now: None
         self.stopped = ""
         self.subscriptions = Subscriptions(config.event_buffer_size)
         self.streams = Streams(self, transport, nursery)
@@ -226,8 +225,7 @@ class Driver:
             self.node.handle_timeout(now, overslept=overslept)
         self.carry_out(now)
         self._drops.look(now)
-        if self.own_address is not None:
-            self.own_address.look(now)
+        self.woken(now)
         return now
 
     async def _drain_all(self) -> float:

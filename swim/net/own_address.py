@@ -9,17 +9,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import trio
 
 from swim.addresses import is_loopback, join_host_port, version_of
 from swim.errors import ConfigError, LocalError
 from swim.net.advertise import best_address
+from swim.net.driver import Driver
 from swim.net.interfaces import is_local
-
-if TYPE_CHECKING:
-    from swim.net.driver import Driver
 
 __all__ = ["OwnAddress"]
 
@@ -30,7 +27,7 @@ _LOOK_EVERY = 1.0
 
 
 class OwnAddress:
-    """Watches the advertised address of one node.
+    """Watches the advertised address of one node, on the wake-ups of its driver.
 
     Args:
         driver: of the node.
@@ -60,9 +57,21 @@ class OwnAddress:
         self._gone_since: float | None = None
         self._looked_at = -_LOOK_EVERY
         self._move: trio.CancelScope | None = None
+        driver.woken = self._look
 
-    def look(self, now: float) -> None:
-        """Looks whether the address is still there, at most once a second; call it on every wake-up."""
+    def pause(self) -> None:
+        """The node is asked to leave: it does not come back by itself."""
+        self._is_watched = False
+        if self._move is not None:
+            self._move.cancel()
+
+    def resume(self) -> None:
+        """The node joined again."""
+        host = self._driver.node.advertised[0]
+        self._is_watched = not is_loopback(host)
+
+    def _look(self, now: float) -> None:
+        """Looks whether the address is still there, at most once a second."""
         if not self._is_watched or now - self._looked_at < _LOOK_EVERY or self._move is not None:
             return
         self._looked_at = now
@@ -83,17 +92,6 @@ class OwnAddress:
         if other and self._is_chosen and node.status == "running":
             _logger.warning("own address %s is gone: leaving, to join again at %s (%s)", host, other, why)
             self._nursery.start_soon(self._move_to, other)
-
-    def pause(self) -> None:
-        """The node is asked to leave: it does not come back by itself."""
-        self._is_watched = False
-        if self._move is not None:
-            self._move.cancel()
-
-    def resume(self) -> None:
-        """The node joined again."""
-        host = self._driver.node.advertised[0]
-        self._is_watched = not is_loopback(host)
 
     def _warn(self, host: str, other: str) -> None:
         _logger.warning(

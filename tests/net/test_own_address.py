@@ -41,7 +41,7 @@ class Machine:
         config = Config.local(name="n1", bind="0.0.0.0:7946", seeds=["10.0.0.2"])
         self.node = Node(config, advertise=(OLD, 7946), bind_port=7946, rng=rng)
         self.driver = Driver(self.node, self.transport, nursery)
-        self.driver.own_address = OwnAddress(
+        self.own_address = OwnAddress(
             self.driver, nursery, is_chosen=is_chosen, is_ours=self.hosts.__contains__, choose=self.choose
         )
         self.driver.start()
@@ -157,8 +157,7 @@ async def test_who_leaves_does_not_come_back_by_itself(
         await until(lambda: len(statuses(n2)) == 2)
         n1.change(NEW)
         await until(lambda: n1.node.status == "leaving")
-        assert n1.driver.own_address is not None
-        n1.driver.own_address.pause()
+        n1.own_address.pause()
         await trio.sleep(60.0)
         assert n1.node.status == "left"
         assert statuses(n2)["n1"] == "left"
@@ -169,7 +168,7 @@ async def test_an_address_that_never_was_this_machines_is_not_watched(
 ) -> None:
     async with machine(network, is_chosen=False) as n1:
         n1.hosts.clear()
-        n1.driver.own_address = OwnAddress(
+        n1.own_address = OwnAddress(
             n1.driver, n1.nursery, is_chosen=False, is_ours=n1.hosts.__contains__, choose=n1.choose
         )
         await trio.sleep(60.0)
