@@ -99,8 +99,6 @@ class Connection:
         try:
             with trio.fail_after(limits.head_timeout):
                 event = await self._wire.event()
-                # Requests that came ahead must not keep other tasks waiting.
-                await trio.lowlevel.checkpoint()
         except h11.RemoteProtocolError as error:
             await self._refuse(error.error_status_hint, "http-bad-request")
         except trio.TooSlowError:

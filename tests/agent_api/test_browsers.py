@@ -114,8 +114,9 @@ async def test_a_trusted_page_writes(cluster: FakeCluster) -> None:
     async with served(cluster, http_hosts=["ui.example"]) as agent:
         headers = {"Origin": "https://ui.example:8443", "Sec-Fetch-Site": "cross-site"}
         assert (await call(agent, "PUT", WRITES[0], **headers)).status == 200
-        headers["Origin"] = "https://evil.ui.example"
-        assert (await call(agent, "PUT", WRITES[0], **headers)).status == 403
+        for origin in ("https://evil.ui.example", "file://ui.example", "https://ui.example/", "ui.example"):
+            headers["Origin"] = origin
+            assert (await call(agent, "PUT", WRITES[0], **headers)).status == 403
 
 
 @pytest.mark.parametrize("target", [MEMBERS, "/v1/nope", "/v1/agent/self", "/v1/agent/join"])

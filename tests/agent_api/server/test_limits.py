@@ -22,6 +22,7 @@ from tests.agent_api.http import Agent
 from tests.agent_api.server.door import MemoryListener, answer, door, echo, rest_of
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+CHUNKS = b"Transfer-Encoding: chunked\r\n\r\n" + b"1\r\nx\r\n" * 300 + b"0\r\n\r\n"
 
 
 async def seconds_until_closed(stream: Any) -> tuple[float, bytes]:
@@ -244,7 +245,64 @@ async def test_accepting_backs_off_says_so_once_and_recovers(
         nursery.cancel_scope.cancel()
 
 
+async def test_connections_that_ask_for_nothing_make_room_for_descriptors(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    listener, metrics = FailingListener(), Metrics()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(partial(serve_listeners, echo, [listener], metrics=metrics))
+        idle, other = listener.connect(), listener.connect()
+        await trio.testing.wait_all_tasks_blocked()
+        listener.failures = [errno.EMFILE]
+        await listener.connect().aclose()
+        await listener.connect().aclose()
+        assert await rest_of(idle) == b""
+        assert trio.current_time() < 1
+        await other.send_all(REQUEST)
+        assert (await other.receive_some()).startswith(b"HTTP/1.1 200")
+        nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("reads", [True, False])
+@pytest.mark.parametrize(
+    "ahead", [REQUEST * 300, b"PUT / HTTP/1.1\r\nHost: a\r\n" + CHUNKS], ids=["requests", "chunks"]
+)
+async def test_what_came_ahead_does_not_keep_other_tasks_waiting(ahead: bytes, reads: bool) -> None:
+    turns = 0
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            while reads and (await receive()).get("more_body"):
+                pass
+            await answer(send, b"")
+
+    async def ticker() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await trio.lowlevel.checkpoint()
+
+    async with door(app) as server, trio.open_nursery() as nursery:
+        stream = server.connect()
+        await stream.send_all(ahead)
+        await stream.send_eof()
+        nursery.start_soon(ticker)
+        await rest_of(stream)
+        assert turns > 250
+        nursery.cancel_scope.cancel()
+
+
 # -- stopping
+
+
+async def test_idle_connections_do_not_delay_a_stop(autojump_clock: trio.testing.MockClock) -> None:
+    async with door(echo) as server:
+        await server.connect().send_all(REQUEST)
+        await server.connect().send_all(REQUEST[:9])
+        await trio.testing.wait_all_tasks_blocked()
+        started = trio.current_time()
+        server.stop()
+    assert trio.current_time() == started
 
 
 async def test_stopping_closes_idle_connections_at_once_and_waits_a_moment_for_answers(
