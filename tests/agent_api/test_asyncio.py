@@ -5,24 +5,28 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import pytest
 
 from agent_api import create_app
-from swim import Config, Event
+from swim import Config, Endpoint, Event
 from tests.agent_api.fakes import FakeCluster
 
 
 class AsyncioCluster(FakeCluster):
-    """The fake, with the two of its parts that belong to trio replaced."""
+    """The fake, with those of its parts that belong to trio replaced."""
 
     def now(self) -> float:
         return time.monotonic()
 
     def events(self) -> Any:
         return self._no_events()
+
+    async def resolve(self, host: str, port: int) -> Sequence[Endpoint]:
+        found = await asyncio.get_running_loop().getaddrinfo(host, port)
+        return [address[:2] for *_, address in found]
 
     async def _no_events(self) -> AsyncIterator[Event]:
         await asyncio.sleep(3600)
