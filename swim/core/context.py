@@ -16,6 +16,7 @@ from swim.core.contacts import Contacts
 from swim.core.delegate import Delegate
 from swim.core.member import Record
 from swim.core.output import Output
+from swim.core.paths import Paths
 from swim.core.rng import Rng
 from swim.core.table import Table
 from swim.core.timers import Timers
@@ -45,6 +46,7 @@ class Context:
         newcomer_until: until when this node counts as having just found its first peer.
         answers_left: how many of its pings and relay requests may still be answered.
         contacts: addresses that streams may go to.
+        paths: members that are reached one way only.
         allowance: bytes that the packets of a host may still cause.
     """
 
@@ -82,6 +84,7 @@ class Context:
         self.newcomer_until = float("-inf")
         self.answers_left = 0
         self.contacts = Contacts(self.table, config.max_members)
+        self.paths = Paths(self.table)
         self.allowance = Allowance(config.max_answer_bytes_per_second)
         self.delegate: Delegate
         self.networks = (

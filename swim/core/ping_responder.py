@@ -61,6 +61,8 @@ class PingResponder:
         if reply_to is None or not self._may_answer():
             return
         sender = context.table.at(reply_to) or self._heir_of(ping.source_node)
+        if source != reply_to or sender is None:
+            context.paths.seen(ping.source_node, source)
         ack = encode(Ack(ping.seq_no, context.delegate.ack_payload() if sender is not None else None))
         if context.status == "left":
             # A member that still probes a node that left has missed its leave.

@@ -6,7 +6,7 @@ import math
 
 from swim.addresses import Endpoint
 from swim.core.claims import Claims
-from swim.core.context import Context, logger
+from swim.core.context import Context
 from swim.core.evidence import Source
 from swim.core.gossip import Gossip
 from swim.core.member import Record, State
@@ -16,7 +16,6 @@ from swim.core.probe import ProbeRound, SelfDoubt
 from swim.core.streams import Fallback, Streams
 from swim.core.suspicion import suspicion_timeout
 from swim.core.verifier import Verifier
-from swim.text import shown
 from swim.wire.codec import encode
 from swim.wire.messages import IndirectPing, Ping, Suspect
 
@@ -24,7 +23,6 @@ __all__ = ["Prober"]
 
 _STREAM_PING_SINCE = 3
 _NACK_SINCE = 4
-_WARN_INTERVAL = 600.0
 
 
 class Prober:
@@ -48,7 +46,6 @@ class Prober:
         self._doubt = SelfDoubt(context.config.self_doubt_threshold)
         self._round: ProbeRound | None = None
         self._armed: float | None = None
-        self._warned: dict[str, float] = {}
         self._planned = 0.0
         pings.register(ProbeRound, self._acked, nacked=self._nacked)
         timers = context.timers
@@ -143,6 +140,7 @@ class Prober:
         if record is not None and not current.is_indirect:
             # Later on it may have come by way of a relay.
             self._context.delegate.ping_completed(record, reply.rtt, reply.payload)
+            self._context.paths.acked(record)
         self._succeed(now, current)
 
     def _nacked(self, now: float, current: ProbeRound, source: Endpoint) -> None:
@@ -169,18 +167,11 @@ class Prober:
         current = self._round
         assert current is not None
         if current.fallback == "acked":
-            self._warn_stream_only(now, current.target.name)
+            self._context.paths.answers_streams_only(current.target)
             self._context.metrics.count("swim.probe.stream-only")
             self._succeed(now, current)
         else:
             self._fail(now, current)
-
-    def _warn_stream_only(self, now: float, name: str) -> None:
-        """Tells it once in a while for each member: the cause is a firewall, and stays."""
-        self._warned = {n: at for n, at in self._warned.items() if now - at < _WARN_INTERVAL}
-        if name not in self._warned:
-            self._warned[name] = now
-            logger.warning("member %s answers on streams but not to packets: is UDP blocked?", shown(name))
 
     def _end_if_decided(self, now: float, current: ProbeRound) -> None:
         if self._context.config.early_verdict and current.is_decided:

@@ -226,6 +226,7 @@ class Streams:
             self.on_failure(self.now, purpose, None, why)
             return
         self._close(stream_id, forget=False)
+        context.paths.stream_worked(endpoint)
         if isinstance(reply, ErrorReply):
             self.on_failure(self.now, purpose, None, f"remote error: {reply.error}")
         else:
@@ -312,6 +313,7 @@ class Streams:
         self._forget(stream_id)
         if exchange.purpose is not None:
             detail = detail or (self._why_closed() if end is StreamEnd.EOF else end.value)
+            self._context.paths.stream_failed(exchange.endpoint, end, detail)
             self.on_failure(now, exchange.purpose, end, detail)
         elif end is not StreamEnd.EOF:
             self._context.metrics.dropped("stream-" + end.name.lower())

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from swim.addresses import join_host_port
 from swim.config import Config
 from swim.core.suspicion import suspicion_timeout
 from swim.events import MemberFailed, MemberJoined, MemberRefuted, MemberSuspected
@@ -84,8 +85,14 @@ def test_a_node_whose_packets_are_blocked_stays_alive_by_streams(
     world.run(120)
     assert not events_of(peers, MemberFailed)
     assert sum(peer.node.metrics.counters["swim.probe.stream-only"] for peer in peers) > 10
-    told = [record.getMessage() for record in caplog.records if "on streams" in record.getMessage()]
-    assert len(told) == 6, "once by each of three about one, and by that one about each of three"
+    said = [record.getMessage() for record in caplog.records if "answers streams" in record.getMessage()]
+    assert len(said) == 6, "once by each of three about one, and by that one about each of three"
+    assert sum(f"at {join_host_port(*mute)}, as it advertises" in line for line in said) == 3
+    assert all("is UDP blocked in between?" in line for line in said)
+    world.lose = lambda source, target: False
+    world.run(60)
+    over = [record.getMessage() for record in caplog.records if record.getMessage().endswith(" again")]
+    assert len(over) == 6
 
 
 def test_a_link_that_is_down_one_way_is_bridged_by_relays(new_world: NewWorld) -> None:

@@ -1,0 +1,113 @@
+"""What is known of members that are reached one way only; said once of each, and when it is over.
+
+A probe round that only the stream saved, or streams that fail to a member that acks pings, have a cause
+outside of the protocol: a firewall, or a translated address. The log says which address, seen from where.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TypeVar
+
+from swim.addresses import Endpoint, join_host_port
+from swim.core.member import Record
+from swim.core.output import StreamEnd
+from swim.core.table import Table
+from swim.text import brief, shown
+
+__all__ = ["Paths"]
+
+_logger = logging.getLogger("swim.core")
+
+_REMEMBERED_MAX = 1024
+"""Members remembered in each respect; beyond it the oldest is forgotten, and may be named again."""
+_ENOUGH = {StreamEnd.TIMEOUT: 1, StreamEnd.UNREACHABLE: 1, StreamEnd.REFUSED: 2}
+"""How many failed streams say that the way is blocked; a member that restarts refuses one or two."""
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class _Failing:
+    """Streams to a member that fail: how many in a row, the last error, and whether it was said."""
+
+    count: int = 0
+    error: str = ""
+    is_enough: bool = False
+    is_said: bool = False
+
+
+class Paths:
+    """The members of one node's view that are reached one way only."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+        self._elsewhere: dict[str, Endpoint] = {}
+        self._no_packets: dict[str, bool] = {}
+        self._no_streams: dict[str, _Failing] = {}
+
+    def seen(self, name: str, source: Endpoint) -> None:
+        """A ping in the name of ``name`` came from ``source``, where no member is."""
+        if self._table.get(name) is not None:
+            _remember(self._elsewhere, name, source)
+
+    def answers_streams_only(self, record: Record) -> None:
+        """A probe round of a member ended well by its stream ping alone."""
+        if record.name in self._no_packets:
+            return
+        _remember(self._no_packets, record.name, True)
+        source, own = self._elsewhere.get(record.name), join_host_port(*self._table.local.endpoint)
+        if source is not None and source != record.endpoint:
+            why = f"its pings come from {join_host_port(*source)}: is an address translated in between?"
+        else:
+            why = f"pings from {own} or their acks are lost: is UDP blocked in between?"
+        _logger.warning(
+            "member %s answers streams at %s, as it advertises, but no pings; %s", *_at(record), why
+        )
+
+    def acked(self, record: Record) -> None:
+        """A member acked a ping itself."""
+        if self._no_packets.pop(record.name, False):
+            _logger.warning("member %s answers pings at %s again", *_at(record))
+        failing = self._no_streams.get(record.name)
+        if failing is not None and failing.is_enough and not failing.is_said:
+            failing.is_said = True
+            _logger.warning(
+                "member %s answers pings at %s, as it advertises, but streams from %s fail (%s): "
+                "is TCP blocked in between?",
+                *_at(record),
+                self._table.local.endpoint[0],
+                failing.error,
+            )
+
+    def stream_failed(self, endpoint: Endpoint, end: StreamEnd, detail: str) -> None:
+        """A stream to ``endpoint`` failed before anything came back."""
+        record = self._table.at(endpoint)
+        if record is None or not record.is_live or end not in _ENOUGH:
+            return
+        failing = self._no_streams.get(record.name) or _remember(self._no_streams, record.name, _Failing())
+        failing.count += 1
+        failing.error = brief(detail)
+        failing.is_enough = failing.is_enough or failing.count >= _ENOUGH[end]
+
+    def stream_worked(self, endpoint: Endpoint) -> None:
+        """A stream to ``endpoint`` was answered."""
+        if not self._no_streams:
+            return
+        record = self._table.at(endpoint)
+        failing = self._no_streams.pop(record.name, None) if record is not None else None
+        if record is not None and failing is not None and failing.is_said:
+            _logger.warning("streams to member %s at %s work again", *_at(record))
+
+
+def _at(record: Record) -> tuple[str, str]:
+    return shown(record.name), join_host_port(*record.endpoint)
+
+
+def _remember(members: dict[str, T], name: str, value: T) -> T:
+    members.pop(name, None)
+    if len(members) >= _REMEMBERED_MAX:
+        del members[next(iter(members))]
+    members[name] = value
+    return value
