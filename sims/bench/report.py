@@ -32,6 +32,11 @@ TARGETS: dict[tuple[str, str], Target] = {
     ("one-process", "RSS per further node, MiB"): Target(limit=0.5),
     ("memory", "RSS per process, MiB"): Target(limit=45.0),
     ("join", "all complete, s"): Target(ratio=1.0, limit=3.0),
+    ("mass-join", "50 join, packets"): Target(ratio=1.2),
+    ("mass-join", "200 join, packets"): Target(ratio=1.2),
+    ("mass-join", "50 join, all know, s"): Target(ratio=1.0),
+    ("mass-join", "200 join, all know, s"): Target(ratio=1.0),
+    ("mass-join", "one joins 500, packets to it in 1 s"): Target(limit=30.0),
     ("fail", "all failed, s"): Target(ratio=1.0),
     ("leave", "all left, s"): Target(ratio=0.6),
     ("starve", "failed, running ones"): Target(limit=0.0),
@@ -93,7 +98,7 @@ def _sides(results: dict[str, Samples]) -> tuple[Samples, Samples]:
     """What is judged, and what it is compared with."""
     if "simulated" in results:
         return results["simulated"], results["real"]
-    return results.get("swim", {}), results.get("serf", {})
+    return results.get("swim", {}), results.get("serf") or results.get("memberlist", {})
 
 
 def _met(target: Target, ratio: float | None, ours: list[float]) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from sims.bench.engines import Engine
 from sims.bench.idle import memory, one_process, steady
+from sims.bench.mass_join import mass_join
 from sims.bench.options import Options, Samples
 from sims.bench.simulated import simulated
 from sims.bench.soak import soak
@@ -22,6 +23,7 @@ SCENARIOS: dict[str, Callable[[Sequence[Engine], Options], dict[str, Samples]]] 
     "memory": memory,
     "table": table,
     "join": join,
+    "mass-join": mass_join,
     "fail": fail,
     "leave": leave,
     "pause": pause,

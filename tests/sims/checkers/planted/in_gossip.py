@@ -106,7 +106,7 @@ def never_gossips(patch: pytest.MonkeyPatch) -> None:
 
 @bug("Every gossip round goes to the same members.", scripts.GOSSIP, NewsSpreads)
 def gossips_to_the_same(patch: pytest.MonkeyPatch) -> None:
-    def first(self: Any, count: int, eligible: Any) -> list[Any]:
+    def first(self: Any, count: int, eligible: Any, **among: bool) -> list[Any]:
         return [record for record in sorted(self, key=lambda record: record.name) if eligible(record)][:count]
 
     patch.setattr(Table, "pick", first)

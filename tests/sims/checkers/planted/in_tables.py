@@ -62,7 +62,7 @@ def adopts_the_dead(patch: pytest.MonkeyPatch) -> None:
 
 @bug("Push/pulls are answered and not merged.", scripts.CRASH, ViewsAgree)
 def ignores_push_pulls(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(PushPulls, "merge", lambda self, now, message, peer, *, dialled: None)
+    patch.setattr(PushPulls, "merge", lambda self, message, peer, *, dialled: iter(()))
 
 
 @bug("Dead members are never reaped.", scripts.CRASH, GoneMembersAreReaped)
