@@ -1,4 +1,4 @@
-"""What joining costs in virtual time, by our rules and memberlist's: many at once, or one into a settled cluster."""
+"""What joining costs next to memberlist's rules, in virtual time: many at once, one into a calm cluster."""
 
 from __future__ import annotations
 
