@@ -98,7 +98,7 @@ class Claims:
         if record is None:
             stored = self._unknown(now, claim.node)
         elif record is context.local:
-            stored = Own(record, context.status)
+            stored = Own(record, context.status, context.is_fresh)
         else:
             stored = record
         decision = decide(now, claim, stored, source, context.config)
@@ -300,6 +300,7 @@ class Claims:
             )
             return
         local = context.table.put(local.under(local.alive_claim()._replace(incarnation=incarnation)))
+        context.is_fresh = False
         context.awareness.apply(1)
         context.metrics.count("swim.refutations")
         self.announce_self(now)

@@ -43,6 +43,7 @@ class Context:
         networks: the CIDR list; None lets everybody in.
         corrections_left: how many of its outdated accusations may still be answered.
         elements: how many elements its messages may still announce.
+        is_fresh: nobody has heard of this life yet, so what is said of this node was said of a former one.
         newcomer_until: until when this node counts as having just found its first peer.
         answers_left: how many of its pings and relay requests may still be answered.
         contacts: addresses that streams may go to.
@@ -81,6 +82,7 @@ class Context:
         self.corrections_left = 0
         self.is_cut_off = False
         self.elements = ElementBudget(config.max_packet_elements)
+        self.is_fresh = True
         self.newcomer_until = float("-inf")
         self.answers_left = 0
         self.contacts = Contacts(self.table, config.max_members)

@@ -16,6 +16,7 @@ from swim.core.context import Context, logger
 from swim.core.delegate import Delegate
 from swim.core.evidence import Evidence, Source
 from swim.core.gossip import Gossip
+from swim.core.introduction import Introductions
 from swim.core.join import Joins
 from swim.core.leave import Leaving
 from swim.core.member import INCARNATION_MAX, Record, State, pack_address
@@ -107,6 +108,7 @@ class Engine:
         self._schedule = PushPullSchedule(context, lambda now: self._exchange(now))
         self._joins = Joins(context, self.push_pulls)
         self.rejoining = Reconnects(context, self.push_pulls)
+        self._introductions = Introductions(context, self.gossip, self.pings, self.rejoining)
         self._departure = Leaving(context, self.gossip, self.claims, self.push_pulls)
         self._grown = 0
         self._last_ticket = 0
@@ -121,6 +123,7 @@ class Engine:
         context.delegate = delegate
         context.status = "running"
         if base is not None:
+            context.is_fresh = False
             table.start_from(base)
             self._prober.arm(now)
             self._schedule.arm(now)
@@ -281,13 +284,16 @@ class Engine:
         match message:
             case Ping():
                 self._responder.ping(now, message, source)
+                self._introductions.called(now, source, claimed.name, message.node, message.source_node)
             case Ack():
                 self.pings.ack(now, message)
             case Alive():
                 self.claims.alive(now, message, claimed)
             case Suspect():
+                self._introductions.called(now, source, claimed.name, message.node)
                 self.claims.suspect(now, message, claimed)
             case Dead():
+                self._introductions.called(now, source, claimed.name, message.node)
                 self.claims.dead(now, message, claimed)
             case User():
                 self.context.delegate.user_message(now, message.body, source)
@@ -312,6 +318,7 @@ class Engine:
                     return
                 yield from reply(self.push_pulls.state(join=message.join))
                 yield from self.push_pulls.merge(message, source, dialled=False)
+                context.is_fresh = False
             case User():
                 context.elements.left = context.config.max_packet_elements
                 context.delegate.user_message(self._streams.now, message.body, None)
@@ -332,6 +339,7 @@ class Engine:
                     return
                 was_alone = not self.context.has_peers
                 yield from self.push_pulls.merge(message, endpoint, dialled=True)
+                self.context.is_fresh = False
                 self._synced(self._streams.now, purpose, was_alone)
             case _:
                 self._take_failure(now, purpose, None, "unexpected reply")

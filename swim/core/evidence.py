@@ -51,6 +51,7 @@ class Own(NamedTuple):
 
     record: Record
     status: NodeStatus
+    is_fresh: bool = False
 
     @property
     def incarnation(self) -> int:

@@ -323,7 +323,7 @@ def decide(
     if decision.otherwise is not None and not getattr(policy, decision.setting):
         return decision.otherwise
     if decision is _COMPARE and isinstance(claim, Alive) and isinstance(stored, Own):
-        return _compared(claim, stored.record)
+        return _compared(claim, stored)
     return decision
 
 
@@ -380,7 +380,7 @@ def is_witnessed(claim: Alive | Dead, stored: Known, source: Source) -> bool:
     return isinstance(stored, Record) and source.endpoint == stored.endpoint
 
 
-def _compared(claim: Alive, own: Record) -> Decision:
-    """The own incarnation with other tags or versions is a claim of a former life."""
-    differs = (claim.meta or b"") != (own.meta or b"") or claim.vsn != own.vsn
-    return _REFUTE if differs else _OWN_WORDS
+def _compared(claim: Alive, own: Own) -> Decision:
+    """The own incarnation with other tags or versions is of a former life; so is any of a fresh node."""
+    differs = (claim.meta or b"") != (own.record.meta or b"") or claim.vsn != own.record.vsn
+    return _REFUTE if differs or own.is_fresh else _OWN_WORDS

@@ -130,7 +130,8 @@ class PushPulls:
                 yield Pause.TURN
             for record in records[start : start + _COMPARED_PER_STEP]:
                 known = table.get(record.name)
-                if record.state != State.ALIVE or known is None or not known.says(record):
+                is_former = known is context.local and context.is_fresh
+                if record.state != State.ALIVE or known is None or is_former or not known.says(record):
                     news.append(record)
         context.metrics.count("memberlist.msg.alive", len(records) - len(news))
         if not news and len(records) == context.n and table.changes == before:

@@ -108,7 +108,7 @@ class Reconnects:
         self._seed_endpoints[address] = tuple(endpoints)
         for endpoint in endpoints:
             self._context.contacts.learn(endpoint)
-            self._dial(now, address, endpoint)
+            self.dial(now, address, endpoint)
 
     def _try(self, now: float, _deadline: float) -> None:
         self._armed = None
@@ -127,7 +127,7 @@ class Reconnects:
                 self._look_up(now, context.rng.choice(seeds))
             if self._past:
                 name = context.rng.choice(list(self._past))
-                self._dial(now, name, self._past[name].endpoint)
+                self.dial(now, name, self._past[name].endpoint)
         self._high_water = max(context.table.live, self._high_water - 1)
         self.arm(now)
 
@@ -140,12 +140,13 @@ class Reconnects:
     def _look_up(self, now: float, seed: str) -> None:
         known = parse_address(seed, self._context.bind_port).literal
         if known is not None:
-            self._dial(now, seed, known)
+            self.dial(now, seed, known)
         elif seed not in self._looked_up:
             self._looked_up.add(seed)
             self._context.output.lookups.append(Lookup(seed))
 
-    def _dial(self, now: float, address: str, endpoint: Endpoint) -> None:
+    def dial(self, now: float, address: str, endpoint: Endpoint) -> None:
+        """Starts a push/pull, unless a live member is there; ``address`` names the seed or past member."""
         if self._is_live(endpoint):
             return
         purpose = Reconnecting(address, endpoint)
