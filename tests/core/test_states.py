@@ -29,6 +29,7 @@ def prepared(before: dict[str, Any], options: dict[str, Any], meta: bytes | None
         dead_node_reclaim_time=float(options.get("reclaim_s", 0)),
     )
     solo.meet(*OTHERS)
+    solo.pushed([])  # from now on what is said of the node may be of this life
     if not is_self and before["state"] != "absent":
         solo.meet("node-b", meta=meta, incarnation=incarnation, state=State[before["state"].upper()])
     if before.get("local_leaving"):
