@@ -23,7 +23,13 @@ if TYPE_CHECKING:
     from sims.errors import ViolationError as ViolationError
     from sims.faults.schedule import Schedule as Schedule
     from sims.scenarios.registry import run_scenario as run_scenario
+    from sims.swarm import run_seeds as run_seeds
     from sims.swarm import run_swarm as run_swarm
+    from sims.testing.applications import Applications as Applications
+    from sims.testing.applications import every as every
+    from sims.testing.applications import once as once
+    from sims.testing.machine import membership_machine as membership_machine
+    from sims.testing.strategies import fault_schedules as fault_schedules
     from sims.traces.writer import TraceWriter as TraceWriter
     from sims.world import World as World
     from sims.world.cpu import Processor as Processor
@@ -33,6 +39,7 @@ if TYPE_CHECKING:
     from sims.world.observer import Observer as Observer
 
 __all__ = [
+    "Applications",
     "Link",
     "Network",
     "NodeCrashedError",
@@ -46,13 +53,24 @@ __all__ = [
     "UsageError",
     "ViolationError",
     "World",
+    "every",
+    "fault_schedules",
+    "membership_machine",
+    "once",
     "run_scenario",
+    "run_seeds",
     "run_swarm",
     "safety_checkers",
 ]
 
 # The pytest plugin is loaded by every test run of whoever has this package, and must not cost them anything.
 _HOMES = {
+    "Applications": "sims.testing.applications",
+    "every": "sims.testing.applications",
+    "fault_schedules": "sims.testing.strategies",
+    "membership_machine": "sims.testing.machine",
+    "once": "sims.testing.applications",
+    "run_seeds": "sims.swarm",
     "Link": "sims.world.network",
     "Network": "sims.world.network",
     "NodeCrashedError": "sims.errors",

@@ -165,6 +165,7 @@ def schedule_made(
     config: Mapping[str, Any] | None = None,
     start: Start = "join",
     settle: float | None = None,
+    lacks: str = "",
 ) -> dict[str, Any]:
     """The ``made`` of a run of one fault schedule on the default network.
 
@@ -176,10 +177,12 @@ def schedule_made(
         config: fields changed in it; plain JSON.
         start: see ``World``.
         settle: after that, all views have to be right within so many seconds; None asks for nothing.
+        lacks: what took part in the run and is not in the file, such as an application; replays say so.
     """
     return {
         "by": "schedule",
         "config": dict(config or {}),
+        **({"lacks": lacks} if lacks else {}),
         "nodes": nodes,
         "profile": profile,
         "schedule": schedule.to_plain(),
@@ -221,7 +224,11 @@ def _make_scenario(seed: int, made: Mapping[str, Any], observers: Iterable[Obser
     options = made.get("options") or {}
     if not isinstance(options, dict):
         raise UsageError(f"options must be an object of names and values, not {options!r}")
-    result = run_scenario(str(made.get("name")), seed, options, observers=observers)
+    settings = made.get("settings") or {}
+    if not isinstance(settings, dict):
+        raise UsageError(f"settings must be an object of names and values, not {settings!r}")
+    name = str(made.get("name"))
+    result = run_scenario(name, seed, options, settings=settings, observers=observers)
     return Ending("; ".join(result.violations), result.exit_code)
 
 

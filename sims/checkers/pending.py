@@ -114,7 +114,8 @@ def _rounds(config: Config, queue: BroadcastQueue, n: int, live: int, targets: i
     each = max(1.0, min(config.gossip_nodes, targets) * live / targets - 1)
     size = sum(len(entry.message) + 4 for entry in queue.waiting.values())
     packets = 1 + 2 * size / config.udp_buffer_size
-    return math.ceil((4 + 1.5 * retransmit_limit(config.retransmit_mult, n) / each) * packets)
+    limit = min(retransmit_limit(config.retransmit_mult, n), 1_000_000)
+    return math.ceil((4 + 1.5 * limit / each) * packets)
 
 
 class _News(NamedTuple):

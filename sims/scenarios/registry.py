@@ -24,6 +24,7 @@ from typing import Any
 
 from sims.checkers import Checker, safety_checkers
 from sims.errors import SimError, UsageError
+from sims.settings import read_settings
 from sims.traces.fingerprint import Fingerprint
 from sims.world import Start, World
 from sims.world.network import Network
@@ -75,6 +76,7 @@ class Result:
         measures: numbers by name; seconds unless the name says otherwise.
         trace_sha256: fingerprint of everything that happened in the run's worlds.
         exit_code: 0, 127 (the core crashed), 128 (not in time) or 129 (a property was violated).
+        settings: fields of ``Config`` that the user set.
     """
 
     scenario: str
@@ -86,6 +88,7 @@ class Result:
     virtual_seconds: float
     wall_seconds: float
     exit_code: int = 0
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:
@@ -98,6 +101,7 @@ class Result:
             "scenario": self.scenario,
             "seed": self.seed,
             "options": dict(self.options),
+            **({"settings": dict(self.settings)} if self.settings else {}),
             "ok": self.ok,
             "violations": list(self.violations),
             "measures": dict(self.measures),
@@ -116,6 +120,7 @@ class Run:
         progress: called with a share from 0 to 1 and a word, now and then.
         observers: also watch every world of the run (traces, pictures).
         closing: called when the run is over and went well, to measure what it came to.
+        settings: fields of ``Config`` that every node gets, whatever the scenario says.
     """
 
     seed: int
@@ -128,14 +133,15 @@ class Run:
     worlds: list[World] = field(default_factory=list)
     checkers: list[tuple[World, Checker]] = field(default_factory=list)
     closing: list[Callable[[], None]] = field(default_factory=list)
+    settings: Mapping[str, Any] = field(default_factory=dict)
     exit_code: int = 0
 
     def __getitem__(self, option: str) -> Any:
         return self.options[option]
 
     def config(self, **overrides: Any) -> Callable[..., Config]:
-        """What makes a node's settings: the run's profile with some fields changed."""
-        return partial(_PROFILES[self["profile"]], **overrides)
+        """What makes a node's settings: the run's profile, some fields changed, then the user's own."""
+        return partial(_PROFILES[self["profile"]], **(overrides | dict(self.settings)))
 
     def world(
         self,
@@ -237,6 +243,7 @@ def run_scenario(
     seed: int,
     options: Mapping[str, object] | None = None,
     *,
+    settings: Mapping[str, object] | None = None,
     progress: Callable[[float, str], None] | None = None,
     observers: Iterable[Observer] = (),
 ) -> Result:
@@ -246,17 +253,19 @@ def run_scenario(
         name: which.
         seed: decides everything but the options.
         options: values, as themselves or as text; what is missing takes its default.
+        settings: fields of ``Config`` for every node, as themselves or as text; they override the scenario's.
         progress: called with a share from 0 to 1 and a word.
         observers: watch every world.
 
     Raises:
-        UsageError: an unknown scenario or option, or a value that does not fit.
+        UsageError: an unknown scenario, option or setting, or a value that does not fit.
     """
     found = scenarios().get(name)
     if found is None:
         raise UsageError(f"there is no scenario {name!r}; see `swim sim list`")
     given = _checked(found, options or {})
-    run = Run(seed, given, observers=tuple(observers))
+    chosen = read_settings(settings or {})
+    run = Run(seed, given, observers=tuple(observers), settings=chosen)
     if progress is not None:
         run.progress = progress
     began = time.perf_counter()
@@ -283,6 +292,7 @@ def run_scenario(
         round(sum(world.now for world in run.worlds), 6),
         time.perf_counter() - began,
         run.exit_code,
+        chosen,
     )
 
 

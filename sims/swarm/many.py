@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
+from functools import partial
 
 from sims.swarm.run import SwarmResult, run_swarm
 from sims.workers import compute
+from sims.world.observer import Observer
 
 __all__ = ["run_seeds"]
 
 
-def run_seeds(seeds: range, *, jobs: int = 1) -> Generator[SwarmResult, None, None]:
+def run_seeds(
+    seeds: Sequence[int], *, jobs: int = 1, observers: Callable[[], Iterable[Observer]] = tuple
+) -> Generator[SwarmResult, None, None]:
     """The results of ``seeds``, one by one as they come; closing the iterator ends the processes.
 
     Args:
         seeds: which.
         jobs: processes, at least 1; with 1 everything happens here.
+        observers: makes the observers of each run, such as ``Applications`` with invariants; if there are
+            several processes it has to be importable by name.
     """
     finished: dict[int, SwarmResult] = {}
+    work = ((seed,) for seed in seeds)
     wanted = iter(seeds)
     seed = next(wanted, None)
-    work = ((seed,) for seed in seeds)
-    with closing(compute(run_swarm, work, workers=jobs if jobs > 1 else 0)) as outcomes:
+    play = partial(_play, observers)
+    with closing(compute(play, work, workers=jobs if jobs > 1 else 0)) as outcomes:
         for outcome in outcomes:
             if outcome.error is not None:
                 raise outcome.error
@@ -30,3 +37,7 @@ def run_seeds(seeds: range, *, jobs: int = 1) -> Generator[SwarmResult, None, No
             while seed in finished:
                 yield finished.pop(seed)
                 seed = next(wanted, None)
+
+
+def _play(observers: Callable[[], Iterable[Observer]], seed: int) -> SwarmResult:
+    return run_swarm(seed, observers=observers())

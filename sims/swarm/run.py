@@ -12,6 +12,7 @@ from sims.faults.schedule import Schedule
 from sims.swarm.healing import INTRODUCE_AGAIN, agree, agreement_bound, crash_bound, introduce
 from sims.swarm.kinds import ANCHOR, SEED_NAME, Planner
 from sims.swarm.options import SwarmOptions, pick_options, rng_of
+from sims.testing.applications import RAISED
 from sims.theory.bounds import worst_latency
 from sims.traces.fingerprint import Fingerprint
 from sims.world import World
@@ -35,7 +36,7 @@ class SwarmResult:
         seed: which.
         options: what it picked.
         schedule: the faults.
-        outcome: ``ok``, ``crash`` (the protocol code raised), ``liveness`` or ``safety``.
+        outcome: ``ok``, ``crash`` (the protocol code or an application raised), ``liveness`` or ``safety``.
         violations: what was wrong, a line each.
         virtual_seconds: how long the run took in its own time.
         healed_seconds: how long the core took to agree, and
@@ -95,7 +96,7 @@ def run_swarm(
         seed: decides everything.
         options: instead of those that the seed picks.
         byte_mode: see ``World``.
-        observers: watch the world, as a trace does.
+        observers: watch the world, as a trace does; with ``Applications`` your own program rides on it.
     """
     return _Swarm(seed, options or pick_options(seed), byte_mode, observers).play()
 
@@ -134,7 +135,10 @@ class _Swarm:
             outcome, violations = "liveness", str(error).split("\n")
         except Exception as error:  # starting, resuming and commands call the core outside the world's steps
             node = self._world.current if self._world else "?"
-            outcome, violations = "crash", [str(NodeCrashedError(self._seed, self._now, node, error))]
+            whose = str(NodeCrashedError(self._seed, self._now, node, error))
+            for note in getattr(error, "__notes__", ()):
+                whose = f"{note}: {error!r}" if note.startswith(RAISED) else whose
+            outcome, violations = "crash", [whose]
         return SwarmResult(
             self._seed,
             self._options,

@@ -10,11 +10,13 @@ the commands of its node. Only the time is virtual::
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from sims.errors import ViolationError
+from sims.errors import SimError, UsageError, ViolationError
+from sims.plain import name_of, plain_function, plain_result
 from sims.world.observer import Observer
 from swim.events import Event
 
@@ -22,10 +24,16 @@ if TYPE_CHECKING:
     from sims.world import World
     from sims.world.host import SimNode
 
-__all__ = ["Applications", "Invariant", "every"]
+__all__ = ["Applications", "Invariant", "every", "once"]
+
+RAISED = "raised by the application: "
+"""How the note begins that an application's exception gets."""
 
 Invariant = Callable[["World", Mapping[str, Any]], object]
-"""``check(world, applications)`` asserts something; the applications are those that run now, by host id."""
+"""``check(world, applications)`` asserts something, or returns whether it holds.
+
+The applications are those that run now, by host id.
+"""
 
 
 class Applications(Observer):
@@ -35,8 +43,11 @@ class Applications(Observer):
         start: ``start(world, node)`` returns the application of one life. If that has a method
             ``on_event(now, event)``, it gets every event of the life, the node's own arrival first; it may
             use the node's commands. None starts nothing: then only the invariants count.
-        invariants: called after every step of a node. An ``AssertionError`` becomes a ``ViolationError``
-            that says when and where, and ends the run.
+        invariants: called after every step of a node. An ``AssertionError``, and ``False`` as the result,
+            become a ``ViolationError`` that says when and where, and end the run.
+
+    Any other exception of yours passes through, with a note that names node, virtual time and run seed.
+    Nothing here may be ``async``: a coroutine is refused with a ``UsageError`` as soon as it is returned.
     """
 
     def __init__(
@@ -47,6 +58,8 @@ class Applications(Observer):
     ) -> None:
         self._start = start
         self._invariants = tuple(invariants)
+        for call in (*([start] if start is not None else ()), *self._invariants):
+            plain_function(call)
         self._lives: dict[str, tuple[int, Any]] = {}
         self._hosts: dict[str, SimNode] = {}
 
@@ -80,44 +93,78 @@ class Applications(Observer):
         applications = self.running()
         for check in self._invariants:
             try:
-                check(world, applications)
+                with attributed(world, node, check):
+                    held = plain_result(check(world, applications), check)
             except AssertionError as error:
                 problem = str(error).partition("\n")[0] or "the assertion does not hold"
                 raise ViolationError(name_of(check), world.now, node.id, problem) from error
+            if held is not None and not held:
+                raise ViolationError(name_of(check), world.now, node.id, f"returned {held!r}")
 
     def _begin(self, world: World, node: SimNode) -> None:
         if self._start is None or self._lives.get(node.id, (0, None))[0] == node.life:
             return
         if node.id not in self._hosts:
             self._hosts[node.id] = node
-            node.subscribe(partial(self._deliver, node))
-        self._lives[node.id] = (node.life, self._start(world, node))
+            node.subscribe(partial(self._deliver, world, node))
+        with attributed(world, node, self._start):
+            self._lives[node.id] = (node.life, plain_result(self._start(world, node), self._start))
 
-    def _deliver(self, node: SimNode, now: float, event: Event) -> None:
+    def _deliver(self, world: World, node: SimNode, now: float, event: Event) -> None:
         life, application = self._lives[node.id]
         if life == node.life and hasattr(application, "on_event"):
-            application.on_event(now, event)
+            with attributed(world, node, application.on_event):
+                plain_result(application.on_event(now, event), application.on_event)
 
 
-def name_of(call: Callable[..., object]) -> str:
-    """What to call a function, a ``partial`` or any other callable in a message."""
-    inner = call.func if isinstance(call, partial) else call
-    return getattr(inner, "__qualname__", type(inner).__name__)
+@contextmanager
+def attributed(world: World, node: SimNode, call: Callable[..., object]) -> Iterator[None]:
+    """Notes on an exception of the application where and when it was raised."""
+    try:
+        yield
+    except SimError:
+        raise
+    except Exception as error:
+        if not any(note.startswith(RAISED) for note in getattr(error, "__notes__", ())):
+            error.add_note(f"{RAISED}{name_of(call)} on {node.id} at {world.now:.6f} s, seed {world.seed}")
+        raise
 
 
-def every(world: World, node: SimNode, seconds: float, call: Callable[[], object]) -> None:
-    """Calls ``call()`` every so many virtual seconds as long as the node's present life lasts.
+def once(world: World, node: SimNode, seconds: float, call: Callable[[], object]) -> None:
+    """Calls ``call()`` in so many virtual seconds, if the node's present life lasts until then.
 
-    While the process is paused nothing is called. Single timers are ``world.at(when, call)``; check there
-    that ``node.life`` is still the one you started in.
+    If the process is paused at that moment, it is called when the process goes on.
     """
+    plain_function(call)
+    if not seconds >= 0:
+        raise UsageError(f"seconds must be at least 0, not {seconds!r}")
     life = node.life
 
     def fire() -> None:
         if node.life != life or not node.is_up:
             return
-        if node.state == "running":
-            call()
-        world.at(world.now + seconds, fire)
+        if node.state == "paused":
+            node.backlog.append((fire, ()))
+            return
+        with attributed(world, node, call):
+            plain_result(call(), call)
 
     world.at(world.now + seconds, fire)
+
+
+def every(world: World, node: SimNode, seconds: float, call: Callable[[], object]) -> None:
+    """Calls ``call()`` every so many virtual seconds as long as the node's present life lasts.
+
+    While the process is paused nothing is called. One call that was due meanwhile follows when the process
+    goes on, and the next ones as long after that as ever: like a loop that sleeps.
+    """
+    plain_function(call)
+    if not seconds > 0:
+        raise UsageError(f"seconds must be more than 0, not {seconds!r}")
+
+    def tick() -> None:
+        once(world, node, seconds, tick)
+        with attributed(world, node, call):
+            plain_result(call(), call)
+
+    once(world, node, seconds, tick)

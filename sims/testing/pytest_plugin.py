@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from sims.swarm import SwarmResult
     from sims.world import World
 
-__all__ = ["swim_cluster", "swim_world"]
+__all__ = ["swim_cluster", "swim_swarm", "swim_world"]
 
 _SEEDS = pytest.StashKey[list[int]]()
 
@@ -27,8 +28,30 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--swim-seed",
         type=int,
         metavar="N",
-        help="run seed of the swim_world and swim_cluster fixtures, instead of one made from the test's name",
+        help="run seed of the swim_world, swim_cluster and swim_swarm fixtures, instead of their own",
     )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Declares the marker."""
+    config.addinivalue_line(
+        "markers",
+        "swim_swarm(seeds=20, start=0): runs the test with so many seeds; see the fixture swim_swarm",
+    )
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test that uses ``swim_swarm`` runs once for each seed of its marker."""
+    if "swim_swarm" not in metafunc.fixturenames:
+        return
+    chosen = metafunc.config.getoption("--swim-seed")
+    marker = metafunc.definition.get_closest_marker("swim_swarm")
+    seeds = _marked_seeds(**(marker.kwargs if marker is not None else {})) if chosen is None else (chosen,)
+    metafunc.parametrize("swim_swarm", seeds, indirect=True, ids=[f"seed-{seed}" for seed in seeds])
+
+
+def _marked_seeds(seeds: int = 20, start: int = 0) -> range:
+    return range(start, start + seeds)
 
 
 @pytest.fixture
@@ -62,6 +85,28 @@ def swim_cluster(swim_world: Callable[..., World]) -> World:
     world = swim_world(nodes=5, config=Config.local)
     world.settle()
     return world
+
+
+@pytest.fixture
+def swim_swarm(request: pytest.FixtureRequest) -> Callable[..., SwarmResult]:
+    """Runs one swarm seed: ``swim_swarm(observers=[Applications(Cache, invariants=[one_owner])])``.
+
+    The test runs once for each seed of its marker ``@pytest.mark.swim_swarm(seeds=20)``. A seed picks a
+    cluster, its settings and a schedule of faults; the test fails with all of that if a checker or an
+    invariant does not hold. Takes the arguments of ``sims.swarm.run_swarm`` but for the seed.
+    """
+    from sims.swarm import run_swarm
+    from sims.workers import quiet_nodes
+
+    def run(**options: Any) -> SwarmResult:
+        request.node.stash.setdefault(_SEEDS, []).append(request.param)
+        with quiet_nodes():
+            result = run_swarm(request.param, **options)
+        if result.violations:
+            pytest.fail(str(result).rpartition("\n  replay")[0], pytrace=False)
+        return result
+
+    return run
 
 
 @pytest.hookimpl(wrapper=True)

@@ -14,6 +14,7 @@ from typing import Any
 
 from sims.checkers import safety_checkers
 from sims.faults.schedule import Schedule
+from sims.plain import name_of
 from sims.replay import schedule_made
 from sims.testing.applications import Applications, Invariant
 from sims.world import Start, World
@@ -105,6 +106,10 @@ class Program:
             lines.append(f"world.settle({self.settle!r})")
         return "\n".join([*sorted(imports), "", *lines])
 
+    def _application_name(self) -> str:
+        parts = [self.application, *self.invariants]
+        return ", ".join(name_of(part) for part in parts if part is not None)
+
     def write_replay(self, path: Path) -> bool:
         """Writes a replay file for ``swim sim replay``: cluster and faults, without the application.
 
@@ -122,6 +127,7 @@ class Program:
             config=json.loads(json.dumps(changed, default=dict)),
             start=self.start,
             settle=self.settle,
+            lacks=self._application_name(),
         )
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(encode(header(self.seed, made, "all")), encoding="ascii")

@@ -1,11 +1,12 @@
 """Hypothesis strategies for everything a simulated run is made of. They shrink to small and plain.
 
 What they yield are frozen values, or prints as the call that made it, so a failing example can be pasted.
-Durations are multiples of a quarter of a second: short to read, and exact.
+Durations are milliseconds; those that fail shrink to quarters of a second where that fails as well.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -49,7 +50,9 @@ DEFAULT_KINDS: tuple[type[f.Fault], ...] = (
 
 def durations(low: float = 0.25, high: float = 30.0) -> st.SearchStrategy[float]:
     """Quarters of a second from ``low`` to ``high``, which shrink towards ``low``."""
-    return st.integers(round(low * 4), round(high * 4)).map(lambda quarters: quarters / 4)
+    quarters = st.integers(math.ceil(low * 4), math.floor(high * 4)).map(lambda count: count / 4)
+    any_time = st.integers(math.ceil(low * 1000), math.floor(high * 1000)).map(lambda count: count / 1000)
+    return quarters | any_time
 
 
 # -- settings

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from hashlib import blake2b
 from typing import Any
 
+from sims.plain import plain_function
 from sims.world.clock import Clock
 from sims.world.convergence import Views
 from sims.world.network import Network
@@ -50,7 +51,12 @@ class Context:
         return self.clock.now
 
     def at(self, when: float, call: Callable[..., object], *args: Any) -> None:
-        """Calls ``call(*args)`` at virtual time ``when``."""
+        """Calls ``call(*args)`` at virtual time ``when``.
+
+        Raises:
+            UsageError: it is an ``async`` function or a generator.
+        """
+        plain_function(call)
         self.clock.at(when, call, *args)
 
     def random_for(self, *use: str) -> Rng:
@@ -61,8 +67,13 @@ class Context:
     # -- who watches
 
     def observe(self, observer: Observer) -> None:
-        """Adds an observer; hooks it does not override cost nothing."""
+        """Adds an observer; hooks it does not override cost nothing.
+
+        Raises:
+            UsageError: a hook is an ``async`` function or a generator.
+        """
         for name in HOOKS:
+            plain_function(getattr(observer, name))
             if getattr(type(observer), name) is not getattr(Observer, name):
                 self._hooks[name].append(getattr(observer, name))
         self.watches_packets = self.watches("sent") or self.watches("received")

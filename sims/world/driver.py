@@ -41,6 +41,7 @@ class Driver:
             UsageError: another node runs at its address.
         """
         self._make(node, snapshot)
+        self._context.current = node.id
         node.node.start(self._context.now)
         self._launch(node)
 

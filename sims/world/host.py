@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Literal, Protocol
 
+from sims.plain import plain_function
 from sims.world.convergence import View
 from sims.world.cpu import Processor
 from sims.world.latency import Latency
@@ -166,7 +167,11 @@ class SimNode:
         """``call(now, event)`` for every event from now on, in this life and later ones.
 
         It may use the node's commands; they take effect after the event was handed out.
+
+        Raises:
+            UsageError: it is an ``async`` function or a generator.
         """
+        plain_function(call)
         self._subscribers.append(call)
 
     def publish(self, now: float, event: Event) -> None:

@@ -12,11 +12,13 @@ from traceback import walk_tb
 from typing import Any, Literal, get_args
 
 from sims.errors import NodeCrashedError, NotConvergedError, SimError, UsageError
+from sims.plain import plain_function
 from sims.world.context import Context
 from sims.world.driver import Driver
 from sims.world.fast_wire import FastWire
 from sims.world.host import SimNode
 from sims.world.hosts import Hosts
+from sims.world.logs import named_logs
 from sims.world.network import Nat, Network
 from sims.world.observer import Observer
 from swim.addresses import Endpoint, join_host_port
@@ -100,6 +102,7 @@ class World(Context):
 
         The condition is asked after every step, so it should take constant time, like ``world.converged``.
         """
+        plain_function(condition)
         if condition(self):
             return True
         return self._guarded(lambda: self.clock.run(self.now + limit, lambda: condition(self)))
@@ -244,7 +247,9 @@ class World(Context):
         node = self.host(node)
         if node.state != "running":
             raise UsageError(f"{node.id} does not run, it is {node.state}")
-        ticket: int = getattr(node.node, command)(self.now, *args, **kwargs)
+        self.current = node.id
+        with named_logs(self):
+            ticket: int = getattr(node.node, command)(self.now, *args, **kwargs)
         if command in ("leave", "rejoin"):
             node.is_leaving = command == "leave"
             node.leave_ticket = ticket
@@ -304,7 +309,8 @@ class World(Context):
         before = gc.get_threshold()
         gc.set_threshold(*_RARE_COLLECTIONS)
         try:
-            return run()
+            with named_logs(self):
+                return run()
         except (SimError, LocalError):
             raise
         except Exception as error:

@@ -227,3 +227,30 @@ def test_a_fault_script_is_played_and_a_mistake_in_it_is_one_line(
     code, _, err = run(capsys, *words[:-1], str(tmp_path / "none.json"))
     assert code == 2
     assert "No such file" in err
+
+
+def test_a_scenario_takes_protocol_settings(capsys: pytest.CaptureFixture[str]) -> None:
+    _, out, _ = run(capsys, "run", "kill", "--nodes", "4", "--set", "suspicion_mult=2", "--json")
+    document = json.loads(out)
+    assert document["settings"] == {"suspicion_mult": 2}
+    usual = json.loads(run(capsys, "run", "kill", "--nodes", "4", "--json")[1])
+    assert document["trace_sha256"] != usual["trace_sha256"]
+
+
+@pytest.mark.parametrize(
+    ("setting", "problem"),
+    [
+        ("suspicion_mul=2", "there is no setting 'suspicion_mul'; did you mean suspicion_mult?"),
+        ("suspicion_mult=x", "option suspicion_mult must be a whole number, not 'x'"),
+        ("suspicion_mult=-1", "setting suspicion_mult"),
+        ("suspicion_mult", "--set takes NAME=VALUE, not 'suspicion_mult'"),
+        ("name=x", "there is no setting 'name'"),
+    ],
+)
+def test_a_setting_that_does_not_fit_takes_one_line(
+    capsys: pytest.CaptureFixture[str], setting: str, problem: str
+) -> None:
+    code, _, err = run(capsys, "run", "kill", "--set", setting)
+    assert code == 2
+    assert problem in err
+    assert len(err.splitlines()) == 1

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from swim.cli.common import SuggestingGroup, emit, globals_of, output_options, table
-from swim.cli.sim.recording import draw, free_options, hush_nodes, progress_bar, recording
+from swim.cli.sim.recording import draw, free_options, hush_nodes, progress_bar, recording, settings_of
 from swim.cli.sim.replay import replay
 from swim.cli.sim.report import report
+from swim.cli.sim.swarm import swarm
 from swim.cli.sim.sweep import sweep
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def sim(ctx: click.Context) -> None:
     hush_nodes(ctx)
 
 
-for _command in (replay, draw, sweep, report):
+for _command in (replay, draw, swarm, sweep, report):
     sim.add_command(_command)
 
 
@@ -76,6 +77,13 @@ def list_(ctx: click.Context) -> None:
 @click.option(
     "--timeline", type=click.Path(dir_okay=False, path_type=Path), help="Draw who thinks what of whom (SVG)."
 )
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A setting of every node, such as suspicion_mult=3; repeatable.",
+)
 @click.argument("options", nargs=-1, type=click.UNPROCESSED, metavar="[--OPTION VALUE]...")
 @output_options
 @click.pass_context
@@ -88,6 +96,7 @@ def run(
     trace: Path | None,
     diagram: Path | None,
     timeline: Path | None,
+    settings: tuple[str, ...],
     options: Sequence[str],
 ) -> int:
     """Play the scenario NAME.
@@ -98,10 +107,10 @@ def run(
 
     if runs > 1 and (trace or diagram or timeline):
         raise click.UsageError("--trace and pictures show one run; leave out --runs", ctx)
-    given = free_options(options)
+    given, chosen = free_options(options), settings_of(settings)
     results = []
     with (
-        recording(name, given, trace=trace, diagram=diagram, timeline=timeline) as observers,
+        recording(name, given, chosen, trace=trace, diagram=diagram, timeline=timeline) as observers,
         progress_bar(name, total=runs) as told,
     ):
         for index in range(runs):
@@ -110,7 +119,16 @@ def run(
             def told_of_run(share: float, word: str, done: int = index) -> None:
                 told(done + share, word)
 
-            results.append(run_scenario(name, seed + index, given, progress=told_of_run, observers=observers))
+            results.append(
+                run_scenario(
+                    name,
+                    seed + index,
+                    given,
+                    settings=chosen,
+                    progress=told_of_run,
+                    observers=observers,
+                )
+            )
     documents = [result.document(deterministic=deterministic) for result in results]
     document = (
         documents[0] if runs == 1 else {"scenario": name, "ok": all(r.ok for r in results), "runs": documents}

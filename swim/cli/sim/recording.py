@@ -16,7 +16,7 @@ from swim.cli.common import duration, emit, globals_of, output_options
 if TYPE_CHECKING:
     from sims.world.observer import Observer
 
-__all__ = ["draw", "free_options", "hush_nodes", "progress_bar", "recording"]
+__all__ = ["draw", "free_options", "hush_nodes", "progress_bar", "recording", "settings_of"]
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -56,6 +56,7 @@ def draw(
 def recording(
     name: str,
     options: Mapping[str, str],
+    settings: Mapping[str, str],
     *,
     trace: Path | None,
     diagram: Path | None,
@@ -73,6 +74,8 @@ def recording(
     from sims.traces.writer import EventTrace, TraceWriter
 
     made = {"by": "scenario", "name": name, "options": with_script(options)}
+    if settings:
+        made["settings"] = dict(settings)
     lines: list[str] = []
     with (
         _opened("--trace", trace) as trace_file,
@@ -145,6 +148,18 @@ def hush_nodes(ctx: click.Context) -> None:
     from sims.workers import quiet_nodes
 
     ctx.with_resource(quiet_nodes())
+
+
+def settings_of(words: Sequence[str]) -> dict[str, str]:
+    """``suspicion_mult=3`` as a mapping.
+
+    Raises:
+        click.UsageError: a word of another form.
+    """
+    for word in words:
+        if not all(word.partition("=")[::2]):
+            raise click.UsageError(f"--set takes NAME=VALUE, not {word!r}")
+    return {name.replace("-", "_"): value for name, _, value in (word.partition("=") for word in words)}
 
 
 def free_options(words: Sequence[str]) -> dict[str, str]:

@@ -70,7 +70,14 @@ def _tell(wanted: Globals, recorded: Trace, difference: Difference | None, endin
 def _tell_ending(wanted: Globals, trace: Trace, ending: dict[str, Any]) -> int:
     document = {"seed": trace.header["seed"], "lines": len(trace.records) + 1, "ending": ending}
     lines = [f"ran again, {document['lines']} lines; the file holds none to compare with"]
-    lines.append(f"it ended with: {ending['problem']}" if ending["problem"] else "it ended well")
+    lacks = trace.header["made"].get("lacks")
+    if ending["problem"]:
+        lines.append(f"it ended with: {ending['problem']}")
+    elif lacks:
+        lines.append(f"no checker of the cluster complains, but the recorded run also had {lacks}:")
+        lines.append("a replay file cannot hold that; run the test, or the program that it printed")
+    else:
+        lines.append("it ended well")
     emit(wanted, document, text="\n".join(lines), rows=[(line,) for line in lines])
     return int(ending["exit_code"])
 

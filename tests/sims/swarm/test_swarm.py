@@ -11,12 +11,13 @@ import pytest
 
 from sims.checkers import Checker
 from sims.faults.schedule import Schedule
-from sims.swarm import SwarmOptions, pick_options, run_swarm
+from sims.swarm import SwarmOptions, pick_options, run_seeds, run_swarm
 from sims.swarm.__main__ import main
 from sims.swarm.healing import differences, introduce
 from sims.swarm.kinds import ANCHOR, KINDS
 from sims.swarm.run import plan
-from sims.world import World
+from sims.testing.applications import Applications
+from sims.world import Observer, World
 from sims.world.host import SimNode
 from swim.config import Config
 from swim.core.claims import Claims
@@ -249,3 +250,53 @@ class TestCommand:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.stdout.endswith("4 of 4 seeds from 9: 4 ok\n"), done
         assert done.stderr == ""
+
+
+class Fragile:
+    def on_event(self, now: float, event: object) -> None:
+        raise ZeroDivisionError
+
+
+def crowded(world: World, applications: object) -> bool:
+    return len(world.nodes) < 3
+
+
+def crowd() -> list[Observer]:
+    return [Applications(invariants=[crowded])]
+
+
+def test_an_application_rides_on_a_swarm_run() -> None:
+    [result] = run_seeds([3], observers=crowd)
+    assert (result.outcome, result.exit_code) == ("safety", 129)
+    assert result.violations == ("crowded at 0.000000 s on n3: returned False",)
+    broken = run_swarm(3, observers=[Applications(lambda world, node: Fragile())])
+    assert broken.outcome == "crash"
+    assert broken.violations == (
+        "raised by the application: Fragile.on_event on n1 at 0.000000 s, seed 3: ZeroDivisionError()",
+    )
+
+
+def test_the_command_takes_observers_of_ones_own(capsys: pytest.CaptureFixture[str]) -> None:
+    place = f"{__name__}:crowd"
+    assert main(["--seeds", "1", "--start", "3", "--observers", place], prog="swim sim swarm") == 129
+    first = capsys.readouterr().out.splitlines()[0]
+    again = f"swim sim swarm --start 3 --seeds 1 --verbose --observers {place}"
+    assert first == f"seed 3: safety: crowded at 0.000000 s on n3: returned False ({again})"
+
+
+@pytest.mark.parametrize("place", ["os", "no.such.module:f", "os:nothing", "os:sep"])
+def test_observers_that_cannot_be_made_are_a_usage_error(
+    place: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as leaving:
+        main(["--observers", place])
+    assert leaving.value.code == 2
+    assert capsys.readouterr().err.startswith("python -m sims.swarm: --observers ")
+
+
+def test_without_a_terminal_progress_is_a_line_now_and_then(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sims.swarm.__main__._LINE_SECONDS", 0.0)
+    assert main(["--seeds", "2", "--start", "3"]) == 0
+    assert capsys.readouterr().err == "1/2: 1 ok\n2/2: 2 ok\n"

@@ -105,3 +105,30 @@ def test_a_cluster_is_settled_and_watched(swim_cluster: World) -> None:
     assert swim_cluster.converged
     assert [node.id for node in swim_cluster.running()] == ["n1", "n2", "n3", "n4", "n5"]
     assert swim_cluster.watches("stepped")
+
+
+SWARM = """
+import pytest
+from sims import Applications
+
+def few(world, applications):
+    return len(applications) < 9
+
+@pytest.mark.swim_swarm(seeds=3, start=4)
+def test_marked(swim_swarm):
+    assert swim_swarm().outcome == "ok"
+
+@pytest.mark.swim_swarm(seeds=1)
+def test_broken(swim_swarm):
+    swim_swarm(observers=[Applications(invariants=[few])])
+"""
+
+
+def test_the_swarm_runs_a_test_once_for_each_seed_of_its_marker(tmp_path: Path) -> None:
+    said = run_pytest(tmp_path, SWARM, "--strict-markers", "-v")
+    for seed in (4, 5, 6):
+        assert f"test_marked[seed-{seed}] PASSED" in said
+    assert "1 failed, 3 passed" in said
+    assert "few at 0.000000 s on n9: returned False" in said
+    assert "run seed: 0\nreplay: pytest 'test_it.py::test_broken[seed-0]' --swim-seed 0" in said
+    assert "test_broken[seed-77]" in run_pytest(tmp_path, SWARM, "-v", "--swim-seed", "77")

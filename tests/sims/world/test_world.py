@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import sys
@@ -22,6 +23,7 @@ DETERMINISM = """
 from sims.traces.fingerprint import Fingerprint
 from sims.world.network import Link, Network
 from sims.world import World
+from swim.config import Config
 print_ = Fingerprint()
 world = World(11, nodes=8, network=Network(Link(loss=0.1, duplicate=0.1, reorder=0.2)), observers=[print_])
 world.run_for(5)
@@ -366,3 +368,19 @@ def test_a_converged_start_needs_no_traffic_and_tells_no_events() -> None:
     world.run_until(lambda w: w.converged and w.agree, 60.0)
     assert shows(world, "n3", "failed")
     assert {type(event) for event in node.events} <= {MemberSuspected, MemberFailed}
+
+
+def test_what_nodes_log_names_the_node_and_the_time(caplog: pytest.LogCaptureFixture) -> None:
+    world = World(nodes=2, config=Config.local)
+    world.run_for(1.5)
+    node = world.host("n2")
+    world.at(2.0, logging.getLogger("swim.core.test").warning, "100 %% %s", "done")
+    world.at(2.0, logging.getLogger("mine").warning, "as it is")
+    world.current = node.id
+    world.clock.at(2.0, lambda: None)
+    world.run_for(1.0)
+    told = [record.getMessage() for record in caplog.records if record.name in ("swim.core.test", "mine")]
+    assert [text.partition(" at 2.000 s: ")[2] or text for text in told] == ["100 % done", "as it is"]
+    assert told[0].startswith(("n1 at", "n2 at"))
+    logging.getLogger("swim.core.test").warning("outside of a run")
+    assert caplog.records[-1].getMessage() == "outside of a run"
