@@ -202,7 +202,7 @@ def test_a_timer_that_fires_once_survives_a_pause_and_ends_with_the_life() -> No
     world = World(nodes=2, config=Config.local)
     fired: list[tuple[str, float]] = []
     for host in ("n1", "n2"):
-        once(world, world.host(host), 3.0, lambda host=host: fired.append((host, world.now)))  # type: ignore[misc]
+        once(world, world.host(host), 3.0, partial(lambda host: fired.append((host, world.now)), host))
     world.pause("n1", 5.0)
     world.restart("n2")
     world.run_for(20.0)
