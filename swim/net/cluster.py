@@ -8,7 +8,7 @@ import logging
 import os
 import random
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Literal, cast
@@ -35,6 +35,7 @@ from swim.net.data_dir import locked
 from swim.net.driver import Driver, Ticket
 from swim.net.faults import FaultyTransport, LinkFaults
 from swim.net.own_address import OwnAddress
+from swim.net.running import Protected, driving, require_trio
 from swim.net.snapshot_file import SnapshotFile
 from swim.net.subscriptions import Subscription
 from swim.net.transport import SocketTransport, Transport
@@ -245,20 +246,15 @@ class Cluster:
         if self._stopped:
             raise LocalError("the cluster was closed")
 
-    def _stop(self) -> None:
-        self._stopped = True
-        self._driver.close()
 
-
-@asynccontextmanager
-async def open_cluster(
+def open_cluster(
     config: Config,
     *,
     transport: Transport | None = None,
     faults: LinkFaults | None = None,
     data_dir: str | os.PathLike[str] | None = None,
     leave_timeout: float = 5.0,
-) -> AsyncIterator[Cluster]:
+) -> AbstractAsyncContextManager[Cluster]:
     """Runs a member for the length of a block.
 
     Leaving the block normally leaves the cluster gracefully, within ``leave_timeout``; an exception or a
@@ -274,7 +270,8 @@ async def open_cluster(
 
     Raises:
         ConfigError: a wrong argument, a port in use, a name that does not resolve, an unusable directory.
-        LocalError: the member lost its name to another one and had to stop; the block is cancelled first.
+        LocalError: not inside ``trio.run``; or the member lost its name to another one and had to stop, which
+            cancels the block first.
     """
     if not isinstance(config, Config):
         raise ConfigTypeError("config", f"must be a swim.Config, not {type(config).__name__}")
@@ -283,13 +280,26 @@ async def open_cluster(
     if data_dir is not None and not isinstance(data_dir, (str, os.PathLike)):
         raise ConfigTypeError("data_dir", f"must be a path, not {type(data_dir).__name__}")
     leave_timeout = checks.number("leave_timeout", leave_timeout)
+    directory = None if data_dir is None else Path(data_dir)
+    return Protected(_open(config, transport, faults, directory, leave_timeout))
+
+
+@asynccontextmanager
+async def _open(
+    config: Config,
+    transport: Transport | None,
+    faults: LinkFaults | None,
+    data_dir: Path | None,
+    leave_timeout: float,
+) -> AsyncIterator[Cluster]:
+    require_trio()
     async with AsyncExitStack() as stack:
         if transport is not None:
             stack.callback(transport.close)
         snapshot = None
         if data_dir is not None:
-            stack.enter_context(locked(Path(data_dir), config.name))
-            snapshot = SnapshotFile(Path(data_dir))
+            stack.enter_context(locked(data_dir, config.name))
+            snapshot = SnapshotFile(data_dir)
         if transport is None:
             transport = await SocketTransport.bind(config.bind)
             stack.callback(transport.close)
@@ -297,42 +307,16 @@ async def open_cluster(
         if snapshot is not None:
             stack.callback(lambda: snapshot.write(node.snapshot()))
         faulty = transport if faults is None else FaultyTransport(transport, faults)
-        yield await stack.enter_async_context(_running(node, faulty, faults, snapshot, leave_timeout))
-
-
-@asynccontextmanager
-async def _running(
-    node: Node,
-    transport: Transport,
-    faults: LinkFaults | None,
-    snapshot: SnapshotFile | None,
-    leave_timeout: float,
-) -> AsyncIterator[Cluster]:
-    """Runs the node's tasks for the length of a block."""
-    failure: BaseException | None = None
-    async with trio.open_nursery() as nursery:
-        driver = Driver(node, transport, nursery, faults=faults)
-        if snapshot is not None:
-            driver.changed = snapshot.changed
-            nursery.start_soon(snapshot.keep, node.snapshot)
-        driver.start()
-        is_chosen = node.config.advertise is None and node.advertised[0] != transport.endpoint[0]
-        own_address = OwnAddress(driver, nursery, is_chosen=is_chosen)
+        driver, own_address = await stack.enter_async_context(
+            driving(node, faulty, faults=faults, snapshot=snapshot)
+        )
         cluster = Cluster(driver, own_address, endpoint=transport.endpoint)
         try:
             yield cluster
             if leave_timeout > 0:
                 await cluster.leave(timeout=leave_timeout)
-        except (Exception, KeyboardInterrupt, SystemExit) as error:
-            # Raised again outside the nursery, which would wrap it in a group.
-            failure = error
         finally:
-            cluster._stop()
-        nursery.cancel_scope.cancel()
-    if failure is not None:
-        raise failure
-    if driver.stopped:
-        raise LocalError(driver.stopped)
+            cluster._stopped = True
 
 
 async def run_cluster(

@@ -190,6 +190,7 @@ class Driver:
         if self._alarm.deadline != self._due:
             self._alarm.deadline = self._due
 
+    @trio.lowlevel.enable_ki_protection
     async def _run(self) -> None:
         before = self._read_at = trio.current_time()
         while True:

@@ -108,6 +108,7 @@ class OwnAddress:
         except ConfigError:
             return "", ""
 
+    @trio.lowlevel.enable_ki_protection
     async def _move_to(self, host: str) -> None:
         driver, endpoint = self._driver, (host, self._port)
         self._gone_since = None

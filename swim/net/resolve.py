@@ -38,6 +38,7 @@ class Lookups:
             self._pending.add(address)
             nursery.start_soon(self._look_up, address)
 
+    @trio.lowlevel.enable_ki_protection
     async def _look_up(self, address: str) -> None:
         endpoints: Sequence[Endpoint] = ()
         error = ""

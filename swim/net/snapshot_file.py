@@ -56,6 +56,7 @@ class SnapshotFile:
         """Tells that the node's snapshot may differ from the file."""
         self._changed.set()
 
+    @trio.lowlevel.enable_ki_protection
     async def keep(self, snapshot: Callable[[], str]) -> None:
         """Writes ``snapshot()`` soon after every change, in a thread, until cancelled."""
         while True:

@@ -90,6 +90,7 @@ class Streams:
             stream.answer = action
             stream.reading.cancel()
 
+    @trio.lowlevel.enable_ki_protection
     async def accept(self) -> None:
         """Accepts inbound streams until cancelled, and keeps on when the system is short of resources."""
         back_off = _SHORTEST_BACK_OFF
@@ -133,6 +134,7 @@ class Streams:
         self._open[stream_id] = opened
         return opened
 
+    @trio.lowlevel.enable_ki_protection
     async def _to_end(
         self, opened: _Open, peer: trio.abc.HalfCloseableStream | Endpoint, request: bytes = b""
     ) -> None:

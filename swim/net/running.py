@@ -1,0 +1,117 @@
+"""A node's tasks for the length of a block, which Ctrl-C ends as cleanly as anything else.
+
+trio delivers Ctrl-C to whatever task happens to run. From a task of ours it would come out of the nursery as
+a ``BaseExceptionGroup``, which ``except KeyboardInterrupt`` does not catch. So our tasks, and the code that
+opens and closes, are protected: the program's main task gets it, and no group is left around it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from types import TracebackType
+from typing import Generic, TypeVar
+
+import trio
+
+from swim.errors import LocalError
+from swim.net.driver import Driver
+from swim.net.faults import LinkFaults
+from swim.net.own_address import OwnAddress
+from swim.net.snapshot_file import SnapshotFile
+from swim.net.transport import Transport
+from swim.node import Node
+
+__all__ = ["Protected", "driving", "require_trio"]
+
+T = TypeVar("T")
+
+
+class Protected(Generic[T]):
+    """An async context manager whose own code Ctrl-C does not interrupt; the block itself it does."""
+
+    def __init__(self, manager: AbstractAsyncContextManager[T, bool | None]) -> None:
+        self._manager = manager
+        self._entered = False
+
+    @trio.lowlevel.enable_ki_protection
+    async def __aenter__(self) -> T:
+        if self._entered:
+            raise LocalError("this block was entered before: call open_cluster again")
+        self._entered = True
+        try:
+            return await self._manager.__aenter__()
+        except BaseExceptionGroup as group:
+            raise _interrupt_in(group) or group from None
+
+    @trio.lowlevel.enable_ki_protection
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        try:
+            return await self._manager.__aexit__(kind, error, trace)
+        except BaseExceptionGroup as group:
+            if group is error:
+                raise
+            raise _interrupt_in(group) or group from None
+
+
+def _interrupt_in(group: BaseExceptionGroup[BaseException]) -> KeyboardInterrupt | None:
+    """The Ctrl-C, if the group holds nothing else."""
+    interrupts, rest = group.split(KeyboardInterrupt)
+    return None if interrupts is None or rest is not None else KeyboardInterrupt()
+
+
+def require_trio() -> None:
+    """Makes sure that this runs inside ``trio.run``.
+
+    Raises:
+        LocalError: it does not; the message says what works instead.
+    """
+    try:
+        trio.lowlevel.current_task()
+    except RuntimeError:
+        asyncio = sys.modules.get("asyncio")
+        if asyncio is None or asyncio._get_running_loop() is None:
+            raise LocalError("open_cluster works inside trio.run only") from None
+        raise LocalError(
+            "open_cluster works on trio, and this is asyncio, for which there is no front yet: call it by "
+            "trio.run in a thread of its own, or start 'swim agent' and use agent_api.client.AgentClient"
+        ) from None
+
+
+@asynccontextmanager
+async def driving(
+    node: Node,
+    transport: Transport,
+    *,
+    faults: LinkFaults | None = None,
+    snapshot: SnapshotFile | None = None,
+) -> AsyncIterator[tuple[Driver, OwnAddress]]:
+    """Runs the node's tasks for the length of a block; what the block raises comes out as it is.
+
+    Raises:
+        LocalError: the member lost its name to another one and had to stop; the block is cancelled first.
+    """
+    failure: BaseException | None = None
+    async with trio.open_nursery() as nursery:
+        driver = Driver(node, transport, nursery, faults=faults)
+        if snapshot is not None:
+            driver.changed = snapshot.changed
+            nursery.start_soon(snapshot.keep, node.snapshot)
+        driver.start()
+        is_chosen = node.config.advertise is None and node.advertised[0] != transport.endpoint[0]
+        own_address = OwnAddress(driver, nursery, is_chosen=is_chosen)
+        try:
+            yield driver, own_address
+        except (Exception, KeyboardInterrupt, SystemExit) as error:
+            # Raised again outside the nursery, which would wrap it in a group.
+            failure = error
+        finally:
+            driver.close()
+        nursery.cancel_scope.cancel()
+    if failure is not None:
+        raise failure
+    if driver.stopped:
+        raise LocalError(driver.stopped)
