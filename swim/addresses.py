@@ -36,6 +36,7 @@ _PORT_MAX = 65_535
 _LABEL_MAX_BYTES = 63
 _NAME_MAX_BYTES = 253
 _BROADCAST = ipaddress.IPv4Address("255.255.255.255")
+_HINT = "; set bind and advertise"
 _THIS_NETWORK = ipaddress.IPv4Network("0.0.0.0/8")
 
 
@@ -154,7 +155,7 @@ def why_unusable(host: str, own: str) -> str:
     """
     why = why_unreachable(host, own)
     if not why and is_loopback(host) and not is_loopback(own):
-        return "a loopback address, and this node is on a network"
+        return f"a loopback address, and this node is on a network{_HINT}"
     return why
 
 
@@ -177,9 +178,9 @@ def why_unreachable(host: str, own: str) -> str:
     if address.version == 6 and address.is_link_local:
         return "a link-local address, which needs a zone"
     if address.version != mine.version:
-        return f"an IPv{address.version} address, and this node uses IPv{mine.version}"
+        return f"an IPv{address.version} address, and this node uses IPv{mine.version}{_HINT}"
     if mine.is_loopback and not address.is_loopback:
-        return f"an address beyond loopback, and this node is at {own}"
+        return f"an address beyond loopback, and this node is at {own}{_HINT}"
     return ""
 
 
@@ -190,7 +191,7 @@ def why_not_advertised(host: str, bound: str) -> str:
         return why_unusable(host, bound)
     why = why_unusable(host, host)
     if not why and version_of(host) != mine.version:
-        return f"an IPv{version_of(host)} address, and this node is bound to IPv{mine.version}"
+        return f"an IPv{version_of(host)} address, and this node is bound to IPv{mine.version}{_HINT}"
     return why
 
 

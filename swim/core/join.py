@@ -97,7 +97,7 @@ class Joins:
         if endpoint == self._context.local.endpoint:
             why = "that is this node's own address"
         elif wrong := self._context.why_unreachable(endpoint[0]):
-            why = f"{wrong}: set bind and advertise"
+            why = wrong
         elif not self._push_pulls.dial(now, endpoint, Joining(ticket, slot), join=True):
             why = "too many streams"
         else:

@@ -102,7 +102,7 @@ class PushPulls:
             elif not (wrong := context.why_unusable(host)):
                 return ""
             else:
-                why = why or f"{shown(record.name)} advertises {host}, {wrong}: set bind and advertise"
+                why = why or f"{shown(record.name)} advertises {host}, {wrong}"
         return why
 
     def _records(self) -> bytes:

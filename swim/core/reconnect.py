@@ -153,7 +153,7 @@ class Reconnects:
         self._seeds.tried(address)
         if wrong := self._context.why_unreachable(endpoint[0]):
             self._context.metrics.dropped("address")
-            self.ended(now, purpose, f"{wrong}: set bind and advertise")
+            self.ended(now, purpose, wrong)
             return
         self._context.metrics.count("swim.rejoin.attempts")
         if not self._push_pulls.dial(now, endpoint, purpose, join=True):

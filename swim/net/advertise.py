@@ -70,7 +70,7 @@ async def advertised_endpoint(
     for seed in config.seeds:
         literal = parse_address(seed, bound_port, field="seeds").literal
         if literal is not None and (wrong := why_unreachable(literal[0], advertised[0])):
-            raise ConfigError("seeds", f"{seed} is {wrong}: set bind, or advertise")
+            raise ConfigError("seeds", f"{seed} is {wrong}")
     return advertised, why
 
 

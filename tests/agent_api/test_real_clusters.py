@@ -223,3 +223,31 @@ async def test_python_nomad_on_a_real_agent() -> None:
         assert await ask(api.get_servers) == ["127.0.0.1:4648"]
         assert (await ask(api.join_agent, "nope"))["num_joined"] == 0
         assert await ask(api.force_leave, "nope") == 200
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "web-1..example.com",
+        ".",
+        "a" * 64,
+        "%ff",
+        "%00",
+        "%F0%9F%92%A9" * 70,
+        "a%2Cb",
+        "http%3A%2F%2Fx",
+        "x%3A0",
+    ],
+)
+async def test_a_name_that_no_resolver_takes_ends_nothing(address: str) -> None:
+    """Python's IDNA codec refuses some, the system others; either is an error of this one request."""
+    async with machine("n1") as n1:
+        answer = await n1.agent.put(f"/v1/agent/join?address={address}")
+        assert answer.status == 200
+        assert answer.json()["num_joined"] == 0
+        assert "failed to" in answer.json()["error"]
+        answer = await n1.agent.put(f"/v1/swim/join?address={address}")
+        assert (answer.status, answer.json()["joined"]) == (200, 0)
+        answer = await n1.agent.put(f"/v1/agent/servers?address={address}")
+        assert (answer.status, "failed to resolve" in answer.text) == (400, True)
+        assert (await n1.agent.get("/v1/agent/members")).status == 200

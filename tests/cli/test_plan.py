@@ -156,3 +156,32 @@ def test_an_error_names_where_the_value_came_from(file: File, monkeypatch: pytes
     monkeypatch.setenv("SWIM_RETRY_JOIN", "a:b")
     with pytest.raises(ConfigError, match="SWIM_RETRY_JOIN"):
         planned()
+
+
+@pytest.mark.parametrize("flag", ["--bind", "--advertise", "--retry-join", "--join", "--http"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "web-1..example.com",
+        ".",
+        "a" * 64,
+        "%ff",
+        "a:b:c",
+        "a:1,b:2",
+        "http://seed:1",
+        "seed:",
+        "1",
+        "[seed]:1",
+    ],
+)
+def test_an_address_that_is_none_is_refused_at_its_flag(flag: str, address: str) -> None:
+    with pytest.raises(ConfigError) as refusal:
+        planned("--name", "a", flag, address)
+    assert refusal.value.field == flag
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0", "[::]:7946", "224.0.0.1", "255.255.255.255:1", "fe80::1"])
+def test_an_address_of_no_single_host_is_not_advertised(address: str) -> None:
+    with pytest.raises(ConfigError) as refusal:
+        planned("--name", "a", "--bind", "0.0.0.0", "--advertise", address)
+    assert refusal.value.field == "--advertise"

@@ -115,7 +115,7 @@ def test_a_seed_out_of_reach_says_so(caplog: pytest.LogCaptureFixture) -> None:
     solo.engine.resolved(solo.now, "seed.example", [("10.0.0.2", PORT)], "")
     solo.collect()
     assert not dials(solo)
-    assert "an address beyond loopback, and this node is at 127.0.0.1: set bind" in seeds(solo)[0].error
+    assert "an address beyond loopback, and this node is at 127.0.0.1; set bind" in seeds(solo)[0].error
     assert len(caplog.records) == 1
     assert caplog.records[0].levelno == logging.WARNING
 

@@ -46,8 +46,18 @@ class Option:
 
 OPTIONS = (
     Option("name", "text", "Name in the cluster [the host's name].", "NAME"),
-    Option("bind", "text", "Gossip address; port 0 picks a free one [127.0.0.1:4648].", "HOST[:PORT]"),
-    Option("advertise", "text", "Address that the other members use [the bound one].", "HOST[:PORT]"),
+    Option(
+        "bind",
+        "text",
+        "Gossip address; 0.0.0.0 is all, port 0 a free one [127.0.0.1:4648].",
+        "HOST[:PORT]",
+    ),
+    Option(
+        "advertise",
+        "text",
+        "Address that other members use [the bound one, or the best of all].",
+        "HOST[:PORT]",
+    ),
     Option("http", "text", "HTTP API address [127.0.0.1:4646].", "HOST[:PORT]"),
     Option(
         "http_host",
