@@ -23,12 +23,15 @@ __all__ = ["FastWire", "Frame"]
 class Frame:
     """One packet: its messages, what would be around them, and the length in bytes it would have."""
 
-    __slots__ = ("_size", "key", "label", "messages")
+    __slots__ = ("_size", "key", "label", "messages", "nonce")
 
-    def __init__(self, messages: tuple[bytes, ...], size: int, label: bytes, key: bytes | None) -> None:
+    def __init__(
+        self, messages: tuple[bytes, ...], size: int, label: bytes, key: bytes | None, nonce: bytes
+    ) -> None:
         self.messages = messages
         self.label = label
         self.key = key
+        self.nonce = nonce
         self._size = size
 
     def __len__(self) -> int:
@@ -70,10 +73,15 @@ class FastWire:
         if crc:
             size += CRC_BYTES
         key = self._keyring.primary if self._config.gossip_verify_outgoing else None
+        nonce = b""
         if key is not None:
-            self._nonce()
+            nonce = self._nonce()
             size = crypto.sealed_size(size, self._version)
-        return cast(bytes, Frame(tuple(messages), size + self._label_bytes, self._label, key))
+        return cast(bytes, Frame(tuple(messages), size + self._label_bytes, self._label, key, nonce))
+
+    def nonce_of(self, data: bytes) -> bytes:
+        """The nonce that the packet was sealed with."""
+        return data.nonce if isinstance(data, Frame) else self._codec.nonce_of(data)
 
     def open(self, data: bytes, metrics: Metrics | None = None) -> list[bytes]:
         """The messages of a packet.

@@ -24,6 +24,7 @@ from swim.metrics import Metrics
 from swim.wire.go_msgpack import ElementBudget
 from swim.wire.keyring import Keyring
 from swim.wire.packet import PacketCodec, WireFactory
+from swim.wire.replay import SeenNonces
 from swim.wire.stream import StreamCodec
 
 __all__ = ["Context", "NodeStatus", "logger"]
@@ -49,6 +50,7 @@ class Context:
         contacts: addresses that streams may go to.
         paths: members that are reached one way only.
         allowance: bytes that the packets of a host may still cause.
+        seen_nonces: of the encrypted packets received last; None remembers none.
     """
 
     def __init__(
@@ -88,6 +90,8 @@ class Context:
         self.contacts = Contacts(self.table, config.max_members)
         self.paths = Paths(self.table)
         self.allowance = Allowance(config.max_answer_bytes_per_second)
+        most = config.max_remembered_packets
+        self.seen_nonces = SeenNonces(most) if most else None
         self.delegate: Delegate
         self.networks = (
             None
@@ -109,6 +113,12 @@ class Context:
     def is_authenticated(self) -> bool:
         """Whether packets are accepted only from those who hold a key."""
         return bool(self.keyring) and self.config.gossip_verify_incoming
+
+    def is_replay(self, data: bytes) -> bool:
+        """Whether an encrypted packet was received before; plain ones may be equal by chance."""
+        if self.seen_nonces is None or not self.is_authenticated:
+            return False
+        return not self.seen_nonces.admit(self.packets.nonce_of(data))
 
     def may_dial(self, endpoint: Endpoint) -> bool:
         """Whether streams may go to ``endpoint``: a ping was acked there, or an operator named it."""

@@ -173,6 +173,9 @@ class Engine:
             context.metrics.dropped(error.reason)
             logger.debug("packet from %s:%d dropped: %s", *source, error)
             return
+        if context.keyring.primary is not None and context.is_replay(data):
+            context.metrics.dropped("replayed")
+            return
         sender = context.table.at(source)
         is_unproven = sender is not None and not sender.verified and sender.is_live
         if sender is not None and is_unproven and not context.table.is_ambiguous(source):

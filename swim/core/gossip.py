@@ -156,9 +156,10 @@ class Gossip:
         targets = context.table.pick(
             context.config.gossip_nodes, lambda record: self._is_target(now, record), dead=True
         )
+        is_alone = context.table.live - context.local.is_live == 1
         for target in targets:
-            # A lone target is told again even what came from it, so that the queue empties.
-            parts = self._fill(now, self._room(), _PARTS_MAX, target, exclude=len(targets) > 1)
+            # The only live peer is told again even what came from it, or the queue would never empty.
+            parts = self._fill(now, self._room(), _PARTS_MAX, target, exclude=not is_alone)
             if parts:
                 self.send_exactly(target.endpoint, parts, record=target)
         self.poke(now)

@@ -47,6 +47,10 @@ class Wire(Protocol):
         """The messages of a packet; raises ``RemoteError`` if it is unusable."""
         ...
 
+    def nonce_of(self, data: bytes) -> bytes:
+        """The nonce of an encrypted packet that ``open`` took."""
+        ...
+
 
 class PacketCodec:
     """Seals and opens packets as one node's configuration says.
@@ -119,6 +123,12 @@ class PacketCodec:
         if data and data[0] in PACKET_TYPES:
             return [data]
         return _Peeler(self._config, metrics).opened(data)
+
+    def nonce_of(self, data: bytes) -> bytes:
+        """The nonce of an encrypted packet that ``open`` took: after label and version byte."""
+        header = split_label(data)
+        start = 1 + (header[1] if header is not None else 0)
+        return data[start : start + crypto.NONCE_BYTES]
 
     @property
     def _encrypts(self) -> bool:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from swim.core.output import Dial, Endpoint
 from swim.wire.codec import encode
-from swim.wire.messages import Ack, Alive, IndirectPing, Message, Nack, Ping, Suspect
+from swim.wire.messages import Ack, Alive, Dead, IndirectPing, Message, Nack, Ping, Suspect
 from tests.core.solo import PORT, STRANGER, VSN, Solo, key_of
 from tests.wire.strategies import messages
 
@@ -245,3 +245,51 @@ def test_with_keys_a_ping_sent_again_from_elsewhere_is_not_answered() -> None:
     assert solo.sent() == [(joiner, [Ack(7)])], "a joiner's first ping is answered"
     solo.receive(recorded(solo, Ping(8, "node-a", key_of(MEMBER[0]), MEMBER[1], "node-b")), STRANGER)
     assert solo.sent() == [(MEMBER, [Ack(8)])]
+
+
+@pytest.mark.parametrize("settings", [{}, {"label": "pool"}, {"accept_encryption_v0": True}])
+def test_with_keys_a_copy_of_a_packet_changes_nothing_and_is_counted(settings: dict[str, Any]) -> None:
+    solo = acquainted(keys=(KEY,), **settings)
+    for message in (
+        Ping(7, "node-a"),
+        relay(),
+        Suspect(1, "node-b", "node-c"),
+        Dead(1, "node-c", "node-d"),
+        Alive(3, "node-x", key_of("127.0.0.50"), PORT, None, VSN),
+    ):
+        data = recorded(solo, message)
+        solo.receive(data, OTHER)
+        solo.sent()
+        before = [record.as_wire() for record in solo.engine.context.table]
+        for source in (OTHER, MEMBER, STRANGER, ("127.0.0.50", PORT)):
+            solo.receive(data, source)
+        assert not solo.sent()
+        assert [record.as_wire() for record in solo.engine.context.table] == before
+    assert solo.metrics.counters["swim.dropped.replayed"] == 5 * 4
+
+
+def test_copies_are_known_among_as_many_packets_as_are_remembered() -> None:
+    solo = acquainted(keys=(KEY,), max_remembered_packets=8)
+    packets = [recorded(solo, Ping(number, "node-a")) for number in range(12)]
+    for data in packets:
+        solo.receive(data, MEMBER)
+    solo.sent()
+    for data in packets[-4:]:
+        solo.receive(data, MEMBER)
+    assert not solo.sent()
+    solo.receive(packets[0], MEMBER)
+    assert len(solo.sent()) == 1, "forgotten"
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"keys": (KEY,), "gossip_verify_incoming": False}, {"keys": (KEY,), "max_remembered_packets": 0}],
+)
+def test_equal_packets_that_are_no_copies_are_taken(settings: dict[str, Any]) -> None:
+    """Two plain packets may be equal by chance, or by the network, which may deliver one twice."""
+    solo = acquainted(**settings)
+    plain = encode(Ping(7, "node-a"))
+    data = recorded(solo, Ping(7, "node-a")) if "max_remembered_packets" in settings else plain
+    for _ in range(3):
+        solo.receive(data, MEMBER)
+    assert len(solo.sent_of(Ack)) == 3

@@ -92,6 +92,25 @@ def test_transmits_to_the_dead_are_not_charged() -> None:
     assert told.count(("127.0.0.2", PORT)) > 0
 
 
+@pytest.mark.parametrize("left", [2, 3, 4])
+def test_the_dead_are_told_of_their_death_a_few_times_and_a_leave_does_not_wait_for_it(
+    new_world: NewWorld, left: int
+) -> None:
+    """Even where all news came from the only other member that is left, which is not told it again."""
+    world = new_world()
+    *rest, victim = world.cluster(left + 1)
+    world.kill(victim)
+    assert world.run(60, lambda: all(peer.statuses()["n" + str(left + 1)] == "failed" for peer in rest))
+    to_the_dead: list[int] = []
+    world.blocked = lambda source, target: target == victim.endpoint and not to_the_dead.append(1)
+    world.run(40)
+    limit = rest[0].node._engine.context.queue.limit
+    assert len(to_the_dead) <= left * 2 * limit
+    assert not any(peer.node._engine.context.queue.waiting for peer in rest)
+    ticket = world.command(rest[0], rest[0].node.leave)
+    assert world.run(2, lambda: ticket in rest[0].finished)
+
+
 def test_a_relay_nacks_before_the_requesters_round_ends() -> None:
     solo = Solo(probe_interval=1.0, probe_timeout=0.7, gossip_interval=0)
     solo.meet("node-b", "node-c")

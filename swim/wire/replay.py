@@ -1,0 +1,29 @@
+"""Packets are taken once: a copy of an encrypted packet has its nonce."""
+
+from __future__ import annotations
+
+__all__ = ["SeenNonces"]
+
+
+class SeenNonces:
+    """The nonces of the packets received last, at least half of ``size`` and at most all of it.
+
+    memberlist draws 96 random bits for every packet, so only a copy repeats them.
+    """
+
+    __slots__ = ("_half", "_new", "_old")
+
+    def __init__(self, size: int) -> None:
+        self._half = (size + 1) // 2
+        self._new: set[bytes] = set()
+        self._old: set[bytes] = set()
+
+    def admit(self, nonce: bytes) -> bool:
+        """Remembers a nonce; False if it is one of those remembered."""
+        if nonce in self._new or nonce in self._old:
+            return False
+        if len(self._new) >= self._half:
+            self._old, self._new = self._new, set()
+        if self._half:
+            self._new.add(nonce)
+        return True
