@@ -46,6 +46,37 @@ def test_a_killed_node_is_failed_by_all_in_time(
     assert lasted < longest_suspicion(rest[0].node.config, count), "further accusers shorten the suspicion"
 
 
+@pytest.mark.parametrize("make", [Config.lan, Config.local])
+@pytest.mark.parametrize("count", [5, 11])
+def test_a_survivor_does_not_doubt_itself_where_hosts_refuse_its_streams(
+    new_world: NewWorld, count: int, make: Callable[..., Config]
+) -> None:
+    """All others died at once, and nobody acks or nacks; but their hosts are heard from."""
+    world = new_world()
+    survivor, *dead = world.cluster(count, make=make)
+    world.run(10)
+    for peer in dead:
+        world.kill(peer)
+    config = survivor.node.config
+    in_time = longest_suspicion(config, count) + 2 * count * config.probe_interval
+    assert world.run(in_time, lambda: alone(survivor))
+    assert survivor.node.stats().health_score == 0
+
+
+def test_one_that_nothing_answers_doubts_itself_still(new_world: NewWorld) -> None:
+    world = new_world()
+    survivor, *others = world.cluster(5)
+    world.run(10)
+    world.partition([survivor], others)
+    world.run(20)
+    assert survivor.node.stats().health_score > 0
+    assert len(events_of([survivor], MemberSuspected)) < 4
+
+
+def alone(peer: Peer) -> bool:
+    return list(peer.statuses().values()).count("failed") == len(peer.statuses()) - 1
+
+
 def test_the_last_of_two_is_found_out_too(new_world: NewWorld) -> None:
     world = new_world()
     a, b = world.cluster(2)
