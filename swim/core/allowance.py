@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import OrderedDict
 
 __all__ = ["Allowance"]
 
@@ -10,7 +10,7 @@ _HOSTS_MAX = 1024
 
 
 class Allowance:
-    """A token bucket for each host, for what goes out beyond one bare answer to a packet.
+    """A token bucket for each host, for what goes out beyond bare answers.
 
     Args:
         rate: bytes per second, and most bytes at once; 0 allows nothing.
@@ -20,20 +20,19 @@ class Allowance:
 
     def __init__(self, rate: int) -> None:
         self._rate = rate
-        self._left: dict[str, tuple[float, float]] = {}
+        self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
-    def has(self, now: float, hosts: Iterable[str]) -> bool:
+    def has(self, now: float, *hosts: str) -> bool:
         """Whether each of ``hosts`` has something left."""
         return all(self._at(now, host) > 0 for host in hosts)
 
-    def spend(self, now: float, size: int, hosts: Iterable[str]) -> None:
+    def spend(self, now: float, size: int, *hosts: str) -> None:
         """Takes ``size`` bytes from each of ``hosts``; the last packet may overdraw."""
-        for host in hosts:
-            left = self._at(now, host)
-            self._left.pop(host, None)
-            if len(self._left) >= _HOSTS_MAX:
-                del self._left[next(iter(self._left))]
-            self._left[host] = (left - size, now)
+        for host in set(hosts):
+            self._left[host] = (self._at(now, host) - size, now)
+            self._left.move_to_end(host)
+        while len(self._left) > _HOSTS_MAX:
+            self._left.popitem(last=False)
 
     def _at(self, now: float, host: str) -> float:
         left, then = self._left.get(host, (float(self._rate), now))

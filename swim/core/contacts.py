@@ -39,15 +39,15 @@ class Contacts:
 
     def pinged(self, endpoint: Endpoint) -> None:
         """A ping goes to ``endpoint``."""
-        if endpoint not in self._silent and not self.is_known(endpoint):
+        if not self.is_known(endpoint) and endpoint not in self._silent:
             if len(self._silent) >= _SILENT_MAX:
                 del self._silent[next(iter(self._silent))]
             self._silent[endpoint] = None
 
     def learn(self, endpoint: Endpoint) -> None:
         """An ack came for a ping to ``endpoint``, or it is one of the seeds, a join's or the snapshot's."""
-        self._silent.pop(endpoint, None)
         if not self.is_known(endpoint):
+            self._silent.pop(endpoint, None)
             if len(self._known) >= self._limit:
                 del self._known[next(iter(self._known))]
             self._known[endpoint] = None

@@ -100,12 +100,11 @@ class Gossip:
         Broadcasts ride along within the allowance of that host and of the receiver's, and to members only.
         """
         allowance = self._context.allowance
-        hosts = {host, endpoint[0]}
-        if record is not None and allowance.has(now, hosts):
+        if record is not None and self._is_pending() and allowance.has(now, host, endpoint[0]):
             size = self.send(now, endpoint, *messages, record=record)
+            allowance.spend(now, size, host, endpoint[0])
         else:
-            size = self.send_exactly(endpoint, [*messages], record=record)
-        allowance.spend(now, size, hosts)
+            self.send_exactly(endpoint, [*messages], record=record)
 
     def send_exactly(self, endpoint: Endpoint, parts: list[bytes], *, record: Record | None) -> int:
         """Sends just these messages in one packet, with a CRC if the receiver is known to read it.

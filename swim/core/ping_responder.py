@@ -94,7 +94,9 @@ class PingResponder:
         self._relayed[relayed.host] += 1
         record = context.table.at(target)
         proven = record if record is not None and context.is_proven(record) else None
-        self._gossip.answer(now, relayed.host, target, encode(ping), record=proven)
+        data = encode(ping)
+        context.allowance.spend(now, len(data), relayed.host)
+        self._gossip.answer(now, relayed.host, target, data, record=proven)
         if request.nack:
             context.timers.at(now + nack_patience(context.config), "nack", relayed)
 
@@ -121,7 +123,7 @@ class PingResponder:
         is_full = (
             self._relayed.total() >= most
             or self._relayed[relayed.host] >= config.max_relayed_pings_per_host
-            or not context.allowance.has(now, {relayed.host})
+            or not context.allowance.has(now, relayed.host)
         )
         return "relay-limit" if is_full else ""
 

@@ -20,8 +20,8 @@ from swim.wire.messages import Ack, Nack, Ping
 __all__ = ["Pings", "Reply"]
 
 _SEQ_NO_MAX = 0xFFFFFFFF
-_ENDED_MAX = 256
-"""Ended pings remembered, so that a late or second ack is told from a guess."""
+_ENDED_MAX = 128
+"""Ended pings remembered, and as many before them, so that a late or second ack is told from a guess."""
 
 P = TypeVar("P")
 
@@ -59,7 +59,8 @@ class Pings:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._outstanding: dict[int, _Outstanding] = {}
-        self._ended: dict[int, None] = {}
+        self._ended: set[int] = set()
+        self._ended_before: set[int] = set()
         self._handlers: dict[type[Any], _Handlers] = {}
         context.timers.register("ping", self._expire, self._is_outstanding)
 
@@ -130,7 +131,7 @@ class Pings:
             nacked(now, outstanding.purpose, source)
 
     def _unmatched(self, seq_no: int, kind: str) -> None:
-        if seq_no in self._ended:
+        if self._has_ended(seq_no):
             # Usual after a pause, on a slow link, or when a relay answers as well; harmless.
             self._context.metrics.count(f"swim.late-{kind}s")
         else:
@@ -139,13 +140,16 @@ class Pings:
     def _fresh(self) -> int:
         while True:
             seq_no = self._context.rng.below(_SEQ_NO_MAX) + 1
-            if seq_no not in self._outstanding and seq_no not in self._ended:
+            if seq_no not in self._outstanding and not self._has_ended(seq_no):
                 return seq_no
 
     def _remember_ended(self, seq_no: int) -> None:
+        self._ended.add(seq_no)
         if len(self._ended) >= _ENDED_MAX:
-            del self._ended[next(iter(self._ended))]
-        self._ended[seq_no] = None
+            self._ended_before, self._ended = self._ended, set()
+
+    def _has_ended(self, seq_no: int) -> bool:
+        return seq_no in self._ended or seq_no in self._ended_before
 
     def _is_outstanding(self, outstanding: _Outstanding) -> bool:
         return self._outstanding.get(outstanding.seq_no) is outstanding
