@@ -71,10 +71,11 @@ class Claims:
         if claim.port == 0 or context.config.protocol_version < 2:
             claim = claim._replace(port=context.bind_port)
         context.metrics.count("memberlist.msg.alive")
-        if context.why_unusable(endpoint_of(claim.addr, claim.port)[0]):
+        known = context.table.get(claim.node)
+        is_new = known is None or known.addr != claim.addr
+        if is_new and context.why_unusable(endpoint_of(claim.addr, claim.port)[0]):
             context.metrics.dropped("address")
-            return
-        if not context.delegate.allow_alive(claim):
+        elif not context.delegate.allow_alive(claim):
             context.metrics.dropped("vetoed-alive")
         elif context.networks is not None and not context.allows(endpoint_of(claim.addr, claim.port)[0]):
             context.metrics.dropped("cidr")
@@ -303,6 +304,7 @@ class Claims:
         context.is_fresh = False
         context.awareness.apply(1)
         context.metrics.count("swim.refutations")
+        context.paths.accused(now, reason.accuser)
         self.announce_self(now)
         context.delegate.member_refreshed(now, local, reason)
 

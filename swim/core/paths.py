@@ -7,6 +7,7 @@ outside of the protocol: a firewall, or a translated address. The log says which
 from __future__ import annotations
 
 import logging
+from collections import deque
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -24,6 +25,11 @@ _REMEMBERED_MAX = 1024
 """Members remembered in each respect; beyond it the oldest is forgotten, and may be named again."""
 _ENOUGH = {StreamEnd.TIMEOUT: 1, StreamEnd.UNREACHABLE: 1, StreamEnd.REFUSED: 2}
 """How many failed streams say that the way is blocked; a member that restarts refuses one or two."""
+
+_ACCUSATIONS = 5
+_ACCUSED_WITHIN = 120.0
+_ACCUSED_AGAIN = 1800.0
+"""Seconds between two warnings that this node is accused again and again."""
 
 T = TypeVar("T")
 
@@ -46,6 +52,8 @@ class Paths:
         self._elsewhere: dict[str, Endpoint] = {}
         self._no_packets: dict[str, bool] = {}
         self._no_streams: dict[str, _Failing] = {}
+        self._accused: deque[float] = deque(maxlen=_ACCUSATIONS)
+        self._accused_said_at = -_ACCUSED_AGAIN
 
     def seen(self, name: str, source: Endpoint) -> None:
         """A ping in the name of ``name`` came from ``source``, where no member is."""
@@ -79,6 +87,23 @@ class Paths:
                 *_at(record),
                 self._table.local.endpoint[0],
                 failing.error,
+            )
+
+    def accused(self, now: float, accuser: str) -> None:
+        """This node refuted an accusation; it does so again and again if others do not hear it."""
+        self._accused.append(now)
+        if len(self._accused) < _ACCUSATIONS or now - self._accused[0] > _ACCUSED_WITHIN:
+            return
+        self._accused.clear()
+        if now - self._accused_said_at >= _ACCUSED_AGAIN:
+            self._accused_said_at = now
+            _logger.warning(
+                "accused %d times within %.0f s, last by %s: it does not hear this node at %s, "
+                "which this node advertises; packets are lost, or answered too late",
+                _ACCUSATIONS,
+                _ACCUSED_WITHIN,
+                shown(accuser or "?"),
+                join_host_port(*self._table.local.endpoint),
             )
 
     def stream_failed(self, endpoint: Endpoint, end: StreamEnd, detail: str) -> None:

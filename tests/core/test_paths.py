@@ -11,7 +11,7 @@ from swim.addresses import Endpoint
 from swim.config import Config
 from swim.core.output import Dial
 from swim.wire.codec import decode, encode
-from swim.wire.messages import Ack, Ping
+from swim.wire.messages import Ack, Ping, Suspect
 from tests.core.solo import PORT, Solo, key_of
 
 PEER: Endpoint = ("127.0.0.2", PORT)
@@ -93,3 +93,24 @@ def test_members_that_crash_and_return_are_not_said_to_be_blocked(caplog: pytest
         world.restart(name)
         world.run_for(60.0)
     assert not lines(caplog, "blocked in between")
+
+
+def test_a_node_that_others_do_not_hear_is_said_to_be_accused_again_and_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    solo = Solo(push_pull_interval=0)
+    solo.meet("node-b")
+    for number in range(40):
+        solo.hear(Suspect(number + 2, "node-a", "node-b"), source=PEER)
+        answer_pings(solo, 15.0)
+    [line] = lines(caplog, "accused 5 times")
+    assert "last by node-b: it does not hear this node at 127.0.0.1:7946, which this node advertises" in line
+
+
+def test_an_accusation_now_and_then_is_usual(caplog: pytest.LogCaptureFixture) -> None:
+    solo = Solo(push_pull_interval=0)
+    solo.meet("node-b")
+    for number in range(10):
+        solo.hear(Suspect(number + 2, "node-a", "node-b"), source=PEER)
+        answer_pings(solo, 60.0)
+    assert not lines(caplog, "accused 5 times")
