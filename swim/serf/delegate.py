@@ -275,9 +275,9 @@ class SerfDelegate(Delegate):
 
         It goes to members only, so that nobody can aim our packets.
         """
-        endpoint = endpoint_of(message.addr, message.port)
-        record = self._engine.context.table.at(endpoint)
-        if record is None or message.inner[:1] != _RELAYED_TYPE:
+        context, endpoint = self._engine.context, endpoint_of(message.addr, message.port)
+        record = context.table.at(endpoint)
+        if record is None or not context.is_proven(record) or message.inner[:1] != _RELAYED_TYPE:
             raise RemoteError("relay-refused")
         self._engine.gossip.send_exactly(endpoint, [encode(User(message.inner))], record=record)
 

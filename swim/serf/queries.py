@@ -169,7 +169,8 @@ class Queries:
             raise RemoteError("msgpack", "query address")
         context = self._engine.context
         asker = endpoint_of(query.addr, query.port)
-        if asker != source and context.table.at(asker) is None:
+        record = context.table.at(asker)
+        if asker != source and (record is None or not context.is_proven(record)):
             context.metrics.dropped("answer-refused")
             return
         body = encode_serf(response)

@@ -18,8 +18,8 @@ from swim.serf.messages import (
     encode_serf,
 )
 from swim.serf.push_pull import RecentEvents
-from swim.wire.messages import User
-from tests.serf.lone import PORT, STRANGER, Lone, home, serf_state
+from swim.wire.messages import Alive, User
+from tests.serf.lone import PORT, STRANGER, VSN, Lone, home, serf_state
 
 ASKER = ("127.0.0.50", 7000)
 OLD_VSN = bytes((1, 4, 2, 2, 5, 5))
@@ -291,3 +291,17 @@ def test_an_answer_to_nothing_is_counted(lone: Lone):
 def test_key_queries_and_pings_are_not_answered_beyond_the_ack(lone: Lone):
     lone.say(query(name="_serf_list-keys", payload=b"\x07\x81\xa3Key\xa0"), source=ASKER)
     assert not answers(lone)
+
+
+def test_neither_answers_nor_relayed_messages_go_to_a_member_that_nobody_saw(lone: Lone):
+    """Its address may be any service's: somebody only said that a member is there."""
+    ghost = ("127.0.0.80", 25)
+    claim = Alive(1, "ghost", pack_address(ghost[0]), ghost[1], None, VSN)
+    lone.hear(claim, source=home("x"))
+    lone.sent()
+    assert lone.status("ghost") == "alive"
+    lone.say(query(flags=1, addr=pack_address(ghost[0]), port=ghost[1]), source=home("x"))
+    lone.say(Relayed(pack_address(ghost[0]), ghost[1], "ghost", b"\x05anything"), source=home("x"))
+    assert ghost not in [to for to, message in lone.sent() if isinstance(message, User)]
+    assert lone.node.metrics.counters["swim.dropped.answer-refused"] == 1
+    assert lone.node.metrics.counters["swim.dropped.relay-refused"] == 1
