@@ -37,7 +37,6 @@ __all__ = [
 ]
 
 _NODES_MAX = 1_000_000
-_PROFILES = {"lan": Config.lan, "wan": Config.wan, "local": Config.local}
 
 
 class Trace(NamedTuple):
@@ -197,7 +196,7 @@ def _make_schedule(seed: int, made: Mapping[str, Any], observers: Iterable[Obser
         nodes, start = from_plain(int, made["nodes"], "nodes"), made["start"]
         seconds = from_plain(float, made["seconds"], "seconds")
         settle = from_plain(float | None, made["settle"], "settle")
-        config = partial(_PROFILES[made["profile"]], **made["config"])
+        config = partial(Config.profile, made["profile"], **made["config"])
         config(name="n1", bind="127.0.0.1:0")
         schedule = Schedule.from_plain(made["schedule"])
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:

@@ -18,6 +18,7 @@ from swim.errors import InternalError as InternalError
 from swim.errors import LocalError as LocalError
 from swim.errors import RemoteError as RemoteError
 from swim.errors import SwimError as SwimError
+from swim.events import Cause as Cause
 from swim.events import Event as Event
 from swim.events import EventsLost as EventsLost
 from swim.events import ForceLeaveOutcome as ForceLeaveOutcome
@@ -32,6 +33,7 @@ from swim.events import MemberLeft as MemberLeft
 from swim.events import MemberReaped as MemberReaped
 from swim.events import MemberRefuted as MemberRefuted
 from swim.events import MemberRestarted as MemberRestarted
+from swim.events import MemberState as MemberState
 from swim.events import MemberStatus as MemberStatus
 from swim.events import MemberSuspected as MemberSuspected
 from swim.events import MemberUpdated as MemberUpdated
@@ -52,6 +54,7 @@ if TYPE_CHECKING:
     from swim.node import NodeStats as NodeStats
 
 __all__ = [
+    "Cause",
     "Cluster",
     "Config",
     "ConfigError",
@@ -74,6 +77,7 @@ __all__ = [
     "MemberReaped",
     "MemberRefuted",
     "MemberRestarted",
+    "MemberState",
     "MemberStatus",
     "MemberSuspected",
     "MemberUpdated",

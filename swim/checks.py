@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from types import MappingProxyType
 
 from swim.errors import ConfigError, ConfigTypeError
+from swim.frozen import FrozenMap
 
 __all__ = ["flag", "number", "seconds", "secrets", "text", "text_map", "texts", "whole_number"]
 
@@ -71,7 +71,7 @@ def text_map(name: str, value: object) -> Mapping[str, str]:
     for key, item in value.items():
         text(name, key, what="a key ")
         text(name, item, what=f"the value of {key!r} ")
-    return MappingProxyType(dict(value))
+    return FrozenMap(value)
 
 
 def flag(name: str, value: object) -> bool:

@@ -1,6 +1,7 @@
 """What an application sees of the cluster: members, and the events that change them.
 
-Events are frozen values with a pasteable repr; consume them with ``match``. Applying every event in order to
+Events are frozen, hashable values whose repr is the expression that makes them (``from swim import *``);
+consume them with ``match``. Applying every event in order to
 a dictionary (``MemberReaped`` deletes, every other member event stores ``event.member``) gives exactly the
 snapshot that ``Cluster.members()`` returns.
 """
@@ -10,9 +11,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+from swim.addresses import Endpoint
+from swim.frozen import FrozenMap
 
 __all__ = [
+    "Cause",
     "Event",
     "EventsLost",
     "ForceLeaveOutcome",
@@ -27,6 +32,7 @@ __all__ = [
     "MemberReaped",
     "MemberRefuted",
     "MemberRestarted",
+    "MemberState",
     "MemberStatus",
     "MemberSuspected",
     "MemberUpdated",
@@ -36,13 +42,56 @@ __all__ = [
 ]
 
 
-class MemberStatus(StrEnum):
+class _Word(StrEnum):
+    """A word that is printed as the name it has in a program."""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}.{self.name}"
+
+
+class MemberStatus(_Word):
     """Serf's member states. A suspect member is still ``alive`` (see ``Member.is_suspect``)."""
 
     ALIVE = "alive"
     LEAVING = "leaving"
     LEFT = "left"
     FAILED = "failed"
+
+
+class MemberState(_Word):
+    """How a view has a member: its status, or ``suspect``; ``unknown`` at first, ``reaped`` at the end."""
+
+    UNKNOWN = "unknown"
+    ALIVE = "alive"
+    SUSPECT = "suspect"
+    LEAVING = "leaving"
+    LEFT = "left"
+    FAILED = "failed"
+    REAPED = "reaped"
+
+
+class Cause(_Word):
+    """Why a transition happened, in a word.
+
+    ``claim``: a peer said so. ``push-pull``: its full state said so. ``intent``: a Serf join/leave intent.
+    ``probe``: our probe round failed. ``suspicion-expired``: nobody refuted in time. ``acked``: the member
+    answered. ``unanswered``: a peer said so, and our ping got no ack. ``operator``: an operator asked for it.
+    ``local``: this node did it itself. ``reap``: age. ``prune``: an operator's prune. ``limit``: the table is
+    full.
+    """
+
+    CLAIM = "claim"
+    PUSH_PULL = "push-pull"
+    INTENT = "intent"
+    PROBE = "probe"
+    SUSPICION_EXPIRED = "suspicion-expired"
+    ACKED = "acked"
+    UNANSWERED = "unanswered"
+    OPERATOR = "operator"
+    LOCAL = "local"
+    REAP = "reap"
+    PRUNE = "prune"
+    LIMIT = "limit"
 
 
 class VersionTriple(NamedTuple):
@@ -67,22 +116,41 @@ class Member:
     protocol: VersionTriple
     delegate: VersionTriple
 
+    def __post_init__(self) -> None:
+        if type(self.tags) is not FrozenMap:
+            object.__setattr__(self, "tags", FrozenMap(self.tags))
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Address and port."""
+        return self.address, self.port
+
+    @property
+    def state(self) -> MemberState:
+        """The status, or ``suspect``."""
+        return MemberState.SUSPECT if self.is_suspect else MemberState(self.status.value)
+
 
 @dataclass(frozen=True, slots=True)
 class Reason:
     """Why a transition happened.
 
     Attributes:
-        cause: short stable word: ``"claim"`` (a peer said so), ``"probe"`` (own probe round failed),
-            ``"suspicion-expired"``, ``"push-pull"``, ``"intent"``, ``"operator"``, ``"local"``, ``"reap"``,
-            ``"prune"``, ``"acked"``, ``"unanswered"`` (a peer said so, and a ping got no ack).
+        cause: the same in a word; stable. Given as a string it becomes a ``Cause``.
         accuser: name of the member whose claim it was, or "".
         detail: human-readable rest, e.g. ``"no ack: direct, 3 relays, stream refused"``.
     """
 
-    cause: str
+    cause: Cause
     accuser: str = ""
     detail: str = ""
+
+    if TYPE_CHECKING:
+
+        def __init__(self, cause: Cause | str, accuser: str = "", detail: str = "") -> None: ...
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "cause", Cause(self.cause))
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +159,13 @@ class Transition:
 
     Attributes:
         at: seconds on the node's monotonic clock.
-        before: previous state (``alive``, ``suspect``, ``leaving``, ``left``, ``failed`` or ``unknown``).
-        after: new state (also ``reaped``).
+        before: state before it.
+        after: state after it.
     """
 
     at: float
-    before: str
-    after: str
+    before: MemberState
+    after: MemberState
     incarnation: int
     reason: Reason
 
@@ -115,7 +183,7 @@ class MemberEvent:
 
     member: Member
     previous: Member | None = None
-    reason: Reason = field(default=Reason("local"))
+    reason: Reason = field(default=Reason(Cause.LOCAL))
     sequence: int = 0
 
 
@@ -223,7 +291,7 @@ class SeedStatus:
     at: float | None = None
 
 
-class ForceLeaveOutcome(StrEnum):
+class ForceLeaveOutcome(_Word):
     """Which case of a force-leave applied; ``leaving`` is a live member that has not answered yet."""
 
     LEFT = "left"

@@ -114,7 +114,7 @@ def state_word(member: Member | None) -> str:
     """How a view has a member: its status, ``suspect``, or ``unknown``."""
     if member is None:
         return "unknown"
-    return "suspect" if member.is_suspect else member.status.value
+    return member.state.value
 
 
 def event_record(at: float, node: str, event: MemberEvent) -> Record:

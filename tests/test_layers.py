@@ -16,6 +16,7 @@ LEAVES = (
     "swim.config",
     "swim.errors",
     "swim.events",
+    "swim.frozen",
     "swim.metrics",
     "swim.text",
     "swim.version",

@@ -8,10 +8,10 @@ from sims.errors import UsageError
 from sims.model.state import Setup
 from sims.settings import SETTINGS, convert, kinds_of
 from swim.config import Config
+from swim.config.profiles import PROFILES
 
 __all__ = ["OPTIONS", "read_options"]
 
-_PROFILES = {"lan": Config.lan, "wan": Config.wan, "local": Config.local}
 _SETUP = kinds_of(Setup)
 OPTIONS = ("profile", *_SETUP, *SETTINGS)
 """Every name that ``read_options`` knows."""
@@ -25,12 +25,12 @@ def read_options(options: Mapping[str, object]) -> tuple[Config, Setup]:
         ConfigError: a value that is out of range.
     """
     profile = str(options.get("profile", "lan"))
-    if profile not in _PROFILES:
-        raise UsageError(f"option profile: {profile!r} is none of {', '.join(_PROFILES)}")
+    if profile not in PROFILES:
+        raise UsageError(f"option profile: {profile!r} is none of {', '.join(PROFILES)}")
     given = {name: value for name, value in options.items() if name != "profile"}
     unknown = [name for name in given if name not in OPTIONS]
     if unknown:
         raise UsageError(f"the vector model has no option {unknown[0]!r}")
     setup = {name: convert(name, given[name], _SETUP[name]) for name in given if name in _SETUP}
     config = {name: convert(name, given[name], SETTINGS[name]) for name in given if name in SETTINGS}
-    return _PROFILES[profile](name="n1", **config), Setup(**({"nodes": 1000} | setup))
+    return Config.profile(profile, name="n1", **config), Setup(**({"nodes": 1000} | setup))

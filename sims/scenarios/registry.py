@@ -30,6 +30,7 @@ from sims.world import Start, World
 from sims.world.network import Network
 from sims.world.observer import Observer
 from swim.config import Config
+from swim.config.profiles import PROFILES
 from swim.errors import ConfigError
 
 __all__ = ["Result", "Run", "Scenario", "run_scenario", "scenario", "scenarios"]
@@ -38,7 +39,6 @@ Value = int | float | bool | str
 _COMMON: dict[str, Value] = {"nodes": 20, "profile": "lan", "byte_mode": True}
 _NODES_MAX = 1_000_000
 _NO_LIMITS: Mapping[str, float] = MappingProxyType({})
-_PROFILES = {"lan": Config.lan, "wan": Config.wan, "local": Config.local}
 _REGISTRY: dict[str, Scenario] = {}
 
 
@@ -141,7 +141,7 @@ class Run:
 
     def config(self, **overrides: Any) -> Callable[..., Config]:
         """What makes a node's settings: the run's profile, some fields changed, then the user's own."""
-        return partial(_PROFILES[self["profile"]], **(overrides | dict(self.settings)))
+        return partial(Config.profile, self["profile"], **(overrides | dict(self.settings)))
 
     def world(
         self,
@@ -305,8 +305,8 @@ def _checked(found: Scenario, options: Mapping[str, object]) -> dict[str, Value]
         name: _convert(found.name, name, options.get(name, default), default)
         for name, default in found.options.items()
     }
-    if values["profile"] not in _PROFILES:
-        raise UsageError(f"option profile: {values['profile']!r} is none of {', '.join(_PROFILES)}")
+    if values["profile"] not in PROFILES:
+        raise UsageError(f"option profile: {values['profile']!r} is none of {', '.join(PROFILES)}")
     _check_limits(found, {name: v for name, v in values.items() if isinstance(v, int | float)})
     return values
 

@@ -7,7 +7,7 @@ every setting keeps its default, and every kind of fault is off, with some proba
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
@@ -20,7 +20,6 @@ from swim.core.rng import Rng
 
 __all__ = ["SwarmOptions", "pick_options", "rng_of"]
 
-_PROFILES: dict[str, Callable[..., Config]] = {"lan": Config.lan, "local": Config.local, "wan": Config.wan}
 _SLOWER = {"lan": 1.0, "local": 1.0, "wan": 3.0}
 
 # (setting, one time in so many it is not the profile's, its other values)
@@ -105,7 +104,7 @@ class SwarmOptions:
     def config(self, name: str, **given: Any) -> Config:
         """The settings of the node of that name."""
         settings = self.others if name[-1:] in "02468" else self.settings
-        return _PROFILES[self.profile](name=name, **(dict(settings) | given))
+        return Config.profile(self.profile, name=name, **(dict(settings) | given))
 
     def __str__(self) -> str:
         how = f"{self.start}{', anchored' if self.anchored else ''}"

@@ -20,11 +20,11 @@ from sims.testing.applications import Applications, Invariant
 from sims.world import Start, World
 from sims.world.observer import Observer
 from swim.config import Config
+from swim.config.profiles import PROFILES
 from swim.trace import encode, header
 
 __all__ = ["Program", "pasteable"]
 
-_PROFILES: dict[str, Callable[..., Config]] = {"lan": Config.lan, "local": Config.local, "wan": Config.wan}
 _GIVEN = ("name", "bind", "seeds")
 _CHECKERS_IMPORT = "from sims.checkers import safety_checkers"
 _SCHEDULE_IMPORT = "from sims.faults.schedule import Schedule"
@@ -180,8 +180,8 @@ def _example(config: Config | Callable[..., Config]) -> Config:
 def _from_profile(config: Config) -> tuple[str, dict[str, Any]]:
     """The profile that is nearest, and the fields that differ from it; not name, bind and seeds."""
     found: dict[str, dict[str, Any]] = {}
-    for name, profile in _PROFILES.items():
-        plain = profile(name="n1")
+    for name in sorted(PROFILES):
+        plain = Config.profile(name, name="n1")
         found[name] = {
             each.name: _plain(getattr(config, each.name))
             for each in fields(config)

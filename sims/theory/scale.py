@@ -14,6 +14,7 @@ from sims.model import Setup, simulate
 from sims.theory import formulas
 from sims.theory.traffic import traffic
 from swim.config import Config
+from swim.config.profiles import PROFILES
 
 __all__ = ["SIZES", "Point", "draw", "main", "measure_sizes"]
 
@@ -22,7 +23,6 @@ _CELLS = 30_000
 _RUNS_MIN, _RUNS_MAX = 3, 60
 _RUNS_FOR_P95 = 20
 _ONCE_FROM = 1_000_000
-_PROFILES = {"lan": Config.lan, "wan": Config.wan, "local": Config.local}
 
 
 class Point(NamedTuple):
@@ -149,10 +149,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--out", type=Path, default=Path("docs/img"), help="folder for the pictures (docs/img)"
     )
-    parser.add_argument("--profile", choices=_PROFILES, default="lan")
+    parser.add_argument("--profile", choices=PROFILES, default="lan")
     parser.add_argument("--up-to", type=int, default=SIZES[-1], metavar="N", help="largest cluster (1000000)")
     options = parser.parse_args(argv)
-    config = _PROFILES[options.profile](name="n1")
+    config = Config.profile(options.profile, name="n1")
     points = measure_sizes(config, [n for n in SIZES if n <= options.up_to], progress=print)
     for path in draw(config, points, options.out):
         print(path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from sims.errors import UsageError
 from sims.world.context import Context
@@ -80,7 +81,9 @@ class Hosts:
         endpoint: Endpoint,
         seeds: tuple[str, ...],
     ) -> Config:
-        given = {"name": name, "bind": join_host_port(*endpoint)} | ({"seeds": seeds} if seeds else {})
+        given: dict[str, Any] = {"name": name, "bind": join_host_port(*endpoint)} | (
+            {"seeds": seeds} if seeds else {}
+        )
         return config.with_changes(**given) if isinstance(config, Config) else config(**given)
 
     def admit(self, id: str, endpoint: Endpoint) -> None:

@@ -12,6 +12,7 @@ from swim.events import (
     Member,
     MemberEvent,
     MemberReaped,
+    MemberState,
     MemberStatus,
     Reason,
     Transition,
@@ -239,8 +240,9 @@ class Roster:
         self._sequence += 1
         member = entry.member
         self.events.append(kind(member, previous, reason, self._sequence))
-        after = "reaped" if kind is MemberReaped else _state_word(member)
-        line = Transition(now, _state_word(previous), after, member.incarnation, reason)
+        before = previous.state if previous is not None else MemberState.UNKNOWN
+        after = MemberState.REAPED if kind is MemberReaped else member.state
+        line = Transition(now, before, after, member.incarnation, reason)
         entry.history = (*entry.history, line)[-self._history_size :]
 
     def _version_triples(self, vsn: bytes) -> tuple[VersionTriple, VersionTriple]:
@@ -250,9 +252,3 @@ class Roster:
             if len(self._versions) < 256:
                 self._versions[vsn] = triples
         return triples
-
-
-def _state_word(member: Member | None) -> str:
-    if member is None:
-        return "unknown"
-    return "suspect" if member.is_suspect else member.status.value

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
 
 from swim.checks import text_map
 from swim.errors import ConfigError, RemoteError
+from swim.frozen import FrozenMap
 from swim.wire.go_msgpack import pack, text, unpack
 
 __all__ = ["META_MAX_BYTES", "TagCache", "decode_tags", "encode_tags"]
@@ -65,5 +65,5 @@ class TagCache:
         if tags is None:
             if len(self._decoded) >= self._SIZE:
                 self._decoded.clear()
-            tags = self._decoded[meta] = MappingProxyType(decode_tags(meta))
+            tags = self._decoded[meta] = FrozenMap(decode_tags(meta))
         return tags

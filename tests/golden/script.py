@@ -33,7 +33,7 @@ Looking::
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -46,6 +46,7 @@ from sims.world.latency import Constant
 from sims.world.network import Link, Network
 from swim.addresses import join_host_port
 from swim.config import Config
+from swim.config.profiles import PROFILES
 from swim.errors import ConfigError, LocalError
 from swim.events import MemberSuspected
 from swim.trace import Record, state_word
@@ -64,7 +65,6 @@ from tests.golden.words import (
 
 __all__ = ["Stage"]
 
-_PROFILES: Mapping[str, Callable[..., Config]] = {"lan": Config.lan, "wan": Config.wan, "local": Config.local}
 _LIMIT = 120.0
 _QUIET_ENDS = ("closed", "closed by the peer")
 
@@ -120,8 +120,8 @@ class Stage:
         self._seed = parse_whole(only(words, "seed N"))
 
     def _do_config(self, words: list[str]) -> None:
-        if words and words[0] in _PROFILES:
-            self._profile = _PROFILES[words.pop(0)]
+        if words and words[0] in PROFILES:
+            self._profile = partial(Config.profile, words.pop(0))
         if names_of(words):
             raise UsageError("config [lan|wan|local] FIELD=..")
         self._fields |= config_fields(options_of(words))

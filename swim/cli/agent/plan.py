@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,7 +22,6 @@ __all__ = ["AgentPlan", "plan_of", "with_origin"]
 _GOSSIP_PORT = 4648
 _HTTP_PORT = 4646
 _RPC_PORT = 4647
-_PROFILES: dict[str, Callable[..., Config]] = {"lan": Config.lan, "wan": Config.wan, "local": Config.local}
 _OPTION_OF_FIELD = {"seeds": "retry_join", "tags": "tag", "keys": "encrypt", "http_hosts": "http_host"}
 
 
@@ -89,7 +89,7 @@ def _plan(values: Mapping[str, Any], gossip: Mapping[str, Any]) -> AgentPlan:
     changes["tags"] = _tags(values, changes)
     for address in values.get("join", ()):
         parse_address(address, _GOSSIP_PORT, field="join")
-    config = _checked(_PROFILES[values.get("profile", "lan")], changes)
+    config = _checked(partial(Config.profile, values.get("profile", "lan")), changes)
     encode_tags(config.tags, delegate_version=config.delegate_version)
     data_dir = Path(values["data_dir"]) if "data_dir" in values else None
     log_level = values.get("log_level", "info")

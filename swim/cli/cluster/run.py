@@ -34,7 +34,6 @@ _LEAVE_SECONDS = 5.0
 _CONVERGE_SECONDS = 15.0
 _SEEDS = 3
 _PROBE_ALIGNMENT = 0.25
-_PROFILES: dict[str, Callable[..., Config]] = {"lan": Config.lan, "wan": Config.wan, "local": Config.local}
 
 NodeState = Literal["running", "paused", "killed", "left"]
 
@@ -63,7 +62,8 @@ class ClusterPlan:
 
     def config(self, name: str, bind: str, known: Iterable[str]) -> Config:
         """Settings of one node that joins the first few of those whose gossip address is known."""
-        return _PROFILES[self.profile](
+        return Config.profile(
+            self.profile,
             name=name,
             bind=bind,
             seeds=tuple(itertools.islice(known, _SEEDS)),

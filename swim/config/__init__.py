@@ -10,12 +10,14 @@ import ipaddress
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
-from types import MappingProxyType
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
 from swim import checks
 from swim.addresses import parse_address, plain_ip, split_host_port, why_unusable
-from swim.errors import ConfigError
+from swim.config.profiles import AT_LEAST, PROFILES, Changes, Settings
+from swim.errors import ConfigError, ConfigTypeError
+from swim.frozen import FrozenMap
+from swim.text import closest
 
 __all__ = ["Config", "default_name"]
 
@@ -35,27 +37,33 @@ class Config:
 
     # -- identity and addresses
     name: str
+    """The member's name in the cluster, 1 to 128 bytes; no two may share one (memberlist: ``Name``)."""
     bind: str = "127.0.0.1:7946"
     """``HOST:PORT`` or ``[V6]:PORT``; port 0 lets the system choose one for UDP and TCP alike."""
     advertise: str | None = None
     """Address told to peers, ``HOST[:PORT]``; None picks one of the bind address's family."""
     seeds: tuple[str, ...] = ()
     """Addresses to join, ``HOST[:PORT]``; names are resolved anew at every attempt."""
-    tags: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    tags: Mapping[str, str] = field(default_factory=FrozenMap)
     """Serf tags; at most 512 bytes once encoded."""
 
     # -- versions
     protocol_version: int = 2
+    """memberlist's protocol spoken, 1 to 5; every current peer speaks 2."""
     delegate_version: int = 5
     """Serf protocol spoken: 2..5, or 0 for a plain memberlist pool without Serf (Alertmanager)."""
 
     # -- packets and streams
     label: str = ""
+    """Up to 255 bytes before every packet and stream; input with another label is dropped (memberlist)."""
     skip_inbound_label_check: bool = False
+    """Take input whose label was checked and removed before, as a proxy does."""
     keys: tuple[bytes, ...] = field(default=(), repr=False)
     """Gossip keys, 16, 24 or 32 bytes each; the first one encrypts, all decrypt."""
     gossip_verify_incoming: bool = True
+    """With keys: drop what is not encrypted."""
     gossip_verify_outgoing: bool = True
+    """With keys: encrypt what is sent. Both are off for a while when a pool moves to encryption."""
     accept_encryption_v0: bool = False
     """Read the unauthenticated-version form that nodes before protocol 2 send."""
     enable_compression: bool = False
@@ -72,14 +80,20 @@ class Config:
     probe_interval: float = 1.0
     """0 disables probing."""
     probe_timeout: float = 0.5
+    """Seconds to wait for a direct ack before others are asked; at most ``probe_interval``."""
     probe_alignment: float = 0.0
     """Start probe rounds at multiples of this many seconds of the clock, 0 at any moment. Nodes that share a
     process then wake together, which costs less than waking one by one."""
     indirect_checks: int = 3
+    """Members asked to ping for us when a direct ping goes unanswered; 0 asks none."""
     disable_tcp_pings: bool = False
+    """Do not fall back to a ping over a stream where packets go unanswered."""
     suspicion_mult: int = 4
+    """Shortest suspicion in probe intervals, times log10 of the cluster's size (Lifeguard: alpha)."""
     suspicion_max_timeout_mult: int = 6
+    """Longest suspicion as a multiple of the shortest, before others confirm it (Lifeguard: beta)."""
     awareness_max_multiplier: int = 8
+    """Health scores go from 0 to this minus 1; timeouts are stretched by the score + 1 (Lifeguard: S)."""
     awareness_stretches_suspicion: bool = True
     """Multiply the shortest suspicion, up to the longest, by the health score + 1 (after Lifeguard's LHA)."""
     buddy_system: bool = True
@@ -96,7 +110,9 @@ class Config:
     gossip_nodes: int = 3
     """0 disables gossip rounds."""
     gossip_to_the_dead_time: float = 30.0
+    """Seconds a dead member is still sent gossip, so that it can refute."""
     retransmit_mult: int = 4
+    """Times a broadcast is sent, times log10 of the cluster's size + 1, rounded up (SWIM: lambda)."""
     eager_gossip_delay: float = 0.005
     """A fresh broadcast leaves after this long instead of at the next gossip round; negative is off."""
     verify_second_hand: bool = True
@@ -111,6 +127,7 @@ class Config:
     push_pull_interval: float = 30.0
     """0 disables periodic push/pull."""
     tcp_timeout: float = 10.0
+    """Seconds for dialling a stream and for each read and write of it."""
     dead_node_reclaim_time: float = 0.0
     """Seconds after which a dead member's name may be taken by another address; 0 is never."""
     reclaim_if_acked: bool = True
@@ -122,24 +139,31 @@ class Config:
 
     # -- Serf
     broadcast_timeout: float = 5.0
+    """Seconds that a command waits for its news to be sent often enough."""
     leave_propagate_delay: float = 1.0
+    """Seconds between the last news of the own leave and the end, for it to spread (Serf)."""
     reconnect_timeout: float = 24 * 3600.0
     """Seconds a failed member stays listed."""
     tombstone_timeout: float = 24 * 3600.0
     """Seconds a left member stays listed."""
     recent_intent_timeout: float = 300.0
+    """Seconds that a join or leave intent about an unknown member is kept (Serf)."""
     leaving_timeout: float = 60.0
     """Seconds after which a member still ``leaving`` but acking probes counts as alive again."""
     enable_name_conflict_resolution: bool = True
+    """Ask the cluster who owns the own name if another member claims it; the loser stops (Serf)."""
     validate_node_names: bool = False
     """Accept only names of ``[A-Za-z0-9.-]``, as Serf's option of that name."""
     query_timeout_mult: int = 16
+    """Time that a query is answered, in gossip intervals, times log10 of the cluster's size (Serf)."""
 
     # -- limits; each has a counter that tells when it was hit
     handoff_queue_depth: int = 1024
     """Packets handled between two looks at the timers."""
     max_members: int = 100_000
+    """Members listed, failed and left ones included; more are refused."""
     max_new_members_per_packet: int = 64
+    """Unknown names that one packet may bring."""
     max_messages_per_packet: int = 255
     """Parts of all compounds inside one packet; one compound holds no more than 255."""
     max_packet_elements: int = 8192
@@ -151,6 +175,7 @@ class Config:
     max_relayed_pings: int = 1024
     """Pings under way for others; at most half of them for non-members."""
     max_relayed_pings_per_host: int = 64
+    """The same for one host that asks."""
     max_remembered_packets: int = 8192
     """Encrypted packets remembered, so that a copy of one is dropped; 0 remembers none."""
     max_layers: int = 8
@@ -162,11 +187,15 @@ class Config:
     max_inbound_bytes: int = 40 * 1024 * 1024
     """Bytes of memory that all unfinished inbound streams keep together; beyond it the largest is closed."""
     max_decompressed_stream_bytes: int = 40 * 1024 * 1024
+    """Bytes of one stream after decompression."""
     max_streams: int = 128
     """Inbound streams open at once, and outbound ones."""
     max_push_pull_records: int = 1_048_576
+    """Records in one push/pull."""
     max_tombstones: int = 10_000
+    """Forgotten members remembered, so that old news does not bring them back."""
     max_intents: int = 1024
+    """Intents about unknown members kept."""
     max_queue_depth: int = 4096
     """Broadcasts queued: claims, intents, queries and user events, each."""
     max_queue_bytes: int = 2 * 1024 * 1024
@@ -178,6 +207,14 @@ class Config:
     history_size: int = 16
     """Transitions kept per member."""
 
+    def __new__(cls, **settings: Any) -> Self:
+        """Refuses an unknown name, and says which one was probably meant."""
+        for name in settings.keys() - cls.__dataclass_fields__.keys():
+            guess = closest(name, cls.__dataclass_fields__)
+            hint = f"; did you mean {guess}?" if guess else ""
+            raise ConfigTypeError(name, f"there is no such setting{hint}")
+        return object.__new__(cls)
+
     def __post_init__(self) -> None:
         for setting in fields(self):
             read = _READERS[str(setting.type)]
@@ -188,100 +225,40 @@ class Config:
         _check_combinations(self)
 
     @classmethod
-    def lan(cls, **overrides: Any) -> Self:
+    def profile(cls, profile: str, /, **overrides: Unpack[Settings]) -> Self:
+        """memberlist's settings for a kind of network, with some replaced.
+
+        Args:
+            profile: ``"lan"``, ``"wan"`` or ``"local"``.
+            overrides: fields by name.
+
+        Raises:
+            ConfigError: naming ``profile`` or a field.
+            ConfigTypeError: there is no such field; names the one that was probably meant.
+        """
+        if profile not in PROFILES:
+            raise ConfigError("profile", f"must be one of {', '.join(PROFILES)}, not {profile!r}")
+        return cls(**{**PROFILES[profile], **overrides})
+
+    @classmethod
+    def lan(cls, **overrides: Unpack[Settings]) -> Self:
         """memberlist's DefaultLANConfig: detects a failure in 5 to 12 s, for one data centre."""
-        return cls(**overrides)
+        return cls.profile("lan", **overrides)
 
     @classmethod
-    def wan(cls, **overrides: Any) -> Self:
+    def wan(cls, **overrides: Unpack[Settings]) -> Self:
         """memberlist's DefaultWANConfig: slower timers for links of 100 ms and more."""
-        return cls(**(_WAN | overrides))
+        return cls.profile("wan", **overrides)
 
     @classmethod
-    def local(cls, **overrides: Any) -> Self:
+    def local(cls, **overrides: Unpack[Settings]) -> Self:
         """memberlist's DefaultLocalConfig: fast timers for nodes on one machine."""
-        return cls(**(_LOCAL | overrides))
+        return cls.profile("local", **overrides)
 
-    def with_changes(self, **changes: Any) -> Self:
+    def with_changes(self, **changes: Unpack[Changes]) -> Self:
         """A copy with some fields replaced, checked like a new one."""
-        return replace(self, **changes)
-
-
-_WAN: dict[str, Any] = {
-    "enable_compression": True,
-    "tcp_timeout": 30.0,
-    "suspicion_mult": 6,
-    "push_pull_interval": 60.0,
-    "probe_timeout": 3.0,
-    "probe_interval": 5.0,
-    "gossip_nodes": 4,
-    "gossip_interval": 0.5,
-    "gossip_to_the_dead_time": 60.0,
-}
-_LOCAL: dict[str, Any] = {
-    "tcp_timeout": 1.0,
-    "indirect_checks": 1,
-    "retransmit_mult": 2,
-    "suspicion_mult": 3,
-    "push_pull_interval": 15.0,
-    "probe_timeout": 0.2,
-    "probe_interval": 1.0,
-    "gossip_interval": 0.1,
-    "gossip_to_the_dead_time": 15.0,
-}
-
-_AT_LEAST: dict[str, float] = {
-    "probe_interval": 0,
-    "probe_timeout": 0,
-    "probe_alignment": 0,
-    "indirect_checks": 0,
-    "suspicion_mult": 1,
-    "suspicion_max_timeout_mult": 1,
-    "awareness_max_multiplier": 1,
-    "self_doubt_threshold": 0,
-    "gossip_interval": 0,
-    "gossip_nodes": 0,
-    "gossip_to_the_dead_time": 0,
-    "retransmit_mult": 0,
-    "queue_check_interval": 0,
-    "push_pull_interval": 0,
-    "tcp_timeout": 0.001,
-    "dead_node_reclaim_time": 0,
-    "rejoin_interval": 0,
-    "rejoin_interval_alone": 0.05,
-    "broadcast_timeout": 0,
-    "leave_propagate_delay": 0,
-    "reconnect_timeout": 0,
-    "tombstone_timeout": 0,
-    "recent_intent_timeout": 0,
-    "leaving_timeout": 0,
-    "query_timeout_mult": 1,
-    "udp_buffer_size": 512,
-    "handoff_queue_depth": 1,
-    "max_members": 1,
-    "max_new_members_per_packet": 1,
-    "max_messages_per_packet": 1,
-    "max_packet_elements": 1,
-    "max_answers_per_packet": 1,
-    "max_answer_bytes_per_second": 0,
-    "max_relayed_pings": 0,
-    "max_relayed_pings_per_host": 0,
-    "max_remembered_packets": 0,
-    "max_layers": 1,
-    "max_packet_bytes": 1024,
-    "max_stream_bytes": 1024,
-    "max_inbound_bytes": 1024,
-    "max_decompressed_stream_bytes": 1024,
-    "max_streams": 1,
-    "max_push_pull_records": 1,
-    "max_tombstones": 0,
-    "max_intents": 0,
-    "max_queue_depth": 1,
-    "max_queue_bytes": 1024,
-    "max_recent_event_bytes": 1024,
-    "event_buffer_size": 1,
-    "history_size": 1,
-}
+        fields: dict[str, Any] = {**changes}
+        return replace(self, **fields)
 
 
 def _or_none(read: Callable[[str, object], Any]) -> Callable[[str, object], Any]:
@@ -291,8 +268,8 @@ def _or_none(read: Callable[[str, object], Any]) -> Callable[[str, object], Any]
 _READERS: dict[str, Callable[[str, object], Any]] = {
     "str": checks.text,
     "str | None": _or_none(checks.text),
-    "int": lambda name, value: checks.whole_number(name, value, at_least=int(_AT_LEAST.get(name, 0))),
-    "float": lambda name, value: checks.number(name, value, at_least=_AT_LEAST.get(name, -math.inf)),
+    "int": lambda name, value: checks.whole_number(name, value, at_least=int(AT_LEAST.get(name, 0))),
+    "float": lambda name, value: checks.number(name, value, at_least=AT_LEAST.get(name, -math.inf)),
     "bool": checks.flag,
     "Mapping[str, str]": checks.text_map,
     "tuple[str, ...]": checks.texts,
