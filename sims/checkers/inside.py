@@ -10,6 +10,7 @@ from swim.core.context import Context
 from swim.core.member import Record, State
 from swim.core.suspicion import Suspicion
 from swim.core.table import Table
+from swim.core.verify import ACCUSED_MAX, HELD_MAX
 from swim.errors import RemoteError
 from swim.serf.delegate import SerfDelegate
 from swim.serf.member_list import Entry, Roster
@@ -41,8 +42,6 @@ __all__ = [
 ]
 
 _RETIRED_MAX = 2048
-_HELD_MAX = 4096
-_VERDICTS_MAX = 16
 _RELAYED_MAX = 1024
 _PAST_MAX = 1024
 _TIMERS_PER_MEMBER = 8
@@ -105,8 +104,8 @@ def is_queued(node: SimNode, name: str, *, intent: bool = False) -> bool:
 
 def is_held(node: SimNode, name: str) -> bool:
     """Whether news of a member waits until the member answers a ping."""
-    held = node.node._engine._verifier._held
-    return name in held or len(held) >= _HELD_MAX
+    held = node.node._engine._verify.held
+    return name in held or len(held) >= HELD_MAX
 
 
 def targets(node: SimNode, now: float) -> list[Record]:
@@ -127,8 +126,8 @@ def pending(node: SimNode, now: float) -> Iterator[str]:
         yield f"{name} is suspected since {running.started:.1f} s"
     oldest = now - 2 * node.config.probe_interval * node.config.awareness_max_multiplier
     for what, count in (
-        ("claims on hold", len(core._verifier._held)),
-        ("verdicts on hold", len(core._second_look._looks)),
+        ("claims on hold", len(core._verify.held)),
+        ("verdicts on hold", len(core._verify.accused)),
         ("relayed pings", core._responder._relayed),
         ("old pings", sum(ping.sent_at < oldest for ping in core.pings._outstanding.values())),
     ):
@@ -180,8 +179,8 @@ def sizes(node: SimNode) -> Iterator[Size]:
     yield Size("kept intents", len(serf._members._intents), config.max_intents)
     yield Size("inbound streams", len(core._streams._inbound), config.max_streams)
     yield Size("outbound streams", len(core._streams._outbound), config.max_streams)
-    yield Size("held claims", len(core._verifier._held), _HELD_MAX)
-    yield Size("held verdicts", len(core._second_look._looks), _VERDICTS_MAX)
+    yield Size("held claims", len(core._verify.held), HELD_MAX)
+    yield Size("held verdicts", len(core._verify.accused), ACCUSED_MAX)
     yield Size("relayed pings", core._responder._relayed.total(), _RELAYED_MAX)
     yield Size("past members", len(core.rejoining._past), _PAST_MAX)
     most = max(_TIMERS_MIN, _TIMERS_PER_MEMBER * (len(members) + len(serf.roster)))

@@ -12,9 +12,9 @@ from swim.core.gossip import Gossip
 from swim.core.member import INCARNATION_MAX, Record, State, endpoint_of
 from swim.core.precedence import Verdict, decide, is_witnessed
 from swim.core.push_pull_schedule import push_pull_scale
-from swim.core.second_look import SecondLook
 from swim.core.suspicion import Suspicion, confirmations_wanted, suspicion_timeout
-from swim.core.verifier import Verifier
+from swim.core.verify import Verify
+from swim.core.versions import incompatibility
 from swim.events import Reason
 from swim.text import shown
 from swim.wire.codec import encode
@@ -32,16 +32,15 @@ _UNVERIFIED_SHARE = 2
 class Claims:
     """Applies claims; owns the running suspicions and the reaping of dead records."""
 
-    def __init__(self, context: Context, gossip: Gossip, verifier: Verifier, second_look: SecondLook) -> None:
+    def __init__(self, context: Context, gossip: Gossip, verify: Verify) -> None:
         self._context = context
         self._gossip = gossip
-        self._verifier = verifier
-        self._second_look = second_look
+        self._verify = verify
         self.suspicions: dict[str, Suspicion] = {}
         self.grown = 0
         """Members added or revived so far; the push/pull schedule watches it for join bursts."""
-        verifier.revive = lambda now, claim: self.alive(now, claim, Source("acked", evidence=Evidence.TESTED))
-        second_look.believe = lambda now, claim, name: self.dead(
+        verify.revive = lambda now, claim: self.alive(now, claim, Source("acked", evidence=Evidence.TESTED))
+        verify.believe = lambda now, claim, name: self.dead(
             now, claim, Source("unanswered", name=name, evidence=Evidence.TESTED)
         )
         self._carry_out: dict[Verdict, Callable[[float, Any, Any, Source], None]] = {
@@ -77,6 +76,9 @@ class Claims:
             context.metrics.dropped("address")
         elif not context.delegate.allow_alive(claim):
             context.metrics.dropped("vetoed-alive")
+        elif why := claim.node != context.local.name and incompatibility(context.local.vsn, claim.vsn):
+            context.metrics.dropped("versions")
+            logger.warning("member %s refused: it speaks %s", shown(claim.node), why)
         elif context.networks is not None and not context.allows(endpoint_of(claim.addr, claim.port)[0]):
             context.metrics.dropped("cidr")
         else:
@@ -156,18 +158,18 @@ class Claims:
         """A member is alive that was unknown, dead or left, and everybody is to know."""
         record = self._list(now, claim, stored, source)
         if record is not None:
-            self._verifier.forget(record.name)
+            self._verify.forget(record.name)
             self._queue(now, record.name, encode(claim), Priority.ALIVE, origin=source.name)
 
     def _admit(self, now: float, claim: Alive, stored: Known, source: Source) -> None:
         """The same, but the news goes on after an ack."""
         if self._list(now, claim, stored, source) is not None:
-            self._verifier.hold(now, claim, source.name)
+            self._verify.alive(now, claim, source.name, is_listed=True)
 
     def _take(self, now: float, claim: Alive, stored: Known, source: Source) -> None:
         """The same, but whoever is to know knows."""
         if self._list(now, claim, stored, source) is not None:
-            self._verifier.forget(claim.node)
+            self._verify.forget(claim.node)
 
     def _list(self, now: float, claim: Alive, stored: Known, source: Source) -> Record | None:
         """Lists a member as alive, if there is room."""
@@ -197,12 +199,12 @@ class Claims:
         record = self._context.table.put(Record(claim, State.ALIVE, since, verified=stored.verified))
         reason = Reason(source.cause, source.name, source.detail)
         self._context.delegate.member_refreshed(now, record, reason)
-        self._verifier.forget(record.name)  # or it would be queued twice
+        self._verify.forget(record.name)  # or it would be queued twice
         self._queue(now, record.name, encode(claim), Priority.ALIVE, origin=source.name)
 
     def _prove(self, now: float, claim: Alive, stored: Known, source: Source) -> None:
         """The claim counts once a node of that name acks a ping at that address."""
-        self._verifier.hold(now, claim, source.name, is_listed=False)
+        self._verify.alive(now, claim, source.name, is_listed=False)
 
     def _conflict(self, now: float, claim: Alive, stored: Record | Own, source: Source) -> None:
         self._context.metrics.count("swim.conflicts")
@@ -225,7 +227,7 @@ class Claims:
     def _drop(self, now: float, record: Record) -> None:
         """Forgets a member that was never seen, without a word to others."""
         self.suspicions.pop(record.name, None)
-        self._verifier.forget(record.name)
+        self._verify.forget(record.name)
         gone = self._context.table.put(record.turned(State.DEAD, now, record.incarnation))
         reason = Reason("limit", detail="never seen, and the table is full")
         self._context.delegate.member_gone(now, gone, reason)
@@ -249,7 +251,7 @@ class Claims:
 
     def _ask(self, now: float, claim: Dead, stored: Record, source: Source) -> None:
         """The accused is pinged first, and believed dead without an ack, or if too many pings are out."""
-        if not self._second_look.hold(now, stored, claim, source.name):
+        if not self._verify.dead(now, stored, claim, source.name):
             self._dead(now, claim, stored, source)
 
     def _dead(self, now: float, claim: Dead, stored: Record, source: Source) -> None:
@@ -261,7 +263,7 @@ class Claims:
     def _mark_gone(self, now: float, state: State, claim: Dead, stored: Record, source: Source) -> None:
         context = self._context
         self.suspicions.pop(stored.name, None)
-        self._verifier.forget(stored.name)
+        self._verify.forget(stored.name)
         record = context.table.put(stored.turned(state, now, claim.incarnation))
         self._queue(now, record.name, encode(claim), Priority.DEAD, origin=source.name)
         context.timers.at(now + context.config.gossip_to_the_dead_time, "reap", (record.name, now))

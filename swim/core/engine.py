@@ -1,7 +1,7 @@
 """The SWIM engine: routes packets, streams, timers and commands to the parts that own the state.
 
 It holds no rules of its own beyond the routing; see ``claims``, ``prober``, ``ping_responder``,
-``verifier``, ``push_pull``, ``join``, ``reconnect`` and ``leave``. Messages of one packet are handled in
+``verify``, ``push_pull``, ``join``, ``reconnect`` and ``leave``. Messages of one packet are handled in
 order (memberlist's order is a race).
 """
 
@@ -28,10 +28,9 @@ from swim.core.push_pull import PushPulls
 from swim.core.push_pull_schedule import PushPullSchedule
 from swim.core.reconnect import Reconnects
 from swim.core.rng import Rng
-from swim.core.second_look import SecondLook
 from swim.core.streams import Departing, Fallback, Joining, Periodic, Purpose, Reconnecting, Reply, Streams
 from swim.core.table import TableBase
-from swim.core.verifier import Verifier
+from swim.core.verify import Verify
 from swim.errors import LocalError, RemoteError
 from swim.events import ForceLeaveOutcome
 from swim.metrics import Metrics
@@ -95,15 +94,14 @@ class Engine:
         self.context = context
         self.gossip = Gossip(context)
         self.pings = Pings(context)
-        self._verifier = Verifier(context, self.gossip, self.pings)
-        self._second_look = SecondLook(context, self.gossip, self.pings)
-        self.claims = Claims(context, self.gossip, self._verifier, self._second_look)
+        self._verify = Verify(context, self.gossip, self.pings)
+        self.claims = Claims(context, self.gossip, self._verify)
         self._streams = Streams(context)
         self._streams.on_request = self._answer
         self._streams.on_reply = self._take_reply
         self._streams.on_failure = self._take_failure
         self.push_pulls = PushPulls(context, self.claims, self._streams)
-        self._prober = Prober(context, self.gossip, self.pings, self.claims, self._verifier, self._streams)
+        self._prober = Prober(context, self.gossip, self.pings, self.claims, self._verify, self._streams)
         self._responder = PingResponder(context, self.gossip, self.pings)
         self._schedule = PushPullSchedule(context, lambda now: self._exchange(now))
         self._joins = Joins(context, self.push_pulls)
@@ -179,7 +177,7 @@ class Engine:
         sender = context.table.at(source)
         is_unproven = sender is not None and not sender.verified and sender.is_live
         if sender is not None and is_unproven and not context.table.is_ambiguous(source):
-            self._verifier.evidence(now, sender)
+            self._verify.evidence(now, sender)
         claimed = Source("claim", source)
         if sender is not None:
             evidence = Evidence.GOSSIPED if sender.is_live else Evidence.HEARD

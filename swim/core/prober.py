@@ -15,7 +15,7 @@ from swim.core.pings import Pings, Reply
 from swim.core.probe import ProbeRound, SelfDoubt
 from swim.core.streams import Fallback, Streams
 from swim.core.suspicion import suspicion_timeout
-from swim.core.verifier import Verifier
+from swim.core.verify import Verify
 from swim.wire.codec import encode
 from swim.wire.messages import IndirectPing, Ping, Suspect
 
@@ -34,14 +34,14 @@ class Prober:
         gossip: Gossip,
         pings: Pings,
         claims: Claims,
-        verifier: Verifier,
+        verify: Verify,
         streams: Streams,
     ) -> None:
         self._context = context
         self._pings = pings
         self._gossip = gossip
         self._claims = claims
-        self._verifier = verifier
+        self._verify = verify
         self._streams = streams
         self._doubt = SelfDoubt(context.config.self_doubt_threshold)
         self._round: ProbeRound | None = None
@@ -160,7 +160,7 @@ class Prober:
             context.awareness.apply(-1)
         record = context.table.get(current.target.name)
         if record is not None and not record.verified:
-            self._verifier.evidence(now, record)
+            self._verify.evidence(now, record)
         self._schedule_after(now)
 
     def _end(self, now: float, _seq_no: int) -> None:

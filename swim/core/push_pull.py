@@ -9,7 +9,7 @@ from swim.core.evidence import Evidence, Source
 from swim.core.member import MAPPED_PREFIX, State, endpoint_of, pack_address
 from swim.core.precedence import LISTED
 from swim.core.streams import Departing, Periodic, Purpose, Streams
-from swim.core.versions import version_conflict
+from swim.core.versions import incompatibility
 from swim.text import brief, shown
 from swim.wire.codec import encode_push_pull
 from swim.wire.messages import Alive, Dead, NodeRecord, PushPull, Suspect
@@ -62,7 +62,7 @@ class PushPulls:
         context = self._context
         conflict = ""
         if not self._agrees(message):
-            conflict = self._out_of_reach(message) or version_conflict(list(context.table), message.records)
+            conflict = self._out_of_reach(message) or self._incompatible(message)
         if not conflict and message.join:
             conflict = context.delegate.refuse_merge(message.records)
         if conflict:
@@ -90,6 +90,17 @@ class PushPulls:
             yield from context.delegate.merge_state(
                 lambda: self._streams.now, message.user_state, join=message.join, peer=speaker
             )
+
+    def _incompatible(self, message: PushPull) -> str:
+        """Why nobody that a peer lists as alive can be a member here; if some can, each is judged alone."""
+        own, why = self._context.local, ""
+        for record in message.records:
+            if record.state == State.ALIVE and record.name != own.name:
+                odd = incompatibility(own.vsn, record.vsn)
+                if not odd:
+                    return ""
+                why = why or f"remote member {record.name!r} speaks {odd}"
+        return why
 
     def _out_of_reach(self, message: PushPull) -> str:
         """Why none of the members that a peer lists can be reached from here, the peer included; or ""."""

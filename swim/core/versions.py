@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import lru_cache
 from typing import NamedTuple, Protocol
 
 from swim.core.member import State
 
-__all__ = ["Versioned", "version_conflict"]
+__all__ = ["Versioned", "incompatibility", "version_conflict"]
 
 
 class Versioned(Protocol):
@@ -43,6 +44,23 @@ class _Common(NamedTuple):
             common = f"{self.delegate_low}..{self.delegate_high}"
             return f"delegate protocol {delegate}, outside the common {common}"
         return ""
+
+
+class _One(NamedTuple):
+    vsn: bytes
+    name: str = ""
+    state: int = State.ALIVE
+
+
+@lru_cache(maxsize=256)
+def incompatibility(own: bytes, vsn: bytes) -> str:
+    """What somebody speaks who cannot be a member here, or "": gossip and push/pulls admit by this one rule.
+
+    Each has to speak what the other understands. Version bytes that are all zero say nothing.
+    """
+    conflict = version_conflict([_One(own)], [_One(vsn)]) if any(vsn) else ""
+    spoken = conflict.partition(" speaks ")[2]
+    return spoken if conflict.startswith("remote") else spoken and f"versions that exclude ours: {spoken}"
 
 
 def version_conflict(local: Collection[Versioned], remote: Collection[Versioned]) -> str:

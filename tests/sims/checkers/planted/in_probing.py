@@ -14,8 +14,8 @@ from sims.checkers import (
 )
 from swim.core.awareness import Awareness
 from swim.core.ping_responder import PingResponder
-from swim.core.second_look import SecondLook
 from swim.core.suspicion import Suspicion
+from swim.core.verify import Verify
 from tests.sims.checkers.planted import scripts
 from tests.sims.checkers.planted.bug import bug
 
@@ -54,4 +54,4 @@ def relayed_pings_stay(patch: pytest.MonkeyPatch) -> None:
 
 @bug("A death claim is believed though its member answered.", scripts.LIES, DisprovedClaimsDoNothing)
 def second_look_always_believes(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(SecondLook, "_acked", lambda self, now, look, reply: self._expired(now, look))
+    patch.setattr(Verify, "_is_innocent", lambda self, now, accused, reply: self._is_guilty(now, accused))

@@ -1,0 +1,189 @@
+"""Ask before believing: a claim that may be false waits for one ping to its subject.
+
+An alive claim about an unknown, dead or reaped member may be as old as the slowest peer's table, and a non-
+member can make one up. memberlist spreads all of them at once. Here a doubtful one is passed on, or even
+applied, only after first-hand evidence: an ack, or any packet of the member's own.
+
+A *dead* about a member that nobody here suspected may come from a member that cannot make itself heard: it
+suspects others alone, nobody confirms, and the accused never learns of it. One packet with its verdict that
+does get through would have the accused declared dead everywhere. So the accused is asked first, and sees in
+the same packet what it is accused of. A failure that was suspected before is believed at once, and spreads
+as fast as ever.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+from swim.addresses import Endpoint
+from swim.core.broadcast import Priority
+from swim.core.context import Context
+from swim.core.gossip import Gossip
+from swim.core.member import Record, State, endpoint_of
+from swim.core.pings import Pings, Reply
+from swim.wire.codec import encode
+from swim.wire.messages import Alive, Dead
+
+__all__ = ["ACCUSED_MAX", "HELD_MAX", "Verify"]
+
+_WINDOW = 8
+"""Pings about alive claims under way at once."""
+HELD_MAX = 4096
+"""Alive claims on hold; more are dropped."""
+ACCUSED_MAX = 16
+"""Accusations on hold; those beyond are believed, as when half of a cluster is gone."""
+
+
+class _Held:
+    """An alive claim, and whether its member is listed already."""
+
+    __slots__ = ("claim", "endpoint", "is_listed", "origin")
+
+    def __init__(self, claim: Alive, origin: str, *, is_listed: bool) -> None:
+        self.claim = claim
+        self.endpoint: Endpoint = endpoint_of(claim.addr, claim.port)
+        self.origin = origin
+        self.is_listed = is_listed
+
+
+class _Accused:
+    """The newest accusation of a member."""
+
+    __slots__ = ("claim", "origin")
+
+    def __init__(self, claim: Dead, origin: str) -> None:
+        self.claim = claim
+        self.origin = origin
+
+
+class Verify:
+    """Claims on hold, and the pings that decide about them.
+
+    Attributes:
+        revive: what to do with an alive claim that was not applied and proved true; the claims part sets it.
+        believe: what to do with an accusation whose subject did not ack; the claims part sets it.
+    """
+
+    def __init__(self, context: Context, gossip: Gossip, pings: Pings) -> None:
+        self._context = context
+        self._gossip = gossip
+        self._pings = pings
+        self.held: dict[str, _Held] = {}
+        self.accused: dict[str, _Accused] = {}
+        self._waiting: deque[_Held] = deque()
+        self._under_way = 0
+        self.revive: Callable[[float, Alive], None] = lambda now, claim: None
+        self.believe: Callable[[float, Dead, str], None] = lambda now, claim, origin: None
+        pings.register(_Held, self._is_alive, expired=self._is_silent)
+        pings.register(_Accused, self._is_innocent, expired=self._is_guilty)
+
+    def alive(self, now: float, claim: Alive, origin: str, *, is_listed: bool) -> None:
+        """Keeps an alive claim back until its subject acks a ping.
+
+        Args:
+            now: seconds.
+            claim: the claim.
+            origin: name of the member that it came from.
+            is_listed: the claim is applied, and only not passed on; else nothing is, before the ack.
+        """
+        before = self.held.get(claim.node)
+        if before is None and len(self.held) >= HELD_MAX:
+            self._context.metrics.dropped("verify-full")
+            return
+        held = self.held[claim.node] = _Held(claim, origin, is_listed=is_listed)
+        if before is None or before.endpoint != held.endpoint:
+            self._waiting.append(held)
+            self._ping_next(now)
+
+    def dead(self, now: float, record: Record, claim: Dead, origin: str) -> bool:
+        """Keeps an accusation of a live member back until a ping is decided; False if it cannot.
+
+        Args:
+            now: seconds.
+            record: the accused.
+            claim: the accusation.
+            origin: name of the member that it came from.
+        """
+        context = self._context
+        accused = self.accused.get(record.name)
+        if accused is not None:
+            if claim.incarnation > accused.claim.incarnation:
+                accused.claim, accused.origin = claim, origin
+            return True
+        if not context.config.verify_second_hand:
+            return False
+        if len(self.accused) >= ACCUSED_MAX:
+            context.metrics.count("swim.verdicts-unchecked")
+            return False
+        accused = self.accused[record.name] = _Accused(claim, origin)
+        until = now + context.config.probe_timeout
+        ping = self._pings.ping(now, record.name, record.endpoint, accused, until=until)
+        self._gossip.send_exactly(record.endpoint, [encode(ping), encode(claim)], record=record)
+        return True
+
+    def forget(self, name: str) -> None:
+        """Drops the alive claim on hold about a member; something newer is known."""
+        self.held.pop(name, None)
+
+    def evidence(self, now: float, record: Record) -> None:
+        """First-hand evidence that a listed member is alive: passes on what was held."""
+        self._context.table.put(record.witnessed())
+        held = self.held.get(record.name)
+        if held is not None and held.is_listed:
+            self._release(now, held)
+
+    def _release(self, now: float, held: _Held) -> None:
+        name = held.claim.node
+        del self.held[name]
+        if not held.is_listed:
+            self._context.table.exhume(name)
+            self.revive(now, held.claim)
+            return
+        record = self._context.table.get(name)
+        if record is not None and record.state is State.ALIVE:
+            # What holds now, not what was held: a newer claim may have come meanwhile.
+            claim = encode(record.alive_claim())
+            self._context.queue.queue(name, claim, priority=Priority.ALIVE, origin=held.origin)
+            self._gossip.poke(now)
+
+    def _ping_next(self, now: float) -> None:
+        context = self._context
+        while self._waiting and self._under_way < _WINDOW:
+            held = self._waiting.popleft()
+            if self._current(held) is None:
+                continue
+            name, until = held.claim.node, now + context.config.probe_timeout
+            ping = self._pings.ping(now, name, held.endpoint, held, until=until)
+            self._under_way += 1
+            self._gossip.send(now, held.endpoint, encode(ping), record=context.table.get(name))
+
+    def _current(self, asked: _Held) -> _Held | None:
+        """What is on hold now of whom was asked, if it is to be found at the same address."""
+        held = self.held.get(asked.claim.node)
+        return held if held is not None and held.endpoint == asked.endpoint else None
+
+    def _is_alive(self, now: float, asked: _Held, _reply: Reply) -> None:
+        self._under_way -= 1
+        held, record = self._current(asked), self._context.table.get(asked.claim.node)
+        if record is not None and record.endpoint == asked.endpoint:
+            self._context.table.put(record.witnessed())
+        if held is not None:
+            self._release(now, held)
+        self._ping_next(now)
+
+    def _is_silent(self, now: float, asked: _Held) -> None:
+        """A listed member's claim stays on hold until something is heard of it; another is dropped."""
+        self._under_way -= 1
+        held = self._current(asked)
+        if held is not None and not held.is_listed:
+            del self.held[held.claim.node]
+        self._ping_next(now)
+
+    def _is_innocent(self, _now: float, accused: _Accused, _reply: Reply) -> None:
+        del self.accused[accused.claim.node]
+        self._context.metrics.count("swim.verdicts-disproved")
+
+    def _is_guilty(self, now: float, accused: _Accused) -> None:
+        del self.accused[accused.claim.node]
+        self.believe(now, accused.claim, accused.origin)

@@ -1,0 +1,61 @@
+"""Members with odd protocol versions are refused by one rule, wherever they come from, and nobody else."""
+
+from __future__ import annotations
+
+import pytest
+
+from swim.core.output import Send
+from swim.wire.codec import encode
+from swim.wire.messages import Alive, NodeRecord
+from tests.core.solo import PORT, VSN, Solo, key_of
+from tests.world import World
+
+ODD = [
+    pytest.param(bytes((6, 9, 7, 0, 0, 0)), id="newer protocol"),
+    pytest.param(bytes((3, 5, 3, 0, 0, 0)), id="does not read ours"),
+    pytest.param(bytes((1, 9, 7, 0, 0, 0)), id="speaks what we do not read"),
+    pytest.param(bytes((1, 5, 2, 2, 5, 5)), id="other delegate protocol"),
+]
+HOME = ("127.0.0.50", PORT)
+
+
+def record(name: str, host: str, vsn: bytes = VSN) -> NodeRecord:
+    return NodeRecord(name, key_of(host), PORT, b"m1", 1, 0, vsn)
+
+
+@pytest.mark.parametrize("vsn", ODD)
+def test_the_odd_one_is_refused_named_and_counted_in_gossip(
+    vsn: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    solo = Solo()
+    solo.meet("node-b")
+    solo.hear(Alive(1, "odd", key_of(HOME[0]), PORT, b"m1", vsn), source=HOME)
+    assert solo.state("odd") == "absent"
+    assert solo.metrics.counters["swim.dropped.versions"] == 1
+    assert any("member odd refused" in message for message in caplog.messages)
+
+
+@pytest.mark.parametrize("vsn", ODD)
+def test_a_push_pull_that_lists_it_is_merged_without_it(vsn: bytes) -> None:
+    solo = Solo()
+    solo.answered(
+        [record("node-b", "127.0.0.77"), record("odd", HOME[0], vsn), record("node-c", "127.0.0.3")]
+    )
+    assert [solo.state(name) for name in ("node-b", "odd", "node-c")] == ["alive", "absent", "alive"]
+    solo.forget_outputs()
+    solo.pushed([record("node-b", "127.0.0.77"), record("odd", HOME[0], vsn)])
+    assert any(isinstance(action, Send) for action in solo.streams)
+    assert solo.metrics.counters["swim.dropped.versions"] == 2
+
+
+def test_one_odd_member_stops_no_join() -> None:
+    world = World()
+    first, second = world.cluster(2)
+    odd = Alive(1, "odd", key_of("127.0.0.9"), 7999, b"", bytes((1, 9, 7, 2, 5, 5)))
+    for peer in (first, second):
+        world.inject(peer, encode(odd), ("127.0.0.9", 7999))
+    joiner = world.add("joiner")
+    ticket = world.join(joiner, second)
+    world.run(3)
+    assert world.joined(joiner, ticket).joined == 1
+    assert set(joiner.statuses()) == {"n1", "n2", "joiner"}
