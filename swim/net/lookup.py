@@ -65,6 +65,8 @@ async def _run(
         lookup.hosts = await trio.to_thread.run_sync(_ask, host, abandon_on_cancel=True, limiter=limiter)
     except OSError as error:
         lookup.error = error
+    except Exception as error:  # such as RuntimeError: no thread can be started
+        lookup.error = OSError(errno.EAGAIN, f"cannot look it up now: {error}")
     finally:
         del under_way[host]
         lookup.done.set()

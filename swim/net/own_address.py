@@ -53,7 +53,8 @@ class OwnAddress:
         self._choose = choose
         host, self._port = driver.node.advertised
         # Behind address translation the advertised address was never this machine's.
-        self._is_watched = not is_loopback(host) and is_ours(host)
+        self._was_ours = not is_loopback(host) and is_ours(host)
+        self._is_watched = self._was_ours
         self._gone_since: float | None = None
         self._looked_at = -_LOOK_EVERY
         self._move: trio.CancelScope | None = None
@@ -67,8 +68,7 @@ class OwnAddress:
 
     def resume(self) -> None:
         """The node joined again."""
-        host = self._driver.node.advertised[0]
-        self._is_watched = not is_loopback(host)
+        self._is_watched = self._was_ours
 
     def _look(self, now: float) -> None:
         """Looks whether the address is still there, at most once a second."""
@@ -111,12 +111,13 @@ class OwnAddress:
     @trio.lowlevel.enable_ki_protection
     async def _move_to(self, host: str) -> None:
         driver, endpoint = self._driver, (host, self._port)
-        self._gone_since = None
         with trio.CancelScope() as self._move:
             try:
                 await driver.submit(driver.node.leave).outcome()
                 driver.call(driver.node.cut_off, is_cut_off=False)
-                await driver.submit(driver.node.rejoin, advertise=endpoint).outcome()
+                joined = driver.submit(driver.node.rejoin, advertise=endpoint)
+                self._gone_since = None
+                await joined.outcome()
             except LocalError as error:
                 _logger.warning("not joined again at %s: %s", join_host_port(*endpoint), error)
         self._move = None

@@ -113,3 +113,12 @@ async def test_what_is_no_name_is_an_os_error(host: str) -> None:
 async def test_an_ip_address_is_its_own_answer(asked: Counter[str], host: str, found: str) -> None:
     assert await look_up(host, 7) == ((found, 7),)
     assert not asked
+
+
+async def test_without_a_thread_a_lookup_is_an_os_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def refuse(*args: object, **kwargs: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(trio.to_thread, "run_sync", refuse)
+    with pytest.raises(OSError, match="cannot look it up now: can't start new thread"):
+        await look_up("seed.example", 1)

@@ -163,6 +163,25 @@ async def test_who_leaves_does_not_come_back_by_itself(
         assert statuses(n2)["n1"] == "left"
 
 
+async def test_who_left_during_a_move_and_comes_back_at_the_old_address_probes_again(
+    pool: Pool, network: MemoryNetwork, autojump_clock: MockClock
+) -> None:
+    n2 = await pool.start("n2")
+    async with machine(network, is_chosen=True) as n1:
+        await until(lambda: len(statuses(n2)) == 2)
+        n1.change(NEW)
+        await until(lambda: n1.node.status == "leaving")
+        n1.own_address.pause()
+        await until(lambda: n1.node.status == "left")
+        await trio.sleep(10.0)
+        n1.change(OLD)
+        n1.driver.submit(n1.node.rejoin)
+        n1.own_address.resume()
+        await until(lambda: at(n2) == (OLD, "alive"))
+        pool.kill("n2")
+        await until(lambda: {m.name: m.status.value for m in n1.node.members()}["n2"] == "failed")
+
+
 async def test_an_address_that_never_was_this_machines_is_not_watched(
     pool: Pool, network: MemoryNetwork, caplog: pytest.LogCaptureFixture, autojump_clock: MockClock
 ) -> None:
