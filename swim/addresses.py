@@ -146,8 +146,8 @@ def is_loopback(host: str) -> bool:
 def why_unusable(host: str, own: str) -> str:
     """Why no member can be at an IP address, in a few words; "" if one can.
 
-    Refused is what cannot be reached, and loopback in the eyes of a node on a network: to each host it is
-    the host itself.
+    Refused is what cannot be reached, and for a node on a network also loopback, which is each host itself,
+    and link-local addresses, where clouds have services of their own (169.254.169.254).
 
     Args:
         host: IP address of the member, in text.
@@ -156,6 +156,8 @@ def why_unusable(host: str, own: str) -> str:
     why = why_unreachable(host, own)
     if not why and is_loopback(host) and not is_loopback(own):
         return f"a loopback address, and this node is on a network{_HINT}"
+    if not why and _is_link_local(host) and not _is_link_local(own):
+        return f"a link-local address, and this node is at {own}"
     return why
 
 
@@ -193,6 +195,11 @@ def why_not_advertised(host: str, bound: str) -> str:
     if not why and version_of(host) != mine.version:
         return f"an IPv{version_of(host)} address, and this node is bound to IPv{mine.version}{_HINT}"
     return why
+
+
+def _is_link_local(host: str) -> bool:
+    address = plain_ip(host)
+    return address is not None and address.is_link_local
 
 
 def _ip(host: str) -> IPAddress | None:
