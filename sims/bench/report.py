@@ -5,6 +5,8 @@ from __future__ import annotations
 import statistics
 from typing import Any, NamedTuple
 
+from sims.bench.attacks import PACKETS, STREAMS
+from sims.bench.hostile import LIMITS
 from sims.bench.options import Samples
 
 __all__ = ["TARGETS", "Target", "document", "table"]
@@ -48,6 +50,11 @@ TARGETS: dict[tuple[str, str], Target] = {
     ("soak", "descriptors grown"): Target(limit=2.0),
     ("soak", "threads grown"): Target(limit=2.0),
     ("table", "member table, MiB"): Target(limit=40.0),
+    **{
+        ("hostile", f"{kind}: {measure}"): Target(limit=limit)
+        for kind in (*PACKETS, *STREAMS)
+        for measure, limit in LIMITS.items()
+    },
     ("simulated", "kill, all know, s"): Target(within=0.25),
     ("simulated", "join, all know, s"): Target(within=0.25),
     ("simulated", "leave, all know, s"): Target(within=0.25),

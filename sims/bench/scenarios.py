@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from sims.bench.engines import Engine
+from sims.bench.hostile import hostile
 from sims.bench.idle import memory, one_process, steady
 from sims.bench.mass_join import mass_join
 from sims.bench.options import Options, Samples
@@ -29,6 +30,7 @@ SCENARIOS: dict[str, Callable[[Sequence[Engine], Options], dict[str, Samples]]] 
     "pause": pause,
     "starve": starve,
     "soak": soak,
+    "hostile": hostile,
     "simulated": simulated,
     "world": world,
 }

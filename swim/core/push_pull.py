@@ -18,8 +18,8 @@ from swim.wire.steps import Pause, Steps
 
 __all__ = ["PushPulls"]
 
-_COMPARED_PER_STEP = 4096
-_MERGED_PER_STEP = 128
+_COMPARED_PER_STEP = 2048
+_MERGED_PER_STEP = 64
 """Records of one step; a few milliseconds."""
 
 

@@ -16,7 +16,7 @@ from swim.wire.steps import Pause, Steps
 
 __all__ = ["StateExchange"]
 
-_MERGED_PER_STEP = 512
+_MERGED_PER_STEP = 256
 """Stamps merged in one step; some milliseconds."""
 
 

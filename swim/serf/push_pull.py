@@ -46,7 +46,7 @@ KNOWN_STATES: DecodeCache[PushPullState] = DecodeCache(budget=12 * 1024 * 1024)
 """Whole states by their bytes."""
 _STAMP_BYTES = 200
 """What one stamp takes in memory beside its name, about."""
-_READ_PER_STEP = 2048
+_READ_PER_STEP = 1024
 """Stamps, names or slots of events read in one step; some milliseconds."""
 
 

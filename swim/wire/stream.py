@@ -40,7 +40,7 @@ _VALUE_MAX_BYTES = 4096
 """Longest header or record; one with a full name and metadata, however encoded, takes less than half."""
 _BLOCK_MAX_BYTES = 4 * 1024 * 1024
 """Longest table that is looked up by its bytes."""
-_WINDOW_BYTES = 32_768
+_WINDOW_BYTES = 16_384
 """Values read in one step; some milliseconds."""
 _ACCEPTOR_TYPES = frozenset({int(MessageType.PUSH_PULL), int(MessageType.USER), int(MessageType.PING)})
 _DIALLER_TYPES = frozenset({int(MessageType.PUSH_PULL), int(MessageType.ACK), int(MessageType.ERROR)})

@@ -1,0 +1,160 @@
+"""What hostile input costs a node, kind by kind: memory it keeps, bytes it sends, time it works.
+
+One node without sockets that knows twenty members takes some of each kind. Time and memory are measured in
+separate runs, since measuring memory takes time.
+"""
+
+from __future__ import annotations
+
+import gc
+import time
+import tracemalloc
+from collections.abc import Callable, Sequence
+from random import Random
+from typing import Any
+
+from sims.bench.attacks import PACKETS, STREAMS, Source
+from sims.bench.engines import Engine
+from sims.bench.options import Options, Samples
+from swim.config import Config
+from swim.core.output import Close, Send, StreamEnd
+from swim.core.rng import Rng
+from swim.node import Node
+from swim.wire.codec import encode
+from swim.wire.messages import Alive
+
+__all__ = ["LIMITS", "Victim", "hostile"]
+
+LIMITS = {"kept, MiB": 24.0, "sent, B per B": 12.0, "CPU, us per B": 3.0, "longest call, ms": 25.0}
+"""Most that one kind may cause, by measure.
+
+What is kept is limited by the budgets of caches, queues and tables, however much comes. The longest call is
+that of any input or timer; the machine's own pauses count.
+"""
+
+_PACKET_BYTES = 200_000
+_STREAM_BYTES = 1_000_000
+_PIECES_MAX = 1_000
+_CHUNK_BYTES = 65_536
+_VERSIONS = bytes((1, 5, 2, 2, 5, 5))
+_STRANGER = ("127.9.9.9", 9999)
+
+
+def hostile(_: Sequence[Engine], options: Options) -> dict[str, Samples]:
+    """Every kind of packet and stream; ``options.runs`` times."""
+    samples: Samples = {}
+    for is_stream, sources in ((False, PACKETS), (True, STREAMS)):
+        for kind, source in sources.items():
+            for seed in range(options.runs):
+                for measure, value in _measured(source, seed, is_stream=is_stream).items():
+                    samples.setdefault(f"{kind}: {measure}", []).append(value)
+    return {"swim": samples}
+
+
+class Victim:
+    """A node that takes input; it adds up what comes out.
+
+    Attributes:
+        received: bytes taken.
+        sent: bytes in packets and on streams.
+        longest: seconds of processor time of the longest call.
+        seconds: those of all calls.
+        node: the node.
+    """
+
+    def __init__(self, *, members: int = 20, **settings: Any) -> None:
+        config = Config.lan(name="node-0", **settings)
+        self.node = Node(config, advertise=("127.0.0.1", 7946), bind_port=7946, rng=Rng(Random(1)))
+        self.now = 0.0
+        self.received = self.sent = 0
+        self.longest = self.seconds = 0.0
+        self._open: set[int] = set()
+        self._call(self.node.start)
+        for number in range(1, members):
+            host = (127, 0, number // 255, number % 255 + 1)
+            claim = Alive(1, f"node-{number}", bytes(host), 7946, None, _VERSIONS)
+            self._call(self.node.receive_packet, encode(claim), (".".join(map(str, host)), 7946))
+        self.received = self.sent = 0
+        self.longest = self.seconds = 0.0
+
+    def packet(self, data: bytes) -> None:
+        """A datagram from a non-member arrives, a millisecond after the last one."""
+        self.received += len(data)
+        self._call(self.node.receive_packet, data, _STRANGER)
+        self.pass_time(0.001)
+
+    def stream(self, data: bytes) -> None:
+        """A non-member sends a request, waits for the work to end, and closes; a cut one it abandons."""
+        self.received += len(data)
+        accepted = self._call(self.node.accept_stream, _STRANGER)
+        if accepted is None:
+            return
+        self._open.add(accepted.stream_id)
+        for start in range(0, len(data), _CHUNK_BYTES):
+            if accepted.stream_id in self._open:
+                chunk = data[start : start + _CHUNK_BYTES]
+                self._call(self.node.receive_stream, accepted.stream_id, chunk)
+            self.pass_time(0.002)
+        while accepted.stream_id in self._open and (self._next() <= self.now + 0.005):
+            self.pass_time(0.005)
+        self._open.discard(accepted.stream_id)
+        self._call(self.node.stream_ended, accepted.stream_id, StreamEnd.RESET)
+        while self._next() <= self.now + 0.002:
+            self.pass_time(0.002)
+
+    def pass_time(self, seconds: float) -> None:
+        """What is due in the next ``seconds`` happens."""
+        end = self.now + seconds
+        while self._next() <= end:
+            self.now = max(self.now, self._next())
+            self._call(self.node.handle_timeout)
+        self.now = end
+
+    def _next(self) -> float:
+        deadline = self.node.next_deadline()
+        return float("inf") if deadline is None else deadline
+
+    def _call(self, call: Callable[..., Any], *arguments: Any) -> Any:
+        before = time.process_time()
+        result = call(self.now, *arguments)
+        output = self.node.poll()
+        spent = time.process_time() - before
+        self.seconds += spent
+        self.longest = max(self.longest, spent)
+        self.sent += sum(len(transmit.data) for transmit in output.transmits)
+        for action in output.streams:
+            if isinstance(action, Send):
+                self.sent += len(action.data)
+            if isinstance(action, Send | Close):
+                self._open.discard(action.stream_id)
+        return result
+
+
+def _measured(source: Source, seed: int, *, is_stream: bool) -> dict[str, float]:
+    victim = Victim()
+    _attack(victim, source, seed, is_stream=is_stream)
+    gc.collect()
+    tracemalloc.start()
+    try:
+        other = Victim()
+        before, _ = tracemalloc.get_traced_memory()
+        _attack(other, source, seed + 1, is_stream=is_stream)
+        gc.collect()
+        kept = tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+    return {
+        "kept, MiB": kept / 2**20,
+        "sent, B per B": victim.sent / victim.received,
+        "CPU, us per B": victim.seconds / victim.received * 1e6,
+        "longest call, ms": victim.longest * 1e3,
+    }
+
+
+def _attack(victim: Victim, source: Source, seed: int, *, is_stream: bool) -> None:
+    random = Random(seed)
+    give, most = (victim.stream, _STREAM_BYTES) if is_stream else (victim.packet, _PACKET_BYTES)
+    for _ in range(_PIECES_MAX):
+        give(source(random))
+        if victim.received >= most:
+            break
