@@ -34,7 +34,8 @@ that of any input or timer; the machine's own pauses count.
 
 _PACKET_BYTES = 200_000
 _STREAM_BYTES = 1_000_000
-_PIECES_MAX = 1_000
+_PACKETS_MAX = 1_000
+_REQUESTS_MAX = 20
 _CHUNK_BYTES = 65_536
 _VERSIONS = bytes((1, 5, 2, 2, 5, 5))
 _STRANGER = ("127.9.9.9", 9999)
@@ -153,8 +154,9 @@ def _measured(source: Source, seed: int, *, is_stream: bool) -> dict[str, float]
 
 def _attack(victim: Victim, source: Source, seed: int, *, is_stream: bool) -> None:
     random = Random(seed)
-    give, most = (victim.stream, _STREAM_BYTES) if is_stream else (victim.packet, _PACKET_BYTES)
-    for _ in range(_PIECES_MAX):
+    give = victim.stream if is_stream else victim.packet
+    most = _STREAM_BYTES if is_stream else _PACKET_BYTES
+    for _ in range(_REQUESTS_MAX if is_stream else _PACKETS_MAX):
         give(source(random))
         if victim.received >= most:
             break
