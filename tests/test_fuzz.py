@@ -50,6 +50,9 @@ ODD: tuple[Any, ...] = (
 )
 
 
+HEADERS = (b"\xdc\xff\xff", b"\xdd\xff\xff\xff\xff", b"\xdb\0\xff\xff\xff", b"\x9f", b"\x8f", b"\xc1")
+
+
 @cache
 def recorded() -> tuple[bytes, ...]:
     """Every message, packet and stream of the vectors."""
@@ -88,9 +91,7 @@ def bent(random: Random) -> bytes:
             case 4:
                 data[at:] = random.choice(recorded())[at:]
             case _:
-                data[at : at + 1] = random.choice(
-                    (b"\xdc\xff\xff", b"\xdd\xff\xff\xff\xff", b"\x9f", b"\x8f", b"\xc1")
-                )
+                data[at : at + 1] = random.choice(HEADERS)
     return bytes(data)
 
 
@@ -117,11 +118,8 @@ def made_up(random: Random) -> bytes:
     head = bytes((random.randrange(16),))
     if random.randrange(2):
         head = b"\x08" + bytes((random.randrange(12),))
-    return (
-        head
-        + bytes(msgpack.packb(struct(random), use_bin_type=bool(random.randrange(2))))
-        + random.randbytes(random.choice((0, 0, 3, 90)))
-    )
+    body = bytes(msgpack.packb(struct(random), use_bin_type=bool(random.randrange(2))))
+    return head + body + random.randbytes(random.choice((0, 0, 3, 90)))
 
 
 def flood(random: Random) -> bytes:
