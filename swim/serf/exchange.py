@@ -18,6 +18,8 @@ __all__ = ["StateExchange"]
 
 _MERGED_PER_STEP = 256
 """Stamps merged in one step; some milliseconds."""
+_SLOTS_PER_STEP = 32
+"""Stamps whose user events are taken in one step."""
 
 
 class StateExchange:
@@ -86,7 +88,9 @@ class StateExchange:
                 yield Pause.TURN
             if name not in left:
                 self._merge_stamp(clock(), name, ltime, reason)
-        for slot in theirs.events:
+        for number, slot in enumerate(theirs.events, 1):
+            if not number % _SLOTS_PER_STEP:
+                yield Pause.TURN
             for event_name, payload in slot.events:
                 self._take_event(slot.ltime, event_name, payload)
 

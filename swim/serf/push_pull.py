@@ -47,7 +47,8 @@ KNOWN_STATES: DecodeCache[PushPullState] = DecodeCache(budget=12 * 1024 * 1024)
 _STAMP_BYTES = 200
 """What one stamp takes in memory beside its name, about."""
 _READ_PER_STEP = 1024
-"""Stamps, names or slots of events read in one step; some milliseconds."""
+"""Stamps or names read in one step; some milliseconds."""
+_EVENTS_PER_STEP = 128
 
 
 def encode_state(state: PushPullState) -> bytes:
@@ -121,8 +122,9 @@ def _state_from(data: bytes) -> Steps[PushPullState]:
                     slot = _slot(reader.value())
                     if slot is not None:
                         events.append(slot)
-                    read += 1
-                    if not read % _READ_PER_STEP:
+                        read += len(slot.events)
+                    if read >= _EVENTS_PER_STEP:
+                        read = 0
                         yield Pause.TURN
             case b"LTime" | b"EventLTime" | b"QueryLTime":
                 numbers[key] = uint(reader.value(), _U64)

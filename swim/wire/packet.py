@@ -28,6 +28,8 @@ CRC_BYTES = 5
 _COMPOUND = int(MessageType.COMPOUND)
 _COMPRESS = int(MessageType.COMPRESS)
 _CRC = int(MessageType.CRC)
+_PACKED_MAX_BYTES = 16_384
+"""Longest compression layer in a packet; taking it off costs some ten milliseconds."""
 _LABELLED = (b"", bytes((MessageType.LABEL,)))
 
 
@@ -188,6 +190,8 @@ class _Peeler:
             # Nobody compresses twice, and only so does the work follow from the bytes on the wire.
             if is_compressed:
                 raise RemoteError("nesting", "compression inside compression")
+            if len(data) > _PACKED_MAX_BYTES:
+                raise RemoteError("too-large", f"compression layer of {len(data)} bytes")
             inner = decompress_message(data, self._budget)
             self._budget -= len(inner)
             self._peel(inner, depth + 1, is_compressed=True)

@@ -156,6 +156,12 @@ def test_compression_inside_compression_is_refused_at_any_depth():
     assert codec().open(pack([compress_message(HELLO), compress_message(HELLO)])) == [HELLO, HELLO]
 
 
+def test_a_long_compression_layer_is_refused_unread():
+    assert len(codec().open(compress_message(b"\x08" + bytes(60_000)))[0]) == 60_001
+    with pytest.raises(RemoteError, match="too-large"):
+        codec().open(b"\x09" + bytes(16_384))
+
+
 def test_one_packet_brings_so_many_messages_and_no_more():
     full = pack([HELLO] * 127)
     assert len(codec().open(full)) == 127
