@@ -100,7 +100,7 @@ class NothingResurrects(Checker):
     Not by a view that showed it gone, unless by a claim that it made before it died, newer than what the view
     held (tombstones keep older ones out until they expire). And not by any view, once no view shows it alive
     and all that was under way has arrived; that is not watched in a world that started converged. News that a
-    paused or blocked node held back is excused.
+    paused or blocked node, or a link that reorders, held back is excused.
     """
 
     def __init__(self, *, collect: bool = False) -> None:
@@ -110,6 +110,7 @@ class NothingResurrects(Checker):
         self._showing: dict[str, int] = {}
         self._hidden_at: dict[str, float] = {}
         self._held_back_until = 0.0
+        self._slowest = 0.0
         self._stalled: dict[str, float] = {}
 
     def attached(self, world: World) -> None:
@@ -129,6 +130,15 @@ class NothingResurrects(Checker):
             self._held_back_until = max(self._held_back_until, until)
         elif kind == "slow-reader":
             self._held_back_until = float("inf")
+        elif kind in ("set-link", "rule-ended", "calm"):
+            network = world.network
+            delays = [
+                link.reorder_delay for link in (network.default, *network._links.values()) if link.reorder
+            ]
+            slowest = max(delays, default=0.0)
+            if self._slowest > _FLIGHT_SECONDS / 2:
+                self._held_back_until = max(self._held_back_until, world.now + self._slowest)
+            self._slowest = slowest
         elif kind == "crash":
             self._forget_view(world, world.nodes[id])
 
@@ -173,7 +183,8 @@ class NothingResurrects(Checker):
             self.violated(world, node, f"{member.name} is dead since {died_at:.3f} s and came back to life")
         hidden_at = max(self._hidden_at.get(member.name, world.now), died_at)
         late = world.now > hidden_at + _FLIGHT_SECONDS and not node.listed
-        if late and not self._showing.get(member.name) and self._held_back_until < hidden_at:
+        in_order = self._slowest <= _FLIGHT_SECONDS / 2 and self._held_back_until < hidden_at
+        if late and not self._showing.get(member.name) and in_order:
             problem = f"{member.name} is dead since {died_at:.3f} s, and nobody showed it alive any more"
             self.violated(world, node, problem)
 

@@ -28,7 +28,7 @@ from sims.world.latency import Exponential
 from sims.world.network import Burst, Link, Nat
 from swim.core.rng import Rng
 
-__all__ = ["ANCHOR", "KINDS", "SEED_NAME", "Planner"]
+__all__ = ["ANCHOR", "KINDS", "LATEST", "SEED_NAME", "Planner"]
 
 ANCHOR = "n1"
 """The host that everybody is told to join; in an anchored run it never moves nor leaves."""
@@ -38,6 +38,8 @@ SEED_NAME = "seeds.example"
 
 _CHANCES = (0.02, 0.1, 0.3, 0.6)
 _CORRUPT = 0.01
+LATEST = 45.0
+"""Seconds that a packet is held back at most: then those whom it calls alive may be dead and forgotten."""
 
 
 class Planner:
@@ -191,6 +193,7 @@ def _bad_link(plan: Planner, at: float) -> list[Fault]:
         burst=Burst(start=0.05, stop=0.2) if rng.below(4) == 0 else None,
         duplicate=sometimes(),
         reorder=sometimes(),
+        reorder_delay=rng.choice((0.05, 0.05, 5.0, LATEST)),
         corrupt=_CORRUPT if rng.below(4) == 0 else 0.0,
         mtu=rng.choice((500, 900)) if rng.below(8) == 0 else None,
         bandwidth=rng.choice((2_000.0, 20_000.0)) if rng.below(8) == 0 else None,

@@ -10,7 +10,7 @@ from sims.checkers import LIVENESS, liveness_checkers, safety_checkers
 from sims.errors import NodeCrashedError, NotConvergedError, ViolationError
 from sims.faults.schedule import Schedule
 from sims.swarm.healing import INTRODUCE_AGAIN, agree, agreement_bound, crash_bound, introduce
-from sims.swarm.kinds import ANCHOR, SEED_NAME, Planner
+from sims.swarm.kinds import ANCHOR, LATEST, SEED_NAME, Planner
 from sims.swarm.options import SwarmOptions, pick_options, rng_of
 from sims.testing.applications import RAISED
 from sims.theory.bounds import worst_latency
@@ -189,8 +189,8 @@ class _Swarm:
             world.network.set_names(SEED_NAME, [core[0].endpoint])
         introduce(world)
         latency = worst_latency(options.latency)
-        # What was held back by a block or a slow reader still comes, late.
-        late = max(0.0, self._schedule.seconds - options.seconds)
+        # What was held back by a block, a slow reader or the network still comes, late.
+        late = LATEST + max(0.0, self._schedule.seconds - options.seconds)
         began, self._bound = world.now, late + INTRODUCE_AGAIN + agreement_bound(world, latency)
         problem = f"the core does not agree {self._bound:.0f} s after the faults ended"
         agree(world, began + self._bound, problem)
