@@ -176,7 +176,15 @@ def arm_table(rows: Rows) -> str:
         shares = [None if t is None else 100 * t / b for t, b in zip(told, _told(plain), strict=True)]
         ours = [100 * v / b if b else None for v, b in zip(values, base, strict=True)]
         body.append((arm, shares[0], ours[0], values[0], shares[1], ours[1], values[1], *ours[2:]))
-    header = ("arm", "FP, published %", "ours %", "ours", "at healthy, published %", "ours %", "ours")
+    header = (
+        "arm",
+        "FP, published %, whole grid",
+        "ours %",
+        "ours",
+        "at healthy, published %, whole grid",
+        "ours %",
+        "ours",
+    )
     return markdown((*header, "packets %", "bytes %"), body)
 
 
@@ -194,7 +202,7 @@ def arm_bars(title: str) -> Callable[[Rows, Path], None]:
         for name, word in (("false_failed", "all observers"), ("false_failed_at_healthy", "healthy ones")):
             plain = getattr(theirs["swim"], name)
             heights = [100 * getattr(theirs[a], name) / plain if a in theirs else None for a in arms]
-            groups.append(Bars(f"{word}, published", tuple(heights), is_published=True))
+            groups.append(Bars(f"{word}, published (its whole grid)", tuple(heights), is_published=True))
             base = sum(_values(rows, name, arm="swim"))
             ours = [100 * sum(_values(rows, name, arm=arm)) / base if base else None for arm in arms]
             groups.append(Bars(f"{word}, ours", tuple(ours)))
@@ -272,7 +280,9 @@ def latency_bars(rows: Rows, path: Path) -> None:
     """The medians as bars."""
     arms = _in_order(rows, "arm")
     [theirs] = published("first_p50_seconds")
-    groups = [Bars(theirs.label, tuple(theirs.points[0][1] for _ in arms), is_published=True)]
+    label = f"{theirs.label} ({theirs.reading})"
+    known = tuple(theirs.points[0][1] if arm in ("swim", "lifeguard") else None for arm in arms)
+    groups = [Bars(label, known, is_published=True)]
     for measure, title in _LATENCIES[::2]:
         groups.append(Bars(f"{title}, ours", tuple(_mean(rows, measure, arm=arm) for arm in arms)))
     draw_bars(path, arms, groups, title="From a crash to its verdict, by component", y="seconds")
@@ -324,10 +334,11 @@ def fault_table(rows: Rows) -> str:
 
 
 def fault_bars(title: str, memberlist: float) -> Callable[[Rows, Path], None]:
-    """How many of ten faulty members were gone at once, at most; ``memberlist`` is the published number."""
+    """How many of ten faulty members were gone at once, at most; the published numbers are from memory."""
 
     def draw(rows: Rows, path: Path) -> None:
-        names = ["memberlist, published", "Rapid, published", *(_label(row["arm"]) for row in rows)]
+        names = ["memberlist, published (from memory)", "Rapid, published (from memory)"]
+        names += [f"{_label(row['arm'])}, one run" for row in rows]
         heights = (memberlist, 10.0, *(10 * float(r["faulty_gone_max"]) / float(r["faulty"]) for r in rows))
         draw_bars(
             path, names, [Bars("at most", heights)], title=title, y="of ten faulty members, gone at once"

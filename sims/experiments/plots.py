@@ -112,10 +112,13 @@ def draw_bars(
     greys, colours = itertools.cycle(_GREYS), itertools.cycle(_COLOURS)
     for index, group in enumerate(groups):
         colour = next(greys if group.is_published else colours)
+        first = next((place for place, height in enumerate(group.heights) if height is not None), 0)
         for place, height in enumerate(group.heights):
             left = place + (index - (len(groups) - 1) / 2) * width
             if height is not None:
-                axes.bar(left, height, width * 0.92, color=colour, label=group.label if not place else None)
+                axes.bar(
+                    left, height, width * 0.92, color=colour, label=group.label if place == first else None
+                )
                 axes.annotate(
                     f"{height:.3g}", (left, height), ha="center", va="bottom", fontsize=6, color="#333333"
                 )

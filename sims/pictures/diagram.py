@@ -20,10 +20,12 @@ __all__ = ["diagram"]
 
 _WIDTH = 1200
 _LEFT = 96
-_TOP = 44
+_TOP = 76
 _ROW = 92.0
 _ROW_OF_MANY = 40.0
 _MANY = 12
+_ARROWS = 4000
+_ARROWS_OF_MANY = 1500
 _LANES = 4
 _LANE = 11.0
 _LANE_OF_MANY = 5.0
@@ -52,7 +54,8 @@ def diagram(
     start: float | None = None,
     end: float | None = None,
     nodes: Sequence[str] = (),
-    arrows: int = 4000,
+    arrows: int | None = None,
+    title: str = "",
 ) -> str:
     """The picture of a trace of level ``all``.
 
@@ -61,7 +64,9 @@ def diagram(
         start: left end of the window, seconds; the trace's beginning.
         end: right end; the trace's end.
         nodes: whose lines to show, and the packets between them; all.
-        arrows: at most so many are drawn, those without news left out first.
+        arrows: at most so many are drawn, and the picture says how many are not: first those without news go,
+            then an even share of the rest. By default 4,000, and 1,500 for more than 12 nodes.
+        title: of the run, such as its scenario and seed.
 
     Raises:
         UsageError: an unknown node, or an empty window.
@@ -72,7 +77,11 @@ def diagram(
     shown = [node for node in history.nodes if not nodes or node in nodes]
     row, lane = (_ROW, _LANE) if len(shown) <= _MANY else (_ROW_OF_MANY, _LANE_OF_MANY)
     rows = {node: _TOP + row * (index + 0.6) for index, node in enumerate(shown)}
-    picture = Picture(Scale(start, end, _LEFT, _WIDTH - 20), width=_WIDTH, title="packets between nodes")
+    if arrows is None:
+        arrows = _ARROWS if len(shown) <= _MANY else _ARROWS_OF_MANY
+    head = "packets between nodes" + (f": {title}" if title else "")
+    picture = Picture(Scale(start, end, _LEFT, _WIDTH - 20), width=_WIDTH, title=head)
+    picture.text(12, 34, head, f"font-weight:600;fill:{INK};font-size:12px")
     for colour in (*_COLOURS.values(), _OTHER):
         _define_head(picture, colour)
     bottom = _TOP + row * len(shown)
@@ -84,7 +93,9 @@ def diagram(
     _draw_transitions(picture, records, rows)
     for node, y in rows.items():
         picture.text(_LEFT - 14, y + 4, node, f"text-anchor:end;font-weight:600;fill:{INK}")
-    _legend(picture, bottom + 14, left_out)
+    if left_out:
+        picture.text(_WIDTH - 20, 34, left_out, f"text-anchor:end;fill:{_LOST};font-size:12px")
+    _legend(picture, bottom + 14)
     return picture.render(bottom + 60)
 
 
@@ -135,9 +146,10 @@ def _draw_opinion(picture: Picture, span: Span, member: str, node: str, y: float
     word = "suspects" if span.state == "suspect" else "has failed"
     title = f"{node} {word} {member}, {span.start:.3f} to {span.end:.3f} s\n{span.why}"
     picture.bar(span.start, span.end, y, lane - 1, f"fill:{STATES[span.state]}", title=title)
-    if lane < _LANE:
-        return
     sign = "?" if span.state == "suspect" else "✕"
+    room = picture.scale.x(span.end) - picture.scale.x(span.start)
+    if lane < _LANE or room < 6 + 5.6 * (len(member) + 1):
+        return
     picture.mark(
         span.start,
         f'<text x="4" y="{y + 8:g}" style="font-size:9px;fill:{INK}">{escape(member)}{sign}</text>',
@@ -165,26 +177,46 @@ def _draw_probes(picture: Picture, records: Sequence[Record], rows: dict[str, fl
 
 
 def _draw_faults(picture: Picture, records: Sequence[Record], rows: dict[str, float], bottom: float) -> None:
+    wide, beside = _Labels(50, 3), {node: _Labels(0, 1) for node in rows}
     for record in _within(picture, records):
         if record["kind"] != "fault":
             continue
         title = f"{record['at']:.6f} s\n{line_of(record)}"
         node, fault = record.get("node", ""), record["fault"]
         if fault in _WIDE_FAULTS:
-            line = f'<line y1="30" y2="{bottom:g}" stroke="{INK}" stroke-dasharray="2 4"/>'
-            label = _label(picture, record["at"], 4, 38, fault)
+            line = f'<line y1="44" y2="{bottom:g}" stroke="{INK}" stroke-dasharray="2 4"/>'
+            label = _label(picture, record["at"], 4, wide.place(picture.scale.x(record["at"]), fault), fault)
             picture.mark(record["at"], line + label, title=title)
         elif node in rows and fault != "add":
             y = rows[node]
             mark = f'<path d="M-5 {y - 5:g}l10 10m0 -10l-10 10" stroke="{INK}" stroke-width="2"/>'
             if fault not in ("crash", "stopped"):
                 mark = f'<path d="M0 {y - 7:g}v14" stroke="{INK}" stroke-width="2"/>'
-            label = _label(picture, record["at"], 6, y + 22, fault)
+            free = beside[node].place(picture.scale.x(record["at"]), fault)
+            label = _label(picture, record["at"], 6, None if free is None else y + 22, fault)
             picture.mark(record["at"], mark + label, title=title)
 
 
-def _label(picture: Picture, at: float, x: float, y: float, text: str) -> str:
-    """Beside a mark; before it where the picture ends behind."""
+class _Labels:
+    """Keeps labels on one line, or on a few below each other, from running into each other."""
+
+    def __init__(self, top: float, levels: int) -> None:
+        self._top = top
+        self._free_from = [float("-inf")] * levels
+
+    def place(self, x: float, text: str) -> float | None:
+        """Where a label at ``x`` goes; None if there is no room (the mark has a tooltip)."""
+        for level, free_from in enumerate(self._free_from):
+            if x >= free_from:
+                self._free_from[level] = x + 8 + 6.4 * len(text)
+                return self._top + 11 * level
+        return None
+
+
+def _label(picture: Picture, at: float, x: float, y: float | None, text: str) -> str:
+    """Beside a mark; before it where the picture ends behind. Nothing where there is no room."""
+    if y is None:
+        return ""
     scale = picture.scale
     if at > scale.start + _LAST_LABELS * (scale.end - scale.start):
         return f'<text x="{-x:g}" y="{y:g}" fill="{INK}" style="font-size:11px;text-anchor:end">{text}</text>'
@@ -194,8 +226,8 @@ def _label(picture: Picture, at: float, x: float, y: float, text: str) -> str:
 # -- packets
 
 
-def _draw_flights(picture: Picture, records: Sequence[Record], rows: dict[str, float], arrows: int) -> int:
-    """Draws what fits; returns how many arrows were left out."""
+def _draw_flights(picture: Picture, records: Sequence[Record], rows: dict[str, float], arrows: int) -> str:
+    """Draws what fits; returns what was left out, in words."""
     scale = picture.scale
     drawn = [
         flight
@@ -207,10 +239,15 @@ def _draw_flights(picture: Picture, records: Sequence[Record], rows: dict[str, f
     ]
     total = len(drawn)
     if total > arrows:
-        drawn = [flight for flight in drawn if not flight.is_routine][:arrows]
+        drawn = [flight for flight in drawn if not flight.is_routine]
+    routine, telling = total - len(drawn), len(drawn)
+    if telling > arrows:
+        drawn = [drawn[index * telling // arrows] for index in range(arrows)]
     for flight in drawn:
         _draw_flight(picture, flight, rows[flight.source], rows[flight.target])
-    return total - len(drawn)
+    parts = [f"{routine:,} packets without news"] if routine else []
+    parts += [f"{telling - len(drawn):,} of {telling:,} others"] if telling > len(drawn) else []
+    return f"not drawn: {' and '.join(parts)}" if parts else ""
 
 
 def _draw_flight(picture: Picture, flight: Flight, y1: float, y2: float) -> None:
@@ -242,7 +279,7 @@ def _within(picture: Picture, records: Sequence[Record]) -> list[Record]:
     return [r for r in records if "at" in r and scale.start <= r["at"] <= scale.end]
 
 
-def _legend(picture: Picture, y: float, left_out: int) -> None:
+def _legend(picture: Picture, y: float) -> None:
     x = 12.0
     for name, colour in (*_COLOURS.items(), ("lost", _LOST)):
         picture.fixed(
@@ -258,5 +295,4 @@ def _legend(picture: Picture, y: float, left_out: int) -> None:
         picture.text(x + 23, y + 2, name, f"fill:{INK};font-size:11px")
         x += 40 + 6.2 * len(name)
     note = "a bead is news that rides along; wheel: zoom, drag: move, double click: all"
-    note = f"{left_out} arrows are left out; {note}" if left_out else note
     picture.text(x + 8, y + 2, note, "fill:#9ca3af;font-size:11px")

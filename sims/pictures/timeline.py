@@ -1,4 +1,4 @@
-"""Who thought what of whom, over time, as an SVG picture.
+"""Each node's view of every other node over time, as an SVG picture.
 
 One block per member: first what its process really did, then a row for each observer. Members of whom nobody
 ever thought ill are named, not drawn.
@@ -27,7 +27,8 @@ CONDITIONS: dict[str, str] = {
 
 _WIDTH = 1200
 _LEFT = 150
-_TOP = 34
+_TOP = 50
+_ROW_OF_MANY = 9.0
 _MANY = 12
 _SUBJECTS_MAX = 200
 _NAMED = 15
@@ -40,6 +41,7 @@ def timeline(
     end: float | None = None,
     nodes: Sequence[str] = (),
     everybody: bool = False,
+    title: str = "",
 ) -> str:
     """The picture of a trace.
 
@@ -49,6 +51,7 @@ def timeline(
         end: right end; the trace's end.
         nodes: observers and members to show; all.
         everybody: also draw members of whom nobody thought ill.
+        title: of the run, such as its scenario and seed.
 
     Raises:
         UsageError: an unknown node, or an empty window.
@@ -61,8 +64,10 @@ def timeline(
     wanted = [member for member in listed if not nodes or member in nodes]
     subjects = [m for m in wanted if everybody or history.is_doubted(m, start, end)][:_SUBJECTS_MAX]
     quiet = [member for member in wanted if member not in subjects]
-    row = 13.0 if len(observers) <= _MANY else 5.0
-    picture = Picture(Scale(start, end, _LEFT, _WIDTH - 16), width=_WIDTH, title="who thought what of whom")
+    row = 13.0 if len(observers) <= _MANY else _ROW_OF_MANY
+    head = "views of each member over time" + (f": {title}" if title else "")
+    picture = Picture(Scale(start, end, _LEFT, _WIDTH - 16), width=_WIDTH, title=head)
+    picture.text(12, 34, head, f"font-weight:600;fill:{INK};font-size:12px")
     y = float(_TOP)
     for member in subjects:
         y = _block(picture, history, member, observers, y, row)
@@ -107,8 +112,9 @@ def _block(
         if observer == member:
             continue
         spans = history.view(observer, member)
-        if row > 8:
-            picture.text(_LEFT - 12, y + 10, observer, "text-anchor:end;fill:#6b7280;font-size:10px")
+        size = 10 if row > _ROW_OF_MANY else 8
+        style = f"text-anchor:end;fill:#6b7280;font-size:{size}px"
+        picture.text(_LEFT - 12, y + row - 2, observer, style)
         picture.bar(picture.scale.start, picture.scale.end, y, row - 1, "fill:#f6f7f9")
         for span in spans:
             words = f"{observer} has {member} {span.state}"

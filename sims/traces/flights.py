@@ -131,6 +131,8 @@ def indirect_probes(records: Iterable[Record]) -> list[IndirectProbe]:
     found: list[IndirectProbe] = []
     under_way: dict[str, tuple[str, int, float]] = {}
     acks: dict[int, tuple[str, set[int]]] = {}
+    asked: dict[int, list[tuple[str, str]]] = {}
+    relayed: dict[str, list[str]] = {}
 
     def end(node: str, at: float, outcome: str) -> None:
         target, _, start = under_way.pop(node)
@@ -142,12 +144,19 @@ def indirect_probes(records: Iterable[Record]) -> list[IndirectProbe]:
         if record["kind"] == "send":
             node = record["from"]
             for message in record["messages"]:
-                if message["type"] == "ping" and node in under_way and message.get("source_node") == node:
+                if message["type"] == "ping" and message.get("node") in relayed.get(node, ()):
+                    relayed[node].remove(message["node"])
+                elif message["type"] == "ping" and node in under_way and message.get("source_node") == node:
                     end(node, last, "")
-                elif message["type"] == "indirect-ping" and node not in under_way:
-                    under_way[node] = (message.get("node", ""), message["seq_no"], last)
+                elif message["type"] == "indirect-ping":
+                    asked.setdefault(record["packet"], []).append((record["to"], message.get("node", "")))
+                    if node not in under_way:
+                        under_way[node] = (message.get("node", ""), message["seq_no"], last)
                 elif message["type"] == "ack":
                     acks.setdefault(record["packet"], (record["to"], set()))[1].add(message["seq_no"])
+        elif record["kind"] == "recv" and record["packet"] in asked:
+            for node, target in asked[record["packet"]]:
+                relayed.setdefault(node, []).append(target)
         elif record["kind"] == "recv" and record["packet"] in acks:
             node, numbers = acks[record["packet"]]
             if node in under_way and under_way[node][1] in numbers:

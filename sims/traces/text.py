@@ -10,10 +10,19 @@ from typing import Any
 
 from swim.trace import Record
 
-__all__ = ["line_of", "message_words", "messages_words", "reason_words"]
+__all__ = ["line_of", "message_words", "messages_words", "reason_words", "run_title"]
 
 _COMMON = frozenset({"at", "kind", "fault"})
 _STREAM_STEPS = {"accept": "accepts the stream of", "data": "answers", "end": "ends the stream with"}
+
+
+def run_title(header: Record) -> str:
+    """How the run of a trace was made, in one line: scenario, options, seed."""
+    made = header.get("made", {})
+    name = made.get("name") or made.get("by") or "run"
+    chosen = {**made.get("options", {}), **made.get("settings", {})}
+    options = [f"{option}={value}" for option, value in chosen.items() if len(str(value)) <= 20]
+    return ", ".join([str(name), *options, f"seed {header.get('seed', '?')}"])
 
 
 def line_of(record: Record) -> str:

@@ -44,11 +44,13 @@ def draw(
 
     if diagram is None and timeline is None:
         raise click.UsageError("say what to draw: --diagram or --timeline", ctx)
-    records = read_trace(file).records
-    window: dict[str, Any] = {"start": start, "end": end, "nodes": nodes}
+    from sims.traces.text import run_title
+
+    trace = read_trace(file)
+    window: dict[str, Any] = {"start": start, "end": end, "nodes": nodes, "title": run_title(trace.header)}
     written = [str(path) for path in (diagram, timeline) if path is not None]
     with _opened("--diagram", diagram) as diagram_file, _opened("--timeline", timeline) as timeline_file:
-        _write_pictures(records, diagram_file, timeline_file, window)
+        _write_pictures(trace.records, diagram_file, timeline_file, window)
     emit(globals_of(ctx), {"written": written}, text="\n".join(written), rows=[(path,) for path in written])
 
 
@@ -71,6 +73,7 @@ def recording(
         yield ()
         return
     from sims.scenarios.scripted import with_script
+    from sims.traces.text import run_title
     from sims.traces.writer import EventTrace, TraceWriter
 
     made = {"by": "scenario", "name": name, "options": with_script(options)}
@@ -94,7 +97,9 @@ def recording(
 
         kind = TraceWriter if trace or diagram else EventTrace
         yield (kind(sink, made=made),)
-        _write_pictures([json.loads(line) for line in lines[1:]], diagram_file, timeline_file, {})
+        if lines:
+            header, *records = map(json.loads, lines)
+            _write_pictures(records, diagram_file, timeline_file, {"title": run_title(header)})
 
 
 @contextmanager

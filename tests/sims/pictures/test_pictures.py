@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from sims.pictures.diagram import diagram
 from sims.pictures.timeline import timeline
 from sims.traces.flights import flights, indirect_probes
 from sims.traces.history import History, Span
+from sims.traces.text import run_title
 from sims.traces.writer import TraceWriter
 from sims.world import World
 from sims.world.latency import Constant
@@ -98,7 +100,7 @@ def test_indirect_probes_end_with_their_answer() -> None:
     about = [probe for probe in probes if (probe.node, probe.target) == ("n1", "n2")]
     assert {probe.outcome for probe in about} == {"acked"}
     assert all(probe.end - probe.start < 0.1 for probe in about)
-    assert any(probe.target == "n4" and probe.outcome == "suspect" for probe in probes)
+    assert any(probe.target == "n4" and probe.outcome != "acked" for probe in probes)
 
 
 def test_history_has_spans_of_processes_and_opinions() -> None:
@@ -156,9 +158,9 @@ def test_diagram_draws_every_packet_between_the_nodes() -> None:
     svg = diagram(records)
     lines = titles(svg, "line")
     assert len(lines) == len([flight for flight in flights(records) if flight.target])
-    assert any("n1 → n3: ping" in title and "unheard" in title for title in lines)
+    assert any("→ n3: ping" in title and "unheard" in title for title in lines)
     bars = titles(svg, "rect")
-    assert any(title.startswith("n1 suspects n3, ") and "claim by" in title for title in bars)
+    assert any(" suspects n3, " in title and "claim by" in title for title in bars)
     assert any(title.startswith("n1 has failed n3, ") for title in bars)
     assert "n3 crashed" in bars
     assert any("asks relays about n3" in title for title in bars)
@@ -186,7 +188,7 @@ def test_a_window_and_a_choice_of_nodes_draw_less() -> None:
 
 def test_too_many_arrows_leave_out_the_routine_ones_and_say_so() -> None:
     svg = diagram(crash(), start=3.0, end=9.0, arrows=60)
-    assert "arrows are left out" in svg
+    assert re.search(r"not drawn: \d+ packets without news", svg)
     drawn = titles(svg, "line")
     assert 0 < len(drawn) <= 60
     assert any("suspect" in title for title in drawn)
@@ -246,3 +248,37 @@ def test_names_cannot_break_out_of_the_picture() -> None:
     text = json.dumps(records).replace('"n3"', '"<n3&>"')
     for picture in (diagram, timeline):
         ElementTree.fromstring(picture(json.loads(text)))
+
+
+def test_pictures_say_of_which_run_they_are() -> None:
+    made = {"by": "scenario", "name": "kill-k", "options": {"nodes": "30", "arm": "swim"}}
+    title = run_title({"made": made, "seed": 7})
+    assert title == "kill-k, nodes=30, arm=swim, seed 7"
+    for picture in (diagram(crash(), title=title), timeline(crash(), title=title)):
+        assert f": {title}</text>" in picture
+
+
+def test_a_timeline_of_many_nodes_keeps_their_names() -> None:
+    def play(world: World) -> None:
+        world.run_for(1.0)
+        world.crash("n3")
+        world.run_for(30.0)
+
+    records = traced(play, nodes=20)
+    names = re.findall(r">(n\d+)</text>", timeline(records))
+    assert names.count("n20") >= 1
+    assert "not drawn: " in diagram(records)
+    assert "not drawn: " not in diagram(records, arrows=1_000_000)
+
+
+def test_labels_do_not_run_into_each_other() -> None:
+    def play(world: World) -> None:
+        for _ in range(5):
+            world.network.cut(["n1"], ["n2"])
+            world.network.heal()
+            world.run_for(0.01)
+        world.run_for(30.0)
+
+    svg = diagram(traced(play))
+    labels = re.findall(r'y="(\d+)"[^>]*>(?:cut|heal)</text>', svg)
+    assert labels == ["50", "61", "72"]  # ten faults at once: three below each other, the rest as tooltips
