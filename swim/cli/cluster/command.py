@@ -274,8 +274,8 @@ class _Session:
         with raw_keys(), Live(console=console, auto_refresh=False, redirect_stdout=False) as live:
 
             def show() -> None:
-                if not self._out.is_behind:  # a picture is worth writing only while the terminal takes it
-                    live.update(screen.picture(self._now(), console), refresh=True)
+                # A picture is worth writing only while the terminal takes it; the last one is written anyway.
+                live.update(screen.picture(self._now(), console), refresh=not self._out.is_behind)
 
             async def redraw() -> None:
                 while True:
@@ -297,7 +297,8 @@ class _Session:
         except ScriptError as error:
             screen.message = str(error)
         else:
-            screen.message = text
+            if command != Simple("quit"):
+                screen.message = text
             await self._do(command)
 
     def _now(self) -> float:
