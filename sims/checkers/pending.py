@@ -143,7 +143,7 @@ class NewsSpreads(Liveness):
         self.calm.look(world)
         if incarnation <= event.previous.incarnation or world.now - self.calm.since < 1.0 or not node.counts:
             return
-        viewers = tuple(v for v in world.running() if v is not node and _lists(v, node))
+        viewers = tuple(v for v in world.running() if v is not node and _lists(v, node) and _reads(v, node))
         bound = self.bound(world)
         if len(viewers) > 1 and bound < math.inf:
             news = _News(node, node.life, incarnation, viewers)
@@ -165,6 +165,13 @@ def _lists(viewer: SimNode, node: SimNode) -> bool:
     """Whether a view has the node where it is: one that moved has to wait until its old address is dead."""
     member = viewer.member(node.name)
     return member is not None and member.status == "alive" and (member.address, member.port) == node.endpoint
+
+
+def _reads(viewer: SimNode, node: SimNode) -> bool:
+    """Whether a host takes what another sends, as far as their labels and the use of keys go."""
+    is_plain = not node.config.keys or not node.config.gossip_verify_outgoing
+    wants_keys = bool(viewer.config.keys) and viewer.config.gossip_verify_incoming
+    return node.config.label == viewer.config.label and not (is_plain and wants_keys)
 
 
 def _incarnation(viewer: SimNode, name: str) -> int:
