@@ -20,7 +20,7 @@ from swim.core.claims import Claims
 from swim.core.gossip import Gossip
 from swim.core.table import Table
 from swim.errors import RemoteError
-from swim.serf.delegate import SerfDelegate
+from swim.serf.queues import SerfQueues
 from swim.wire import packet, stream
 from swim.wire.codec import encode
 from swim.wire.packet import PacketCodec
@@ -47,15 +47,14 @@ def wrong_transmit_limit(patch: pytest.MonkeyPatch) -> None:
 
 @bug("Intents are told five times too often.", scripts.LEAVE, TransmitsAreLimited)
 def wrong_transmit_limit_of_intents(patch: pytest.MonkeyPatch) -> None:
-    new_queue = SerfDelegate._new_queue
+    build = SerfQueues.__init__
 
-    def talkative(self: Any) -> broadcast.BroadcastQueue:
-        queue = new_queue(self)
-        queue._mult *= 5
-        queue.limit *= 5
-        return queue
+    def talkative(self: Any, *arguments: Any) -> None:
+        build(self, *arguments)
+        self.intents._mult *= 5
+        self.intents.limit *= 5
 
-    patch.setattr(SerfDelegate, "_new_queue", talkative)
+    patch.setattr(SerfQueues, "__init__", talkative)
 
 
 @bug("An accusation that is ignored is passed on all the same.", scripts.CRASH, TransmitsAreLimited)

@@ -27,14 +27,14 @@ def ignores_confirmations(patch: pytest.MonkeyPatch) -> None:
 
 @bug("A relay sends the ack to itself instead of the member that asked.", scripts.LOSS, RelayedAcksReturn)
 def relay_acks_the_wrong_node(patch: pytest.MonkeyPatch) -> None:
-    answer = PingResponder._answer
+    report = PingResponder._report
 
-    def astray(self: Any, now: float, relayed: Any, message: bytes) -> None:
+    def astray(self: Any, now: float, relayed: Any, outcome: Any) -> None:
         others = [record.endpoint for record in self._context.table if record.endpoint != relayed.requester]
         relayed.requester = others[0]
-        answer(self, now, relayed, message)
+        report(self, now, relayed, outcome)
 
-    patch.setattr(PingResponder, "_answer", astray)
+    patch.setattr(PingResponder, "_report", astray)
 
 
 @bug("The health score never recovers.", scripts.LOSSY_THEN_CALM, CalmNodesAreIdle)
