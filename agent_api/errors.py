@@ -10,9 +10,11 @@ from starlette.responses import PlainTextResponse, Response
 from agent_api.text import utf8
 from swim import SwimError
 
-__all__ = ["INVALID_METHOD", "HttpError", "error_response", "multi_error"]
+__all__ = ["INVALID_METHOD", "SERF_CANNOT_JOIN", "HttpError", "error_response", "multi_error"]
 
 INVALID_METHOD = "Invalid method"
+SERF_CANNOT_JOIN = "Serf can't Join after Leave or Shutdown"
+"""What Nomad answers, in Serf's words."""
 
 _log = logging.getLogger("swim.http")
 

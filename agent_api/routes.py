@@ -19,7 +19,7 @@ from starlette.types import Receive, Scope, Send
 from agent_api import health as health_report
 from agent_api import shapes
 from agent_api.agent import Agent, Call, nothing
-from agent_api.errors import INVALID_METHOD, HttpError, error_response, multi_error
+from agent_api.errors import INVALID_METHOD, SERF_CANNOT_JOIN, HttpError, error_response, multi_error
 from agent_api.event_lines import EventLines
 from agent_api.parameters import Query
 from agent_api.self_config import self_document
@@ -101,8 +101,8 @@ async def _join(call: Call) -> Response:
     joined, error = 0, ""
     try:
         result = await call.agent.cluster.join(addresses, timeout=_JOIN_SECONDS)
-    except LocalError as refusal:
-        error = str(refusal)
+    except LocalError:
+        error = SERF_CANNOT_JOIN
     else:
         # Nomad counts a join of the own address.
         own = call.agent.cluster.advertised

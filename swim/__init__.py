@@ -3,7 +3,8 @@
     async with swim.open_cluster(swim.Config.lan(name="web-1", seeds=["127.0.0.1:7947"])) as cluster:
         print(cluster.members())
 
-Everything public is named here; the packages below may change without notice.
+Everything public is named here, in ``swim.lowlevel`` (the node without I/O) and in ``swim.testing`` (faults
+of one node's network); the packages below may change without notice.
 """
 
 from importlib import import_module

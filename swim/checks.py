@@ -9,9 +9,10 @@ import math
 from collections.abc import Iterable, Mapping
 
 from swim.errors import ConfigError, ConfigTypeError
+from swim.events import MemberStatus
 from swim.frozen import FrozenMap
 
-__all__ = ["flag", "number", "seconds", "secrets", "text", "text_map", "texts", "whole_number"]
+__all__ = ["flag", "number", "seconds", "secrets", "statuses", "text", "text_map", "texts", "whole_number"]
 
 
 def text(name: str, value: object, *, what: str = "") -> str:
@@ -121,6 +122,20 @@ def seconds(name: str, value: object) -> float | None:
         ConfigError: it is negative or not finite.
     """
     return None if value is None else number(name, value)
+
+
+def statuses(name: str, value: object) -> tuple[str, ...]:
+    """One member status or several.
+
+    Raises:
+        ConfigTypeError: as ``texts``.
+        ConfigError: there is no such status.
+    """
+    wanted = (value,) if isinstance(value, str) else texts(name, value)
+    for word in wanted:
+        if word not in tuple(MemberStatus):
+            raise ConfigError(name, f"must be one of {', '.join(MemberStatus)}, not {word!r}")
+    return wanted
 
 
 def _shown(value: object) -> str:

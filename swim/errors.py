@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 
 __all__ = [
+    "CANNOT_JOIN",
     "NO_DESCRIPTORS",
     "ConfigError",
     "ConfigTypeError",
@@ -14,6 +15,8 @@ __all__ = [
     "SwimError",
 ]
 
+
+CANNOT_JOIN = "cannot join: this node has left or was closed"
 
 NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE)
 """What the system says when no file or socket can be opened: the fault of no address and no setting."""

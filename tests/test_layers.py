@@ -31,6 +31,8 @@ LAYERS = (
     "swim.net",
     "swim.cli",
 )
+FACES = ("swim", "swim.lowlevel", "swim.testing")
+"""What programs import; no package of ours but ``agent_api`` does."""
 PURE = ("swim.wire", "swim.core", "swim.serf", "swim.node", "swim.trace")
 IMPURE_MODULES = ("asyncio", "os", "secrets", "socket", "subprocess", "threading", "time", "trio")
 
@@ -67,7 +69,7 @@ def allowed(module: str, imported: str) -> bool:
         return within(imported, "sims", *PURE)
     if within(module, "swim.cli", "swim.__main__"):
         return within(imported, "swim", "agent_api", "sims")
-    if module == "swim":
+    if module in FACES:
         return within(imported, "swim") and not within(imported, "swim.cli")
     layer = next(index for index, name in enumerate(LAYERS) if within(module, name))
     return within(imported, *LAYERS[: layer + 1])

@@ -31,7 +31,7 @@ from swim.core.rng import Rng
 from swim.core.streams import Departing, Fallback, Joining, Periodic, Purpose, Reconnecting, Reply, Streams
 from swim.core.table import TableBase
 from swim.core.verify import Verify
-from swim.errors import LocalError, RemoteError
+from swim.errors import CANNOT_JOIN, LocalError, RemoteError
 from swim.events import ForceLeaveOutcome
 from swim.metrics import Metrics
 from swim.wire.codec import decode, encode
@@ -238,7 +238,7 @@ class Engine:
     def join(self, now: float, addresses: Sequence[str]) -> int:
         """Starts a join; its ``JoinResult`` follows under the returned ticket."""
         if self.context.status != "running":
-            raise LocalError("Serf can't Join after Leave or Shutdown")
+            raise LocalError(CANNOT_JOIN)
         ticket = self.ticket()
         self._joins.begin(now, ticket, addresses)
         self._after(now)

@@ -6,10 +6,9 @@ from __future__ import annotations
 
 import logging
 import os
-import random
-from collections.abc import AsyncIterator, Mapping, Sequence
+import threading
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from functools import partial
 from pathlib import Path
 from typing import Literal, cast
 
@@ -18,35 +17,35 @@ import trio
 from swim import checks
 from swim.addresses import Endpoint
 from swim.config import Config
-from swim.core.rng import Rng
-from swim.errors import ConfigTypeError, LocalError
+from swim.errors import CANNOT_JOIN, ConfigTypeError, LocalError
 from swim.events import (
     ForceLeaveOutcome,
     JoinOutcome,
     JoinResult,
     Member,
+    MemberEvent,
     MemberStatus,
     SeedStatus,
     Transition,
 )
 from swim.metrics import Metrics
-from swim.net.advertise import advertised_endpoint, warn_if_exposed
 from swim.net.data_dir import locked
 from swim.net.driver import Driver, Ticket
 from swim.net.faults import FaultyTransport, LinkFaults
 from swim.net.own_address import OwnAddress
-from swim.net.running import Protected, driving, require_trio
+from swim.net.running import Protected, build_node, driving, require_trio
 from swim.net.snapshot_file import SnapshotFile
-from swim.net.subscriptions import Subscription
+from swim.net.subscriptions import Subscription, event_classes
 from swim.net.transport import SocketTransport, Transport
-from swim.node import Node, NodeStats
+from swim.node import NodeStats
 
 __all__ = ["Cluster", "Status", "open_cluster", "run_cluster"]
 
 _logger = logging.getLogger("swim.cluster")
 
 _NONCE_BYTES = 12
-_NOT_ALIVE = "Serf can't Join after Leave or Shutdown"
+
+_FROM_THERE = "call trio.from_thread.run(..., trio_token=...) with the token of the one it was opened in"
 
 Status = Literal["running", "leaving", "left", "stopped"]
 
@@ -74,6 +73,8 @@ class Cluster:
         self._node = driver.node
         self._stopped = False
         self._departure: Ticket | None = None
+        self._run = trio.lowlevel.current_trio_token()
+        self._thread = threading.get_ident()
 
     @property
     def status(self) -> Status:
@@ -95,16 +96,35 @@ class Cluster:
         """True if no other member is alive."""
         return self._node.is_alone
 
-    def members(self) -> tuple[Member, ...]:
-        """Every listed member, this node, failed and left ones included; an immutable snapshot."""
-        return self._node.members()
+    def members(
+        self, *, status: MemberStatus | str | Iterable[MemberStatus | str] | None = None
+    ) -> tuple[Member, ...]:
+        """The listed members, an immutable snapshot: this node, failed and left ones included.
+
+        Args:
+            status: only members of this status, or of one of these.
+
+        Raises:
+            ConfigError: ``status`` names none.
+        """
+        self._check_thread()
+        if status is None:
+            return self._node.members()
+        wanted = checks.statuses("status", status)
+        return tuple(member for member in self._node.members() if member.status in wanted)
+
+    def alive(self) -> tuple[Member, ...]:
+        """The members that are alive, suspect ones and this node included."""
+        return self.members(status=MemberStatus.ALIVE)
 
     def member(self, name: str) -> Member | None:
         """One member by name, or None."""
+        self._check_thread()
         return self._node.member(checks.text("name", name))
 
     def history(self, name: str) -> tuple[Transition, ...]:
         """The last ``history_size`` transitions of a member, oldest first; () if it is unknown."""
+        self._check_thread()
         return self._node.history(checks.text("name", name))
 
     def seeds(self) -> tuple[SeedStatus, ...]:
@@ -119,13 +139,19 @@ class Cluster:
         """Seconds on the clock of ``Transition.at`` and ``started_at``: monotonic, arbitrary zero."""
         return trio.current_time()
 
-    def events(self) -> Subscription:
+    def events(self, *, kinds: type[MemberEvent] | Iterable[type[MemberEvent]] = MemberEvent) -> Subscription:
         """Subscribes from this very moment; iterate the result with ``async for``.
+
+        ``async with cluster.events() as events:`` also ends the subscription with the block.
+
+        Args:
+            kinds: one event class or several; others are passed over. Anything else is a ``ConfigTypeError``.
 
         Take ``members()`` right after (without an ``await`` between) and fold the events into it: the fold
         always equals a later ``members()``.
         """
-        return self._driver.subscriptions.open()
+        self._check_thread()
+        return self._driver.subscriptions.open(event_classes(kinds))
 
     async def join(self, addresses: Sequence[str], *, timeout: float | None = None) -> JoinResult:
         """Exchanges full state with every address, side by side.
@@ -145,8 +171,9 @@ class Cluster:
             LocalError: after ``leave`` or after the block was left.
         """
         addresses, timeout = checks.texts("addresses", addresses), checks.seconds("timeout", timeout)
+        self._check_run()
         if self._stopped:
-            raise LocalError(_NOT_ALIVE)
+            raise LocalError(CANNOT_JOIN)
         tickets = [self._driver.submit(self._node.join, (address,)) for address in addresses]
         await _finished(tickets, timeout)
         outcomes: list[JoinOutcome] = []
@@ -170,8 +197,9 @@ class Cluster:
             LocalError: after the block was left.
         """
         timeout = checks.seconds("timeout", timeout)
+        self._check_run()
         if self._stopped:
-            raise LocalError("Leave called after Shutdown")
+            raise LocalError("cannot leave: this cluster was closed")
         self._own_address.pause()
         if self._departure is None:
             self._departure = self._driver.submit(self._node.leave)
@@ -242,9 +270,35 @@ class Cluster:
         self._check_open()
         await self._driver.submit(self._node.set_tags, tags).outcome()
 
+    async def update_tags(self, changes: Mapping[str, str], *, remove: Iterable[str] = ()) -> None:
+        """Changes some of this node's tags and keeps the rest; otherwise as ``set_tags``.
+
+        Args:
+            changes: tags to add or to replace.
+            remove: names of tags to drop; one that is not there is no error.
+
+        Raises:
+            ConfigError: naming ``changes`` or ``remove``; or ``tags``, more than 512 bytes once encoded.
+            LocalError: after the block was left.
+        """
+        changes, dropped = checks.text_map("changes", changes), checks.texts("remove", remove)
+        self._check_open()
+        kept = {name: value for name, value in self.local.tags.items() if name not in dropped}
+        await self.set_tags(kept | dict(changes))
+
     def _check_open(self) -> None:
+        self._check_run()
         if self._stopped:
-            raise LocalError("the cluster was closed")
+            raise LocalError("this cluster was closed: its block has ended")
+
+    def _check_run(self) -> None:
+        """Commands touch the node and its sockets: only the program that opened it may give them."""
+        if not trio.lowlevel.in_trio_run() or trio.lowlevel.current_trio_token() is not self._run:
+            raise LocalError(f"this cluster was opened in another trio.run: {_FROM_THERE}")
+
+    def _check_thread(self) -> None:
+        if threading.get_ident() != self._thread:
+            raise LocalError(f"this cluster was opened in another thread: {_FROM_THERE}")
 
 
 def open_cluster(
@@ -303,7 +357,7 @@ async def _open(
         if transport is None:
             transport = await SocketTransport.bind(config.bind)
             stack.callback(transport.close)
-        node = await _build(config, transport, snapshot)
+        node = await build_node(config, transport, snapshot)
         if snapshot is not None:
             stack.callback(lambda: snapshot.write(node.snapshot()))
         faulty = transport if faults is None else FaultyTransport(transport, faults)
@@ -342,20 +396,3 @@ async def _finished(tickets: Sequence[Ticket], timeout: float | None) -> None:
     with trio.move_on_after(float("inf") if timeout is None else timeout):
         for ticket in tickets:
             await ticket.outcome()
-
-
-async def _build(config: Config, network: Transport, snapshot: SnapshotFile | None) -> Node:
-    """Chooses the advertised endpoint, says so in the log, and makes the node for it."""
-    bound = network.endpoint
-    advertised, why = await advertised_endpoint(config, network)
-    extra = {"node": config.name, "bound": bound, "advertised": advertised, "reason": why}
-    _logger.info("bound to %s:%d, advertising %s:%d (%s)", *bound, *advertised, why, extra=extra)
-    warn_if_exposed(config, bound, advertised)
-    return Node(
-        config,
-        advertise=advertised,
-        bind_port=bound[1],
-        rng=Rng(random.SystemRandom()),  # sequence numbers must not be guessable
-        nonce=partial(os.urandom, _NONCE_BYTES),
-        snapshot=snapshot.text if snapshot is not None else "",
-    )

@@ -7,15 +7,24 @@ opens and closes, are protected: the program's main task gets it, and no group i
 
 from __future__ import annotations
 
+import logging
+import os
+import random
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from types import TracebackType
 from typing import Generic, TypeVar
 
 import trio
 
+from swim.addresses import join_host_port
+from swim.config import Config
+from swim.core.rng import Rng
 from swim.errors import LocalError
+from swim.log import report
+from swim.net.advertise import advertised_endpoint, warn_if_exposed
 from swim.net.driver import Driver
 from swim.net.faults import LinkFaults
 from swim.net.own_address import OwnAddress
@@ -23,7 +32,11 @@ from swim.net.snapshot_file import SnapshotFile
 from swim.net.transport import Transport
 from swim.node import Node
 
-__all__ = ["Protected", "driving", "require_trio"]
+__all__ = ["Protected", "build_node", "driving", "require_trio"]
+
+_logger = logging.getLogger("swim.cluster")
+
+_NONCE_BYTES = 12
 
 T = TypeVar("T")
 
@@ -115,3 +128,23 @@ async def driving(
         raise failure
     if driver.stopped:
         raise LocalError(driver.stopped)
+
+
+async def build_node(config: Config, network: Transport, snapshot: SnapshotFile | None) -> Node:
+    """Chooses the advertised endpoint, says so in the log, and makes the node for it."""
+    bound = network.endpoint
+    advertised, why = await advertised_endpoint(config, network)
+    at, as_ = join_host_port(*bound), join_host_port(*advertised)
+    report(
+        _logger, logging.INFO, "bound", "bound to %s, advertising %s (%s)", at, as_, why,
+        node=config.name, bound=at, advertised=as_, reason=why,
+    )  # fmt: skip
+    warn_if_exposed(config, bound, advertised)
+    return Node(
+        config,
+        advertise=advertised,
+        bind_port=bound[1],
+        rng=Rng(random.SystemRandom()),  # sequence numbers must not be guessable
+        nonce=partial(os.urandom, _NONCE_BYTES),
+        snapshot=snapshot.text if snapshot is not None else "",
+    )

@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import weakref
 from collections import deque
+from collections.abc import Iterable
 
 import trio
 
+from swim.errors import ConfigTypeError
 from swim.events import Event, EventsLost, MemberEvent
 
-__all__ = ["Subscription", "Subscriptions"]
+__all__ = ["Subscription", "Subscriptions", "event_classes"]
 
 
 class Subscription:
     """One reader's view of the events since it subscribed; an async iterator that ends with the cluster.
 
     A reader slower than the cluster finds ``EventsLost(count)`` in place of what its buffer could not hold.
-    Dropping the object, or ``close()``, ends the subscription.
+    ``close()``, the end of an ``async with`` block around it, or dropping the object ends the subscription.
     """
 
-    __slots__ = ("__weakref__", "_arrived", "_buffer", "_closed", "_lost", "_size")
+    __slots__ = ("__weakref__", "_arrived", "_buffer", "_closed", "_kinds", "_lost", "_size")
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, kinds: tuple[type[MemberEvent], ...] = (MemberEvent,)) -> None:
+        self._kinds = kinds
         self._buffer: deque[Event] = deque()
         self._size = size
         self._lost = 0
@@ -30,6 +33,12 @@ class Subscription:
 
     def __aiter__(self) -> Subscription:
         return self
+
+    async def __aenter__(self) -> Subscription:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.close()
 
     async def __anext__(self) -> Event:
         await trio.lowlevel.checkpoint()
@@ -50,8 +59,8 @@ class Subscription:
         self._arrived.set()
 
     def put(self, event: MemberEvent) -> None:
-        """Buffers one event, or counts it as lost. Never waits."""
-        if self._closed:
+        """Buffers one event of the wanted kinds, or counts it as lost. Never waits."""
+        if self._closed or not isinstance(event, self._kinds):
             return
         if len(self._buffer) >= self._size:
             self._lost += 1
@@ -66,6 +75,19 @@ class Subscription:
         return EventsLost(lost)
 
 
+def event_classes(kinds: object) -> tuple[type[MemberEvent], ...]:
+    """One event class or several.
+
+    Raises:
+        ConfigTypeError: naming ``kinds``, if it is anything else.
+    """
+    wanted = tuple(kinds) if isinstance(kinds, Iterable) else (kinds,)
+    for kind in wanted:
+        if not (isinstance(kind, type) and issubclass(kind, MemberEvent)):
+            raise ConfigTypeError("kinds", f"must be classes such as swim.MemberJoined, not {kind!r}")
+    return wanted
+
+
 class Subscriptions:
     """All readers of one cluster. A reader that nobody holds any more is forgotten."""
 
@@ -74,9 +96,9 @@ class Subscriptions:
         self._readers: weakref.WeakSet[Subscription] = weakref.WeakSet()
         self._closed = False
 
-    def open(self) -> Subscription:
-        """A new subscription that begins with the next event."""
-        subscription = Subscription(self._size)
+    def open(self, kinds: tuple[type[MemberEvent], ...] = (MemberEvent,)) -> Subscription:
+        """A new subscription that begins with the next event of one of these kinds."""
+        subscription = Subscription(self._size, kinds)
         if self._closed:
             subscription.close()
         self._readers.add(subscription)

@@ -110,7 +110,7 @@ class FakeCluster:
 
     async def join(self, addresses: Sequence[str], *, timeout: float | None = None) -> JoinResult:
         if self.status != "running":
-            raise LocalError("Serf can't Join after Leave or Shutdown")
+            raise LocalError("cannot join: this node has left or was closed")
         return JoinResult(tuple(self._dial(address) for address in addresses))
 
     async def leave(self, *, timeout: float | None = None) -> None:

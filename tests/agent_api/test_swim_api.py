@@ -59,7 +59,7 @@ async def test_join(ask: Callable[..., Any], cluster: FakeCluster) -> None:
         await ask("join", [])
     assert refusal.value.status == 400
     await cluster.leave()
-    with pytest.raises(AgentError, match="can't Join after Leave") as refusal:
+    with pytest.raises(AgentError, match="cannot join: this node has left") as refusal:
         await ask("join", ["127.0.0.1:4648"])
     assert refusal.value.status == 409
 

@@ -98,7 +98,7 @@ async def test_leaving_is_believed_and_rejoining_works_on_the_same_object(
     await three.leave()
     assert three.status == "left"
     await until(lambda: statuses(one) == statuses(two) == ALIVE3 | {"n3": "left"})
-    with pytest.raises(swim.LocalError, match=r"^Serf can't Join after Leave or Shutdown$"):
+    with pytest.raises(swim.LocalError, match=r"^cannot join: this node has left or was closed$"):
         await three.join(["10.0.0.1"])
     await three.leave()
     result = await three.rejoin()
