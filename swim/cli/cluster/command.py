@@ -43,7 +43,7 @@ _PORT = click.IntRange(0, 65535)
 
 
 @click.command()
-@click.option("--nodes", type=click.IntRange(1, 1000), default=5, show_default=True, help="How many.")
+@click.option("--nodes", type=click.IntRange(1, 1000), default=5, show_default=True, help="Number of nodes.")
 @click.option(
     "--profile",
     type=click.Choice(("lan", "wan", "local")),
@@ -62,7 +62,7 @@ _PORT = click.IntRange(0, 65535)
     "--script",
     metavar="STEPS",
     default="",
-    help="Verbs with the time they happen, such as '3s kill node-2; 10s heal'.",
+    help="Commands with their times, such as '3s kill node-2; 10s heal'.",
 )
 @click.option(
     "--bind-base",
@@ -80,12 +80,12 @@ _PORT = click.IntRange(0, 65535)
 )
 @click.option("--encrypt", is_flag=True, help="Encrypt gossip with a fresh key.")
 @click.option("--label", default="", help="Label of every packet and stream.")
-@click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Run seed of the packet loss [random].")
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Seed of the packet loss [random].")
 @click.option(
     "--trace",
     type=click.Path(dir_okay=False, writable=True, path_type=Path),
     metavar="FILE",
-    help="Record every packet and transition as JSON lines; swim sim draw makes pictures of it.",
+    help="Record every packet and transition as JSON lines; 'swim sim draw' draws it.",
 )
 @output_options
 @click.pass_context
@@ -102,10 +102,10 @@ def cluster(
     seed: int | None,
     trace: Path | None,
 ) -> int:
-    """Run several real nodes on this machine, joined, and break them with verbs.
+    """Run several real nodes on this machine, and inject failures by typing commands.
 
-    On a terminal a table shows every node's view, and verbs are typed below it; elsewhere each transition is
-    a line. Exit code 5 means that at the end of --for the running nodes did not agree.
+    A terminal shows a table of every node's view and reads commands below it; without one, each transition is
+    one line. Exit code 5 means that the running nodes did not agree at the end of --for.
     """  # fmt: skip
     wanted = globals_of(ctx)
     try:

@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 
 from swim.cli.common import parse_duration
+from swim.text import closest
 
 __all__ = [
     "HELP",
@@ -26,9 +27,9 @@ __all__ = [
 ]
 
 HELP = """\
-kill N       stop without a word       partition 1,2 3-5  cut the links
+kill N       stop without leaving      partition 1,2 3-5  cut the links
 pause N      freeze                    loss 20%           lose that many packets
-resume N     let it go on              heal               undo both
+resume N     continue it               heal               undo both
 restart N    start again, same ports   members            print every view
 leave N      leave gracefully          help, quit
 N is a node (node-3 or 3) or several (1,2 or 3-5)."""
@@ -121,7 +122,9 @@ def parse_command(text: str, node_count: int) -> Command:
     if verb == "loss":
         return _loss(arguments)
     if verb not in _SIMPLE_VERBS:
-        raise ScriptError(f"unknown verb {verb!r}; known: {', '.join(_VERBS)}")
+        guess = closest(verb, _VERBS)
+        hint = f"did you mean {guess!r}?" if guess else f"known: {', '.join(_VERBS)}"
+        raise ScriptError(f"unknown verb {verb!r}; {hint}")
     if arguments:
         raise ScriptError(f"{verb!r} takes no argument, not {arguments[0]!r}")
     return Simple(verb)

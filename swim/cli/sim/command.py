@@ -75,7 +75,9 @@ def list_(ctx: click.Context) -> None:
     "--diagram", type=click.Path(dir_okay=False, path_type=Path), help="Draw packets between nodes (SVG)."
 )
 @click.option(
-    "--timeline", type=click.Path(dir_okay=False, path_type=Path), help="Draw who thinks what of whom (SVG)."
+    "--timeline",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Draw each node's view of every other node (SVG).",
 )
 @click.option(
     "--set",
@@ -111,13 +113,13 @@ def run(
     results = []
     with (
         recording(name, given, chosen, trace=trace, diagram=diagram, timeline=timeline) as observers,
-        progress_bar(name, total=runs) as told,
+        progress_bar(name, total=runs) as progress,
     ):
         for index in range(runs):
-            told(index, "")
+            progress(index, "")
 
-            def told_of_run(share: float, word: str, done: int = index) -> None:
-                told(done + share, word)
+            def progress_of_run(share: float, word: str, done: int = index) -> None:
+                progress(done + share, word)
 
             results.append(
                 run_scenario(
@@ -125,7 +127,7 @@ def run(
                     seed + index,
                     given,
                     settings=chosen,
-                    progress=told_of_run,
+                    progress=progress_of_run,
                     observers=observers,
                 )
             )

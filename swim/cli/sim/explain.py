@@ -20,7 +20,7 @@ __all__ = ["explain"]
 @output_options
 @click.pass_context
 def explain(ctx: click.Context, nodes: int, runs: int, seed: int, options: Sequence[str]) -> None:
-    """Tell how fast NODES nodes detect a failure and spread the news, and what they send.
+    """Show how fast NODES nodes detect a failure and spread the news, and what they send.
 
     Every expectation is given by formula, from the vector model, and up to 600 nodes from the protocol code
     in virtual time. Settings are given as --OPTION VALUE, such as --profile wan or --probe-interval 2.
@@ -35,8 +35,8 @@ def explain(ctx: click.Context, nodes: int, runs: int, seed: int, options: Seque
     if alien := sorted(given.keys() & {"kills", "loss", "seconds", "silent", "updates", "watched"}):
         raise click.UsageError(f"No such option '--{alien[0]}'", ctx)
     config, _ = read_options(given)
-    with progress_bar("explain", total=1.0) as told:
-        found = expect(config, nodes, runs=runs, seed=seed, progress=told)
+    with progress_bar("explain", total=1.0) as progress:
+        found = expect(config, nodes, runs=runs, seed=seed, progress=progress)
     document = found.document()
     cells = [
         (row["text"], *(_cell(row[source], row["unit"]) for source in ("formula", "model", "world")))

@@ -37,13 +37,13 @@ def report(
     from sims.experiments.report import report as write
 
     try:
-        with progress_bar("report", total=1.0) as told:
+        with progress_bar("report", total=1.0) as progress:
             written = write(
                 names,
                 out,
                 workers=workers,
                 play=not no_play,
-                progress=lambda name, done, total: told(done / max(1, total), name),
+                progress=lambda name, done, total: progress(done / max(1, total), name),
             )
     except KeyboardInterrupt:
         click.echo("swim: interrupted; the same command goes on", err=True)

@@ -46,13 +46,13 @@ def sweep(
 
     grid = Grid(what, parse_axes(axes), parse_seeds(seeds))
     try:
-        with progress_bar(what, total=len(grid)) as told:
+        with progress_bar(what, total=len(grid)) as progress:
             swept = run_sweep(
                 grid,
                 out,
                 workers=workers,
                 on=on,
-                progress=lambda done, total: told(done, f"{done}/{total}"),
+                progress=lambda done, total: progress(done, f"{done}/{total}"),
             )
     except KeyboardInterrupt:
         kept = out.with_suffix(".csv")
