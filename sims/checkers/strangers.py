@@ -55,7 +55,8 @@ class StrangersChangeNothing(Checker):
 def _understand(receiver: SimNode, sender: SimNode) -> bool:
     """Whether the receiver is to read what the sender sends."""
     ours, theirs = receiver.config, sender.config
-    if ours.label != theirs.label and not ours.skip_inbound_label_check:
+    sent = theirs.label if theirs.send_label else ""
+    if sent != ours.label and not ours.skip_inbound_label_check and (sent or not ours.accept_unlabelled):
         return False
     if not inside.keyring(receiver) or not ours.gossip_verify_incoming:
         return True  # what is sealed it cannot read, and that is not for this checker to say

@@ -14,13 +14,14 @@ from sims.scenarios.shared import (
     others,
     settled,
     suspend,
+    watch_failures,
 )
-from sims.theory.bounds import detection_bound, healing_bound, refutation_bound
+from sims.theory.bounds import detection_bound, healing_bound, join_bound, refutation_bound
 from sims.world import World
 from sims.world.host import SimNode
 from swim.events import MemberJoined
 
-__all__ = ["address_swap_two_clusters", "force_leave_live", "prune_then_late_alive"]
+__all__ = ["address_swap_two_clusters", "force_leave_live", "label_migration", "prune_then_late_alive"]
 
 
 @scenario("force-leave-live", at_least={"nodes": 2})
@@ -135,3 +136,33 @@ def _is_whole(nodes: list[SimNode]) -> bool:
     return all(
         {m.name: m.address for m in node.members() if m.status == "alive"} == expected for node in nodes
     )
+
+
+_LABEL_STEPS: tuple[dict[str, bool], ...] = (
+    {"send_label": False, "accept_unlabelled": True},
+    {"send_label": True, "accept_unlabelled": True},
+    {"send_label": True, "accept_unlabelled": False},
+)
+
+
+@scenario("label-migration", every=5.0, at_least={"nodes": 2})
+def label_migration(run: Run) -> None:
+    """A running cluster takes on a label in three rolling restarts: nobody is shown as failed, and in the end
+    nobody without the label gets in.
+
+    ``every``: seconds until the next node's turn.
+    """
+    world = settled(run)
+    failures = watch_failures(world)
+    for step in _LABEL_STEPS:
+        for node in list(world.nodes.values()):
+            world.restart(node, config=node.config.with_changes(label="blue", **step))
+            world.run_for(run["every"])
+    run.expect_soon(world, lambda w: w.converged, limit(world, join_bound), "no agreement")
+    run.expect(not failures.seconds, f"{len(failures.seconds)} nodes declared somebody failed")
+    first = next(iter(world.nodes.values()))
+    stranger = world.add(
+        "unlabelled", config=first.config.with_changes(label="", name="unlabelled"), seeds=[first]
+    )
+    world.run_for(10.0)
+    run.expect(all_show(others(world, stranger), "unlabelled", ""), "a node without the label got in")

@@ -50,14 +50,15 @@ class FastWire:
         nonce: called once per packet that would be encrypted.
     """
 
-    __slots__ = ("_codec", "_config", "_keyring", "_label", "_label_bytes", "_nonce", "_version")
+    __slots__ = ("_codec", "_config", "_keyring", "_label", "_label_bytes", "_labels", "_nonce", "_version")
 
     def __init__(self, config: Config, keyring: Keyring, nonce: Callable[[], bytes]) -> None:
         self._codec = PacketCodec(config, keyring, nonce)
         self._config = config
         self._keyring = keyring
         self._nonce = nonce
-        self._label = config.label.encode()
+        self._label = config.label.encode() if config.send_label else b""
+        self._labels = (config.label.encode(), b"") if config.accept_unlabelled else (config.label.encode(),)
         self._label_bytes = 2 + len(self._label) if self._label else 0
         self._version = 1 if config.protocol_version >= 2 else 0
 
@@ -91,10 +92,15 @@ class FastWire:
         """
         if not isinstance(data, Frame):
             return self._codec.open(data, metrics)
-        skip = self._config.skip_inbound_label_check
-        check_label(data.label, self._label, skip_inbound_label_check=skip)
+        config, configured = self._config, self._config.label.encode()
+        check_label(
+            data.label,
+            configured,
+            skip_inbound_label_check=config.skip_inbound_label_check,
+            accept_unlabelled=config.accept_unlabelled,
+        )
         keys = self._keyring.keys if self._keyring.primary is not None else ()
-        if data.key is not None and (data.key not in keys or data.label != self._label):
+        if data.key is not None and (data.key not in keys or data.label not in self._labels):
             raise RemoteError("decrypt", "no installed key fits")
         if data.key is None and keys and self._config.gossip_verify_incoming:
             raise RemoteError("decrypt", "encryption is required")

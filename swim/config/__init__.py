@@ -58,6 +58,11 @@ class Config:
     """Up to 255 bytes before every packet and stream; input with another label is dropped (memberlist)."""
     skip_inbound_label_check: bool = False
     """Take input whose label was checked and removed before, as a proxy does."""
+    send_label: bool = True
+    """False sends without ``label``, as long as not every node of a running cluster accepts it; only together
+    with ``accept_unlabelled``."""
+    accept_unlabelled: bool = False
+    """Accept packets and streams without a label, too, while a running cluster takes on ``label``."""
     keys: tuple[bytes, ...] = field(default=(), repr=False)
     """Gossip keys, 16, 24 or 32 bytes each; the first one encrypts, all decrypt."""
     gossip_verify_incoming: bool = True
@@ -340,6 +345,8 @@ def _check_combinations(config: Config) -> None:
             "probe_timeout",
             f"{config.probe_timeout:g} s is longer than probe_interval ({config.probe_interval:g} s)",
         )
+    if not config.send_label and not config.accept_unlabelled:
+        raise ConfigError("send_label", "can be off only while accept_unlabelled is on")
     if config.udp_buffer_size > config.max_packet_bytes:
         raise ConfigError("udp_buffer_size", f"is larger than max_packet_bytes ({config.max_packet_bytes})")
     if config.max_new_members_per_packet > config.max_members:

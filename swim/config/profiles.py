@@ -96,6 +96,8 @@ class _Optional(TypedDict, total=False):
     delegate_version: int
     label: str
     skip_inbound_label_check: bool
+    send_label: bool
+    accept_unlabelled: bool
     keys: Iterable[bytes]
     gossip_verify_incoming: bool
     gossip_verify_outgoing: bool

@@ -239,7 +239,7 @@ class Streams:
         def reply(message: bytes) -> Steps[None]:
             nonlocal is_answered
             is_answered = True
-            data = yield from context.streams.seal_steps(message, label_header=False)
+            data = yield from context.streams.seal_steps(message, label_header=False, label=parser.label)
             context.metrics.count("memberlist.tcp.sent", len(data))
             context.output.streams.append(Send(stream_id, data, self.now + context.config.tcp_timeout))
 

@@ -40,15 +40,19 @@ def split_label(data: bytes | bytearray) -> tuple[bytes, int] | None:
     return (bytes(data[2:end]), end) if len(data) >= end else None
 
 
-def check_label(received: bytes, configured: bytes, *, skip_inbound_label_check: bool) -> None:
+def check_label(
+    received: bytes, configured: bytes, *, skip_inbound_label_check: bool, accept_unlabelled: bool = False
+) -> None:
     """Whether a packet or stream with the label ``received`` is for us.
 
     With ``skip_inbound_label_check`` a front end has already checked and removed the header: one that is
-    still there is wrong, whatever it says.
+    still there is wrong, whatever it says. With ``accept_unlabelled`` no header will do as well.
 
     Raises:
         RemoteError: ``label``, when it is not.
     """
+    if accept_unlabelled and not received:
+        return
     if received != (b"" if skip_inbound_label_check else configured):
         raise RemoteError(
             "label", "header that should be gone" if skip_inbound_label_check else "another label"

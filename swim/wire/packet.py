@@ -63,13 +63,14 @@ class PacketCodec:
         nonce: called once per encrypted packet; returns 12 bytes never returned before.
     """
 
-    __slots__ = ("_config", "_keyring", "_label", "_nonce", "_version")
+    __slots__ = ("_config", "_configured", "_keyring", "_label", "_nonce", "_version")
 
     def __init__(self, config: Config, keyring: Keyring, nonce: Callable[[], bytes]) -> None:
         self._config = config
         self._keyring = keyring
         self._nonce = nonce
-        self._label = config.label.encode()
+        self._configured = config.label.encode()
+        self._label = self._configured if config.send_label else b""
         self._version = 1 if config.protocol_version >= 2 else 0
 
     @property
@@ -113,10 +114,11 @@ class PacketCodec:
         """
         if len(data) > self._config.max_packet_bytes:
             raise RemoteError("too-large", f"packet of {len(data)} bytes")
-        if self._label or data[:1] in _LABELLED:
-            data = self._without_label(data)
+        label = b""
+        if self._configured or data[:1] in _LABELLED:
+            label, data = self._without_label(data)
         if self._keyring.primary is not None:
-            data = self._decrypted(data)
+            data = self._decrypted(data, label)
         if len(data) >= CRC_BYTES and data[0] == _CRC:
             payload = data[CRC_BYTES:]
             if zlib.crc32(payload) != int.from_bytes(data[1:CRC_BYTES], "big"):
@@ -136,19 +138,27 @@ class PacketCodec:
     def _encrypts(self) -> bool:
         return bool(self._keyring) and self._config.gossip_verify_outgoing
 
-    def _without_label(self, data: bytes) -> bytes:
+    def _without_label(self, data: bytes) -> tuple[bytes, bytes]:
         if not data:
             raise RemoteError("empty")
         header = split_label(data)
         if header is None:
             raise RemoteError("truncated", "label header")
         label, offset = header
-        check_label(label, self._label, skip_inbound_label_check=self._config.skip_inbound_label_check)
-        return data[offset:] if offset else data
+        config = self._config
+        check_label(
+            label,
+            self._configured,
+            skip_inbound_label_check=config.skip_inbound_label_check,
+            accept_unlabelled=config.accept_unlabelled,
+        )
+        # Without its header the label still takes part in the authentication, unless it was never there.
+        secret = self._configured if config.skip_inbound_label_check else label
+        return secret, data[offset:] if offset else data
 
-    def _decrypted(self, data: bytes) -> bytes:
+    def _decrypted(self, data: bytes, label: bytes) -> bytes:
         try:
-            return crypto.open_sealed(self._keyring, data, self._label, self._config.accept_encryption_v0)
+            return crypto.open_sealed(self._keyring, data, label, self._config.accept_encryption_v0)
         except RemoteError:
             if self._config.gossip_verify_incoming:
                 raise

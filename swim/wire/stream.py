@@ -60,11 +60,11 @@ class StreamCodec:
     def __init__(self, config: Config, keyring: Keyring, nonce: Callable[[], bytes]) -> None:
         self.config = config
         self.keyring = keyring
-        self.label = config.label.encode()
+        self.label = config.label.encode() if config.send_label else b""
         self._nonce = nonce
         self._version = 1 if config.protocol_version >= 2 else 0
 
-    def seal(self, message: bytes, *, label_header: bool) -> bytes:
+    def seal(self, message: bytes, *, label_header: bool, label: bytes | None = None) -> bytes:
         """All bytes of one direction of a stream.
 
         Like memberlist it compresses whenever compression is enabled, even where that makes a message longer.
@@ -72,27 +72,30 @@ class StreamCodec:
         Args:
             message: one whole message, type byte included; a user message in its stream form.
             label_header: True on the dialling side, False for replies.
+            label: the stream's; by default the one that this node sends.
         """
-        return finish(self.seal_steps(message, label_header=label_header))
+        return finish(self.seal_steps(message, label_header=label_header, label=label))
 
-    def seal_steps(self, message: bytes, *, label_header: bool) -> Steps[bytes]:
+    def seal_steps(self, message: bytes, *, label_header: bool, label: bytes | None = None) -> Steps[bytes]:
         """``seal`` in steps. A long message that was compressed lately is not compressed again."""
+        if label is None:
+            label = self.label
         if self.config.enable_compression:
             message = yield from _compressed(message)
         key = self.keyring.primary
         if key is not None and self.config.gossip_verify_outgoing:
             size = crypto.sealed_size(len(message), self._version)
             header = b"\x0a" + size.to_bytes(4, "big")
-            message = header + crypto.seal(key, message, header + self.label, self._nonce(), self._version)
-        return add_label(message, self.label) if label_header else message
+            message = header + crypto.seal(key, message, header + label, self._nonce(), self._version)
+        return add_label(message, label) if label_header else message
 
-    def open(self, header: bytes, blob: bytes) -> bytes:
+    def open(self, header: bytes, blob: bytes, label: bytes) -> bytes:
         """Decrypts the encryption layer: its 5 header bytes and the blob whose length they announce.
 
         Raises:
             RemoteError: as ``crypto.open_sealed``.
         """
-        return crypto.open_sealed(self.keyring, blob, header + self.label, self.config.accept_encryption_v0)
+        return crypto.open_sealed(self.keyring, blob, header + label, self.config.accept_encryption_v0)
 
 
 _COMPRESSED: DecodeCache[bytes] = DecodeCache(budget=8 * 1024 * 1024)
@@ -138,6 +141,11 @@ class StreamParser:
         label, unknown type, undecodable body.
         """
         return self._reading.is_peeling
+
+    @property
+    def label(self) -> bytes:
+        """The stream's label, once it was read; on the dialling side the one that was sent."""
+        return self._reading.label
 
     @property
     def bad_records(self) -> int:
@@ -209,6 +217,7 @@ class _Reading:
         "bad_records",
         "buffer",
         "is_peeling",
+        "label",
     )
 
     _unpacker: msgpack.Unpacker
@@ -223,6 +232,7 @@ class _Reading:
         self._base = self._at = self._fed = 0
         self._complete = False
         self._records: list[NodeRecord] = []
+        self.label = codec.label
         self.is_peeling = False
         self.bad_records = 0
 
@@ -262,8 +272,14 @@ class _Reading:
         while (header := split_label(self.buffer)) is None:
             yield Pause.BYTES
         label, offset = header
-        skip = self._codec.config.skip_inbound_label_check
-        check_label(label, self._codec.label, skip_inbound_label_check=skip)
+        config, configured = self._codec.config, self._codec.config.label.encode()
+        check_label(
+            label,
+            configured,
+            skip_inbound_label_check=config.skip_inbound_label_check,
+            accept_unlabelled=config.accept_unlabelled,
+        )
+        self.label = configured if config.skip_inbound_label_check else label
         del self.buffer[:offset]
 
     def _strip_layers(self) -> Steps[int]:
@@ -301,7 +317,7 @@ class _Reading:
         end = _ENCRYPT_HEADER_BYTES + size
         while len(self.buffer) < end:
             yield Pause.BYTES
-        self.buffer[:] = self._codec.open(header, bytes(self.buffer[_ENCRYPT_HEADER_BYTES:end]))
+        self.buffer[:] = self._codec.open(header, bytes(self.buffer[_ENCRYPT_HEADER_BYTES:end]), self.label)
         self._complete = True
 
     def _start_body(self, body: bytearray) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -243,3 +244,22 @@ def test_of_two_names_alive_at_an_endpoint_the_later_one_is_found() -> None:
     found = table.at(("127.0.0.1", 7100))
     assert found is not None
     assert found.name == "new"
+
+
+@pytest.mark.parametrize("state", [State.LEFT, State.DEAD])
+def test_a_draw_costs_the_same_however_many_are_gone(state: State) -> None:
+    table, _ = table_of(20, seed=3)
+    gone = [record(f"gone-{number}", 9000 + number, state) for number in range(5000)]
+    for one in gone:
+        table.add(one)
+    asked = 0
+
+    def eligible(one: Record) -> bool:
+        nonlocal asked
+        asked += 1
+        return True
+
+    for _ in range(100):
+        assert len(table.pick(3, eligible)) == 3
+        assert table.next_target() is not None
+    assert asked <= 100 * 2 * 3
