@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sims.errors import UsageError
 from sims.measure import FalsePositives, Flaps
 from sims.scenarios.registry import Run, scenario
@@ -138,7 +140,7 @@ def _is_whole(nodes: list[SimNode]) -> bool:
     )
 
 
-_LABEL_STEPS: tuple[dict[str, bool], ...] = (
+_LABEL_STEPS: tuple[dict[str, Any], ...] = (
     {"send_label": False, "accept_unlabelled": True},
     {"send_label": True, "accept_unlabelled": True},
     {"send_label": True, "accept_unlabelled": False},
