@@ -78,8 +78,7 @@ class StreamCodec:
 
     def seal_steps(self, message: bytes, *, label_header: bool, label: bytes | None = None) -> Steps[bytes]:
         """``seal`` in steps. A long message that was compressed lately is not compressed again."""
-        if label is None:
-            label = self.label
+        label = self.label if label is None else label
         if self.config.enable_compression:
             message = yield from _compressed(message)
         key = self.keyring.primary
@@ -273,13 +272,9 @@ class _Reading:
             yield Pause.BYTES
         label, offset = header
         config, configured = self._codec.config, self._codec.config.label.encode()
-        check_label(
-            label,
-            configured,
-            skip_inbound_label_check=config.skip_inbound_label_check,
-            accept_unlabelled=config.accept_unlabelled,
-        )
-        self.label = configured if config.skip_inbound_label_check else label
+        skip, unlabelled = config.skip_inbound_label_check, config.accept_unlabelled
+        check_label(label, configured, skip_inbound_label_check=skip, accept_unlabelled=unlabelled)
+        self.label = configured if skip else label
         del self.buffer[:offset]
 
     def _strip_layers(self) -> Steps[int]:
