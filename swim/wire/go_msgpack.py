@@ -277,8 +277,10 @@ def name(value: object) -> str:
     Raises:
         RemoteError: ``name-size``, beyond ``NAME_MAX_BYTES``; ``msgpack`` as ``text``.
     """
-    if type(value) is bytes and len(value) > NAME_MAX_BYTES:
-        raise RemoteError("name-size", f"{len(value)} bytes")
+    if type(value) is bytes:
+        if len(value) > NAME_MAX_BYTES:
+            raise RemoteError("name-size", f"{len(value)} bytes")
+        return value.decode("utf-8", "surrogateescape")
     return text(value)
 
 
