@@ -150,6 +150,8 @@ class Members:
         self._roster.stamp(entry, intent.ltime)
         if cause in (Cause.LEAVE, Cause.PRUNE):
             entry.is_returning = False
+        elif cause is Cause.STAMPED:
+            entry.joined_at = float("-inf")  # the stamp is of the intent of its join, which is not to come
         match change.effect:
             case Effect.NOTE:
                 self._note_join_intent(now, entry, reason)

@@ -259,6 +259,16 @@ def test_the_intent_of_the_first_join_is_no_restart():
     assert lone.kinds() == ["MemberJoined", "MemberUpdated"]
 
 
+def test_a_member_whose_stamp_came_with_it_may_restart_right_after():
+    """Nothing is left to come of the join that its peers heard before this node was there."""
+    lone = with_members("y")
+    lone.meet("x")
+    lone.pushed(serf_state(ltime=5, stamps={"x": 3}), [alive_record("x"), alive_record("y")])
+    lone.meet("x", incarnation=2)
+    lone.say(JoinIntent(9, "x"))
+    assert lone.kinds().count("MemberRestarted") == 1
+
+
 def test_new_tags_are_an_update_and_no_restart():
     lone = with_members("x", "y")
     lone.meet("x", incarnation=2, role="db")
