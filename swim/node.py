@@ -32,7 +32,7 @@ from swim.core.engine import Engine
 from swim.core.output import Output, StreamEnd
 from swim.core.rng import Rng
 from swim.errors import LocalError
-from swim.events import Member, MemberStatus, Reason, SeedStatus, Transition
+from swim.events import ForceLeaveOutcome, Member, MemberStatus, Reason, SeedStatus, Transition
 from swim.metrics import Metrics
 from swim.serf.delegate import SerfDelegate
 from swim.serf.shared_view import BaseView
@@ -238,6 +238,8 @@ class Node:
         ticket = self._engine.ticket()
         outcome = self._layer.force_leave(now, name, ticket, prune=prune)
         self._engine.wait(now, ticket, outcome)
+        if outcome is ForceLeaveOutcome.UNKNOWN:
+            self._engine.finish(ticket)  # nothing was said
         return ticket
 
     def set_tags(self, now: float, tags: Mapping[str, str]) -> int:

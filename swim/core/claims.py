@@ -9,9 +9,9 @@ from swim.core.broadcast import Priority
 from swim.core.context import Context, logger
 from swim.core.evidence import Evidence, Known, Own, Source, Unknown
 from swim.core.gossip import Gossip
-from swim.core.member import INCARNATION_MAX, Record, State, endpoint_of
+from swim.core.member import INCARNATION_MAX, Record, State, accusation, endpoint_of
 from swim.core.precedence import Verdict, decide, is_witnessed
-from swim.core.push_pull_schedule import push_pull_scale
+from swim.core.reaper import Reaper
 from swim.core.suspicion import Suspicion, confirmations_wanted, suspicion_timeout
 from swim.core.verify import Verify
 from swim.core.versions import incompatibility
@@ -30,7 +30,7 @@ _UNVERIFIED_SHARE = 2
 
 
 class Claims:
-    """Applies claims; owns the running suspicions and the reaping of dead records."""
+    """Applies claims; owns the running suspicions."""
 
     def __init__(self, context: Context, gossip: Gossip, verify: Verify) -> None:
         self._context = context
@@ -40,9 +40,11 @@ class Claims:
         self.grown = 0
         """Members added or revived so far; the push/pull schedule watches it for join bursts."""
         verify.revive = lambda now, claim: self.alive(now, claim, Source("acked", evidence=Evidence.TESTED))
-        verify.believe = lambda now, claim, name: self.dead(
-            now, claim, Source("unanswered", name=name, evidence=Evidence.TESTED)
+        verify.believe = lambda now, claim, name, detail: self.dead(
+            now, claim, Source("unanswered", name=name, evidence=Evidence.TESTED, detail=detail)
         )
+        self.consult: Callable[[float, Record], None] = lambda now, record: None
+        """Asks a member for its own record; the push/pull part sets it."""
         self._carry_out: dict[Verdict, Callable[[float, Any, Any, Source], None]] = {
             Verdict.ANSWER: self._answer,
             Verdict.JOIN: self._join,
@@ -50,17 +52,20 @@ class Claims:
             Verdict.ADMIT: self._admit,
             Verdict.REFRESH: self._refresh,
             Verdict.PROVE: self._prove,
+            Verdict.CONSULT: self._consult,
             Verdict.CONFLICT: self._conflict,
             Verdict.SUSPECT: self._suspect,
             Verdict.CONFIRM: self._confirm,
             Verdict.ASK: self._ask,
             Verdict.DEAD: self._dead,
             Verdict.LEFT: self._left,
+            Verdict.ASK_LEAVE: self._ask_leave,
+            Verdict.REMEMBER: self._remember,
             Verdict.REFUTE: self._refute_claim,
             Verdict.DEPART: self._depart,
         }
         context.timers.register("suspicion", self._expire, self._is_running)
-        context.timers.register("reap", self._reap, self._is_reapable)
+        self.reaper = Reaper(context)
 
     # -- what others say
 
@@ -126,8 +131,9 @@ class Claims:
         """Publishes new metadata under the next incarnation (memberlist UpdateNode)."""
         local = self._context.local
         claim = local.alive_claim()._replace(incarnation=local.next_incarnation, meta=meta)
-        local = self._context.table.put(local.under(claim))
-        self._context.delegate.member_refreshed(now, local, Reason("local", detail="metadata update"))
+        previous, local = local, self._context.table.put(local.under(claim))
+        reason = Reason("local", detail="metadata update")
+        self._context.delegate.member_refreshed(now, local, previous, reason)
         self.announce_self(now, ticket=ticket)
 
     def leave_self(self, now: float, *, ticket: int | None = None) -> None:
@@ -138,12 +144,6 @@ class Claims:
         claim = Dead(local.incarnation, local.name, local.name)
         self._queue(now, local.name, encode(claim), Priority.URGENT, ticket=ticket)
         self._context.delegate.member_gone(now, local, Reason("local", local.name, "leave"))
-
-    def forget(self, now: float, name: str) -> None:
-        """Removes a dead or left member at once, leaving a tombstone."""
-        record = self._context.table.get(name)
-        if record is not None and not record.is_live and record is not self._context.local:
-            self._reap(now, (name, record.changed_at))
 
     def hold(self, now: float, gap: float) -> None:
         """This node slept for ``gap`` seconds: no suspicion expires on account of that."""
@@ -198,13 +198,20 @@ class Claims:
         since = stored.changed_at if stored.state is State.ALIVE else now
         record = self._context.table.put(Record(claim, State.ALIVE, since, verified=stored.verified))
         reason = Reason(source.cause, source.name, source.detail)
-        self._context.delegate.member_refreshed(now, record, reason)
+        self._context.delegate.member_refreshed(now, record, stored, reason)
+        self._verify.refuted(record)
         self._verify.forget(record.name)  # or it would be queued twice
         self._queue(now, record.name, encode(claim), Priority.ALIVE, origin=source.name)
 
     def _prove(self, now: float, claim: Alive, stored: Known, source: Source) -> None:
         """The claim counts once a node of that name acks a ping at that address."""
-        self._verify.alive(now, claim, source.name, is_listed=False)
+        against = b""
+        if isinstance(stored, Unknown) and stored.stone is not None:
+            against = encode(accusation(stored.stone.record, self._context.local.name))
+        self._verify.alive(now, claim, source.name, is_listed=False, against=against)
+
+    def _consult(self, now: float, claim: object, stored: Record, source: Source) -> None:
+        self.consult(now, stored)
 
     def _conflict(self, now: float, claim: Alive, stored: Record | Own, source: Source) -> None:
         self._context.metrics.count("swim.conflicts")
@@ -231,7 +238,7 @@ class Claims:
         gone = self._context.table.put(record.turned(State.DEAD, now, record.incarnation))
         reason = Reason("limit", detail="never seen, and the table is full")
         self._context.delegate.member_gone(now, gone, reason)
-        self.forget(now, gone.name)
+        self.reaper.forget(now, gone.name)
 
     # -- decisions carried out: accusations
 
@@ -258,7 +265,22 @@ class Claims:
         self._mark_gone(now, State.DEAD, claim, stored, source)
 
     def _left(self, now: float, claim: Dead, stored: Record, source: Source) -> None:
+        if stored.is_live and source.endpoint == stored.endpoint:
+            # In its name, from its address: that can be forged, and the member is to hear of it.
+            self._gossip.send_exactly(stored.endpoint, [encode(claim)], record=stored)
         self._mark_gone(now, State.LEFT, claim, stored, source)
+
+    def _ask_leave(self, now: float, claim: Dead, stored: Record, source: Source) -> None:
+        """The same for a leave; a member that left may still ack, but it does not refute."""
+        if not self._verify.dead(now, stored, claim, source.name):
+            self._left(now, claim, stored, source)
+
+    def _remember(self, now: float, claim: Dead, stored: Unknown, source: Source) -> None:
+        """A member that was reaped as dead had left."""
+        assert stored.stone is not None
+        record = stored.stone.record.turned(State.LEFT, now, claim.incarnation)
+        self._context.table.remember(record)
+        self._context.delegate.member_gone(now, record, Reason(source.cause, claim.accuser, source.detail))
 
     def _mark_gone(self, now: float, state: State, claim: Dead, stored: Record, source: Source) -> None:
         context = self._context
@@ -266,11 +288,13 @@ class Claims:
         self._verify.forget(stored.name)
         record = context.table.put(stored.turned(state, now, claim.incarnation))
         self._queue(now, record.name, encode(claim), Priority.DEAD, origin=source.name)
-        context.timers.at(now + context.config.gossip_to_the_dead_time, "reap", (record.name, now))
+        self.reaper.arm(now, record)
         context.delegate.member_gone(now, record, Reason(source.cause, claim.accuser, source.detail))
 
-    def _answer(self, now: float, claim: Suspect | Dead, stored: Record | Own, source: Source) -> None:
-        """Sends the accuser what is known of the accused: it missed the refutation, maybe for good."""
+    def _answer(
+        self, now: float, claim: Alive | Suspect | Dead, stored: Record | Own, source: Source
+    ) -> None:
+        """Sends the accuser what is known of the accused: it missed the refutation, or gets it first."""
         context = self._context
         sender = context.table.get(source.name)
         if sender is not None and source.endpoint is not None and context.corrections_left:
@@ -290,6 +314,7 @@ class Claims:
             kind = "leave" if claim.accuser == claim.node else "dead"
             reason = Reason(source.cause, claim.accuser, f"called {kind}")
         self._refute(now, claim.incarnation, reason)
+        self._answer(now, claim, Own(self._context.local, self._context.status), source)
 
     def _refute(self, now: float, accused: int, reason: Reason) -> None:
         """Raises the own incarnation above an accusation (memberlist's refute), never past its 32 bits."""
@@ -302,13 +327,14 @@ class Claims:
                 "accused at incarnation %d by %s: cannot refute", accused, shown(reason.accuser or "?")
             )
             return
-        local = context.table.put(local.under(local.alive_claim()._replace(incarnation=incarnation)))
+        claim = local.alive_claim()._replace(incarnation=incarnation)
+        previous, local = local, context.table.put(local.under(claim))
         context.is_fresh = False
         context.awareness.apply(1)
         context.metrics.count("swim.refutations")
         context.paths.accused(now, reason.accuser)
         self.announce_self(now)
-        context.delegate.member_refreshed(now, local, reason)
+        context.delegate.member_refreshed(now, local, previous, reason)
 
     def _depart(self, now: float, claim: Dead, stored: Own, source: Source) -> None:
         """Ends a leave that others declared: under their incarnation, so that the own leave is no older."""
@@ -359,32 +385,6 @@ class Claims:
             detail=f"after {now - suspicion.started:.1f} s, accused by {accusers}",
         )
         self.dead(now, Dead(record.incarnation, name, self._context.local.name), source)
-
-    def _is_reapable(self, token: tuple[str, float]) -> bool:
-        name, changed_at = token
-        record = self._context.table.get(name)
-        return record is not None and record.changed_at == changed_at and not record.is_live
-
-    def _reap(self, now: float, token: tuple[str, float]) -> None:
-        name, _ = token
-        record = self._context.table.get(name)
-        if record is not None and not record.is_live:
-            self._context.queue.discard(name)
-            self._context.table.bury(record, now + self._tombstone_seconds())
-            self._context.resized(now)
-
-    def _tombstone_seconds(self) -> float:
-        """The longest time a stale alive claim can circulate.
-
-        A peer that missed the news probes the member within two rounds of its list, suspects it for the
-        longest timeout, and may have handed its record to others by push/pull meanwhile.
-        """
-        config, n = self._context.config, self._context.n
-        probes = (2 * n - 1) * config.probe_interval
-        suspicion = suspicion_timeout(config.suspicion_mult, n, config.probe_interval)
-        exchanges = 2 * push_pull_scale(config.push_pull_interval, n)
-        longest = probes + suspicion * config.suspicion_max_timeout_mult + exchanges
-        return max(longest, config.gossip_to_the_dead_time)
 
     def _queue(
         self,

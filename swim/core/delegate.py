@@ -33,8 +33,8 @@ class Delegate(Protocol):
         """``record`` is alive and was unknown, dead or left."""
         ...
 
-    def member_refreshed(self, now: float, record: Record, reason: Reason) -> None:
-        """``record`` raised its incarnation while alive or suspect; address or metadata may have changed."""
+    def member_refreshed(self, now: float, record: Record, previous: Record, reason: Reason) -> None:
+        """``record`` raised its incarnation while alive or suspect; metadata may differ from ``previous``."""
         ...
 
     def member_suspected(self, now: float, record: Record, reason: Reason) -> None:

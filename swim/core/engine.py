@@ -317,7 +317,7 @@ class Engine:
                 if objection:
                     yield from reply(encode(ErrorReply(objection)))
                     return
-                yield from reply(self.push_pulls.state(join=message.join))
+                yield from reply(self.push_pulls.reply(self._streams.now, message, source))
                 yield from self.push_pulls.merge(message, source, dialled=False)
                 context.is_fresh = False
             case User():

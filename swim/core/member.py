@@ -9,13 +9,14 @@ from typing import Final
 
 from swim.addresses import Endpoint
 from swim.wire.codec import encode_record
-from swim.wire.messages import Alive, NodeRecord
+from swim.wire.messages import Alive, Dead, NodeRecord, Suspect
 
 __all__ = [
     "INCARNATION_MAX",
     "MAPPED_PREFIX",
     "Record",
     "State",
+    "accusation",
     "endpoint_of",
     "pack_address",
     "same_address",
@@ -131,6 +132,13 @@ class Record:
             and self.vsn == vsn
             and self.name == name
         )
+
+
+def accusation(record: Record, accuser: str) -> Suspect | Dead:
+    """What is held against a member that is not alive, for it to refute."""
+    if record.state is State.SUSPECT:
+        return Suspect(record.incarnation, record.name, accuser)
+    return Dead(record.incarnation, record.name, record.name if record.state is State.LEFT else accuser)
 
 
 @lru_cache(maxsize=1 << 14)

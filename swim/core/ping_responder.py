@@ -8,10 +8,10 @@ from swim.addresses import Endpoint
 from swim.config import Config
 from swim.core.context import Context
 from swim.core.gossip import Gossip
-from swim.core.member import Record, State, endpoint_of
+from swim.core.member import Record, State, accusation, endpoint_of
 from swim.core.pings import Pings, Reply
 from swim.wire.codec import encode
-from swim.wire.messages import Ack, Dead, IndirectPing, Nack, Ping, Suspect
+from swim.wire.messages import Ack, Dead, IndirectPing, Nack, Ping
 
 __all__ = ["PingResponder", "nack_patience"]
 
@@ -69,11 +69,9 @@ class PingResponder:
             local = context.local
             leave = encode(Dead(local.incarnation, local.name, local.name))
             self._gossip.send_exactly(reply_to, [ack, leave], record=sender)
-        elif sender is not None and sender.state is not State.ALIVE and ping.source_node == sender.name:
-            accusation = self._accusation(sender)
-            self._gossip.answer(now, source[0], reply_to, ack, *accusation, record=sender)
         else:
-            self._gossip.answer(now, source[0], reply_to, ack, record=sender)
+            held = self._held_against(now, ping.source_node, sender)
+            self._gossip.answer(now, source[0], reply_to, ack, *held, record=sender)
 
     def indirect_ping(self, now: float, request: IndirectPing, source: Endpoint) -> None:
         """Pings a member on behalf of another; a refusal is a nack, if one was asked for."""
@@ -152,19 +150,21 @@ class PingResponder:
         self._gossip.answer(now, relayed.host, relayed.requester, encode(outcome), record=requester)
 
     def _heir_of(self, name: str) -> Record | None:
-        """The dead member whose name somebody at an unknown address bears: it may have moved."""
+        """The member that is gone whose name a ping from an unknown address bears: it may have moved."""
         record = self._context.table.get(name)
-        return record if record is not None and record.state is State.DEAD else None
+        return record if record is not None and not record.is_live else None
 
-    def _accusation(self, sender: Record) -> list[bytes]:
-        """What is held against a member that proves to be running, so that it can refute at once."""
-        local = self._context.local
-        match sender.state:
-            case State.SUSPECT if self._context.config.buddy_system:
-                return [encode(Suspect(sender.incarnation, sender.name, local.name))]
-            case State.DEAD if self._context.config.buddy_system:
-                return [encode(Dead(sender.incarnation, sender.name, local.name))]
-        return []
+    def _held_against(self, now: float, name: str, sender: Record | None) -> list[bytes]:
+        """What is held against a member that proves to be running, reaped or not, so that it can refute."""
+        context = self._context
+        if not context.config.buddy_system:
+            return []
+        if sender is None and context.table.has_tombstones:
+            stone = context.table.tombstone(name, now)
+            sender = stone.record if stone is not None else None
+        if sender is None or sender.state is State.ALIVE or sender.name != name:
+            return []
+        return [encode(accusation(sender, context.local.name))]
 
     def _reply_endpoint(self, source: Endpoint, request: Ping | IndirectPing) -> Endpoint | None:
         """Where the answer goes: nobody can aim it at a third party.

@@ -7,7 +7,7 @@ setting the difference is turned off. ``docs/precedence.md`` shows the table.
 
 from __future__ import annotations
 
-from enum import Enum, IntEnum
+from enum import Enum, StrEnum
 from typing import NamedTuple
 
 from swim.config import Config
@@ -16,6 +16,9 @@ from swim.core.member import Record, State, endpoint_of, same_address
 from swim.wire.messages import Alive, Dead, Suspect
 
 __all__ = [
+    "LEAP",
+    "LEAPS",
+    "LEAP_OF_NON_MEMBER",
     "LISTED",
     "NO_INCARNATION",
     "RULES",
@@ -28,80 +31,39 @@ __all__ = [
 ]
 
 
-class Claim(IntEnum):
+class Claim(StrEnum):
     """The columns: what is said of a member, and how it is known."""
 
-    ALIVE = 0
-    ALIVE_GOSSIPED = 1
-    ALIVE_ANSWERED = 2
-    ALIVE_HEARD = 3
-    MOVED = 4
-    MOVED_HEARD = 5
-    SUSPECT = 6
-    DEAD = 7
-    DEAD_HEARD = 8
-    LEAVE = 9
-    LEAVE_HEARD = 10
-
-    @property
-    def words(self) -> str:
-        """The column's heading."""
-        return _COLUMN_WORDS[self]
+    ALIVE = "alive (from itself)"
+    ALIVE_GOSSIPED = "alive (gossiped by a member)"
+    ALIVE_ANSWERED = "alive (a peer's answer)"
+    ALIVE_HEARD = "alive (heard)"
+    MOVED = "alive elsewhere (from itself)"
+    MOVED_HEARD = "alive elsewhere (heard)"
+    SUSPECT = "suspect"
+    DEAD = "dead (found out here)"
+    DEAD_HEARD = "dead (heard)"
+    LEAVE = "leave (from itself)"
+    LEAVE_HEARD = "leave (heard)"
 
 
-_COLUMN_WORDS = {
-    Claim.ALIVE: "alive (from itself)",
-    Claim.ALIVE_GOSSIPED: "alive (gossiped by a member)",
-    Claim.ALIVE_ANSWERED: "alive (a peer's answer)",
-    Claim.ALIVE_HEARD: "alive (heard)",
-    Claim.MOVED: "alive elsewhere (from itself)",
-    Claim.MOVED_HEARD: "alive elsewhere (heard)",
-    Claim.SUSPECT: "suspect",
-    Claim.DEAD: "dead (found out here)",
-    Claim.DEAD_HEARD: "dead (heard)",
-    Claim.LEAVE: "leave (from itself)",
-    Claim.LEAVE_HEARD: "leave (heard)",
-}
-
-
-class Stored(IntEnum):
+class Stored(StrEnum):
     """The rows: what is known of the member; the last three are the local node's own conditions."""
 
-    ALIVE = 0
-    SUSPECT = 1
-    DEAD = 2
-    LEFT = 3
-    UNSEEN = 4
-    RECLAIMABLE = 5
-    ABSENT = 6
-    TOMBSTONE = 7
-    NEW_HERE = 8
-    CROWDED = 9
-    RUNNING = 10
-    LEAVING = 11
-    GONE = 12
-
-    @property
-    def words(self) -> str:
-        """The row's heading."""
-        return _ROW_WORDS[self]
-
-
-_ROW_WORDS = {
-    Stored.ALIVE: "alive",
-    Stored.SUSPECT: "suspect",
-    Stored.DEAD: "dead",
-    Stored.LEFT: "left",
-    Stored.UNSEEN: "alive by hearsay",
-    Stored.RECLAIMABLE: "dead for `dead_node_reclaim_time`",
-    Stored.ABSENT: "unknown",
-    Stored.TOMBSTONE: "reaped (tombstone)",
-    Stored.NEW_HERE: "unknown to a newcomer",
-    Stored.CROWDED: "unknown, the quota is full",
-    Stored.RUNNING: "this node (running)",
-    Stored.LEAVING: "this node (leaving)",
-    Stored.GONE: "this node (left)",
-}
+    ALIVE = "alive"
+    SUSPECT = "suspect"
+    DEAD = "dead"
+    LEFT = "left"
+    UNSEEN = "alive by hearsay"
+    RECLAIMABLE = "dead for `dead_node_reclaim_time`"
+    ABSENT = "unknown"
+    TOMBSTONE = "dead, reaped (tombstone)"
+    LEFT_TOMBSTONE = "left, reaped (tombstone)"
+    NEW_HERE = "unknown to a newcomer"
+    CROWDED = "unknown, the quota is full"
+    RUNNING = "this node (running)"
+    LEAVING = "this node (leaving)"
+    GONE = "this node (left)"
 
 
 class Verdict(Enum):
@@ -114,12 +76,15 @@ class Verdict(Enum):
     ADMIT = "→ alive, joined; ping"
     REFRESH = "→ alive"
     PROVE = "ping: ack → alive"
+    CONSULT = "push/pull with it"
     CONFLICT = "name conflict"
     SUSPECT = "→ suspect"
     CONFIRM = "confirm"
     DEAD = "→ dead"
     ASK = "ping: no ack → dead"
     LEFT = "→ left"
+    ASK_LEAVE = "ping: not refuted → left"
+    REMEMBER = "→ left, not passed on"
     REFUTE = "refute"
     COMPARE = "refute if different"
     DEPART = "→ left, declared"
@@ -172,6 +137,8 @@ _REFUTE, _COMPARE = Decision(Verdict.REFUTE), Decision(Verdict.COMPARE)
 
 _ADMIT = _unless("verify_second_hand", Verdict.ADMIT, _JOIN)
 _ASK = _unless("verify_second_hand", Verdict.ASK, _DEAD)
+_ASK_LEAVE = _unless("verify_second_hand", Verdict.ASK_LEAVE, _LEFT)
+_REMEMBER = Decision(Verdict.REMEMBER, memberlist=Verdict.IGNORE.value, setting="max_tombstones")
 _SUCCEED = _unless("reclaim_if_acked", Verdict.JOIN, _CONFLICT)
 _SUCCESSOR = _unless("reclaim_if_acked", Verdict.PROVE, _CONFLICT)
 _FORMER_LIFE = Decision(Verdict.PROVE, memberlist=Verdict.CONFLICT.value)
@@ -183,6 +150,12 @@ _DEPART = Decision(Verdict.DEPART, memberlist="→ dead or left, not declared")
 
 NO_INCARNATION = _ignored("incarnation-0", "a dead record, without an event")
 """Incarnations start at 1: an alive claim with 0 is nobody's, whatever is stored."""
+
+
+LEAP = 1 << 16
+"""Only the member raises its incarnation, by one at a time: what is further above is checked with it."""
+LEAPS = _ignored("leap", "believed", Verdict.CONSULT)
+LEAP_OF_NON_MEMBER = _ignored("leap", Verdict.REFUTE.value)
 
 
 def _always(decision: Decision) -> Row:
@@ -211,7 +184,14 @@ _LIVE: dict[Claim, Row] = {
     Claim.DEAD: (_OLDER, _DEAD, _DEAD),
     Claim.DEAD_HEARD: (_STALE, _DEAD, _DEAD),
     Claim.LEAVE: (_OLDER, _LEFT, _LEFT),
-    Claim.LEAVE_HEARD: (_STALE, _LEFT, _LEFT),
+    Claim.LEAVE_HEARD: (_STALE, _ASK_LEAVE, _ASK_LEAVE),
+}
+_REAPED_ROW: dict[Claim, Row] = {
+    Claim.ALIVE: _always(_JOIN),
+    Claim.ALIVE_GOSSIPED: (_ENTOMBED, _ENTOMBED, _JOIN),
+    Claim.ALIVE_ANSWERED: (_ENTOMBED, _ENTOMBED, _ADMIT),
+    Claim.ALIVE_HEARD: (_ENTOMBED, _ENTOMBED, _PROVE),
+    **_every(_REAPED, *_ACCUSATIONS),
 }
 
 RULES: dict[Stored, dict[Claim, Row]] = {
@@ -230,20 +210,18 @@ RULES: dict[Stored, dict[Claim, Row]] = {
     },
     Stored.CROWDED: _every(_PROVE, Claim.ALIVE_GOSSIPED, Claim.ALIVE_ANSWERED, Claim.ALIVE_HEARD),
     Stored.TOMBSTONE: {
-        Claim.ALIVE: _always(_JOIN),
-        Claim.ALIVE_GOSSIPED: (_ENTOMBED, _ENTOMBED, _ADMIT),
-        Claim.ALIVE_ANSWERED: (_ENTOMBED, _ENTOMBED, _ADMIT),
-        Claim.ALIVE_HEARD: (_ENTOMBED, _ENTOMBED, _PROVE),
-        **_every(_REAPED, *_ACCUSATIONS),
+        **_REAPED_ROW,
+        Claim.LEAVE: (_OLDER, _REMEMBER, _REMEMBER),
+        Claim.LEAVE_HEARD: (_OLDER, _REMEMBER, _REMEMBER),
     },
+    Stored.LEFT_TOMBSTONE: _REAPED_ROW,
     Stored.UNSEEN: _LIVE,
     Stored.ALIVE: {**_LIVE, Claim.DEAD_HEARD: (_STALE, _ASK, _ASK)},
     Stored.SUSPECT: {
         **_LIVE,
         Claim.SUSPECT: (_OLDER, _CONFIRM, _CONFIRM),
         Claim.DEAD_HEARD: (_OLDER, _DEAD, _DEAD),
-        Claim.LEAVE: (_OLDER, _LEFT, _LEFT),
-        Claim.LEAVE_HEARD: (_OLDER, _LEFT, _LEFT),
+        Claim.LEAVE_HEARD: (_OLDER, _ASK_LEAVE, _ASK_LEAVE),
     },
     Stored.DEAD: {
         **_every(_IS_DEAD, *_ACCUSATIONS),
@@ -260,7 +238,7 @@ RULES: dict[Stored, dict[Claim, Row]] = {
         Claim.ALIVE: (_OLDER, _SAME, _JOIN),
         Claim.ALIVE_HEARD: (_OLDER, _SAME, _ADMIT),
         Claim.MOVED: _always(_JOIN),
-        Claim.MOVED_HEARD: _always(_ADMIT),
+        Claim.MOVED_HEARD: (_PROVE, _PROVE, _ADMIT),
     },
     Stored.RUNNING: {
         Claim.ALIVE_HEARD: (_OLDER, _COMPARE, _REFUTE),
@@ -318,6 +296,8 @@ def decide(
     if not incarnation and isinstance(claim, Alive):
         return NO_INCARNATION
     column = _column(claim, stored, source)
+    if incarnation > known + LEAP and (leap := _leap(stored, column, source)) is not None:
+        return leap
     row = _row(now, stored, column, policy)
     decision = RULES[row][column][0 if incarnation < known else 1 if incarnation == known else 2]
     if decision.otherwise is not None and not getattr(policy, decision.setting):
@@ -347,8 +327,9 @@ def _unknown_row(stored: Unknown, column: Claim) -> Stored:
     if stored.is_crowded and (column is Claim.ALIVE_HEARD or (is_vouched and not stored.is_new_here)):
         return Stored.CROWDED
     if stored.stone is not None:
-        return Stored.TOMBSTONE
-    return Stored.NEW_HERE if stored.is_new_here and column <= Claim.ALIVE_HEARD else Stored.ABSENT
+        left = stored.stone.record.state is State.LEFT
+        return Stored.LEFT_TOMBSTONE if left else Stored.TOMBSTONE
+    return Stored.NEW_HERE if stored.is_new_here and column not in _ACCUSATIONS else Stored.ABSENT
 
 
 def _column(claim: Alive | Suspect | Dead, stored: Known, source: Source) -> Claim:
@@ -357,7 +338,8 @@ def _column(claim: Alive | Suspect | Dead, stored: Known, source: Source) -> Cla
     record = stored if isinstance(stored, Record) else stored.record if isinstance(stored, Own) else None
     if isinstance(claim, Alive):
         if record is not None and not (claim.port == record.port and same_address(claim.addr, record.addr)):
-            return Claim.MOVED if is_witnessed(claim, stored, source) else Claim.MOVED_HEARD
+            # A late packet has the address where the member was.
+            return Claim.MOVED if _is_certain(stored, source) else Claim.MOVED_HEARD
         if is_witnessed(claim, stored, source):
             return Claim.ALIVE
         return _HEARD_BY[source.evidence] if isinstance(stored, Unknown) else Claim.ALIVE_HEARD
@@ -371,13 +353,33 @@ def is_witnessed(claim: Alive | Dead, stored: Known, source: Source) -> bool:
 
     About the local node only a tested claim counts: packets of a former life have the right address, too.
     """
-    if isinstance(stored, Own):
-        return source.evidence is Evidence.TESTED
-    if source.evidence >= Evidence.ITSELF or source.endpoint is None:
-        return source.evidence >= Evidence.ITSELF
+    if isinstance(stored, Own) or source.evidence >= Evidence.ITSELF or source.endpoint is None:
+        return _is_certain(stored, source)
     if isinstance(claim, Alive):
         return source.endpoint == endpoint_of(claim.addr, claim.port)
     return isinstance(stored, Record) and source.endpoint == stored.endpoint
+
+
+def _leap(stored: Known, column: Claim, source: Source) -> Decision | None:
+    """What becomes of a claim far above what is known, unless it is certain.
+
+    The member is asked by a push/pull, which nobody can forge, for its own record. This node refutes what
+    members hold against it, and no more: a non-member's word would bring it to the last incarnation.
+    """
+    if (
+        isinstance(stored, Unknown)
+        or column in (Claim.MOVED, Claim.MOVED_HEARD)
+        or _is_certain(stored, source)
+    ):
+        return None
+    if isinstance(stored, Own):
+        return None if source.name else LEAP_OF_NON_MEMBER
+    return LEAPS
+
+
+def _is_certain(stored: Known, source: Source) -> bool:
+    """Whether the member itself was asked or told its state, which needs more than a packet's address."""
+    return source.evidence >= (Evidence.TESTED if isinstance(stored, Own) else Evidence.ITSELF)
 
 
 def _compared(claim: Alive, own: Own) -> Decision:

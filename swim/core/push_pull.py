@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 from swim.addresses import Endpoint
 from swim.core.claims import Claims
 from swim.core.context import Context, logger
 from swim.core.evidence import Evidence, Source
-from swim.core.member import MAPPED_PREFIX, State, endpoint_of, pack_address
+from swim.core.member import MAPPED_PREFIX, Record, State, endpoint_of, pack_address
 from swim.core.precedence import LISTED
 from swim.core.streams import Departing, Periodic, Purpose, Streams
 from swim.core.versions import incompatibility
@@ -19,6 +21,11 @@ from swim.wire.steps import Pause, Steps
 __all__ = ["PushPulls"]
 
 _COMPARED_PER_STEP = 2048
+_CONSULT_SECONDS = 5.0
+_CONSULTED_MAX = 16
+"""Members asked for their own record within that time because of a leap."""
+_LEAVES_LISTED = 256
+"""Leaves of reaped members told in a push/pull of a plain memberlist pool."""
 _MERGED_PER_STEP = 64
 """Records of one step; a few milliseconds."""
 
@@ -31,17 +38,50 @@ class PushPulls:
         self._claims = claims
         self._streams = streams
         self._packed = (-1, b"")
+        self._consulted: dict[str, float] = {}
+        claims.consult = self._consult
         self._agreed: tuple[int, tuple[NodeRecord, ...]] = (-1, ())
 
-    def state(self, *, join: bool) -> bytes:
-        """The push/pull message: every record, self and dead ones included, and the layer above's state."""
+    def state(self, now: float, *, join: bool) -> bytes:
+        """The push/pull message: every record, self and dead ones included, and the layer above's state.
+
+        Where no layer above remembers leaves, those of members reaped here are listed, too.
+        """
+        if self._context.config.delegate_version:
+            return self._encoded(join, [])
+        return self._encoded(join, self._context.table.remembered_leaves(now, _LEAVES_LISTED))
+
+    def reply(self, now: float, message: PushPull, peer: Endpoint) -> bytes:
+        """The answer to a push/pull, with what the peer has to know of members that were reaped here."""
+        remembered = {record.name: record for record in self._remembered(now, message, peer)}
+        if not self._context.config.delegate_version:
+            for record in self._context.table.remembered_leaves(now, _LEAVES_LISTED):
+                remembered.setdefault(record.name, record)
+        return self._encoded(message.join, list(remembered.values()))
+
+    def _remembered(self, now: float, message: PushPull, peer: Endpoint) -> Iterator[Record]:
+        """What is held against the peer itself, so that it refutes, and leaves that it has missed."""
+        table = self._context.table
+        if not table.has_tombstones:
+            return
+        for record in message.records:
+            stone = table.tombstone(record.name, now) if table.get(record.name) is None else None
+            if stone is None or stone.incarnation < record.incarnation:
+                continue
+            is_peer = record.state == State.ALIVE and endpoint_of(record.addr, 0)[0] == peer[0]
+            missed = stone.record.state is State.LEFT and record.state != State.LEFT
+            if is_peer or missed:
+                yield stone.record
+
+    def _encoded(self, join: bool, also: Sequence[Record]) -> bytes:
         context = self._context
-        return encode_push_pull(join, context.n, self._records(), context.delegate.local_state(join))
+        records = b"".join([self._records(), *(record.packed() for record in also)])
+        return encode_push_pull(join, context.n + len(also), records, context.delegate.local_state(join))
 
     def dial(self, now: float, endpoint: Endpoint, purpose: Purpose, *, join: bool) -> bool:
         """Starts a push/pull; False if too many streams are open."""
         deadline = now + self._context.config.tcp_timeout
-        return self._streams.dial(now, endpoint, self.state(join=join), purpose, deadline)
+        return self._streams.dial(now, endpoint, self.state(now, join=join), purpose, deadline)
 
     def with_random_member(self, now: float, purpose: Periodic | Departing) -> bool:
         """Starts a push/pull with a random live member; False if there is none."""
@@ -56,6 +96,14 @@ class PushPulls:
             seen_only=True,
         )
         return bool(picked) and self.dial(now, picked[0].endpoint, purpose, join=False)
+
+    def _consult(self, now: float, record: Record) -> None:
+        """Asks a member for its own record: few at a time, and each once in a while."""
+        recent = {name: at for name, at in self._consulted.items() if now - at < _CONSULT_SECONDS}
+        self._consulted = recent
+        if record.name not in recent and len(recent) < _CONSULTED_MAX:
+            recent[record.name] = now
+            self.dial(now, record.endpoint, Periodic(), join=False)
 
     def objection(self, message: PushPull) -> str:
         """Why a peer's state must not be merged, or ""."""

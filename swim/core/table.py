@@ -8,6 +8,7 @@ random draw costs the same however many are gone.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Final, NamedTuple
 
 from swim.addresses import Endpoint
@@ -19,10 +20,15 @@ __all__ = ["Table", "TableBase", "Tombstone"]
 
 
 class Tombstone(NamedTuple):
-    """What is remembered of a reaped member."""
+    """What is remembered of a reaped member: its last record, dead or left."""
 
-    incarnation: int
+    record: Record
     expires: float
+
+    @property
+    def incarnation(self) -> int:
+        """The highest that was known of the member."""
+        return self.record.incarnation
 
 
 class TableBase:
@@ -226,7 +232,7 @@ class Table:
         if len(self._tombstones) >= self._max_tombstones > 0:
             del self._tombstones[next(iter(self._tombstones))]
         if self._max_tombstones:
-            self._tombstones[name] = Tombstone(record.incarnation, expires)
+            self._tombstones[name] = Tombstone(record, expires)
 
     def tombstone(self, name: str, now: float) -> Tombstone | None:
         """The unexpired tombstone of ``name``."""
@@ -235,6 +241,25 @@ class Table:
             del self._tombstones[name]
             return None
         return stone
+
+    def remember(self, record: Record) -> None:
+        """Replaces what a tombstone remembers of a member."""
+        stone = self._tombstones[record.name]
+        self._tombstones[record.name] = stone._replace(record=record)
+
+    @property
+    def has_tombstones(self) -> bool:
+        """Whether anybody reaped is remembered, expired ones included."""
+        return bool(self._tombstones)
+
+    def remembered_leaves(self, now: float, most: int) -> list[Record]:
+        """Records of up to ``most`` members that left and were reaped, the last reaped first."""
+        stones = (
+            stone.record
+            for stone in reversed(self._tombstones.values())
+            if stone.record.state is State.LEFT and stone.expires > now
+        )
+        return list(islice(stones, most))
 
     def exhume(self, name: str) -> None:
         """Forgets a tombstone: the member proved to be alive."""

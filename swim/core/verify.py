@@ -9,6 +9,10 @@ suspects others alone, nobody confirms, and the accused never learns of it. One 
 does get through would have the accused declared dead everywhere. So the accused is asked first, and sees in
 the same packet what it is accused of. A failure that was suspected before is believed at once, and spreads
 as fast as ever.
+
+A *leave* that somebody else reports may be forged, or replayed from a former life. Its subject is asked, too.
+An ack does not disprove it, since a member that left may still ack; the refutation that follows does. So it
+is asked twice, and its second answer brings what it has to say.
 """
 
 from __future__ import annotations
@@ -31,6 +35,8 @@ _WINDOW = 8
 """Pings about alive claims under way at once."""
 HELD_MAX = 4096
 """Alive claims on hold; more are dropped."""
+_TIMES_ASKED = 2
+_PAUSE_MIN = 0.05
 ACCUSED_MAX = 16
 """Accusations on hold; those beyond are believed, as when half of a cluster is gone."""
 
@@ -38,23 +44,34 @@ ACCUSED_MAX = 16
 class _Held:
     """An alive claim, and whether its member is listed already."""
 
-    __slots__ = ("claim", "endpoint", "is_listed", "origin")
+    __slots__ = ("against", "claim", "endpoint", "is_listed", "origin")
 
-    def __init__(self, claim: Alive, origin: str, *, is_listed: bool) -> None:
+    def __init__(self, claim: Alive, origin: str, against: bytes, *, is_listed: bool) -> None:
         self.claim = claim
+        self.against = against
         self.endpoint: Endpoint = endpoint_of(claim.addr, claim.port)
         self.origin = origin
         self.is_listed = is_listed
 
 
 class _Accused:
-    """The newest accusation of a member."""
+    """The newest accusation of a member, and how often it was asked."""
 
-    __slots__ = ("claim", "origin")
+    __slots__ = ("asked", "claim", "origin")
 
     def __init__(self, claim: Dead, origin: str) -> None:
         self.claim = claim
         self.origin = origin
+        self.asked = 0
+
+
+def _is_leave(claim: Dead) -> bool:
+    return claim.accuser == claim.node
+
+
+def _rank(claim: Dead) -> tuple[int, bool]:
+    """Of two accusations the newer one is held; of equally new ones the leave."""
+    return claim.incarnation, _is_leave(claim)
 
 
 class Verify:
@@ -62,7 +79,7 @@ class Verify:
 
     Attributes:
         revive: what to do with an alive claim that was not applied and proved true; the claims part sets it.
-        believe: what to do with an accusation whose subject did not ack; the claims part sets it.
+        believe: what to do with an accusation that was not disproved; the claims part sets it.
     """
 
     def __init__(self, context: Context, gossip: Gossip, pings: Pings) -> None:
@@ -74,11 +91,13 @@ class Verify:
         self._waiting: deque[_Held] = deque()
         self._under_way = 0
         self.revive: Callable[[float, Alive], None] = lambda now, claim: None
-        self.believe: Callable[[float, Dead, str], None] = lambda now, claim, origin: None
+        self.believe: Callable[[float, Dead, str, str], None] = lambda now, claim, origin, detail: None
         pings.register(_Held, self._is_alive, expired=self._is_silent)
         pings.register(_Accused, self._is_innocent, expired=self._is_guilty)
+        context.timers.register("ask-again", self._ask_again, self._is_accused)
+        context.timers.register("not-refuted", self._has_not_refuted, self._is_accused)
 
-    def alive(self, now: float, claim: Alive, origin: str, *, is_listed: bool) -> None:
+    def alive(self, now: float, claim: Alive, origin: str, *, is_listed: bool, against: bytes = b"") -> None:
         """Keeps an alive claim back until its subject acks a ping.
 
         Args:
@@ -86,12 +105,13 @@ class Verify:
             claim: the claim.
             origin: name of the member that it came from.
             is_listed: the claim is applied, and only not passed on; else nothing is, before the ack.
+            against: what is held against the subject, for it to refute.
         """
         before = self.held.get(claim.node)
         if before is None and len(self.held) >= HELD_MAX:
             self._context.metrics.dropped("verify-full")
             return
-        held = self.held[claim.node] = _Held(claim, origin, is_listed=is_listed)
+        held = self.held[claim.node] = _Held(claim, origin, against, is_listed=is_listed)
         if before is None or before.endpoint != held.endpoint:
             self._waiting.append(held)
             self._ping_next(now)
@@ -102,13 +122,13 @@ class Verify:
         Args:
             now: seconds.
             record: the accused.
-            claim: the accusation.
+            claim: a death or a leave.
             origin: name of the member that it came from.
         """
         context = self._context
         accused = self.accused.get(record.name)
         if accused is not None:
-            if claim.incarnation > accused.claim.incarnation:
+            if _rank(claim) > _rank(accused.claim):
                 accused.claim, accused.origin = claim, origin
             return True
         if not context.config.verify_second_hand:
@@ -117,10 +137,18 @@ class Verify:
             context.metrics.count("swim.verdicts-unchecked")
             return False
         accused = self.accused[record.name] = _Accused(claim, origin)
-        until = now + context.config.probe_timeout
-        ping = self._pings.ping(now, record.name, record.endpoint, accused, until=until)
-        self._gossip.send_exactly(record.endpoint, [encode(ping), encode(claim)], record=record)
+        self._ask(now, record, accused)
         return True
+
+    def refuted(self, record: Record) -> None:
+        """A member raised its incarnation: what was held against it is over, and its accuser is answered."""
+        accused = self.accused.get(record.name)
+        if accused is None or record.incarnation <= accused.claim.incarnation:
+            return
+        self._disproved(accused)
+        accuser = self._context.table.get(accused.origin)
+        if accuser is not None and accuser.is_live and accuser is not self._context.local:
+            self._gossip.send_exactly(accuser.endpoint, [encode(record.alive_claim())], record=accuser)
 
     def forget(self, name: str) -> None:
         """Drops the alive claim on hold about a member; something newer is known."""
@@ -156,7 +184,8 @@ class Verify:
             name, until = held.claim.node, now + context.config.probe_timeout
             ping = self._pings.ping(now, name, held.endpoint, held, until=until)
             self._under_way += 1
-            self._gossip.send(now, held.endpoint, encode(ping), record=context.table.get(name))
+            parts = [encode(ping), held.against] if held.against else [encode(ping)]
+            self._gossip.send(now, held.endpoint, *parts, record=context.table.get(name))
 
     def _current(self, asked: _Held) -> _Held | None:
         """What is on hold now of whom was asked, if it is to be found at the same address."""
@@ -180,10 +209,42 @@ class Verify:
             del self.held[held.claim.node]
         self._ping_next(now)
 
-    def _is_innocent(self, _now: float, accused: _Accused, _reply: Reply) -> None:
+    def _ask(self, now: float, record: Record, accused: _Accused) -> None:
+        accused.asked += 1
+        until = now + self._context.config.probe_timeout
+        ping = self._pings.ping(now, record.name, record.endpoint, accused, until=until)
+        self._gossip.send_exactly(record.endpoint, [encode(ping), encode(accused.claim)], record=record)
+
+    def _ask_again(self, now: float, accused: _Accused) -> None:
+        record = self._context.table.get(accused.claim.node)
+        if record is not None and record.is_live:
+            self._ask(now, record, accused)
+        else:
+            del self.accused[accused.claim.node]
+
+    def _is_innocent(self, now: float, accused: _Accused, _reply: Reply) -> None:
+        if not self._is_accused(accused):
+            return
+        if not _is_leave(accused.claim):
+            self._disproved(accused)
+        elif accused.asked < _TIMES_ASKED:
+            pause = max(self._context.config.gossip_interval, _PAUSE_MIN)
+            self._context.timers.at(now + pause, "ask-again", accused)
+        else:
+            self._context.timers.at(now, "not-refuted", accused)  # the refutation may follow in this packet
+
+    def _is_guilty(self, now: float, accused: _Accused) -> None:
+        if self._is_accused(accused):
+            del self.accused[accused.claim.node]
+            self.believe(now, accused.claim, accused.origin, "")
+
+    def _has_not_refuted(self, now: float, accused: _Accused) -> None:
+        del self.accused[accused.claim.node]
+        self.believe(now, accused.claim, accused.origin, "answers, but does not refute")
+
+    def _disproved(self, accused: _Accused) -> None:
         del self.accused[accused.claim.node]
         self._context.metrics.count("swim.verdicts-disproved")
 
-    def _is_guilty(self, now: float, accused: _Accused) -> None:
-        del self.accused[accused.claim.node]
-        self.believe(now, accused.claim, accused.origin)
+    def _is_accused(self, accused: _Accused) -> bool:
+        return self.accused.get(accused.claim.node) is accused

@@ -230,7 +230,7 @@ class Cluster:
 
         Args:
             name: the member.
-            prune: also forget it at once.
+            prune: also forget it: at once if it is gone, else as soon as it is.
             timeout: seconds to wait for the outcome; afterwards it goes on in the background.
 
         Raises:
@@ -247,8 +247,8 @@ class Cluster:
             raise TimeoutError(f"force-leave of {name}: no outcome within {timeout:g} s")
         outcome = cast(ForceLeaveOutcome, await ticket.outcome())
         member = self.member(name)
-        if outcome is ForceLeaveOutcome.REFUTED and member and member.status is MemberStatus.LEAVING:
-            return ForceLeaveOutcome.LEAVING
+        if outcome is ForceLeaveOutcome.REFUTED and (member is None or member.status != "alive"):
+            return ForceLeaveOutcome.PRUNED if member is None else ForceLeaveOutcome(member.status)
         return outcome
 
     async def resolve(self, host: str, port: int) -> tuple[Endpoint, ...]:

@@ -38,6 +38,7 @@ from swim.serf.queues import SerfQueues
 from swim.serf.seen import RecentRing
 from swim.serf.shared_view import BaseView
 from swim.serf.tags import encode_tags
+from swim.text import shown
 from swim.wire.codec import encode
 from swim.wire.messages import Alive, NodeRecord, User
 from swim.wire.steps import Steps
@@ -69,6 +70,7 @@ class SerfDelegate(Delegate):
         self.roster = Roster(history_size=config.history_size, speaks_serf=self.speaks_serf)
         self._members = Members(engine, self.roster, config)
         self._members.refute = self._refute
+        self._members.send_prune = self._send_prune
         self.clock = LamportClock()
         self.event_clock = LamportClock()
         self._recent_events: RecentRing[tuple[str, bytes]] = RecentRing(
@@ -108,6 +110,10 @@ class SerfDelegate(Delegate):
     def force_leave(self, now: float, name: str, ticket: int, *, prune: bool) -> ForceLeaveOutcome:
         """Declares on a member's behalf that it leaves; says which case applied.
 
+        Of a member that is here the prune waits until it is gone from this view: Serf peers would hide it,
+        though it answers. About a name that is not listed nothing is sent: others would keep the intent for a
+        later member of that name.
+
         Raises:
             LocalError: in a plain memberlist pool, where nobody understands it.
         """
@@ -123,13 +129,18 @@ class SerfDelegate(Delegate):
             if prune and outcome is not ForceLeaveOutcome.REFUTED:
                 outcome = ForceLeaveOutcome.PRUNED
         else:
-            logger.warning("force-leave of %r, which is not a member here", name)
+            logger.warning("force-leave of %s, which is not a member", shown(name))
+            return outcome
         if name == self._config.name:
             self._send_join(now, ticket=ticket)  # refuted before it was said
             return outcome
-        intent = LeaveIntent(self.clock.stamp(), name, prune)
-        self._members.leave_intent(now, intent, Reason("operator", self._config.name, "force-leave"))
+        reason = Reason("operator", self._config.name, "force-leave")
+        is_here = outcome is ForceLeaveOutcome.REFUTED
+        intent = LeaveIntent(self.clock.stamp(), name, prune and not is_here)
+        self._members.leave_intent(now, intent, reason)
         self.queues.intent(now, intent, ticket=ticket)
+        if prune and is_here:
+            self._members.prune_later(name)
         return outcome
 
     def start_from(self, view: BaseView) -> None:
@@ -162,9 +173,11 @@ class SerfDelegate(Delegate):
         """See ``Delegate``."""
         self._members.joined(now, record, reason)
 
-    def member_refreshed(self, now: float, record: Record, reason: Reason) -> None:
+    def member_refreshed(self, now: float, record: Record, previous: Record, reason: Reason) -> None:
         """See ``Delegate``."""
-        self._members.refreshed(now, record, reason)
+        self._members.refreshed(
+            now, record, reason, is_changed=(record.meta or b"") != (previous.meta or b"")
+        )
 
     def member_suspected(self, now: float, record: Record, reason: Reason) -> None:
         """See ``Delegate``."""
@@ -252,7 +265,7 @@ class SerfDelegate(Delegate):
             case Query():
                 return self.queries.receive(now, message, source)
             case QueryResponse():
-                self.queries.receive_response(message)
+                self.queries.receive_response(message, source)
             case Relayed():
                 self._relay(message)
         return False
@@ -287,6 +300,12 @@ class SerfDelegate(Delegate):
             self.clock.witness(ltime)
             self._engine.context.metrics.count("swim.refutations")
             self._send_join(now)
+
+    def _send_prune(self, now: float, name: str) -> None:
+        """A member that was pruned while it was here is gone now."""
+        intent = LeaveIntent(self.clock.stamp(), name, True)
+        self._members.leave_intent(now, intent, Reason("operator", self._config.name, "force-leave"))
+        self.queues.intent(now, intent)
 
     def _send_join(self, now: float, *, ticket: int | None = None) -> None:
         intent = JoinIntent(self.clock.stamp(ahead=_JOIN_LEAP), self._config.name)

@@ -31,6 +31,7 @@ class Entry:
         status_ltime: stamp of the newest intent about it.
         gone_at: when it failed or left, seconds; 0 while it is here.
         prune_when_gone: an operator pruned it while it was still answering.
+        prune_is_ours: that was done here, so that this node tells the others once it is gone.
         joined_at: when it joined, while the intent of that join is still to come.
         raised_at: when it last raised its incarnation without having been away.
         intent_at: when the last join intent beyond that one arrived.
@@ -44,6 +45,7 @@ class Entry:
         "is_returning",
         "joined_at",
         "member",
+        "prune_is_ours",
         "prune_when_gone",
         "raised_at",
         "status_ltime",
@@ -54,6 +56,7 @@ class Entry:
         self.status_ltime = status_ltime
         self.gone_at = 0.0
         self.prune_when_gone = False
+        self.prune_is_ours = False
         self.is_returning = False
         self.joined_at = float("-inf")
         self.raised_at = float("-inf")

@@ -45,6 +45,8 @@ class Members:
         self._config = config
         self.refute: Callable[[float, int], None] = lambda now, ltime: None
         """Says again that this node is here, above a stamp; the delegate sets it."""
+        self.send_prune: Callable[[float, str], None] = lambda now, name: None
+        """Prunes a member that is gone, here and elsewhere; the delegate sets it."""
         self._intents = IntentBuffer(size=config.max_intents, timeout=config.recent_intent_timeout)
         timers = engine.context.timers
         timers.register("forget", self._forget, self._is_forgettable)
@@ -75,8 +77,8 @@ class Members:
         if status is MemberStatus.LEAVING:
             self._watch_leaving(now, entry)
 
-    def refreshed(self, now: float, record: Record, reason: Reason) -> None:
-        """A live member raised its incarnation."""
+    def refreshed(self, now: float, record: Record, reason: Reason, *, is_changed: bool) -> None:
+        """A live member raised its incarnation, and may have changed metadata that is no tags."""
         entry = self._roster.get(record.name)
         if entry is None or self._decide(Cause.RAISED, record.name, entry).effect is not Effect.RAISE:
             return
@@ -86,7 +88,7 @@ class Members:
         same = replace(member, incarnation=before.incarnation, is_suspect=before.is_suspect) == before
         entry.raised_at = now
         kind: type[MemberUpdated] | type[MemberRefuted] | type[MemberRestarted]
-        kind = MemberRefuted if same else MemberUpdated
+        kind = MemberRefuted if same and not is_changed else MemberUpdated
         if now - entry.intent_at <= _RESTART_WINDOW:
             kind = MemberRestarted
             entry.intent_at = float("-inf")
@@ -111,7 +113,9 @@ class Members:
         if effect is Effect.LEFT:
             entry = self._roster.own(entry)
             self._left(now, entry, reason, incarnation=record.incarnation)
-            if entry.prune_when_gone:
+            if entry.prune_when_gone and entry.prune_is_ours:
+                self.send_prune(now, record.name)
+            elif entry.prune_when_gone:
                 self.erase(now, entry, Reason("prune"))
         elif effect is Effect.FAIL:
             self._failed(now, self._roster.own(entry), record, reason)
@@ -125,6 +129,13 @@ class Members:
     def leave_intent(self, now: float, intent: LeaveIntent, reason: Reason) -> bool:
         """Applies a leave intent; True if it is worth passing on."""
         return self._said(now, Cause.PRUNE if intent.prune else Cause.LEAVE, intent, reason)
+
+    def prune_later(self, name: str) -> None:
+        """An operator prunes a member that is still here: it is forgotten, everywhere, once it is gone."""
+        entry = self._roster.get(name)
+        if entry is not None:
+            entry = self._roster.own(entry)
+            entry.prune_when_gone = entry.prune_is_ours = True
 
     def stamped(self, now: float, name: str, ltime: int, reason: Reason) -> None:
         """A peer's push/pull lists ``name`` with this stamp, and not as left."""
@@ -162,6 +173,7 @@ class Members:
                 self._roster.set_status(now, entry, MemberStatus.ALIVE, MemberRefuted, reason)
             case Effect.LEAVE | Effect.PRUNE_LATER:
                 entry.prune_when_gone = change.effect is Effect.PRUNE_LATER
+                entry.prune_is_ours = False
                 self._roster.set_status(now, entry, MemberStatus.LEAVING, MemberLeaving, reason)
                 self._watch_leaving(now, entry)
             case Effect.LEFT:
@@ -179,7 +191,7 @@ class Members:
         if name == self._config.name:
             return
         self._engine.rejoining.forget(name)
-        self._engine.claims.forget(now, name)
+        self._engine.claims.reaper.forget(now, name)
         self._roster.erase(now, entry, reason)
 
     # -- details

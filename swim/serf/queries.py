@@ -89,11 +89,18 @@ class Queries:
                 self._answer_conflict(now, query, source)
         return not query.flags & NO_BROADCAST
 
-    def receive_response(self, response: QueryResponse) -> None:
-        """Takes an answer to the conflict query under way."""
+    def receive_response(self, response: QueryResponse, source: Endpoint | None) -> None:
+        """Takes an answer to the conflict query under way: one of each live member, from its own address.
+
+        Raises:
+            RemoteError: ``unexpected-response`` without a query, ``vote-of-non-member`` from anybody else.
+        """
         pending = self._pending
         if pending is None or (pending.ltime, pending.id) != (response.ltime, response.id):
             raise RemoteError("unexpected-response")
+        voter = self._engine.context.table.get(response.node)
+        if voter is None or not voter.is_live or not voter.verified or source != voter.endpoint:
+            raise RemoteError("vote-of-non-member")
         if not response.flags & _ACK and response.node not in pending.answers:
             pending.answers[response.node] = decode_conflict_response(response.payload)
 

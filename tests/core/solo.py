@@ -56,7 +56,7 @@ class Upstairs:
     def member_joined(self, now: float, record: Record, reason: Reason) -> None:
         self._note("join", record, reason)
 
-    def member_refreshed(self, now: float, record: Record, reason: Reason) -> None:
+    def member_refreshed(self, now: float, record: Record, previous: Record, reason: Reason) -> None:
         if self._metas.get(record.name, record.meta) != record.meta:
             self._note("update", record, reason)
 

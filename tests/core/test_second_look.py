@@ -88,7 +88,6 @@ def test_of_several_verdicts_the_newest_is_believed() -> None:
     ("settings", "first", "verdict"),
     [
         pytest.param({}, Suspect(1, "node-b", "node-d"), VERDICT, id="suspected"),
-        pytest.param({}, None, Dead(1, "node-b", "node-b"), id="a leave"),
         pytest.param({"verify_second_hand": False}, None, VERDICT, id="switched off"),
     ],
 )
@@ -112,3 +111,87 @@ def test_of_many_verdicts_at_once_those_beyond_a_window_are_believed() -> None:
     assert solo.metrics.counters["swim.verdicts-unchecked"] == 24
     solo.advance(solo.config.probe_timeout)
     assert {solo.state(name) for name in names} == {"dead"}
+
+
+# -- leaves
+
+
+LEAVE = Dead(1, "node-b", "node-b")
+ACCUSER = ("127.0.1.1", PORT)
+
+
+def said_to_have_left(**settings: object) -> Solo:
+    """``node-c`` says that ``node-b`` left, which ``node-a`` knows first-hand."""
+    solo = Solo(probe_interval=0, push_pull_interval=0, **settings)
+    solo.meet("node-b", "node-c")
+    solo.forget_outputs()
+    solo.hear(LEAVE, source=ACCUSER)
+    return solo
+
+
+@pytest.mark.parametrize("suspected", [False, True])
+def test_a_leave_told_by_another_is_believed_once_the_member_does_not_answer(suspected: bool) -> None:
+    solo = Solo(probe_interval=0, push_pull_interval=0)
+    solo.meet("node-b", "node-c")
+    if suspected:
+        solo.hear(Suspect(1, "node-b", "node-d"), source=ACCUSER)
+    solo.forget_outputs()
+    solo.hear(LEAVE, source=ACCUSER)
+    [(to, [ping, told])] = solo.sent()
+    assert (to, type(ping), told) == (HOME, Ping, LEAVE)
+    assert solo.state("node-b") == ("suspect" if suspected else "alive")
+    solo.advance(solo.config.probe_timeout)
+    assert solo.state("node-b") == "left"
+
+
+def test_a_member_that_refutes_its_leave_has_not_left_and_its_accuser_hears_so() -> None:
+    solo = said_to_have_left()
+    [ping] = pings(solo)
+    solo.hear(Ack(ping.seq_no, None), REFUTATION, source=HOME)
+    assert [claim for to, claim in solo.sent_of(Alive) if to == ACCUSER] == [REFUTATION]
+    solo.advance(5)
+    assert (solo.state("node-b"), solo.upstairs.events) == ("alive", [])
+
+
+def test_a_refutation_may_come_with_the_second_answer() -> None:
+    """A Go member acks first and refutes with its next packet."""
+    solo = said_to_have_left()
+    [ping] = pings(solo)
+    solo.hear(Ack(ping.seq_no, None), source=HOME)
+    solo.advance(solo.config.gossip_interval)
+    [again] = pings(solo)
+    solo.hear(Ack(again.seq_no, None), REFUTATION, source=HOME)
+    solo.advance(5)
+    assert (solo.state("node-b"), solo.upstairs.events) == ("alive", [])
+
+
+def test_a_member_that_lingers_after_its_leave_answers_twice_and_does_not_refute() -> None:
+    solo = said_to_have_left()
+    for _ in range(2):
+        [ping] = pings(solo)
+        solo.hear(Ack(ping.seq_no, None), source=HOME)
+        solo.advance(solo.config.gossip_interval)
+    assert (solo.state("node-b"), solo.upstairs.events) == ("left", ["leave:node-b"])
+
+
+def test_a_leave_from_the_member_itself_is_believed_at_once_and_it_hears_of_it() -> None:
+    solo = Solo(probe_interval=0, push_pull_interval=0)
+    solo.meet("node-b", "node-c")
+    solo.forget_outputs()
+    solo.hear(LEAVE, source=HOME)
+    assert solo.state("node-b") == "left"
+    assert solo.sent_of(Dead) == [(HOME, LEAVE)]
+
+
+def test_a_member_that_is_said_to_have_left_hears_of_it_in_the_ack_of_its_ping() -> None:
+    solo = Solo(probe_interval=0, push_pull_interval=0)
+    solo.meet("node-b", "node-c")
+    solo.hear(LEAVE, source=HOME)
+    solo.advance(2)
+    solo.sent()
+    solo.hear(Ping(7, "node-a", key_of(HOME[0]), PORT, "node-b"), source=HOME)
+    assert solo.sent_of(Dead) == [(HOME, LEAVE)]
+    solo.advance(solo.config.gossip_to_the_dead_time + 1)  # reaped by now
+    solo.sent()
+    solo.hear(Ping(8, "node-a", key_of(HOME[0]), PORT, "node-b"), source=HOME)
+    assert solo.sent_of(Dead) == [(HOME, LEAVE)]

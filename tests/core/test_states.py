@@ -130,11 +130,12 @@ def test_an_accusation_at_the_last_incarnation_does_not_wrap() -> None:
     solo = Solo(incarnation=5)
     solo.meet("node-b")
     solo.forget_outputs()
-    solo.hear(Suspect(2**32 - 1, "node-a", "node-b"))
+    member = ("127.0.0.2", PORT)
+    solo.hear(Suspect(2**32 - 1, "node-a", "node-b"), source=member)
     local = solo.engine.context.local
     assert (local.incarnation, solo.queued) == (5, [])
     assert solo.metrics.counters["swim.dropped.incarnation-wrap"] == 1
-    solo.hear(Suspect(2**32 - 2, "node-a", "node-b"))
+    solo.hear(Suspect(2**32 - 2, "node-a", "node-b"), source=member)
     local = solo.engine.context.local
     assert local.incarnation == 2**32 - 1
     assert solo.queued == [encode(local.alive_claim())]

@@ -26,7 +26,8 @@ HOME, SPEAKER = home("x"), home("y")
 ELSEWHERE, OWN = ("127.0.0.42", PORT), ("127.0.0.1", PORT)
 STORED = 5
 """The incarnation that the node holds of ``x``, or its own, when the claim comes."""
-UNLISTED = (Stored.ABSENT, Stored.TOMBSTONE, Stored.NEW_HERE, Stored.CROWDED)
+ENTOMBED = (Stored.TOMBSTONE, Stored.LEFT_TOMBSTONE)
+UNLISTED = (Stored.ABSENT, *ENTOMBED, Stored.NEW_HERE, Stored.CROWDED)
 OF_SELF = (Stored.RUNNING, Stored.LEAVING, Stored.GONE)
 META, OTHER_META = b"\xff\x80", b"\xff\x81\xa4role\xa2db"
 LONG = 20.0
@@ -79,7 +80,7 @@ Way = Callable[[Lone, Cell, Packets], None]
 
 def _ways(cell: Cell) -> list[Way]:
     """A push/pull answers a stale accusation by itself, so that one comes by packet only."""
-    push = _push if cell.age or cell.claim <= Claim.MOVED_HEARD else lambda state: _packet(SPEAKER)
+    push = _push if cell.age or cell.claim.startswith("alive") else lambda state: _packet(SPEAKER)
     match cell.claim:
         case Claim.DEAD:
             return [_unanswered]
@@ -95,8 +96,12 @@ def _ways(cell: Cell) -> list[Way]:
             return [_packet(STRANGER), push(State.ALIVE)]
         case Claim.ALIVE_HEARD if cell.subject == "x":
             return [_packet(SPEAKER), _packet(STRANGER), push(State.ALIVE), _answer]
-        case Claim.ALIVE | Claim.MOVED | Claim.LEAVE:
+        case Claim.ALIVE | Claim.LEAVE:
             return [_packet(cell.endpoint), _own_push]
+        case Claim.MOVED:
+            return [_own_push]
+        case Claim.MOVED_HEARD if cell.subject == "x":
+            return [_packet(SPEAKER), _packet(cell.endpoint), push(State.ALIVE)]
         case Claim.DEAD_HEARD:
             return [_packet(SPEAKER)]
         case Claim.SUSPECT:
@@ -115,7 +120,7 @@ def _alive(cell: Cell, meta: bytes = META) -> Alive:
 
 def _message(cell: Cell, meta: bytes = META) -> Message:
     match cell.claim:
-        case claim if claim <= Claim.MOVED_HEARD:
+        case claim if claim.startswith("alive"):
             return _alive(cell, meta)
         case Claim.SUSPECT:
             return Suspect(cell.incarnation, cell.subject, "z")
@@ -187,7 +192,7 @@ def _prepared(cell: Cell, settings: dict[str, Any]) -> Lone:
         _prepare_held(lone, cell)
     elif cell.stored is Stored.UNSEEN:
         _hear_of(lone)
-    elif cell.stored not in UNLISTED or cell.stored is Stored.TOMBSTONE:
+    elif cell.stored not in UNLISTED or cell.stored in ENTOMBED:
         lone.meet("x", incarnation=STORED)
         _turn(lone, cell.stored)
     if cell.subject == "x" and cell.stored is not Stored.NEW_HERE:
@@ -216,20 +221,32 @@ def _prepare_self(lone: Lone, cell: Cell) -> None:
 
 
 def _prepare_held(lone: Lone, cell: Cell) -> None:
-    """A death is held until its ping is answered or not, and meanwhile the member becomes what it is."""
+    """A death is held until its ping is answered or not, and meanwhile the member becomes what it is.
+
+    A refutation would end it; so the member that is to be newer has been pruned and has come back.
+    """
     lone.meet("x", incarnation=STORED - 1)
     lone.hear(_message(cell), source=SPEAKER)
-    if cell.stored is not Stored.UNSEEN:
-        lone.meet("x", incarnation=STORED)
-    if cell.stored in (Stored.ABSENT, Stored.TOMBSTONE, Stored.UNSEEN):
+    if cell.stored is Stored.UNSEEN or cell.age == 0:
+        _prune(lone, STORED - 1)
+    if cell.stored is Stored.UNSEEN:
+        _hear_of(lone)
+        return
+    lone.meet("x", incarnation=STORED)
+    if cell.stored is Stored.TOMBSTONE:
+        lone.fail("x", incarnation=STORED)
         lone.command(lone.node.force_leave, "x", prune=True)
-        known = STORED - 1 if cell.stored is Stored.UNSEEN else STORED
-        lone.hear(Dead(known, "x", "x"), source=HOME)
-        assert lone.node.member("x") is None
-        if cell.stored is Stored.UNSEEN:
-            _hear_of(lone)
+    elif cell.stored in UNLISTED:
+        _prune(lone, STORED)
     else:
         _turn(lone, cell.stored)
+
+
+def _prune(lone: Lone, incarnation: int) -> None:
+    """An operator prunes the member, and it leaves."""
+    lone.command(lone.node.force_leave, "x", prune=True)
+    lone.hear(Dead(incarnation, "x", "x"), source=HOME)
+    assert lone.node.member("x") is None
 
 
 def _hear_of(lone: Lone) -> None:
@@ -238,13 +255,13 @@ def _hear_of(lone: Lone) -> None:
 
 
 def _turn(lone: Lone, stored: Stored) -> None:
-    if stored is Stored.LEFT:
+    if stored in (Stored.LEFT, Stored.LEFT_TOMBSTONE):
         lone.hear(Dead(STORED, "x", "x"), source=HOME)
     elif stored is not Stored.ALIVE:
         lone.hear(Suspect(STORED, "x", "y"))
     if stored in (Stored.DEAD, Stored.RECLAIMABLE, Stored.TOMBSTONE):
         lone.hear(Dead(STORED, "x", "y"))
-    if stored is Stored.TOMBSTONE:
+    if stored in ENTOMBED:
         lone.advance(lone.config.gossip_to_the_dead_time + 1)
 
 
@@ -305,6 +322,8 @@ def _from_events(lone: Lone, cell: Cell, events: list[MemberEvent], at_once: Pac
             return Verdict.DEAD.value
         case MemberLeft() if Dead in passed_on:
             return Verdict.LEFT.value
+        case MemberLeft():
+            return Verdict.REMEMBER.value
     return told
 
 
@@ -317,6 +336,8 @@ def _from_ping(lone: Lone, cell: Cell, at_once: Packets) -> str:
     match [type(event) for event in lone.events if event.member.name == cell.subject]:
         case [kind] if kind is MemberFailed:
             return Verdict.ASK.value
+        case [kind] if kind is MemberLeft:
+            return Verdict.ASK_LEAVE.value
         case [kind] if kind is MemberJoined:
             return Verdict.PROVE.value
         case [] if lone.node.metrics.counters["swim.conflicts"]:

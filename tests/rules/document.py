@@ -7,7 +7,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from swim.core.member import State
-from swim.core.precedence import LISTED, NO_INCARNATION, RULES, Claim, Decision, Verdict
+from swim.core.precedence import (
+    LEAP,
+    LEAP_OF_NON_MEMBER,
+    LEAPS,
+    LISTED,
+    NO_INCARNATION,
+    RULES,
+    Claim,
+    Decision,
+    Verdict,
+)
 from swim.serf import member_status as statuses
 from swim.serf.member_status import Cause, Change, Effect
 from swim.wire.messages import Alive, Dead, Suspect
@@ -15,10 +25,10 @@ from swim.wire.messages import Alive, Dead, Suspect
 __all__ = ["DOCUMENT", "between", "claims_markdown", "read_table", "rewrite", "statuses_markdown"]
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "precedence.md"
-ALIVE_CLAIMS = [claim for claim in Claim if claim <= Claim.MOVED_HEARD]
+ALIVE_CLAIMS = [claim for claim in Claim if claim.startswith("alive")]
 SAID = [Cause.JOIN, Cause.LEAVE, Cause.PRUNE, Cause.STAMPED, Cause.LISTED_LEFT]
 EVENTS = [cause for cause in Cause if cause not in SAID]
-ACCUSATIONS = [claim for claim in Claim if claim > Claim.MOVED_HEARD]
+ACCUSATIONS = [claim for claim in Claim if claim not in ALIVE_CLAIMS]
 
 
 def claims_markdown() -> str:
@@ -84,8 +94,8 @@ def _claim_table(columns: list[Claim]) -> list[str]:
     for stored, row in RULES.items():
         cells = [_alternatives(map(word, row[claim])) if claim in row else "" for claim in columns]
         if any(cells):
-            lines.append([stored.words, *cells])
-    return table(["stored", *(claim.words for claim in columns)], lines)
+            lines.append([stored.value, *cells])
+    return table(["stored", *(claim.value for claim in columns)], lines)
 
 
 def _alternatives(words: Iterable[str]) -> str:
@@ -137,12 +147,22 @@ def _differences() -> list[str]:
             for decision in cell:
                 if decision.memberlist:
                     rows, columns = places.setdefault(decision, ({}, {}))
-                    rows[stored.words], columns[claim.words] = None, None
+                    rows[stored.value], columns[claim.value] = None, None
     lines = [
         (", ".join(rows), ", ".join(columns), word(decision), decision.memberlist, _setting(decision.setting))
         for decision, (rows, columns) in places.items()
     ]
-    lines.append(("any", "alive, with incarnation 0", word(NO_INCARNATION), NO_INCARNATION.memberlist, ""))
+    lines += [
+        ("any", "alive, with incarnation 0", word(NO_INCARNATION), NO_INCARNATION.memberlist, ""),
+        ("any listed", f"any, newer by more than {LEAP:,}", word(LEAPS), LEAPS.memberlist, ""),
+        (
+            "this node",
+            f"by a non-member, newer by more than {LEAP:,}",
+            word(LEAP_OF_NON_MEMBER),
+            LEAP_OF_NON_MEMBER.memberlist,
+            "",
+        ),
+    ]
     return table(["where stored", "claim", "here", "memberlist", "turned off by"], lines)
 
 

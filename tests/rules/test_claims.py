@@ -8,9 +8,9 @@ from swim.core.precedence import RULES, Claim, Decision, Stored, Verdict
 from tests.rules import claims, document
 from tests.rules.claims import Cell
 
-_ROWS = {stored.words: stored for stored in Stored}
+_ROWS = {stored.value: stored for stored in Stored}
 NEVER_LISTED = (Stored.ABSENT, Stored.NEW_HERE, Stored.CROWDED)
-_COLUMNS = {claim.words: claim for claim in Claim}
+_COLUMNS = {claim.value: claim for claim in Claim}
 
 
 def documented() -> dict[Cell, str]:

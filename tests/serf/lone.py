@@ -81,8 +81,8 @@ class Lone:
         self.hear(Suspect(incarnation, name, "somebody"), Dead(incarnation, name, "somebody"))
 
     def part(self, name: str, *, incarnation: int = 1) -> None:
-        """memberlist's leave, without an intent."""
-        self.hear(Dead(incarnation, name, name))
+        """memberlist's leave, from the member itself and without an intent."""
+        self.hear(Dead(incarnation, name, name), source=home(name))
 
     def pushed(
         self,

@@ -134,7 +134,8 @@ def test_force_leave_says_which_case_applied(state: str, prune: bool, outcome: s
     lone.settle()
     ticket = lone.command(lone.node.force_leave, "x", prune=prune)
     told = {decode_serf(body) for body in lone.bodies(6)}
-    assert [(m.node, m.prune) for m in told if isinstance(m, LeaveIntent)] == [("x", prune)]
+    said = [] if state == "unknown" else [("x", prune and state != "alive")]
+    assert [(m.node, m.prune) for m in told if isinstance(m, LeaveIntent)] == said
     assert (lone.result(ticket), lone.status("x")) == (outcome, after)
 
 
@@ -155,6 +156,35 @@ def test_a_member_pruned_while_alive_stays_visible_until_it_is_gone():
     assert lone.status("x") == "leaving"
     lone.fail("x")
     assert lone.status("x") == "unknown"
+
+
+def test_a_prune_is_told_to_others_once_its_member_is_gone():
+    lone = with_members("x", "y")
+    lone.command(lone.node.force_leave, "x", prune=True)
+    told = {decode_serf(body) for body in lone.bodies(5)}
+    assert [message.prune for message in told if isinstance(message, LeaveIntent)] == [False]
+    lone.fail("x")
+    told = {decode_serf(body) for body in lone.bodies(5)}
+    assert [message.prune for message in told if isinstance(message, LeaveIntent)] == [True]
+    assert lone.status("x") == "unknown"
+
+
+def test_a_prune_told_by_others_is_not_told_again_when_its_member_is_gone():
+    lone = with_members("x", "y")
+    lone.say(LeaveIntent(5, "x", True))
+    lone.bodies(5)
+    lone.fail("x")
+    assert not [m for m in map(decode_serf, lone.bodies(5)) if isinstance(m, LeaveIntent)]
+    assert lone.status("x") == "unknown"
+
+
+def test_a_force_leave_of_an_unknown_name_does_not_colour_its_first_join():
+    lone = with_members("y", "z")
+    ticket = lone.command(lone.node.force_leave, "x", prune=True)
+    assert lone.result(ticket) == "unknown"
+    assert not lone.bodies(5)
+    lone.meet("x")
+    assert (lone.status("x"), lone.kinds()) == ("alive", ["MemberJoined"])
 
 
 def test_a_prune_that_its_member_outlived_is_forgotten():

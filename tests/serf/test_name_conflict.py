@@ -197,3 +197,36 @@ def test_only_a_conflict_that_lasts_is_logged_and_rarely(lone: Lone, caplog: pyt
         lone.advance(50.0)
         lone.hear(impostor("x", 9))
     assert logged() == 2
+
+
+@pytest.mark.parametrize(
+    ("voter", "source"),
+    [
+        pytest.param("nobody", ("127.0.0.99", PORT), id="of a non-member"),
+        pytest.param("x", ("127.0.0.99", PORT), id="from another address"),
+        pytest.param("x", ("127.0.0.2", 9999), id="from another port"),
+        pytest.param("x", home("y"), id="by another member"),
+        pytest.param("w", home("w"), id="of a member that failed"),
+    ],
+)
+def test_votes_that_no_live_member_cast_do_not_count(lone: Lone, voter: str, source: tuple[str, int]):
+    lone.meet("w")
+    lone.fail("w")
+    lone.settle()
+    rival_appears(lone)
+    question = asked(lone)
+    answer = encode_conflict_response({"Addr": pack_address(RIVAL[0]), "Name": "me", "Port": RIVAL[1]})
+    for _ in range(3):
+        lone.say(QueryResponse(question.ltime, question.id, voter, 0, answer), source=source)
+    lone.advance(10)
+    assert not lone.stop
+    assert lone.node.metrics.counters["swim.dropped.vote-of-non-member"] == 3
+
+
+def test_a_member_has_one_vote(lone: Lone):
+    rival_appears(lone)
+    question = asked(lone)
+    for voter, endpoint in (("x", RIVAL), ("x", RIVAL), ("x", RIVAL), ("y", OURS), ("z", OURS)):
+        vote(lone, question, voter, endpoint)
+    lone.advance(10)
+    assert not lone.stop

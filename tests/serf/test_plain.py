@@ -75,3 +75,11 @@ def test_a_plain_cluster_lives_without_a_byte_of_serf():
     heard = Lone(delegate_version=0)
     heard.hear(Alive(1, "x", bytes((127, 0, 0, 2)), 7946, None, PLAIN_VSN), source=("127.0.0.2", 7946))
     assert heard.status("x") == "alive"
+
+
+def test_changed_metadata_is_an_update_and_a_mere_refutation_is_not():
+    lone = plain("x", "y")
+    claim = Alive(2, "x", bytes((127, 0, 0, 2)), 7946, b"anything", PLAIN_VSN)
+    lone.hear(claim)
+    lone.hear(claim._replace(incarnation=3))
+    assert lone.kinds() == ["MemberUpdated", "MemberRefuted"]

@@ -22,6 +22,7 @@ from swim.core.claims import Claims
 from swim.core.evidence import Source
 from swim.core.member import Record, State
 from swim.core.push_pull import PushPulls
+from swim.core.reaper import Reaper
 from swim.core.table import Table
 from swim.events import MemberFailed
 from swim.serf.member_list import Roster
@@ -67,7 +68,7 @@ def ignores_push_pulls(patch: pytest.MonkeyPatch) -> None:
 
 @bug("Dead members are never reaped.", scripts.CRASH, GoneMembersAreReaped)
 def never_reaps(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Claims, "_reap", lambda self, now, token: None)
+    patch.setattr(Reaper, "_reap", lambda self, now, token: None)
 
 
 @bug("Dead members are reaped at once.", scripts.CRASH, GoneMembersAreReaped)
@@ -76,7 +77,7 @@ def reaps_at_once(patch: pytest.MonkeyPatch) -> None:
 
     def erase(self: Any, now: float, state: Any, claim: Any, *rest: Any) -> None:
         mark_gone(self, now, state, claim, *rest)
-        self.forget(now, claim.node)
+        self.reaper.forget(now, claim.node)
 
     patch.setattr(Claims, "_mark_gone", erase)
 
