@@ -89,9 +89,9 @@ def accepts_streams_of_any_label(patch: pytest.MonkeyPatch) -> None:
 def accepts_plain_packets(patch: pytest.MonkeyPatch) -> None:
     decrypted = PacketCodec._decrypted
 
-    def trusting(self: Any, data: bytes) -> bytes:
+    def trusting(self: Any, data: bytes, *rest: Any) -> bytes:
         try:
-            return decrypted(self, data)
+            return decrypted(self, data, *rest)
         except RemoteError:
             return data
 
