@@ -111,11 +111,11 @@ class QueuesDrain(Checker):
 
 def _rounds(config: Config, queue: BroadcastQueue, n: int, live: int, targets: int) -> int:
     """Gossip rounds that empty a queue, with a margin for who is drawn."""
-    each = max(1.0, min(config.gossip_nodes, targets) * live / targets - 1)
+    each = min(config.gossip_nodes, targets) * (live - 1) / targets  # not to the one that it came from
     size = sum(len(entry.message) + 4 for entry in queue.waiting.values())
     packets = 1 + 2 * size / config.udp_buffer_size
     limit = min(retransmit_limit(config.retransmit_mult, n), 1_000_000)
-    return math.ceil((4 + 1.5 * limit / each) * packets)
+    return math.ceil((4 + 3 * limit / each) * packets)
 
 
 class _News(NamedTuple):
