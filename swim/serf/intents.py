@@ -1,4 +1,4 @@
-"""Intents about members nobody told us of yet: kept for a while, bounded, newest stamp wins."""
+"""Intents about members that are not listed: kept for a while, bounded, the newest stamp wins."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ __all__ = ["BufferedIntent", "IntentBuffer"]
 
 
 class BufferedIntent(NamedTuple):
-    """One kept intent and when it came."""
+    """One kept intent, or only its stamp, and when it came."""
 
-    intent: JoinIntent | LeaveIntent
+    intent: JoinIntent | LeaveIntent | None
+    ltime: int
     at: float
 
 
@@ -32,23 +33,32 @@ class IntentBuffer:
 
     def offer(self, now: float, intent: JoinIntent | LeaveIntent) -> bool:
         """Keeps an intent if it is newer than the one kept; True if so (then it is worth passing on)."""
-        if not self._size:
-            return False
-        kept = self.get(now, intent.node)
-        if kept is not None and intent.ltime <= kept.ltime:
-            return False
-        self._intents.pop(intent.node, None)
-        if len(self._intents) >= self._size:
-            self._intents.popitem(last=False)
-        self._intents[intent.node] = BufferedIntent(intent, now)
-        return True
+        return self._keep(now, intent.node, intent, intent.ltime)
+
+    def settle(self, now: float, name: str, ltime: int) -> None:
+        """The member is forgotten as of ``ltime``: echoes of intents up to then are no news."""
+        self._keep(now, name, None, ltime)
 
     def get(self, now: float, name: str) -> JoinIntent | LeaveIntent | None:
         """The kept intent about ``name``, unless it is too old."""
+        kept = self._fresh(now, name)
+        return None if kept is None else kept.intent
+
+    def _keep(self, now: float, name: str, intent: JoinIntent | LeaveIntent | None, ltime: int) -> bool:
+        if not self._size:
+            return False
+        kept = self._fresh(now, name)
+        if kept is not None and ltime <= kept.ltime:
+            return False
+        self._intents.pop(name, None)
+        if len(self._intents) >= self._size:
+            self._intents.popitem(last=False)
+        self._intents[name] = BufferedIntent(intent, ltime, now)
+        return True
+
+    def _fresh(self, now: float, name: str) -> BufferedIntent | None:
         kept = self._intents.get(name)
-        if kept is None:
-            return None
-        if now - kept.at > self._timeout:
+        if kept is not None and now - kept.at > self._timeout:
             del self._intents[name]
             return None
-        return kept.intent
+        return kept

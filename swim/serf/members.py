@@ -190,6 +190,7 @@ class Members:
         name = entry.member.name
         if name == self._config.name:
             return
+        self._intents.settle(now, name, entry.status_ltime)
         self._engine.rejoining.forget(name)
         self._engine.claims.reaper.forget(now, name)
         self._roster.erase(now, entry, reason)

@@ -84,7 +84,7 @@ def test_a_difference_is_readable() -> None:
         ("nodes 2\nexpect n1 sees n2 failed\n", "it is not so"),
         ("nodes 2\nsettle\nuntil n1 sees n2 failed limit=3s\n", "not within 3 s"),
         ("nodes 2\ntell n1 from n2: nonsense\n", "tell NODE from NODE"),
-        ("nodes 2\nsettle\nleave n1\nrun 5s\njoin n1 n2\n", "Leave or Shutdown"),
+        ("nodes 2\nsettle\nleave n1\nrun 5s\njoin n1 n2\n", "has left or was closed"),
         ("nodes 1\nlink n1 -> n1 loss=2\n", "loss: must be a chance"),
         ("----\nx\n", "t:1: ---- without commands before it"),
     ],

@@ -169,6 +169,20 @@ def test_a_prune_is_told_to_others_once_its_member_is_gone():
     assert lone.status("x") == "unknown"
 
 
+def test_an_echo_of_an_older_intent_neither_replaces_a_prune_nor_colours_the_next_join():
+    lone = with_members("y", "z")
+    lone.meet("x")
+    lone.fail("x")
+    lone.say(LeaveIntent(1, "z"))
+    lone.settle()
+    lone.command(lone.node.force_leave, "x", prune=True)
+    lone.say(LeaveIntent(1, "x"))
+    told = {decode_serf(body) for body in lone.bodies(6)}
+    assert [message.prune for message in told if isinstance(message, LeaveIntent)] == [True]
+    lone.meet("x", incarnation=2)
+    assert lone.status("x") == "alive"
+
+
 def test_a_prune_told_by_others_is_not_told_again_when_its_member_is_gone():
     lone = with_members("x", "y")
     lone.say(LeaveIntent(5, "x", True))
