@@ -21,6 +21,7 @@ class _Request(NamedTuple):
     asker: str
     seq_no: int
     until: float
+    sent_at: float
 
 
 class _Relay:
@@ -45,7 +46,7 @@ class RelayedAcksReturn(Checker):
         for message in inside.read(node, packet):
             if isinstance(message, IndirectPing):
                 until = world.now + node.config.probe_timeout
-                request = _Request(packet.source, message.seq_no, until)
+                request = _Request(packet.source, message.seq_no, until, packet.sent_at)
                 relay.asked.append((message.node, request))
             elif isinstance(message, Ack) and relay.under_way:
                 found = relay.under_way.pop(message.seq_no, None)
@@ -73,7 +74,8 @@ class RelayedAcksReturn(Checker):
         if relay.due and node.is_up and node.blocked_until <= world.now and node.processor is None:
             request = relay.due[0]
             asker = world.host(request.asker)
-            if asker.is_up and request.asker not in world.network.nats:
+            stayed = asker.is_up and asker.since <= request.sent_at  # else it may have another address now
+            if stayed and request.asker not in world.network.nats:
                 self.violated(world, node, f"the ack of a ping for {request.asker} did not go there")
         relay.due.clear()
         relay.asked.clear()

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 __all__ = ["NewsIsPassedOn", "PacketsFit", "TransmitsAreLimited", "transmit_limit"]
 
 _KEPT_PER_MEMBER = 64
+_ACCUSED_KEPT = 32
+"""Names in the latest packets of a host that may still be answered."""
 
 
 class PacketsFit(Checker):
@@ -75,7 +77,7 @@ class _Told:
         self.about[name] = Counter({words: n for words, n in told.items() if words.kind != "suspect"})
 
     def accused_by(self, host: str) -> list[str]:
-        """Whom that host accused in the last packet; "" is a host that has moved since, any of all."""
+        """Whom that host accused lately; "" is a host that has moved since, any of all."""
         if host:
             return self.accused.get(host, [])
         return [name for names in self.accused.values() for name in names]
@@ -85,8 +87,9 @@ class TransmitsAreLimited(Checker):
     """A node tells each claim and intent at most as often as the transmit limit for its largest table says.
 
     Not counted, since they are answers and not gossip: the accusation told to the accused itself, the
-    correction told to whoever just accused, the own leave (told straight to many), and what goes to members
-    held dead. Of a member that came back, or was forgotten, everything may be told once more.
+    correction told to whoever just accused or repeated an old alive claim, the own leave (told straight to
+    many), and what goes to members held dead. Of a member that came back, or was forgotten, everything may be
+    told once more.
     """
 
     def __init__(self, *, collect: bool = False) -> None:
@@ -111,8 +114,9 @@ class TransmitsAreLimited(Checker):
 
     def received(self, world: World, node: SimNode, packet: Packet) -> None:
         """See ``Observer``."""
-        accused = [m.node for m in inside.opened(node, packet.data) if isinstance(m, Suspect | Dead)]
-        self._lives.of(node).accused[packet.source] = accused
+        accused = [m.node for m in inside.opened(node, packet.data) if isinstance(m, Suspect | Dead | Alive)]
+        told = self._lives.of(node).accused
+        told[packet.source] = [*told.get(packet.source, ()), *accused][-_ACCUSED_KEPT:]
 
     def sent(self, world: World, packet: Packet) -> None:
         """See ``Observer``."""
