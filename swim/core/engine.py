@@ -178,13 +178,9 @@ class Engine:
         is_unproven = sender is not None and not sender.verified and sender.is_live
         if sender is not None and is_unproven and not context.table.is_ambiguous(source):
             self._verify.evidence(now, sender)
-        claimed = Source("claim", source)
-        if sender is not None:
-            evidence = Evidence.GOSSIPED if sender.is_live else Evidence.HEARD
-            claimed = Source("claim", source, sender.name, evidence)
         for message in messages:
             try:
-                self._handle(now, decode(message, context.elements), source, claimed)
+                self._handle(now, decode(message, context.elements), source, sender)
             except RemoteError as error:
                 context.metrics.dropped(error.reason)
         self._after(now)
@@ -281,21 +277,22 @@ class Engine:
 
     # -- routing
 
-    def _handle(self, now: float, message: Message, source: Endpoint, claimed: Source) -> None:
+    def _handle(self, now: float, message: Message, source: Endpoint, sender: Record | None) -> None:
+        name = sender.name if sender is not None else ""
         match message:
             case Ping():
                 self._responder.ping(now, message, source)
-                self._introductions.called(now, source, claimed.name, message.node, message.source_node)
+                self._introductions.called(now, source, name, message.node, message.source_node)
             case Ack():
                 self.pings.ack(now, message)
             case Alive():
-                self.claims.alive(now, message, claimed)
+                self.claims.alive(now, message, _claimed(source, sender))
             case Suspect():
-                self._introductions.called(now, source, claimed.name, message.node)
-                self.claims.suspect(now, message, claimed)
+                self._introductions.called(now, source, name, message.node)
+                self.claims.suspect(now, message, _claimed(source, sender))
             case Dead():
-                self._introductions.called(now, source, claimed.name, message.node)
-                self.claims.dead(now, message, claimed)
+                self._introductions.called(now, source, name, message.node)
+                self.claims.dead(now, message, _claimed(source, sender))
             case User():
                 self.context.delegate.user_message(now, message.body, source)
             case IndirectPing():
@@ -393,3 +390,10 @@ class Engine:
 
     def _update_timed_out(self, _now: float, ticket: int) -> None:
         self.finish(ticket)
+
+
+def _claimed(source: Endpoint, sender: Record | None) -> Source:
+    """Where a claim in a packet comes from."""
+    if sender is None:
+        return Source("claim", source)
+    return Source("claim", source, sender.name, Evidence.GOSSIPED if sender.is_live else Evidence.HEARD)

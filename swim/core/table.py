@@ -281,16 +281,16 @@ class Table:
         Who was only heard of takes at most every other turn, so that made-up members do not put off the rest.
         """
         cycles = self._drawn()
-        seen, heard_of = len(cycles.seen), len(cycles.heard_of)
-        self._credit = min(self._credit, 1.0) + min(0.5, heard_of / (seen + heard_of or 1))
-        turns = (cycles.seen, cycles.heard_of)
-        if heard_of and self._credit >= 1.0:
-            self._credit -= 1.0
-            turns = (cycles.heard_of, cycles.seen)
+        turns: tuple[Cycle, ...] = (cycles.seen,)
+        if heard_of := len(cycles.heard_of):
+            turns = (cycles.seen, cycles.heard_of)
+            self._credit = min(self._credit, 1.0) + min(0.5, heard_of / (len(cycles.seen) + heard_of))
+            if self._credit >= 1.0:
+                self._credit -= 1.0
+                turns = (cycles.heard_of, cycles.seen)
         for cycle in turns:
-            for _ in range(
-                3 if len(cycle) > 1 else len(cycle)
-            ):  # self may come last in one round and first in the next
+            # Self may come last in one round and first in the next: two draws of three may be of it.
+            for _ in range(3 if len(cycle) > 1 else len(cycle)):
                 record = self._listed(cycle.next())
                 if record is not self.local:
                     return record
