@@ -282,7 +282,8 @@ class Table:
         """
         cycles = self._drawn()
         turns: tuple[Cycle, ...] = (cycles.seen,)
-        if heard_of := len(cycles.heard_of):
+        if cycles.heard_of.slots:
+            heard_of = len(cycles.heard_of)
             turns = (cycles.seen, cycles.heard_of)
             self._credit = min(self._credit, 1.0) + min(0.5, heard_of / (len(cycles.seen) + heard_of))
             if self._credit >= 1.0:
@@ -290,7 +291,8 @@ class Table:
                 turns = (cycles.heard_of, cycles.seen)
         for cycle in turns:
             # Self may come last in one round and first in the next: two draws of three may be of it.
-            for _ in range(3 if len(cycle) > 1 else len(cycle)):
+            size = len(cycle)
+            for _ in range(3 if size > 1 else size):
                 record = self._listed(cycle.next())
                 if record is not self.local:
                     return record

@@ -64,7 +64,7 @@ class SerfQueues:
 
     def is_pending(self) -> bool:
         """Whether any queue holds something."""
-        return any(queue.waiting for queue in self._all)
+        return bool(self.intents.waiting or self.queries.waiting or self.events.waiting)
 
     def take_finished(self) -> list[int]:
         """Tickets of intents that were sent often enough, or never can be."""
