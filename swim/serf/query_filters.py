@@ -94,7 +94,9 @@ class QueryFilters:
             self._metrics.dropped("no-google-re2")
             if not self._has_warned:
                 self._has_warned = True
-                logger.warning("queries that filter by tags are not answered: google-re2 is not installed")
+                logger.warning(
+                    "queries that filter by tags are not answered: pip install 'swim-cluster[filters]'"
+                )
             return False
         re2, options = engine
         try:
