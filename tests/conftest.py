@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 
 # From these sources, not from an installed copy: pyproject.toml keeps pytest from loading that one.
@@ -18,6 +20,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # A shell starts what runs in its background with SIGINT ignored, and the programs of tests would inherit it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     from hypothesis import Phase, settings
 
     quick = [phase for phase in Phase if phase is not Phase.explain]
