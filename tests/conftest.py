@@ -20,7 +20,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    # A shell starts what runs in its background with SIGINT ignored, and the programs of tests would inherit it.
+    # A shell starts background jobs with SIGINT ignored, and the programs of tests would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     from hypothesis import Phase, settings
 
