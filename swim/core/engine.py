@@ -105,7 +105,7 @@ class Engine:
         self._responder = PingResponder(context, self.gossip, self.pings)
         self._schedule = PushPullSchedule(context, lambda now: self._exchange(now))
         self._joins = Joins(context, self.push_pulls)
-        self.rejoining = Reconnects(context, self.push_pulls)
+        self.rejoining = Reconnects(context, self.push_pulls, self.gossip, self.pings)
         self._introductions = Introductions(context, self.gossip, self.pings, self.rejoining)
         self._departure = Leaving(context, self.gossip, self.claims, self.push_pulls)
         self._grown = 0

@@ -14,12 +14,15 @@ from typing import NamedTuple
 
 from swim.addresses import Endpoint, join_host_port, parse_address
 from swim.core.context import Context
+from swim.core.gossip import Gossip
 from swim.core.output import Lookup
+from swim.core.pings import Pings, Reply
 from swim.core.push_pull import PushPulls
 from swim.core.seeds import Seeds
 from swim.core.streams import Reconnecting
 from swim.errors import ConfigError
 from swim.events import SeedStatus
+from swim.wire.codec import encode
 
 __all__ = ["Reconnects"]
 
@@ -34,12 +37,21 @@ class _Past(NamedTuple):
     since: float
 
 
+class _Lost(NamedTuple):
+    """The purpose of a ping to a past member that never acked one: until then no stream goes there."""
+
+    name: str
+
+
 class Reconnects:
     """Remembers whom to look for; when it is this node's turn, dials one past member and one other seed."""
 
-    def __init__(self, context: Context, push_pulls: PushPulls) -> None:
+    def __init__(self, context: Context, push_pulls: PushPulls, gossip: Gossip, pings: Pings) -> None:
         self._context = context
         self._push_pulls = push_pulls
+        self._gossip = gossip
+        self._pings = pings
+        pings.register(_Lost, self._answered, expired=lambda now, lost: None)
         self._past: dict[str, _Past] = {}
         self._seed_endpoints: dict[str, tuple[Endpoint, ...]] = {}
         self._literals: set[str] = set()
@@ -69,12 +81,7 @@ class Reconnects:
             context.timers.at(due, "rejoin", due)
 
     def lost(self, now: float, name: str, endpoint: Endpoint) -> None:
-        """A member failed: it is a candidate until it is back, has left or is forced out.
-
-        One that was never known to answer is none.
-        """
-        if not self._context.may_dial(endpoint):
-            return
+        """A member that was seen first-hand failed: a candidate until it is back, left or is forced out."""
         self._past.pop(name, None)
         if len(self._past) >= _PAST_MAX:
             del self._past[next(iter(self._past))]
@@ -126,8 +133,7 @@ class Reconnects:
             ]:
                 self._look_up(now, context.rng.choice(seeds))
             if self._past:
-                name = context.rng.choice(list(self._past))
-                self.dial(now, name, self._past[name].endpoint)
+                self._look_for(now, context.rng.choice(list(self._past)))
         self._high_water = max(context.table.live, self._high_water - 1)
         self.arm(now)
 
@@ -136,6 +142,19 @@ class Reconnects:
         context = self._context
         first = next((record for record in context.table if record.is_live), context.local)
         return first is context.local or not context.rng.below(_STAND_IN * context.table.live)
+
+    def _look_for(self, now: float, name: str) -> None:
+        context, endpoint = self._context, self._past[name].endpoint
+        if context.may_dial(endpoint):
+            self.dial(now, name, endpoint)
+            return
+        context.metrics.count("swim.rejoin.attempts")
+        ping = self._pings.ping(now, name, endpoint, _Lost(name), until=now + context.config.probe_timeout)
+        self._gossip.send_exactly(endpoint, [encode(ping)], record=None)
+
+    def _answered(self, now: float, lost: _Lost, reply: Reply) -> None:
+        if lost.name in self._past:
+            self.dial(now, lost.name, reply.endpoint)
 
     def _look_up(self, now: float, seed: str) -> None:
         known = parse_address(seed, self._context.bind_port).literal
