@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Size",
+    "accusers",
     "context",
     "entry",
     "is_held",
@@ -106,6 +107,12 @@ def is_held(node: SimNode, name: str) -> bool:
     """Whether news of a member waits until the member answers a ping."""
     held = node.node._engine._verify.held
     return name in held or len(held) >= HELD_MAX
+
+
+def accusers(node: SimNode) -> dict[str, str]:
+    """Who said so, by the member whose accusation is on hold; it is answered when that member refutes."""
+    accused = node.node._engine._verify.accused
+    return {name: held.origin for name, held in accused.items()} if accused else {}
 
 
 def targets(node: SimNode, now: float) -> list[Record]:

@@ -62,11 +62,12 @@ class _Words(NamedTuple):
 class _Told:
     """What one node told so far, by the member that it was about."""
 
-    __slots__ = ("about", "accused", "fresh", "largest", "returns")
+    __slots__ = ("about", "accused", "accusers", "fresh", "largest", "returns")
 
     def __init__(self) -> None:
         self.about: dict[str, Counter[_Words]] = {}
         self.accused: dict[str, list[str]] = {}
+        self.accusers: dict[str, str] = {}
         self.fresh: list[tuple[str, _Words]] = []
         self.largest = 1
         self.returns: Counter[str] = Counter()
@@ -135,13 +136,16 @@ class TransmitsAreLimited(Checker):
                 continue
             if isinstance(message, Suspect | Dead) and target.name == key[0]:
                 continue
-            if isinstance(message, Alive) and key[0] in told.accused_by(packet.target):
+            if isinstance(message, Alive) and (
+                key[0] in told.accused_by(packet.target) or told.accusers.get(key[0]) == target.name
+            ):
                 continue
             told.fresh.append(key)
 
     def stepped(self, world: World, node: SimNode) -> None:
         """See ``Observer``."""
         told = self._lives.of(node)
+        told.accusers = inside.accusers(node)  # a push/pull accuses, too, and is answered later
         told.largest = max(told.largest, len(inside.table(node)), len(inside.roster(node)))
         if told.fresh:
             limit = transmit_limit(node.config, told.largest)

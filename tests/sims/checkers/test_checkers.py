@@ -10,6 +10,8 @@ from sims.checkers import (
     LIVENESS,
     SAFETY,
     Checker,
+    NewsSpreads,
+    TransmitsAreLimited,
     events,
     inside,
     limits,
@@ -28,6 +30,7 @@ from sims.faults import Crash, Leave, Restart, SetTags
 from sims.faults.schedule import Schedule
 from sims.theory.bounds import convergence_bound
 from sims.world import World
+from swim.config import Config
 from tests.sims.checkers.planted import in_claims, in_gossip, in_probing, in_tables, scripts
 from tests.sims.checkers.planted.bug import BUGS, SEEDS, Bug, catch, quick
 
@@ -164,3 +167,31 @@ def test_a_checker_that_collects_lets_the_run_go_on(monkeypatch: pytest.MonkeyPa
     assert len(checker.violations) > 1
     assert world.now == planted.script.seconds
     assert str(checker.violations[0]).startswith("EventsTellTheTable at ")
+
+
+def test_what_is_sent_once_need_not_reach_half_of_the_others() -> None:
+    config = Config.lan(name="any", retransmit_mult=1)
+    world = World(0, nodes=9, config=config, observers=[NewsSpreads()])
+    world.run_for(2.0)
+    for node in world.running():
+        node.set_tags(role="web")
+        world.run_for(3.0)
+
+
+def test_the_answer_to_an_accusation_that_came_by_push_pull_is_not_counted() -> None:
+    """A member that left is back; who does not know that it left hears so in a push/pull, and asks it."""
+    config = Config.lan(name="any", retransmit_mult=1)
+    world = World(0, nodes=6, config=config, observers=[TransmitsAreLimited()])
+    world.settle()
+    world.leave("n4", stop=False)
+    world.run_for(3.0)
+    world.crash("n1")  # the seed, or both would hear of the leave as they start
+    asked, back = world.host("n2"), world.host("n4")
+    for node in (asked, back):
+        world.crash(node)
+        world.restart(node, snapshot=False)
+    asked.join(back)
+    world.run_for(1.0)
+    asked.join(world.host("n3"))
+    world.run_for(5.0)
+    assert asked.metrics.counters["swim.verdicts-disproved"] == 1
