@@ -220,7 +220,7 @@ class TestCommand:
     def test_an_interrupt_ends_with_a_summary(
         self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        def interrupted(seed: int) -> None:
+        def interrupted(seed: int, **settings: object) -> None:
             raise KeyboardInterrupt
 
         monkeypatch.setattr("sims.swarm.many.run_swarm", interrupted)
@@ -258,7 +258,7 @@ class Fragile:
 
 
 def crowded(world: World, applications: object) -> bool:
-    return len(world.nodes) < 3
+    return not world.nodes
 
 
 def crowd() -> list[Observer]:
@@ -268,8 +268,9 @@ def crowd() -> list[Observer]:
 def test_an_application_rides_on_a_swarm_run() -> None:
     [result] = run_seeds([3], observers=crowd)
     assert (result.outcome, result.exit_code) == ("safety", 129)
-    assert result.violations == ("crowded at 0.000000 s on n3: returned False",)
-    broken = run_swarm(3, observers=[Applications(lambda world, node: Fragile())])
+    assert result.violations == ("crowded at 0.000000 s on n1: returned False",)
+    apart = replace(pick_options(3), start="apart")
+    broken = run_swarm(3, options=apart, observers=[Applications(lambda world, node: Fragile())])
     assert broken.outcome == "crash"
     assert broken.violations == (
         "raised by the application: Fragile.on_event on n1 at 0.000000 s, seed 3: ZeroDivisionError()",
@@ -281,7 +282,7 @@ def test_the_command_takes_observers_of_ones_own(capsys: pytest.CaptureFixture[s
     assert main(["--seeds", "1", "--start", "3", "--observers", place], prog="swim sim swarm") == 129
     first = capsys.readouterr().out.splitlines()[0]
     again = f"swim sim swarm --start 3 --seeds 1 --verbose --observers {place}"
-    assert first == f"seed 3: safety: crowded at 0.000000 s on n3: returned False ({again})"
+    assert first == f"seed 3: safety: crowded at 0.000000 s on n1: returned False ({again})"
 
 
 @pytest.mark.parametrize("place", ["os", "no.such.module:f", "os:nothing", "os:sep"])
