@@ -282,8 +282,7 @@ class Table:
         """
         cycles = self._drawn()
         turns: tuple[Cycle, ...] = (cycles.seen,)
-        if cycles.heard_of.slots:
-            heard_of = len(cycles.heard_of)
+        if cycles.heard_of.slots and (heard_of := len(cycles.heard_of)):  # slots may all be empty
             turns = (cycles.seen, cycles.heard_of)
             self._credit = min(self._credit, 1.0) + min(0.5, heard_of / (len(cycles.seen) + heard_of))
             if self._credit >= 1.0:

@@ -263,3 +263,14 @@ def test_a_draw_costs_the_same_however_many_are_gone(state: State) -> None:
         assert len(table.pick(3, eligible)) == 3
         assert table.next_target() is not None
     assert asked <= 100 * 2 * 3
+
+
+@pytest.mark.parametrize("verified", [False, True])
+def test_nobody_is_probed_when_all_are_gone_the_local_node_included(verified: bool) -> None:
+    table, (local, other) = table_of(1, 0)
+    local = table.put(local.witnessed())  # as every node is
+    other = table.put(other.witnessed()) if verified else other
+    assert table.next_target() is other
+    for one in (local, other):
+        table.put(one.turned(State.LEFT, 1.0, 1))
+    assert table.next_target() is None
