@@ -220,7 +220,10 @@ def _by_world(config: Config, nodes: int, crashes: int, seed: int) -> dict[str, 
     if not losses:
         return found
     # Who declares it first waited for nobody else's verdict, only for its own suspicion.
-    waits = [min((at, at - loss.suspected[who]) for who, at in loss.failed.items()) for loss in losses]
+    # A member that was never seen first-hand is believed dead without a suspicion of one's own.
+    waits = [
+        min((at, at - loss.suspected.get(who, at)) for who, at in loss.failed.items()) for loss in losses
+    ]
     found["suspicion_shortest"] = median(wait for _, wait in waits)
     times = [sorted(loss.failed.values()) for loss in losses]
     found["suspected_first"] = median(min(loss.suspected.values()) for loss in losses)

@@ -124,7 +124,7 @@ class Config:
     """Ping an unknown or tombstoned member that others call alive before passing the claim on, and one that
     others call dead, though nobody here suspected it, before believing them."""
     answer_stale_accusations: bool = True
-    """Answer an accusation older than what is known of its member with that, straight to the accuser."""
+    """Answer an accusation that is out of date, or refuted, straight to the accuser, with what is known."""
     queue_check_interval: float = 30.0
     """Seconds between updates of the queue-depth gauges while something is queued; 0 disables them."""
 

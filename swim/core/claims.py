@@ -296,7 +296,7 @@ class Claims:
     ) -> None:
         """Sends the accuser what is known of the accused: it missed the refutation, or gets it first."""
         context = self._context
-        sender = context.table.get(source.name)
+        sender = context.table.get(source.name) if context.config.answer_stale_accusations else None
         if sender is not None and source.endpoint is not None and context.corrections_left:
             context.corrections_left -= 1
             record = stored.record if isinstance(stored, Own) else stored
@@ -311,8 +311,8 @@ class Claims:
         elif isinstance(claim, Suspect):
             reason = Reason(source.cause, claim.accuser, "called suspect")
         else:
-            kind = "leave" if claim.accuser == claim.node else "dead"
-            reason = Reason(source.cause, claim.accuser, f"called {kind}")
+            called = "called leave" if claim.accuser == claim.node else "called dead"
+            reason = Reason(source.cause, claim.accuser, called)
         self._refute(now, claim.incarnation, reason)
         self._answer(now, claim, Own(self._context.local, self._context.status), source)
 
