@@ -75,7 +75,8 @@ class ProbeRound:
         """What was tried in vain, for the transition's reason."""
         tried = [self.send_error or "direct"]
         if self.relays:
-            tried.append(f"{len(self.relays)} relays ({len(self.nacks)} nacks)")
+            relays, nacks = len(self.relays), len(self.nacks)
+            tried.append(f"{relays} relay{'s' * (relays != 1)} ({nacks} nack{'s' * (nacks != 1)})")
         if self.fallback:
             tried.append(f"stream ({self.fallback})")
         return "no ack: " + ", ".join(tried)
