@@ -79,6 +79,9 @@ class Node:
         snapshot: text that ``snapshot()`` returned in a former life, or "".
         wire: makes packets of messages and back; a simulator may pass its own, which need not be bytes.
 
+    Attributes:
+        timers: its deadlines; a simulation may put conditions around some kinds (``Timers.wrap``).
+
     Raises:
         ConfigError: naming ``tags``, if they take more than 512 bytes.
     """
@@ -110,7 +113,7 @@ class Node:
             wire=wire,
         )
         self._layer = SerfDelegate(self._engine, config)
-        self._timers = self._engine.context.timers
+        self.timers = self._engine.context.timers
         self._roster = self._layer.roster
 
     # -- inputs
@@ -184,7 +187,7 @@ class Node:
 
     def next_deadline(self) -> float | None:
         """When ``handle_timeout`` is due, absolute seconds; None if nothing is."""
-        return self._timers.next_deadline()
+        return self.timers.next_deadline()
 
     def poll(self) -> Output:
         """Everything to be done since the last call."""

@@ -10,15 +10,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 from sims.world import World
 from sims.world.host import SimNode
+from swim.core.timers import TimerKind
 
 __all__ = ["Loops"]
 
-_LOOP_OF = {"probe": "prober", "probe-timeout": "prober", "probe-end": "prober", "gossip": "gossip"}
-_DIALS = frozenset({"push-pull", "settle", "rejoin"})
+_LOOP_OF = {
+    TimerKind.PROBE: "prober",
+    TimerKind.RELAYS: "prober",
+    TimerKind.PROBE_END: "prober",
+    TimerKind.GOSSIP: "gossip",
+}
+_DIALS = (TimerKind.PUSH_PULL, TimerKind.SETTLE, TimerKind.RECONNECT)
 
 
 class Loops:
@@ -34,29 +39,24 @@ class Loops:
         self._world = world
         self._node = node
         self._halted: set[str] = set()
-        self._timers = node.node._engine.context.timers
-        kinds = self._timers._kinds
-        for kind in sorted(kinds):
-            if (rounds and kind in _LOOP_OF) or kind in _DIALS:
-                rule = kinds[kind]
-                self._timers.register(kind, partial(self._fire, kind, rule.fire), rule.is_current)
+        for kind in (*_DIALS, *_LOOP_OF) if rounds else _DIALS:
+            node.node.timers.wrap(kind, partial(self._due, _LOOP_OF.get(kind)))
 
     def block(self, seconds: float) -> None:
         """Begins an anomaly: see ``World.block``."""
         self._halted.clear()
         self._world.block(self._node, seconds)
 
-    def _fire(self, kind: str, fire: Callable[[float, Any], None], now: float, token: Any) -> None:
+    def _due(self, loop: str | None, now: float, fire: Callable[[], None]) -> float | None:
         """A timer of a loop is due: the loop goes on, or stands still until the anomaly ends."""
         until = self._node.blocked_until
         if until <= now:
-            fire(now, token)
-            return
-        loop = _LOOP_OF.get(kind)
+            fire()
+            return None
         if loop is None or loop in self._halted:
-            self._timers.at(until, kind, token)
-            return
+            return until
         sent = self._node.metrics.counters["memberlist.udp.sent"]
-        fire(now, token)
+        fire()
         if self._node.metrics.counters["memberlist.udp.sent"] != sent:
             self._halted.add(loop)
+        return None

@@ -13,6 +13,7 @@ from swim.core.member import INCARNATION_MAX, Record, State, accusation, endpoin
 from swim.core.precedence import Verdict, decide, is_witnessed
 from swim.core.reaper import Reaper
 from swim.core.suspicion import Suspicion, confirmations_wanted, suspicion_timeout
+from swim.core.timers import TimerKind
 from swim.core.verify import Verify
 from swim.core.versions import incompatibility
 from swim.events import Reason
@@ -64,7 +65,7 @@ class Claims:
             Verdict.REFUTE: self._refute_claim,
             Verdict.DEPART: self._depart,
         }
-        context.timers.register("suspicion", self._expire, self._is_running)
+        self._expiry = context.timers.kind(TimerKind.SUSPICION, self._expire, self._is_running)
         self.reaper = Reaper(context)
 
     # -- what others say
@@ -352,17 +353,11 @@ class Claims:
         if config.awareness_stretches_suspicion:
             # Only the shortest: an unhealthy node waits for others' word, but no longer than one alone.
             low = min(self._context.awareness.scale(low), high)
-        return Suspicion(
-            now,
-            claim.incarnation,
-            claim.accuser,
-            low=low,
-            high=high,
-            wanted=confirmations_wanted(config.suspicion_mult, n),
-        )
+        wanted = confirmations_wanted(config.suspicion_mult, n)
+        return Suspicion(now, claim.incarnation, claim.accuser, low=low, high=high, wanted=wanted)
 
     def _set_expiry(self, name: str, suspicion: Suspicion) -> None:
-        self._context.timers.at(suspicion.deadline, "suspicion", (name, suspicion, suspicion.deadline))
+        self._context.timers.at(suspicion.deadline, self._expiry, (name, suspicion, suspicion.deadline))
 
     def _is_running(self, token: tuple[str, Suspicion, float]) -> bool:
         name, suspicion, deadline = token

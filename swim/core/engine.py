@@ -30,6 +30,7 @@ from swim.core.reconnect import Reconnects
 from swim.core.rng import Rng
 from swim.core.streams import Departing, Fallback, Joining, Periodic, Purpose, Reconnecting, Reply, Streams
 from swim.core.table import TableBase
+from swim.core.timers import Timer, TimerKind
 from swim.core.verify import Verify
 from swim.errors import CANNOT_JOIN, LocalError, RemoteError
 from swim.events import ForceLeaveOutcome
@@ -110,8 +111,10 @@ class Engine:
         self._departure = Leaving(context, self.gossip, self.claims, self.push_pulls)
         self._grown = 0
         self._last_ticket = 0
-        context.timers.register("update-end", self._update_timed_out, self._is_waiting)
         self._updates: dict[int, ForceLeaveOutcome | None] = {}
+        self._update_end: Timer[int] = context.timers.kind(
+            TimerKind.BROADCAST_END, lambda _, ticket: self.finish(ticket), self._updates.__contains__
+        )
 
     # -- life
 
@@ -261,7 +264,7 @@ class Engine:
         """Finishes ``ticket`` with ``result`` within ``broadcast_timeout``; at once if nobody listens."""
         self._updates[ticket] = result
         patience = self.context.config.broadcast_timeout if self.context.has_peers else 0.0
-        self.context.timers.at(now + patience, "update-end", ticket)
+        self.context.timers.at(now + patience, self._update_end, ticket)
 
     def finish(self, ticket: int) -> None:
         """A broadcast that carried ``ticket`` was sent often enough."""
@@ -384,12 +387,6 @@ class Engine:
             context.queue.finished.clear()
         for ticket in context.delegate.take_finished():
             self.finish(ticket)
-
-    def _is_waiting(self, ticket: int) -> bool:
-        return ticket in self._updates
-
-    def _update_timed_out(self, _now: float, ticket: int) -> None:
-        self.finish(ticket)
 
 
 def _claimed(source: Endpoint, sender: Record | None) -> Source:

@@ -11,6 +11,7 @@ from swim.core.broadcast import BroadcastQueue, Priority
 from swim.core.context import Context
 from swim.core.member import Record
 from swim.core.output import Transmit
+from swim.core.timers import TimerKind
 from swim.wire.messages import MessageType
 
 __all__ = ["Gossip"]
@@ -31,7 +32,7 @@ class Gossip:
         self._last_round = float("-inf")
         self._gauged_at = float("-inf")
         self._armed: float | None = None
-        context.timers.register("gossip", self._round, lambda deadline: deadline == self._armed)
+        self._next_round = context.timers.kind(TimerKind.GOSSIP, self._round, lambda at: at == self._armed)
 
     def poke(self, now: float) -> None:
         """Something may have been queued: makes sure that a gossip round is due."""
@@ -43,7 +44,7 @@ class Gossip:
         delay = config.eager_gossip_delay
         first = now + (delay if delay >= 0 else config.gossip_interval)
         self._armed = max(first, self._last_round + config.gossip_interval)
-        self._context.timers.at(self._armed, "gossip", self._armed)
+        self._context.timers.at(self._armed, self._next_round, self._armed)
 
     def queue(
         self,

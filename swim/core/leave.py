@@ -14,6 +14,7 @@ from swim.core.gossip import Gossip
 from swim.core.output import Finished
 from swim.core.push_pull import PushPulls
 from swim.core.streams import Departing
+from swim.core.timers import TimerKind
 from swim.wire.codec import encode
 from swim.wire.messages import Dead, User
 
@@ -34,8 +35,9 @@ class Leaving:
         self._tickets: list[int] = []
         self._synced = False
         self._declared_at = 0.0
-        context.timers.register("leave-declare", self._declare, lambda _: bool(self._tickets))
-        context.timers.register("leave-end", self._end, lambda _: bool(self._tickets))
+        timers = context.timers
+        self._lead_over = timers.kind(TimerKind.LEAVE_DECLARE, self._declare, lambda _: bool(self._tickets))
+        self._next_look = timers.kind(TimerKind.LEAVE_END, self._end, lambda _: bool(self._tickets))
 
     @property
     def is_under_way(self) -> bool:
@@ -60,7 +62,7 @@ class Leaving:
         if intents:
             self._gossip.tell(now, [encode(User(body)) for body in intents], _TOLD_DIRECTLY)
         lead = _LEAD_OF_INTENT * context.config.gossip_interval if intents else 0.0
-        context.timers.at(now + lead, "leave-declare")
+        context.timers.at(now + lead, self._lead_over, None)
 
     def synced(self) -> None:
         """The push/pull of the leave was answered."""
@@ -74,7 +76,7 @@ class Leaving:
         leave = encode(Dead(local.incarnation, local.name, local.name))
         self._gossip.tell(now, [leave], _TOLD_DIRECTLY)
         self._synced = not self._push_pulls.with_random_member(now, Departing())
-        context.timers.at(now + context.config.leave_propagate_delay, "leave-end")
+        context.timers.at(now + context.config.leave_propagate_delay, self._next_look, None)
 
     def _end(self, now: float, _token: None) -> None:
         context = self._context
@@ -86,7 +88,8 @@ class Leaving:
         if evident or not context.has_peers or now >= deadline:
             self._finish()
         else:
-            context.timers.at(min(deadline, now + max(context.config.gossip_interval, 0.05)), "leave-end")
+            pause = max(context.config.gossip_interval, 0.05)
+            context.timers.at(min(deadline, now + pause), self._next_look, None)
 
     def _finish(self) -> None:
         self._context.output.finished += [Finished(ticket, None) for ticket in self._tickets]

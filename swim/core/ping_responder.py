@@ -10,6 +10,7 @@ from swim.core.context import Context
 from swim.core.gossip import Gossip
 from swim.core.member import Record, State, accusation, endpoint_of
 from swim.core.pings import Pings, Reply
+from swim.core.timers import TimerKind
 from swim.wire.codec import encode
 from swim.wire.messages import Ack, Dead, IndirectPing, Nack, Ping
 
@@ -49,7 +50,7 @@ class PingResponder:
         self._pings = pings
         self._relayed: Counter[str] = Counter()
         pings.register(_Relayed, self._acked, expired=self._expired)
-        context.timers.register("nack", self._nack, lambda relayed: relayed.may_nack)
+        self._nack_due = context.timers.kind(TimerKind.NACK, self._nack, lambda relayed: relayed.may_nack)
 
     def ping(self, now: float, ping: Ping, source: Endpoint) -> None:
         """Answers a ping for this node; one for another name is dropped."""
@@ -96,7 +97,7 @@ class PingResponder:
         context.allowance.spend(now, len(data), relayed.host)
         self._gossip.answer(now, relayed.host, target, data, record=proven)
         if request.nack:
-            context.timers.at(now + nack_patience(context.config), "nack", relayed)
+            context.timers.at(now + nack_patience(context.config), self._nack_due, relayed)
 
     def _may_answer(self) -> bool:
         context = self._context

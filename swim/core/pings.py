@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from swim.addresses import Endpoint
 from swim.core.context import Context
+from swim.core.timers import TimerKind
 from swim.wire.messages import Ack, Nack, Ping
 
 __all__ = ["Pings", "Reply"]
@@ -62,7 +63,7 @@ class Pings:
         self._ended: set[int] = set()
         self._ended_before: set[int] = set()
         self._handlers: dict[type[Any], _Handlers] = {}
-        context.timers.register("ping", self._expire, self._is_outstanding)
+        self._expiry = context.timers.kind(TimerKind.PING, self._expire, self._is_outstanding)
 
     def register(
         self,
@@ -97,7 +98,7 @@ class Pings:
         seq_no = self._fresh()
         outstanding = self._outstanding[seq_no] = _Outstanding(seq_no, endpoint, now, purpose)
         if until is not None:
-            self._context.timers.at(until, "ping", outstanding)
+            self._context.timers.at(until, self._expiry, outstanding)
         self._context.contacts.pinged(endpoint)
         local = self._context.local
         return Ping(seq_no, name, local.addr, local.port, local.name)

@@ -15,6 +15,7 @@ from swim.core.pings import Pings, Reply
 from swim.core.probe import ProbeRound, SelfDoubt
 from swim.core.streams import Fallback, Streams
 from swim.core.suspicion import suspicion_timeout
+from swim.core.timers import TimerKind
 from swim.core.verify import Verify
 from swim.wire.codec import encode
 from swim.wire.messages import IndirectPing, Ping, Suspect
@@ -49,9 +50,9 @@ class Prober:
         self._planned = 0.0
         pings.register(ProbeRound, self._acked, nacked=self._nacked)
         timers = context.timers
-        timers.register("probe", self._begin, lambda deadline: deadline == self._armed)
-        timers.register("probe-timeout", self._ask_relays, self._is_direct)
-        timers.register("probe-end", self._end, self._is_running)
+        self._next_round = timers.kind(TimerKind.PROBE, self._begin, lambda deadline: deadline == self._armed)
+        self._no_direct_ack = timers.kind(TimerKind.RELAYS, self._ask_relays, self._is_direct)
+        self._round_end = timers.kind(TimerKind.PROBE_END, self._end, self._is_running)
 
     def arm(self, now: float) -> None:
         """Starts probing at a random phase, if it is not under way and there is somebody to probe."""
@@ -108,16 +109,16 @@ class Prober:
             self._gossip.send(now, target.endpoint, encode(ping), record=target)
         relays_at = now + config.probe_timeout
         if relays_at <= current.deadline:
-            context.timers.at(relays_at, "probe-timeout", ping.seq_no)
+            context.timers.at(relays_at, self._no_direct_ack, ping.seq_no)
         else:
-            context.timers.at(current.deadline, "probe-end", ping.seq_no)
+            context.timers.at(current.deadline, self._round_end, ping.seq_no)
 
     def _ask_relays(self, now: float, seq_no: int) -> None:
         current = self._round
         assert current is not None
         current.is_indirect = True
         context, target = self._context, current.target
-        context.timers.at(current.deadline, "probe-end", seq_no)
+        context.timers.at(current.deadline, self._round_end, seq_no)
         config, local = context.config, context.local
 
         def is_relay(record: Record) -> bool:
@@ -215,7 +216,7 @@ class Prober:
             return
         grid = self._context.config.probe_alignment
         self._armed = math.ceil(deadline / grid - 1e-6) * grid if grid else deadline
-        self._context.timers.at(self._armed, "probe", self._armed)
+        self._context.timers.at(self._armed, self._next_round, self._armed)
 
     def _is_running(self, seq_no: int) -> bool:
         return self._round is not None and self._round.seq_no == seq_no

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 
 from swim.core.context import Context
+from swim.core.timers import TimerKind
 
 __all__ = ["PushPullSchedule", "push_pull_scale"]
 
@@ -38,8 +39,8 @@ class PushPullSchedule:
         self._growth = 0
         self._rounds_left = 0
         self._rounds_done = 0
-        context.timers.register("push-pull", self._periodic, lambda deadline: deadline == self._armed)
-        context.timers.register("settle", self._settled, lambda deadline: deadline == self._settle)
+        self._next = context.timers.kind(TimerKind.PUSH_PULL, self._periodic, lambda at: at == self._armed)
+        self._next_extra = context.timers.kind(TimerKind.SETTLE, self._settled, lambda at: at == self._settle)
 
     def arm(self, now: float) -> None:
         """Starts the periodic exchange at a random phase, if it is not running and there is a peer."""
@@ -67,7 +68,7 @@ class PushPullSchedule:
         # The first three come quickly; more of them must not feed a burst that a slow machine drags out.
         distance = quiet * 2 ** max(0, self._rounds_done - 2)
         self._settle = now + min(distance, config.push_pull_interval)
-        self._context.timers.at(self._settle, "settle", self._settle)
+        self._context.timers.at(self._settle, self._next_extra, self._settle)
 
     def _settled(self, now: float, _deadline: float) -> None:
         self._settle = None
@@ -89,4 +90,4 @@ class PushPullSchedule:
 
     def _set(self, deadline: float) -> None:
         self._armed = deadline
-        self._context.timers.at(deadline, "push-pull", deadline)
+        self._context.timers.at(deadline, self._next, deadline)

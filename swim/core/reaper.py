@@ -6,6 +6,7 @@ from swim.core.context import Context
 from swim.core.member import Record, State
 from swim.core.push_pull_schedule import push_pull_scale
 from swim.core.suspicion import suspicion_timeout
+from swim.core.timers import TimerKind
 
 __all__ = ["Reaper"]
 
@@ -15,12 +16,12 @@ class Reaper:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        context.timers.register("reap", self._reap, self._is_reapable)
+        self._reaping = context.timers.kind(TimerKind.REAP, self._reap, self._is_reapable)
 
     def arm(self, now: float, record: Record) -> None:
         """A member is gone as of now."""
         deadline = now + self._context.config.gossip_to_the_dead_time
-        self._context.timers.at(deadline, "reap", (record.name, record.changed_at))
+        self._context.timers.at(deadline, self._reaping, (record.name, record.changed_at))
 
     def forget(self, now: float, name: str) -> None:
         """Removes a dead or left member at once, leaving a tombstone. News of its end is still sent."""

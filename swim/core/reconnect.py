@@ -20,6 +20,7 @@ from swim.core.pings import Pings, Reply
 from swim.core.push_pull import PushPulls
 from swim.core.seeds import Seeds
 from swim.core.streams import Reconnecting
+from swim.core.timers import TimerKind
 from swim.errors import ConfigError
 from swim.events import SeedStatus
 from swim.wire.codec import encode
@@ -61,7 +62,7 @@ class Reconnects:
         self._seeds = Seeds(context.config.seeds)
         for seed in context.config.seeds:
             self._learn_literal(seed)
-        context.timers.register("rejoin", self._try, lambda deadline: deadline == self._armed)
+        self._next_try = context.timers.kind(TimerKind.RECONNECT, self._try, lambda at: at == self._armed)
 
     def arm(self, now: float) -> None:
         """Sees to it that the next attempt is due, if anybody is missing; sooner if the table shrank."""
@@ -78,7 +79,7 @@ class Reconnects:
         due = now + context.rng.uniform(0.5, 1.5) * mean
         if self._armed is None or due < self._armed:
             self._armed = due
-            context.timers.at(due, "rejoin", due)
+            context.timers.at(due, self._next_try, due)
 
     def lost(self, now: float, name: str, endpoint: Endpoint) -> None:
         """A member that was seen first-hand failed: a candidate until it is back, left or is forced out."""

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from swim.addresses import Endpoint, join_host_port
 from swim.core.context import Context, logger
 from swim.core.output import Close, Dial, Send, StreamEnd
+from swim.core.timers import TimerKind
 from swim.errors import RemoteError
 from swim.text import shown
 from swim.wire.codec import encode
@@ -138,7 +139,7 @@ class Streams:
         self.now = float("-inf")
         self._report_from = float("-inf")
         self._unreported = 0
-        context.timers.register("stream-turn", self._turn, lambda deadline: deadline == self._armed)
+        self._next_turn = context.timers.kind(TimerKind.STREAM_TURN, self._turn, lambda at: at == self._armed)
 
     def dial(self, now: float, endpoint: Endpoint, message: bytes, purpose: Purpose, deadline: float) -> bool:
         """Opens a stream and sends ``message``.
@@ -295,7 +296,7 @@ class Streams:
     def _arm(self, now: float) -> None:
         if self._armed is None:
             self._armed = now + _PAUSE
-            self._context.timers.at(self._armed, "stream-turn", self._armed)
+            self._context.timers.at(self._armed, self._next_turn, self._armed)
 
     # -- limits and the end
 

@@ -7,53 +7,143 @@ until a failed one is forgotten) would pile up otherwise.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Collection
+from enum import Enum
+from typing import Any, Generic, TypeVar
 
-__all__ = ["Timers"]
+from swim.errors import InternalError
+
+__all__ = ["Timer", "TimerKind", "Timers"]
 
 _SWEEP_FROM = 1024
 
-
-class _Kind(NamedTuple):
-    is_current: Callable[[Any], bool]
-    fire: Callable[[float, Any], None]
+T = TypeVar("T")
 
 
-_Timer = tuple[float, int, _Kind, Any]
+class TimerKind(Enum):
+    """Everything that a node waits for."""
+
+    PROBE = "probe"
+    """The next probe round begins."""
+    RELAYS = "relays"
+    """A direct ping got no ack in time: relays are asked."""
+    PROBE_END = "probe-end"
+    """A probe round is over."""
+    PING = "ping"
+    """A relayed or verifying ping got no ack in time."""
+    NACK = "nack"
+    """A relayed ping got no ack so far: the requester receives a nack."""
+    SUSPICION = "suspicion"
+    """A suspicion ends: the member is dead."""
+    ASK_AGAIN = "ask-again"
+    """An accused member acked a ping, but has not refuted yet: it is pinged once more."""
+    NOT_REFUTED = "not-refuted"
+    """An accused member has acked often enough without refuting: the accusation holds."""
+    GOSSIP = "gossip"
+    """The next gossip round."""
+    STREAM_TURN = "stream-turn"
+    """Streams with much to decode go on."""
+    PUSH_PULL = "push-pull"
+    """The next periodic push/pull."""
+    SETTLE = "settle"
+    """An extra push/pull after a burst of joins."""
+    RECONNECT = "reconnect"
+    """A lost member or a seed is dialled."""
+    REAP = "reap"
+    """A dead member gives way to its tombstone."""
+    LEAVE_DECLARE = "leave-declare"
+    """The intent had time to spread: the own leave is declared."""
+    LEAVE_END = "leave-end"
+    """The own leave is over, if it has spread or took too long."""
+    BROADCAST_END = "broadcast-end"
+    """A command whose broadcast was not sent often enough in time finishes."""
+    FORGET = "forget"
+    """A member that failed or left is no longer listed."""
+    LEAVING = "leaving"
+    """A member announced its leave some time ago and is still here: it has to be seen again."""
+    LEAVING_END = "leaving-end"
+    """A member that announced its leave was not seen since."""
+    QUERY_END = "query-end"
+    """The answers to a query are counted."""
+
+
+class Timer(Generic[T]):
+    """One kind of timer of one node: what happens when it is due, and whether a token is still current."""
+
+    __slots__ = ("fire", "is_current", "kind")
+
+    def __init__(
+        self, kind: TimerKind, fire: Callable[[float, T], None], is_current: Callable[[T], bool]
+    ) -> None:
+        self.kind = kind
+        self.fire = fire
+        self.is_current = is_current
+
+
+_Entry = tuple[float, int, Timer[Any], Any]
 """Deadline, order of setting, what it is for, and the token."""
 
 
 class Timers:
     """All deadlines of one node, in one heap; equal deadlines fire in the order they were set."""
 
-    __slots__ = ("_heap", "_kinds", "_order", "_sweep_at")
+    __slots__ = ("_heap", "_order", "_sweep_at", "_timers")
 
     def __init__(self) -> None:
-        self._heap: list[_Timer] = []
-        self._kinds: dict[str, _Kind] = {}
+        self._heap: list[_Entry] = []
+        self._timers: dict[TimerKind, Timer[Any]] = {}
         self._order = 0
         self._sweep_at = _SWEEP_FROM
 
-    def register(
-        self, kind: str, fire: Callable[[float, Any], None], is_current: Callable[[Any], bool]
-    ) -> None:
-        """Names a kind of timer: what to do when it is due, and whether a token still means anything."""
-        self._kinds[kind] = _Kind(is_current, fire)
+    def __len__(self) -> int:
+        """Deadlines in the heap, stale ones included."""
+        return len(self._heap)
 
-    def at(self, deadline: float, kind: str, token: Any = None) -> None:
+    @property
+    def kinds(self) -> Collection[TimerKind]:
+        """The kinds made so far."""
+        return self._timers.keys()
+
+    def kind(
+        self, kind: TimerKind, fire: Callable[[float, T], None], is_current: Callable[[T], bool]
+    ) -> Timer[T]:
+        """Makes a kind of timer, once: what to do when it is due, and whether a token is still current."""
+        if kind in self._timers:
+            raise InternalError(f"two parts of one node set {kind.value} timers")
+        timer = self._timers[kind] = Timer(kind, fire, is_current)
+        return timer
+
+    def at(self, deadline: float, timer: Timer[T], token: T) -> None:
         """Sets a timer for ``deadline``, absolute seconds."""
         if len(self._heap) >= self._sweep_at:
             self._sweep()
         self._order += 1
-        heapq.heappush(self._heap, (deadline, self._order, self._kinds[kind], token))
+        heapq.heappush(self._heap, (deadline, self._order, timer, token))
+
+    def wrap(self, kind: TimerKind, around: Callable[[float, Callable[[], None]], float | None]) -> None:
+        """Puts a simulation's own condition around a kind of timer.
+
+        Args:
+            kind: which one.
+            around: called when a timer is due, with the time and what fires it. It fires it, or returns
+                the later deadline for which the timer is set again.
+        """
+        timer = self._timers[kind]
+        inner = timer.fire
+
+        def fire(now: float, token: Any) -> None:
+            later = around(now, lambda: inner(now, token))
+            if later is not None:
+                self.at(later, timer, token)
+
+        timer.fire = fire
 
     def next_deadline(self) -> float | None:
         """When the next timer that still means something is due; nobody wakes for a stale one."""
         heap = self._heap
         while heap:
-            deadline, _, kind, token = heap[0]
-            if kind.is_current(token):
+            deadline, _, timer, token = heap[0]
+            if timer.is_current(token):
                 return deadline
             heapq.heappop(heap)
         return None
@@ -62,11 +152,11 @@ class Timers:
         """Fires every current timer whose deadline has come, earliest first."""
         heap = self._heap
         while heap and heap[0][0] <= now:
-            _, _, kind, token = heapq.heappop(heap)
-            if kind.is_current(token):
-                kind.fire(now, token)
+            _, _, timer, token = heapq.heappop(heap)
+            if timer.is_current(token):
+                timer.fire(now, token)
 
     def _sweep(self) -> None:
-        self._heap[:] = [timer for timer in self._heap if timer[2].is_current(timer[3])]
+        self._heap[:] = [entry for entry in self._heap if entry[2].is_current(entry[3])]
         heapq.heapify(self._heap)
         self._sweep_at = max(_SWEEP_FROM, 2 * len(self._heap))

@@ -26,6 +26,7 @@ from swim.core.context import Context
 from swim.core.gossip import Gossip
 from swim.core.member import Record, State, endpoint_of
 from swim.core.pings import Pings, Reply
+from swim.core.timers import TimerKind
 from swim.wire.codec import encode
 from swim.wire.messages import Alive, Dead
 
@@ -94,8 +95,9 @@ class Verify:
         self.believe: Callable[[float, Dead, str, str], None] = lambda now, claim, origin, detail: None
         pings.register(_Held, self._is_alive, expired=self._is_silent)
         pings.register(_Accused, self._is_innocent, expired=self._is_guilty)
-        context.timers.register("ask-again", self._ask_again, self._is_accused)
-        context.timers.register("not-refuted", self._has_not_refuted, self._is_accused)
+        timers = context.timers
+        self._next_ask = timers.kind(TimerKind.ASK_AGAIN, self._ask_again, self._is_accused)
+        self._last_word = timers.kind(TimerKind.NOT_REFUTED, self._has_not_refuted, self._is_accused)
 
     def alive(self, now: float, claim: Alive, origin: str, *, is_listed: bool, against: bytes = b"") -> None:
         """Keeps an alive claim back until its subject acks a ping.
@@ -229,9 +231,10 @@ class Verify:
             self._disproved(accused)
         elif accused.asked < _TIMES_ASKED:
             pause = max(self._context.config.gossip_interval, _PAUSE_MIN)
-            self._context.timers.at(now + pause, "ask-again", accused)
+            self._context.timers.at(now + pause, self._next_ask, accused)
         else:
-            self._context.timers.at(now, "not-refuted", accused)  # the refutation may follow in this packet
+            # The refutation may follow in this packet.
+            self._context.timers.at(now, self._last_word, accused)
 
     def _is_guilty(self, now: float, accused: _Accused) -> None:
         if self._is_accused(accused):

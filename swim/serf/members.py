@@ -8,6 +8,7 @@ from dataclasses import replace
 from swim.config import Config
 from swim.core.engine import Engine
 from swim.core.member import Record, State
+from swim.core.timers import TimerKind
 from swim.events import (
     MemberFailed,
     MemberJoined,
@@ -49,9 +50,9 @@ class Members:
         """Prunes a member that is gone, here and elsewhere; the delegate sets it."""
         self._intents = IntentBuffer(size=config.max_intents, timeout=config.recent_intent_timeout)
         timers = engine.context.timers
-        timers.register("forget", self._forget, self._is_forgettable)
-        timers.register("leaving", self._doubt_leaving, self._is_stuck_leaving)
-        timers.register("leaving-end", self._end_leaving, self._is_stuck_leaving)
+        self._forgetting = timers.kind(TimerKind.FORGET, self._forget, self._is_forgettable)
+        self._leave_doubt = timers.kind(TimerKind.LEAVING, self._doubt_leaving, self._is_stuck_leaving)
+        self._leave_end = timers.kind(TimerKind.LEAVING_END, self._end_leaving, self._is_stuck_leaving)
 
     # -- what the core says
 
@@ -230,7 +231,7 @@ class Members:
             incarnation=record.incarnation,
         )
         self._engine.context.timers.at(
-            now + self._config.reconnect_timeout, "forget", (record.name, entry.gone_at)
+            now + self._config.reconnect_timeout, self._forgetting, (record.name, entry.gone_at)
         )
 
     def _make_room(self, now: float) -> None:
@@ -247,7 +248,7 @@ class Members:
             now, entry, MemberStatus.LEFT, MemberLeft, reason, is_suspect=False, **changes
         )
         self._engine.context.timers.at(
-            now + self._config.tombstone_timeout, "forget", (entry.member.name, entry.gone_at)
+            now + self._config.tombstone_timeout, self._forgetting, (entry.member.name, entry.gone_at)
         )
 
     def _note_join_intent(self, now: float, entry: Entry, reason: Reason) -> None:
@@ -282,7 +283,7 @@ class Members:
     def _watch_leaving(self, now: float, entry: Entry) -> None:
         """Half of the time is for leaving; who is heard of in the other half stays."""
         token = (entry.member.name, entry.status_ltime)
-        self._engine.context.timers.at(now + self._config.leaving_timeout / 2, "leaving", token)
+        self._engine.context.timers.at(now + self._config.leaving_timeout / 2, self._leave_doubt, token)
 
     def _doubt_leaving(self, now: float, token: tuple[str, int]) -> None:
         context = self._engine.context
@@ -290,7 +291,7 @@ class Members:
         if record is None or record is context.local:
             return
         context.table.put(record.unseen())
-        context.timers.at(now + self._config.leaving_timeout / 2, "leaving-end", token)
+        context.timers.at(now + self._config.leaving_timeout / 2, self._leave_end, token)
 
     def _is_stuck_leaving(self, token: tuple[str, int]) -> bool:
         name, ltime = token

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from swim.addresses import Endpoint
 from swim.core.engine import Engine
 from swim.core.member import Record, State, endpoint_of, pack_address, same_address
+from swim.core.timers import TimerKind
 from swim.core.token_bucket import TokenBucket
 from swim.errors import RemoteError
 from swim.serf.lamport import LamportClock
@@ -64,7 +65,9 @@ class Queries:
         self._filters = QueryFilters(engine.context.metrics)
         self._allowance = TokenBucket(per_second=_ANSWERS_PER_SECOND, burst=5 * _ANSWERS_PER_SECOND)
         self._pending: _Pending | None = None
-        engine.context.timers.register("query-end", self._end, lambda pending: pending is self._pending)
+        self._query_end = engine.context.timers.kind(
+            TimerKind.QUERY_END, self._end, lambda pending: pending is self._pending
+        )
 
     def receive(self, now: float, query: Query, source: Endpoint | None) -> bool:
         """Takes a peer's query; True if it is to be passed on.
@@ -131,7 +134,7 @@ class Queries:
         )
         self._ring.admit(query.ltime, query_id)
         self._pending = _Pending(query.ltime, query_id, {}, done)
-        self._engine.context.timers.at(now + timeout, "query-end", self._pending)
+        self._engine.context.timers.at(now + timeout, self._query_end, self._pending)
         return query
 
     @property

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Callable
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from swim.core.timers import Timers
+from sims import World
+from swim.core.timers import Timer, TimerKind, Timers
+from swim.errors import InternalError
 
 
 class Log:
@@ -17,11 +21,11 @@ class Log:
         self.current: set[str] = set()
         self.fired: list[tuple[float, str]] = []
         self.timers = Timers()
-        self.timers.register("k", self._fire, self.current.__contains__)
+        self.timer = self.timers.kind(TimerKind.PROBE, self._fire, self.current.__contains__)
 
     def at(self, deadline: float, token: str) -> None:
         self.current.add(token)
-        self.timers.at(deadline, "k", token)
+        self.timers.at(deadline, self.timer, token)
 
     def _fire(self, now: float, token: str) -> None:
         self.fired.append((now, token))
@@ -48,15 +52,15 @@ def test_a_stale_timer_neither_fires_nor_wakes() -> None:
 
 
 def test_a_timer_set_while_firing_fires_in_the_same_turn_if_it_is_due() -> None:
-    timers, fired = Timers(), []
+    timers, fired = Timers(), list[int]()
 
     def fire(now: float, token: int) -> None:
         fired.append(token)
         if token < 3:
-            timers.at(now, "k", token + 1)
+            timers.at(now, timer, token + 1)
 
-    timers.register("k", fire, lambda token: True)
-    timers.at(1.0, "k", 1)
+    timer: Timer[int] = timers.kind(TimerKind.PROBE, fire, lambda token: True)
+    timers.at(1.0, timer, 1)
     timers.fire_due(1.0)
     assert fired == [1, 2, 3]
 
@@ -67,15 +71,39 @@ def test_stale_timers_of_a_far_future_do_not_pile_up() -> None:
 
     timers, kept = Timers(), Token()
     kept.is_current = True
-    timers.register("k", lambda now, token: None, lambda token: token.is_current)
-    timers.at(2e6, "k", kept)
+    timer = timers.kind(TimerKind.PROBE, lambda now, token: None, lambda token: bool(token.is_current))
+    timers.at(2e6, timer, kept)
     held = weakref.WeakSet[Token]()
     for _ in range(5000):
         token = Token()
         held.add(token)
-        timers.at(1e6, "k", token)
+        timers.at(1e6, timer, token)
     assert len(held) <= 1024
     assert timers.next_deadline() == 2e6
+
+
+def test_a_node_makes_every_kind_of_timer_and_none_twice() -> None:
+    timers = World(1, nodes=1).nodes["n1"].node.timers
+    assert set(timers.kinds) == set(TimerKind)
+    with pytest.raises(InternalError, match="two parts of one node set probe timers"):
+        timers.kind(TimerKind.PROBE, lambda now, token: None, lambda token: True)
+
+
+def test_a_simulation_can_put_a_timer_off_or_let_it_fire() -> None:
+    log = Log()
+    log.at(1.0, "put-off")
+
+    def around(now: float, fire: Callable[[], None]) -> float | None:
+        if now < 5.0:
+            return 5.0
+        fire()
+        return None
+
+    log.timers.wrap(TimerKind.PROBE, around)
+    log.timers.fire_due(1.0)
+    assert (log.fired, log.timers.next_deadline()) == ([], 5.0)
+    log.timers.fire_due(5.0)
+    assert (log.fired, log.timers.next_deadline()) == ([(5.0, "put-off")], None)
 
 
 @given(st.lists(st.tuples(st.integers(0, 20), st.booleans()), max_size=30))
