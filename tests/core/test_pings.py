@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from swim.addresses import Endpoint
-from swim.core.pings import Pings, Reply
+from swim.core.pings import Reply
 from swim.core.rng import Rng
 from swim.wire.codec import encode
 from swim.wire.messages import Ack, Alive, Dead, IndirectPing, Nack, Ping
@@ -135,7 +135,7 @@ def test_nobody_is_asked_for_a_nack_of_a_relayed_ping() -> None:
 @given(st.integers(0, 2**32))
 def test_sequence_numbers_are_random_over_all_32_bits(seed: int) -> None:
     solo = Solo(seed=seed)
-    pings = Pings(solo.engine.context)
+    pings = solo.engine.pings
     numbers = [pings.ping(0.0, "node-b", ("127.0.0.2", PORT), Toss()).seq_no for _ in range(64)]
     assert len(set(numbers)) == 64
     assert all(1 <= number < 2**32 for number in numbers)
@@ -147,7 +147,7 @@ def test_sequence_numbers_are_random_over_all_32_bits(seed: int) -> None:
 def test_a_number_in_use_or_just_used_is_not_given_out_again() -> None:
     solo = Solo()
     solo.engine.context.rng = Rng(Repeating())
-    pings = Pings(solo.engine.context)
+    pings = solo.engine.pings
     pings.register(Toss, lambda now, purpose, reply: None)
     numbers = []
     for _ in range(50):
@@ -178,6 +178,23 @@ def test_a_late_or_second_ack_is_counted_and_no_reason_to_warn() -> None:
     assert solo.metrics.counters["swim.late-acks"] == 1
     assert solo.metrics.counters["swim.late-nacks"] == 1
     assert solo.metrics.drops == 0
+
+
+def test_the_last_128_pings_are_remembered_and_not_many_more() -> None:
+    solo = Solo(probe_interval=0)
+    pings = solo.engine.pings
+    pings.register(Toss, lambda now, purpose, reply: None)
+    ended = [pings.ping(0.0, "node-b", ("127.0.0.2", PORT), Toss()).seq_no for _ in range(500)]
+    for count, seq_no in enumerate(ended, 1):
+        pings.ack(1.0, Ack(seq_no))
+        solo.metrics.counters.clear()
+        for late in ended[max(0, count - 128) : count]:
+            pings.ack(2.0, Ack(late))
+        assert solo.metrics.counters == {"swim.late-acks": min(count, 128)}
+    solo.metrics.counters.clear()
+    for forgotten in ended[:-256]:
+        pings.ack(2.0, Ack(forgotten))
+    assert solo.metrics.counters == {"swim.dropped.unmatched-ack": 500 - 256}
 
 
 # -- what an ack yields
@@ -216,7 +233,7 @@ def test_an_ack_to_a_direct_ping_carries_the_delegates_payload(payload: bytes | 
 def test_a_ping_ends_once_by_an_ack_or_by_its_deadline() -> None:
     solo = Solo(probe_interval=0)
     context = solo.engine.context
-    pings = Pings(context)
+    pings = solo.engine.pings
     replies: list[Reply] = []
     expired: list[float] = []
     pings.register(
