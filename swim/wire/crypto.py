@@ -11,15 +11,28 @@ from typing import TYPE_CHECKING
 
 from swim.errors import RemoteError
 from swim.wire.keyring import Keyring
+from swim.wire.steps import Pause, Steps
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-__all__ = ["NONCE_BYTES", "open_sealed", "overhead", "seal", "sealed_size"]
+__all__ = [
+    "NONCE_BYTES",
+    "open_sealed",
+    "open_sealed_steps",
+    "overhead",
+    "seal",
+    "seal_steps",
+    "sealed_size",
+]
 
 NONCE_BYTES = 12
 _TAG_BYTES = 16
 _BLOCK_BYTES = 16
+_NO_KEY = "no installed key fits"
+_NOTHING = "nothing inside the encryption"
+_STEP_BYTES = 1 << 20
+"""Bytes of a stream encrypted or decrypted in one step; a millisecond or two."""
 
 
 def overhead(version: int) -> int:
@@ -42,10 +55,27 @@ def seal(key: bytes, plaintext: bytes, aad: bytes, nonce: bytes, version: int = 
         nonce: 12 bytes that are never used twice with one key.
         version: 1, or 0 for very old peers.
     """
-    if version == 0:
-        pad = _BLOCK_BYTES - len(plaintext) % _BLOCK_BYTES
-        plaintext += bytes((pad,)) * pad
-    return bytes((version,)) + nonce + _cipher(key).encrypt(nonce, plaintext, aad)
+    return (
+        bytes((version,)) + nonce + _cipher(key).encrypt(nonce, plaintext + _padding(plaintext, version), aad)
+    )
+
+
+def seal_steps(key: bytes, plaintext: bytes, aad: bytes, nonce: bytes, version: int = 1) -> Steps[bytes]:
+    """``seal`` in steps."""
+    if len(plaintext) <= _STEP_BYTES:
+        return seal(key, plaintext, aad, nonce, version)
+    from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
+    encryptor = Cipher(algorithms.AES(key), modes.GCM(nonce)).encryptor()
+    encryptor.authenticate_additional_data(aad)
+    sealed = bytearray((version,)) + nonce
+    view = memoryview(plaintext)
+    for start in range(0, len(view), _STEP_BYTES):
+        if start:
+            yield Pause.TURN
+        sealed += encryptor.update(view[start : start + _STEP_BYTES])
+    sealed += encryptor.update(_padding(plaintext, version)) + encryptor.finalize() + encryptor.tag
+    return bytes(sealed)
 
 
 def open_sealed(keyring: Keyring, blob: bytes | memoryview, aad: bytes, accept_v0: bool) -> bytes:
@@ -56,6 +86,70 @@ def open_sealed(keyring: Keyring, blob: bytes | memoryview, aad: bytes, accept_v
             without ``accept_v0``; ``truncated``, for a blob too short to hold anything; ``decrypt``, when no
             key fits or the padding of version 0 is wrong.
     """
+    version = _version_of(blob, accept_v0)
+    nonce, ciphertext = bytes(blob[1 : 1 + NONCE_BYTES]), bytes(blob[1 + NONCE_BYTES :])
+    from cryptography.exceptions import InvalidTag  # loaded when encryption is first used
+
+    for key in keyring.keys:
+        try:
+            plaintext = _cipher(key).decrypt(nonce, ciphertext, aad)
+        except InvalidTag:
+            continue
+        break
+    else:
+        raise RemoteError("decrypt", _NO_KEY)
+    if version == 0:
+        plaintext = plaintext[: _unpadded_size(plaintext)]
+    if not plaintext:
+        raise RemoteError("empty", _NOTHING)
+    return plaintext
+
+
+def open_sealed_steps(
+    keyring: Keyring, blob: bytes | memoryview, aad: bytes, accept_v0: bool, out: bytearray
+) -> Steps[None]:
+    """``open_sealed`` into ``out``, in steps; raises the same errors.
+
+    What stands in ``out`` before the last step is not authenticated yet.
+    """
+    if len(blob) <= _STEP_BYTES:
+        out += open_sealed(keyring, blob, aad, accept_v0)
+        return
+    version = _version_of(blob, accept_v0)
+    for key in keyring.keys:
+        if (yield from _decrypt_steps(key, memoryview(blob), aad, out)):
+            break
+        out.clear()
+    else:
+        raise RemoteError("decrypt", _NO_KEY)
+    if version == 0:
+        del out[_unpadded_size(out) :]
+
+
+def _decrypt_steps(key: bytes, blob: memoryview, aad: bytes, out: bytearray) -> Steps[bool]:
+    """Decrypts with one key; False if it does not fit."""
+    from cryptography.exceptions import InvalidTag
+    from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
+    nonce, ciphertext, tag = (
+        blob[1 : 1 + NONCE_BYTES],
+        blob[1 + NONCE_BYTES : -_TAG_BYTES],
+        blob[-_TAG_BYTES:],
+    )
+    decryptor = Cipher(algorithms.AES(key), modes.GCM(bytes(nonce), bytes(tag))).decryptor()
+    decryptor.authenticate_additional_data(aad)
+    for start in range(0, len(ciphertext), _STEP_BYTES):
+        if start:
+            yield Pause.TURN
+        out += decryptor.update(ciphertext[start : start + _STEP_BYTES])
+    try:
+        decryptor.finalize()
+    except InvalidTag:
+        return False
+    return True
+
+
+def _version_of(blob: bytes | memoryview, accept_v0: bool) -> int:
     if not blob:
         raise RemoteError("empty")
     version = blob[0]
@@ -63,30 +157,19 @@ def open_sealed(keyring: Keyring, blob: bytes | memoryview, aad: bytes, accept_v
         raise RemoteError("version", f"encryption version {version}")
     if len(blob) < overhead(version):
         raise RemoteError("truncated", f"encrypted data of {len(blob)} bytes")
-    plaintext = _decrypt(keyring, bytes(blob[1 : 1 + NONCE_BYTES]), bytes(blob[1 + NONCE_BYTES :]), aad)
-    if version == 0:
-        plaintext = _unpadded(plaintext)
-    if not plaintext:
-        raise RemoteError("empty", "nothing inside the encryption")
-    return plaintext
+    return version
 
 
-def _decrypt(keyring: Keyring, nonce: bytes, ciphertext: bytes, aad: bytes) -> bytes:
-    from cryptography.exceptions import InvalidTag  # loaded when encryption is first used
-
-    for key in keyring.keys:
-        try:
-            return _cipher(key).decrypt(nonce, ciphertext, aad)
-        except InvalidTag:
-            continue
-    raise RemoteError("decrypt", "no installed key fits")
+def _padding(plaintext: bytes, version: int) -> bytes:
+    pad = _BLOCK_BYTES - len(plaintext) % _BLOCK_BYTES
+    return bytes((pad,)) * pad if version == 0 else b""
 
 
-def _unpadded(padded: bytes) -> bytes:
+def _unpadded_size(padded: bytes | bytearray) -> int:
     pad = padded[-1] if padded else 0
     if not 1 <= pad <= min(_BLOCK_BYTES, len(padded)) or padded[-pad:] != bytes((pad,)) * pad:
         raise RemoteError("decrypt", "padding")
-    return padded[:-pad]
+    return len(padded) - pad
 
 
 @lru_cache(maxsize=64)

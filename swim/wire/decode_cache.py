@@ -26,6 +26,8 @@ class DecodeCache(Generic[T]):
 
     def get(self, data: bytes) -> T | None:
         """The value that belongs to these bytes, if it is kept."""
+        if len(data) > self._budget // 2:
+            return None  # hashing it would take milliseconds
         found = self._values.get(data)
         return found[1] if found is not None else None
 

@@ -61,6 +61,8 @@ _SMALL_BYTES = 128
 """Values of so few bytes, with their arrays held to as many elements, cannot be costly."""
 _FEW_CONTAINERS = 8
 """Nor can one with so few bytes that could begin a container."""
+_LONG_BYTES = 65_536
+"""In longer values those bytes are not counted: that would take milliseconds."""
 
 _PACK_OPTIONS: dict[str, Any] = {"use_bin_type": False}
 
@@ -110,7 +112,7 @@ class ElementBudget:
         self.left = left
 
 
-def unpack(data: bytes, budget: ElementBudget | None = None) -> object:
+def unpack(data: bytes | memoryview, budget: ElementBudget | None = None) -> object:
     """Unpacks the first value of ``data``; bytes after it are ignored, as Go's decoders do.
 
     Args:
@@ -124,7 +126,7 @@ def unpack(data: bytes, budget: ElementBudget | None = None) -> object:
     longest = _SMALL_BYTES
     if len(data) > _SMALL_BYTES:
         longest = _MAX_ARRAY
-        if len(data) - len(data.translate(None, _CONTAINER_BYTES)) > _FEW_CONTAINERS:
+        if len(data) > _LONG_BYTES or _containers(bytes(data)) > _FEW_CONTAINERS:
             _charge(data, budget or ElementBudget())
     try:
         # spelled out: a shared dict of options or a partial costs a quarter of the call
@@ -143,7 +145,12 @@ def unpack(data: bytes, budget: ElementBudget | None = None) -> object:
     return value
 
 
-def _charge(data: bytes, budget: ElementBudget) -> None:
+def _containers(data: bytes) -> int:
+    """How many bytes could begin a container; counting them costs less than walking through the value."""
+    return len(data) - len(data.translate(None, _CONTAINER_BYTES))
+
+
+def _charge(data: bytes | memoryview, budget: ElementBudget) -> None:
     """Walks over one value without building it; what is malformed is left to msgpack to report."""
     position, size = 0, len(data)
     left = min(budget.left, ELEMENTS_MAX)

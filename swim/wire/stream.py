@@ -85,16 +85,9 @@ class StreamCodec:
         if key is not None and self.config.gossip_verify_outgoing:
             size = crypto.sealed_size(len(message), self._version)
             header = b"\x0a" + size.to_bytes(4, "big")
-            message = header + crypto.seal(key, message, header + label, self._nonce(), self._version)
+            sealed = yield from crypto.seal_steps(key, message, header + label, self._nonce(), self._version)
+            message = header + sealed
         return add_label(message, label) if label_header else message
-
-    def open(self, header: bytes, blob: bytes, label: bytes) -> bytes:
-        """Decrypts the encryption layer: its 5 header bytes and the blob whose length they announce.
-
-        Raises:
-            RemoteError: as ``crypto.open_sealed``.
-        """
-        return crypto.open_sealed(self.keyring, blob, header + label, self.config.accept_encryption_v0)
 
 
 _COMPRESSED: DecodeCache[bytes] = DecodeCache(budget=8 * 1024 * 1024)
@@ -227,7 +220,7 @@ class _Reading:
         self.buffer = bytearray()
         self._body = bytearray()
         self._block = b""  # all records, if they stood there in one piece
-        self._packed = b""  # what the compression layer holds, while it is decompressed into the body
+        self._packed: bytes | bytearray = b""  # a layer, while it is decrypted or decompressed into the body
         self._base = self._at = self._fed = 0
         self._complete = False
         self._records: list[NodeRecord] = []
@@ -285,12 +278,14 @@ class _Reading:
             yield from self._decrypt()
         elif self._codec.keyring and self._codec.config.gossip_verify_incoming:
             raise RemoteError("plaintext", "encryption is required")
-        body, self.buffer = self.buffer, bytearray()
-        kind = self._start_body(body)
+        else:
+            self._body, self.buffer = self.buffer, bytearray()
+        kind = self._start_body(self._body)
         if kind != MessageType.COMPRESS:
             return kind
         config = self._codec.config
-        self._packed = packed_from(unpack((yield from self._value(config.max_stream_bytes))))
+        start, end = yield from self._skip(config.max_stream_bytes)
+        self._packed = packed_from(unpack(memoryview(self._body)[start:end]))
         self._body = bytearray()
         self._at = self._fed = 0
         yield from decompress_steps(self._packed, config.max_decompressed_stream_bytes, self._body)
@@ -312,7 +307,11 @@ class _Reading:
         end = _ENCRYPT_HEADER_BYTES + size
         while len(self.buffer) < end:
             yield Pause.BYTES
-        self.buffer[:] = self._codec.open(header, bytes(self.buffer[_ENCRYPT_HEADER_BYTES:end]), self.label)
+        self._packed, self.buffer = self.buffer, bytearray()
+        blob = memoryview(self._packed)[_ENCRYPT_HEADER_BYTES:end]
+        keyring, accept_v0 = self._codec.keyring, self._codec.config.accept_encryption_v0
+        yield from crypto.open_sealed_steps(keyring, blob, header + self.label, accept_v0, self._body)
+        self._packed = b""
         self._complete = True
 
     def _start_body(self, body: bytearray) -> int:
@@ -349,6 +348,11 @@ class _Reading:
 
     def _value(self, largest: int) -> Steps[bytes]:
         """The bytes of the next value, which nothing has built yet."""
+        start, end = yield from self._skip(largest)
+        return bytes(self._body[start:end])
+
+    def _skip(self, largest: int) -> Steps[tuple[int, int]]:
+        """Where in the body the next value starts and ends."""
         while True:
             try:
                 self._unpacker.skip()
@@ -363,14 +367,14 @@ class _Reading:
         start, self._at = self._at, 1 + int(self._unpacker.tell())
         if self._at - start > largest:
             raise RemoteError("too-large", f"value of {self._at - start} bytes")
-        return bytes(self._body[start - self._base : self._at - self._base])
+        return start - self._base, self._at - self._base
 
     def _raw(self, size: int) -> Steps[bytes]:
         if size > self._codec.config.max_stream_bytes:
             raise RemoteError("too-large", f"{size} bytes announced")
         while (start := self._at - self._base) + size > len(self._body):
             yield from self._receive()
-        return bytes(self._body[start : start + size])
+        return bytes(memoryview(self._body)[start : start + size])
 
     def _more(self) -> Steps[None]:
         """Feeds the unpacker one window more."""

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from swim.errors import LocalError, RemoteError
-from swim.wire.crypto import open_sealed, overhead, seal, sealed_size
+from swim.wire.crypto import open_sealed, open_sealed_steps, overhead, seal, seal_steps, sealed_size
 from swim.wire.keyring import Keyring, fingerprint
+from swim.wire.steps import Pause, Steps
 from tests.wire.differences import DELIBERATE
 from tests.wire.vectors import KEY, load, select, some
 
@@ -69,6 +70,49 @@ def test_round_trip_with_any_key_of_the_ring(key, plaintext, aad, version):
     assert len(plaintext) < len(blob) <= len(plaintext) + overhead(version)
     with pytest.raises(RemoteError, match="decrypt"):
         open_sealed(Keyring([OTHER, THIRD, KEY]), blob, aad + b"x", True)
+
+
+MIB = 1 << 20
+
+
+def stepped(work: Steps[bytes | None]) -> tuple[int, bytes | None]:
+    """How often it paused, and what came out."""
+    pauses = 0
+    while True:
+        try:
+            assert next(work) is Pause.TURN
+        except StopIteration as finished:
+            return pauses, finished.value
+        pauses += 1
+
+
+@pytest.mark.parametrize("version", [0, 1])
+@pytest.mark.parametrize("size", [1, MIB, MIB + 1, 5 * MIB - 16, 5 * MIB + 3])
+def test_in_steps_it_is_the_same(size: int, version: int) -> None:
+    plaintext = bytes(range(256)) * (size // 256) + bytes(size % 256)
+    pauses, blob = stepped(seal_steps(KEY, plaintext, b"label", bytes(12), version))
+    assert blob == seal(KEY, plaintext, b"label", bytes(12), version)
+    assert pauses == (size - 1) // MIB
+    for ring in ([KEY], [OTHER, THIRD, KEY]):
+        out = bytearray()
+        pauses, _ = stepped(open_sealed_steps(Keyring(ring), memoryview(blob), b"label", True, out))
+        assert out == plaintext
+        assert pauses >= len(ring) * ((size - 1) // MIB)
+
+
+@pytest.mark.parametrize("size", [100, 2 * MIB + 7])
+@pytest.mark.parametrize("version", [0, 1])
+def test_in_steps_whatever_is_wrong_is_found(size: int, version: int) -> None:
+    blob = seal(KEY, bytes(size), b"", bytes(12), version)
+    for at in (0, 1, 13, len(blob) // 2, len(blob) - 1):
+        wrong = blob[:at] + bytes((blob[at] ^ 2,)) + blob[at + 1 :]
+        with pytest.raises(RemoteError, match=r"decrypt|version"):
+            stepped(open_sealed_steps(Keyring([KEY, OTHER]), memoryview(wrong), b"", True, bytearray()))
+    with pytest.raises(RemoteError, match="version"):
+        stepped(open_sealed_steps(Keyring([KEY]), memoryview(b"\0" + blob[1:]), b"", False, bytearray()))
+    padded = b"\0" + seal(KEY, bytes(size // 16 * 16), b"", bytes(12))[1:]
+    with pytest.raises(RemoteError, match="padding"):
+        stepped(open_sealed_steps(Keyring([KEY]), memoryview(padded), b"", True, bytearray()))
 
 
 @given(st.binary(max_size=100), st.booleans())
