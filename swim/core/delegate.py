@@ -78,8 +78,8 @@ class Delegate(Protocol):
         """Tickets of user messages that were sent often enough since the last call."""
         ...
 
-    def local_state(self, join: bool) -> bytes:
-        """The user state sent with a push/pull."""
+    def local_state(self, join: bool) -> Steps[bytes]:
+        """The user state sent with a push/pull, made in steps."""
         ...
 
     def merge_state(self, clock: Callable[[], float], state: bytes, *, join: bool, peer: str) -> Steps[None]:

@@ -313,11 +313,11 @@ class Engine:
             case Ping():
                 context.metrics.dropped("ping-for-another")
             case PushPull():
-                objection = self.push_pulls.objection(message)
+                objection = yield from self.push_pulls.objection(message)
                 if objection:
                     yield from reply(encode(ErrorReply(objection)))
                     return
-                yield from reply(self.push_pulls.reply(self._streams.now, message, source))
+                yield from reply((yield from self.push_pulls.reply(message, source)))
                 yield from self.push_pulls.merge(message, source, dialled=False)
                 context.is_fresh = False
             case User():
@@ -334,7 +334,7 @@ class Engine:
             case Fallback(seq_no), _:
                 self._prober.fallback_done(now, seq_no, None, "wrong answer")
             case _, PushPull():
-                objection = self.push_pulls.objection(message)
+                objection = yield from self.push_pulls.objection(message)
                 if objection:
                     self._take_failure(now, purpose, None, objection)
                     return

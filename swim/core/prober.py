@@ -19,6 +19,7 @@ from swim.core.timers import TimerKind
 from swim.core.verify import Verify
 from swim.wire.codec import encode
 from swim.wire.messages import IndirectPing, Ping, Suspect
+from swim.wire.steps import at_once
 
 __all__ = ["Prober"]
 
@@ -132,8 +133,9 @@ class Prober:
             )
             self._gossip.send(now, relay.endpoint, encode(request), record=relay)
         if not config.disable_tcp_pings and target.protocol_max >= _STREAM_PING_SINCE:
-            ping = Ping(seq_no, target.name, local.addr, local.port, local.name)
-            if self._streams.dial(now, target.endpoint, encode(ping), Fallback(seq_no), current.deadline):
+            ping = encode(Ping(seq_no, target.name, local.addr, local.port, local.name))
+            deadline = current.deadline
+            if self._streams.dial(now, target.endpoint, at_once(ping), Fallback(seq_no), deadline):
                 current.fallback = "pending"
 
     def _acked(self, now: float, current: ProbeRound, reply: Reply) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from swim.addresses import Endpoint
 from swim.core.claims import Claims
@@ -14,6 +14,7 @@ from swim.core.streams import Departing, Periodic, Purpose, Streams
 from swim.core.versions import incompatibility
 from swim.text import brief, shown
 from swim.wire.codec import encode_push_pull
+from swim.wire.decode_cache import OwnState
 from swim.wire.messages import Alive, Dead, NodeRecord, PushPull, Suspect
 from swim.wire.node_records import KNOWN_RECORDS
 from swim.wire.steps import Pause, Steps
@@ -37,12 +38,12 @@ class PushPulls:
         self._context = context
         self._claims = claims
         self._streams = streams
-        self._packed = (-1, b"")
+        self._packed = OwnState(KNOWN_RECORDS)
         self._consulted: dict[str, float] = {}
         claims.consult = self._consult
         self._agreed: tuple[int, tuple[NodeRecord, ...]] = (-1, ())
 
-    def state(self, now: float, *, join: bool) -> bytes:
+    def state(self, now: float, *, join: bool) -> Steps[bytes]:
         """The push/pull message: every record, self and dead ones included, and the layer above's state.
 
         Where no layer above remembers leaves, those of members reaped here are listed, too.
@@ -51,32 +52,37 @@ class PushPulls:
             return self._encoded(join, [])
         return self._encoded(join, self._context.table.remembered_leaves(now, _LEAVES_LISTED))
 
-    def reply(self, now: float, message: PushPull, peer: Endpoint) -> bytes:
+    def reply(self, message: PushPull, peer: Endpoint) -> Steps[bytes]:
         """The answer to a push/pull, with what the peer has to know of members that were reaped here."""
-        remembered = {record.name: record for record in self._remembered(now, message, peer)}
+        found = yield from self._remembered(message, peer)
+        remembered = {record.name: record for record in found}
         if not self._context.config.delegate_version:
-            for record in self._context.table.remembered_leaves(now, _LEAVES_LISTED):
+            for record in self._context.table.remembered_leaves(self._streams.now, _LEAVES_LISTED):
                 remembered.setdefault(record.name, record)
-        return self._encoded(message.join, list(remembered.values()))
+        return (yield from self._encoded(message.join, list(remembered.values())))
 
-    def _remembered(self, now: float, message: PushPull, peer: Endpoint) -> Iterator[Record]:
+    def _remembered(self, message: PushPull, peer: Endpoint) -> Steps[list[Record]]:
         """What is held against the peer itself, so that it refutes, and leaves that it has missed."""
-        table = self._context.table
+        table, now, found = self._context.table, self._streams.now, list[Record]()
         if not table.has_tombstones:
-            return
-        for record in message.records:
+            return found
+        for number, record in enumerate(message.records, 1):
+            if not number % _COMPARED_PER_STEP:
+                yield Pause.TURN
             stone = table.tombstone(record.name, now) if table.get(record.name) is None else None
             if stone is None or stone.incarnation < record.incarnation:
                 continue
             is_peer = record.state == State.ALIVE and endpoint_of(record.addr, 0)[0] == peer[0]
             missed = stone.record.state is State.LEFT and record.state != State.LEFT
             if is_peer or missed:
-                yield stone.record
+                found.append(stone.record)
+        return found
 
-    def _encoded(self, join: bool, also: Sequence[Record]) -> bytes:
-        context = self._context
-        records = b"".join([self._records(), *(record.packed() for record in also)])
-        return encode_push_pull(join, context.n + len(also), records, context.delegate.local_state(join))
+    def _encoded(self, join: bool, also: Sequence[Record]) -> Steps[bytes]:
+        count, packed = yield from self._records()
+        records = b"".join([packed, *(record.packed() for record in also)])
+        state = yield from self._context.delegate.local_state(join)
+        return encode_push_pull(join, count + len(also), records, state)
 
     def dial(self, now: float, endpoint: Endpoint, purpose: Purpose, *, join: bool) -> bool:
         """Starts a push/pull; False if too many streams are open."""
@@ -105,12 +111,12 @@ class PushPulls:
             recent[record.name] = now
             self.dial(now, record.endpoint, Periodic(), join=False)
 
-    def objection(self, message: PushPull) -> str:
+    def objection(self, message: PushPull) -> Steps[str]:
         """Why a peer's state must not be merged, or ""."""
         context = self._context
         conflict = ""
         if not self._agrees(message):
-            conflict = self._out_of_reach(message) or self._incompatible(message)
+            conflict = (yield from self._out_of_reach(message)) or (yield from self._incompatible(message))
         if not conflict and message.join:
             conflict = context.delegate.refuse_merge(message.records)
         if conflict:
@@ -131,7 +137,7 @@ class PushPulls:
             context.metrics.count("memberlist.msg.alive", len(message.records))
             speaker = context.endpoint_name(peer) if dialled else ""
         else:
-            speaker = self._speaker(message, peer, dialled=dialled)
+            speaker = yield from self._speaker(message, peer, dialled=dialled)
             evidence = Evidence.ANSWERED if dialled else Evidence.HEARD
             yield from self._merge_records(message.records, Source("push-pull", None, speaker, evidence))
         if message.user_state:
@@ -139,10 +145,12 @@ class PushPulls:
                 lambda: self._streams.now, message.user_state, join=message.join, peer=speaker
             )
 
-    def _incompatible(self, message: PushPull) -> str:
+    def _incompatible(self, message: PushPull) -> Steps[str]:
         """Why nobody that a peer lists as alive can be a member here; if some can, each is judged alone."""
         own, why = self._context.local, ""
-        for record in message.records:
+        for number, record in enumerate(message.records, 1):
+            if not number % _COMPARED_PER_STEP:
+                yield Pause.TURN
             if record.state == State.ALIVE and record.name != own.name:
                 odd = incompatibility(own.vsn, record.vsn)
                 if not odd:
@@ -150,10 +158,12 @@ class PushPulls:
                 why = why or f"remote member {record.name!r} speaks {odd}"
         return why
 
-    def _out_of_reach(self, message: PushPull) -> str:
+    def _out_of_reach(self, message: PushPull) -> Steps[str]:
         """Why none of the members that a peer lists can be reached from here, the peer included; or ""."""
         context, local, why = self._context, self._context.local, ""
-        for record in message.records:
+        for number, record in enumerate(message.records, 1):
+            if not number % _COMPARED_PER_STEP:
+                yield Pause.TURN
             host, port = endpoint_of(record.addr, record.port or context.bind_port)
             if record.name == local.name and (host, port) == local.endpoint:
                 if message.join and len(message.records) == 1:
@@ -164,16 +174,18 @@ class PushPulls:
                 why = why or f"{shown(record.name)} advertises {host}, {wrong}"
         return why
 
-    def _records(self) -> bytes:
-        """Every record, by name, so that tables that agree are the same bytes."""
+    def _records(self) -> Steps[tuple[int, bytes]]:
+        """How many records there are, and all of them by name: tables that agree are the same bytes."""
         table = self._context.table
-        if self._packed[0] != table.changes:
-            packed = b"".join([record.packed() for record in table])
-            common = KNOWN_RECORDS.shared(packed)
-            if common is None:
-                return packed  # not worth the memory: nobody else says the same
-            self._packed = (table.changes, common)
-        return self._packed[1]
+        packed = self._packed.get(table.changes)
+        if packed:
+            return len(table), packed
+        changes, records, pieces = table.changes, list(table), list[bytes]()
+        for start in range(0, len(records), _COMPARED_PER_STEP):
+            if start:
+                yield Pause.TURN
+            pieces += [record.packed() for record in records[start : start + _COMPARED_PER_STEP]]
+        return len(records), self._packed.keep(changes, b"".join(pieces))
 
     def _agrees(self, message: PushPull) -> bool:
         """Whether these very records were compared with this very table before, and said the same."""
@@ -219,13 +231,15 @@ class PushPulls:
         elif kind is Dead:
             claims.dead(now, Dead(incarnation, name, name), source)
 
-    def _speaker(self, message: PushPull, peer: Endpoint, *, dialled: bool) -> str:
+    def _speaker(self, message: PushPull, peer: Endpoint, *, dialled: bool) -> Steps[str]:
         """Name of the peer: the record at the dialled endpoint, or the only record if it fits the source."""
         bind_port = self._context.bind_port
         if dialled:
             host, port = pack_address(peer[0]), peer[1]
             forms = (host, MAPPED_PREFIX + host)
-            for record in message.records:
+            for number, record in enumerate(message.records, 1):
+                if not number % _COMPARED_PER_STEP:
+                    yield Pause.TURN
                 if record.addr in forms and (record.port or bind_port) == port:
                     return record.name
         elif len(message.records) == 1:

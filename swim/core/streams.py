@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import ipaddress
-from collections import Counter, deque
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable
 from typing import NamedTuple
 
 from swim.addresses import Endpoint, join_host_port
 from swim.core.context import Context, logger
 from swim.core.output import Close, Dial, Send, StreamEnd
+from swim.core.slots import gives_way
 from swim.core.timers import TimerKind
+from swim.core.token_bucket import TokenBucket
 from swim.errors import RemoteError
 from swim.text import shown
 from swim.wire.codec import encode
@@ -27,7 +28,6 @@ __all__ = [
     "Reconnecting",
     "Reply",
     "Streams",
-    "gives_way",
 ]
 
 
@@ -78,8 +78,9 @@ _WHY_UNREADABLE = {
     "version": "the peer uses an encryption version that is not read here",
     "unknown-type": "the peer does not speak memberlist's protocol",
 }
-_PATIENCE = 1.0
-"""Seconds that a stream is left open while all slots are taken and another one comes."""
+_COMPRESSED_PER_SECOND = 1024 * 1024
+"""Bytes of whole states compressed anew per second, a tenth of a processor; more go as they are."""
+_COMPRESSED_AT_ONCE = 8 * 1024 * 1024
 _PAUSE = 0.001
 """Seconds between two steps of long work; a step takes a few times as long."""
 
@@ -139,10 +140,13 @@ class Streams:
         self.now = float("-inf")
         self._report_from = float("-inf")
         self._unreported = 0
+        self._compression = TokenBucket(per_second=_COMPRESSED_PER_SECOND, burst=_COMPRESSED_AT_ONCE)
         self._next_turn = context.timers.kind(TimerKind.STREAM_TURN, self._turn, lambda at: at == self._armed)
 
-    def dial(self, now: float, endpoint: Endpoint, message: bytes, purpose: Purpose, deadline: float) -> bool:
-        """Opens a stream and sends ``message``.
+    def dial(
+        self, now: float, endpoint: Endpoint, message: Steps[bytes], purpose: Purpose, deadline: float
+    ) -> bool:
+        """Opens a stream and sends ``message`` once it is made.
 
         Returns:
             False if too many are open already, or nobody ever acked at ``endpoint``.
@@ -209,12 +213,15 @@ class Streams:
         stream_id: int,
         parser: StreamParser,
         endpoint: Endpoint,
-        message: bytes,
+        message: Steps[bytes],
         purpose: Purpose,
         deadline: float,
     ) -> Steps[None]:
         context = self._context
-        data = yield from context.streams.seal_steps(message, label_header=True)
+        request = yield from message
+        data = yield from context.streams.seal_steps(
+            request, label_header=True, may_compress=self._may_compress
+        )
         context.metrics.count("memberlist.tcp.connect")
         context.metrics.count("memberlist.tcp.sent", len(data))
         context.output.streams.append(Dial(stream_id, endpoint, data, deadline))
@@ -240,7 +247,9 @@ class Streams:
         def reply(message: bytes) -> Steps[None]:
             nonlocal is_answered
             is_answered = True
-            data = yield from context.streams.seal_steps(message, label_header=False, label=parser.label)
+            data = yield from context.streams.seal_steps(
+                message, label_header=False, label=parser.label, may_compress=self._may_compress
+            )
             context.metrics.count("memberlist.tcp.sent", len(data))
             context.output.streams.append(Send(stream_id, data, self.now + context.config.tcp_timeout))
 
@@ -297,6 +306,9 @@ class Streams:
         if self._armed is None:
             self._armed = now + _PAUSE
             self._context.timers.at(self._armed, self._next_turn, self._armed)
+
+    def _may_compress(self, size: int) -> bool:
+        return self._compression.spend(self.now, size)
 
     # -- limits and the end
 
@@ -373,28 +385,3 @@ class Streams:
     def _next_id(self) -> int:
         self._last_id += 1
         return self._last_id
-
-
-def gives_way(taken: Mapping[int, tuple[str, float]], newcomer: str, now: float) -> int | None:
-    """Which stream to close for a newcomer when all slots are taken; None refuses the newcomer.
-
-    It is the oldest one of the network that has most of them, unless the newcomer's own has about as many.
-    Requests take milliseconds: one that has been open for a second gives way to anybody.
-
-    Args:
-        taken: address of the peer and the time of opening, by stream id, the oldest first.
-        newcomer: its address.
-        now: seconds.
-    """
-    networks = {stream_id: _network(host) for stream_id, (host, _) in taken.items()}
-    counts = Counter(networks.values())
-    largest = max(counts.values(), default=0)
-    oldest = next((one for one, network in networks.items() if counts[network] == largest), None)
-    if oldest is not None and largest <= counts[_network(newcomer)] + 1:
-        return oldest if now - taken[oldest][1] >= _PATIENCE else None
-    return oldest
-
-
-def _network(host: str) -> str:
-    """Whose slots a stream from this address takes: all of an IPv4 address, or of an IPv6 /64."""
-    return str(ipaddress.ip_network(f"{host}/64", strict=False)) if ":" in host else host

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from functools import lru_cache
 from typing import NamedTuple, Protocol
 
@@ -46,10 +46,15 @@ class _Common(NamedTuple):
         return ""
 
 
-class _One(NamedTuple):
-    vsn: bytes
-    name: str = ""
-    state: int = State.ALIVE
+def _common(alive: Iterable[bytes]) -> _Common:
+    """What everybody with one of these versions understands."""
+    telling = [vsn for vsn in alive if len(vsn) >= 5]
+    return _Common(
+        max((vsn[0] for vsn in telling), default=0),
+        min((vsn[1] for vsn in telling), default=255),
+        max((vsn[3] for vsn in telling), default=0),
+        min((vsn[4] for vsn in telling), default=255),
+    )
 
 
 @lru_cache(maxsize=256)
@@ -58,9 +63,11 @@ def incompatibility(own: bytes, vsn: bytes) -> str:
 
     Each has to speak what the other understands. Version bytes that are all zero say nothing.
     """
-    conflict = version_conflict([_One(own)], [_One(vsn)]) if any(vsn) else ""
-    spoken = conflict.partition(" speaks ")[2]
-    return spoken if conflict.startswith("remote") else spoken and f"versions that exclude ours: {spoken}"
+    if not any(vsn):
+        return ""
+    common = _common((own, vsn))
+    ours = common.refuses(own)
+    return common.refuses(vsn) or (ours and f"versions that exclude ours: {ours}")
 
 
 def version_conflict(local: Collection[Versioned], remote: Collection[Versioned]) -> str:
@@ -77,13 +84,7 @@ def version_conflict(local: Collection[Versioned], remote: Collection[Versioned]
     # Thousands of members speak a handful of versions.
     alive = {one.vsn for _, side in sides for one in side if one.state == State.ALIVE}
     other = {one.vsn for _, side in sides for one in side if one.state != State.ALIVE}
-    telling = [vsn for vsn in alive if len(vsn) >= 5]
-    common = _Common(
-        max((vsn[0] for vsn in telling), default=0),
-        min((vsn[1] for vsn in telling), default=255),
-        max((vsn[3] for vsn in telling), default=0),
-        min((vsn[4] for vsn in telling), default=255),
-    )
+    common = _common(alive)
     if not any(map(common.refuses, alive | other)):
         return ""
     for side, members in sides:

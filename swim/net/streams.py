@@ -14,7 +14,7 @@ import trio
 
 from swim.addresses import Endpoint
 from swim.core.output import Close, Dial, Send, StreamAction, StreamEnd
-from swim.core.streams import gives_way
+from swim.core.slots import gives_way
 from swim.net.faults import LinkFaults
 from swim.net.transport import Transport
 from swim.node import Accepted, Node

@@ -225,9 +225,9 @@ class SerfDelegate(Delegate):
 
     # -- the core's delegate: push/pull, join and leave
 
-    def local_state(self, join: bool) -> bytes:
+    def local_state(self, join: bool) -> Steps[bytes]:
         """See ``Delegate``."""
-        return self._exchange.local_state() if self.speaks_serf else b""
+        return (yield from self._exchange.local_state()) if self.speaks_serf else b""
 
     def merge_state(self, clock: Callable[[], float], state: bytes, *, join: bool, peer: str) -> Steps[None]:
         """See ``Delegate``."""

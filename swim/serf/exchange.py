@@ -12,12 +12,15 @@ from swim.serf.member_list import Roster
 from swim.serf.members import Members
 from swim.serf.push_pull import KNOWN_STATES, PushPullState, RecentEvents, decode_state_steps, encode_state
 from swim.serf.seen import RecentRing
+from swim.wire.decode_cache import OwnState
 from swim.wire.steps import Pause, Steps
 
 __all__ = ["StateExchange"]
 
 _MERGED_PER_STEP = 256
 """Stamps merged in one step; some milliseconds."""
+_READ_PER_STEP = 2048
+"""Members of the own state read in one step; a millisecond or two."""
 _SLOTS_PER_STEP = 32
 """Stamps whose user events are taken in one step."""
 
@@ -50,18 +53,12 @@ class StateExchange:
         self._members = members
         self._events = events
         self._take_event = take_event
-        self._encoded: tuple[tuple[int, ...], bytes] = ((), b"")
+        self._encoded = OwnState(KNOWN_STATES)
 
-    def local_state(self) -> bytes:
-        """The own state: names in order, so that members that agree send the same bytes."""
+    def local_state(self) -> Steps[bytes]:
+        """The own state, in steps: names in order, so that members that agree send the same bytes."""
         version = (*(clock.time for clock in self._clocks), self._roster.changes, self._events.admitted)
-        if self._encoded[0] != version:
-            state = self._encode()
-            common = KNOWN_STATES.shared(state)
-            if common is None:
-                return state  # not worth the memory: nobody else says the same
-            self._encoded = (version, common)
-        return self._encoded[1]
+        return self._encoded.get(version) or self._encoded.keep(version, (yield from self._encode()))
 
     def merge(self, clock: Callable[[], float], state: bytes, peer: str) -> Steps[None]:
         """Takes in a peer's state: clocks, who left, other stamps, then events (Serf's MergeRemoteState)."""
@@ -70,7 +67,7 @@ class StateExchange:
         except RemoteError as error:
             self._context.metrics.dropped(error.reason)
             return
-        if state == self.local_state():
+        if state == (yield from self.local_state()):
             return
         for lamport, ltime in zip(
             self._clocks, (theirs.ltime, theirs.event_ltime, theirs.query_ltime), strict=True
@@ -104,16 +101,24 @@ class StateExchange:
             self._clocks[0].witness(ltime)
         self._members.stamped(now, name, ltime, reason)
 
-    def _encode(self) -> bytes:
-        left = [
-            entry.member.name
-            for entry in self._roster
-            # Under its newer join's stamp it would be leaving, for good, at Serf peers where it is back.
-            if entry.status is MemberStatus.LEFT and not entry.is_returning
-        ]
+    def _encode(self) -> Steps[bytes]:
+        stamps: dict[str, int] = {}
+        left: list[str] = []
+        entries = list(self._roster)
+        for start in range(0, len(entries), _READ_PER_STEP):
+            if start:
+                yield Pause.TURN
+            for entry in entries[start : start + _READ_PER_STEP]:
+                name = entry.member.name
+                stamps[name] = entry.status_ltime
+                # Under its newer join's stamp it would be leaving, for good, at Serf peers where it is back.
+                if entry.status is MemberStatus.LEFT and not entry.is_returning:
+                    left.append(name)
+        if len(entries) > _READ_PER_STEP:
+            yield Pause.TURN
+        ordered = {name: stamps[name] for name in sorted(stamps)}
+        if len(entries) > _READ_PER_STEP:
+            yield Pause.TURN
         recent = [RecentEvents(ltime, keys) for ltime, keys in self._events.recent()]
-        stamps = sorted((entry.member.name, entry.status_ltime) for entry in self._roster)
         member_time, event_time, query_time = (clock.time for clock in self._clocks)
-        return encode_state(
-            PushPullState(member_time, dict(stamps), sorted(left), event_time, recent, query_time)
-        )
+        return encode_state(PushPullState(member_time, ordered, sorted(left), event_time, recent, query_time))

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from swim.errors import RemoteError
+from swim.wire.decode_cache import DecodeCache
 from swim.wire.go_msgpack import U8, pack, raw, struct, uint, unpack
 from swim.wire.lzw import compress_steps, decompress
 from swim.wire.steps import Steps, finish
 
 __all__ = [
+    "compress_again_steps",
     "compress_message",
     "compress_message_steps",
     "decompress_message",
@@ -30,6 +34,30 @@ def compress_message(message: bytes) -> bytes:
 def compress_message_steps(message: bytes) -> Steps[bytes]:
     """``compress_message`` in steps."""
     return b"\x09" + pack({"Algo": _LZW, "Buf": (yield from compress_steps(message))})
+
+
+def compress_again_steps(message: bytes, may_compress: Callable[[int], bool]) -> Steps[bytes]:
+    """``compress_message`` in steps, or what it made of the same long message lately.
+
+    Args:
+        message: the bytes.
+        may_compress: asked, with the size, before a long message is compressed anew; on False it is returned
+            as it is, which every peer reads.
+    """
+    if len(message) < _CACHED_FROM_BYTES:
+        return compress_message(message)
+    known = _COMPRESSED.get(message)
+    if known is not None:
+        return known
+    if not may_compress(len(message)):
+        return message
+    compressed = yield from compress_message_steps(message)
+    return _COMPRESSED.keep(message, compressed, len(compressed))
+
+
+_COMPRESSED: DecodeCache[bytes] = DecodeCache(budget=8 * 1024 * 1024)
+"""Whole states in compressed form: a node sends its own to many, and nodes that agree send the same."""
+_CACHED_FROM_BYTES = 1024
 
 
 def shrink_message(message: bytes) -> bytes:

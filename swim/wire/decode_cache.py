@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Generic, TypeVar
+from collections.abc import Hashable
+from itertools import count
+from typing import Any, Generic, TypeVar
 
-__all__ = ["DecodeCache"]
+__all__ = ["DecodeCache", "OwnState"]
 
 T = TypeVar("T")
 
@@ -46,7 +48,50 @@ class DecodeCache(Generic[T]):
         self.weight += weight
         return value
 
+    def drop(self, data: bytes) -> None:
+        """Forgets what belongs to these bytes."""
+        _, _, freed = self._values.pop(data, (data, None, 0))
+        self.weight -= freed
+
     def shared(self, data: bytes) -> bytes | None:
         """The equal bytes that are kept here, if there are any, so that nodes that agree hold one copy."""
         found = self._values.get(data)
         return found[0] if found is not None else None
+
+
+class OwnState:
+    """What one node says of its whole view, as bytes, until the view changes.
+
+    Where other nodes of this process say the same there is one copy; all others stay within a budget.
+
+    Args:
+        known: what peers said, by its bytes.
+    """
+
+    __slots__ = ("_key", "_known", "_shared")
+
+    def __init__(self, known: DecodeCache[Any]) -> None:
+        self._known = known
+        self._key = str(next(_NUMBERS)).encode()
+        self._shared: tuple[Hashable, bytes] = (None, b"")
+
+    def get(self, version: Hashable) -> bytes:
+        """What was kept under this version of the view, or b""."""
+        for kept, data in (self._shared, _OWN.get(self._key) or (None, b"")):
+            if kept == version:
+                return data
+        return b""
+
+    def keep(self, version: Hashable, data: bytes) -> bytes:
+        """Keeps ``data`` in place of what was kept before; returns it, or the equal bytes that are kept."""
+        _OWN.drop(self._key)
+        common = self._known.shared(data)
+        if common is None:
+            _OWN.keep(self._key, (version, data), len(data))
+            return data
+        self._shared = (version, common)
+        return common
+
+
+_NUMBERS = count()
+_OWN: DecodeCache[tuple[Hashable, bytes]] = DecodeCache(budget=16 * 1024 * 1024)

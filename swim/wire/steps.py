@@ -10,7 +10,7 @@ from collections.abc import Generator
 from enum import Enum, auto
 from typing import TypeVar
 
-__all__ = ["Pause", "Steps", "finish"]
+__all__ = ["Pause", "Steps", "at_once", "finish"]
 
 T = TypeVar("T")
 
@@ -26,6 +26,12 @@ class Pause(Enum):
 
 Steps = Generator[Pause, None, T]
 """Work that returns a ``T`` and pauses on the way."""
+
+
+def at_once(value: T) -> Steps[T]:
+    """Work that is done already."""
+    return value
+    yield
 
 
 def finish(steps: Steps[T]) -> T:

@@ -21,8 +21,7 @@ from swim.wire.codec import (
     push_pull_header_from,
     user_length_from,
 )
-from swim.wire.compression import compress_message, compress_message_steps, packed_from
-from swim.wire.decode_cache import DecodeCache
+from swim.wire.compression import compress_again_steps, packed_from
 from swim.wire.go_msgpack import UNPACK_ERRORS, UNPACKER_BYTES, new_unpacker, unpack
 from swim.wire.keyring import Keyring
 from swim.wire.label import add_label, check_label, split_label
@@ -76,11 +75,18 @@ class StreamCodec:
         """
         return finish(self.seal_steps(message, label_header=label_header, label=label))
 
-    def seal_steps(self, message: bytes, *, label_header: bool, label: bytes | None = None) -> Steps[bytes]:
-        """``seal`` in steps. A long message that was compressed lately is not compressed again."""
+    def seal_steps(
+        self,
+        message: bytes,
+        *,
+        label_header: bool,
+        label: bytes | None = None,
+        may_compress: Callable[[int], bool] = lambda size: True,
+    ) -> Steps[bytes]:
+        """``seal`` in steps; ``may_compress`` as for ``compress_again_steps``."""
         label = self.label if label is None else label
         if self.config.enable_compression:
-            message = yield from _compressed(message)
+            message = yield from compress_again_steps(message, may_compress)
         key = self.keyring.primary
         if key is not None and self.config.gossip_verify_outgoing:
             size = crypto.sealed_size(len(message), self._version)
@@ -88,21 +94,6 @@ class StreamCodec:
             sealed = yield from crypto.seal_steps(key, message, header + label, self._nonce(), self._version)
             message = header + sealed
         return add_label(message, label) if label_header else message
-
-
-_COMPRESSED: DecodeCache[bytes] = DecodeCache(budget=8 * 1024 * 1024)
-"""Whole states in compressed form: a node sends its own to many, and nodes that agree send the same."""
-_CACHED_FROM_BYTES = 1024
-
-
-def _compressed(message: bytes) -> Steps[bytes]:
-    if len(message) < _CACHED_FROM_BYTES:
-        return compress_message(message)
-    known = _COMPRESSED.get(message)
-    if known is not None:
-        return known
-    compressed = yield from compress_message_steps(message)
-    return _COMPRESSED.keep(message, compressed, len(compressed))
 
 
 class StreamParser:

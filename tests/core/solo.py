@@ -18,7 +18,7 @@ from swim.wire.codec import decode, encode
 from swim.wire.keyring import Keyring
 from swim.wire.messages import Alive, Dead, Message, NodeRecord, PushPull, Suspect
 from swim.wire.packet import PacketCodec
-from swim.wire.steps import Steps
+from swim.wire.steps import Steps, at_once
 
 VSN = bytes((1, 5, 2, 0, 0, 0))
 PORT = 7946
@@ -93,8 +93,8 @@ class Upstairs:
     def take_finished(self) -> list[int]:
         return []
 
-    def local_state(self, join: bool) -> bytes:
-        return b""
+    def local_state(self, join: bool) -> Steps[bytes]:
+        return at_once(b"")
 
     def merge_state(self, clock: Callable[[], float], state: bytes, *, join: bool, peer: str) -> Steps[None]:
         self.users.append(state)

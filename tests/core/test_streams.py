@@ -8,11 +8,13 @@ import tracemalloc
 import pytest
 
 from swim.config import Config
+from swim.core.member import Record, State
 from swim.core.output import Close, Dial, Send, StreamEnd
 from swim.wire.codec import encode
 from swim.wire.compression import compress_message
 from swim.wire.keyring import Keyring
 from swim.wire.messages import Ack, Alive, NodeRecord, Ping, PushPull
+from swim.wire.steps import Pause, Steps
 from swim.wire.stream import StreamCodec, StreamParser
 from tests.core.solo import PORT, VSN, Solo, key_of
 
@@ -156,6 +158,73 @@ def test_a_large_state_is_compressed_once_for_all_who_ask() -> None:
     reply = StreamParser(StreamCodec(config, Keyring(()), lambda: bytes(12)), acceptor=False).feed(replies[0])
     assert isinstance(reply, PushPull)
     assert len(reply.records) > 400
+
+
+def pauses(work: Steps[object]) -> tuple[int, object]:
+    """How often the work gave way, and what it returned."""
+    count = 0
+    while True:
+        try:
+            assert next(work) is Pause.TURN
+        except StopIteration as finished:
+            return count, finished.value
+        count += 1
+
+
+@pytest.mark.slow
+def test_the_own_state_is_made_in_steps_and_once_until_the_view_changes() -> None:
+    solo = quiet(enable_compression=False)
+    for number in range(5000):
+        claim = Alive(1, f"m{number}", bytes((127, 1, number // 250, number % 250 + 1)), PORT, None, VSN)
+        solo.engine.context.table.add(Record(claim, State.ALIVE, solo.now, verified=True))
+    push_pulls = solo.engine.push_pulls
+    assert pauses(push_pulls.state(solo.now, join=False))[0] == 2
+    count, state = pauses(push_pulls.state(solo.now, join=False))
+    assert count == 0
+    _, answer = pauses(push_pulls.reply(PushPull(False, ()), REMOTE))
+    assert answer == state
+    work = push_pulls.state(solo.now, join=False)
+    solo.hear(Alive(2, "m7", bytes((127, 1, 0, 8)), PORT, b"new", VSN), source=("127.1.0.8", PORT))
+    count, newer = pauses(work)
+    assert (count, newer != state) == (2, True)
+    config = Config.lan(name="reader")
+    read = StreamParser(StreamCodec(config, Keyring(()), lambda: bytes(12)), acceptor=False).feed(newer)
+    assert len(read.records) == 5002  # type: ignore[union-attr]
+
+
+VERSIONS = {
+    "out of reach": lambda n: {"addr": bytes(4)},
+    "each with versions of its own": lambda n: {"vsn": bytes((9, 9, 9, 9, n % 256, n // 256))},
+}
+
+
+@pytest.mark.parametrize("wrong", VERSIONS)
+def test_a_state_is_checked_in_steps(wrong: str) -> None:
+    solo = quiet()
+    records = tuple(one._replace(**VERSIONS[wrong](n)) for n, one in enumerate(table(10_000).records))
+    count, objection = pauses(solo.engine.push_pulls.objection(PushPull(False, records)))
+    assert objection
+    assert count >= 4
+
+
+@pytest.mark.slow
+def test_states_that_change_all_the_time_are_compressed_within_a_budget() -> None:
+    """Beyond it they go uncompressed: a request of some bytes cannot cost a tenth of a second each time."""
+    solo = quiet(enable_compression=True)
+    crowd(solo)
+    size, number = 0, 0
+    while not any(isinstance(action, Send) and action.data[0] == 6 for action in solo.streams):
+        solo.hear(Alive(2 + number, "node-b", key_of(MEMBER[0]), PORT, b"%d" % number, VSN), source=MEMBER)
+        opened(solo, encode(PushPull(False, ())))
+        size += len(pauses(solo.engine.push_pulls.state(solo.now, join=False))[1])  # type: ignore[arg-type]
+        steps(solo)
+        number += 1
+    assert size < 10 * 2**20
+    solo.streams.clear()
+    solo.advance(2.0)
+    opened(solo, encode(PushPull(False, ())))
+    steps(solo)
+    assert [action.data[0] for action in solo.streams if isinstance(action, Send)] == [9]
 
 
 @pytest.mark.slow
