@@ -21,6 +21,8 @@ from swim.wire.steps import Pause, Steps
 
 __all__ = ["PushPulls"]
 
+_CHECKED_PER_STEP = 512
+"""Records whose versions are new to us; a few milliseconds."""
 _COMPARED_PER_STEP = 2048
 _CONSULT_SECONDS = 5.0
 _CONSULTED_MAX = 16
@@ -149,7 +151,7 @@ class PushPulls:
         """Why nobody that a peer lists as alive can be a member here; if some can, each is judged alone."""
         own, why = self._context.local, ""
         for number, record in enumerate(message.records, 1):
-            if not number % _COMPARED_PER_STEP:
+            if not number % _CHECKED_PER_STEP:
                 yield Pause.TURN
             if record.state == State.ALIVE and record.name != own.name:
                 odd = incompatibility(own.vsn, record.vsn)

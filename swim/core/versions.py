@@ -48,13 +48,12 @@ class _Common(NamedTuple):
 
 def _common(alive: Iterable[bytes]) -> _Common:
     """What everybody with one of these versions understands."""
-    telling = [vsn for vsn in alive if len(vsn) >= 5]
-    return _Common(
-        max((vsn[0] for vsn in telling), default=0),
-        min((vsn[1] for vsn in telling), default=255),
-        max((vsn[3] for vsn in telling), default=0),
-        min((vsn[4] for vsn in telling), default=255),
-    )
+    low, high, delegate_low, delegate_high = 0, 255, 0, 255
+    for vsn in alive:
+        if len(vsn) >= 5:
+            low, high = max(low, vsn[0]), min(high, vsn[1])
+            delegate_low, delegate_high = max(delegate_low, vsn[3]), min(delegate_high, vsn[4])
+    return _Common(low, high, delegate_low, delegate_high)
 
 
 @lru_cache(maxsize=256)
