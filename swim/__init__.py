@@ -11,6 +11,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from swim.addresses import Endpoint as Endpoint
+from swim.commands import Command as Command
+from swim.commands import ForceLeave as ForceLeave
+from swim.commands import Join as Join
+from swim.commands import Leave as Leave
+from swim.commands import Rejoin as Rejoin
+from swim.commands import SetTags as SetTags
+from swim.commands import Ticket as Ticket
 from swim.config import Config as Config
 from swim.config import default_name as default_name
 from swim.errors import ConfigError as ConfigError
@@ -47,9 +54,9 @@ from swim.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from swim.net.cluster import Cluster as Cluster
-    from swim.net.cluster import open_cluster as open_cluster
-    from swim.net.cluster import run_cluster as run_cluster
     from swim.net.faults import LinkFaults as LinkFaults
+    from swim.net.running import open_cluster as open_cluster
+    from swim.net.running import run_cluster as run_cluster
     from swim.net.subscriptions import Subscription as Subscription
     from swim.net.transport import Transport as Transport
     from swim.node import NodeStats as NodeStats
@@ -57,16 +64,20 @@ if TYPE_CHECKING:
 __all__ = [
     "Cause",
     "Cluster",
+    "Command",
     "Config",
     "ConfigError",
     "ConfigTypeError",
     "Endpoint",
     "Event",
     "EventsLost",
+    "ForceLeave",
     "ForceLeaveOutcome",
     "InternalError",
+    "Join",
     "JoinOutcome",
     "JoinResult",
+    "Leave",
     "LinkFaults",
     "LocalError",
     "Member",
@@ -85,10 +96,13 @@ __all__ = [
     "Metrics",
     "NodeStats",
     "Reason",
+    "Rejoin",
     "RemoteError",
     "SeedStatus",
+    "SetTags",
     "Subscription",
     "SwimError",
+    "Ticket",
     "Transition",
     "Transport",
     "VersionTriple",
@@ -101,8 +115,8 @@ __all__ = [
 # The driver takes longer to import than a command that only asks an agent takes to answer.
 _DRIVER = {
     "Cluster": "swim.net.cluster",
-    "open_cluster": "swim.net.cluster",
-    "run_cluster": "swim.net.cluster",
+    "open_cluster": "swim.net.running",
+    "run_cluster": "swim.net.running",
     "LinkFaults": "swim.net.faults",
     "Subscription": "swim.net.subscriptions",
     "Transport": "swim.net.transport",

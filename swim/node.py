@@ -22,17 +22,17 @@ its own, opens a socket or calls the application. The simulator drives the same 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from swim import checks
 from swim.addresses import Endpoint, join_host_port
+from swim.commands import Command, ForceLeave, Join, Leave, Rejoin, SetTags
 from swim.config import Config
 from swim.core.engine import Engine
 from swim.core.output import Output, StreamEnd
 from swim.core.rng import Rng
-from swim.errors import LocalError
-from swim.events import ForceLeaveOutcome, Member, MemberStatus, Reason, SeedStatus, Transition
+from swim.errors import ConfigTypeError, LocalError
+from swim.events import Member, MemberStatus, Reason, SeedStatus, Transition
 from swim.metrics import Metrics
 from swim.serf.delegate import SerfDelegate
 from swim.serf.shared_view import BaseView
@@ -42,6 +42,9 @@ from swim.wire.messages import Alive
 from swim.wire.packet import PacketCodec, WireFactory
 
 __all__ = ["Accepted", "BaseView", "Node", "NodeStats"]
+
+_PEERS_REJOINED = 3
+"""Members dialled beside the seeds by a node that comes back."""
 
 
 class Accepted(NamedTuple):
@@ -196,63 +199,36 @@ class Node:
             self._engine.context.output.events, roster.events = roster.events, []
         return self._engine.poll()
 
-    # -- commands; each returns a ticket that a later ``Finished`` carries
+    # -- commands
 
-    def join(self, now: float, addresses: Sequence[str]) -> int:
-        """Push/pulls with every address at once; finishes with a ``JoinResult``.
-
-        Raises:
-            TypeError: ``addresses`` is one text.
-            LocalError: after a leave.
-        """
-        return self._engine.join(now, checks.texts("addresses", addresses))
-
-    def leave(self, now: float) -> int:
-        """Leaves gracefully; finishes with None on evidence that it spread, or at a deadline."""
-        return self._engine.leave(now)
-
-    def rejoin(self, now: float, *, advertise: Endpoint | None = None) -> int:
-        """Comes back after a finished leave and joins seeds and past peers; finishes with a ``JoinResult``.
-
-        Args:
-            now: seconds.
-            advertise: the endpoint that peers are told from now on; None keeps the last one.
+    def do(self, now: float, command: Command) -> int:
+        """Begins a command; the number returned is the ``ticket`` of the ``Finished`` that ends it.
 
         Raises:
-            LocalError: if no leave has finished.
+            LocalError: it is not possible now (after a leave, say), or not in a plain memberlist pool.
+            ConfigError: naming ``tags``, if they take more than 512 bytes. The old ones stay.
+            TypeError: ``command`` is none.
         """
+        match command:
+            case Join(addresses):
+                return self._engine.join(now, addresses)
+            case Leave():
+                return self._engine.leave(now)
+            case Rejoin():
+                return self._rejoin(now, command.advertise)
+            case ForceLeave() | SetTags():
+                return self._layer.do(now, command)
+        raise ConfigTypeError("command", f"must be a command such as swim.Leave(), not {command!r}")
+
+    def _rejoin(self, now: float, advertise: Endpoint | None) -> int:
         peers = [
-            join_host_port(m.address, m.port)
-            for m in self.members()
-            if m.status is MemberStatus.ALIVE and m.name != self.config.name
+            join_host_port(*member.endpoint)
+            for member in self.members()
+            if member.status is MemberStatus.ALIVE and member.name != self.config.name
         ]
         self._engine.restart(now, advertise)
         self._layer.restarted(now)
-        return self._engine.join(now, [*self.config.seeds, *peers[:3]])
-
-    def force_leave(self, now: float, name: str, *, prune: bool = False) -> int:
-        """Declares that ``name`` leaves; finishes with a ``ForceLeaveOutcome`` once it has spread.
-
-        Raises:
-            LocalError: in a plain memberlist pool, or after the own leave.
-        """
-        if self._engine.context.status != "running":
-            raise LocalError("force-leave is not possible after leaving")
-        ticket = self._engine.ticket()
-        outcome = self._layer.force_leave(now, name, ticket, prune=prune)
-        self._engine.wait(now, ticket, outcome)
-        if outcome is ForceLeaveOutcome.UNKNOWN:
-            self._engine.finish(ticket)  # nothing was said
-        return ticket
-
-    def set_tags(self, now: float, tags: Mapping[str, str]) -> int:
-        """Replaces the tags; finishes with None when the news was sent often enough, or at a deadline.
-
-        Raises:
-            ConfigError: naming ``tags``, if they take more than 512 bytes. The old ones stay.
-            LocalError: after a leave.
-        """
-        return self._engine.update(now, self._layer.set_tags(tags))
+        return self._engine.join(now, [*self.config.seeds, *peers[:_PEERS_REJOINED]])
 
     # -- views
 

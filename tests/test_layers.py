@@ -13,6 +13,7 @@ from tests.source import PACKAGES, python_files, tree_of
 LEAVES = (
     "swim.addresses",
     "swim.checks",
+    "swim.commands",
     "swim.config",
     "swim.errors",
     "swim.events",

@@ -6,6 +6,7 @@ import random
 
 import pytest
 
+from swim.commands import ForceLeave, Join, Leave, Rejoin, SetTags
 from swim.config import Config
 from swim.core.rng import Rng
 from swim.errors import ConfigError, LocalError
@@ -45,11 +46,11 @@ def restart(world: World, peer: Peer, *others: Peer, snapshot: str = "", **setti
 def test_events_and_snapshot_agree_through_a_whole_life():
     world = World()
     peers = world.cluster(5)
-    world.command(peers[4], peers[4].node.leave)
+    world.command(peers[4], Leave())
     world.kill(peers[3])
     world.run(60)
-    world.command(peers[0], peers[0].node.force_leave, "n4", prune=True)
-    world.command(peers[1], peers[1].node.set_tags, {"role": "db"})
+    world.command(peers[0], ForceLeave("n4", prune=True))
+    world.command(peers[1], SetTags({"role": "db"}))
     world.run(20)
     for peer in peers[:3]:
         assert peer.fold() == {member.name: member for member in peer.node.members()}
@@ -61,7 +62,7 @@ def test_events_and_snapshot_agree_through_a_whole_life():
 def test_a_leave_is_seen_as_left_by_all_and_finishes():
     world = World()
     peers = world.cluster(4)
-    ticket = world.command(peers[3], peers[3].node.leave)
+    ticket = world.command(peers[3], Leave())
     world.run(15)
     assert peers[3].finished == {**peers[3].finished, ticket: None}
     assert peers[3].node.status == "left"
@@ -72,11 +73,11 @@ def test_a_leave_is_seen_as_left_by_all_and_finishes():
 def test_after_a_leave_the_same_node_comes_back():
     world = World()
     peers = world.cluster(3)
-    world.command(peers[2], peers[2].node.leave)
+    world.command(peers[2], Leave())
     world.run(15)
     with pytest.raises(LocalError):
-        peers[2].node.join(world.now, ["127.0.0.1:7000"])
-    world.command(peers[2], peers[2].node.rejoin)
+        peers[2].node.do(world.now, Join(["127.0.0.1:7000"]))
+    world.command(peers[2], Rejoin())
     world.run(5)
     assert {status for view in views(peers) for status in view.values()} == {"alive"}
     assert events_about(peers[0], "n3", MemberJoined, MemberLeft) == [
@@ -89,7 +90,7 @@ def test_after_a_leave_the_same_node_comes_back():
 def test_leave_is_possible_alone_and_twice():
     world = World()
     alone = world.add("n1")
-    tickets = [world.command(alone, alone.node.leave) for _ in range(2)]
+    tickets = [world.command(alone, Leave()) for _ in range(2)]
     world.run(1)
     assert [alone.finished[ticket] for ticket in tickets] == [None, None]
 
@@ -102,7 +103,7 @@ def test_a_failed_member_is_forced_out_of_every_view():
     peers = world.cluster(4)
     world.kill(peers[3])
     world.run(60)
-    ticket = world.command(peers[0], peers[0].node.force_leave, "n4")
+    ticket = world.command(peers[0], ForceLeave("n4"))
     world.run(10)
     assert peers[0].finished[ticket] is ForceLeaveOutcome.LEFT
     assert {view["n4"] for view in views(peers[:3])} == {"left"}
@@ -113,7 +114,7 @@ def test_a_pruned_member_is_gone_everywhere_until_it_really_returns():
     peers = world.cluster(4, push_pull_interval=5)
     world.kill(peers[3])
     world.run(60)
-    ticket = world.command(peers[1], peers[1].node.force_leave, "n4", prune=True)
+    ticket = world.command(peers[1], ForceLeave("n4", prune=True))
     world.run(120)
     assert peers[1].finished[ticket] is ForceLeaveOutcome.PRUNED
     assert all("n4" not in view for view in views(peers[:3]))
@@ -126,7 +127,7 @@ def test_a_pruned_member_is_gone_everywhere_until_it_really_returns():
 def test_an_alive_member_refutes_within_seconds_and_is_never_hidden(prune: bool):
     world = World()
     peers = world.cluster(4)
-    ticket = world.command(peers[0], peers[0].node.force_leave, "n4", prune=prune)
+    ticket = world.command(peers[0], ForceLeave("n4", prune=prune))
     world.run(8)
     assert peers[0].finished[ticket] is ForceLeaveOutcome.REFUTED
     assert {view.get("n4") for view in views(peers)} == {"alive"}
@@ -136,7 +137,7 @@ def test_an_alive_member_refutes_within_seconds_and_is_never_hidden(prune: bool)
 def test_nobody_doubts_a_node_that_forces_itself_out():
     world = World()
     peers = world.cluster(3)
-    ticket = world.command(peers[0], peers[0].node.force_leave, "n1")
+    ticket = world.command(peers[0], ForceLeave("n1"))
     world.run(8)
     assert peers[0].finished[ticket] is ForceLeaveOutcome.REFUTED
     assert {view["n1"] for view in views(peers)} == {"alive"}
@@ -145,7 +146,7 @@ def test_nobody_doubts_a_node_that_forces_itself_out():
 def test_forcing_out_an_unknown_name_is_said_to_be_so():
     world = World()
     peers = world.cluster(2)
-    ticket = world.command(peers[0], peers[0].node.force_leave, "nobody")
+    ticket = world.command(peers[0], ForceLeave("nobody"))
     world.run(8)
     assert peers[0].finished[ticket] is ForceLeaveOutcome.UNKNOWN
 
@@ -153,9 +154,9 @@ def test_forcing_out_an_unknown_name_is_said_to_be_so():
 def test_force_leave_needs_a_running_node():
     world = World()
     alone = world.add("n1")
-    world.command(alone, alone.node.leave)
+    world.command(alone, Leave())
     with pytest.raises(LocalError):
-        alone.node.force_leave(world.now, "n1")
+        alone.node.do(world.now, ForceLeave("n1"))
 
 
 # -- tags
@@ -164,7 +165,7 @@ def test_force_leave_needs_a_running_node():
 def test_new_tags_spread_as_an_update():
     world = World()
     peers = world.cluster(4)
-    ticket = world.command(peers[0], peers[0].node.set_tags, {"role": "db", "zone": "b"})
+    ticket = world.command(peers[0], SetTags({"role": "db", "zone": "b"}))
     world.run(6)
     assert peers[0].finished[ticket] is None
     for peer in peers:
@@ -176,7 +177,7 @@ def test_too_many_tags_are_refused_by_name_and_the_old_ones_stay():
     world = World()
     peers = world.cluster(2, tags={"role": "web"})
     with pytest.raises(ConfigError, match="big") as refusal:
-        peers[0].node.set_tags(world.now, {"a": "b", "big": "x" * 600})
+        peers[0].node.do(world.now, SetTags({"a": "b", "big": "x" * 600}))
     assert refusal.value.field == "tags"
     world.run(40)
     assert peers[0].node.local.tags == {"role": "web"}
@@ -226,7 +227,7 @@ def test_the_incarnation_survives_and_starts_above():
     world = World()
     peers = world.cluster(3)
     for step in range(4):
-        world.command(peers[0], peers[0].node.set_tags, {"step": str(step)})
+        world.command(peers[0], SetTags({"step": str(step)}))
     before = peers[0].node.local.incarnation
     snapshot = peers[0].node.snapshot()
     world.kill(peers[0])
@@ -284,7 +285,7 @@ def test_a_snapshot_reads_back_as_what_it_says():
 def test_a_node_that_left_remembers_its_number_and_nobody():
     world = World()
     peers = world.cluster(2)
-    world.command(peers[1], peers[1].node.leave)
+    world.command(peers[1], Leave())
     world.run(15)
     replayed = Snapshot.replay(peers[1].node.snapshot())
     assert (replayed.alive, replayed.failed, replayed.left) == ({}, {}, True)
@@ -331,7 +332,7 @@ def test_history_is_bounded():
     world = World()
     peers = world.cluster(2, history_size=3)
     for step in range(10):
-        world.command(peers[0], peers[0].node.set_tags, {"step": str(step)})
+        world.command(peers[0], SetTags({"step": str(step)}))
     world.run(10)
     assert len(peers[0].node.history("n1")) == 3
 

@@ -51,7 +51,14 @@ TRANSITIONS = st.builds(
 )
 OUTCOMES = st.builds(swim.JoinOutcome, TEXT, st.none() | st.tuples(TEXT, st.integers()), TEXT)
 RESULTS = st.builds(swim.JoinResult, st.lists(OUTCOMES, max_size=2).map(tuple))
-VALUES = st.one_of(EVENTS, TRANSITIONS, RESULTS, st.sampled_from(swim.ForceLeaveOutcome))
+COMMANDS = st.one_of(
+    st.builds(swim.Join, st.lists(TEXT, max_size=2)),
+    st.builds(swim.Leave),
+    st.builds(swim.Rejoin, advertise=st.none() | st.tuples(TEXT, st.integers(0, 65535))),
+    st.builds(swim.ForceLeave, TEXT, prune=st.booleans()),
+    st.builds(swim.SetTags, st.dictionaries(TEXT, TEXT, max_size=2)),
+)
+VALUES = st.one_of(EVENTS, TRANSITIONS, RESULTS, COMMANDS, st.sampled_from(swim.ForceLeaveOutcome))
 
 
 @given(VALUES)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from swim.addresses import Endpoint
+from swim.commands import Command, Join
 from swim.config import Config
 from swim.core.output import Close, Dial, Output, Send, StreamEnd
 from swim.core.rng import Rng
@@ -107,10 +108,10 @@ class World:
         return peers
 
     def join(self, peer: Peer, *others: Peer) -> int:
-        return self.command(peer, peer.node.join, [f"{h}:{p}" for h, p in (o.endpoint for o in others)])
+        return self.command(peer, Join([f"{h}:{p}" for h, p in (o.endpoint for o in others)]))
 
-    def command(self, peer: Peer, call: Callable[..., int], *args: Any, **kwargs: Any) -> int:
-        ticket = call(self.now, *args, **kwargs)
+    def command(self, peer: Peer, command: Command) -> int:
+        ticket = peer.node.do(self.now, command)
         self._pump(peer)
         return ticket
 

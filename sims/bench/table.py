@@ -18,6 +18,7 @@ import msgpack  # type: ignore[import-untyped]
 from sims.bench.engines import Engine
 from sims.bench.options import Options, Samples
 from sims.bench.procfs import resident_mib
+from swim.commands import Join
 from swim.config import Config
 from swim.core.output import Dial, StreamEnd
 from swim.core.rng import Rng
@@ -51,7 +52,7 @@ def measure(members: int) -> float:
         rng=Rng(random.Random(1)),
     )
     node.start(0.0)
-    node.join(0.0, ["127.0.0.1:7947"])
+    node.do(0.0, Join(["127.0.0.1:7947"]))
     gc.collect()
     before = resident_mib(os.getpid())
     stream = _dialled(node)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from sims.faults.rules import Overrides
 from sims.world.latency import Latency
 from sims.world.network import Link, Nat
+from swim import commands
 from swim.addresses import join_host_port
 from swim.errors import LocalError
 
@@ -98,13 +99,13 @@ def _flat(value: Any) -> Iterator[str]:
             yield from _flat(item)
 
 
-def _command(world: World, fault: Fault, node: str, command: str, *args: Any, **kwargs: Any) -> None:
+def _command(world: World, fault: Fault, node: str, command: commands.Command) -> None:
     """Gives a running node a command; what it refuses is told and forgotten."""
     host = world.host(node)
     why = f"it is {host.state}"
     if host.state == "running":
         try:
-            world.command(host, command, *args, **kwargs)
+            world.command(host, command)
             return
         except LocalError as error:
             why = str(error)
@@ -222,7 +223,7 @@ class Join(Fault):
     def begin(self, world: World, overrides: Overrides) -> None:
         """Gives the command."""
         addresses = [join_host_port(*world.host(seed).endpoint) for seed in self.seeds]
-        _command(world, self, self.node, "join", addresses)
+        _command(world, self, self.node, commands.Join(addresses))
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,7 +251,7 @@ class Rejoin(Fault):
 
     def begin(self, world: World, overrides: Overrides) -> None:
         """Gives the command."""
-        _command(world, self, self.node, "rejoin")
+        _command(world, self, self.node, commands.Rejoin())
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,7 +263,7 @@ class SetTags(Fault):
 
     def begin(self, world: World, overrides: Overrides) -> None:
         """Gives the command."""
-        _command(world, self, self.node, "set_tags", dict(self.tags))
+        _command(world, self, self.node, commands.SetTags(self.tags))
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,7 +278,7 @@ class ForceLeave(Fault):
     def begin(self, world: World, overrides: Overrides) -> None:
         """Gives the command."""
         name = world.host(self.target).name
-        _command(world, self, self.node, "force_leave", name, prune=self.prune)
+        _command(world, self, self.node, commands.ForceLeave(name, prune=self.prune))
 
 
 # -- network

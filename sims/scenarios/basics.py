@@ -115,7 +115,7 @@ def join_all(run: Run, world: World, within: float) -> dict[str, float]:
     complete = Completion()
     world.observe(complete)
     for node in rest:
-        world.at(world.now + rng.uniform(0.0, within), node.join, target)
+        world.at(world.now + rng.uniform(0.0, within), node.join, [target])
     settling = _SETTLING_INTERVALS * target.config.gossip_interval
     run.expect_soon(world, lambda w: w.converged, within + settling, "not all joined")
     return complete.seconds

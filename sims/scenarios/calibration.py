@@ -189,7 +189,7 @@ def sc_gossip(run: Run) -> None:
     copies, traffic = _Copies(_NEWS), Traffic(world)
     world.observe(news)
     world.observe(copies)
-    world.nodes["n1"].set_tags(news=_NEWS)
+    world.nodes["n1"].set_tags({"news": _NEWS})
     total = run["nodes"]
     within = limit(world, dissemination_bound if run["loss"] else gossip_bound)
     run.expect_soon(world, lambda w: len(news.seconds) == total, within, "not all were told")

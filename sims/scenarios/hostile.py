@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from functools import partial
 
 from sims.measure import FalsePositives
 from sims.scenarios.registry import Run, scenario
@@ -117,7 +116,7 @@ def _keep_busy(world: World, seconds: float) -> None:
     rng, version = world.random_for("busy"), 0
     while version * _NEWS_EVERY < seconds:
         node = rng.choice(list(world.nodes.values()))
-        world.at(world.now + version * _NEWS_EVERY, partial(node.set_tags, version=str(version)))
+        world.at(world.now + version * _NEWS_EVERY, node.set_tags, {"version": str(version)})
         version += 1
 
 

@@ -38,8 +38,8 @@ def force_leave_live(run: Run) -> None:
     world.observe(wrong)
     world.observe(flaps)
     ticket = operator.force_leave(victim.name)
-    world.run_until(lambda w: ticket in operator.finished, operator.config.broadcast_timeout + 1.0)
-    outcome = operator.finished.get(ticket, "none")
+    world.run_until(lambda w: ticket.is_done, operator.config.broadcast_timeout + 1.0)
+    outcome = ticket.result if ticket.is_done else "none"
     run.expect(outcome in ("refuted", "leaving"), f"the operator was told {outcome}")
     run.measure("told_refuted", outcome == "refuted")
     within = limit(world, refutation_bound)

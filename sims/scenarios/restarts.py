@@ -133,7 +133,7 @@ def mass_restart_high_incarnation(run: Run) -> None:
     world = settled(run)
     for number in range(run["updates"]):
         for node in world.running():
-            node.set_tags(version=str(number))
+            node.set_tags({"version": str(number)})
         world.run_for(1.0)
     crashed = first_nodes(world, len(world.nodes), skip=max(2, len(world.nodes) // 4))
     run.measure("incarnation_before", max(node.node.local.incarnation for node in crashed))

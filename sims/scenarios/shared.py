@@ -126,7 +126,7 @@ def suspend(world: World, nodes: list[SimNode]) -> Callable[[SimNode], None]:
         world.network.heal(cut)
         for node in nodes:
             world.resume(node)
-            node.join(target)
+            node.join([target])
 
     return wake
 

@@ -112,7 +112,7 @@ def nat_link(run: Run) -> None:
     hidden = world.add("hidden", config=run.config(advertise=address))
     world.translate(hidden, Nat(public, restricted=run["restricted"]))
     began = world.now
-    hidden.join(*first_nodes(world, 1, skip=0))
+    hidden.join(first_nodes(world, 1, skip=0))
     run.expect_soon(world, lambda w: w.converged, limit(world, refutation_bound), "it is not known to all")
     run.measure("known_seconds", world.now - began)
     wrong = FalsePositives()

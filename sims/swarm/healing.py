@@ -92,7 +92,7 @@ def introduce(world: World) -> None:
         groups.append([node, *(other for group in touching for other in group)])
     for group in groups[1:]:
         world.tell_fault("introduced", node=group[0].id, to=groups[0][0].id)
-        group[0].join(groups[0][0])
+        group[0].join([groups[0][0]])
     if len(groups) > 1:
         world.at(world.now + INTRODUCE_AGAIN, introduce, world)
 

@@ -13,6 +13,7 @@ from sims.world.hosts import Hosts
 from sims.world.streams import Streams
 from swim.addresses import parse_address, split_host_port
 from swim.core.output import Output
+from swim.errors import LocalError
 from swim.events import Member
 from swim.node import BaseView, Node
 
@@ -84,6 +85,9 @@ class Driver:
         node.snapshot = node.node.snapshot()
         self._hosts.set_state(node, state)
         self.streams.ended(node)
+        for ticket in node.tickets.values():
+            ticket.finish(LocalError("the process ended"))
+        node.tickets.clear()
 
     def pump(self, node: SimNode) -> None:
         """Carries out what a node wants done, and plans its next wake-up."""
@@ -132,12 +136,13 @@ class Driver:
             context.tell("event", node, event)
             node.publish(self._clock.now, event)
         for done in output.finished:
-            node.finished[done.ticket] = done.result
+            if (ticket := node.tickets.pop(done.ticket, None)) is not None:
+                ticket.finish(done.result)
         if output.stop:
             node.stopped_because = output.stop
             context.tell_fault("stopped", node=node.id, why=output.stop)
             self.end(node, "left")
-        elif node.ends_after_leave and node.finished.get(node.leave_ticket, self) is None:
+        elif node.ends_after_leave and node.departure is not None and node.departure.is_done:
             context.tell_fault("ended", node=node.id)
             self.end(node, "left")
 

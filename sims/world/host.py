@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, Protocol
 
 from sims.plain import plain_function
@@ -11,6 +11,7 @@ from sims.world.convergence import View
 from sims.world.cpu import Processor
 from sims.world.latency import Latency
 from swim.addresses import Endpoint, join_host_port
+from swim.commands import Command, ForceLeave, Join, Rejoin, SetTags, Ticket
 from swim.config import Config
 from swim.events import Event, Member, MemberStatus
 from swim.metrics import Metrics
@@ -26,11 +27,11 @@ _EVENTS_KEPT = 10_000
 class Commands(Protocol):
     """Who carries out a node's commands: its ``World``."""
 
-    def command(self, node: SimNode, command: str, *args: Any, **kwargs: Any) -> int:
-        """Gives a node a command; returns a ticket."""
+    def command(self, node: SimNode, command: Command) -> Ticket:
+        """Gives a node a command."""
 
-    def leave(self, node: SimNode, *, stop: bool) -> int:
-        """Lets a node leave, and its process end if ``stop``; returns a ticket."""
+    def leave(self, node: SimNode, *, stop: bool) -> Ticket:
+        """Lets a node leave, and its process end if ``stop``."""
 
 
 class SimNode:
@@ -45,7 +46,7 @@ class SimNode:
         since: when ``state`` last changed, seconds.
         listed: members that the present life started with, of which no event tells (a converged start).
         events: the last 10,000 events of the present life.
-        finished: results of commands, by ticket, of the present life.
+        tickets: commands under way in the present life, by number.
         snapshot: what the last life that ended wrote down.
         counts: whether its view counts for convergence: it runs and is not about to leave.
         reader: extra time until each packet is read, in order (an overloaded receive path); None for none.
@@ -62,15 +63,14 @@ class SimNode:
         "blocked_until",
         "config",
         "counts",
+        "departure",
         "endpoint",
         "ends_after_leave",
         "events",
-        "finished",
         "has_more",
         "id",
         "is_leaving",
         "is_pumped",
-        "leave_ticket",
         "life",
         "listed",
         "node",
@@ -82,6 +82,7 @@ class SimNode:
         "snapshot",
         "state",
         "stopped_because",
+        "tickets",
         "view",
     )
 
@@ -105,7 +106,7 @@ class SimNode:
         """Makes room for the next life; the world calls it."""
         self.life += 1
         self.events: deque[Event] = deque(maxlen=_EVENTS_KEPT)
-        self.finished: dict[int, Any] = {}
+        self.tickets: dict[int, Ticket] = {}
         self.read_at = 0.0
         self.blocked_until = 0.0
         self.backlog: list[tuple[Callable[..., None], tuple[Any, ...]]] = []
@@ -116,7 +117,7 @@ class SimNode:
         self.ends_after_leave = False
         self.is_pumped = False
         self.has_more = False
-        self.leave_ticket = 0
+        self.departure: Ticket | None = None
         self.view = View()
         self.listed: tuple[Member, ...] = ()
 
@@ -180,23 +181,36 @@ class SimNode:
         for call in self._subscribers:
             call(now, event)
 
-    def join(self, *others: SimNode | str) -> int:
-        """Joins hosts or addresses; returns a ticket, see ``finished``."""
-        addresses = [other if isinstance(other, str) else join_host_port(*other.endpoint) for other in others]
-        return self._commands.command(self, "join", addresses)
+    def do(self, command: Command) -> Ticket:
+        """Begins a command, as ``Cluster.do`` does; the ticket is done some virtual time later.
 
-    def set_tags(self, **tags: str) -> int:
-        """Replaces the tags; returns a ticket."""
-        return self._commands.command(self, "set_tags", tags)
+        Raises:
+            LocalError: the node refuses it.
+            ConfigError: as ``Cluster.do``.
+            UsageError: no process runs here, or it is paused.
+        """
+        return self._commands.command(self, command)
 
-    def force_leave(self, name: str, *, prune: bool = False) -> int:
-        """Declares that a member leaves; returns a ticket."""
-        return self._commands.command(self, "force_leave", name, prune=prune)
+    def join(self, addresses: Iterable[SimNode | str]) -> Ticket:
+        """Joins hosts or addresses."""
+        if isinstance(addresses, str):
+            return self.do(Join(addresses))  # which says what is wrong with that
+        return self.do(
+            Join([at if isinstance(at, str) else join_host_port(*at.endpoint) for at in addresses])
+        )
 
-    def rejoin(self) -> int:
-        """Comes back after a leave that kept the process; returns a ticket."""
-        return self._commands.command(self, "rejoin")
+    def set_tags(self, tags: Mapping[str, str]) -> Ticket:
+        """Replaces the tags."""
+        return self.do(SetTags(tags))
 
-    def leave(self, *, stop: bool = True) -> int:
-        """Leaves gracefully and, unless told otherwise, ends when done; returns a ticket."""
+    def force_leave(self, name: str, *, prune: bool = False) -> Ticket:
+        """Declares that a member leaves."""
+        return self.do(ForceLeave(name, prune=prune))
+
+    def rejoin(self) -> Ticket:
+        """Comes back after a leave that kept the process."""
+        return self.do(Rejoin())
+
+    def leave(self, *, stop: bool = True) -> Ticket:
+        """Leaves gracefully and, unless told otherwise, ends when done."""
         return self._commands.leave(self, stop=stop)

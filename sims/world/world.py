@@ -9,7 +9,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Iterable
 from traceback import walk_tb
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 from sims.errors import NodeCrashedError, NotConvergedError, SimError, UsageError
 from sims.plain import plain_function
@@ -22,6 +22,7 @@ from sims.world.logs import named_logs
 from sims.world.network import Nat, Network
 from sims.world.observer import Observer
 from swim.addresses import Endpoint, join_host_port
+from swim.commands import Command, Leave, Rejoin, Ticket
 from swim.config import Config
 from swim.errors import LocalError
 from swim.wire.packet import PacketCodec
@@ -230,15 +231,15 @@ class World(Context):
         node.blocked_until = max(node.blocked_until, self.now + seconds)
         self.tell_fault("block", node=node.id, seconds=seconds)
 
-    def leave(self, node: SimNode | str, *, stop: bool = True) -> int:
+    def leave(self, node: SimNode | str, *, stop: bool = True) -> Ticket:
         """Lets a node leave gracefully; with ``stop`` its process ends when that is done."""
         node = self.host(node)
         node.ends_after_leave = stop
         self.tell_fault("leave", node=node.id)
-        return self.command(node, "leave")
+        return self.command(node, Leave())
 
-    def command(self, node: SimNode | str, command: str, *args: Any, **kwargs: Any) -> int:
-        """Gives a node a command (a method of ``Node`` that returns a ticket).
+    def command(self, node: SimNode | str, command: Command) -> Ticket:
+        """Gives a node a command.
 
         Raises:
             LocalError: the node refuses it.
@@ -249,10 +250,11 @@ class World(Context):
             raise UsageError(f"{node.id} does not run, it is {node.state}")
         self.current = node.id
         with named_logs(self):
-            ticket: int = getattr(node.node, command)(self.now, *args, **kwargs)
-        if command in ("leave", "rejoin"):
-            node.is_leaving = command == "leave"
-            node.leave_ticket = ticket
+            number = node.node.do(self.now, command)
+        ticket = node.tickets[number] = Ticket()
+        if isinstance(command, Leave | Rejoin):
+            node.is_leaving = isinstance(command, Leave)
+            node.departure = ticket if node.is_leaving else None
             self.hosts.recount(node)
         self.driver.pump(node)
         return ticket

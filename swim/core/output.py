@@ -8,7 +8,8 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from swim.addresses import Endpoint
-from swim.events import ForceLeaveOutcome, JoinResult, MemberEvent
+from swim.commands import Outcome
+from swim.events import MemberEvent
 
 __all__ = [
     "Close",
@@ -80,10 +81,10 @@ class Lookup(NamedTuple):
 
 
 class Finished(NamedTuple):
-    """A command's outcome, by the ticket its call returned."""
+    """A command's outcome, by the ticket that ``Node.do`` returned."""
 
     ticket: int
-    result: JoinResult | ForceLeaveOutcome | None
+    result: Outcome
 
 
 @dataclass(slots=True)

@@ -1,23 +1,20 @@
-"""``open_cluster`` and ``Cluster``: a running member of a cluster, on trio."""
+"""``Cluster``: a running member of a cluster, on trio."""
 
 # ruff: noqa: ASYNC109  a timeout here ends the wait, not the work, and often with a partial result
 
 from __future__ import annotations
 
-import logging
-import os
 import threading
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, cast
 
 import trio
 
 from swim import checks
 from swim.addresses import Endpoint
+from swim.commands import Command, ForceLeave, Join, Leave, Rejoin, SetTags
 from swim.config import Config
-from swim.errors import CANNOT_JOIN, ConfigTypeError, LocalError
+from swim.errors import CANNOT_JOIN, LocalError
 from swim.events import (
     ForceLeaveOutcome,
     JoinOutcome,
@@ -29,22 +26,17 @@ from swim.events import (
     Transition,
 )
 from swim.metrics import Metrics
-from swim.net.data_dir import locked
 from swim.net.driver import Driver, Ticket
-from swim.net.faults import FaultyTransport, LinkFaults
 from swim.net.own_address import OwnAddress
-from swim.net.running import Protected, build_node, driving, require_trio
-from swim.net.snapshot_file import SnapshotFile
 from swim.net.subscriptions import Subscription, event_classes
-from swim.net.transport import SocketTransport, Transport
 from swim.node import NodeStats
 
-__all__ = ["Cluster", "Status", "open_cluster", "run_cluster"]
+__all__ = ["Cluster", "Status"]
 
-_logger = logging.getLogger("swim.cluster")
-
-_NONCE_BYTES = 12
-
+_REFUSALS: dict[type[Command], str] = {
+    Join: CANNOT_JOIN,
+    Leave: "cannot leave: this cluster was closed",
+}
 _FROM_THERE = "call trio.from_thread.run(..., trio_token=...) with the token of the one it was opened in"
 
 Status = Literal["running", "leaving", "left", "stopped"]
@@ -153,6 +145,28 @@ class Cluster:
         self._check_thread()
         return self._driver.subscriptions.open(event_classes(kinds))
 
+    def do(self, command: Command) -> Ticket:
+        """Begins a command and returns at once; ``await ticket.outcome()`` waits for what becomes of it.
+
+        The methods below wait for their commands, and some look after the result.
+
+        Raises:
+            LocalError: it is not possible now: after ``leave``, say, or after the block was left.
+            ConfigError: as the command's method says.
+        """
+        self._check_open(command)
+        match command:
+            case Leave():
+                self._own_address.pause()
+                self._departure = self._departure or self._driver.submit(command)
+                return self._departure
+            case Rejoin():
+                ticket = self._driver.submit(command)
+                self._departure = None
+                self._own_address.resume()
+                return ticket
+        return self._driver.submit(command)
+
     async def join(self, addresses: Sequence[str], *, timeout: float | None = None) -> JoinResult:
         """Exchanges full state with every address, side by side.
 
@@ -170,14 +184,12 @@ class Cluster:
             ConfigError: naming an argument that is wrong.
             LocalError: after ``leave`` or after the block was left.
         """
-        addresses, timeout = checks.texts("addresses", addresses), checks.seconds("timeout", timeout)
-        self._check_run()
-        if self._stopped:
-            raise LocalError(CANNOT_JOIN)
-        tickets = [self._driver.submit(self._node.join, (address,)) for address in addresses]
+        command, timeout = Join(addresses), checks.seconds("timeout", timeout)
+        self._check_open(command)
+        tickets = [self.do(Join((address,))) for address in command.addresses]
         await _finished(tickets, timeout)
         outcomes: list[JoinOutcome] = []
-        for address, ticket in zip(addresses, tickets, strict=True):
+        for address, ticket in zip(command.addresses, tickets, strict=True):
             if ticket.is_done:
                 outcomes += cast(JoinResult, await ticket.outcome()).outcomes
             else:
@@ -197,13 +209,7 @@ class Cluster:
             LocalError: after the block was left.
         """
         timeout = checks.seconds("timeout", timeout)
-        self._check_run()
-        if self._stopped:
-            raise LocalError("cannot leave: this cluster was closed")
-        self._own_address.pause()
-        if self._departure is None:
-            self._departure = self._driver.submit(self._node.leave)
-        await _finished([self._departure], timeout)
+        await _finished([self.do(Leave())], timeout)
 
     async def rejoin(self, *, timeout: float | None = None) -> JoinResult:
         """Comes back after ``leave``: alive again under the same name, joined to seeds and past members.
@@ -216,10 +222,7 @@ class Cluster:
             LocalError: if the node has not left, or after the block was left.
         """
         timeout = checks.seconds("timeout", timeout)
-        self._check_open()
-        ticket = self._driver.submit(self._node.rejoin)
-        self._departure = None
-        self._own_address.resume()
+        ticket = self.do(Rejoin())
         await _finished([ticket], timeout)
         return cast(JoinResult, await ticket.outcome()) if ticket.is_done else JoinResult(())
 
@@ -238,10 +241,8 @@ class Cluster:
             ConfigError: naming an argument that is wrong.
             LocalError: after the block was left.
         """
-        name, prune = checks.text("name", name), checks.flag("prune", prune)
-        timeout = checks.seconds("timeout", timeout)
-        self._check_open()
-        ticket = self._driver.submit(self._node.force_leave, name, prune=prune)
+        command, timeout = ForceLeave(name, prune=prune), checks.seconds("timeout", timeout)
+        ticket = self.do(command)
         await _finished([ticket], timeout)
         if not ticket.is_done:
             raise TimeoutError(f"force-leave of {name}: no outcome within {timeout:g} s")
@@ -266,9 +267,7 @@ class Cluster:
             ConfigError: naming ``tags``: not all text, or more than 512 bytes once encoded.
             LocalError: after the block was left.
         """
-        tags = checks.text_map("tags", tags)
-        self._check_open()
-        await self._driver.submit(self._node.set_tags, tags).outcome()
+        await self.do(SetTags(tags)).outcome()
 
     async def update_tags(self, changes: Mapping[str, str], *, remove: Iterable[str] = ()) -> None:
         """Changes some of this node's tags and keeps the rest; otherwise as ``set_tags``.
@@ -282,113 +281,19 @@ class Cluster:
             LocalError: after the block was left.
         """
         changes, dropped = checks.text_map("changes", changes), checks.texts("remove", remove)
-        self._check_open()
         kept = {name: value for name, value in self.local.tags.items() if name not in dropped}
         await self.set_tags(kept | dict(changes))
 
-    def _check_open(self) -> None:
-        self._check_run()
-        if self._stopped:
-            raise LocalError("this cluster was closed: its block has ended")
-
-    def _check_run(self) -> None:
+    def _check_open(self, command: Command) -> None:
         """Commands touch the node and its sockets: only the program that opened it may give them."""
         if not trio.lowlevel.in_trio_run() or trio.lowlevel.current_trio_token() is not self._run:
             raise LocalError(f"this cluster was opened in another trio.run: {_FROM_THERE}")
+        if self._stopped:
+            raise LocalError(_REFUSALS.get(type(command), "this cluster was closed: its block has ended"))
 
     def _check_thread(self) -> None:
         if threading.get_ident() != self._thread:
             raise LocalError(f"this cluster was opened in another thread: {_FROM_THERE}")
-
-
-def open_cluster(
-    config: Config,
-    *,
-    transport: Transport | None = None,
-    faults: LinkFaults | None = None,
-    data_dir: str | os.PathLike[str] | None = None,
-    leave_timeout: float = 5.0,
-) -> AbstractAsyncContextManager[Cluster]:
-    """Runs a member for the length of a block.
-
-    Leaving the block normally leaves the cluster gracefully, within ``leave_timeout``; an exception or a
-    cancellation closes everything at once, and the others see this member fail. The seeds in ``config`` are
-    joined in the background.
-
-    Args:
-        config: the settings.
-        transport: a bound network; None binds real sockets at ``config.bind``. Closed in the end.
-        faults: switches that break this node's network on purpose.
-        data_dir: directory for the snapshot, from which a restart recovers its clocks and past members.
-        leave_timeout: seconds a graceful leave may take; 0 skips it.
-
-    Raises:
-        ConfigError: a wrong argument, a port in use, a name that does not resolve, an unusable directory.
-        LocalError: not inside ``trio.run``; or the member lost its name to another one and had to stop, which
-            cancels the block first.
-    """
-    if not isinstance(config, Config):
-        raise ConfigTypeError("config", f"must be a swim.Config, not {type(config).__name__}")
-    if faults is not None and not isinstance(faults, LinkFaults):
-        raise ConfigTypeError("faults", f"must be LinkFaults, not {type(faults).__name__}")
-    if data_dir is not None and not isinstance(data_dir, (str, os.PathLike)):
-        raise ConfigTypeError("data_dir", f"must be a path, not {type(data_dir).__name__}")
-    leave_timeout = checks.number("leave_timeout", leave_timeout)
-    directory = None if data_dir is None else Path(data_dir)
-    return Protected(_open(config, transport, faults, directory, leave_timeout))
-
-
-@asynccontextmanager
-async def _open(
-    config: Config,
-    transport: Transport | None,
-    faults: LinkFaults | None,
-    data_dir: Path | None,
-    leave_timeout: float,
-) -> AsyncIterator[Cluster]:
-    require_trio()
-    async with AsyncExitStack() as stack:
-        if transport is not None:
-            stack.callback(transport.close)
-        snapshot = None
-        if data_dir is not None:
-            stack.enter_context(locked(data_dir, config.name))
-            snapshot = SnapshotFile(data_dir)
-        if transport is None:
-            transport = await SocketTransport.bind(config.bind)
-            stack.callback(transport.close)
-        node = await build_node(config, transport, snapshot)
-        if snapshot is not None:
-            stack.callback(lambda: snapshot.write(node.snapshot()))
-        faulty = transport if faults is None else FaultyTransport(transport, faults)
-        driver, own_address = await stack.enter_async_context(
-            driving(node, faulty, faults=faults, snapshot=snapshot)
-        )
-        cluster = Cluster(driver, own_address, endpoint=transport.endpoint)
-        try:
-            yield cluster
-            if leave_timeout > 0:
-                await cluster.leave(timeout=leave_timeout)
-        finally:
-            cluster._stopped = True
-
-
-async def run_cluster(
-    config: Config,
-    *,
-    transport: Transport | None = None,
-    faults: LinkFaults | None = None,
-    data_dir: str | os.PathLike[str] | None = None,
-    task_status: trio.TaskStatus[Cluster] = trio.TASK_STATUS_IGNORED,
-) -> None:
-    """Runs a member until cancelled: ``cluster = await nursery.start(run_cluster, config)``.
-
-    Cancelling closes at once; call ``cluster.leave()`` before for a graceful departure. Arguments and errors
-    are those of ``open_cluster``.
-    """
-    async with open_cluster(config, transport=transport, faults=faults, data_dir=data_dir) as cluster:
-        task_status.started(cluster)
-        await trio.sleep_forever()
 
 
 async def _finished(tickets: Sequence[Ticket], timeout: float | None) -> None:

@@ -14,9 +14,10 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 import trio
 
+from swim import commands
 from swim.addresses import Endpoint, join_host_port
+from swim.commands import Command, Outcome
 from swim.errors import LocalError
-from swim.events import ForceLeaveOutcome, JoinResult
 from swim.log import DropLog, log_event, report
 from swim.net.faults import LinkFaults
 from swim.net.resolve import Lookups
@@ -31,7 +32,6 @@ _logger = logging.getLogger("swim.net")
 
 P = ParamSpec("P")
 T = TypeVar("T")
-Outcome = JoinResult | ForceLeaveOutcome | None
 
 _SLOW_PACKET = 0.01
 """Seconds; a packet that takes longer is reported."""
@@ -46,23 +46,18 @@ _LEAST_OVERSLEEP = 0.05
 """Seconds; waking later than this (or a quarter of ``probe_timeout`` if that is more) is told to the node."""
 
 
-class Ticket:
-    """A command under way; its outcome comes from the node some time later."""
+class Ticket(commands.Ticket):
+    """A command under way, to wait for."""
 
-    __slots__ = ("_done", "_outcome")
+    __slots__ = ("_done",)
 
     def __init__(self) -> None:
+        super().__init__()
         self._done = trio.Event()
-        self._outcome: Outcome | LocalError = None
-
-    @property
-    def is_done(self) -> bool:
-        """True once there is an outcome, or will never be one."""
-        return self._done.is_set()
 
     def finish(self, outcome: Outcome | LocalError) -> None:
-        """Sets the outcome and wakes whoever waits."""
-        self._outcome = outcome
+        """Sets the outcome and wakes all who wait."""
+        super().finish(outcome)
         self._done.set()
 
     async def outcome(self) -> Outcome:
@@ -72,9 +67,7 @@ class Ticket:
             LocalError: the cluster closed before there was one.
         """
         await self._done.wait()
-        if isinstance(self._outcome, LocalError):
-            raise self._outcome
-        return self._outcome
+        return self.result
 
 
 class Driver:
@@ -141,12 +134,10 @@ class Driver:
         self.carry_out(now)
         return result
 
-    def submit(
-        self, command: Callable[Concatenate[float, P], int], *args: P.args, **kwargs: P.kwargs
-    ) -> Ticket:
-        """Like ``call``, for a command that returns a ticket number."""
+    def submit(self, command: Command) -> Ticket:
+        """Gives the node a command, carries out what it wants done, and re-times the loop."""
         now = trio.current_time()
-        ticket = self._tickets[command(now, *args, **kwargs)] = Ticket()
+        ticket = self._tickets[self.node.do(now, command)] = Ticket()
         self.carry_out(now)
         return ticket
 

@@ -13,6 +13,7 @@ from collections.abc import Callable
 import trio
 
 from swim.addresses import is_loopback, join_host_port, version_of
+from swim.commands import Leave, Rejoin
 from swim.errors import ConfigError, LocalError
 from swim.net.advertise import best_address
 from swim.net.driver import Driver
@@ -113,9 +114,9 @@ class OwnAddress:
         driver, endpoint = self._driver, (host, self._port)
         with trio.CancelScope() as self._move:
             try:
-                await driver.submit(driver.node.leave).outcome()
+                await driver.submit(Leave()).outcome()
                 driver.call(driver.node.cut_off, is_cut_off=False)
-                joined = driver.submit(driver.node.rejoin, advertise=endpoint)
+                joined = driver.submit(Rejoin(advertise=endpoint))
                 self._gone_since = None
                 await joined.outcome()
             except LocalError as error:

@@ -1,4 +1,4 @@
-"""A node's tasks for the length of a block, which Ctrl-C ends as cleanly as anything else.
+"""``open_cluster``: a node's tasks for the length of a block, which Ctrl-C ends as cleanly as anything else.
 
 trio delivers Ctrl-C to whatever task happens to run. From a task of ours it would come out of the nursery as
 a ``BaseExceptionGroup``, which ``except KeyboardInterrupt`` does not catch. So our tasks, and the code that
@@ -12,27 +12,31 @@ import os
 import random
 import sys
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial
+from pathlib import Path
 from types import TracebackType
 from typing import Generic, TypeVar
 
 import trio
 
+from swim import checks
 from swim.addresses import join_host_port
 from swim.config import Config
 from swim.core.rng import Rng
-from swim.errors import LocalError
+from swim.errors import ConfigTypeError, LocalError
 from swim.log import report
 from swim.net.advertise import advertised_endpoint, warn_if_exposed
+from swim.net.cluster import Cluster
+from swim.net.data_dir import locked
 from swim.net.driver import Driver
-from swim.net.faults import LinkFaults
+from swim.net.faults import FaultyTransport, LinkFaults
 from swim.net.own_address import OwnAddress
 from swim.net.snapshot_file import SnapshotFile
-from swim.net.transport import Transport
+from swim.net.transport import SocketTransport, Transport
 from swim.node import Node
 
-__all__ = ["Protected", "build_node", "driving", "require_trio"]
+__all__ = ["Protected", "build_node", "driving", "open_cluster", "require_trio", "run_cluster"]
 
 _logger = logging.getLogger("swim.cluster")
 
@@ -74,6 +78,96 @@ def _interrupt_in(group: BaseExceptionGroup[BaseException]) -> KeyboardInterrupt
     """The Ctrl-C, if the group holds nothing else."""
     interrupts, rest = group.split(KeyboardInterrupt)
     return None if interrupts is None or rest is not None else KeyboardInterrupt()
+
+
+def open_cluster(
+    config: Config,
+    *,
+    transport: Transport | None = None,
+    faults: LinkFaults | None = None,
+    data_dir: str | os.PathLike[str] | None = None,
+    leave_timeout: float = 5.0,
+) -> AbstractAsyncContextManager[Cluster]:
+    """Runs a member for the length of a block.
+
+    Leaving the block normally leaves the cluster gracefully, within ``leave_timeout``; an exception or a
+    cancellation closes everything at once, and the others see this member fail. The seeds in ``config`` are
+    joined in the background.
+
+    Args:
+        config: the settings.
+        transport: a bound network; None binds real sockets at ``config.bind``. Closed in the end.
+        faults: switches that break this node's network on purpose.
+        data_dir: directory for the snapshot, from which a restart recovers its clocks and past members.
+        leave_timeout: seconds a graceful leave may take; 0 skips it.
+
+    Raises:
+        ConfigError: a wrong argument, a port in use, a name that does not resolve, an unusable directory.
+        LocalError: not inside ``trio.run``; or the member lost its name to another one and had to stop, which
+            cancels the block first.
+    """
+    if not isinstance(config, Config):
+        raise ConfigTypeError("config", f"must be a swim.Config, not {type(config).__name__}")
+    if faults is not None and not isinstance(faults, LinkFaults):
+        raise ConfigTypeError("faults", f"must be LinkFaults, not {type(faults).__name__}")
+    if data_dir is not None and not isinstance(data_dir, (str, os.PathLike)):
+        raise ConfigTypeError("data_dir", f"must be a path, not {type(data_dir).__name__}")
+    leave_timeout = checks.number("leave_timeout", leave_timeout)
+    directory = None if data_dir is None else Path(data_dir)
+    return Protected(_open(config, transport, faults, directory, leave_timeout))
+
+
+@asynccontextmanager
+async def _open(
+    config: Config,
+    transport: Transport | None,
+    faults: LinkFaults | None,
+    data_dir: Path | None,
+    leave_timeout: float,
+) -> AsyncIterator[Cluster]:
+    require_trio()
+    async with AsyncExitStack() as stack:
+        if transport is not None:
+            stack.callback(transport.close)
+        snapshot = None
+        if data_dir is not None:
+            stack.enter_context(locked(data_dir, config.name))
+            snapshot = SnapshotFile(data_dir)
+        if transport is None:
+            transport = await SocketTransport.bind(config.bind)
+            stack.callback(transport.close)
+        node = await build_node(config, transport, snapshot)
+        if snapshot is not None:
+            stack.callback(lambda: snapshot.write(node.snapshot()))
+        faulty = transport if faults is None else FaultyTransport(transport, faults)
+        driver, own_address = await stack.enter_async_context(
+            driving(node, faulty, faults=faults, snapshot=snapshot)
+        )
+        cluster = Cluster(driver, own_address, endpoint=transport.endpoint)
+        try:
+            yield cluster
+            if leave_timeout > 0:
+                await cluster.leave(timeout=leave_timeout)
+        finally:
+            cluster._stopped = True
+
+
+async def run_cluster(
+    config: Config,
+    *,
+    transport: Transport | None = None,
+    faults: LinkFaults | None = None,
+    data_dir: str | os.PathLike[str] | None = None,
+    task_status: trio.TaskStatus[Cluster] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Runs a member until cancelled: ``cluster = await nursery.start(run_cluster, config)``.
+
+    Cancelling closes at once; call ``cluster.leave()`` before for a graceful departure. Arguments and errors
+    are those of ``open_cluster``.
+    """
+    async with open_cluster(config, transport=transport, faults=faults, data_dir=data_dir) as cluster:
+        task_status.started(cluster)
+        await trio.sleep_forever()
 
 
 def require_trio() -> None:

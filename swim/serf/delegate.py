@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 
 from swim.addresses import Endpoint
+from swim.commands import ForceLeave, SetTags
 from swim.config import Config
 from swim.core.delegate import Delegate
 from swim.core.engine import Engine
@@ -98,50 +99,16 @@ class SerfDelegate(Delegate):
 
     # -- commands
 
-    def set_tags(self, tags: Mapping[str, str]) -> bytes | None:
-        """Takes a new tag set; returns the metadata to publish.
-
-        Raises:
-            ConfigError: naming ``tags``, if they take more than 512 bytes.
-        """
-        self._meta = self._encode(tags)
-        return self._meta
-
-    def force_leave(self, now: float, name: str, ticket: int, *, prune: bool) -> ForceLeaveOutcome:
-        """Declares on a member's behalf that it leaves; says which case applied.
-
-        Of a member that is here the prune waits until it is gone from this view: Serf peers would hide it,
-        though it answers. About a name that is not listed nothing is sent: others would keep the intent for a
-        later member of that name.
-
-        Raises:
-            LocalError: in a plain memberlist pool, where nobody understands it.
-        """
-        if not self.speaks_serf:
-            raise LocalError("force-leave needs the Serf layer; this pool is plain memberlist")
-        entry = self.roster.get(name)
-        outcome = ForceLeaveOutcome.UNKNOWN
-        if entry is not None:
-            outcome = {
-                MemberStatus.FAILED: ForceLeaveOutcome.LEFT,
-                MemberStatus.LEFT: ForceLeaveOutcome.ALREADY_LEFT,
-            }.get(entry.status, ForceLeaveOutcome.REFUTED)
-            if prune and outcome is not ForceLeaveOutcome.REFUTED:
-                outcome = ForceLeaveOutcome.PRUNED
-        else:
-            logger.warning("force-leave of %s, which is not a member", shown(name))
-            return outcome
-        if name == self._config.name:
-            self._send_join(now, ticket=ticket)  # refuted before it was said
-            return outcome
-        reason = Reason("operator", self._config.name, "force-leave")
-        is_here = outcome is ForceLeaveOutcome.REFUTED
-        intent = LeaveIntent(self.clock.stamp(), name, prune and not is_here)
-        self._members.leave_intent(now, intent, reason)
-        self.queues.intent(now, intent, ticket=ticket)
-        if prune and is_here:
-            self._members.prune_later(name)
-        return outcome
+    def do(self, now: float, command: ForceLeave | SetTags) -> int:
+        """Begins a command that is the layer's; returns its ticket. Raises as ``Node.do`` does."""
+        match command:
+            case SetTags(tags):
+                meta = self._encode(tags)
+                ticket = self._engine.update(now, meta)
+                self._meta = meta
+                return ticket
+            case ForceLeave():
+                return self._force_leave(now, command)
 
     def start_from(self, view: BaseView) -> None:
         """The node belongs to a cluster already: lists its members, with their stamps."""
@@ -249,6 +216,47 @@ class SerfDelegate(Delegate):
         return [encode_serf(intent)]
 
     # -- details
+
+    def _force_leave(self, now: float, command: ForceLeave) -> int:
+        if self._engine.context.status != "running":
+            raise LocalError("force-leave is not possible after leaving")
+        if not self.speaks_serf:
+            raise LocalError("force-leave needs the Serf layer; this pool is plain memberlist")
+        ticket = self._engine.ticket()
+        outcome = self._declare_left(now, command.name, ticket, prune=command.prune)
+        self._engine.wait(now, ticket, outcome)
+        if outcome is ForceLeaveOutcome.UNKNOWN:
+            self._engine.finish(ticket)  # nothing was sent
+        return ticket
+
+    def _declare_left(self, now: float, name: str, ticket: int, *, prune: bool) -> ForceLeaveOutcome:
+        """Declares on a member's behalf that it leaves; says which case applied.
+
+        Of a member that is alive the prune waits until it is gone from this view: Serf peers would hide it,
+        though it answers. About a name that is not listed nothing is sent: others would keep the intent for a
+        later member of that name.
+        """
+        entry = self.roster.get(name)
+        if entry is None:
+            logger.warning("force-leave of %s, which is not a member", shown(name))
+            return ForceLeaveOutcome.UNKNOWN
+        outcome = {
+            MemberStatus.FAILED: ForceLeaveOutcome.LEFT,
+            MemberStatus.LEFT: ForceLeaveOutcome.ALREADY_LEFT,
+        }.get(entry.status, ForceLeaveOutcome.REFUTED)
+        if name == self._config.name:
+            self._send_join(now, ticket=ticket)  # refuted before it was said
+            return outcome
+        is_gone = outcome is not ForceLeaveOutcome.REFUTED
+        intent = LeaveIntent(self.clock.stamp(), name, prune and is_gone)
+        self._members.leave_intent(now, intent, Reason("operator", self._config.name, "force-leave"))
+        self.queues.intent(now, intent, ticket=ticket)
+        if not prune:
+            return outcome
+        if is_gone:
+            return ForceLeaveOutcome.PRUNED
+        self._members.prune_later(name)
+        return outcome
 
     def _handle(self, now: float, message: SerfMessage, source: Endpoint | None) -> bool:
         match message:

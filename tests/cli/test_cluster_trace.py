@@ -17,8 +17,8 @@ from sims.replay import read_trace, replay
 from sims.traces.flights import flights
 from sims.traces.history import History
 from swim.config import Config
-from swim.net.cluster import open_cluster
 from swim.net.faults import FaultyTransport, LinkFaults
+from swim.net.running import open_cluster
 from swim.net.trace import ClusterTrace
 from swim.trace import encode
 from tests.cli.processes import run

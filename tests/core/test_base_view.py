@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from swim.commands import ForceLeave, Leave, SetTags
 from swim.config import Config
 from swim.core.rng import Rng
 from swim.errors import LocalError
@@ -54,15 +55,15 @@ def test_what_happens_to_one_is_seen_by_all_and_leaves_the_view_as_it_was(
     before = contents(view)
     killed, left, retagged, forced, restarted, *others = world.all
     world.kill(killed)
-    world.command(left, left.node.leave)
-    world.command(retagged, retagged.node.set_tags, {"role": "db"})
+    world.command(left, Leave())
+    world.command(retagged, SetTags({"role": "db"}))
     world.kill(restarted)
     again = world.add("n5", 7004)
     world.join(again, others[0])
     world.run(60)
     world.kill(forced)
     world.run(60)
-    world.command(others[0], others[0].node.force_leave, "n4", prune=True)
+    world.command(others[0], ForceLeave("n4", prune=True))
     world.add("n13", 7900)
     world.join(world.all[-1], others[1])
     world.run(60)

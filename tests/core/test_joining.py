@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from swim.commands import ForceLeave, Join, SetTags
 from swim.config import Config
 from swim.errors import LocalError
 from swim.events import MemberJoined
@@ -63,7 +64,7 @@ def test_every_address_has_its_outcome(new_world: NewWorld) -> None:
     a, b = world.add("a"), world.add("b")
     world.names["seed.example"] = [b.endpoint, ("127.0.0.1", 9)]
     addresses = ["127.0.0.1:7001", "seed.example", "nowhere.example", "127.0.0.1:99999", "127.0.0.1:9"]
-    ticket = world.command(a, a.node.join, addresses)
+    ticket = world.command(a, Join(addresses))
     world.run(5)
     result = world.joined(a, ticket)
     assert [(outcome.address, outcome.ok) for outcome in result.outcomes] == [
@@ -83,7 +84,7 @@ def test_every_address_has_its_outcome(new_world: NewWorld) -> None:
 def test_joining_nobody_is_over_at_once(new_world: NewWorld) -> None:
     world = new_world()
     a = world.add("a")
-    ticket = world.command(a, a.node.join, [])
+    ticket = world.command(a, Join([]))
     assert world.joined(a, ticket).outcomes == ()
 
 
@@ -119,13 +120,13 @@ def test_a_plain_memberlist_pool(new_world: NewWorld) -> None:
     world.kill(peers[3])
     assert world.run(40, lambda: all(p.statuses()["n4"] == "failed" for p in peers[:3]))
     with pytest.raises(LocalError, match="plain memberlist"):
-        peers[0].node.force_leave(world.now, "n4")
+        peers[0].node.do(world.now, ForceLeave("n4"))
 
 
 def test_a_name_is_required_if_it_is_configured(new_world: NewWorld) -> None:
     world = new_world()
     a, b = world.add("a", require_node_names=True), world.add("b")
-    ticket = world.command(a, a.node.join, ["127.0.0.1:7001", "b/127.0.0.1:7001"])
+    ticket = world.command(a, Join(["127.0.0.1:7001", "b/127.0.0.1:7001"]))
     world.run(1)
     bare, named = world.joined(a, ticket).outcomes
     assert (bare.ok, named.ok) == (False, True)
@@ -152,7 +153,7 @@ def test_strangers_with_another_label_or_key_stay_strangers(
 def test_a_pool_with_label_and_key(new_world: NewWorld) -> None:
     world = new_world()
     peers = world.cluster(5, label="pool", keys=(b"k" * 16,))
-    world.command(peers[0], peers[0].node.set_tags, {"role": "web"})
+    world.command(peers[0], SetTags({"role": "web"}))
     world.run(2)
     assert {peer.node.member("n1").tags["role"] for peer in peers} == {"web"}
 

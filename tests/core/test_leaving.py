@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from swim.commands import Join, Leave, Rejoin, SetTags
 from swim.errors import ConfigError, LocalError
 from swim.events import (
     MemberFailed,
@@ -29,7 +30,7 @@ def test_a_leave_is_seen_by_all_and_is_no_failure(new_world: NewWorld, seed: int
     world = new_world(seed)
     *rest, leaver = world.cluster(10)
     world.loss = 0.05
-    ticket = world.command(leaver, leaver.node.leave)
+    ticket = world.command(leaver, Leave())
     assert leaver.node.status == "leaving"
     assert world.run(10, lambda: ticket in leaver.finished)
     assert leaver.node.status == "left"
@@ -43,7 +44,7 @@ def test_a_leave_is_seen_by_all_and_is_no_failure(new_world: NewWorld, seed: int
 def test_a_leave_in_a_plain_pool(new_world: NewWorld) -> None:
     world = new_world()
     *rest, leaver = world.cluster(4, delegate_version=0)
-    ticket = world.command(leaver, leaver.node.leave)
+    ticket = world.command(leaver, Leave())
     assert world.run(10, lambda: ticket in leaver.finished)
     world.kill(leaver)
     assert all_see(rest, "n4", "left")
@@ -52,7 +53,7 @@ def test_a_leave_in_a_plain_pool(new_world: NewWorld) -> None:
 def test_leaving_alone_is_over_at_once(new_world: NewWorld) -> None:
     world = new_world()
     alone = world.add("alone")
-    ticket = world.command(alone, alone.node.leave)
+    ticket = world.command(alone, Leave())
     assert ticket in alone.finished
     assert (alone.node.status, alone.statuses()) == ("left", {"alone": "left"})
 
@@ -60,10 +61,10 @@ def test_leaving_alone_is_over_at_once(new_world: NewWorld) -> None:
 def test_leaving_twice_is_leaving_once(new_world: NewWorld) -> None:
     world = new_world()
     a, b = world.cluster(2)
-    tickets = [world.command(a, a.node.leave), world.command(a, a.node.leave)]
+    tickets = [world.command(a, Leave()), world.command(a, Leave())]
     world.run(10)
     assert set(tickets) <= set(a.finished)
-    late = world.command(a, a.node.leave)
+    late = world.command(a, Leave())
     assert late in a.finished
     assert all_see([a, b], "n1", "left")
 
@@ -72,14 +73,14 @@ def test_a_leave_ends_though_nobody_answers(new_world: NewWorld) -> None:
     world = new_world()
     a, *rest = world.cluster(4)
     world.partition([a], rest)
-    ticket = world.command(a, a.node.leave)
+    ticket = world.command(a, Leave())
     assert world.run(a.node.config.broadcast_timeout + 2, lambda: ticket in a.finished)
 
 
 def test_a_leave_ends_though_a_peer_declares_it_first(new_world: NewWorld) -> None:
     world = new_world()
     a, b = world.cluster(2)
-    ticket = world.command(a, a.node.leave)
+    ticket = world.command(a, Leave())
     world.inject(a, encode(Dead(a.node.local.incarnation, "n1", "n2")), b.endpoint)
     assert a.node.status == "left"
     assert world.run(10, lambda: ticket in a.finished)
@@ -90,9 +91,9 @@ def test_nothing_but_rejoin_is_possible_after_a_leave(new_world: NewWorld) -> No
     world = new_world()
     a = world.add("a")
     with pytest.raises(LocalError):
-        a.node.rejoin(world.now)
-    world.command(a, a.node.leave)
-    for call in (lambda: a.node.join(world.now, ["x:1"]), lambda: a.node.set_tags(world.now, {})):
+        a.node.do(world.now, Rejoin())
+    world.command(a, Leave())
+    for call in (lambda: a.node.do(world.now, Join(["x:1"])), lambda: a.node.do(world.now, SetTags({}))):
         with pytest.raises(LocalError):
             call()
 
@@ -101,10 +102,10 @@ def test_nothing_but_rejoin_is_possible_after_a_leave(new_world: NewWorld) -> No
 def test_who_left_may_come_back(new_world: NewWorld, pause: float) -> None:
     world = new_world()
     *rest, leaver = world.cluster(5)
-    ticket = world.command(leaver, leaver.node.leave)
+    ticket = world.command(leaver, Leave())
     assert world.run(10, lambda: ticket in leaver.finished)
     world.run(pause)
-    ticket = world.command(leaver, leaver.node.rejoin)
+    ticket = world.command(leaver, Rejoin())
     assert leaver.node.status == "running"
     world.run(3)
     assert world.joined(leaver, ticket).joined > 0
@@ -117,7 +118,7 @@ def test_a_join_that_ends_during_the_leave_does_not_take_it_back(new_world: NewW
     world = new_world()
     *_, leaver = peers = world.cluster(3)
     joined = world.join(leaver, peers[0])
-    world.command(leaver, leaver.node.leave)
+    world.command(leaver, Leave())
     assert world.run(0.1, lambda: joined in leaver.finished)
     assert leaver.node.status == "leaving"
     world.run(10)
@@ -128,7 +129,7 @@ def test_a_join_that_ends_during_the_leave_does_not_take_it_back(new_world: NewW
 def test_who_has_left_looks_for_nobody(new_world: NewWorld) -> None:
     world = new_world()
     alone = world.add("alone", seeds=("127.0.0.1:7999",), rejoin_interval_alone=1.0)
-    world.command(alone, alone.node.leave)
+    world.command(alone, Leave())
     attempts = alone.node.metrics.counters["swim.rejoin.attempts"]
     world.run(30)
     assert alone.node.metrics.counters["swim.rejoin.attempts"] == attempts
@@ -137,9 +138,9 @@ def test_who_has_left_looks_for_nobody(new_world: NewWorld) -> None:
 def test_who_comes_back_to_nobody_keeps_looking(new_world: NewWorld) -> None:
     world = new_world()
     alone = world.add("alone", seeds=("127.0.0.1:7999",), rejoin_interval_alone=1.0)
-    world.command(alone, alone.node.leave)
+    world.command(alone, Leave())
     world.run(30)
-    world.command(alone, alone.node.rejoin)
+    world.command(alone, Rejoin())
     world.run(5)
     late = world.add("late", port=7999)
     assert world.run(10, lambda: agree([alone, late]))
@@ -148,7 +149,7 @@ def test_who_comes_back_to_nobody_keeps_looking(new_world: NewWorld) -> None:
 def test_who_has_left_does_not_fight_for_its_name(new_world: NewWorld) -> None:
     world = new_world()
     *rest, leaver = world.cluster(3)
-    ticket = world.command(leaver, leaver.node.leave)
+    ticket = world.command(leaver, Leave())
     world.run(10, lambda: ticket in leaver.finished)
     heir = world.add("n3", port=7777)
     world.join(heir, rest[0])
@@ -160,12 +161,12 @@ def test_who_has_left_does_not_fight_for_its_name(new_world: NewWorld) -> None:
 def test_tags_reach_everybody_and_the_caller_is_told(new_world: NewWorld) -> None:
     world = new_world()
     peers = world.cluster(5)
-    ticket = world.command(peers[2], peers[2].node.set_tags, {"role": "db"})
+    ticket = world.command(peers[2], SetTags({"role": "db"}))
     assert world.run(3, lambda: ticket in peers[2].finished)
     assert world.run(1, lambda: all(peer.node.member("n3").tags == {"role": "db"} for peer in peers))
     assert len(events_of(peers, MemberUpdated, "n3")) == 5
     with pytest.raises(ConfigError, match="tags"):
-        peers[2].node.set_tags(world.now, {"k": "v" * 600})
+        peers[2].node.do(world.now, SetTags({"k": "v" * 600}))
     assert peers[2].node.local.tags == {"role": "db"}
 
 
@@ -230,7 +231,7 @@ def test_a_node_that_restarts_without_memory_is_back_too(new_world: NewWorld) ->
 def test_a_name_is_free_for_another_address_after_a_leave(new_world: NewWorld) -> None:
     world = new_world()
     *rest, leaver = world.cluster(4)
-    ticket = world.command(leaver, leaver.node.leave)
+    ticket = world.command(leaver, Leave())
     world.run(10, lambda: ticket in leaver.finished)
     world.kill(leaver)
     heir = world.add("n4", port=7777)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from swim.commands import Leave
 from swim.core.output import Dial, StreamEnd
 from swim.wire.codec import encode
 from swim.wire.messages import Ack, Alive, Dead, IndirectPing, Nack, Ping, Suspect
@@ -107,7 +108,7 @@ def test_the_dead_are_told_of_their_death_a_few_times_and_a_leave_does_not_wait_
     limit = rest[0].node._engine.context.queue.limit
     assert len(to_the_dead) <= left * 2 * limit
     assert not any(peer.node._engine.context.queue.waiting for peer in rest)
-    ticket = world.command(rest[0], rest[0].node.leave)
+    ticket = world.command(rest[0], Leave())
     assert world.run(2, lambda: ticket in rest[0].finished)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from swim.commands import Leave
 from swim.core.member import pack_address
 from swim.events import MemberFailed, MemberJoined
 from swim.wire.codec import encode
@@ -103,7 +104,7 @@ def test_a_restart_after_reaping_comes_back(new_world: NewWorld, remembers: bool
 def test_failed_and_left_members_are_forgotten_in_the_end(new_world: NewWorld) -> None:
     world = new_world()
     *rest, leaver, victim = world.cluster(5, reconnect_timeout=100.0, tombstone_timeout=50.0)
-    world.command(leaver, leaver.node.leave)
+    world.command(leaver, Leave())
     world.run(10)
     world.kill(leaver)
     world.kill(victim)

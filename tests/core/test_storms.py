@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from swim.commands import Leave, Rejoin, SetTags
 from swim.config import Config
 from tests.world import Peer, World
 
@@ -51,13 +52,13 @@ class Weather:
             self.down.append(peer)
 
     def leave(self, peer: Peer) -> None:
-        ticket = self.world.command(peer, peer.node.leave)
+        ticket = self.world.command(peer, Leave())
         assert self.world.run(10, lambda: ticket in peer.finished)
         if len(self.up) > 2 and self.random.random() < 0.5:
             self.kill(peer)
         else:
             self.world.run(self.random.choice([0.1, 50.0]))
-            self.world.command(peer, peer.node.rejoin)
+            self.world.command(peer, Rejoin())
 
     def restart(self, _: Peer) -> None:
         if self.down:
@@ -77,7 +78,7 @@ class Weather:
 
     def tag(self, peer: Peer) -> None:
         if peer.node.status == "running":
-            self.world.command(peer, peer.node.set_tags, {"at": f"{self.world.now:.2f}"})
+            self.world.command(peer, SetTags({"at": f"{self.world.now:.2f}"}))
 
 
 def alive_as_seen_by(peer: Peer) -> set[tuple[object, ...]]:

@@ -257,10 +257,10 @@ class Stage:
         self._host(words).rejoin()
 
     def _do_join(self, words: list[str]) -> None:
-        self._host(words).join(*map(self.world.host, words[1:]))
+        self._host(words).join(map(self.world.host, words[1:]))
 
     def _do_tags(self, words: list[str]) -> None:
-        self._host(words).set_tags(**options_of(words))
+        self._host(words).set_tags(options_of(words))
 
     def _do_force_leave(self, words: list[str]) -> None:
         usage = "force-leave NODE MEMBER [prune]"

@@ -10,9 +10,10 @@ import pytest
 import trio
 
 from swim.config import Config
-from swim.net.cluster import Cluster, run_cluster
+from swim.net.cluster import Cluster
 from swim.net.driver import Driver
 from swim.net.faults import FaultyTransport, LinkFaults
+from swim.net.running import run_cluster
 from swim.net.transport import Transport
 from swim.node import Node
 from tests.net.fake_node import FakeNode

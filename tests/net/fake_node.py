@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from swim.addresses import Endpoint
+from swim.commands import Command
 from swim.config import Config
-from swim.core.output import Finished, Lookup, Output, StreamEnd
+from swim.core.output import Lookup, Output, StreamEnd
 from swim.metrics import Metrics
 from swim.node import Accepted
 
@@ -79,11 +80,9 @@ class FakeNode:
         self.wishes.lookups += [Lookup(address) for address in addresses]
         return self._ticket()
 
-    def leave(self, now: float) -> int:
-        self._record(now, "leave")
-        ticket = self._ticket()
-        self.wishes.finished.append(Finished(ticket, None))
-        return ticket
+    def do(self, now: float, command: Command) -> int:
+        self._record(now, "do", command)
+        return self._ticket()
 
     def _ticket(self) -> int:
         self._tickets += 1

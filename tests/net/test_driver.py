@@ -8,6 +8,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from swim.commands import Join
 from swim.core.output import Dial, Lookup, Output, StreamEnd, Transmit
 from swim.errors import LocalError
 from swim.net.driver import Ticket
@@ -225,7 +226,7 @@ async def test_closing_ends_commands_and_subscriptions(
 ) -> None:
     node = FakeNode()
     async with driving(node, network.transport("10.0.0.1")) as driver:
-        ticket = driver.submit(node.join, [])
+        ticket = driver.submit(Join([]))
         assert isinstance(ticket, Ticket)
         assert not ticket.is_done
         subscription = driver.subscriptions.open()

@@ -10,6 +10,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from swim.commands import Rejoin
 from swim.config import Config
 from swim.core.rng import Rng
 from swim.errors import ConfigError
@@ -175,7 +176,7 @@ async def test_who_left_during_a_move_and_comes_back_at_the_old_address_probes_a
         await until(lambda: n1.node.status == "left")
         await trio.sleep(10.0)
         n1.change(OLD)
-        n1.driver.submit(n1.node.rejoin)
+        n1.driver.submit(Rejoin())
         n1.own_address.resume()
         await until(lambda: at(n2) == (OLD, "alive"))
         pool.kill("n2")

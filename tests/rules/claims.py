@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from swim.addresses import Endpoint
+from swim.commands import ForceLeave, Leave
 from swim.core.member import State, pack_address
 from swim.core.precedence import Claim, Stored, Verdict
 from swim.events import (
@@ -215,7 +216,7 @@ def _prepare_self(lone: Lone, cell: Cell) -> None:
     if cell.claim is Claim.MOVED:
         lone.hear(_alive(cell), source=SPEAKER)
     if cell.stored is not Stored.RUNNING:
-        lone.command(lone.node.leave)
+        lone.command(Leave())
     if cell.stored is Stored.GONE:
         lone.advance(1.0)
 
@@ -235,7 +236,7 @@ def _prepare_held(lone: Lone, cell: Cell) -> None:
     lone.meet("x", incarnation=STORED)
     if cell.stored is Stored.TOMBSTONE:
         lone.fail("x", incarnation=STORED)
-        lone.command(lone.node.force_leave, "x", prune=True)
+        lone.command(ForceLeave("x", prune=True))
     elif cell.stored in UNLISTED:
         _prune(lone, STORED)
     else:
@@ -244,7 +245,7 @@ def _prepare_held(lone: Lone, cell: Cell) -> None:
 
 def _prune(lone: Lone, incarnation: int) -> None:
     """An operator prunes the member, and it leaves."""
-    lone.command(lone.node.force_leave, "x", prune=True)
+    lone.command(ForceLeave("x", prune=True))
     lone.hear(Dead(incarnation, "x", "x"), source=HOME)
     assert lone.node.member("x") is None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from swim.commands import Leave, Rejoin
 from swim.events import (
     MemberEvent,
     MemberFailed,
@@ -121,7 +122,7 @@ def _prepare_self(lone: Lone, cell: Cell) -> None:
     if cell.row is Entered.DEPARTING and (cell.cause, cell.age) == (Cause.LEAVE, 2):
         return  # it is its own leave
     if cell.row is not Entered.RUNNING or cell.cause is Cause.JOINED:
-        lone.command(lone.node.leave)
+        lone.command(Leave())
     if cell.row is Entered.DEPARTED or cell.cause is Cause.JOINED:
         lone.advance(20)
 
@@ -129,7 +130,7 @@ def _prepare_self(lone: Lone, cell: Cell) -> None:
 def _bring_about(lone: Lone, cell: Cell, ltime: int) -> None:
     match cell.cause:
         case Cause.JOINED if cell.subject == "me":
-            lone.command(lone.node.rejoin)
+            lone.command(Rejoin())
         case Cause.RAISED if cell.subject == "me":
             lone.hear(Suspect(lone.node.local.incarnation, "me", "y"))
         case Cause.LEFT if cell.subject == "me":
@@ -151,7 +152,7 @@ def _bring_about(lone: Lone, cell: Cell, ltime: int) -> None:
         case Cause.LISTED_LEFT:
             lone.pushed(serf_state(stamps={cell.subject: ltime}, left=[cell.subject]))
         case Cause.LEAVE if cell.row is Entered.DEPARTING and cell.age == 2:
-            lone.command(lone.node.leave)
+            lone.command(Leave())
         case _:
             lone.say(_intent(cell, ltime))
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from swim.addresses import Endpoint
+from swim.commands import Command, Join
 from swim.config import Config
 from swim.core.member import pack_address
 from swim.core.output import Dial, Finished, Send, Transmit
@@ -106,15 +107,15 @@ class Lone:
 
     def answered(self, records: Iterable[NodeRecord], *, host: str = "127.0.0.77") -> None:
         """This node dials somebody, who answers with these records."""
-        self.command(self.node.join, [f"{host}:{PORT}"])
+        self.command(Join([f"{host}:{PORT}"]))
         dial = self._dials.pop()
         codec = StreamCodec(self.config, Keyring(self.config.keys), nonce)
         reply = codec.seal(encode(PushPull(True, tuple(records))), label_header=False)
         self.node.receive_stream(self.now, dial.stream_id, reply)
         self._take()
 
-    def command(self, call: Any, *arguments: Any, **options: Any) -> int:
-        ticket: int = call(self.now, *arguments, **options)
+    def command(self, command: Command) -> int:
+        ticket = self.node.do(self.now, command)
         self._take()
         return ticket
 

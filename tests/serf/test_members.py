@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from swim.commands import ForceLeave, Leave
 from swim.events import MemberReaped
 from swim.serf.messages import JoinIntent, LeaveIntent, decode_serf, encode_serf
-from swim.serf.push_pull import decode_state
 from swim.wire.messages import Suspect
 from tests.serf.lone import Lone, alive_record, home, serf_state
 
@@ -132,7 +132,7 @@ def test_force_leave_says_which_case_applied(state: str, prune: bool, outcome: s
     if state == "left":
         lone.part("x")
     lone.settle()
-    ticket = lone.command(lone.node.force_leave, "x", prune=prune)
+    ticket = lone.command(ForceLeave("x", prune=prune))
     told = {decode_serf(body) for body in lone.bodies(6)}
     said = [] if state == "unknown" else [("x", prune and state != "alive")]
     assert [(m.node, m.prune) for m in told if isinstance(m, LeaveIntent)] == said
@@ -141,7 +141,7 @@ def test_force_leave_says_which_case_applied(state: str, prune: bool, outcome: s
 
 def test_a_member_forced_out_while_alive_is_back_as_soon_as_it_objects():
     lone = with_members("x", "y")
-    lone.command(lone.node.force_leave, "x", prune=True)
+    lone.command(ForceLeave("x", prune=True))
     lone.say(JoinIntent(20, "x"))
     assert lone.status("x") == "alive"
     lone.fail("x")
@@ -151,7 +151,7 @@ def test_a_member_forced_out_while_alive_is_back_as_soon_as_it_objects():
 def test_a_member_pruned_while_alive_stays_visible_until_it_is_gone():
     lone = with_members("x", "y")
     lone.say(LeaveIntent(5, "x"))
-    lone.command(lone.node.force_leave, "x", prune=True)
+    lone.command(ForceLeave("x", prune=True))
     lone.advance(10)
     assert lone.status("x") == "leaving"
     lone.fail("x")
@@ -160,7 +160,7 @@ def test_a_member_pruned_while_alive_stays_visible_until_it_is_gone():
 
 def test_a_prune_is_told_to_others_once_its_member_is_gone():
     lone = with_members("x", "y")
-    lone.command(lone.node.force_leave, "x", prune=True)
+    lone.command(ForceLeave("x", prune=True))
     told = {decode_serf(body) for body in lone.bodies(5)}
     assert [message.prune for message in told if isinstance(message, LeaveIntent)] == [False]
     lone.fail("x")
@@ -175,7 +175,7 @@ def test_an_echo_of_an_older_intent_neither_replaces_a_prune_nor_colours_the_nex
     lone.fail("x")
     lone.say(LeaveIntent(1, "z"))
     lone.settle()
-    lone.command(lone.node.force_leave, "x", prune=True)
+    lone.command(ForceLeave("x", prune=True))
     lone.say(LeaveIntent(1, "x"))
     told = {decode_serf(body) for body in lone.bodies(6)}
     assert [message.prune for message in told if isinstance(message, LeaveIntent)] == [True]
@@ -194,7 +194,7 @@ def test_a_prune_told_by_others_is_not_told_again_when_its_member_is_gone():
 
 def test_a_force_leave_of_an_unknown_name_does_not_colour_its_first_join():
     lone = with_members("y", "z")
-    ticket = lone.command(lone.node.force_leave, "x", prune=True)
+    ticket = lone.command(ForceLeave("x", prune=True))
     assert lone.result(ticket) == "unknown"
     assert not lone.bodies(5)
     lone.meet("x")
@@ -203,7 +203,7 @@ def test_a_force_leave_of_an_unknown_name_does_not_colour_its_first_join():
 
 def test_a_prune_that_its_member_outlived_is_forgotten():
     lone = with_members("x", "y")
-    lone.command(lone.node.force_leave, "x", prune=True)
+    lone.command(ForceLeave("x", prune=True))
     lone.advance(40)
     lone.meet("x")
     lone.advance(30)
@@ -214,14 +214,14 @@ def test_a_prune_that_its_member_outlived_is_forgotten():
 
 def test_force_leave_of_this_node_is_refuted_before_it_is_said():
     lone = with_members("x", "y")
-    ticket = lone.command(lone.node.force_leave, "me", prune=True)
+    ticket = lone.command(ForceLeave("me", prune=True))
     assert {type(decode_serf(body)) for body in lone.bodies(2)} == {JoinIntent}
     assert (lone.result(ticket), lone.node.local.status) == ("refuted", "alive")
 
 
 def test_nobody_prunes_this_node_after_its_leave():
     lone = with_members("x", "y")
-    lone.command(lone.node.leave)
+    lone.command(Leave())
     lone.advance(20)
     lone.say(LeaveIntent(50, "me", True))
     assert lone.node.local.status == "left"
@@ -375,7 +375,7 @@ def test_a_failed_member_forced_out_is_reaped_as_one_that_left_since_it_failed()
 
 def test_the_own_leave_is_announced_before_it_is_declared():
     lone = with_members("x", "y")
-    lone.command(lone.node.leave)
+    lone.command(Leave())
     assert lone.node.local.status == "leaving"
     sent = [type(message).__name__ for _, message in lone.sent()]
     lone.advance(2)
@@ -388,7 +388,7 @@ def test_the_state_told_lists_who_left():
     lone = with_members("x", "y", "z")
     lone.part("x")
     lone.fail("y")
-    state = decode_state(lone.pushed().user_state)
+    state = lone.state()
     assert state.left_members == ["x"]
     assert set(state.status_ltimes) == {"me", "x", "y", "z"}
 

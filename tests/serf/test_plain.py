@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from swim.commands import ForceLeave, Leave
 from swim.errors import LocalError
 from swim.serf.messages import JoinIntent, LeaveIntent, UserEvent
 from swim.wire.messages import Alive, User
@@ -45,7 +46,7 @@ def test_gone_members_have_left_or_failed_as_memberlist_says(leaves: bool, statu
 def test_nobody_is_forced_out():
     lone = plain("x")
     with pytest.raises(LocalError, match="plain memberlist"):
-        lone.node.force_leave(lone.now, "x")
+        lone.node.do(lone.now, ForceLeave("x"))
     assert lone.status("x") == "alive"
 
 
@@ -57,7 +58,7 @@ def test_tags_of_others_are_not_looked_at():
 
 def test_its_own_leave_is_memberlists_alone():
     lone = plain("x", "y")
-    lone.command(lone.node.leave)
+    lone.command(Leave())
     lone.advance(20)
     assert not [message for _, message in lone.sent() if isinstance(message, User)]
     assert lone.node.local.status == "left"
@@ -66,7 +67,7 @@ def test_its_own_leave_is_memberlists_alone():
 def test_a_plain_cluster_lives_without_a_byte_of_serf():
     world = World()
     peers = world.cluster(4, delegate_version=0)
-    world.command(peers[0], peers[0].node.leave)
+    world.command(peers[0], Leave())
     world.kill(peers[1])
     world.run(60)
     for peer in peers[2:]:

@@ -6,6 +6,7 @@ import random
 
 import pytest
 
+from swim.commands import ForceLeave
 from swim.serf.messages import JoinIntent, LeaveIntent, decode_serf
 from swim.serf.push_pull import PushPullState
 from tests.serf.lone import Lone, serf_state
@@ -97,7 +98,7 @@ def test_no_peer_shows_this_node_as_leaving_for_good_after_a_restart(lone: Lone,
     behind.join(lone.stamp("me") or 0)
     for _ in range(ratchets - 1):
         behind.leave(behind.ltime + 1)
-    lone.command(lone.node.force_leave, "me")  # joins once more, as at the end of a join by several seeds
+    lone.command(ForceLeave("me"))  # joins once more, as at the end of a join by several seeds
     misled.merge(behind.told())
     assert misled.status == "leaving"
     for _ in range(2):

@@ -97,7 +97,7 @@ def test_news_takes_one_trip_from_its_origin():
     world = small(3)
     news = Dissemination(lambda event: isinstance(event, MemberUpdated) and event.member.name == "n1")
     world.observe(news)
-    world.nodes["n1"].set_tags(role="web")
+    world.nodes["n1"].set_tags({"role": "web"})
     world.run_for(5)
     assert set(news.seconds) == {"n1", "n2", "n3"}
     assert news.seconds["n1"] == 0

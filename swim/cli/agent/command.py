@@ -21,7 +21,8 @@ from swim.cli.common import ExitCode, globals_of, json_option, unwrapped
 from swim.cli.logs import LogOutput, set_level
 from swim.errors import ConfigError, SwimError
 from swim.log import report
-from swim.net.cluster import Cluster, open_cluster
+from swim.net.cluster import Cluster
+from swim.net.running import open_cluster
 from swim.text import json_text, shown
 
 __all__ = ["agent"]

@@ -22,8 +22,9 @@ from swim.cli.common import unwrapped
 from swim.config import Config
 from swim.errors import ConfigError
 from swim.events import Event, Member, MemberEvent, MemberStatus, Transition
-from swim.net.cluster import Cluster, open_cluster
+from swim.net.cluster import Cluster
 from swim.net.faults import LinkFaults
+from swim.net.running import open_cluster
 from swim.net.trace import ClusterTrace
 from swim.version import __version__
 

@@ -174,7 +174,7 @@ def test_what_is_sent_once_need_not_reach_half_of_the_others() -> None:
     world = World(0, nodes=9, config=config, observers=[NewsSpreads()])
     world.run_for(2.0)
     for node in world.running():
-        node.set_tags(role="web")
+        node.set_tags({"role": "web"})
         world.run_for(3.0)
 
 
@@ -190,8 +190,8 @@ def test_the_answer_to_an_accusation_that_came_by_push_pull_is_not_counted() -> 
     for node in (asked, back):
         world.crash(node)
         world.restart(node, snapshot=False)
-    asked.join(back)
+    asked.join([back])
     world.run_for(1.0)
-    asked.join(world.host("n3"))
+    asked.join([world.host("n3")])
     world.run_for(5.0)
     assert asked.metrics.counters["swim.verdicts-disproved"] == 1

@@ -84,7 +84,7 @@ def test_applications_command_their_nodes() -> None:
 
         def on_event(self, now: float, event: Event) -> None:
             if isinstance(event, MemberEvent) and event.member.name != self.node.name:
-                self.node.set_tags(met=event.member.name)
+                self.node.set_tags({"met": event.member.name})
 
     world = World(nodes=2, config=Config.local, observers=[Applications(Greeter)])
     world.run_for(5.0)

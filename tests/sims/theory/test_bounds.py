@@ -123,7 +123,7 @@ def test_every_prober_may_be_on_its_own() -> None:
         world = World(seed, nodes=6, config=config, network=Network(Link(latency=Constant(LATENCY))))
         world.run_for(20.0)
         for node in world.running():
-            node.join(*[other for other in world.running() if other is not node])
+            node.join([other for other in world.running() if other is not node])
         world.settle(20.0)
         world.crash("n2")
         until_everybody_shows(world, "n2", "failed", bound)

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sims.world.fast_wire import FastWire
+from swim.commands import Leave, SetTags
 from swim.config import Config
 from swim.errors import RemoteError
 from swim.wire.keyring import Keyring
@@ -28,8 +29,8 @@ def run_of(wire: WireFactory, **settings: Any) -> list[Any]:
     world.run(10)
     world.loss = 0.1
     world.kill(peers[3])
-    world.command(peers[5], peers[5].node.leave)
-    world.command(peers[7], peers[7].node.set_tags, {"role": "db" * 20})
+    world.command(peers[5], Leave())
+    world.command(peers[7], SetTags({"role": "db" * 20}))
     world.run(60)
     world.loss = 0.0
     world.partition(peers[:8], peers[8:])

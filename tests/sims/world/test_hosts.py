@@ -53,7 +53,7 @@ def test_an_address_that_was_given_by_hand_is_not_fresh() -> None:
 def test_a_paused_process_takes_no_command() -> None:
     world = settled(nodes=3)
     world.pause("n2")
-    for command in (lambda: world.leave("n2"), lambda: world.nodes["n2"].set_tags(a="b")):
+    for command in (lambda: world.leave("n2"), lambda: world.nodes["n2"].set_tags({"a": "b"})):
         with pytest.raises(UsageError, match="n2 does not run, it is paused"):
             command()
     world.resume("n2")
@@ -62,7 +62,7 @@ def test_a_paused_process_takes_no_command() -> None:
 
 def test_who_left_remembers_when_it_comes_back_with_its_snapshot() -> None:
     world = settled(nodes=3)
-    world.nodes["n2"].set_tags(role="web")
+    world.nodes["n2"].set_tags({"role": "web"})
     world.run_for(5)
     before = world.nodes["n1"].member("n2")
     world.leave("n2")

@@ -215,7 +215,7 @@ def test_leaving_ends_the_process() -> None:
     world.run_for(10)
     node = world.nodes["n4"]
     assert node.state == "left"
-    assert node.finished[ticket] is None
+    assert ticket.result is None
     assert shows(world, "n4", "left")
 
 
@@ -238,7 +238,7 @@ def test_an_application_gets_events_in_order_though_it_gives_commands_meanwhile(
     def application(now: float, event: Event) -> None:
         sequences.append(event.sequence)  # type: ignore[union-attr]
         if isinstance(event, MemberJoined) and event.member.name != "n1":
-            world.nodes["n1"].set_tags(last=event.member.name)
+            world.nodes["n1"].set_tags({"last": event.member.name})
 
     world.nodes["n1"].subscribe(application)
     for _ in range(4):
@@ -336,7 +336,7 @@ def test_what_cannot_be_is_refused() -> None:
         world.restart("n2", endpoint=world.nodes["n1"].endpoint)
     world.crash("n3")
     with pytest.raises(UsageError, match="n3 does not run"):
-        world.nodes["n3"].set_tags(a="b")
+        world.nodes["n3"].set_tags({"a": "b"})
 
 
 @pytest.mark.parametrize("keys", [(), (bytes(16),)])

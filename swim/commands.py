@@ -1,0 +1,122 @@
+"""What a node can be asked to do: values, checked where they are made, each spelled in this file only.
+
+``Cluster.do``, ``SimNode.do`` and ``Node.do`` take them. The methods of the same names, such as
+``Cluster.set_tags``, make the value and hand it on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
+from typing import TypeAlias
+
+from swim import checks
+from swim.addresses import Endpoint
+from swim.errors import LocalError
+from swim.events import ForceLeaveOutcome, JoinResult
+
+__all__ = ["Command", "ForceLeave", "Join", "Leave", "Outcome", "Rejoin", "SetTags", "Ticket"]
+
+Outcome: TypeAlias = JoinResult | ForceLeaveOutcome | None
+"""What a command finishes with; each command says which."""
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """Push/pulls with every address at once; finishes with a ``JoinResult``.
+
+    Attributes:
+        addresses: ``[NAME/]HOST[:PORT]``; the port defaults to the node's own.
+
+    Raises:
+        ConfigError: naming ``addresses``; a ``TypeError`` too if they are one string.
+    """
+
+    addresses: Sequence[str]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "addresses", checks.texts("addresses", self.addresses))
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """Leaves gracefully; finishes with None on evidence that it spread, or at a deadline."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rejoin:
+    """Comes back after a finished leave and joins seeds and past peers; finishes with a ``JoinResult``.
+
+    Attributes:
+        advertise: the endpoint to advertise from now on; None keeps the last one.
+    """
+
+    _: KW_ONLY
+    advertise: Endpoint | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ForceLeave:
+    """Declares that a member leaves; finishes with a ``ForceLeaveOutcome`` once that has spread.
+
+    Attributes:
+        name: of the member.
+        prune: also forget it: at once if it is gone, else as soon as it is.
+
+    Raises:
+        ConfigError: naming ``name`` or ``prune``.
+    """
+
+    name: str
+    _: KW_ONLY
+    prune: bool = False
+
+    def __post_init__(self) -> None:
+        checks.text("name", self.name)
+        checks.flag("prune", self.prune)
+
+
+@dataclass(frozen=True, slots=True)
+class SetTags:
+    """Replaces the tags; finishes with None when that was sent often enough, or at a deadline.
+
+    Raises:
+        ConfigError: naming ``tags``; their size is checked by the node, which knows how they are encoded.
+    """
+
+    tags: Mapping[str, str]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "tags", checks.text_map("tags", self.tags))
+
+
+Command: TypeAlias = Join | Leave | Rejoin | ForceLeave | SetTags
+
+
+class Ticket:
+    """A command under way; its outcome comes from the node some time later."""
+
+    __slots__ = ("_outcome", "is_done")
+
+    def __init__(self) -> None:
+        self.is_done = False
+        """Whether there is an outcome, or will never be one."""
+        self._outcome: Outcome | LocalError = None
+
+    def finish(self, outcome: Outcome | LocalError) -> None:
+        """Sets the outcome; an error says why there will never be one."""
+        self._outcome = outcome
+        self.is_done = True
+
+    @property
+    def result(self) -> Outcome:
+        """The outcome.
+
+        Raises:
+            LocalError: there is none yet, or the node stopped before there was one.
+        """
+        if not self.is_done:
+            raise LocalError("the command has no outcome yet")
+        if isinstance(self._outcome, LocalError):
+            raise self._outcome
+        return self._outcome
