@@ -13,6 +13,7 @@ The caller owns sockets, clock and tasks. Its duties, in order, once per wake-up
     for lookup in output.lookups: ...                       # resolve, then node.resolved(...)
     for event in output.events: ...                         # hand to the application, in order
     for done in output.finished: ...                        # wake whoever waits for the ticket
+    for line in output.records: ...                         # append to the snapshot that snapshot() began
     if output.stop: ...                                     # stop at once, without leaving
     sleep_until_readable_or(node.next_deadline())
 
@@ -36,7 +37,7 @@ from swim.events import Member, MemberStatus, Reason, SeedStatus, Transition
 from swim.metrics import Metrics
 from swim.serf.delegate import SerfDelegate
 from swim.serf.shared_view import BaseView
-from swim.serf.snapshot import Snapshot
+from swim.serf.snapshot import Recorder, Snapshot
 from swim.wire.keyring import Keyring
 from swim.wire.messages import Alive
 from swim.wire.packet import PacketCodec, WireFactory
@@ -118,6 +119,8 @@ class Node:
         self._layer = SerfDelegate(self._engine, config)
         self.timers = self._engine.context.timers
         self._roster = self._layer.roster
+        self._recorder = Recorder(config.name, self._snapshot)
+        self._engine.rejoining.changed = self._recorder.looked_for
 
     # -- inputs
 
@@ -181,6 +184,7 @@ class Node:
     def handle_timeout(self, now: float, *, overslept: float = 0.0) -> None:
         """Fires due timers. ``overslept``: seconds by which this wake-up is later than planned."""
         self._engine.handle_timeout(now, overslept)
+        self._recorder.look(now, self._numbers())
 
     def cut_off(self, now: float, *, is_cut_off: bool) -> None:
         """Nobody reaches this node, or somebody can again: in between it probes and accuses nobody."""
@@ -194,9 +198,12 @@ class Node:
 
     def poll(self) -> Output:
         """Everything to be done since the last call."""
-        roster = self._roster
+        roster, recorder = self._roster, self._recorder
         if roster.events:
+            recorder.happened(roster.events)
             self._engine.context.output.events, roster.events = roster.events, []
+        if recorder.lines:
+            self._engine.context.output.records, recorder.lines = recorder.lines, []
         return self._engine.poll()
 
     # -- commands
@@ -297,18 +304,20 @@ class Node:
         )
 
     def snapshot(self) -> str:
-        """Text to keep and hand back as ``snapshot=`` after a restart."""
-        layer, local = self._layer, self._engine.context.local
-        return Snapshot(
-            alive={
-                member.name: (member.address, member.port)
-                for member in self.members()
-                if member.status is MemberStatus.ALIVE
-            },
-            failed=self._engine.rejoining.candidates(),
-            clock=layer.clock.time - 1,
-            event_clock=layer.event_clock.time - 1,
-            query_clock=layer.queries.clock.time - 1,
-            incarnation=local.incarnation,
-            left=self.status == "left",
-        ).encode()
+        """Text to keep and hand back as ``snapshot=`` after a restart: the whole state, in Serf's format.
+
+        It is kept up to date by appending ``Output.records``, each with a line feed. A life begins with a new
+        one, taken after ``start``; any later one may take its place, to make it shorter.
+        """
+        return self._snapshot().encode()
+
+    def _snapshot(self) -> Snapshot:
+        alive = {m.name: m.endpoint for m in self.members() if m.status is MemberStatus.ALIVE}
+        failed = self._engine.rejoining.candidates()
+        return Snapshot(alive, failed, *self._numbers(), left=self.status == "left")
+
+    def _numbers(self) -> tuple[int, int, int, int]:
+        """What a snapshot holds beside members: the incarnation, and the last stamp of each clock."""
+        layer = self._layer
+        incarnation, queries = self._engine.context.local.incarnation, layer.queries
+        return incarnation, layer.clock.time - 1, layer.event_clock.time - 1, queries.clock.time - 1

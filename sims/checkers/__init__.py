@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from sims.checkers.answers import DisprovedClaimsDoNothing, RelayedAcksReturn
 from sims.checkers.base import Checker
-from sims.checkers.events import EventsAreLegal, EventsTellTheTable
+from sims.checkers.events import EventsAreLegal, EventsTellTheTable, RecordsTellTheSnapshot
 from sims.checkers.incarnations import IncarnationsNeverGoBack, OnlyTheOwnerSpeaks
 from sims.checkers.limits import GoneMembersAreReaped, LimitsHold
 from sims.checkers.liveness import (
@@ -48,6 +48,7 @@ __all__ = [
     "OnlyTheOwnerSpeaks",
     "PacketsFit",
     "QueuesDrain",
+    "RecordsTellTheSnapshot",
     "RelayedAcksReturn",
     "RosterFollowsTable",
     "StampsNeverGoBack",
@@ -65,6 +66,7 @@ SAFETY: tuple[type[Checker], ...] = (
     OnlyTheOwnerSpeaks,
     EventsAreLegal,
     EventsTellTheTable,
+    RecordsTellTheSnapshot,
     RosterFollowsTable,
     NodesBelieveInThemselves,
     StampsNeverGoBack,

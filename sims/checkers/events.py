@@ -1,4 +1,4 @@
-"""The events a node hands to its application: legal one by one, complete, and equal to its snapshot."""
+"""What a node hands out, events and records: legal one by one, complete, and equal to its snapshot."""
 
 from __future__ import annotations
 
@@ -18,12 +18,16 @@ from swim.events import (
     MemberUpdated,
 )
 from swim.serf.member_status import is_legal
+from swim.serf.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from sims.world import World
     from sims.world.host import SimNode
 
-__all__ = ["EventsAreLegal", "EventsTellTheTable", "problem_with"]
+__all__ = ["EventsAreLegal", "EventsTellTheTable", "RecordsTellTheSnapshot", "problem_with"]
+
+_PER_RECORD = 4
+"""Steps of a node for each line of its records that is read again."""
 
 
 def problem_with(event: MemberEvent) -> str:
@@ -148,3 +152,26 @@ class EventsTellTheTable(Swept):
         snapshot = {member.name: member for member in node.members()}
         if snapshot != {name: member for name, member in told.items() if member is not None}:
             self.violated(world, node, "the events do not add up to the snapshot")
+
+
+class RecordsTellTheSnapshot(Swept):
+    """The lines that a node appends to its snapshot read back as the one that it would write now.
+
+    Clocks and incarnation are looked at now and then only, so what is written of them may be behind.
+    """
+
+    def size(self, node: SimNode) -> int:
+        """See ``Swept``."""
+        return _PER_RECORD * (len(node.listed) + len(node.records) + len(node.node.members()))
+
+    def sweep(self, world: World, node: SimNode) -> None:
+        """See ``Swept``."""
+        written, whole = Snapshot.replay(node.written()), Snapshot.replay(node.node.snapshot())
+        for what in ("alive", "failed", "left"):
+            if getattr(written, what) != getattr(whole, what):
+                self.violated(
+                    world, node, f"its records say another thing of who is {what} than its snapshot"
+                )
+        for what in ("incarnation", "clock", "event_clock", "query_clock"):
+            if getattr(written, what) > getattr(whole, what):
+                self.violated(world, node, f"its records are ahead of its {what.replace('_', ' ')}")

@@ -44,6 +44,7 @@ class Driver:
         self._make(node, snapshot)
         self._context.current = node.id
         node.node.start(self._context.now)
+        node.base = node.node.snapshot()
         self._launch(node)
 
     def _make(self, node: SimNode, snapshot: str) -> None:
@@ -82,7 +83,7 @@ class Driver:
 
     def end(self, node: SimNode, state: Literal["crashed", "left"]) -> None:
         """The process is gone: it was killed, its leave is done, or the node gave up."""
-        node.snapshot = node.node.snapshot()
+        node.snapshot = node.written() if state == "crashed" else node.node.snapshot()
         self._hosts.set_state(node, state)
         self.streams.ended(node)
         for ticket in node.tickets.values():
@@ -135,6 +136,8 @@ class Driver:
             context.views.apply(node.view, event, counts=node.counts)
             context.tell("event", node, event)
             node.publish(self._clock.now, event)
+        if output.records:
+            node.record(output.records)
         for done in output.finished:
             if (ticket := node.tickets.pop(done.ticket, None)) is not None:
                 ticket.finish(done.result)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, Protocol
 
 from sims.plain import plain_function
@@ -16,11 +17,13 @@ from swim.config import Config
 from swim.events import Event, Member, MemberStatus
 from swim.metrics import Metrics
 from swim.node import Node
+from swim.serf.snapshot import Snapshot
 
 __all__ = ["Commands", "NodeState", "SimNode"]
 
 NodeState = Literal["running", "paused", "crashed", "left"]
 
+_RECORDS_KEPT = 1_000
 _EVENTS_KEPT = 10_000
 
 
@@ -48,6 +51,7 @@ class SimNode:
         events: the last 10,000 events of the present life.
         tickets: commands under way in the present life, by number.
         snapshot: what the last life that ended wrote down.
+        records: what the present life appended to its own snapshot so far, line by line.
         counts: whether its view counts for convergence: it runs and is not about to leave.
         reader: extra time until each packet is read, in order (an overloaded receive path); None for none.
         processor: what its work takes, and with whom it shares that; None for work in no time.
@@ -60,6 +64,7 @@ class SimNode:
         "_subscribers",
         "backlog",
         "backlog_bytes",
+        "base",
         "blocked_until",
         "config",
         "counts",
@@ -77,6 +82,7 @@ class SimNode:
         "processor",
         "read_at",
         "reader",
+        "records",
         "scheduled",
         "since",
         "snapshot",
@@ -120,9 +126,24 @@ class SimNode:
         self.departure: Ticket | None = None
         self.view = View()
         self.listed: tuple[Member, ...] = ()
+        self.base = ""
+        self.records: list[str] = []
 
     def __repr__(self) -> str:
         return f"<SimNode {self.id} {self.state} life {self.life}>"
+
+    # -- what the node wrote down
+
+    def record(self, lines: Sequence[str]) -> None:
+        """Appends to the snapshot of this life, and writes it anew when it is long, as a driver does."""
+        self.records += map(sys.intern, lines)  # a thousand nodes write the same of each other
+        if len(self.records) > max(_RECORDS_KEPT, 2 * len(self.node.members())):
+            self.base, self.records = self.node.snapshot(), []
+
+    def written(self) -> str:
+        """What the next life would read if the process was killed now."""
+        base = self.base or Snapshot(alive={m.name: m.endpoint for m in self.listed}).encode()
+        return base + "".join(f"{line}\n" for line in self.records)
 
     # -- what the node shows
 

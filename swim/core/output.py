@@ -92,6 +92,7 @@ class Output:
     """One batch, in the order things happened within each list.
 
     Attributes:
+        records: lines to append to the node's snapshot (``Node.snapshot``), without their ends.
         stop: why the node must stop at once without leaving (it lost a name conflict), or "".
     """
 
@@ -100,10 +101,17 @@ class Output:
     lookups: list[Lookup] = field(default_factory=list)
     events: Sequence[MemberEvent] = field(default_factory=list)
     finished: list[Finished] = field(default_factory=list)
+    records: Sequence[str] = ()
     stop: str = ""
 
     def __bool__(self) -> bool:
         """Whether anything is to be done."""
         return bool(
-            self.transmits or self.streams or self.events or self.finished or self.lookups or self.stop
+            self.transmits
+            or self.streams
+            or self.events
+            or self.finished
+            or self.lookups
+            or self.records
+            or self.stop
         )

@@ -9,7 +9,7 @@ first cannot reach what they can. So a lost member costs about two dials a minut
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from swim.addresses import Endpoint, join_host_port, parse_address
@@ -53,6 +53,8 @@ class Reconnects:
         self._gossip = gossip
         self._pings = pings
         pings.register(_Lost, self._answered, expired=lambda now, lost: None)
+        self.changed: Callable[[str, Endpoint | None], None] = lambda name, endpoint: None
+        """Called when a past member is looked for at an endpoint, and when it no longer is (None)."""
         self._past: dict[str, _Past] = {}
         self._seed_endpoints: dict[str, tuple[Endpoint, ...]] = {}
         self._literals: set[str] = set()
@@ -85,13 +87,15 @@ class Reconnects:
         """A member that was seen first-hand failed: a candidate until it is back, left or is forced out."""
         self._past.pop(name, None)
         if len(self._past) >= _PAST_MAX:
-            del self._past[next(iter(self._past))]
+            self.forget(next(iter(self._past)))
         self._past[name] = _Past(endpoint, now)
+        self.changed(name, endpoint)
         self.arm(now)
 
     def forget(self, name: str) -> None:
         """A member is back, left, or was declared gone by an operator."""
-        self._past.pop(name, None)
+        if self._past.pop(name, None) is not None:
+            self.changed(name, None)
 
     def candidates(self) -> dict[str, Endpoint]:
         """Past members that are looked for, by name."""
@@ -125,7 +129,7 @@ class Reconnects:
             return
         for name, past in list(self._past.items()):
             if now - past.since > _PAST_SECONDS or self._is_live(past.endpoint):
-                del self._past[name]  # too long ago, or somebody else lives there now
+                self.forget(name)  # too long ago, or somebody else lives there now
         if self._is_my_turn():
             endpoints = {past.endpoint for past in self._past.values()}
             seeds = [seed for seed in context.config.seeds if not self._is_satisfied(seed)]

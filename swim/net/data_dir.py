@@ -18,13 +18,15 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["create", "locked", "read"]
+__all__ = ["create", "extend", "locked", "read"]
 
 _logger = logging.getLogger("swim.cluster")
 
 _LOCK_NAME = "lock"
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _OWNER_BYTES = 300
+_MOST_BYTES = 1 << 26
+"""How much of a file is read: far more than a node writes."""
 
 
 @contextlib.contextmanager
@@ -53,7 +55,7 @@ def locked(directory: Path, owner: str) -> Iterator[None]:
 
 
 def read(path: Path) -> str:
-    """The text of a file, "" if there is none.
+    """The text of a file, its first 64 MiB if it is longer; "" if there is none.
 
     Raises:
         OSError: it cannot be read, or is a link or no regular file.
@@ -65,7 +67,21 @@ def read(path: Path) -> str:
     with open(handle, encoding="utf-8", errors="surrogateescape") as file:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
             raise OSError(errno.EINVAL, "not a regular file")
-        return file.read()
+        return file.read(_MOST_BYTES)
+
+
+def extend(path: Path, size: int) -> int:
+    """Opens a file of ``size`` bytes to append to it.
+
+    Raises:
+        OSError: it is gone, cannot be opened, is a link, or is not the file that was left there.
+    """
+    handle = os.open(path, os.O_WRONLY | os.O_APPEND | _NOFOLLOW | os.O_NONBLOCK)
+    status = os.fstat(handle)
+    if not stat.S_ISREG(status.st_mode) or status.st_size != size or status.st_nlink != 1:
+        os.close(handle)
+        raise OSError(errno.ESTALE, "somebody else changed it")
+    return handle
 
 
 def create(path: Path) -> int:

@@ -79,7 +79,7 @@ class Driver:
         nursery: where streams and lookups run; cancelling it stops everything.
 
     Attributes:
-        changed: called when something happened that a snapshot may want to keep.
+        record: called with the lines to append to the node's snapshot.
         woken: called with the time after every wake-up for a timer.
         stopped: why the node made everything stop at once, or "".
     """
@@ -95,7 +95,7 @@ class Driver:
         config = node.config
         self.node = node
         self.faults = faults
-        self.changed: Callable[[], None] = lambda: None
+        self.record: Callable[[Sequence[str]], None] = lambda lines: None
         self.woken: Callable[[float], None] = lambda now: None
         self.stopped = ""
         self.subscriptions = Subscriptions(config.event_buffer_size)
@@ -171,8 +171,8 @@ class Driver:
             ticket = self._tickets.pop(number, None)
             if ticket is not None:
                 ticket.finish(outcome)
-        if output.events or output.finished:
-            self.changed()
+        if output.records:
+            self.record(output.records)
         if output.stop:
             self.stopped = output.stop
             self._nursery.cancel_scope.cancel()

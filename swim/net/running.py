@@ -137,8 +137,6 @@ async def _open(
             transport = await SocketTransport.bind(config.bind)
             stack.callback(transport.close)
         node = await build_node(config, transport, snapshot)
-        if snapshot is not None:
-            stack.callback(lambda: snapshot.write(node.snapshot()))
         faulty = transport if faults is None else FaultyTransport(transport, faults)
         driver, own_address = await stack.enter_async_context(
             driving(node, faulty, faults=faults, snapshot=snapshot)
@@ -202,12 +200,12 @@ async def driving(
         LocalError: the member lost its name to another one and had to stop; the block is cancelled first.
     """
     failure: BaseException | None = None
-    async with trio.open_nursery() as nursery:
+    async with _kept(node, snapshot), trio.open_nursery() as nursery:
         driver = Driver(node, transport, nursery, faults=faults)
-        if snapshot is not None:
-            driver.changed = snapshot.changed
-            nursery.start_soon(snapshot.keep, node.snapshot)
         driver.start()
+        if snapshot is not None:
+            driver.record = snapshot.append
+            nursery.start_soon(snapshot.keep, node.snapshot)
         is_chosen = node.config.advertise is None and node.advertised[0] != transport.endpoint[0]
         own_address = OwnAddress(driver, nursery, is_chosen=is_chosen)
         try:
@@ -222,6 +220,16 @@ async def driving(
         raise failure
     if driver.stopped:
         raise LocalError(driver.stopped)
+
+
+@asynccontextmanager
+async def _kept(node: Node, snapshot: SnapshotFile | None) -> AsyncIterator[None]:
+    """Writes down what the node knows in the end, however it ends."""
+    try:
+        yield
+    finally:
+        if snapshot is not None and node.status != "idle":
+            snapshot.write(node.snapshot())
 
 
 async def build_node(config: Config, network: Transport, snapshot: SnapshotFile | None) -> Node:

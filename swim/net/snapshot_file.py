@@ -1,11 +1,18 @@
-"""The snapshot file: what a node wants to remember over a restart, replaced atomically."""
+"""The snapshot file: what a node wants to remember over a restart, appended to line by line.
+
+A life begins by replacing the file with the whole state. After that, what changes is appended: one write and
+one ``fsync`` for all changes of half a second. A file that has grown to twice the whole state, and
+past 128 KiB, is replaced again. A replacement is written beside the file, synced and renamed, so a crash at
+any moment leaves the old file or the new one. A crash while appending may leave a cut line, which is not
+read.
+"""
 
 from __future__ import annotations
 
 import errno
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import trio
@@ -20,16 +27,26 @@ _logger = logging.getLogger("swim.cluster")
 
 _FILE_NAME = "members.snapshot"
 _DEBOUNCE = 0.5
-"""Seconds between a change and its write, as Serf's clock update interval; a burst becomes one write."""
-_REFRESH = 30.0
-"""Seconds after which the text is compared even without an event: Lamport clocks advance silently."""
+"""Seconds between a change and its write, as Serf's flush interval; a burst becomes one write."""
+_RETRY = 30.0
+"""Seconds between two attempts to write to a disk that refuses, as in Serf."""
+_COMPACT_FROM = 128 * 1024
+"""Bytes below which a file is never compacted, as in Serf."""
+_COMPACT_RATIO = 2
+"""How many times the size of the whole state a file may reach."""
 
 
 class SnapshotFile:
     """``DIR/members.snapshot``, readable by its owner alone.
 
+    When the disk refuses, one warning is logged and membership goes on without memory. The whole state is
+    written once the disk takes it again.
+
     Args:
         directory: created (mode 0700) if missing.
+
+    Attributes:
+        text: what the file held in the beginning; "" if there was none.
 
     Raises:
         ConfigError: field ``data_dir``: the directory can't be created or the file can't be read.
@@ -37,58 +54,87 @@ class SnapshotFile:
 
     def __init__(self, directory: Path) -> None:
         self._path = directory / _FILE_NAME
-        self._written = ""
+        self._lines: list[str] = []
+        self._size = self._limit = 0
+        self._is_whole = False
+        self._is_failing = False
         self._changed = trio.Event()
         self._limiter = trio.CapacityLimiter(1)  # whatever else uses threads
         try:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._written = data_dir.read(self._path)
+            self.text = data_dir.read(self._path)
         except OSError as error:
             why = f"{_FILE_NAME} is a link" if error.errno == errno.ELOOP else error.strerror
             raise ConfigError("data_dir", f"cannot use {shown(directory)}: {why}") from None
 
-    @property
-    def text(self) -> str:
-        """What the file holds; "" if there is none."""
-        return self._written
-
-    def changed(self) -> None:
-        """Tells that the node's snapshot may differ from the file."""
+    def append(self, lines: Sequence[str]) -> None:
+        """Adds lines, without their ends, to what ``keep`` writes next."""
+        self._lines += lines
         self._changed.set()
 
     @trio.lowlevel.enable_ki_protection
     async def keep(self, snapshot: Callable[[], str]) -> None:
-        """Writes ``snapshot()`` soon after every change, in a thread, until cancelled."""
+        """Writes the whole state, then soon after every change what was appended, until cancelled.
+
+        A thread does the writing.
+
+        Args:
+            snapshot: the whole state of now, with all that was appended.
+        """
         while True:
-            with trio.move_on_after(_REFRESH):
+            if self._is_whole and self._size <= self._limit:
+                save, text = self._append, "".join(f"{line}\n" for line in self._lines)
+            else:
+                save, text = self.write, snapshot()
+            self._lines.clear()
+            self._changed = trio.Event()
+            await trio.to_thread.run_sync(save, text, limiter=self._limiter)
+            if not self._is_whole:
+                await trio.sleep(_RETRY)
+            elif self._size <= self._limit:
                 await self._changed.wait()
                 await trio.sleep(_DEBOUNCE)
-            self._changed = trio.Event()
-            text = snapshot()
-            if text != self._written:
-                await trio.to_thread.run_sync(self.write, text, limiter=self._limiter)
 
     def write(self, text: str) -> None:
         """Replaces the file's text; after a crash at any moment the old or the new one is there, never a mix.
 
-        If the disk refuses, the old text stays and a warning is logged: membership goes on without memory.
+        If the disk refuses, the old text stays and a warning is logged.
         """
-        if text == self._written:
-            return
-        try:
-            self._replace(text)
-        except OSError as error:
-            _logger.warning("cannot write %s: %s", shown(self._path), error.strerror)
-        else:
-            self._written = text
+        self._guarded(self._replace, text.encode("utf-8", "surrogateescape"))
 
-    def _replace(self, text: str) -> None:
+    def _append(self, text: str) -> None:
+        self._guarded(self._extend, text.encode("utf-8", "surrogateescape"))
+
+    def _guarded(self, save: Callable[[bytes], None], data: bytes) -> None:
+        """Saves; a file that could not be saved is behind, and perhaps cut in the middle of a line."""
+        try:
+            save(data)
+        except OSError as error:
+            self._is_whole = False
+            if not self._is_failing:
+                _logger.warning("cannot write %s: %s", shown(self._path), error.strerror)
+            self._is_failing = True
+        else:
+            self._is_whole = True
+            if self._is_failing:
+                _logger.info("can write %s again", shown(self._path))
+            self._is_failing = False
+
+    def _extend(self, data: bytes) -> None:
+        with open(data_dir.extend(self._path, self._size), "ab") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        self._size += len(data)
+
+    def _replace(self, data: bytes) -> None:
         temporary = self._path.with_suffix(".tmp")
         with open(data_dir.create(temporary), "wb") as file:
-            file.write(text.encode("utf-8", "surrogateescape"))
+            file.write(data)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(self._path)
+        self._size, self._limit = len(data), max(_COMPACT_FROM, _COMPACT_RATIO * len(data))
         directory = os.open(self._path.parent, os.O_RDONLY)
         try:
             os.fsync(directory)

@@ -1,24 +1,35 @@
 """The rejoin log as text: who was alive where, the clocks, and this node's own incarnation.
 
-Serf's line format, so that either can read the other's file; what Serf does not know stands in comments.
-Written whole each time; keeping it in a file is the driver's business.
+Serf's line format, so that either can read the other's file; what Serf does not know stands in comments. A
+file holds the whole state of some moment (``Snapshot.encode``) and then a line for every change since
+(``Recorder``). Keeping the file is the driver's business.
 """
 
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from swim.addresses import Endpoint, join_host_port, split_host_port
 from swim.errors import ConfigError
+from swim.events import MemberEvent, MemberReaped, MemberStatus
 from swim.wire.go_msgpack import U32
 
-__all__ = ["Snapshot"]
+__all__ = ["Recorder", "Snapshot"]
 
 _INCARNATION = "# incarnation: "
 _ALIVE = "alive: "
+_NOT_ALIVE = "not-alive: "
 _FAILED = "# failed: "
+_NOT_FAILED = "# not-failed: "
+_CLOCK = "clock: "
+_EVENT_CLOCK = "event-clock: "
+_QUERY_CLOCK = "query-clock: "
+_LEAVE = "leave"
 _U64 = 0xFFFF_FFFF_FFFF_FFFF
+_CLOCK_INTERVAL = 0.5
+"""Seconds between two looks at the clocks, as in Serf."""
 
 
 @dataclass(slots=True)
@@ -28,31 +39,31 @@ class Snapshot:
     Attributes:
         alive: last known endpoints of members that were alive, by name; the node itself included.
         failed: the same for members that had failed and are still looked for.
-        clock: last stamp of the member clock; likewise ``event_clock`` and ``query_clock``.
         incarnation: the highest this node used; 0 if unknown.
+        clock: last stamp of the member clock; likewise ``event_clock`` and ``query_clock``.
         left: the node had left gracefully.
     """
 
     alive: dict[str, Endpoint] = field(default_factory=dict)
     failed: dict[str, Endpoint] = field(default_factory=dict)
+    incarnation: int = 0
     clock: int = 0
     event_clock: int = 0
     query_clock: int = 0
-    incarnation: int = 0
     left: bool = False
 
     def encode(self) -> str:
         """The text to keep."""
-        lines = [f"{_INCARNATION}{self.incarnation}"]
+        return "".join(f"{line}\n" for line in self.lines())
+
+    def lines(self) -> list[str]:
+        """The same as lines, without their ends."""
+        lines = _numbers((self.incarnation, self.clock, self.event_clock, self.query_clock))
         for kind, members in ((_ALIVE, self.alive), (_FAILED, self.failed)):
-            lines += [
-                f"{kind}{name} {join_host_port(*at)}" for name, at in members.items() if _is_plain(name)
-            ]
-        lines += [f"clock: {self.clock}", f"event-clock: {self.event_clock}"]
-        lines += [f"query-clock: {self.query_clock}"]
+            lines += [_member(kind, name, at) for name, at in members.items() if name.isprintable()]
         if self.left:
-            lines.append("leave")
-        return "\n".join(lines) + "\n"
+            lines.append(_LEAVE)
+        return lines
 
     @classmethod
     def replay(cls, text: str) -> Snapshot:
@@ -69,7 +80,7 @@ class Snapshot:
         return snapshot
 
     def _apply(self, line: str) -> None:
-        if line == "leave":
+        if line == _LEAVE:
             self.alive.clear()
             self.failed.clear()
             self.clock = self.event_clock = self.query_clock = 0
@@ -79,17 +90,92 @@ class Snapshot:
         elif line.startswith(_FAILED):
             name, _, at = line.removeprefix(_FAILED).rpartition(" ")
             self.failed[name] = _split(at)
+        elif line.startswith(_NOT_FAILED):
+            self.failed.pop(line.removeprefix(_NOT_FAILED), None)
         elif line.startswith(_ALIVE):
             name, _, at = line.removeprefix(_ALIVE).rpartition(" ")
             self.alive[name] = _split(at)
-        elif line.startswith("not-alive: "):
-            self.alive.pop(line.removeprefix("not-alive: "), None)
-        elif line.startswith("clock: "):
-            self.clock = _number(line.removeprefix("clock: "), _U64)
-        elif line.startswith("event-clock: "):
-            self.event_clock = _number(line.removeprefix("event-clock: "), _U64)
-        elif line.startswith("query-clock: "):
-            self.query_clock = _number(line.removeprefix("query-clock: "), _U64)
+            self.left = False
+        elif line.startswith(_NOT_ALIVE):
+            self.alive.pop(line.removeprefix(_NOT_ALIVE), None)
+        elif line.startswith(_CLOCK):
+            self.clock = _number(line.removeprefix(_CLOCK), _U64)
+        elif line.startswith(_EVENT_CLOCK):
+            self.event_clock = _number(line.removeprefix(_EVENT_CLOCK), _U64)
+        elif line.startswith(_QUERY_CLOCK):
+            self.query_clock = _number(line.removeprefix(_QUERY_CLOCK), _U64)
+
+
+class Recorder:
+    """Writes down what changes: the lines that keep a snapshot up to date, in constant time for each change.
+
+    A snapshot of any moment and the lines since read back as the snapshot of now; the clocks may be half a
+    second behind. Where nothing changes there are no lines.
+
+    Args:
+        name: the local node's.
+        whole: the whole state of now.
+
+    Attributes:
+        lines: not yet handed out.
+    """
+
+    def __init__(self, name: str, whole: Callable[[], Snapshot]) -> None:
+        self.lines: list[str] = []
+        self._name = name
+        self._whole = whole
+        self._has_left = False
+        self._numbers = (0, 0, 0, 0)
+        self._next_look = float("-inf")
+
+    def happened(self, events: Iterable[MemberEvent]) -> None:
+        """Members changed. After the own leave, which clears the file, nothing counts until the return."""
+        for event in events:
+            member, previous = event.member, event.previous
+            if member.name == self._name:
+                self._look((member.incarnation, *self._numbers[1:]))
+                had_left, self._has_left = self._has_left, member.status is MemberStatus.LEFT
+                if had_left != self._has_left:
+                    self.lines += [_LEAVE] if self._has_left else self._whole().lines()
+                    continue
+            was = None if previous is None or previous.status is not MemberStatus.ALIVE else previous.endpoint
+            is_alive = member.status is MemberStatus.ALIVE and not isinstance(event, MemberReaped)
+            if is_alive and was != member.endpoint:
+                self._record(_member(_ALIVE, member.name, member.endpoint), member.name)
+            elif was is not None and not is_alive:
+                self._record(_NOT_ALIVE + member.name, member.name)
+
+    def looked_for(self, name: str, endpoint: Endpoint | None) -> None:
+        """A past member is looked for at an endpoint, or no longer (None)."""
+        self._record(_NOT_FAILED + name if endpoint is None else _member(_FAILED, name, endpoint), name)
+
+    def look(self, now: float, numbers: tuple[int, int, int, int]) -> None:
+        """Notes the own incarnation and the clocks, of members, events and queries, if they moved.
+
+        Twice a second at most: a burst of stamps becomes one line.
+        """
+        if numbers != self._numbers and now >= self._next_look:
+            self._next_look = now + _CLOCK_INTERVAL
+            self._look(numbers)
+
+    def _look(self, numbers: tuple[int, int, int, int]) -> None:
+        before, self._numbers = self._numbers, numbers
+        if not self._has_left:
+            moved = zip(_numbers(numbers), before, numbers, strict=True)
+            self.lines += [line for line, old, new in moved if old != new]
+
+    def _record(self, line: str, name: str) -> None:
+        if not self._has_left and name.isprintable():
+            self.lines.append(line)
+
+
+def _numbers(numbers: tuple[int, int, int, int]) -> list[str]:
+    kinds = (_INCARNATION, _CLOCK, _EVENT_CLOCK, _QUERY_CLOCK)
+    return [f"{kind}{number}" for kind, number in zip(kinds, numbers, strict=True)]
+
+
+def _member(kind: str, name: str, at: Endpoint) -> str:
+    return f"{kind}{name} {join_host_port(*at)}"
 
 
 def _number(text: str, largest: int) -> int:
@@ -101,7 +187,3 @@ def _number(text: str, largest: int) -> int:
 def _split(text: str) -> Endpoint:
     host, port = split_host_port("snapshot", text)
     return str(ipaddress.ip_address(host)), port
-
-
-def _is_plain(name: str) -> bool:
-    return name.isprintable()

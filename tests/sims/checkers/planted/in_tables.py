@@ -13,6 +13,7 @@ from sims.checkers import (
     LeavesAreNotFailures,
     LimitsHold,
     NothingResurrects,
+    RecordsTellTheSnapshot,
     RosterFollowsTable,
     StampsNeverGoBack,
     ViewsAgree,
@@ -27,6 +28,7 @@ from swim.core.table import Table
 from swim.events import MemberFailed
 from swim.serf.member_list import Roster
 from swim.serf.members import Members
+from swim.serf.snapshot import Recorder
 from tests.sims.checkers.planted import scripts
 from tests.sims.checkers.planted.bug import bug
 
@@ -171,3 +173,28 @@ def forgets_events(patch: pytest.MonkeyPatch) -> None:
             self._sequence -= 1
 
     patch.setattr(Roster, "_emit", forget)
+
+
+@bug("A failed member stays alive in the snapshot.", scripts.CRASH, RecordsTellTheSnapshot)
+def does_not_record_failures(patch: pytest.MonkeyPatch) -> None:
+    happened = Recorder.happened
+
+    def miss(self: Any, events: Any) -> None:
+        happened(self, [event for event in events if not isinstance(event, MemberFailed)])
+
+    patch.setattr(Recorder, "happened", miss)
+
+
+@bug(
+    "A past member that nobody looks for any more stays in the snapshot.",
+    scripts.CRASH,
+    RecordsTellTheSnapshot,
+)
+def does_not_record_who_is_found(patch: pytest.MonkeyPatch) -> None:
+    looked_for = Recorder.looked_for
+
+    def miss(self: Any, name: str, endpoint: Any) -> None:
+        if endpoint is not None:
+            looked_for(self, name, endpoint)
+
+    patch.setattr(Recorder, "looked_for", miss)

@@ -1,0 +1,162 @@
+"""The snapshot as text: read from any prefix and any garbage, and appended to when something changes only."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sims.world import World
+from swim import Config
+from swim.core.rng import Rng
+from swim.node import Node
+from swim.serf.snapshot import Snapshot
+
+LINES = st.one_of(
+    st.builds(
+        "{}{} {}".format,
+        st.sampled_from(["alive: ", "# failed: "]),
+        st.text(max_size=9),
+        st.sampled_from(["10.0.0.1:7946", "[::1]:1", "10.0.0.1", "0.0.0.0:0", "1.2.3.4:99999", ""]),
+    ),
+    st.builds(
+        "{}{}".format,
+        st.sampled_from(
+            ["# incarnation: ", "clock: ", "event-clock: ", "query-clock: ", "not-alive: ", "# not-failed: "]
+        ),
+        st.one_of(st.integers(-2, 1 << 70), st.text(max_size=9)),
+    ),
+    st.sampled_from(["leave", "", "# comment", "coordinate: x"]),
+    st.text(),
+)
+
+
+def start(text: str) -> Node:
+    """A node with that past."""
+    config = Config.lan(name="n1", bind="10.0.0.7:7946")
+    node = Node(
+        config, advertise=("10.0.0.7", 7946), bind_port=7946, rng=Rng(random.Random(1)), snapshot=text
+    )
+    node.start(0.0)
+    return node
+
+
+def lived(world: World, name: str) -> tuple[str, Snapshot]:
+    """What a node wrote down so far, and what it would write now."""
+    node = world.host(name)
+    return node.written(), Snapshot.replay(node.node.snapshot())
+
+
+@pytest.mark.slow
+@given(st.lists(LINES), st.text())
+def test_a_node_starts_from_any_text(lines: list[str], end: str) -> None:
+    node = start("".join(f"{line}\n" for line in lines) + end)
+    node.set_tags(1.0, {"a": "b"})
+    node.handle_timeout(1.0)
+    written = Snapshot.replay(node.snapshot())
+    assert written.alive == {"n1": ("10.0.0.7", 7946)}
+    assert 0 < written.incarnation < 1 << 32
+    assert max(written.clock, written.event_clock, written.query_clock) < 1 << 63
+    assert Snapshot.replay(written.encode()) == written
+
+
+@pytest.fixture(scope="module")
+def eventful() -> World:
+    """A failure, a leave, a return at another address, a partition, and a member with a strange name."""
+    world = World(3, nodes=5)
+    world.settle()
+    world.crash("n3")
+    world.leave("n4")
+    world.run_for(30.0)
+    world.restart("n3", endpoint=world.fresh_endpoint())
+    world.add("with space ", seeds=["10.0.0.1:7946"])
+    world.add("li\nne", seeds=["10.0.0.1:7946"])
+    world.host("n2").set_tags(role="db")
+    world.run_for(30.0)
+    world.crash("n5")
+    world.run_for(60.0)
+    return world
+
+
+@pytest.mark.parametrize("name", ["n1", "n2", "n3", "with space "])
+def test_what_was_appended_reads_back_as_the_whole(eventful: World, name: str) -> None:
+    written, whole = lived(eventful, name)
+    assert Snapshot.replay(written) == whole
+    assert "not-alive: " in written
+    assert "n5" in whole.failed
+    assert "with space " in whole.alive
+    assert "li\nne" not in whole.alive
+
+
+def test_every_prefix_is_an_earlier_state_and_starts(eventful: World) -> None:
+    written, _ = lived(eventful, "n1")
+    for end in range(len(written)):
+        cut = Snapshot.replay(written[:end])
+        assert cut == Snapshot.replay(written[: written.rfind("\n", 0, end) + 1])
+        if written[end - 1] == "\n":
+            assert start(written[:end] + "alive: n9 10.0.").local.incarnation == cut.incarnation + 1
+
+
+def test_a_quiet_cluster_writes_nothing() -> None:
+    world = World(1, nodes=4)
+    world.settle()
+    world.run_for(5.0)
+    before = {name: list(node.records) for name, node in world.nodes.items()}
+    world.run_for(600.0)
+    assert before == {name: node.records for name, node in world.nodes.items()}
+
+
+def test_stamps_are_written_in_batches() -> None:
+    world = World(1, nodes=3)
+    world.settle()
+    world.run_for(5.0)
+    nodes, before = world.nodes.values(), len(world.host("n1").records)
+    for number in range(40):
+        world.host("n2").node.force_leave(world.now, "n2")  # refuted at once: two stamps, no event
+        world.driver.pump(world.host("n2"))
+        world.run_for(0.05)
+        assert all(node.state == "running" for node in nodes), number
+    world.run_for(5.0)
+    lines = world.host("n1").records[before:]
+    assert all(line.startswith("clock: ") for line in lines)
+    assert 1 <= len(lines) <= 7
+    written, whole = lived(world, "n1")
+    assert Snapshot.replay(written) == whole
+
+
+def test_a_leave_clears_what_was_written_and_a_return_writes_it_anew() -> None:
+    world = World(1, nodes=3)
+    world.settle()
+    node = world.host("n2")
+    world.leave(node, stop=False)
+    world.run_for(30.0)
+    left = Snapshot.replay(node.written())
+    assert (left.alive, left.failed, left.clock, left.left) == ({}, {}, 0, True)
+    assert left.incarnation == node.node.local.incarnation
+    world.crash("n3")
+    world.run_for(30.0)
+    assert Snapshot.replay(node.written()) == left
+    node.node.rejoin(world.now)
+    world.driver.pump(node)
+    world.run_for(30.0)
+    written, whole = lived(world, "n2")
+    assert Snapshot.replay(written) == whole
+    assert not whole.left
+    assert {"n1", "n2"} <= whole.alive.keys()
+
+
+@pytest.mark.parametrize("how", ["crash", "leave"])
+def test_a_simulated_restart_reads_what_was_appended(how: str) -> None:
+    world = World(1, nodes=3)
+    world.settle()
+    before = world.host("n2").node.local.incarnation
+    getattr(world, how)("n2")
+    world.run_for(20.0)
+    kept: Any = Snapshot.replay(world.host("n2").snapshot)
+    assert kept.left == (how == "leave")
+    assert kept.alive.keys() == (set() if how == "leave" else {"n1", "n2", "n3"})
+    world.restart("n2")
+    assert world.host("n2").node.local.incarnation > before
