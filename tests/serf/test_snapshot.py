@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from sims.world import World
 from swim import Config
+from swim.commands import SetTags
 from swim.core.rng import Rng
 from swim.node import Node
 from swim.serf.snapshot import Snapshot
@@ -54,7 +55,7 @@ def lived(world: World, name: str) -> tuple[str, Snapshot]:
 @given(st.lists(LINES), st.text())
 def test_a_node_starts_from_any_text(lines: list[str], end: str) -> None:
     node = start("".join(f"{line}\n" for line in lines) + end)
-    node.set_tags(1.0, {"a": "b"})
+    node.do(1.0, SetTags({"a": "b"}))
     node.handle_timeout(1.0)
     written = Snapshot.replay(node.snapshot())
     assert written.alive == {"n1": ("10.0.0.7", 7946)}
@@ -74,7 +75,7 @@ def eventful() -> World:
     world.restart("n3", endpoint=world.fresh_endpoint())
     world.add("with space ", seeds=["10.0.0.1:7946"])
     world.add("li\nne", seeds=["10.0.0.1:7946"])
-    world.host("n2").set_tags(role="db")
+    world.host("n2").set_tags({"role": "db"})
     world.run_for(30.0)
     world.crash("n5")
     world.run_for(60.0)
@@ -115,8 +116,7 @@ def test_stamps_are_written_in_batches() -> None:
     world.run_for(5.0)
     nodes, before = world.nodes.values(), len(world.host("n1").records)
     for number in range(40):
-        world.host("n2").node.force_leave(world.now, "n2")  # refuted at once: two stamps, no event
-        world.driver.pump(world.host("n2"))
+        world.host("n2").force_leave("n2")  # refuted at once: two stamps, no event
         world.run_for(0.05)
         assert all(node.state == "running" for node in nodes), number
     world.run_for(5.0)
@@ -139,8 +139,7 @@ def test_a_leave_clears_what_was_written_and_a_return_writes_it_anew() -> None:
     world.crash("n3")
     world.run_for(30.0)
     assert Snapshot.replay(node.written()) == left
-    node.node.rejoin(world.now)
-    world.driver.pump(node)
+    node.rejoin()
     world.run_for(30.0)
     written, whole = lived(world, "n2")
     assert Snapshot.replay(written) == whole
