@@ -16,8 +16,9 @@ from typing import Any
 from sims.bench.attacks import PACKETS, STREAMS, Source
 from sims.bench.engines import Engine
 from sims.bench.options import Options, Samples
+from swim.addresses import Endpoint
 from swim.config import Config
-from swim.core.output import Close, Send, StreamEnd
+from swim.core.output import Dial, Send, StreamEnd
 from swim.core.rng import Rng
 from swim.node import Node
 from swim.wire.codec import encode
@@ -64,6 +65,7 @@ class Victim:
         longest: seconds of processor time of the longest call.
         seconds: those of all calls.
         node: the node.
+        dialled: streams that it wants opened.
     """
 
     def __init__(self, *, members: int = 20, **settings: Any) -> None:
@@ -72,6 +74,7 @@ class Victim:
         self.now = 0.0
         self.received = self.sent = 0
         self.longest = self.seconds = 0.0
+        self.dialled: list[Dial] = []
         self._open: set[int] = set()
         self._call(self.node.start)
         for number in range(1, members):
@@ -81,10 +84,10 @@ class Victim:
         self.received = self.sent = 0
         self.longest = self.seconds = 0.0
 
-    def packet(self, data: bytes) -> None:
-        """A datagram from a non-member arrives, a millisecond after the last one."""
+    def packet(self, data: bytes, source: Endpoint = _STRANGER) -> None:
+        """A datagram, by default from a non-member, arrives a millisecond after the last one."""
         self.received += len(data)
-        self._call(self.node.receive_packet, data, _STRANGER)
+        self._call(self.node.receive_packet, data, source)
         self.pass_time(0.001)
 
     def stream(self, data: bytes) -> None:
@@ -129,7 +132,9 @@ class Victim:
         for action in output.streams:
             if isinstance(action, Send):
                 self.sent += len(action.data)
-            if isinstance(action, Send | Close):
+            if isinstance(action, Dial):
+                self.dialled.append(action)
+            else:
                 self._open.discard(action.stream_id)
         return result
 
