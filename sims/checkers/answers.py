@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sims.checkers import inside
 from sims.checkers.base import Checker, PerLife
+from swim.core.member import pack_address
 from swim.events import Event, MemberEvent, MemberFailed
 from swim.wire.messages import Ack, Dead, IndirectPing, Ping
 
@@ -28,7 +29,7 @@ class _Relay:
     """One node's pings for others: asked for in this step, under way by sequence number, acks due now."""
 
     def __init__(self) -> None:
-        self.asked: list[tuple[str, _Request]] = []
+        self.asked: list[tuple[str, bytes, _Request]] = []
         self.under_way: dict[int, _Request] = {}
         self.due: list[_Request] = []
 
@@ -47,7 +48,7 @@ class RelayedAcksReturn(Checker):
             if isinstance(message, IndirectPing):
                 until = world.now + node.config.probe_timeout
                 request = _Request(packet.source, message.seq_no, until, packet.sent_at)
-                relay.asked.append((message.node, request))
+                relay.asked.append((message.node, message.target, request))
             elif isinstance(message, Ack) and relay.under_way:
                 found = relay.under_way.pop(message.seq_no, None)
                 if found is not None and world.now < found.until:
@@ -60,10 +61,10 @@ class RelayedAcksReturn(Checker):
             return
         for message in inside.opened(world.host(packet.source), packet.data):
             if isinstance(message, Ping):
-                for target, request in relay.asked:
-                    if target == message.node:
-                        relay.under_way[message.seq_no] = request
-                        relay.asked.remove((target, request))
+                for asked in relay.asked:
+                    if asked[:2] == (message.node, pack_address(packet.endpoint[0])):  # else it checks news
+                        relay.under_way[message.seq_no] = asked[2]
+                        relay.asked.remove(asked)
                         break
             elif isinstance(message, Ack):
                 relay.due = [r for r in relay.due if (r.asker, r.seq_no) != (packet.target, message.seq_no)]

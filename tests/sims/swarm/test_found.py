@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import pytest
 
-from sims.checkers import inside, safety_checkers
+from sims.checkers import RelayedAcksReturn, inside, safety_checkers
 from sims.faults import Leave, Restart
 from sims.faults.schedule import Schedule
+from sims.swarm.run import run_swarm
 from sims.world import World
+from sims.world.host import SimNode
 from sims.world.latency import Constant
 from sims.world.network import Link, Network
+from sims.world.observer import Observer, Packet
 from swim.config import Config
 from swim.core.broadcast import BroadcastQueue, Priority
 from swim.core.member import pack_address
+from swim.core.output import Transmit
 from swim.errors import ConfigError
 from swim.wire.codec import encode
-from swim.wire.messages import Alive, Ping
+from swim.wire.messages import Ack, Alive, Dead, IndirectPing, Ping
 
 
 def test_settings_with_which_no_two_nodes_can_talk_are_refused() -> None:
@@ -107,3 +111,39 @@ def test_a_join_of_a_former_life_hides_a_leave_for_a_moment_only() -> None:
     ).apply(world)
     world.run_for(60.0)
     assert {node.status_of("n4") for node in world.running()} == {"left"}
+
+
+class Acked(Observer):
+    """The numbers of the acks that one node got."""
+
+    def __init__(self, id: str) -> None:
+        self.id = id
+        self.numbers: list[int] = []
+
+    def received(self, world: World, node: SimNode, packet: Packet) -> None:
+        if node.id == self.id:
+            self.numbers += [
+                message.seq_no for message in inside.read(node, packet) if isinstance(message, Ack)
+            ]
+
+
+@pytest.mark.parametrize("asked_at", ["10.0.0.2", "10.0.0.99"])
+def test_a_ping_that_checks_news_is_not_taken_for_a_relayed_one(asked_at: str) -> None:
+    """The news comes with the request, and is checked at the member's address, whatever address that names."""
+    acked = Acked("n3")
+    world = World(1, nodes=3, observers=[RelayedAcksReturn(), acked])
+    world.settle()
+    n1, n2, n3 = world.nodes.values()
+    target, own = pack_address(asked_at), pack_address(n3.endpoint[0])
+    request = IndirectPing(7, target, 7946, "n2", True, own, 7946, "n3")
+    packet = inside.context(n3).packets.seal([encode(request), encode(Dead(1, "n2", "n3"))], crc=False)
+    inside.context(n3).output.transmits.append(Transmit(n1.endpoint, packet))
+    world.driver.pump(n3)
+    world.run_for(0.5)
+    assert (7 in acked.numbers) == (asked_at == n2.endpoint[0])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [40492])
+def test_seeds_that_failed(seed: int) -> None:
+    assert str(run_swarm(seed).violations) == "()"
