@@ -129,7 +129,7 @@ class Acked(Observer):
 
 @pytest.mark.parametrize("asked_at", ["10.0.0.2", "10.0.0.99"])
 def test_a_ping_that_checks_news_is_not_taken_for_a_relayed_one(asked_at: str) -> None:
-    """The news comes with the request, and is checked at the member's address, whatever address that names."""
+    """The news comes with the request, and is checked where the member is listed."""
     acked = Acked("n3")
     world = World(1, nodes=3, observers=[RelayedAcksReturn(), acked])
     world.settle()
