@@ -318,8 +318,11 @@ class Engine:
                     yield from reply(encode(ErrorReply(objection)))
                     return
                 yield from reply((yield from self.push_pulls.reply(message, source)))
+                was_alone = not context.has_peers
                 yield from self.push_pulls.merge(message, source, dialled=False)
                 context.is_fresh = False
+                if was_alone:
+                    context.delegate.announce_join(self._streams.now)  # a founder: it dials nobody
             case User():
                 context.elements.left = context.config.max_packet_elements
                 context.delegate.user_message(self._streams.now, message.body, None)

@@ -32,10 +32,10 @@ class Entry:
         gone_at: when it failed or left, seconds; 0 while it is here.
         prune_when_gone: an operator pruned it while it was still answering.
         prune_is_ours: that was done here, so that this node tells the others once it is gone.
-        joined_at: when it joined, while the intent of that join is still to come.
+        joined_at: when it joined, while the stamp of that join is still to come.
         raised_at: when it last raised its incarnation without having been away.
-        intent_at: when the last join intent beyond that one arrived.
-        is_returning: it left, and a newer join intent came before memberlist's word.
+        intent_at: when the last stamp of a join beyond that one arrived.
+        is_returning: it is gone, and the stamp of a newer join came before memberlist's word.
     """
 
     __slots__ = (

@@ -109,6 +109,7 @@ _REFUTE_STAMP = Change(Effect.REFUTE, serf="stamp")
 _NO_RETURN = Change(Effect.STAMP, serf="→ alive")
 _PRUNE_LATER = Change(Effect.PRUNE_LATER, serf="hidden after 6 s")
 _EXPECT = Change(Effect.EXPECT, serf="stamp, still listed as left")
+_BACK = Change(Effect.EXPECT)
 _LEFT_UNSAID = Change(Effect.LEFT, serf="→ failed without an intent")
 _LATE = Change(Effect.LEFT, serf="ignore")
 _STUCK = Change(Effect.RETURN, serf="stays leaving", setting="leaving_timeout")
@@ -149,7 +150,7 @@ RULES: dict[Entered, dict[Cause, Cell]] = {
         Cause.JOIN: _newer(_NOTE),
         Cause.LEAVE: _newer(_LEAVE),
         Cause.PRUNE: _newer(_PRUNE_LATER),
-        Cause.STAMPED: _newer(_STAMP),
+        Cause.STAMPED: _newer(_NOTE),
         Cause.LISTED_LEFT: _plain(_HERE),
     },
     Entered.LEAVING: {
@@ -178,10 +179,10 @@ RULES: dict[Entered, dict[Cause, Cell]] = {
         Cause.JOINED: _plain(_JOIN),
         Cause.LEFT: _plain(_LATE),
         Cause.AGED: _plain(_ERASE),
-        Cause.JOIN: _newer(_STAMP),
+        Cause.JOIN: _newer(_BACK),
         Cause.LEAVE: _newer(_LEFT),
         Cause.PRUNE: _newer(_PRUNE),
-        Cause.STAMPED: _newer(_STAMP),
+        Cause.STAMPED: _newer(_BACK),
         Cause.LISTED_LEFT: (_OLD, _LISTED, _LISTED),
     },
     Entered.RUNNING: {

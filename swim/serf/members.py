@@ -29,6 +29,7 @@ from swim.serf.messages import JoinIntent, LeaveIntent
 __all__ = ["Members"]
 
 _RESTART_WINDOW = 10.0
+"""Seconds within which a join's stamp belongs to a join, or makes a restart of a raised incarnation."""
 _STAMPED_ABOVE = {Cause.JOIN: 0, Cause.LEAVE: 1, Cause.PRUNE: 1, Cause.STAMPED: 0, Cause.LISTED_LEFT: 2}
 """How far above its stamp something has to be refuted that is said of this node.
 
@@ -92,7 +93,7 @@ class Members:
         kind = MemberRefuted if same and not is_changed else MemberUpdated
         if now - entry.intent_at <= _RESTART_WINDOW:
             kind = MemberRestarted
-            entry.intent_at = float("-inf")
+            entry.intent_at = entry.raised_at = float("-inf")
         self._roster.change(now, entry, member, kind, reason)
 
     def suspected(self, now: float, record: Record, reason: Reason) -> None:
@@ -159,14 +160,13 @@ class Members:
                 return False
         assert entry is not None
         entry = self._roster.own(entry)
+        is_first = entry.status_ltime == 0
         self._roster.stamp(entry, intent.ltime)
         if cause in (Cause.LEAVE, Cause.PRUNE):
             entry.is_returning = False
-        elif cause is Cause.STAMPED:
-            entry.joined_at = float("-inf")  # the stamp is of the intent of its join, which is not to come
         match change.effect:
             case Effect.NOTE:
-                self._note_join_intent(now, entry, reason)
+                self._note_join(now, entry, reason, is_first=is_first, is_listed=cause is Cause.STAMPED)
             case Effect.EXPECT:
                 entry.is_returning = True
             case Effect.RETURN:
@@ -212,7 +212,7 @@ class Members:
 
     def _rejoin(self, now: float, entry: Entry, record: Record, reason: Reason) -> None:
         """A listed member is back."""
-        entry.joined_at = now
+        entry.joined_at = float("-inf") if entry.is_returning else now
         entry.prune_when_gone = entry.is_returning = False
         entry.gone_at = 0.0
         member = self._roster.describe(record, MemberStatus.ALIVE)
@@ -251,11 +251,17 @@ class Members:
             now + self._config.tombstone_timeout, self._forgetting, (entry.member.name, entry.gone_at)
         )
 
-    def _note_join_intent(self, now: float, entry: Entry, reason: Reason) -> None:
-        """A join intent beyond the one of its join, of a member that raised its incarnation: it restarted."""
-        if now - entry.joined_at <= _RESTART_WINDOW:
+    def _note_join(
+        self, now: float, entry: Entry, reason: Reason, *, is_first: bool, is_listed: bool
+    ) -> None:
+        """A newer stamp of a live member is that of its join, or of a restart if it raised its incarnation.
+
+        Push/pulls list a member's stamp even where its intent was missed, up to an interval later.
+        """
+        patience = self._config.push_pull_interval if is_listed else 0.0
+        if now - entry.joined_at <= _RESTART_WINDOW or (is_first and is_listed):
             entry.joined_at = float("-inf")
-        elif now - entry.raised_at <= _RESTART_WINDOW:
+        elif now - entry.raised_at <= _RESTART_WINDOW + patience:
             entry.raised_at = float("-inf")
             self._roster.announce(now, entry, MemberRestarted, reason)
         else:

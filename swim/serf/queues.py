@@ -25,6 +25,7 @@ class SerfQueues:
 
     def __init__(self, engine: Engine, config: Config) -> None:
         self._engine = engine
+        self._name = config.name
         self.intents, self.queries, self.events = (
             BroadcastQueue(
                 config.retransmit_mult, max_depth=config.max_queue_depth, max_bytes=config.max_queue_bytes
@@ -45,8 +46,12 @@ class SerfQueues:
                 self._queue(now, self.queries, body, origin=origin)
 
     def intent(self, now: float, intent: JoinIntent | LeaveIntent, *, ticket: int | None = None) -> None:
-        """Queues an intent of this node; ``ticket`` is finished when it was sent often enough."""
-        self._queue(now, self.intents, encode_serf(intent), name=intent.node, ticket=ticket)
+        """Queues an intent of this node; ``ticket`` is finished when it was sent often enough.
+
+        That this node joined is kept while nobody can hear it: its first peer may come by a packet.
+        """
+        is_kept = isinstance(intent, JoinIntent) and intent.node == self._name
+        self._queue(now, self.intents, encode_serf(intent), name=intent.node, ticket=ticket, is_kept=is_kept)
 
     def query(self, now: float, body: bytes) -> None:
         """Queues a query of this node."""
@@ -87,9 +92,10 @@ class SerfQueues:
         name: str = "",
         origin: str = "",
         ticket: int | None = None,
+        is_kept: bool = False,
     ) -> None:
         """Queues a broadcast; intents one per node, the rest each under a number of its own."""
-        if self._engine.context.has_peers:
+        if is_kept or self._engine.context.has_peers:
             self._numbered += 1
             self._engine.gossip.queue(
                 now,

@@ -204,6 +204,15 @@ def _kind_of_leaving(lone: Lone) -> Effect:
     return Effect.LEAVE if lone.status("x") == "left" else Effect.PRUNE_LATER
 
 
+def _kind_of_return(lone: Lone, ltime: int) -> Effect:
+    """Whether a stamp after the member's return is that of the return, or of a restart right after it."""
+    lone.meet("x", incarnation=2)
+    lone.meet("x", incarnation=3)
+    lone.events.clear()
+    lone.say(JoinIntent(ltime + 1, "x"))
+    return Effect.EXPECT if lone.kinds() == ["MemberRestarted"] else Effect.STAMP
+
+
 def _kind_of_stamp(lone: Lone, cell: Cell, ltime: int) -> Effect:
     """What a newer stamp means beyond itself, which shows only later."""
     match cell.row:
@@ -213,6 +222,8 @@ def _kind_of_stamp(lone: Lone, cell: Cell, ltime: int) -> Effect:
             return Effect.NOTE if isinstance(lone.events[0], MemberRestarted) else Effect.STAMP
         case Entered.LEFT:
             return Effect.STAMP if "x" in lone.state().left_members else Effect.EXPECT
+        case Entered.FAILED:
+            return _kind_of_return(lone, ltime)
         case Entered.LEAVING:
             twin = _prepared(cell)
             _bring_about(twin, cell, ltime)

@@ -63,14 +63,14 @@ def _others(cell: Cell, effect: Effect) -> list[Effect]:
 
 _S, _EXPECT = Effect.STAMP, (Effect.STAMP, Effect.EXPECT)
 _JOINS = {(Effect.JOIN, Effect.JOIN_LEAVING)}
-_NOTES = {(Effect.STAMP, Effect.NOTE), _EXPECT}
+_NOTES = {(_S, Effect.NOTE), _EXPECT}
 SAME_THERE: dict[Entered, set[tuple[Effect, Effect]]] = {
     Entered.UNKNOWN: set(),
     Entered.ANNOUNCED: set(),
     Entered.ALIVE: {(_S, Effect.RETURN), _EXPECT},
     Entered.LEAVING: _NOTES,
     Entered.LEFT: _JOINS | {(_S, Effect.NOTE), (_S, Effect.LEFT), (Effect.ERASE, Effect.PRUNE)},
-    Entered.FAILED: _JOINS | _NOTES,
+    Entered.FAILED: _JOINS,
     Entered.RUNNING: _JOINS | _NOTES | {(_S, Effect.RETURN)},
     Entered.DEPARTING: _NOTES | {(_S, Effect.LEAVE), (_S, Effect.ERASE), (_S, Effect.PRUNE_LATER)},
     Entered.DEPARTED: _NOTES | {(_S, Effect.LEFT), (_S, Effect.ERASE), (_S, Effect.PRUNE)},

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from sims.world import World
 from sims.world.host import SimNode
 from sims.world.observer import Observer
+from swim.addresses import join_host_port
 from swim.config import Config
 from swim.events import Event, MemberFailed, MemberRestarted
 
@@ -48,6 +51,69 @@ def test_every_observer_hears_of_a_restart_exactly_once(name: str, seed: int) ->
         assert {node: counted.get(node, 0) for node in others} == dict.fromkeys(others, 1)
         assert not any(news.count(MemberFailed).values())
         assert world.converged
+
+
+def founded(seed: int, size: int, apart: float) -> World:
+    """n1 founded the cluster, and the others joined it one by one, that many seconds apart."""
+    world = World(seed, nodes=1, config=Config.lan)
+    for _ in range(1, size):
+        world.run_for(apart)
+        world.add(seeds=[world.host("n1")])
+    world.settle()
+    return world
+
+
+@pytest.mark.slow
+@settings(deadline=None, max_examples=40)
+@given(
+    seed=st.integers(0, 10_000),
+    size=st.integers(3, 7),
+    apart=st.sampled_from([0.0, 0.01, 0.3, 2.0]),
+    name=st.sampled_from(["n1", "n2", "n3"]),
+    moment=st.floats(0.05, 30.0),
+    down=st.sampled_from([0.0, 0.02, 0.2, 1.0]),
+    has_seeds=st.booleans(),
+)
+def test_a_restart_is_heard_of_exactly_once_however_soon_after_the_joins(
+    seed: int, size: int, apart: float, name: str, moment: float, down: float, has_seeds: bool
+) -> None:
+    """The stamp of its first join may have come by gossip, by a push/pull, or never."""
+    world = founded(seed, size, apart)
+    world.run_for(moment)
+    news = News(name)
+    world.observe(news)
+    node = world.host(name)
+    world.crash(node)
+    world.run_for(down)
+    seeds = [join_host_port(*world.host(other).endpoint) for other in ("n1", "n2", "n3") if other != name]
+    config = node.config.with_changes(seeds=seeds if has_seeds or name != "n1" else ())
+    world.restart(node, snapshot=False, config=config)
+    world.run_for(node.config.push_pull_interval * 1.5)
+    others = {node.id for node in world.running()} - {name}
+    assert news.count(MemberRestarted) == dict.fromkeys(others, 1) | {name: 0}
+    assert not any(news.count(MemberFailed).values())
+
+
+@pytest.mark.slow
+@settings(deadline=None, max_examples=25)
+@given(
+    seed=st.integers(0, 10_000),
+    size=st.integers(3, 7),
+    apart=st.sampled_from([0.0, 0.3, 2.0]),
+    name=st.sampled_from(["n1", "n2"]),
+    moments=st.lists(st.floats(0.0, 12.0), min_size=1, max_size=3),
+)
+def test_new_tags_right_after_the_joins_are_no_restart(
+    seed: int, size: int, apart: float, name: str, moments: list[float]
+) -> None:
+    world = founded(seed, size, apart)
+    news = News(name)
+    world.observe(news)
+    for number, moment in enumerate(moments):
+        world.run_for(moment)
+        world.command(name, "set_tags", {"role": f"r{number}"})
+    world.run_for(40.0)
+    assert not any(news.count(MemberRestarted).values())
 
 
 def test_first_joins_are_no_restarts() -> None:
