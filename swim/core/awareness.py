@@ -6,7 +6,7 @@ __all__ = ["Awareness"]
 
 
 class Awareness:
-    """A score from 0 (healthy) to ``max_multiplier - 1``; it stretches probe rounds and suspicions."""
+    """A score from 0 (healthy) to ``max_multiplier - 1`` that stretches probe rounds and suspicions."""
 
     __slots__ = ("_max", "score")
 

@@ -1,8 +1,8 @@
-"""The transmit-limited broadcast queue: what this node still has to tell others, and how often.
+"""The transmit-limited broadcast queue: what this node still has to send, and how often.
 
-memberlist's TransmitLimitedQueue (fewest transmits first, then longest, then newest), with a priority in
-front and with two memories: who told us (it is not told again), and what was retired under a smaller cluster
-size.
+memberlist's TransmitLimitedQueue (fewest transmits first, then longest, then newest), preceded by a priority.
+It also remembers which member each broadcast came from (it is not sent back there), and which broadcasts were
+retired under a smaller cluster size.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ def retransmit_limit(mult: int, n: int) -> int:
 
 
 class Priority(IntEnum):
-    """Who goes first when a packet is full."""
+    """Which broadcasts go first when a packet is full."""
 
     URGENT = 0
-    """Refutations and the own leave."""
+    """Refutations and the node's own leave."""
     DEAD = 1
     SUSPECT = 2
     ALIVE = 3
@@ -157,8 +157,8 @@ class BroadcastQueue:
             room: bytes available.
             overhead: bytes each message costs beyond its length.
             most: messages at most (decoders before memberlist 0.2.4 fail on 128 parts).
-            exclude: name of the receiving member; what came from it is not told again.
-            charge: whether this counts as a transmit (not toward dead members).
+            exclude: name of the receiving member; broadcasts that came from it are not sent back.
+            charge: whether this counts as a transmit (it does not towards dead members).
         """
         if not self.waiting:
             return []
@@ -190,8 +190,8 @@ class BroadcastQueue:
     def resize(self, now: float, n: int) -> bool:
         """Adapts the transmit limit to ``n`` nodes; True if entries retired too early are queued again.
 
-        A node that joins sees a small cluster and stops sending early; as its view grows, it owes the
-        difference, as far as there is room.
+        A node that joins sees a small cluster and stops sending too early. As its view grows, it sends the
+        missing transmits, as far as there is room.
         """
         limit = retransmit_limit(self._mult, n)
         grew = limit > self.limit

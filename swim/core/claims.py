@@ -1,4 +1,4 @@
-"""Carries out what ``precedence`` decides about a claim: table, suspicion, broadcast, refutation, events."""
+"""Carries out the decisions of ``precedence``: table, suspicion, broadcast, refutation, events."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Claims:
         self._expiry = context.timers.kind(TimerKind.SUSPICION, self._expire, self._is_running)
         self.reaper = Reaper(context)
 
-    # -- what others say
+    # -- claims about members
 
     def alive(self, now: float, claim: Alive, source: Source) -> None:
         """Applies an alive claim (memberlist's aliveNode)."""
@@ -91,7 +91,7 @@ class Claims:
             self._apply(now, claim, source)
 
     def suspect(self, now: float, claim: Suspect, source: Source) -> None:
-        """Applies a suspect claim, from a peer or from the own probe (memberlist's suspectNode)."""
+        """Applies a suspect claim, from a peer or from this node's own probe (memberlist's suspectNode)."""
         self._context.metrics.count("memberlist.msg.suspect")
         self._apply(now, claim, source)
 
@@ -121,7 +121,7 @@ class Claims:
         most = max(_UNVERIFIED_MIN, _UNVERIFIED_SHARE * table.seen)
         return Unknown(table.tombstone(name, now), self._context.is_newcomer(now), table.unverified >= most)
 
-    # -- what this node says of itself
+    # -- claims about this node
 
     def announce_self(self, now: float, *, ticket: int | None = None) -> None:
         """Queues the local alive claim ahead of everything else."""
@@ -147,7 +147,7 @@ class Claims:
         self._context.delegate.member_gone(now, local, Reason("local", local.name, "leave"))
 
     def hold(self, now: float, gap: float) -> None:
-        """This node slept for ``gap`` seconds: no suspicion expires on account of that."""
+        """Extends the suspicions after this node overslept by ``gap`` seconds, so that none expires early."""
         grace = self._context.config.probe_interval
         for name, suspicion in self.suspicions.items():
             suspicion.hold(now, gap, grace)
@@ -156,19 +156,19 @@ class Claims:
     # -- decisions carried out: alive claims
 
     def _join(self, now: float, claim: Alive, stored: Known, source: Source) -> None:
-        """A member is alive that was unknown, dead or left, and everybody is to know."""
+        """Lists an unknown, dead or left member as alive, and broadcasts the claim."""
         record = self._list(now, claim, stored, source)
         if record is not None:
             self._verify.forget(record.name)
             self._queue(now, record.name, encode(claim), Priority.ALIVE, origin=source.name)
 
     def _admit(self, now: float, claim: Alive, stored: Known, source: Source) -> None:
-        """The same, but the news goes on after an ack."""
+        """The same, but broadcasts the claim only after an ack."""
         if self._list(now, claim, stored, source) is not None:
             self._verify.alive(now, claim, source.name, is_listed=True)
 
     def _take(self, now: float, claim: Alive, stored: Known, source: Source) -> None:
-        """The same, but whoever is to know knows."""
+        """The same without a broadcast: the other members know already."""
         if self._list(now, claim, stored, source) is not None:
             self._verify.forget(claim.node)
 
@@ -194,7 +194,7 @@ class Claims:
         return record
 
     def _refresh(self, now: float, claim: Alive, stored: Record, source: Source) -> None:
-        """A live member raised its incarnation: that ends a suspicion."""
+        """A live member raised its incarnation, which ends a suspicion."""
         self.suspicions.pop(stored.name, None)
         since = stored.changed_at if stored.state is State.ALIVE else now
         record = self._context.table.put(Record(claim, State.ALIVE, since, verified=stored.verified))
@@ -220,7 +220,7 @@ class Claims:
         self._context.delegate.member_conflict(now, record, claim)
 
     def _has_room(self, now: float, *, witnessed: bool) -> bool:
-        """Whether one more member may be listed; who was seen takes the place of one who never was."""
+        """Whether one more member may be listed; a member that was seen replaces one that never was."""
         context = self._context
         if context.new_members_left > 0:
             if context.n < context.config.max_members:
@@ -233,7 +233,7 @@ class Claims:
         return False
 
     def _drop(self, now: float, record: Record) -> None:
-        """Forgets a member that was never seen, without a word to others."""
+        """Forgets a member that was never seen, without a broadcast."""
         self.suspicions.pop(record.name, None)
         self._verify.forget(record.name)
         gone = self._context.table.put(record.turned(State.DEAD, now, record.incarnation))
@@ -258,7 +258,7 @@ class Claims:
             self._queue(now, stored.name, encode(claim), Priority.SUSPECT, origin=source.name)
 
     def _ask(self, now: float, claim: Dead, stored: Record, source: Source) -> None:
-        """The accused is pinged first, and believed dead without an ack, or if too many pings are out."""
+        """Pings the accused first: it is dead without an ack, or at once if too many pings are under way."""
         if not self._verify.dead(now, stored, claim, source.name):
             self._dead(now, claim, stored, source)
 
@@ -267,12 +267,12 @@ class Claims:
 
     def _left(self, now: float, claim: Dead, stored: Record, source: Source) -> None:
         if stored.is_live and source.endpoint == stored.endpoint:
-            # In its name, from its address: that can be forged, and the member is to hear of it.
+            # Both its name and its address can be forged, so the member receives the accusation too.
             self._gossip.send_exactly(stored.endpoint, [encode(claim)], record=stored)
         self._mark_gone(now, State.LEFT, claim, stored, source)
 
     def _ask_leave(self, now: float, claim: Dead, stored: Record, source: Source) -> None:
-        """The same for a leave; a member that left may still ack, but it does not refute."""
+        """The same for a leave. A member that left may still ack, but it does not refute."""
         if not self._verify.dead(now, stored, claim, source.name):
             self._left(now, claim, stored, source)
 
@@ -295,7 +295,7 @@ class Claims:
     def _answer(
         self, now: float, claim: Alive | Suspect | Dead, stored: Record | Own, source: Source
     ) -> None:
-        """Sends the accuser what is known of the accused: it missed the refutation, or gets it first."""
+        """Sends the accuser the record of the accused: it missed the refutation, or receives it first."""
         context = self._context
         sender = context.table.get(source.name) if context.config.answer_stale_accusations else None
         if sender is not None and source.endpoint is not None and context.corrections_left:
@@ -304,7 +304,7 @@ class Claims:
             known = encode(record.alive_claim())
             self._gossip.send_exactly(source.endpoint, [known], record=sender)
 
-    # -- decisions carried out: about this node
+    # -- decisions carried out: claims about this node
 
     def _refute_claim(self, now: float, claim: Alive | Suspect | Dead, stored: Own, source: Source) -> None:
         if isinstance(claim, Alive):
@@ -318,7 +318,7 @@ class Claims:
         self._answer(now, claim, Own(self._context.local, self._context.status), source)
 
     def _refute(self, now: float, accused: int, reason: Reason) -> None:
-        """Raises the own incarnation above an accusation (memberlist's refute), never past its 32 bits."""
+        """Raises this node's incarnation above an accusation (memberlist's refute), never past 32 bits."""
         context = self._context
         local = context.local
         incarnation = max(local.incarnation, accused) + 1
@@ -338,7 +338,7 @@ class Claims:
         context.delegate.member_refreshed(now, local, previous, reason)
 
     def _depart(self, now: float, claim: Dead, stored: Own, source: Source) -> None:
-        """Ends a leave that others declared: under their incarnation, so that the own leave is no older."""
+        """Ends a leave that others declared, under their incarnation, so that the own leave is not older."""
         claimed = stored.record.alive_claim()._replace(incarnation=claim.incarnation)
         self._context.table.put(stored.record.under(claimed))
         self.leave_self(now)
@@ -347,11 +347,11 @@ class Claims:
 
     def _suspicion(self, now: float, claim: Suspect) -> Suspicion:
         config, n = self._context.config, self._context.n
-        # A node that does not probe still gives others' suspects time to refute.
+        # A node that does not probe still gives members suspected by others time to refute.
         low = suspicion_timeout(config.suspicion_mult, n, config.probe_interval or _INTERVAL_WITHOUT_PROBES)
         high = low * config.suspicion_max_timeout_mult
         if config.awareness_stretches_suspicion:
-            # Only the shortest: an unhealthy node waits for others' word, but no longer than one alone.
+            # Only the minimum: an unhealthy node waits for others to confirm, but no longer than a lone node.
             low = min(self._context.awareness.scale(low), high)
         wanted = confirmations_wanted(config.suspicion_mult, n)
         return Suspicion(now, claim.incarnation, claim.accuser, low=low, high=high, wanted=wanted)

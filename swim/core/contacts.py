@@ -1,4 +1,4 @@
-"""Which addresses are known to be a node's, and not some other service's that a claim named."""
+"""Which addresses are known to belong to a node, rather than to another service that a claim named."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ _SILENT_MAX = 4096
 
 
 class Contacts:
-    """Addresses that acked a ping or that an operator named, and those that were pinged in vain.
+    """Addresses that acked a ping or that an operator named, and those that were pinged without an ack.
 
-    Whoever can reach this node can name any address as a member's. One ping goes there. Streams, which carry
-    names and metadata of the claimant's choice, relayed pings and answers do not, until an ack came back.
+    Any host that reaches this node can claim that a member is at any address. This node pings such an address
+    once. It sends no streams (which carry names and metadata chosen by the claimant), relayed pings or
+    answers there until an ack came back.
 
     Args:
         table: its base members count as contacts.
@@ -30,7 +31,7 @@ class Contacts:
         self._silent: dict[Endpoint, None] = {}
 
     def is_known(self, endpoint: Endpoint) -> bool:
-        """Whether an ack came from ``endpoint``, or an operator named it: streams may go there."""
+        """Whether ``endpoint`` acked a ping or was named by an operator, so that streams may go there."""
         return endpoint in self._known or self._table.is_base(endpoint)
 
     def is_silent(self, endpoint: Endpoint) -> bool:
@@ -38,14 +39,14 @@ class Contacts:
         return endpoint in self._silent
 
     def pinged(self, endpoint: Endpoint) -> None:
-        """A ping goes to ``endpoint``."""
+        """Records that ``endpoint`` is pinged."""
         if not self.is_known(endpoint) and endpoint not in self._silent:
             if len(self._silent) >= _SILENT_MAX:
                 del self._silent[next(iter(self._silent))]
             self._silent[endpoint] = None
 
     def learn(self, endpoint: Endpoint) -> None:
-        """An ack came for a ping to ``endpoint``, or it is one of the seeds, a join's or the snapshot's."""
+        """Records that ``endpoint`` acked a ping, or belongs to a seed, a join or the snapshot."""
         if not self.is_known(endpoint):
             self._silent.pop(endpoint, None)
             if len(self._known) >= self._limit:

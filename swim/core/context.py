@@ -1,4 +1,4 @@
-"""What the parts of the core share: settings, table, timers, the outgoing batch, the own condition."""
+"""What the parts of the core share: settings, table, timers, the outgoing batch, the node's own status."""
 
 from __future__ import annotations
 
@@ -35,22 +35,22 @@ NodeStatus = Literal["idle", "running", "leaving", "left"]
 
 
 class Context:
-    """One node's common ground. The parts read and change it; nothing outside the core does.
+    """One node's shared state. The parts read and change it; nothing outside the core does.
 
     Attributes:
         bind_port: stands in for a port 0 in received messages.
         status: ``idle`` before the start, then ``running``, ``leaving``, ``left``.
         new_members_left: how many unknown members the packet at hand may still add.
-        networks: the CIDR list; None lets everybody in.
-        corrections_left: how many of its outdated accusations may still be answered.
+        networks: the CIDR list; None admits every host.
+        corrections_left: how many of its stale accusations may still be answered.
         elements: how many elements its messages may still announce.
-        is_fresh: nobody has heard of this life yet, so what is said of this node was said of a former one.
+        is_fresh: no peer knows of this run yet, so any claim about this node is from an earlier run.
         newcomer_until: until when this node counts as having just found its first peer.
         answers_left: how many of its pings and relay requests may still be answered.
         contacts: addresses that streams may go to.
-        paths: members that are reached one way only.
+        paths: members that answer only pings or only streams.
         allowance: bytes that the packets of a host may still cause.
-        seen_nonces: of the encrypted packets received last; None remembers none.
+        seen_nonces: nonces of the latest encrypted packets; None if they are not remembered.
     """
 
     def __init__(
@@ -111,11 +111,11 @@ class Context:
 
     @property
     def is_authenticated(self) -> bool:
-        """Whether packets are accepted only from those who hold a key."""
+        """Whether packets are accepted only from holders of a key."""
         return bool(self.keyring) and self.config.gossip_verify_incoming
 
     def is_replay(self, data: bytes) -> bool:
-        """Whether an encrypted packet was received before; plain ones may be equal by chance."""
+        """Whether an encrypted packet was received before; plain packets may be equal by chance."""
         if self.seen_nonces is None or not self.is_authenticated:
             return False
         return not self.seen_nonces.admit(self.packets.nonce_of(data))
@@ -135,18 +135,18 @@ class Context:
         return table.live - table.local.is_live > 0
 
     def is_newcomer(self, now: float) -> bool:
-        """Whether it found its first peer just now: it has nothing yet to check second-hand news against."""
+        """Whether it found its first peer just now, so its table cannot confirm second-hand claims yet."""
         return now < self.newcomer_until and self.has_peers
 
     def allows(self, host: str) -> bool:
-        """Whether the CIDR list lets packets, streams and claims from ``host`` in."""
+        """Whether the CIDR list admits packets, streams and claims from ``host``."""
         if self.networks is None:
             return True
         address = ipaddress.ip_address(host)
         return any(address in network for network in self.networks)
 
     def why_unusable(self, host: str) -> str:
-        """Why no member can be at ``host``, in the eyes of this node; "" if one can."""
+        """Why no member can be at ``host``, as seen from this node; "" if one can."""
         return why_unusable(host, self.local.endpoint[0])
 
     def why_unreachable(self, host: str) -> str:

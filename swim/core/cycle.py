@@ -10,9 +10,9 @@ __all__ = ["Cycle"]
 
 
 class Cycle:
-    """Names in an order that is drawn as it is walked (Fisher-Yates): who comes next is any of those to come.
+    """Names in an order that is drawn while it is walked (Fisher-Yates): the next is any unvisited one.
 
-    A name taken out stays in the order until it is met.
+    A removed name keeps its slot until the walk reaches it.
     """
 
     __slots__ = ("_cursor", "_order", "_rng", "_stale")
@@ -28,14 +28,14 @@ class Cycle:
 
     @property
     def slots(self) -> int:
-        """Places to draw from, those of names not yet met after they were taken out included."""
+        """Slots to draw from, including those of removed names that the walk has not reached."""
         return len(self._order)
 
     def __iter__(self) -> Iterator[str]:
         return (name for name in self._order if name not in self._stale)
 
     def add(self, name: str) -> None:
-        """Adds a name at a uniformly random place; one that was taken out and not met yet is where it was."""
+        """Adds a name at a uniformly random place; a removed name whose slot is still there gets it back."""
         if name in self._stale:
             self._stale.discard(name)
             return
@@ -46,11 +46,11 @@ class Cycle:
             self._cursor += 1
 
     def remove(self, name: str) -> None:
-        """Takes a name out."""
+        """Removes a name."""
         self._stale.add(name)
 
     def at(self, place: int) -> str:
-        """The name at a place; "" if none is there any more."""
+        """The name in a slot; "" if it was removed."""
         name = self._order[place]
         if name in self._stale:
             self._drop(place)

@@ -15,7 +15,7 @@ __all__ = ["Delegate"]
 
 
 class Delegate(Protocol):
-    """What the core asks of, and tells, the layer above (memberlist's delegates in one place)."""
+    """What the core asks of, and reports to, the layer above (memberlist's delegates in one place)."""
 
     def meta(self) -> bytes | None:
         """The local node's metadata, at most 512 bytes."""
@@ -46,7 +46,7 @@ class Delegate(Protocol):
         ...
 
     def member_conflict(self, now: float, record: Record, claim: Alive) -> None:
-        """Somebody claims ``record``'s name from another address."""
+        """A node claims ``record``'s name from another address."""
         ...
 
     def ack_payload(self) -> bytes | None:
@@ -67,7 +67,7 @@ class Delegate(Protocol):
     def broadcasts(
         self, now: float, room: int, overhead: int, *, most: int, target: Record | None
     ) -> list[bytes]:
-        """User messages to fill a packet with; each costs ``overhead`` bytes beyond its length."""
+        """User messages to piggyback on a packet; each costs ``overhead`` bytes beyond its length."""
         ...
 
     def has_broadcasts(self) -> bool:
@@ -83,9 +83,9 @@ class Delegate(Protocol):
         ...
 
     def merge_state(self, clock: Callable[[], float], state: bytes, *, join: bool, peer: str) -> Steps[None]:
-        """Takes in the user state of a peer's push/pull, in steps; the member records are already merged.
+        """Merges the user state of a peer's push/pull, in steps; the member records are already merged.
 
-        ``clock`` tells the time of the step under way.
+        ``clock`` returns the time of the current step.
         """
         ...
 
@@ -94,9 +94,9 @@ class Delegate(Protocol):
         ...
 
     def announce_leave(self, now: float) -> list[bytes]:
-        """Begins the own leave; returns user messages to send straight to several peers."""
+        """Begins this node's leave; returns user messages to send directly to several peers."""
         ...
 
     def cluster_resized(self, now: float, n: int) -> None:
-        """The core knows ``n`` nodes now, unreaped dead included."""
+        """The core knows ``n`` nodes now, including dead ones that are not reaped."""
         ...

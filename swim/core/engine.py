@@ -1,8 +1,8 @@
 """The SWIM engine: routes packets, streams, timers and commands to the parts that own the state.
 
-It holds no rules of its own beyond the routing; see ``claims``, ``prober``, ``ping_responder``,
-``verify``, ``push_pull``, ``join``, ``reconnect`` and ``leave``. Messages of one packet are handled in
-order (memberlist's order is a race).
+It contains only the routing. The rules are in ``claims``, ``prober``, ``ping_responder``, ``verify``,
+``push_pull``, ``join``, ``reconnect`` and ``leave``. Messages of one packet are handled in order; memberlist
+handles them concurrently.
 """
 
 from __future__ import annotations
@@ -116,10 +116,10 @@ class Engine:
             TimerKind.BROADCAST_END, lambda _, ticket: self.finish(ticket), self._updates.__contains__
         )
 
-    # -- life
+    # -- start
 
     def start(self, now: float, delegate: Delegate, base: TableBase | None = None) -> None:
-        """Makes the local member alive and arms what is periodic; ``base`` lists it, and whom it knows."""
+        """Makes the local member alive and arms the periodic timers; ``base`` lists all members it knows."""
         context, table = self.context, self.context.table
         context.delegate = delegate
         context.status = "running"
@@ -151,14 +151,14 @@ class Engine:
         self._after(now)
 
     def ticket(self) -> int:
-        """A fresh number for a command whose outcome comes later."""
+        """A new number for a command whose outcome follows later."""
         self._last_ticket += 1
         return self._last_ticket
 
     # -- inputs
 
     def receive_packet(self, now: float, data: bytes, source: Endpoint) -> None:
-        """Handles one datagram; whatever is wrong with it is counted and dropped."""
+        """Handles one datagram; a malformed one is counted and dropped."""
         context = self.context
         context.metrics.counters["memberlist.udp.received"] += len(data)
         if context.networks is not None and not context.allows(source[0]):
@@ -215,7 +215,7 @@ class Engine:
         self._after(now)
 
     def handle_timeout(self, now: float, overslept: float) -> None:
-        """Fires due timers. After a gap, age-based decisions wait for a round and the health score rises."""
+        """Fires due timers. After a gap, age-based decisions wait a round and the health score rises."""
         context = self.context
         config = context.config
         if overslept > max(config.probe_timeout, 0.05) / 2:
@@ -227,7 +227,7 @@ class Engine:
         self._after(now)
 
     def cut_off(self, now: float, *, is_cut_off: bool) -> None:
-        """This node can be reached by nobody, or can again: in between it judges nobody."""
+        """Sets whether this node is unreachable; while it is, it accuses no member."""
         self.context.is_cut_off = is_cut_off
         self.claims.hold(now, 0.0)
         self._prober.hold(now)
@@ -244,14 +244,14 @@ class Engine:
         return ticket
 
     def leave(self, now: float) -> int:
-        """Starts the leave, or joins one under way."""
+        """Starts the leave, or waits for the one in progress."""
         ticket = self.ticket()
         self._departure.begin(now, ticket)
         self._after(now)
         return ticket
 
     def update(self, now: float, meta: bytes | None) -> int:
-        """Publishes new metadata; finished when it was sent often enough, or after ``broadcast_timeout``."""
+        """Publishes new metadata; finishes once it was sent often enough, or after ``broadcast_timeout``."""
         if self.context.status != "running":
             raise LocalError("tags cannot change after leaving")
         ticket = self.ticket()
@@ -261,7 +261,7 @@ class Engine:
         return ticket
 
     def wait(self, now: float, ticket: int, result: ForceLeaveOutcome | None = None) -> None:
-        """Finishes ``ticket`` with ``result`` within ``broadcast_timeout``; at once if nobody listens."""
+        """Finishes ``ticket`` with ``result`` within ``broadcast_timeout``; at once if there is no peer."""
         self._updates[ticket] = result
         patience = self.context.config.broadcast_timeout if self.context.has_peers else 0.0
         self.context.timers.at(now + patience, self._update_end, ticket)
@@ -375,7 +375,7 @@ class Engine:
         self.push_pulls.with_random_member(now, Periodic())
 
     def _after(self, now: float) -> None:
-        """Follows up on what an input changed: growth, finished broadcasts."""
+        """Follows up on what an input changed: table growth, finished broadcasts."""
         context = self.context
         if self.claims.grown != self._grown:
             count = self.claims.grown - self._grown

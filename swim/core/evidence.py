@@ -1,4 +1,4 @@
-"""What a claim is decided by: how it is known, and what is stored about its subject."""
+"""The inputs of a decision about a claim: how it is known, and what is stored about its subject."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ class Evidence(IntEnum):
     """How a claim is known, weakest first."""
 
     HEARD = 0
-    """From anybody else."""
+    """From any other sender."""
     ANSWERED = 1
     """From the peer of a push/pull that this node dialled."""
     GOSSIPED = 2
     """From a live member, in a packet."""
     ITSELF = 3
-    """From the member itself, by its own push/pull; a packet's source address shows the same."""
+    """From the member itself, by its own push/pull; a packet from its address counts the same."""
     TESTED = 4
-    """Found out here: by an ack, or by the lack of one."""
+    """Found out by this node: by an ack, or by the lack of one."""
 
 
 class Source(NamedTuple):
@@ -35,8 +35,8 @@ class Source(NamedTuple):
         cause: goes into the transition's reason: ``claim``, ``push-pull``, ``probe``, ...
         endpoint: the sender's, if it came in a packet.
         name: the sender's name if known; the claim is not gossiped back to it.
-        evidence: how the claim is known, as far as the sender's address does not show it.
-        detail: rest of the reason.
+        evidence: how the claim is known, unless the sender's address shows it.
+        detail: the rest of the reason.
     """
 
     cause: str
@@ -47,7 +47,7 @@ class Source(NamedTuple):
 
 
 class Own(NamedTuple):
-    """The local node's record and condition, as what is stored about the subject of a claim."""
+    """The local node's record and status, as what is stored about the subject of a claim."""
 
     record: Record
     status: NodeStatus
@@ -60,12 +60,12 @@ class Own(NamedTuple):
 
 
 class Unknown(NamedTuple):
-    """That the subject of a claim is not listed.
+    """The subject of a claim is not listed.
 
     Attributes:
-        stone: what is remembered of a reaped one.
-        is_new_here: this node found its first peer just now: it takes over what its peers know.
-        is_crowded: as many members are listed as may be that were never seen first-hand.
+        stone: the tombstone, if it was reaped.
+        is_new_here: this node is a newcomer: it found its first peer just now and believes its peers.
+        is_crowded: the quota of members never seen first-hand is full.
     """
 
     stone: Tombstone | None = None
@@ -74,7 +74,7 @@ class Unknown(NamedTuple):
 
     @property
     def incarnation(self) -> int:
-        """The highest that is remembered; 0 for none."""
+        """The incarnation in the tombstone; 0 without one."""
         return 0 if self.stone is None else self.stone.incarnation
 
 

@@ -1,7 +1,7 @@
-"""Packets out: what rides in them, and the gossip rounds that spread what is queued.
+"""Outgoing packets: what is piggybacked on them, and the gossip rounds that spread queued broadcasts.
 
-memberlist gossips every ``gossip_interval``, busy or not. Here a round is due only while something is queued;
-the first one leaves a few milliseconds after a fresh broadcast, the next ones no closer than the interval.
+memberlist gossips every ``gossip_interval``, busy or not. Here a round is due only while something is queued.
+The first one starts a few milliseconds after a fresh broadcast, later ones at least one interval apart.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Gossip:
         self._next_round = context.timers.kind(TimerKind.GOSSIP, self._round, lambda at: at == self._armed)
 
     def poke(self, now: float) -> None:
-        """Something may have been queued: makes sure that a gossip round is due."""
+        """Schedules a gossip round if something is queued."""
         config = self._context.config
         if self._armed is not None or not config.gossip_interval or not config.gossip_nodes:
             return
@@ -60,8 +60,8 @@ class Gossip:
     ) -> None:
         """Queues a broadcast in one of the node's queues and makes sure that a round is due.
 
-        What fits no packet is not queued, else it would stay for ever: it is counted, and ``ticket`` is done.
-        ``overhead`` is what ``message`` still lacks, bytes.
+        A message that fits no packet is not queued, since it would stay for ever: it is counted, and
+        ``ticket`` is finished. ``overhead`` is the number of bytes that are still added to ``message``.
         """
         context = self._context
         if len(message) + overhead + _PART_BYTES > self._room():
@@ -96,9 +96,9 @@ class Gossip:
     def answer(
         self, now: float, host: str, endpoint: Endpoint, *messages: bytes, record: Record | None
     ) -> None:
-        """Sends messages that a packet from ``host`` causes.
+        """Sends messages in answer to a packet from ``host``.
 
-        Broadcasts ride along within the allowance of that host and of the receiver's, and to members only.
+        Broadcasts are piggybacked for members only, within the allowances of that host and of the receiver.
         """
         allowance = self._context.allowance
         if record is not None and self._is_pending() and allowance.has(now, host, endpoint[0]):
@@ -121,7 +121,7 @@ class Gossip:
         return len(data)
 
     def tell(self, now: float, parts: list[bytes], most: int) -> None:
-        """Sends messages straight to up to ``most`` random live members, without waiting for a round."""
+        """Sends messages directly to up to ``most`` random live members, without waiting for a round."""
         for record in self._context.table.pick(most, self._is_live_peer):
             self.send_exactly(record.endpoint, parts, record=record)
 
@@ -158,7 +158,7 @@ class Gossip:
         )
         is_alone = context.table.live - context.local.is_live == 1
         for target in targets:
-            # The only live peer is told again even what came from it, or the queue would never empty.
+            # The only live peer receives even its own broadcasts again, or the queue would never empty.
             parts = self._fill(now, self._room(), _PARTS_MAX, target, exclude=not is_alone)
             if parts:
                 self.send_exactly(target.endpoint, parts, record=target)

@@ -1,7 +1,7 @@
-"""A lone node that others ping or accuse: they know it from a former life, and it joins one of them.
+"""A lone node that is pinged or accused joins one of the senders: they know it from an earlier run.
 
-A founder has no seeds. When it comes back with nothing, everybody still probes it, yet nobody tells it of the
-others. So it pings who pings it, and an ack is followed by a push/pull.
+A founder has no seeds. When it restarts without a snapshot, the others still probe it, but it does not know
+them. So it pings the node that pinged it, and after the ack starts a push/pull.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class _Caller(NamedTuple):
 
 
 class Introductions:
-    """Asks one caller at a time, as often as a lone node looks for past members."""
+    """Pings one caller at a time, at the interval at which a lone node looks for past members."""
 
     def __init__(self, context: Context, gossip: Gossip, pings: Pings, rejoining: Reconnects) -> None:
         self._context = context
@@ -39,9 +39,9 @@ class Introductions:
         Args:
             now: seconds.
             source: where the packet came from.
-            member: the member that is known there, or "".
+            member: name of the member at that address, or "".
             subject: the pinged or accused node's name.
-            name: the sender's, or "" if it did not say.
+            name: the sender's, or "" if the message does not give it.
         """
         context = self._context
         config = context.config

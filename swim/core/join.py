@@ -16,7 +16,7 @@ __all__ = ["Joins"]
 
 
 class _Join:
-    """One join under way: outcomes by slot; a slot without one is still waited for."""
+    """One join in progress: outcomes by slot; a slot without an outcome is still waited for."""
 
     __slots__ = ("outcomes", "slots")
 
@@ -26,7 +26,7 @@ class _Join:
 
 
 class Joins:
-    """All joins under way, by ticket."""
+    """All joins in progress, by ticket."""
 
     def __init__(self, context: Context, push_pulls: PushPulls) -> None:
         self._context = context
@@ -49,7 +49,7 @@ class Joins:
             if join is None:
                 continue
             if len(endpoints) > 1:
-                # A name of several seeds may well list this node too.
+                # A name that resolves to several seeds may include this node.
                 own = self._context.local.endpoint
                 endpoints = [endpoint for endpoint in endpoints if endpoint != own]
             if not endpoints:

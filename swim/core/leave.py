@@ -1,9 +1,9 @@
-"""The own leave: announced, declared, told straight to several peers, and over in bounded time.
+"""This node's own leave: announced, declared, sent directly to several peers, and finished in bounded time.
 
-Serf sends its intent, waits up to 5 s for it to be transmitted, then memberlist's dead message, another 5 s,
-then sleeps a second. Here the intent goes straight to several peers and into gossip; the dead message follows
-one gossip interval behind, so that no real Serf peer sees a death before the intent; a push/pull carries
-both; and the whole always ends, on evidence or at the deadline.
+Serf sends its intent, waits up to 5 s for it to be transmitted, then sends memberlist's dead message, waits
+up to 5 s again, then sleeps a second. Here the intent goes directly to several peers and into gossip. The
+dead message follows one gossip interval later, so that no Serf peer sees a death before the intent. A
+push/pull carries both. The leave always ends, on evidence or at the deadline.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Leaving:
         return bool(self._tickets)
 
     def begin(self, now: float, ticket: int) -> None:
-        """Starts the leave, or joins the one under way."""
+        """Starts the leave, or waits for the one in progress."""
         context = self._context
         self._tickets.append(ticket)
         if len(self._tickets) > 1:
@@ -70,7 +70,7 @@ class Leaving:
 
     def _declare(self, now: float, _token: None) -> None:
         context, local = self._context, self._context.local
-        if context.status == "leaving":  # a peer's word may have declared it already
+        if context.status == "leaving":  # a peer may have declared it already
             self._claims.leave_self(now)
         self._declared_at = now
         leave = encode(Dead(local.incarnation, local.name, local.name))
@@ -83,7 +83,7 @@ class Leaving:
         deadline = self._declared_at + max(
             context.config.broadcast_timeout, context.config.leave_propagate_delay
         )
-        # What is still queued has not been told often enough.
+        # What is still queued has not been sent often enough.
         evident = self._synced and not context.queue and not context.delegate.has_broadcasts()
         if evident or not context.has_peers or now >= deadline:
             self._finish()

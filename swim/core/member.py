@@ -39,13 +39,13 @@ class State(IntEnum):
 
 
 class Record:
-    """One member, as of one moment: a value. A newer one replaces it in the table, so nodes may share it.
+    """One member at one moment, as a value. A newer one replaces it in the table, so nodes may share it.
 
     Attributes:
         addr: the bytes as received, for forwarding.
-        endpoint: what we dial.
+        endpoint: the address that packets and streams are sent to.
         changed_at: when ``state`` last changed, seconds.
-        verified: first-hand evidence (an ack, a packet of its own) was seen since the member joined.
+        verified: this node has had first-hand evidence (an ack, a packet from it) since the member joined.
         is_live: alive or suspect.
         protocol_max: highest memberlist protocol the member understands (``pmax``).
     """
@@ -83,7 +83,7 @@ class Record:
         self._packed = b""
 
     def under(self, claim: Alive) -> Record:
-        """The same member, described by ``claim``."""
+        """The same member, as ``claim`` describes it."""
         return Record(claim, self.state, self.changed_at, verified=self.verified)
 
     def witnessed(self) -> Record:
@@ -91,7 +91,7 @@ class Record:
         return Record(self.alive_claim(), self.state, self.changed_at, verified=True)
 
     def unseen(self) -> Record:
-        """The same member, to be seen first-hand again."""
+        """The same member, not yet seen first-hand again."""
         return Record(self.alive_claim(), self.state, self.changed_at)
 
     def turned(self, state: State, now: float, incarnation: int) -> Record:
@@ -105,7 +105,7 @@ class Record:
         return min(self.incarnation + 1, INCARNATION_MAX)
 
     def alive_claim(self) -> Alive:
-        """The claim that says what this record says."""
+        """The alive claim with the contents of this record."""
         return Alive(self.incarnation, self.name, self.addr, self.port, self.meta, self.vsn)
 
     def as_wire(self) -> NodeRecord:
@@ -115,13 +115,13 @@ class Record:
         )
 
     def packed(self) -> bytes:
-        """The push/pull form as bytes; made once."""
+        """The push/pull form as bytes; encoded once."""
         if not self._packed:
             self._packed = encode_record(self.as_wire())
         return self._packed
 
     def says(self, record: NodeRecord) -> bool:
-        """Whether a peer's record says the very same."""
+        """Whether a peer's record is identical."""
         name, addr, port, meta, incarnation, state, vsn = record
         return (
             self.incarnation == incarnation
@@ -135,7 +135,7 @@ class Record:
 
 
 def accusation(record: Record, accuser: str) -> Suspect | Dead:
-    """What is held against a member that is not alive, for it to refute."""
+    """The accusation of a member that is not alive, sent to it so that it can refute."""
     if record.state is State.SUSPECT:
         return Suspect(record.incarnation, record.name, accuser)
     return Dead(record.incarnation, record.name, record.name if record.state is State.LEFT else accuser)

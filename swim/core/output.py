@@ -1,4 +1,4 @@
-"""What a node wants done: values its driver carries out, in order. Nothing here does I/O."""
+"""A node's output: values that its driver carries out, in order. Nothing here does I/O."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ __all__ = [
 
 
 class Transmit(NamedTuple):
-    """Send ``data`` as one packet to ``endpoint``."""
+    """Send ``data`` to ``endpoint`` as one packet."""
 
     endpoint: Endpoint
     data: bytes
 
 
 class Dial(NamedTuple):
-    """Open a stream to ``endpoint``, write ``data``, then feed what comes back to the node.
+    """Open a stream to ``endpoint``, write ``data``, then feed the reply to the node.
 
     ``deadline`` is the absolute time at which the driver closes the stream and reports ``StreamEnd.TIMEOUT``.
     """
@@ -44,7 +44,7 @@ class Dial(NamedTuple):
 
 
 class Send(NamedTuple):
-    """Write ``data`` to an open stream, then close it after a drain of what the peer still sends.
+    """Write ``data`` to an open stream, read what the peer still sends, then close it.
 
     ``deadline`` replaces the stream's previous one.
     """
@@ -55,7 +55,7 @@ class Send(NamedTuple):
 
 
 class Close(NamedTuple):
-    """Close a stream now. The node already forgot it: report nothing."""
+    """Close a stream now, without a report: the node has forgotten it already."""
 
     stream_id: int
 
@@ -81,7 +81,7 @@ class Lookup(NamedTuple):
 
 
 class Finished(NamedTuple):
-    """A command's outcome, by the ticket that ``Node.do`` returned."""
+    """The outcome of a command, by the ticket that ``Node.do`` returned."""
 
     ticket: int
     result: Outcome
@@ -89,7 +89,7 @@ class Finished(NamedTuple):
 
 @dataclass(slots=True)
 class Output:
-    """One batch, in the order things happened within each list.
+    """One batch; each list is in the order in which things happened.
 
     Attributes:
         records: lines to append to the node's snapshot (``Node.snapshot``), without their ends.

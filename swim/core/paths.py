@@ -1,7 +1,7 @@
-"""What is known of members that are reached one way only; said once of each, and when it is over.
+"""Members that answer only streams or only pings: logged once for each, and once more when it is over.
 
-A probe round that only the stream saved, or streams that fail to a member that acks pings, have a cause
-outside of the protocol: a firewall, or a translated address. The log says which address, seen from where.
+The cause is outside the protocol: a firewall, or address translation. The log names the address that is
+advertised and the one that is seen.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ __all__ = ["Paths"]
 _logger = logging.getLogger("swim.core")
 
 _REMEMBERED_MAX = 1024
-"""Members remembered in each respect; beyond it the oldest is forgotten, and may be named again."""
+"""Members remembered of each kind; beyond it the oldest is forgotten, and may be logged again."""
 _ENOUGH = {StreamEnd.TIMEOUT: 1, StreamEnd.UNREACHABLE: 1, StreamEnd.REFUSED: 2}
-"""How many failed streams say that the way is blocked; a member that restarts refuses one or two."""
+"""Failed streams in a row that count as blocked; a member that restarts refuses one or two."""
 
 _ACCUSATIONS = 5
 _ACCUSED_WITHIN = 120.0
@@ -36,7 +36,7 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class _Failing:
-    """Streams to a member that fail: how many in a row, the last error, and whether it was said."""
+    """Failing streams to a member: how many in a row, the last error, and whether it was logged."""
 
     count: int = 0
     error: str = ""
@@ -45,7 +45,7 @@ class _Failing:
 
 
 class Paths:
-    """The members of one node's view that are reached one way only."""
+    """The members in one node's view that answer only streams or only pings."""
 
     def __init__(self, table: Table) -> None:
         self._table = table
@@ -56,12 +56,12 @@ class Paths:
         self._accused_said_at = -_ACCUSED_AGAIN
 
     def seen(self, name: str, source: Endpoint) -> None:
-        """A ping in the name of ``name`` came from ``source``, where no member is."""
+        """A ping that names ``name`` as its sender came from ``source``, where no member is known."""
         if self._table.get(name) is not None:
             _remember(self._elsewhere, name, source)
 
     def answers_streams_only(self, record: Record) -> None:
-        """A probe round of a member ended well by its stream ping alone."""
+        """In a probe round of this member, only the stream ping was answered."""
         if record.name in self._no_packets:
             return
         _remember(self._no_packets, record.name, True)
@@ -75,7 +75,7 @@ class Paths:
         )
 
     def acked(self, record: Record) -> None:
-        """A member acked a ping itself."""
+        """The member acked a ping directly."""
         if self._no_packets.pop(record.name, False):
             _logger.warning("member %s answers pings at %s again", *_at(record))
         failing = self._no_streams.get(record.name)
@@ -90,7 +90,7 @@ class Paths:
             )
 
     def accused(self, now: float, accuser: str) -> None:
-        """This node refuted an accusation; it does so again and again if others do not hear it."""
+        """This node refuted an accusation. Repeated refutations mean that others do not receive its acks."""
         self._accused.append(now)
         if len(self._accused) < _ACCUSATIONS or now - self._accused[0] > _ACCUSED_WITHIN:
             return
@@ -107,7 +107,7 @@ class Paths:
             )
 
     def stream_failed(self, endpoint: Endpoint, end: StreamEnd, detail: str) -> None:
-        """A stream to ``endpoint`` failed before anything came back."""
+        """A stream to ``endpoint`` failed without a reply."""
         record = self._table.at(endpoint)
         if record is None or not record.is_live or end not in _ENOUGH:
             return

@@ -1,4 +1,4 @@
-"""Pings for others: answering them, relaying them, and saying in time that a relayed one got no answer."""
+"""Answers pings, relays indirect pings, and nacks in time when a relayed one gets no ack."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ _NACK_SHARE = 0.8
 
 
 def nack_patience(config: Config) -> float:
-    """Seconds that a relay waits for an answer before it nacks.
+    """Seconds that a relay waits for an ack before it nacks.
 
-    The requester's round ends soon, and a late nack counts as missing. The requester's settings are taken to
-    be the relay's own, unless those leave no time at all.
+    A nack that arrives after the end of the requester's round counts as missing. The relay assumes that the
+    requester has its own settings, unless those leave no time at all.
     """
     left = config.probe_interval - config.probe_timeout
     return min(config.probe_timeout, _NACK_SHARE * left) if left > 0 else config.probe_timeout
 
 
 class _Relayed:
-    """A ping sent on another's behalf."""
+    """A ping sent on behalf of another node."""
 
     __slots__ = ("host", "may_nack", "requester", "seq_no")
 
@@ -66,7 +66,7 @@ class PingResponder:
             context.paths.seen(ping.source_node, source)
         ack = encode(Ack(ping.seq_no, context.delegate.ack_payload() if sender is not None else None))
         if context.status == "left":
-            # A member that still probes a node that left has missed its leave.
+            # A member that still probes this node after its leave has missed the leave.
             local = context.local
             leave = encode(Dead(local.incarnation, local.name, local.name))
             self._gossip.send_exactly(reply_to, [ack, leave], record=sender)
@@ -75,7 +75,7 @@ class PingResponder:
             self._gossip.answer(now, source[0], reply_to, ack, *held, record=sender)
 
     def indirect_ping(self, now: float, request: IndirectPing, source: Endpoint) -> None:
-        """Pings a member on behalf of another; a refusal is a nack, if one was asked for."""
+        """Pings a member on behalf of another node; a declined request is nacked, if a nack was asked for."""
         context = self._context
         requester = self._reply_endpoint(source, request)
         if requester is None or not self._may_answer():
@@ -108,7 +108,7 @@ class PingResponder:
         return True
 
     def _refusal(self, now: float, request: IndirectPing, relayed: _Relayed) -> str:
-        """Why a ping is not relayed, or "". Anybody may ask, so only members are pinged, within limits."""
+        """Why a ping is not relayed, or "". Any host can ask, so only members are pinged, within limits."""
         context, config = self._context, self._context.config
         if len(request.target) not in (4, 16):
             return "bad-target"
@@ -151,12 +151,12 @@ class PingResponder:
         self._gossip.answer(now, relayed.host, relayed.requester, encode(outcome), record=requester)
 
     def _heir_of(self, name: str) -> Record | None:
-        """The member that is gone whose name a ping from an unknown address bears: it may have moved."""
+        """The dead or left member that a ping from an unknown address names as sender: it may have moved."""
         record = self._context.table.get(name)
         return record if record is not None and not record.is_live else None
 
     def _held_against(self, now: float, name: str, sender: Record | None) -> list[bytes]:
-        """What is held against a member that proves to be running, reaped or not, so that it can refute."""
+        """The accusation of a member that proves to be running, reaped or not, so that it can refute."""
         context = self._context
         if not context.config.buddy_system:
             return []
@@ -168,11 +168,11 @@ class PingResponder:
         return [encode(accusation(sender, context.local.name))]
 
     def _reply_endpoint(self, source: Endpoint, request: Ping | IndirectPing) -> Endpoint | None:
-        """Where the answer goes: nobody can aim it at a third party.
+        """Where the answer goes; a sender cannot aim it at a third party.
 
-        That is the address the request names, if a member is known to answer there; else where the packet
-        came from. With keys, a non-member's request that names another address than its own is not answered
-        at all: it may be a recorded one.
+        The answer goes to the address in the request if a member is known to answer there, else to the source
+        of the packet. With keys, a non-member's request that names an address other than its own is not
+        answered at all, since it may be a replay.
         """
         context = self._context
         named = source

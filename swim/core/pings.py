@@ -1,11 +1,11 @@
 """Outstanding pings: which sequence numbers wait for an ack, and what for.
 
-An ack counts for the ping that has its sequence number, whatever address it comes from, as in memberlist: a
-member may answer from another of its addresses, or through a translated port. This is safe because only those
-who were asked know the number: it is 32 fresh random bits for every ping, where memberlist counts up from 1.
-Guessing one of the few numbers outstanding takes billions of packets, and every miss is counted. Probes,
-relayed pings and verification share this rule. Relays are asked under the number of the probe round, as in
-memberlist; what they report has to be believed anyway.
+An ack counts for the ping with its sequence number, whatever address it comes from, as in memberlist: a
+member may answer from another of its addresses, or through a translated port. This is safe because only the
+nodes that were asked know the number: it is 32 fresh random bits for every ping, where memberlist counts up
+from 1. Guessing one of the few outstanding numbers takes billions of packets, and every miss is counted.
+Probes, relayed pings and verification share this rule. Relays are asked under the number of the probe round,
+as in memberlist, since their report has to be believed anyway.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ __all__ = ["Pings", "Reply"]
 
 _SEQ_NO_MAX = 0xFFFFFFFF
 _ENDED_MAX = 128
-"""Ended pings remembered, and as many before them, so that a late or second ack is told from a guess."""
+"""Ended pings remembered in each of two generations: a late or second ack is not counted as a guess."""
 
 P = TypeVar("P")
 
 
 class Reply(NamedTuple):
-    """An ack that was waited for.
+    """An ack to an outstanding ping.
 
     Attributes:
         endpoint: where the ping went; the ack may come from elsewhere.
         rtt: seconds from the ping to this ack.
-        payload: what the sender of the ack put in (Serf: its coordinate).
+        payload: the ack's payload (Serf: the sender's coordinate).
     """
 
     endpoint: Endpoint
@@ -73,24 +73,24 @@ class Pings:
         expired: Callable[[float, P], None] | None = None,
         nacked: Callable[[float, P, Endpoint], None] | None = None,
     ) -> None:
-        """Says what happens to pings sent for a type of purpose.
+        """Registers the handlers for pings of one type of purpose.
 
         Args:
             purpose: the type; every ping carries a value of one.
             acked: called once with the first ack, after which the ping is no longer outstanding.
-            expired: called when none came ``until`` then.
-            nacked: called with the source of every nack; without it nacks are unexpected.
+            expired: called if no ack arrived by ``until``.
+            nacked: called with the source of every nack; without it, nacks are unexpected.
         """
         self._handlers[purpose] = _Handlers(acked, expired, nacked)
 
     def ping(
         self, now: float, name: str, endpoint: Endpoint, purpose: object, *, until: float | None = None
     ) -> Ping:
-        """A ping to send now, under a fresh sequence number that waits for an ack from now on.
+        """Makes a ping to send now; its new sequence number is outstanding from now on.
 
         Args:
             now: seconds.
-            name: the member that shall answer.
+            name: the member that is to answer.
             endpoint: where it is sent.
             purpose: a value of a registered type, handed back with the outcome.
             until: absolute time at which the ping expires; None leaves its end to ``forget``.
@@ -104,12 +104,12 @@ class Pings:
         return Ping(seq_no, name, local.addr, local.port, local.name)
 
     def forget(self, seq_no: int) -> None:
-        """No ack is waited for any more."""
+        """Ends a ping: an ack is no longer expected."""
         if self._outstanding.pop(seq_no, None) is not None:
             self._remember_ended(seq_no)
 
     def ack(self, now: float, ack: Ack) -> None:
-        """Hands an ack to the part that waits for it; any other is counted and dropped."""
+        """Passes an ack to the part that waits for it; any other ack is counted and dropped."""
         outstanding = self._outstanding.pop(ack.seq_no, None)
         if outstanding is None:
             self._unmatched(ack.seq_no, "ack")
@@ -120,7 +120,7 @@ class Pings:
         self._handlers[type(outstanding.purpose)].acked(now, outstanding.purpose, reply)
 
     def nack(self, now: float, nack: Nack, source: Endpoint) -> None:
-        """Hands on a relay's word that it got no ack; any other nack is counted and dropped."""
+        """Passes a relay's nack to the part that waits for it; any other nack is counted and dropped."""
         outstanding = self._outstanding.get(nack.seq_no)
         if outstanding is None:
             self._unmatched(nack.seq_no, "nack")
@@ -133,7 +133,7 @@ class Pings:
 
     def _unmatched(self, seq_no: int, kind: str) -> None:
         if self._has_ended(seq_no):
-            # Usual after a pause, on a slow link, or when a relay answers as well; harmless.
+            # Normal after a pause, on a slow link, or when a relay answers as well.
             self._context.metrics.count(f"swim.late-{kind}s")
         else:
             self._context.metrics.dropped(f"unmatched-{kind}")

@@ -32,34 +32,34 @@ __all__ = [
 
 
 class Claim(StrEnum):
-    """The columns: what is said of a member, and how it is known."""
+    """The columns: what is claimed about a member, and how it is known."""
 
     ALIVE = "alive (from itself)"
     ALIVE_GOSSIPED = "alive (gossiped by a member)"
     ALIVE_ANSWERED = "alive (a peer's answer)"
-    ALIVE_HEARD = "alive (heard)"
+    ALIVE_HEARD = "alive (from others)"
     MOVED = "alive elsewhere (from itself)"
-    MOVED_HEARD = "alive elsewhere (heard)"
+    MOVED_HEARD = "alive elsewhere (from others)"
     SUSPECT = "suspect"
-    DEAD = "dead (found out here)"
-    DEAD_HEARD = "dead (heard)"
+    DEAD = "dead (found out by this node)"
+    DEAD_HEARD = "dead (from others)"
     LEAVE = "leave (from itself)"
-    LEAVE_HEARD = "leave (heard)"
+    LEAVE_HEARD = "leave (from others)"
 
 
 class Stored(StrEnum):
-    """The rows: what is known of the member; the last three are the local node's own conditions."""
+    """The rows: what is stored about the member; the last three are the statuses of the local node."""
 
     ALIVE = "alive"
     SUSPECT = "suspect"
     DEAD = "dead"
     LEFT = "left"
-    UNSEEN = "alive by hearsay"
+    UNSEEN = "alive, never seen first-hand"
     RECLAIMABLE = "dead for `dead_node_reclaim_time`"
     ABSENT = "unknown"
     TOMBSTONE = "dead, reaped (tombstone)"
     LEFT_TOMBSTONE = "left, reaped (tombstone)"
-    NEW_HERE = "unknown to a newcomer"
+    NEW_HERE = "unknown, this node is a newcomer"
     CROWDED = "unknown, the quota is full"
     RUNNING = "this node (running)"
     LEAVING = "this node (leaving)"
@@ -76,7 +76,7 @@ class Verdict(Enum):
     ADMIT = "→ alive, joined; ping"
     REFRESH = "→ alive"
     PROVE = "ping: ack → alive"
-    CONSULT = "push/pull with it"
+    CONSULT = "push/pull with the member"
     CONFLICT = "name conflict"
     SUSPECT = "→ suspect"
     CONFIRM = "confirm"
@@ -97,8 +97,8 @@ class Decision(NamedTuple):
         verdict: what to do.
         why: for a claim that changes nothing, the reason: a short stable word.
         memberlist: what memberlist does instead, if it differs.
-        setting: which one turns the difference off, when it is false or 0.
-        otherwise: what is decided then; None if the row does not arise then.
+        setting: the one that turns the difference off, when it is false or 0.
+        otherwise: the decision then; None if the row does not arise then.
         counter: the metric that counts the claims that change nothing, by reason.
     """
 
@@ -149,11 +149,11 @@ _LATE_LEAVE = Decision(Verdict.LEFT, memberlist=Verdict.IGNORE.value)
 _DEPART = Decision(Verdict.DEPART, memberlist="→ dead or left, not declared")
 
 NO_INCARNATION = _ignored("incarnation-0", "a dead record, without an event")
-"""Incarnations start at 1: an alive claim with 0 is nobody's, whatever is stored."""
+"""Incarnations start at 1, so an alive claim with 0 is from no member, whatever is stored."""
 
 
 LEAP = 1 << 16
-"""Only the member raises its incarnation, by one at a time: what is further above is checked with it."""
+"""Only the member raises its incarnation, by one at a time. A claim further above is checked with it."""
 LEAPS = _ignored("leap", "believed", Verdict.CONSULT)
 LEAP_OF_NON_MEMBER = _ignored("leap", Verdict.REFUTE.value)
 
@@ -264,7 +264,7 @@ LISTED: dict[int, type[Alive] | type[Suspect] | type[Dead]] = {
     State.DEAD: Suspect,
     State.LEFT: Dead,
 }
-"""What a push/pull record counts as, by its state: a peer's *dead* is a suspicion, its *left* a leave."""
+"""What a push/pull record counts as, by its state: *dead* counts as a suspicion, *left* as a leave."""
 
 _HEARD_BY = {
     Evidence.HEARD: Claim.ALIVE_HEARD,
@@ -288,7 +288,7 @@ def decide(
     Args:
         now: seconds.
         claim: about one member.
-        stored: what is known of that member.
+        stored: what is stored about that member.
         source: where the claim came from.
         policy: the settings that turn differences from memberlist off.
     """
@@ -322,7 +322,7 @@ def _row(now: float, stored: Known, column: Claim, policy: Config) -> Stored:
 
 
 def _unknown_row(stored: Unknown, column: Claim) -> Stored:
-    """A newcomer believes its peers whatever the quota; a tombstone outweighs anybody's word."""
+    """A newcomer believes its peers whatever the quota; a tombstone takes precedence over any sender."""
     is_vouched = column in (Claim.ALIVE_GOSSIPED, Claim.ALIVE_ANSWERED)
     if stored.is_crowded and (column is Claim.ALIVE_HEARD or (is_vouched and not stored.is_new_here)):
         return Stored.CROWDED
@@ -351,7 +351,8 @@ def _column(claim: Alive | Suspect | Dead, stored: Known, source: Source) -> Cla
 def is_witnessed(claim: Alive | Dead, stored: Known, source: Source) -> bool:
     """Whether a claim comes from the member itself: by its own push/pull, or in a packet from its address.
 
-    About the local node only a tested claim counts: packets of a former life have the right address, too.
+    About the local node only a tested claim counts, since packets from an earlier run have the right address
+    too.
     """
     if isinstance(stored, Own) or source.evidence >= Evidence.ITSELF or source.endpoint is None:
         return _is_certain(stored, source)
@@ -361,10 +362,11 @@ def is_witnessed(claim: Alive | Dead, stored: Known, source: Source) -> bool:
 
 
 def _leap(stored: Known, column: Claim, source: Source) -> Decision | None:
-    """What becomes of a claim far above what is known, unless it is certain.
+    """What becomes of a claim far above the stored incarnation, unless it is certain.
 
-    The member is asked by a push/pull, which nobody can forge, for its own record. This node refutes what
-    members hold against it, and no more: a non-member's word would bring it to the last incarnation.
+    The member is asked for its own record by a push/pull, which cannot be forged. Accusations of this node
+    that far above are refuted only if they come from members: a non-member could push it to the last
+    incarnation.
     """
     if (
         isinstance(stored, Unknown)
@@ -378,11 +380,11 @@ def _leap(stored: Known, column: Claim, source: Source) -> Decision | None:
 
 
 def _is_certain(stored: Known, source: Source) -> bool:
-    """Whether the member itself was asked or told its state, which needs more than a packet's address."""
+    """Whether the member itself was asked or sent its state, which proves more than a packet's address."""
     return source.evidence >= (Evidence.TESTED if isinstance(stored, Own) else Evidence.ITSELF)
 
 
 def _compared(claim: Alive, own: Own) -> Decision:
-    """The own incarnation with other tags or versions is of a former life; so is any of a fresh node."""
+    """The own incarnation with other tags or versions is from an earlier run; so is any at a fresh node."""
     differs = (claim.meta or b"") != (own.record.meta or b"") or claim.vsn != own.record.vsn
     return _REFUTE if differs or own.is_fresh else _OWN_WORDS

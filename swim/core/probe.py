@@ -1,4 +1,4 @@
-"""One probe round of one target: what was asked, what came back, what it means. Knows no packets."""
+"""One probe round of one target: what was asked, what was answered, what it means. Handles no packets."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class ProbeRound:
         relays: endpoints asked to ping indirectly, and whether each can nack.
         nacks: where nacks came from; each source counts once.
         fallback: outcome of the stream ping: ``""`` (not tried), ``pending``, ``acked`` or why it failed.
-        send_error: the ping could not even be sent.
-        is_refused: the target's host refused the stream ping: it runs, its process does not.
+        send_error: why the ping could not be sent.
+        is_refused: the target's host refused the stream ping, so the host is up and the process is not.
     """
 
     __slots__ = (
@@ -54,7 +54,7 @@ class ProbeRound:
 
     @property
     def is_decided(self) -> bool:
-        """Every relay said it got no ack, and the target refused the stream: waiting on brings nothing."""
+        """Every relay nacked and the target refused the stream, so waiting longer changes nothing."""
         return (
             self.is_indirect
             and 0 < self.nacks_expected == len(self.relays) == len(self.nacks)
@@ -62,9 +62,9 @@ class ProbeRound:
         )
 
     def failure_delta(self) -> int:
-        """Change of the health score after a failed round, as in memberlist: missing nacks are our fault.
+        """Change of the health score after a failed round, as in memberlist: missing nacks raise it.
 
-        Unless the target's host refused the stream: whoever hears that is heard.
+        If the target's host refused the stream, this node can be heard, and the score does not change.
         """
         if self.is_refused:
             return 0
@@ -72,7 +72,7 @@ class ProbeRound:
         return max(0, expected - len(self.nacks)) if expected else 1
 
     def describe_failure(self) -> str:
-        """What was tried in vain, for the transition's reason."""
+        """What was tried without an ack, for the transition's reason."""
         tried = [self.send_error or "direct"]
         if self.relays:
             relays, nacks = len(self.relays), len(self.nacks)
@@ -83,10 +83,10 @@ class ProbeRound:
 
 
 class SelfDoubt:
-    """Many targets fail in a row and nobody answers: it is probably this node. Accusations then wait.
+    """Rate-limits accusations while many targets fail in a row: the cause is probably this node.
 
-    The first ``threshold - 1`` targets are accused at once, later ones no more often than ``pause`` apart,
-    until an ack or a relay's nack arrives.
+    The first ``threshold - 1`` targets are accused at once, later ones at least ``pause`` apart, until an ack
+    or a relay's nack arrives.
     """
 
     __slots__ = ("_failed", "_last", "_threshold")
@@ -98,16 +98,16 @@ class SelfDoubt:
 
     @property
     def is_raised(self) -> bool:
-        """Whether somebody failed and nobody answered since."""
+        """Whether a target failed and no member has answered since."""
         return bool(self._failed)
 
     def answered(self) -> None:
-        """Somebody answered: the doubt is gone."""
+        """A member answered: ends the doubt."""
         if self._failed:
             self._failed.clear()
 
     def may_accuse(self, now: float, target: str, pause: float) -> bool:
-        """Notes that ``target`` failed; True if it may be accused now."""
+        """Records that ``target`` failed; True if it may be accused now."""
         self._failed.add(target)
         if 0 < self._threshold <= len(self._failed) and now - self._last < pause:
             return False

@@ -28,7 +28,7 @@ _NACK_SINCE = 4
 
 
 class Prober:
-    """Runs probe rounds and accuses who does not answer."""
+    """Runs probe rounds and accuses members that do not answer."""
 
     def __init__(
         self,
@@ -56,32 +56,32 @@ class Prober:
         self._round_end = timers.kind(TimerKind.PROBE_END, self._end, self._is_running)
 
     def arm(self, now: float) -> None:
-        """Starts probing at a random phase, if it is not under way and there is somebody to probe."""
+        """Starts probing at a random phase, unless it runs already or there is no member to probe."""
         interval = self._context.config.probe_interval
         if self._armed is None and self._round is None and interval and self._context.has_peers:
             self._set(now + self._context.rng.uniform(0, interval))
 
     def fallback_done(self, now: float, seq_no: int, end: StreamEnd | None, error: str) -> None:
-        """The stream ping was acked (``error`` empty) or failed, for the driver's reason if there is one."""
+        """The stream ping was acked (``error`` empty) or failed; ``end`` is the driver's reason, if any."""
         current = self._round
         if current is None or current.seq_no != seq_no:
             return
         current.fallback = error or "acked"
         if end in (StreamEnd.REFUSED, StreamEnd.RESET):
-            # The host answers, and this node hears it in time: it is not this node that is unwell.
+            # The host answers and this node receives it in time, so this node is healthy.
             current.is_refused = True
             self._doubt.answered()
         self._end_if_decided(now, current)
 
     def send_failed(self, now: float, endpoint: Endpoint, detail: str) -> None:
-        """A packet could not be sent: if it was this round's ping, go on to the relays at once."""
+        """A packet could not be sent. If it was this round's ping, asks the relays at once."""
         current = self._round
         if current is not None and not current.is_indirect and current.target.endpoint == endpoint:
             current.send_error = f"direct ({detail})"
             self._ask_relays(now, current.seq_no)
 
     def hold(self, now: float) -> None:
-        """This node slept: the round at hand proves nothing."""
+        """This node overslept: abandons the current round, which proves nothing."""
         self._close()
         self._armed = None
         self.arm(now)
@@ -141,7 +141,7 @@ class Prober:
     def _acked(self, now: float, current: ProbeRound, reply: Reply) -> None:
         record = self._context.table.get(current.target.name)
         if record is not None and not current.is_indirect:
-            # Later on it may have come by way of a relay.
+            # A later ack may have come through a relay.
             self._context.delegate.ping_completed(record, reply.rtt, reply.payload)
             self._context.paths.acked(record)
         self._succeed(now, current)
@@ -184,7 +184,8 @@ class Prober:
         context = self._context
         self._close()
         if current.target.verified or self._doubt.is_raised:
-            # Who was only heard of may not exist: while others answer, that is no sign of an unhealthy node.
+            # A member never seen may not exist: while others answer, its silence is no sign of ill health
+            # here.
             context.awareness.apply(current.failure_delta())
         context.metrics.count("memberlist.degraded.probe")
         self._schedule_after(now)
@@ -202,13 +203,13 @@ class Prober:
         self._claims.suspect(now, claim, Source("probe", detail=current.describe_failure()))
 
     def _close(self) -> None:
-        """The round at hand is over."""
+        """Ends the current round."""
         if self._round is not None:
             self._pings.forget(self._round.seq_no)
             self._round = None
 
     def _schedule_after(self, now: float) -> None:
-        """The next round starts whole intervals after this one was due, at once if that just passed."""
+        """Schedules the next round whole intervals after this one was due; at once if that just passed."""
         interval = self._context.config.probe_interval
         steps = max(1, math.floor((now - self._planned) / interval + 1e-9))
         self._set(self._planned + steps * interval)

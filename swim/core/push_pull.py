@@ -1,4 +1,4 @@
-"""Push/pull: the own state out, a peer's state merged (memberlist's pushPullNode and mergeState)."""
+"""Push/pull: sends this node's state and merges a peer's (memberlist's pushPullNode and mergeState)."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ _CHECKED_PER_STEP = 512
 _COMPARED_PER_STEP = 2048
 _CONSULT_SECONDS = 5.0
 _CONSULTED_MAX = 16
-"""Members asked for their own record within that time because of a leap."""
+"""Members asked for their own record within that time because of a claim far above."""
 _LEAVES_LISTED = 256
-"""Leaves of reaped members told in a push/pull of a plain memberlist pool."""
+"""Leaves of reaped members listed in a push/pull of a plain memberlist pool."""
 _MERGED_PER_STEP = 64
-"""Records of one step; a few milliseconds."""
+"""Records merged in one step, which takes a few milliseconds."""
 
 
 class PushPulls:
@@ -46,16 +46,16 @@ class PushPulls:
         self._agreed: tuple[int, tuple[NodeRecord, ...]] = (-1, ())
 
     def state(self, now: float, *, join: bool) -> Steps[bytes]:
-        """The push/pull message: every record, self and dead ones included, and the layer above's state.
+        """The push/pull message: every record, including self and dead members, and the delegate's state.
 
-        Where no layer above remembers leaves, those of members reaped here are listed, too.
+        If the delegate does not remember leaves, those of members reaped by this node are listed too.
         """
         if self._context.config.delegate_version:
             return self._encoded(join, [])
         return self._encoded(join, self._context.table.remembered_leaves(now, _LEAVES_LISTED))
 
     def reply(self, message: PushPull, peer: Endpoint) -> Steps[bytes]:
-        """The answer to a push/pull, with what the peer has to know of members that were reaped here."""
+        """The answer to a push/pull, with records of reaped members that the peer must learn about."""
         found = yield from self._remembered(message, peer)
         remembered = {record.name: record for record in found}
         if not self._context.config.delegate_version:
@@ -64,7 +64,7 @@ class PushPulls:
         return (yield from self._encoded(message.join, list(remembered.values())))
 
     def _remembered(self, message: PushPull, peer: Endpoint) -> Steps[list[Record]]:
-        """What is held against the peer itself, so that it refutes, and leaves that it has missed."""
+        """The accusation of the peer itself, so that it refutes, and leaves that it has missed."""
         table, now, found = self._context.table, self._streams.now, list[Record]()
         if not table.has_tombstones:
             return found
@@ -106,7 +106,7 @@ class PushPulls:
         return bool(picked) and self.dial(now, picked[0].endpoint, purpose, join=False)
 
     def _consult(self, now: float, record: Record) -> None:
-        """Asks a member for its own record: few at a time, and each once in a while."""
+        """Asks a member for its own record: few members at a time, and each only once in a while."""
         recent = {name: at for name, at in self._consulted.items() if now - at < _CONSULT_SECONDS}
         self._consulted = recent
         if record.name not in recent and len(recent) < _CONSULTED_MAX:
@@ -127,11 +127,11 @@ class PushPulls:
         return conflict
 
     def merge(self, message: PushPull, peer: Endpoint, *, dialled: bool) -> Steps[None]:
-        """Merges a peer's records in order, the own one last, then the layer above's state; in steps.
+        """Merges a peer's records in order, this node's own last, then the delegate's state; in steps.
 
         Args:
             message: the peer's whole state, already checked with ``objection``.
-            peer: the dialled endpoint, or where the stream came from (its port says nothing then).
+            peer: the dialled endpoint, or the source of the stream (whose port is arbitrary).
             dialled: which of the two.
         """
         context = self._context
@@ -148,7 +148,7 @@ class PushPulls:
             )
 
     def _incompatible(self, message: PushPull) -> Steps[str]:
-        """Why nobody that a peer lists as alive can be a member here; if some can, each is judged alone."""
+        """Why no member that a peer lists as alive is compatible; if some are, each is checked by itself."""
         own, why = self._context.local, ""
         for number, record in enumerate(message.records, 1):
             if not number % _CHECKED_PER_STEP:
@@ -161,7 +161,7 @@ class PushPulls:
         return why
 
     def _out_of_reach(self, message: PushPull) -> Steps[str]:
-        """Why none of the members that a peer lists can be reached from here, the peer included; or ""."""
+        """Why no member that a peer lists can be reached from this node, the peer included; or ""."""
         context, local, why = self._context, self._context.local, ""
         for number, record in enumerate(message.records, 1):
             if not number % _COMPARED_PER_STEP:
@@ -190,7 +190,7 @@ class PushPulls:
         return len(records), self._packed.keep(changes, b"".join(pieces))
 
     def _agrees(self, message: PushPull) -> bool:
-        """Whether these very records were compared with this very table before, and said the same."""
+        """Whether these same records were compared with this same table before, without a difference."""
         changes, records = self._agreed
         return records is message.records and changes == self._context.table.changes
 
@@ -209,13 +209,13 @@ class PushPulls:
         context.metrics.count("memberlist.msg.alive", len(records) - len(news))
         if not news and len(records) == context.n and table.changes == before:
             self._agreed = (before, records)
-        # What is said of ourselves comes last: whoever has to object wants to know its peers by then.
+        # The record of this node comes last: to refute it, the node should know its peers by then.
         local = context.local.name
         news = [*(one for one in news if one.name != local), *(one for one in news if one.name == local)]
         for start in range(0, len(news), _MERGED_PER_STEP):
             if start:
                 yield Pause.TURN
-            context.new_members_left = context.config.max_members  # packets came between
+            context.new_members_left = context.config.max_members  # packets came in between
             for record in news[start : start + _MERGED_PER_STEP]:
                 evidence = Evidence.ITSELF if record.name == source.name else source.evidence
                 self._merge_record(self._streams.now, record, source._replace(evidence=evidence))
@@ -234,7 +234,7 @@ class PushPulls:
             claims.dead(now, Dead(incarnation, name, name), source)
 
     def _speaker(self, message: PushPull, peer: Endpoint, *, dialled: bool) -> Steps[str]:
-        """Name of the peer: the record at the dialled endpoint, or the only record if it fits the source."""
+        """Name of the peer: the record at the dialled endpoint, or the only record that fits the source."""
         bind_port = self._context.bind_port
         if dialled:
             host, port = pack_address(peer[0]), peer[1]

@@ -1,4 +1,4 @@
-"""When to push/pull: periodically, slower in large clusters, and a few times more after a burst of joins."""
+"""When to push/pull: periodically, slower in large clusters, and a few extra times after a burst of joins."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ def push_pull_scale(interval: float, n: int) -> float:
 
 
 class PushPullSchedule:
-    """Decides when; ``exchange`` does it, with one random live member.
+    """Decides when to push/pull; ``exchange`` does it, with one random live member.
 
-    A mass join leaves somebody uninformed now and then, since early senders count a small cluster and the
-    last joiners are told by few. So when the table grew by an eighth or more, push/pulls follow, at
-    doubling distances, until several in a row have taught nothing.
+    A mass join sometimes leaves a node with gaps, since early senders count a small cluster and few nodes
+    send to the last joiners. So when the table grew by an eighth or more, extra push/pulls follow at doubling
+    intervals, until several in a row brought nothing new.
     """
 
     def __init__(self, context: Context, exchange: Callable[[float], None]) -> None:
@@ -51,21 +51,21 @@ class PushPullSchedule:
         self._set(now + delay + push_pull_scale(config.push_pull_interval, self._context.n))
 
     def grown(self, now: float, count: int) -> None:
-        """``count`` members joined or came back: if that is a burst, exchanges follow."""
+        """``count`` members joined or came back: schedules extra push/pulls if that is a burst."""
         self.arm(now)
         self._growth += count
         if not self._context.config.push_pull_interval:
             return
         if self._rounds_left or self._growth * _BURST_SHARE >= self._context.n:
             self._rounds_left = _SETTLE_ROUNDS
-        # A burst that goes on does not put off an exchange that is due: it would never come.
+        # A burst that goes on does not postpone an exchange that is due, or it would never come.
         if self._settle is None:
             self._arm_settle(now)
 
     def _arm_settle(self, now: float) -> None:
         config = self._context.config
         quiet = self._context.rng.uniform(1, 2) * max(config.gossip_interval, 0.05)
-        # The first three come quickly; more of them must not feed a burst that a slow machine drags out.
+        # The first three follow quickly; more of them must not prolong a burst on a slow machine.
         distance = quiet * 2 ** max(0, self._rounds_done - 2)
         self._settle = now + min(distance, config.push_pull_interval)
         self._context.timers.at(self._settle, self._next_extra, self._settle)

@@ -1,4 +1,4 @@
-"""Reaps members that are gone: after a while their records give way to tombstones."""
+"""Reaps members that are dead or left: after a while, tombstones replace their records."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ class Reaper:
         self._reaping = context.timers.kind(TimerKind.REAP, self._reap, self._is_reapable)
 
     def arm(self, now: float, record: Record) -> None:
-        """A member is gone as of now."""
+        """Starts the timer of a member that is dead or left as of now."""
         deadline = now + self._context.config.gossip_to_the_dead_time
         self._context.timers.at(deadline, self._reaping, (record.name, record.changed_at))
 
     def forget(self, now: float, name: str) -> None:
-        """Removes a dead or left member at once, leaving a tombstone. News of its end is still sent."""
+        """Removes a dead or left member at once, leaving a tombstone. Its dead claim is still broadcast."""
         record = self._context.table.get(name)
         if record is not None and not record.is_live and record is not self._context.local:
             self._reap(now, (name, record.changed_at))
@@ -41,10 +41,10 @@ class Reaper:
             self._context.resized(now)
 
     def _tombstone_seconds(self, record: Record) -> float:
-        """As long as the member stays listed, and as a stale alive claim can circulate.
+        """At least as long as the member stays listed, and as a stale alive claim can circulate.
 
-        A peer that missed the news probes the member within two rounds of its list, suspects it for the
-        longest timeout, and may have handed its record to others by push/pull meanwhile.
+        A peer that missed the dead claim probes the member within two rounds of its list, suspects it for the
+        longest timeout, and may have sent its record to others by push/pull meanwhile.
         """
         config, n = self._context.config, self._context.n
         probes = (2 * n - 1) * config.probe_interval

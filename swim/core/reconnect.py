@@ -1,10 +1,10 @@
-"""Looks for the lost: seeds and past members that are not alive are dialled again, at a jittered interval.
+"""Reconnects: dials seeds and failed members that are not alive again, at a jittered interval.
 
-memberlist forgets the dead, and Serf gives up after a day; two halves of a healed partition then stay apart.
-Here every seed (a name, resolved anew each time) stays a candidate for ever, and every member that failed for
-seven days, the latest 1,024 of them. The cluster does this on one budget: of the live members, the first by
-name dials one candidate an interval, and of all the others together one in four intervals, in case that the
-first cannot reach what they can. So a lost member costs about two dials a minute, however large the cluster.
+memberlist forgets dead members, and Serf gives up after a day; two halves of a healed partition then stay
+apart. Here every seed (a name, resolved anew each time) stays a candidate for ever, and a failed member for
+seven days (the latest 1,024). The whole cluster shares one budget: the first live member by name dials one
+candidate per interval, and all others together one per four intervals, in case the first cannot reach it. So
+lost members cost about two dials a minute, however large the cluster.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ __all__ = ["Reconnects"]
 _PAST_MAX = 1024
 _PAST_SECONDS = 7 * 24 * 3600.0
 _STAND_IN = 4
-"""The members that are not the first dial this many times less, all together."""
+"""All members but the first together dial this many times less often than the first."""
 
 
 class _Past(NamedTuple):
@@ -39,13 +39,13 @@ class _Past(NamedTuple):
 
 
 class _Lost(NamedTuple):
-    """The purpose of a ping to a past member that never acked one: until then no stream goes there."""
+    """The purpose of a ping to a past member that never acked: until it does, no stream goes there."""
 
     name: str
 
 
 class Reconnects:
-    """Remembers whom to look for; when it is this node's turn, dials one past member and one other seed."""
+    """Remembers lost members; when it is this node's turn, dials one of them and one seed."""
 
     def __init__(self, context: Context, push_pulls: PushPulls, gossip: Gossip, pings: Pings) -> None:
         self._context = context
@@ -67,7 +67,7 @@ class Reconnects:
         self._next_try = context.timers.kind(TimerKind.RECONNECT, self._try, lambda at: at == self._armed)
 
     def arm(self, now: float) -> None:
-        """Sees to it that the next attempt is due, if anybody is missing; sooner if the table shrank."""
+        """Schedules the next attempt if any member or seed is missing; sooner if the table shrank."""
         context = self._context
         live = context.table.live
         self._seeds.settle(now, self._is_satisfied)
@@ -84,7 +84,7 @@ class Reconnects:
             context.timers.at(due, self._next_try, due)
 
     def lost(self, now: float, name: str, endpoint: Endpoint) -> None:
-        """A member that was seen first-hand failed: a candidate until it is back, left or is forced out."""
+        """A member seen first-hand failed: it is a candidate until it is back, leaves or is forced out."""
         self._past.pop(name, None)
         if len(self._past) >= _PAST_MAX:
             self.forget(next(iter(self._past)))
@@ -93,25 +93,25 @@ class Reconnects:
         self.arm(now)
 
     def forget(self, name: str) -> None:
-        """A member is back, left, or was declared gone by an operator."""
+        """Drops a member that is back, left, or was forced out by an operator."""
         if self._past.pop(name, None) is not None:
             self.changed(name, None)
 
     def candidates(self) -> dict[str, Endpoint]:
-        """Past members that are looked for, by name."""
+        """Past members that are dialled, by name."""
         return {name: past.endpoint for name, past in self._past.items()}
 
     def ended(self, now: float, purpose: Reconnecting, error: str) -> None:
-        """A push/pull of an attempt ended, well if ``error`` is empty."""
+        """A push/pull of an attempt ended; ``error`` is empty if it succeeded."""
         error = error and f"{join_host_port(*purpose.endpoint)}: {error}"
         self._seeds.ended(now, purpose.address, error)
 
     def seeds(self) -> tuple[SeedStatus, ...]:
-        """How joining each seed goes."""
+        """The state of joining each seed."""
         return self._seeds.statuses(self._is_satisfied)
 
     def resolved(self, now: float, address: str, endpoints: Sequence[Endpoint], error: str) -> None:
-        """Takes the answer to a seed's lookup and dials what is not alive."""
+        """Takes the answer to a seed's lookup and dials the endpoints without a live member."""
         if address not in self._looked_up:
             return
         self._looked_up.discard(address)
@@ -187,9 +187,9 @@ class Reconnects:
         return bool(self._past) or not all(map(self._is_satisfied, self._context.config.seeds))
 
     def _is_satisfied(self, seed: str) -> bool:
-        """Another live member is at the seed, or this node is all there is and ever will be.
+        """Whether another live member is at the seed, or the seed can only be this node.
 
-        A name that answers with this node alone may answer with others later, as when all start at once.
+        A name that resolves to this node alone may resolve to others later, as when all start at once.
         """
         endpoints, own = self._seed_endpoints.get(seed, ()), self._context.local.endpoint
         if any(endpoint != own and self._is_live(endpoint) for endpoint in endpoints):

@@ -1,4 +1,4 @@
-"""How joining each seed goes: its last error, and a warning when it starts failing and when it works."""
+"""The state of joining each seed: its last error; logs when a seed starts to fail and when it works."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["Seeds"]
 
 @dataclass(slots=True)
 class _Seed:
-    """One seed. A name has several endpoints; they are tried side by side, and one that answers is enough."""
+    """One seed. The endpoints of a name are tried in parallel, and one that answers is enough."""
 
     pending: int = 0
     has_answered: bool = False
@@ -30,7 +30,7 @@ class Seeds:
         self._failing: set[str] = set()
 
     def tried(self, address: str) -> None:
-        """An attempt at one endpoint of ``address`` began; of what is no seed nothing is kept."""
+        """An attempt at one endpoint of ``address`` began; ignored if ``address`` is not a seed."""
         seed = self._seeds.get(address)
         if seed is not None:
             if not seed.pending:
@@ -38,7 +38,7 @@ class Seeds:
             seed.pending += 1
 
     def ended(self, now: float, address: str, error: str) -> None:
-        """An attempt ended, well if ``error`` is empty."""
+        """An attempt ended; ``error`` is empty if it succeeded."""
         seed = self._seeds.get(address)
         if seed is None:
             return
@@ -54,7 +54,7 @@ class Seeds:
                 logger.warning("seed %s cannot be joined, trying on: %s", shown(address), seed.error)
 
     def settle(self, now: float, is_satisfied: Callable[[str], bool]) -> None:
-        """Takes those off the failing for which a live member was found some other way."""
+        """Marks failing seeds as working where a live member was found some other way."""
         for address in [address for address in self._failing if is_satisfied(address)]:
             seed = self._seeds[address]
             seed.at = now

@@ -1,4 +1,4 @@
-"""Streams, one exchange each: who dialled, what for, and its parser. The driver moves the bytes."""
+"""Streams, one exchange each: which end dialled, what for, and its parser. The driver moves the bytes."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Periodic(NamedTuple):
 
 
 class Departing(NamedTuple):
-    """The push/pull by which a leave is made sure of."""
+    """The push/pull that confirms a leave."""
 
 
 Purpose = Fallback | Joining | Reconnecting | Periodic | Departing
@@ -68,32 +68,32 @@ Reply = Callable[[bytes], Steps[None]]
 _REPORT_INTERVAL = 10.0
 _WHY_REFUSED = {
     "label": "it has another label",
-    "decrypt": "it is encrypted with a key that is not installed here",
-    "plaintext": "it is not encrypted, and here only encrypted ones are read",
-    "version": "it uses an encryption version that is not read here",
+    "decrypt": "it is encrypted with a key that is not installed on this node",
+    "plaintext": "it is not encrypted, and this node reads only encrypted streams",
+    "version": "it uses an encryption version that this node does not read",
 }
 _WHY_UNREADABLE = {
-    "decrypt": "the peer encrypts with a key that is not installed here",
-    "plaintext": "the peer does not encrypt, and here only encrypted streams are read",
-    "version": "the peer uses an encryption version that is not read here",
+    "decrypt": "the peer encrypts with a key that is not installed on this node",
+    "plaintext": "the peer does not encrypt, and this node reads only encrypted streams",
+    "version": "the peer uses an encryption version that this node does not read",
     "unknown-type": "the peer does not speak memberlist's protocol",
 }
 _COMPRESSED_PER_SECOND = 1024 * 1024
-"""Bytes of whole states compressed anew per second, a tenth of a processor; more go as they are."""
+"""Bytes of whole states compressed per second, a tenth of a processor; beyond that, uncompressed."""
 _COMPRESSED_AT_ONCE = 8 * 1024 * 1024
 _PAUSE = 0.001
 """Seconds between two steps of long work; a step takes a few times as long."""
 
 
 class _Exchange:
-    """One stream: who is at the other end, and the work it causes.
+    """One stream: its peer, and the work it causes.
 
     Attributes:
         opened_at: when it was dialled or accepted, seconds.
         purpose: why it was dialled; None for an inbound one.
-        memory: bytes it kept when last looked at.
-        waits: its work goes on at a later turn.
-        ended: the driver's word that the stream is gone, while there is still work on what arrived.
+        memory: bytes it kept when last measured.
+        waits: its work continues at a later turn.
+        ended: how the driver reported the stream's end, while there is still work on what arrived.
     """
 
     __slots__ = ("ended", "endpoint", "memory", "opened_at", "parser", "purpose", "waits", "work")
@@ -114,15 +114,15 @@ class _Exchange:
 class Streams:
     """All open exchanges of one node; at most ``max_streams`` each way.
 
-    What a stream brings is handled in steps of a few milliseconds. The first step runs when bytes arrive.
-    What takes longer goes on by a timer, one step at a time, every sending host in turn, so that packets are
-    answered in between. Work on what has arrived goes on after the stream ended.
+    The bytes of a stream are handled in steps of a few milliseconds. The first step runs when bytes arrive.
+    Longer work continues by a timer, one step at a time, taking turns between the sending hosts, so that
+    packets are answered in between. Work on bytes that arrived continues after the stream ended.
 
     Attributes:
         now: time of the step under way.
         on_request: handles an inbound message, in steps, and may send a reply; the engine sets it.
         on_reply: takes the reply to a stream that was dialled, in steps.
-        on_failure: learns why a dialled stream brought no reply.
+        on_failure: called with the reason why a dialled stream brought no reply.
     """
 
     on_request: Callable[[Message, Endpoint, Reply], Steps[None]]
@@ -149,13 +149,13 @@ class Streams:
         """Opens a stream and sends ``message`` once it is made.
 
         Returns:
-            False if too many are open already, or nobody ever acked at ``endpoint``.
+            False if too many are open already, or ``endpoint`` never acked a ping.
         """
         context = self._context
         if isinstance(purpose, Joining):
             context.contacts.learn(endpoint)  # an operator named it
         elif not context.may_dial(endpoint):
-            # It may be anybody's service, and what is written there is of the claimant's choice.
+            # It may be another service, and the claimant would choose what is written to it.
             context.metrics.count("swim.dials-withheld")
             return False
         if len(self._outbound) >= context.config.max_streams:
@@ -186,7 +186,7 @@ class Streams:
         return stream_id
 
     def receive(self, now: float, stream_id: int, data: bytes) -> None:
-        """Feeds bytes of a stream; unknown ids are those already forgotten."""
+        """Feeds bytes of a stream; an unknown id is one already forgotten."""
         exchange = self._exchange(stream_id)
         if exchange is None:
             return
@@ -198,7 +198,7 @@ class Streams:
         self._bound_memory(now)
 
     def ended(self, now: float, stream_id: int, end: StreamEnd, detail: str) -> None:
-        """The driver's word that a stream is gone."""
+        """The driver reports that a stream is gone."""
         exchange = self._exchange(stream_id)
         if exchange is None:
             return
@@ -332,13 +332,13 @@ class Streams:
             self._context.metrics.dropped("stream-" + end.name.lower())
 
     def _why_closed(self) -> str:
-        """What a peer that closes without an answer may have meant; memberlist says no more than that."""
+        """Likely reasons for a peer to close without an answer; memberlist does not say more."""
         label = self._context.config.label
-        ours = f"its label may not be {shown(label)}" if label else "it may have a label, and here is none"
-        return f"closed by the peer without an answer: {ours}, or it lets nobody in from here"
+        ours = f"its label may not be {shown(label)}" if label else "it may have a label, this node has none"
+        return f"closed by the peer without an answer: {ours}, or it does not admit this node's address"
 
     def _report_refused(self, source: Endpoint, error: RemoteError) -> None:
-        """Says why a peer is kept out; what only a broken or hostile one sends is counted and no more."""
+        """Logs why a peer's stream is refused; what only a broken or hostile peer sends is only counted."""
         logger.debug("stream from %s dropped: %s", join_host_port(*source), error)
         why = _WHY_REFUSED.get(error.reason)
         if why is None:
@@ -352,7 +352,7 @@ class Streams:
         self._unreported = 0
 
     def _bound_memory(self, now: float) -> None:
-        """Closes the stream that keeps most if all of them together keep too much."""
+        """Closes the stream that keeps the most memory if all of them together keep too much."""
         while self._memory > self._context.config.max_inbound_bytes:
             open_ids = (*self._inbound, *self._outbound)
             stream_id = max(open_ids, key=lambda one: self._exchange(one).memory)  # type: ignore[union-attr]

@@ -20,7 +20,7 @@ def suspicion_timeout(mult: int, n: int, interval: float) -> float:
 
 
 def confirmations_wanted(mult: int, n: int) -> int:
-    """Independent accusers that bring the timer to its minimum: ``mult - 2``, or 0 if there are too few."""
+    """Independent accusers that shorten the timer to its minimum: ``mult - 2``, or 0 if there are too few."""
     wanted = mult - 2
     return wanted if wanted >= 1 and n - 2 >= wanted else 0
 
@@ -45,7 +45,7 @@ class Suspicion:
 
     Attributes:
         incarnation: the member's incarnation when it was suspected.
-        accusers: everyone who accused it, the first accuser included.
+        accusers: names of all accusers, the first one included.
         deadline: when it expires, absolute seconds.
     """
 
@@ -62,7 +62,7 @@ class Suspicion:
         self.deadline = now + (high if wanted else low)
 
     def confirm(self, now: float, accuser: str) -> bool:
-        """Counts an independent accuser; True if it was news (then it is worth passing on)."""
+        """Counts an independent accuser; True if it is new (then the claim is passed on)."""
         if self._confirmed >= self._wanted or accuser in self.accusers:
             return False
         self.accusers.add(accuser)
@@ -72,7 +72,7 @@ class Suspicion:
         return True
 
     def hold(self, now: float, gap: float, grace: float) -> None:
-        """Takes time that this node slept through out of the account; ``grace`` seconds are left at least."""
+        """Does not count time that this node overslept; at least ``grace`` seconds are left."""
         slept = min(gap, now - self.started)
         self.started += slept
         self.deadline = max(self.deadline + slept, now + grace)

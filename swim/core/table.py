@@ -1,8 +1,8 @@
 """The member table: lookup by name and endpoint, probe order, random choice, tombstones.
 
-Nothing here scans the members on the packet path or on a timer tick. Live members that were seen first-hand,
-live ones that were only heard of, and dead ones are kept in a cycle each; who left is in none, so that a
-random draw costs the same however many are gone.
+Nothing here scans the members on the packet path or when a timer fires. Live members seen first-hand, live
+members never seen first-hand and dead members have a cycle each. Members that left are in none, so a random
+draw costs the same however many have left.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ class Tombstone(NamedTuple):
 
     @property
     def incarnation(self) -> int:
-        """The highest that was known of the member."""
+        """The highest incarnation known of the member."""
         return self.record.incarnation
 
 
 class TableBase:
-    """Records that many tables start from. None of them changes it: what they change they keep themselves."""
+    """Records that many tables start from. A table keeps its changes itself; the base never changes."""
 
     __slots__ = ("endpoints", "live", "names", "records", "unverified")
 
@@ -50,16 +50,16 @@ class _Cycles(NamedTuple):
     dead: Cycle
 
     def of(self, record: Record) -> Cycle | None:
-        """Where a record's name belongs."""
+        """The group that a record's name belongs to."""
         if record.is_live:
             return self.seen if record.verified else self.heard_of
         return self.dead if record.state is State.DEAD else None
 
 
 class _Shared:
-    """The names at an endpoint that has more than one: those proven alive, other live ones, and those gone.
+    """The names at an endpoint with more than one: proven alive, alive without proof, dead or left.
 
-    Within each the latest comes last.
+    Within each group the latest comes last.
     """
 
     __slots__ = ("_by_rank",)
@@ -82,12 +82,12 @@ class _Shared:
 
     @property
     def first(self) -> str:
-        """Whom a packet from there is taken to be from."""
+        """The member that a packet from this endpoint is attributed to."""
         return next(next(reversed(names)) for names in self._by_rank if names)
 
     @property
     def is_ambiguous(self) -> bool:
-        """Whether several may be alive there, and none is proven to be."""
+        """Whether several members may be alive there, and none is proven to be."""
         proven, unproven, _ = self._by_rank
         return not proven and len(unproven) > 1
 
@@ -100,7 +100,7 @@ class Table:
     """Every known member, self included.
 
     Attributes:
-        local: the node's own record; listed once it was added.
+        local: the node's own record; listed once it is added.
         live: members alive or suspect, self included.
         changes: grows with every change of a record.
         unverified: members of any state that were never seen first-hand.
@@ -142,7 +142,7 @@ class Table:
         self.changes = 0
 
     def start_from(self, base: TableBase) -> None:
-        """Lists all of ``base``, which has the local member too, in a table that lists nobody yet."""
+        """Lists all of ``base``, including the local member, in a table that is still empty."""
         assert not self._count
         self._base = base
         self._names = base.names
@@ -171,7 +171,7 @@ class Table:
         return self._base.records.get(name) if record is _UNCHANGED else record  # type: ignore[return-value]
 
     def at(self, endpoint: Endpoint) -> Record | None:
-        """The member at ``endpoint``; of several one that is proven to be alive, else a live one."""
+        """The member at ``endpoint``; of several, one that is proven alive, else a live one."""
         name = self._endpoints.get(endpoint) or self._base.endpoints.get(endpoint)
         if name is None:
             return None
@@ -243,13 +243,13 @@ class Table:
         return stone
 
     def remember(self, record: Record) -> None:
-        """Replaces what a tombstone remembers of a member."""
+        """Replaces the record in a member's tombstone."""
         stone = self._tombstones[record.name]
         self._tombstones[record.name] = stone._replace(record=record)
 
     @property
     def has_tombstones(self) -> bool:
-        """Whether anybody reaped is remembered, expired ones included."""
+        """Whether there are tombstones, expired ones included."""
         return bool(self._tombstones)
 
     def remembered_leaves(self, now: float, most: int) -> list[Record]:
@@ -262,23 +262,24 @@ class Table:
         return list(islice(stones, most))
 
     def exhume(self, name: str) -> None:
-        """Forgets a tombstone: the member proved to be alive."""
+        """Removes a tombstone: the member proved to be alive."""
         self._tombstones.pop(name, None)
 
     @property
     def seen(self) -> int:
-        """Live members that were seen first-hand, self included."""
+        """The number of live members seen first-hand, self included."""
         return len(self._drawn().seen)
 
     def never_seen(self) -> Record | None:
-        """A live member that was only heard of."""
+        """A live member that was never seen first-hand."""
         name = self._drawn().heard_of.next()
         return self._listed(name) if name else None
 
     def next_target(self) -> Record | None:
         """The next live member of the round-robin probe order, in a new random order every cycle; never self.
 
-        Who was only heard of takes at most every other turn, so that made-up members do not put off the rest.
+        Members never seen first-hand take at most every other turn, so made-up members do not delay the
+        others.
         """
         cycles = self._drawn()
         turns: tuple[Cycle, ...] = (cycles.seen,)
@@ -289,7 +290,7 @@ class Table:
                 self._credit -= 1.0
                 turns = (cycles.heard_of, cycles.seen)
         for cycle in turns:
-            # Self may come last in one round and first in the next: two draws of three may be of it.
+            # Self may come last in one round and first in the next, so two of three draws may return it.
             size = len(cycle)
             for _ in range(3 if size > 1 else size):
                 record = self._listed(cycle.next())
@@ -302,14 +303,14 @@ class Table:
     ) -> list[Record]:
         """Up to ``count`` distinct random live members that are eligible.
 
-        By rejection, at most 3n draws; in a small table by a shuffled scan, so that nobody is missed
-        (memberlist since 0.6.0).
+        By rejection, at most 3n draws; in a small table by a shuffled scan, so that none is missed (as in
+        memberlist since 0.6.0).
 
         Args:
             count: how many at most.
             eligible: further condition.
             seen_only: only of those that were seen first-hand.
-            dead: dead ones as well.
+            dead: include dead members.
         """
         cycles, rng = self._drawn(), self._rng
         among = [cycles.seen, *([] if seen_only else [cycles.heard_of]), *([cycles.dead] if dead else [])]
@@ -371,7 +372,7 @@ class Table:
             self.local = record
 
     def _leave(self, record: Record) -> None:
-        """``record`` is not to be found at its endpoint any more."""
+        """Removes ``record`` from its endpoint."""
         endpoint = record.endpoint
         shared = self._shared.get(endpoint)
         if shared is not None:

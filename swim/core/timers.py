@@ -1,7 +1,7 @@
 """Deadlines as values. A timer carries what it was made for; a stale one is skipped, none is cancelled.
 
-Stale timers are swept out whenever the heap has doubled: far deadlines of members that come and go (a day,
-until a failed one is forgotten) would pile up otherwise.
+Stale timers are removed whenever the heap has doubled. Otherwise the distant deadlines of members that come
+and go (a day until a failed member is forgotten) would accumulate.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class Timer(Generic[T]):
 
 
 _Entry = tuple[float, int, Timer[Any], Any]
-"""Deadline, order of setting, what it is for, and the token."""
+"""Deadline, order in which it was set, kind, and token."""
 
 
 class Timers:
@@ -139,7 +139,7 @@ class Timers:
         timer.fire = fire
 
     def next_deadline(self) -> float | None:
-        """When the next timer that still means something is due; nobody wakes for a stale one."""
+        """When the next current timer is due; a stale timer causes no wake-up."""
         heap = self._heap
         while heap:
             deadline, _, timer, token = heap[0]

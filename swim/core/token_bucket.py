@@ -1,4 +1,4 @@
-"""What may be spent at once and per second on something that anybody can ask for."""
+"""A token bucket: limits what is spent, at once and per second, on requests that any host can send."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ class TokenBucket:
     """Tokens, counted on the node's own time.
 
     Args:
-        per_second: what comes back each second, in units of the caller's choice.
-        burst: most that can be spent at once; what it begins with.
+        per_second: tokens added each second, in units of the caller's choice.
+        burst: the most that can be spent at once, and the initial amount.
     """
 
     __slots__ = ("_burst", "_left", "_per_second", "_seen_at")
@@ -21,7 +21,7 @@ class TokenBucket:
         self._seen_at = float("-inf")
 
     def spend(self, now: float, amount: float = 1.0) -> bool:
-        """Takes ``amount`` if it is there; False takes nothing."""
+        """Takes ``amount`` if there is enough; False takes nothing."""
         self._left = min(self._burst, self._left + (now - self._seen_at) * self._per_second)
         self._seen_at = now
         if amount > self._left:

@@ -1,18 +1,18 @@
 """Ask before believing: a claim that may be false waits for one ping to its subject.
 
-An alive claim about an unknown, dead or reaped member may be as old as the slowest peer's table, and a non-
-member can make one up. memberlist spreads all of them at once. Here a doubtful one is passed on, or even
-applied, only after first-hand evidence: an ack, or any packet of the member's own.
+An alive claim about an unknown, dead or reaped member may be as old as the slowest peer's table, and a
+non-member can make one up. memberlist spreads all of them at once. Here a doubtful claim is passed on, or
+even applied, only after first-hand evidence: an ack, or any other packet from the member.
 
-A *dead* about a member that nobody here suspected may come from a member that cannot make itself heard: it
-suspects others alone, nobody confirms, and the accused never learns of it. One packet with its verdict that
-does get through would have the accused declared dead everywhere. So the accused is asked first, and sees in
-the same packet what it is accused of. A failure that was suspected before is believed at once, and spreads
-as fast as ever.
+A *dead* claim about a member that this node does not suspect may come from a node whose packets are lost: it
+suspects others alone, no member confirms, and the accused never learns of it. If one packet with its dead
+claim gets through, the accused would be declared dead everywhere. So the accused is pinged first, with the
+accusation in the same packet. If the member was suspected before, the dead claim is believed at once, and
+failures spread as fast as in memberlist.
 
-A *leave* that somebody else reports may be forged, or replayed from a former life. Its subject is asked, too.
-An ack does not disprove it, since a member that left may still ack; the refutation that follows does. So it
-is asked twice, and its second answer brings what it has to say.
+A *leave* from another member may be forged, or replayed from an earlier run. Its subject is pinged too. An
+ack does not disprove it, since a member that left may still ack. Only a refutation does, so the subject is
+pinged twice, and its refutation can come with the second ack.
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ from swim.wire.messages import Alive, Dead
 __all__ = ["ACCUSED_MAX", "HELD_MAX", "Verify"]
 
 _WINDOW = 8
-"""Pings about alive claims under way at once."""
+"""Outstanding pings about alive claims."""
 HELD_MAX = 4096
 """Alive claims on hold; more are dropped."""
 _TIMES_ASKED = 2
 _PAUSE_MIN = 0.05
 ACCUSED_MAX = 16
-"""Accusations on hold; those beyond are believed, as when half of a cluster is gone."""
+"""Accusations on hold; beyond that they are believed at once, as when half of a cluster is gone."""
 
 
 class _Held:
-    """An alive claim, and whether its member is listed already."""
+    """An alive claim on hold, and whether its member is listed already."""
 
     __slots__ = ("against", "claim", "endpoint", "is_listed", "origin")
 
@@ -56,7 +56,7 @@ class _Held:
 
 
 class _Accused:
-    """The newest accusation of a member, and how often it was asked."""
+    """The newest accusation of a member, and how often the member was pinged."""
 
     __slots__ = ("asked", "claim", "origin")
 
@@ -71,16 +71,16 @@ def _is_leave(claim: Dead) -> bool:
 
 
 def _rank(claim: Dead) -> tuple[int, bool]:
-    """Of two accusations the newer one is held; of equally new ones the leave."""
+    """Of two accusations the newer is held; of equally new ones, the leave."""
     return claim.incarnation, _is_leave(claim)
 
 
 class Verify:
-    """Claims on hold, and the pings that decide about them.
+    """Claims on hold, and the pings that decide them.
 
     Attributes:
-        revive: what to do with an alive claim that was not applied and proved true; the claims part sets it.
-        believe: what to do with an accusation that was not disproved; the claims part sets it.
+        revive: applies an alive claim that was held and proved true; the claims part sets it.
+        believe: applies an accusation that was not disproved; the claims part sets it.
     """
 
     def __init__(self, context: Context, gossip: Gossip, pings: Pings) -> None:
@@ -100,14 +100,14 @@ class Verify:
         self._last_word = timers.kind(TimerKind.NOT_REFUTED, self._has_not_refuted, self._is_accused)
 
     def alive(self, now: float, claim: Alive, origin: str, *, is_listed: bool, against: bytes = b"") -> None:
-        """Keeps an alive claim back until its subject acks a ping.
+        """Holds an alive claim until its subject acks a ping.
 
         Args:
             now: seconds.
             claim: the claim.
             origin: name of the member that it came from.
-            is_listed: the claim is applied, and only not passed on; else nothing is, before the ack.
-            against: what is held against the subject, for it to refute.
+            is_listed: the claim is applied and only its broadcast is held; else both are.
+            against: the accusation of the subject, for it to refute.
         """
         before = self.held.get(claim.node)
         if before is None and len(self.held) >= HELD_MAX:
@@ -119,7 +119,7 @@ class Verify:
             self._ping_next(now)
 
     def dead(self, now: float, record: Record, claim: Dead, origin: str) -> bool:
-        """Keeps an accusation of a live member back until a ping is decided; False if it cannot.
+        """Holds an accusation of a live member until a ping is decided; False if too many are held.
 
         Args:
             now: seconds.
@@ -143,7 +143,7 @@ class Verify:
         return True
 
     def refuted(self, record: Record) -> None:
-        """A member raised its incarnation: what was held against it is over, and its accuser is answered."""
+        """A member raised its incarnation: drops the accusation on hold and answers its accuser."""
         accused = self.accused.get(record.name)
         if accused is None or record.incarnation <= accused.claim.incarnation:
             return
@@ -157,7 +157,7 @@ class Verify:
         self.held.pop(name, None)
 
     def evidence(self, now: float, record: Record) -> None:
-        """First-hand evidence that a listed member is alive: passes on what was held."""
+        """First-hand evidence that a listed member is alive: broadcasts the claim on hold."""
         self._context.table.put(record.witnessed())
         held = self.held.get(record.name)
         if held is not None and held.is_listed:
@@ -172,7 +172,7 @@ class Verify:
             return
         record = self._context.table.get(name)
         if record is not None and record.state is State.ALIVE:
-            # What holds now, not what was held: a newer claim may have come meanwhile.
+            # The current record, not the claim on hold: a newer one may have come meanwhile.
             claim = encode(record.alive_claim())
             self._context.queue.queue(name, claim, priority=Priority.ALIVE, origin=held.origin)
             self._gossip.poke(now)
@@ -190,7 +190,7 @@ class Verify:
             self._gossip.send(now, held.endpoint, *parts, record=context.table.get(name))
 
     def _current(self, asked: _Held) -> _Held | None:
-        """What is on hold now of whom was asked, if it is to be found at the same address."""
+        """The claim on hold about the member that was pinged, if it is still at the same address."""
         held = self.held.get(asked.claim.node)
         return held if held is not None and held.endpoint == asked.endpoint else None
 
@@ -204,7 +204,7 @@ class Verify:
         self._ping_next(now)
 
     def _is_silent(self, now: float, asked: _Held) -> None:
-        """A listed member's claim stays on hold until something is heard of it; another is dropped."""
+        """No ack: a listed member's claim stays on hold until first-hand evidence; another is dropped."""
         self._under_way -= 1
         held = self._current(asked)
         if held is not None and not held.is_listed:

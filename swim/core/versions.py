@@ -58,9 +58,9 @@ def _common(alive: Iterable[bytes]) -> _Common:
 
 @lru_cache(maxsize=256)
 def incompatibility(own: bytes, vsn: bytes) -> str:
-    """What somebody speaks who cannot be a member here, or "": gossip and push/pulls admit by this one rule.
+    """The versions of a member that cannot join this node, or "": one rule for gossip and push/pulls.
 
-    Each has to speak what the other understands. Version bytes that are all zero say nothing.
+    Each must speak what the other understands. Version bytes that are all zero are not checked.
     """
     if not any(vsn):
         return ""

@@ -197,8 +197,8 @@ def test_the_hosts_of_one_ipv6_network_share_their_slots() -> None:
     [
         ({"label": "a"}, {"label": "b"}, "it has another label"),
         ({}, {"label": "b"}, "it has another label"),
-        ({"keys": (bytes(16),)}, {"keys": (bytes(32),)}, "a key that is not installed here"),
-        ({}, {"keys": (bytes(32),)}, "a key that is not installed here"),
+        ({"keys": (bytes(16),)}, {"keys": (bytes(32),)}, "a key that is not installed on this node"),
+        ({}, {"keys": (bytes(32),)}, "a key that is not installed on this node"),
         ({"keys": (bytes(16),)}, {}, "it is not encrypted"),
     ],
 )
