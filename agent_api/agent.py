@@ -9,12 +9,12 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
+from agent_api.cluster import ClusterLike
 from agent_api.errors import INVALID_METHOD, HttpError
 from agent_api.parameters import Query
 from agent_api.servers import Servers
 from agent_api.settings import AgentSettings
 from agent_api.shapes import dumps
-from swim import Cluster
 
 __all__ = ["Agent", "Call", "nothing"]
 
@@ -27,7 +27,7 @@ class Agent:
         on_leave: called once a leave that was asked for over HTTP is done and answered.
     """
 
-    cluster: Cluster
+    cluster: ClusterLike
     settings: AgentSettings
     servers: Servers
     on_leave: Callable[[], None]

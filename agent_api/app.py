@@ -13,18 +13,18 @@ from starlette.websockets import WebSocketClose
 
 from agent_api.agent import Agent
 from agent_api.browsers import BrowserRules
+from agent_api.cluster import ClusterLike
 from agent_api.envelope import Envelope
 from agent_api.routes import ROUTES
 from agent_api.servers import Servers
 from agent_api.settings import AgentSettings
-from swim import Cluster
 from swim.addresses import split_host_port
 
 __all__ = ["create_app"]
 
 
 def create_app(
-    cluster: Cluster, settings: AgentSettings | None = None, *, on_leave: Callable[[], None] | None = None
+    cluster: ClusterLike, settings: AgentSettings | None = None, *, on_leave: Callable[[], None] | None = None
 ) -> Starlette:
     """The API over ``cluster``, to be served by any ASGI server, or mounted under any path.
 
@@ -52,7 +52,7 @@ def create_app(
     return app
 
 
-def _names(cluster: Cluster, settings: AgentSettings) -> set[str]:
+def _names(cluster: ClusterLike, settings: AgentSettings) -> set[str]:
     """What this agent is called by those who look its name up."""
     gossip_name = cluster.config.name
     return {

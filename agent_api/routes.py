@@ -1,7 +1,8 @@
 """The paths and their handlers.
 
 Every handler checks in Nomad's order: method (done by ``Endpoint``), role, parameters, then it acts. Members
-and health take the common read parameters.
+and health take the common read parameters. Beside each handler stands the capability that Nomad's access
+control requires for it; this API has no access control of its own yet.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Literal, NamedTuple
 
 from starlette.background import BackgroundTask
 from starlette.requests import Request
@@ -26,9 +28,11 @@ from agent_api.self_config import self_document
 from swim import ForceLeaveOutcome, LocalError
 from swim.text import shown
 
-__all__ = ["ROUTES", "Endpoint"]
+__all__ = ["ROUTES", "Action", "Capability", "Endpoint"]
 
 Handler = Callable[[Call], Awaitable[Response]]
+Capability = Literal["none", "agent:read", "agent:write", "node:read", "management"]
+"""What a token must grant, as Nomad names it; a write capability includes its read capability."""
 
 _JOIN_SECONDS = 3.0
 _FORCE_LEAVE_SECONDS = 3.0
@@ -37,12 +41,19 @@ _FORCE_LEAVE_SECONDS = 3.0
 _log = logging.getLogger("swim.http")
 
 
+class Action(NamedTuple):
+    """What a method of a path does, and the capability it takes."""
+
+    capability: Capability
+    handler: Handler
+
+
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """One path as an ASGI application: at most a reader and a writer; PUT and POST are the same."""
 
-    get: Handler | None = None
-    put: Handler | None = None
+    get: Action | None = None
+    put: Action | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request; what a handler raises becomes an answer too."""
@@ -54,12 +65,12 @@ class Endpoint:
         await response(scope, receive, send)
 
     async def _answer(self, request: Request) -> Response:
-        handler = {"GET": self.get, "PUT": self.put, "POST": self.put}.get(request.method)
-        if handler is None:
+        action = {"GET": self.get, "PUT": self.put, "POST": self.put}.get(request.method)
+        if action is None:
             allowed = [*(["GET"] if self.get else []), *(["PUT", "POST"] if self.put else [])]
             return PlainTextResponse(INVALID_METHOD, 405, headers={"Allow": ", ".join(allowed)})
         agent: Agent = request.app.state.agent
-        return await handler(Call(agent, Query(request.scope["query_string"]), request))
+        return await action.handler(Call(agent, Query(request.scope["query_string"]), request))
 
 
 async def _members(call: Call) -> Response:
@@ -199,19 +210,28 @@ async def _swim_events(call: Call) -> Response:
     return StreamingResponse(lines, media_type="application/json", headers={"Cache-Control": "no-cache"})
 
 
+def _route(name: str, path: str, *, get: Action | None = None, put: Action | None = None) -> Route:
+    return Route(path, Endpoint(get, put), name=name)
+
+
 ROUTES = (
-    Route("/v1/agent/members", Endpoint(get=_members), name="members"),
-    Route("/v1/agent/servers", Endpoint(get=_servers, put=_set_servers), name="servers"),
-    Route("/v1/agent/self", Endpoint(get=_self), name="self"),
-    Route("/v1/agent/join", Endpoint(put=_join), name="join"),
-    Route("/v1/agent/force-leave", Endpoint(put=_force_leave), name="force-leave"),
-    Route("/v1/agent/health", Endpoint(get=_health), name="health"),
-    Route("/v1/swim/members", Endpoint(get=_swim_members), name="swim-members"),
-    Route("/v1/swim/info", Endpoint(get=_swim_info), name="swim-info"),
-    Route("/v1/swim/join", Endpoint(put=_swim_join), name="swim-join"),
-    Route("/v1/swim/force-leave", Endpoint(put=_swim_force_leave), name="swim-force-leave"),
-    Route("/v1/swim/leave", Endpoint(put=_swim_leave), name="swim-leave"),
-    Route("/v1/swim/why", Endpoint(get=_swim_why), name="swim-why"),
-    Route("/v1/swim/events", Endpoint(get=_swim_events), name="swim-events"),
+    _route("members", "/v1/agent/members", get=Action("node:read", _members)),
+    _route(
+        "servers",
+        "/v1/agent/servers",
+        get=Action("agent:read", _servers),
+        put=Action("agent:write", _set_servers),
+    ),
+    _route("self", "/v1/agent/self", get=Action("agent:read", _self)),
+    _route("join", "/v1/agent/join", put=Action("none", _join)),
+    _route("force-leave", "/v1/agent/force-leave", put=Action("agent:write", _force_leave)),
+    _route("health", "/v1/agent/health", get=Action("none", _health)),
+    _route("swim-members", "/v1/swim/members", get=Action("node:read", _swim_members)),
+    _route("swim-info", "/v1/swim/info", get=Action("agent:read", _swim_info)),
+    _route("swim-join", "/v1/swim/join", put=Action("agent:write", _swim_join)),
+    _route("swim-force-leave", "/v1/swim/force-leave", put=Action("agent:write", _swim_force_leave)),
+    _route("swim-leave", "/v1/swim/leave", put=Action("agent:write", _swim_leave)),
+    _route("swim-why", "/v1/swim/why", get=Action("node:read", _swim_why)),
+    _route("swim-events", "/v1/swim/events", get=Action("management", _swim_events)),
 )
 """Shared by every application in the process; a handler finds its agent in ``app.state``."""

@@ -10,9 +10,10 @@ from collections.abc import Sequence
 
 import anyio
 
+from agent_api.cluster import ClusterLike
 from agent_api.errors import HttpError, multi_error
 from agent_api.settings import AgentSettings
-from swim import Cluster, ConfigError, Member, MemberStatus
+from swim import ConfigError, Member, MemberStatus
 from swim.addresses import Endpoint, join_host_port, split_host_port
 
 __all__ = ["Servers", "parse_port"]
@@ -32,7 +33,7 @@ class Servers:
 
     __slots__ = ("_cluster", "_pinned", "_settings")
 
-    def __init__(self, cluster: Cluster, settings: AgentSettings) -> None:
+    def __init__(self, cluster: ClusterLike, settings: AgentSettings) -> None:
         self._cluster = cluster
         self._settings = settings
         self._pinned: tuple[str, ...] = ()

@@ -7,9 +7,9 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any, TypedDict
 
+from agent_api.cluster import ClusterLike
 from agent_api.text import utf8
 from swim import (
-    Cluster,
     Event,
     EventsLost,
     ForceLeaveOutcome,
@@ -160,7 +160,7 @@ def why_shape(name: str, member: Member | None, history: Sequence[Transition], n
     }
 
 
-def info_shape(cluster: Cluster) -> dict[str, Any]:
+def info_shape(cluster: ClusterLike) -> dict[str, Any]:
     """What a node says about itself; keys only as fingerprints."""
     stats = cluster.stats()
     return {
@@ -184,7 +184,7 @@ def info_shape(cluster: Cluster) -> dict[str, Any]:
     }
 
 
-def _seed_shape(cluster: Cluster, seed: SeedStatus) -> dict[str, Any]:
+def _seed_shape(cluster: ClusterLike, seed: SeedStatus) -> dict[str, Any]:
     age = None if seed.at is None else cluster.now() - seed.at
     return {"address": seed.address, "joined": seed.is_joined, "error": seed.error, "age": age}
 

@@ -12,11 +12,12 @@ import trio
 from starlette.types import ASGIApp
 
 from agent_api.app import create_app
+from agent_api.cluster import ClusterLike
 from agent_api.envelope import answer_headers
 from agent_api.server.connection import Service
 from agent_api.server.listener import Listeners
 from agent_api.settings import AgentSettings
-from swim import Cluster, ConfigError, Endpoint, Metrics
+from swim import ConfigError, Endpoint, Metrics
 from swim.addresses import is_loopback, join_host_port, split_host_port
 from swim.errors import NO_DESCRIPTORS
 
@@ -28,7 +29,7 @@ _log = logging.getLogger("swim.http")
 
 
 async def serve(
-    cluster_or_app: Cluster | ASGIApp,
+    cluster_or_app: ClusterLike | ASGIApp,
     settings: AgentSettings | None = None,
     *,
     on_leave: Callable[[], None] | None = None,

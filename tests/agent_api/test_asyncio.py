@@ -9,10 +9,12 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import pytest
+from starlette.applications import Starlette
+from starlette.routing import Mount
 
 from agent_api import create_app
-from swim import Config, Endpoint, Event
-from tests.agent_api.fakes import FakeCluster
+from swim import Config, Endpoint, Event, MemberJoined, Reason
+from tests.agent_api.fakes import FakeCluster, make_member
 
 
 class AsyncioCluster(FakeCluster):
@@ -22,19 +24,20 @@ class AsyncioCluster(FakeCluster):
         return time.monotonic()
 
     def events(self) -> Any:
-        return self._no_events()
+        self.happened: asyncio.Queue[Event] = asyncio.Queue()
+        return self._events(self.happened)
 
     async def resolve(self, host: str, port: int) -> Sequence[Endpoint]:
         found = await asyncio.get_running_loop().getaddrinfo(host, port)
         return [address[:2] for *_, address in found]
 
-    async def _no_events(self) -> AsyncIterator[Event]:
-        await asyncio.sleep(3600)
-        yield  # type: ignore[misc]
+    async def _events(self, happened: asyncio.Queue[Event]) -> AsyncIterator[Event]:
+        while True:
+            yield await happened.get()
 
 
-async def call(app: Any, method: str, target: str) -> tuple[int, bytes]:
-    """Status and body of one request; the client goes once something of the body is there."""
+async def call(app: Any, method: str, target: str, *, lines: int = 1) -> tuple[int, bytes]:
+    """Status and body of one request; the client goes once so many pieces of the body are there."""
     path, _, query = target.partition("?")
     scope = {"type": "http", "method": method, "path": path, "query_string": query.encode(), "headers": [],
              "server": ("127.0.0.1", 4646)}  # fmt: skip
@@ -47,7 +50,7 @@ async def call(app: Any, method: str, target: str) -> tuple[int, bytes]:
 
     async def send(message: dict[str, Any]) -> None:
         messages.append(message)
-        if message.get("body"):
+        if sum(bool(message.get("body")) for message in messages) >= lines:
             arrived.set()
 
     await app(scope, receive, send)
@@ -73,12 +76,24 @@ async def call(app: Any, method: str, target: str) -> tuple[int, bytes]:
     ],
 )
 def test_paths(method: str, target: str, status: int) -> None:
-    app = create_app(AsyncioCluster(Config(name="n1")))  # type: ignore[arg-type]
+    app = create_app(AsyncioCluster(Config(name="n1")))
     answer, body = asyncio.run(call(app, method, target))
     assert answer == status, body
 
 
-def test_events() -> None:
-    app = create_app(AsyncioCluster(Config(name="n1")))  # type: ignore[arg-type]
-    status, body = asyncio.run(call(app, "GET", "/v1/swim/events"))
-    assert (status, json.loads(body)) == (200, {})
+def test_events_as_they_happen_in_an_application_that_mounts_this_one() -> None:
+    cluster = AsyncioCluster(Config(name="n1"))
+    outer = Starlette(routes=[Mount("/cluster", create_app(cluster))])
+
+    async def watch() -> tuple[int, bytes]:
+        request = asyncio.create_task(call(outer, "GET", "/cluster/v1/swim/events", lines=2))
+        while not hasattr(cluster, "happened"):  # noqa: ASYNC110  the application subscribes when it answers
+            await asyncio.sleep(0)
+        member = make_member("n2")
+        cluster.happened.put_nowait(MemberJoined(member, None, Reason("claim"), sequence=1))
+        return await request
+
+    status, body = asyncio.run(watch())
+    first, second = map(json.loads, body.splitlines())
+    assert (status, first) == (200, {})
+    assert (second["event"], second["member"]["name"]) == ("MemberJoined", "n2")
