@@ -5,13 +5,15 @@ from __future__ import annotations
 import logging
 from collections import Counter, deque
 from collections.abc import Iterator
+from copy import copy
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from swim.events import MemberEvent, MemberFailed, MemberRefuted, MemberSuspected
 from swim.metrics import Metrics
 from swim.text import brief, shown
 
-__all__ = ["SUMMARY", "DropLog", "FloodLimit", "log_event", "report"]
+__all__ = ["SUMMARY", "DropLog", "FloodLimit", "LogReader", "LogRing", "Unread", "log_event", "report"]
 
 SUMMARY = "summary"
 """The attribute of a record that holds its message without what the fields say."""
@@ -29,6 +31,9 @@ _VERBS: dict[type[MemberEvent], str] = {
 _FLOOD_BURST = 100.0
 _FLOOD_RATE = 5.0
 _FLOOD_REPORT_SECONDS = 10.0
+_RECORD_BYTES = 1024
+"""What a kept record counts beside its texts: the object and the names of its fields."""
+_TRACEBACKS = logging.Formatter()
 
 
 def report(
@@ -164,3 +169,97 @@ class FloodLimit:
             flow = self._flooding.popleft()
             count, flow.suppressed = flow.suppressed, 0
             yield count, flow.name
+
+
+class Unread(NamedTuple):
+    """What a reader had not seen yet: how many records are ``lost`` to it, and those that came after them."""
+
+    lost: int
+    records: tuple[logging.LogRecord, ...]
+
+
+class LogRing(logging.Handler):
+    """Keeps the latest records within a number of bytes, for any number of readers at their own pace.
+
+    Add it to a logger, and ask for readers at any time. Kept records are finished texts: they hold neither
+    arguments nor frames. Safe to use from any thread.
+
+    Args:
+        max_bytes: how much is kept, counting the texts and 1 KiB for each record; the oldest go first.
+    """
+
+    def __init__(self, *, max_bytes: int) -> None:
+        super().__init__()
+        self._max_bytes = max_bytes
+        self._kept: deque[tuple[int, logging.LogRecord]] = deque()
+        self._bytes = 0
+        self._emitted: Counter[int] = Counter()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """See ``logging.Handler``, which holds the lock."""
+        try:
+            kept = _finished(record)
+        except Exception:
+            self.handleError(record)
+            return
+        self._emitted[record.levelno] += 1
+        size = _size(kept)
+        self._kept.append((size, kept))
+        self._bytes += size
+        while self._bytes > self._max_bytes:
+            self._bytes -= self._kept.popleft()[0]
+
+    def reader(self, level: int = logging.NOTSET, *, from_now: bool = False) -> LogReader:
+        """Begins to read.
+
+        Args:
+            level: passes over less serious records; they do not count as lost either.
+            from_now: passes over what is kept already.
+        """
+        reader = LogReader(self, level)
+        if from_now:
+            reader.read()
+        return reader
+
+    def after(self, seen: int, level: int) -> tuple[int, tuple[logging.LogRecord, ...]]:
+        """How many records of a level or above there were, and those kept of them beyond ``seen``."""
+        records: list[logging.LogRecord] = []
+        with self.lock:  # type: ignore[union-attr]
+            total = sum(count for number, count in self._emitted.items() if number >= level)
+            for _, record in reversed(self._kept):
+                if len(records) == total - seen:
+                    break
+                if record.levelno >= level:
+                    records.append(record)
+        return total, tuple(reversed(records))
+
+
+class LogReader:
+    """A place in a ``LogRing``. One that reads too seldom loses records, and is told how many."""
+
+    __slots__ = ("_level", "_ring", "_seen")
+
+    def __init__(self, ring: LogRing, level: int) -> None:
+        self._ring = ring
+        self._level = level
+        self._seen = 0
+
+    def read(self) -> Unread:
+        """Everything since the last time, oldest first."""
+        before = self._seen
+        self._seen, records = self._ring.after(before, self._level)
+        return Unread(self._seen - before - len(records), records)
+
+
+def _finished(record: logging.LogRecord) -> logging.LogRecord:
+    """A copy that keeps nothing alive: its message and traceback are texts."""
+    kept = copy(record)
+    kept.msg, kept.args = record.getMessage(), None
+    if record.exc_info:
+        kept.exc_text = record.exc_text or _TRACEBACKS.formatException(record.exc_info)
+        kept.exc_info = None
+    return kept
+
+
+def _size(record: logging.LogRecord) -> int:
+    return _RECORD_BYTES + sum(len(value) for value in vars(record).values() if isinstance(value, str))

@@ -6,12 +6,11 @@ import logging
 import sys
 import time
 from datetime import UTC, datetime
-from logging.handlers import MemoryHandler
 from typing import Any, Literal, Self
 
 from swim.cli.common import is_utf8
 from swim.cli.writer import BackgroundWriter
-from swim.log import SUMMARY, FloodLimit
+from swim.log import SUMMARY, FloodLimit, LogRing, Unread
 from swim.text import json_text, printable
 
 __all__ = ["LEVELS", "LogFormat", "LogOutput", "set_level"]
@@ -20,9 +19,9 @@ LEVELS = ("debug", "info", "warn", "error")
 LogFormat = Literal["text", "json"]
 
 _PLAIN_ATTRIBUTES = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", SUMMARY}
-_COLLECTED_RECORDS = 10_000
+_COLLECTED_BYTES = 1 << 24
+"""How much of the log is held back before a command's own first lines are out."""
 _FIELD_CHARACTERS = 1000
-_NEVER = logging.CRITICAL + 1
 _NUMBERS = {"debug": logging.DEBUG, "info": logging.INFO, "warn": logging.WARNING, "error": logging.ERROR}
 _NAMES = {"WARNING": "WARN", "CRITICAL": "ERROR"}
 
@@ -43,8 +42,9 @@ class LogOutput:
             _JsonFormatter(not is_utf8(sys.stderr)) if log_format == "json" else _TextFormatter()
         )
         self._handler = handler
-        self._collected = MemoryHandler(_COLLECTED_RECORDS, flushLevel=_NEVER, target=handler)
-        logging.getLogger().handlers[:] = [self._collected]
+        ring = LogRing(max_bytes=_COLLECTED_BYTES)
+        self._collected = ring.reader()
+        logging.getLogger().handlers[:] = [ring]
         set_level(level)
 
     def __enter__(self) -> Self:
@@ -60,8 +60,8 @@ class LogOutput:
 
     def release(self) -> None:
         """Writes what was held back, and lets later records through at once."""
-        self._collected.flush()
         logging.getLogger().handlers[:] = [self._handler]
+        self._handler.catch_up(self._collected.read())
 
 
 def set_level(level: str) -> None:
@@ -84,6 +84,13 @@ class _Handler(logging.Handler):
         if self._floods.admits(record, now):
             self._write(record)
 
+    def catch_up(self, unread: Unread) -> None:
+        """Writes what was held back."""
+        if unread.lost:
+            self._write(_lost(unread.lost))
+        for record in unread.records:
+            self.handle(record)
+
     def close(self) -> None:
         for suppressed in self._floods.overdue(float("inf")):
             self._write(_own_record("suppressed %d records of %s in a flood", *suppressed))
@@ -99,7 +106,11 @@ class _Handler(logging.Handler):
             self.writer.write(line + "\n")
 
     def _dropped_line(self, count: int) -> str:
-        return self.format(_own_record("%d log records were lost: nobody read them in time", count)) + "\n"
+        return self.format(_lost(count)) + "\n"
+
+
+def _lost(count: int) -> logging.LogRecord:
+    return _own_record("%d log records were lost: nobody read them in time", count)
 
 
 def _own_record(message: str, *values: object) -> logging.LogRecord:
@@ -117,10 +128,8 @@ class _TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         level = f"[{_NAMES.get(record.levelname, record.levelname)}]"
         line = f"{_timestamp(record)} {level:<7} {record.name}: {printable(record.getMessage())}"
-        if record.exc_info:
-            lines = self.formatException(record.exc_info).splitlines()
-            line += "".join(f"\n    {printable(text)}" for text in lines)
-        return line
+        lines = _traceback(self, record).splitlines()
+        return line + "".join(f"\n    {printable(text)}" for text in lines)
 
 
 class _JsonFormatter(logging.Formatter):
@@ -138,9 +147,14 @@ class _JsonFormatter(logging.Formatter):
             "@message": getattr(record, SUMMARY, None) or record.getMessage(),
         }
         document |= {key: _cut(value) for key, value in vars(record).items() if key not in _PLAIN_ATTRIBUTES}
-        if record.exc_info:
-            document["exception"] = self.formatException(record.exc_info)
+        if traceback := _traceback(self, record):
+            document["exception"] = traceback
         return json_text(document, ascii_only=self._ascii_only)
+
+
+def _traceback(formatter: logging.Formatter, record: logging.LogRecord) -> str:
+    """The traceback as text, which it is already if the record was held back."""
+    return formatter.formatException(record.exc_info) if record.exc_info else record.exc_text or ""
 
 
 def _cut(value: object) -> object:

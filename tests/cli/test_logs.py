@@ -66,6 +66,43 @@ def logged(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., list[str]]
     root.handlers[:], root.level, swim.level = before
 
 
+def test_what_is_logged_before_the_first_lines_comes_after_them(
+    monkeypatch: pytest.MonkeyPatch, logged: Callable[..., list[str]]
+) -> None:
+    written, log = Pipe(), logging.getLogger("swim.x")
+    monkeypatch.setattr("sys.stderr", written.stream)
+    with LogOutput("info", "text") as output:
+        log.info("early")
+        try:
+            raise ValueError("why")
+        except ValueError:
+            log.exception("also early")
+        output.say("first")
+        output.release()
+        log.info("late")
+    lines = [
+        text.rpartition(": ")[2] if text[:2] == "20" else text
+        for text in written.rest().decode().splitlines()
+    ]
+    assert lines[:3] == ["first", "early", "also early"]
+    assert lines[-2:] == ["    ValueError: why", "late"]
+
+
+def test_what_is_held_back_has_a_limit_and_the_rest_is_counted(
+    monkeypatch: pytest.MonkeyPatch, logged: Callable[..., list[str]]
+) -> None:
+    written, log = Pipe(), logging.getLogger("swim.x")
+    monkeypatch.setattr("sys.stderr", written.stream)
+    monkeypatch.setattr("swim.cli.logs._COLLECTED_BYTES", 20_000)
+    with LogOutput("info", "text"):
+        for number in range(50):
+            log.info("line %d", number)
+    lines = written.rest().decode().splitlines()
+    assert "log records were lost" in lines[0]
+    assert int(lines[0].rpartition("swim.log: ")[2].split()[0]) + len(lines) - 1 == 50
+    assert lines[-1].endswith("line 49")
+
+
 def member(name: str, tags: dict[str, str] | None = None) -> Member:
     return Member(name, "10.0.0.1", 7946, tags or {}, MemberStatus.FAILED, False, 7, VERSIONS, VERSIONS)
 
