@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
@@ -15,8 +16,10 @@ from swim import (
     ForceLeaveOutcome,
     JoinResult,
     Member,
+    Query,
     SeedStatus,
     Transition,
+    UserEvent,
     __version__,
 )
 from swim.addresses import join_host_port
@@ -189,12 +192,28 @@ def _seed_shape(cluster: ClusterLike, seed: SeedStatus) -> dict[str, Any]:
     return {"address": seed.address, "joined": seed.is_joined, "error": seed.error, "age": age}
 
 
+def _message_shape(event: UserEvent | Query) -> dict[str, Any]:
+    """The payload is any bytes, so it is told in base64."""
+    return {
+        "sequence": event.sequence,
+        "name": event.name,
+        "payload": base64.b64encode(event.payload).decode(),
+        "ltime": event.ltime,
+    }
+
+
 def event_shape(event: Event) -> dict[str, Any]:
     """One line of ``/v1/swim/events``."""
-    if isinstance(event, EventsLost):
-        return {"event": "EventsLost", "count": event.count}
+    kind = type(event).__name__
+    match event:
+        case EventsLost():
+            return {"event": kind, "count": event.count}
+        case UserEvent():
+            return {"event": kind, **_message_shape(event), "coalesce": event.coalesce}
+        case Query():
+            return {"event": kind, **_message_shape(event), "id": event.id, "source": event.source}
     return {
-        "event": type(event).__name__,
+        "event": kind,
         "sequence": event.sequence,
         "member": member_shape(event.member),
         "previous": str(event.previous.status) if event.previous else None,

@@ -45,9 +45,11 @@ from swim.events import MemberState as MemberState
 from swim.events import MemberStatus as MemberStatus
 from swim.events import MemberSuspected as MemberSuspected
 from swim.events import MemberUpdated as MemberUpdated
+from swim.events import Query as Query
 from swim.events import Reason as Reason
 from swim.events import SeedStatus as SeedStatus
 from swim.events import Transition as Transition
+from swim.events import UserEvent as UserEvent
 from swim.events import VersionTriple as VersionTriple
 from swim.metrics import Metrics as Metrics
 from swim.version import __version__ as __version__
@@ -95,6 +97,7 @@ __all__ = [
     "MemberUpdated",
     "Metrics",
     "NodeStats",
+    "Query",
     "Reason",
     "Rejoin",
     "RemoteError",
@@ -105,6 +108,7 @@ __all__ = [
     "Ticket",
     "Transition",
     "Transport",
+    "UserEvent",
     "VersionTriple",
     "__version__",
     "default_name",

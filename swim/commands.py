@@ -27,15 +27,20 @@ class Join:
 
     Attributes:
         addresses: ``[NAME/]HOST[:PORT]``; the port defaults to the node's own.
+        replay: user events sent before the join are handed out too, as far as the peers remember them. Serf's
+            library calls the opposite ``ignoreOld``.
 
     Raises:
-        ConfigError: naming ``addresses``; a ``TypeError`` too if they are one string.
+        ConfigError: naming ``addresses`` or ``replay``; a ``TypeError`` too if they are one string.
     """
 
     addresses: Sequence[str]
+    _: KW_ONLY
+    replay: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "addresses", checks.texts("addresses", self.addresses))
+        checks.flag("replay", self.replay)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,9 @@
-"""What an application sees of the cluster: members, and the events that change them.
+"""What an application sees of the cluster: members, the events that change them, user events and queries.
 
 Events are frozen, hashable values whose repr is the expression that makes them (``from swim import *``);
-consume them with ``match``. Applying every event in order to
-a dictionary (``MemberReaped`` deletes, every other member event stores ``event.member``) gives exactly the
-snapshot that ``Cluster.members()`` returns.
+consume them with ``match``. A node numbers them in the order in which they happen, from 1 on
+(``sequence``). Applying every member event in order to a dictionary (``MemberReaped`` deletes, every other
+one stores ``event.member``) gives exactly the snapshot that ``Cluster.members()`` returns.
 """
 
 from __future__ import annotations
@@ -36,8 +36,10 @@ __all__ = [
     "MemberStatus",
     "MemberSuspected",
     "MemberUpdated",
+    "Query",
     "Reason",
     "Transition",
+    "UserEvent",
     "VersionTriple",
 ]
 
@@ -178,7 +180,7 @@ class MemberEvent:
         member: the member after the event.
         previous: the member before it; None if it was unknown.
         reason: why.
-        sequence: strictly increasing per node, starting at 1.
+        sequence: number of the event at this node.
     """
 
     member: Member
@@ -233,13 +235,62 @@ class MemberReaped(MemberEvent):
 
 
 @dataclass(frozen=True, slots=True)
+class UserEvent:
+    """An application somewhere in the cluster, or this one, sent a user event. Each comes once.
+
+    "Once" holds within Serf's window of 512 event stamps; events older than that are dropped.
+
+    Attributes:
+        name: chosen by the sender.
+        payload: the sender's bytes; b"" if there were none.
+        ltime: stamp of the cluster's event clock: greater than that of every event its sender had seen.
+        coalesce: receivers may drop it in favour of a newer one of the same name; nothing here does. False
+            for an event that came with a push/pull, which does not tell.
+        sequence: number of the event at this node.
+    """
+
+    name: str
+    payload: bytes = b""
+    ltime: int = 0
+    coalesce: bool = False
+    sequence: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """An application asks, and this node is among those asked: its filters match.
+
+    Attributes:
+        name: chosen by the asker; Serf's internal queries (``_serf_...``) are never shown.
+        payload: the asker's bytes; b"" if there were none.
+        source: name of the asking member; "" if it did not say.
+        ltime: stamp of the cluster's query clock.
+        id: tells queries of one stamp apart.
+        deadline: until when an answer counts, seconds on the clock of ``Cluster.now``.
+        sequence: number of the event at this node.
+    """
+
+    name: str
+    payload: bytes = b""
+    source: str = ""
+    ltime: int = 0
+    id: int = 0
+    deadline: float = 0.0
+    sequence: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class EventsLost:
-    """This subscriber was too slow: ``count`` events are missing here. Re-read ``members()``."""
+    """This subscriber was too slow: ``count`` events are missing here.
+
+    ``members()`` makes up for member events; lost user events and queries do not come again.
+    """
 
     count: int
 
 
-Event = MemberEvent | EventsLost
+Event = MemberEvent | UserEvent | Query | EventsLost
+"""What a subscription yields."""
 
 
 @dataclass(frozen=True, slots=True)

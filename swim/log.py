@@ -9,7 +9,15 @@ from copy import copy
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from swim.events import MemberEvent, MemberFailed, MemberRefuted, MemberSuspected
+from swim.events import (
+    Event,
+    MemberEvent,
+    MemberFailed,
+    MemberRefuted,
+    MemberSuspected,
+    Query,
+    UserEvent,
+)
 from swim.metrics import Metrics
 from swim.text import brief, shown
 
@@ -19,6 +27,7 @@ SUMMARY = "summary"
 """The attribute of a record that holds its message without what the fields say."""
 
 _logger = logging.getLogger("swim.members")
+_events_logger = logging.getLogger("swim.events")
 _drops_logger = logging.getLogger("swim.drops")
 
 _PREFIX = "swim.dropped."
@@ -48,14 +57,37 @@ def report(
         logger.log(level, message, *values, extra={SUMMARY: summary, **fields}, stacklevel=2)
 
 
-def log_event(node: str, event: MemberEvent) -> None:
-    """Logs one transition at INFO under ``swim.members``, with its reason and accuser.
+def log_event(node: str, event: Event) -> None:
+    """Logs one event at INFO under ``swim.members``; a user event or a query under ``swim.events``."""
+    match event:
+        case MemberEvent():
+            if _logger.isEnabledFor(logging.INFO):
+                _log_member(node, event)
+        case UserEvent() | Query():
+            _log_message(node, event)
+
+
+def _log_message(node: str, event: UserEvent | Query) -> None:
+    """Its payload may be confidential: only the size is logged.
+
+    Fields: ``node`` (who received it), ``event``, ``name`` under ``user_event`` or ``query``, ``bytes``,
+    ``ltime``, ``sequence``.
+    """
+    kind = type(event).__name__
+    what, word = ("user event", "user_event") if isinstance(event, UserEvent) else ("query", "query")
+    fields = {word: event.name}
+    report(
+        _events_logger, logging.INFO, what, "%s %s (%d bytes)", what, shown(event.name), len(event.payload),
+        node=node, event=kind, bytes=len(event.payload), ltime=event.ltime, sequence=event.sequence, **fields,
+    )  # fmt: skip
+
+
+def _log_member(node: str, event: MemberEvent) -> None:
+    """Its reason and accuser too.
 
     Fields: ``node`` (whose table), ``event``, ``member``, ``address``, ``port``, ``status``, ``incarnation``,
     ``cause``, ``accuser``, ``detail``, ``sequence``.
     """
-    if not _logger.isEnabledFor(logging.INFO):
-        return
     member, reason = event.member, event.reason
     kind = type(event)
     verb = _VERBS.get(kind) or kind.__name__.removeprefix("Member").lower()

@@ -139,12 +139,8 @@ class Node:
         if view is not None and not view.lists(self.claim):
             raise LocalError(f"the view does not list {self.config.name!r} as it is")
         engine.start(now, layer, None if view is None else view.table)
-        for clock, last in (
-            (layer.clock, restored.clock),
-            (layer.event_clock, restored.event_clock),
-            (layer.queries.clock, restored.query_clock),
-        ):
-            clock.witness(last)
+        layer.restore(restored)
+        engine.context.has_past = restored != Snapshot() and not restored.left
         if view is not None:
             layer.start_from(view)
         else:
@@ -154,7 +150,7 @@ class Node:
                 engine.context.contacts.learn(endpoint)
                 engine.rejoining.lost(now, name, endpoint)
         if self.config.seeds and view is None:
-            engine.join(now, self.config.seeds)
+            engine.join(now, self.config.seeds, replay=engine.context.has_past)
 
     def receive_packet(self, now: float, data: bytes, source: Endpoint) -> None:
         """One datagram from ``source``. Anything wrong with it is counted and dropped."""
@@ -218,7 +214,7 @@ class Node:
         """
         match command:
             case Join(addresses):
-                return self._engine.join(now, addresses)
+                return self._engine.join(now, addresses, replay=command.replay)
             case Leave():
                 return self._engine.leave(now)
             case Rejoin():
@@ -235,7 +231,7 @@ class Node:
         ]
         self._engine.restart(now, advertise)
         self._layer.restarted(now)
-        return self._engine.join(now, [*self.config.seeds, *peers[:_PEERS_REJOINED]])
+        return self._engine.join(now, [*self.config.seeds, *peers[:_PEERS_REJOINED]], replay=True)
 
     # -- views
 
@@ -295,7 +291,7 @@ class Node:
             layer.roster.count(MemberStatus.LEFT),
             self._engine.context.awareness.score,
             layer.clock.time,
-            layer.event_clock.time,
+            layer.events.clock.time,
             layer.queries.clock.time,
             len(layer.queues.intents),
             len(layer.queues.events),
@@ -320,4 +316,4 @@ class Node:
         """What a snapshot holds beside members: the incarnation, and the last stamp of each clock."""
         layer = self._layer
         incarnation, queries = self._engine.context.local.incarnation, layer.queries
-        return incarnation, layer.clock.time - 1, layer.event_clock.time - 1, queries.clock.time - 1
+        return incarnation, layer.clock.time - 1, layer.events.clock.time - 1, queries.clock.time - 1

@@ -15,11 +15,12 @@ from enum import Enum
 from functools import lru_cache
 from typing import Any
 
+from swim import events
 from swim.addresses import join_host_port
 from swim.config import Config
 from swim.core.member import State, endpoint_of
 from swim.errors import RemoteError
-from swim.events import Member, MemberEvent, MemberReaped
+from swim.events import Event, EventsLost, Member, MemberEvent, MemberReaped
 from swim.metrics import Metrics
 from swim.serf.messages import (
     JoinIntent,
@@ -77,6 +78,7 @@ _TYPES: dict[type, str] = {
     QueryResponse: "query-response",
     Relayed: "relayed",
 }
+_KINDS: dict[type, str] = {events.UserEvent: "user-event", events.Query: "query", EventsLost: "events-lost"}
 _ADDRESSES = ("addr", "source_addr", "target")
 
 _encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
@@ -117,8 +119,12 @@ def state_word(member: Member | None) -> str:
     return member.state.value
 
 
-def event_record(at: float, node: str, event: MemberEvent) -> Record:
-    """A transition in the view of ``node``, with its reason."""
+def event_record(at: float, node: str, event: Event) -> Record:
+    """What ``node`` reported to its application: a transition with its reason, a user event or a query."""
+    if not isinstance(event, MemberEvent):
+        shown = {each.name: plain(getattr(event, each.name)) for each in fields(event)}
+        shown.pop("deadline", None)  # on a clock of the node's own
+        return {**shown, "at": seconds(at), "kind": _KINDS[type(event)], "node": node}
     member, reason = event.member, event.reason
     record: Record = {
         "after": "reaped" if isinstance(event, MemberReaped) else state_word(member),

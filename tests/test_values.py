@@ -34,16 +34,20 @@ REASONS = st.builds(swim.Reason, st.sampled_from(swim.Cause), TEXT, TEXT)
 MEMBER_EVENTS = [
     kind for kind in vars(swim).values() if isinstance(kind, type) and issubclass(kind, swim.MemberEvent)
 ]
+NUMBERS = st.integers(1, 2**40)
+STAMPS = st.integers(0, 2**64 - 1)
+TIMES = st.floats(allow_nan=False, allow_infinity=False)
 EVENTS = st.one_of(
-    *[
-        st.builds(kind, MEMBERS, st.none() | MEMBERS, REASONS, st.integers(1, 2**40))
-        for kind in MEMBER_EVENTS
-    ],
+    *[st.builds(kind, MEMBERS, st.none() | MEMBERS, REASONS, NUMBERS) for kind in MEMBER_EVENTS],
+    st.builds(swim.UserEvent, TEXT, st.binary(max_size=8), STAMPS, st.booleans(), NUMBERS),
+    st.builds(
+        swim.Query, TEXT, st.binary(max_size=8), TEXT, STAMPS, st.integers(0, 2**32 - 1), TIMES, NUMBERS
+    ),
     st.builds(swim.EventsLost, st.integers(1)),
 )
 TRANSITIONS = st.builds(
     swim.Transition,
-    st.floats(allow_nan=False, allow_infinity=False),
+    TIMES,
     st.sampled_from(swim.MemberState),
     st.sampled_from(swim.MemberState),
     st.integers(0),
@@ -52,7 +56,7 @@ TRANSITIONS = st.builds(
 OUTCOMES = st.builds(swim.JoinOutcome, TEXT, st.none() | st.tuples(TEXT, st.integers()), TEXT)
 RESULTS = st.builds(swim.JoinResult, st.lists(OUTCOMES, max_size=2).map(tuple))
 COMMANDS = st.one_of(
-    st.builds(swim.Join, st.lists(TEXT, max_size=2)),
+    st.builds(swim.Join, st.lists(TEXT, max_size=2), replay=st.booleans()),
     st.builds(swim.Leave),
     st.builds(swim.Rejoin, advertise=st.none() | st.tuples(TEXT, st.integers(0, 65535))),
     st.builds(swim.ForceLeave, TEXT, prune=st.booleans()),

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from sims.world.host import SimNode
 from sims.world.observer import Observer, Packet, StreamStep
 from swim.addresses import join_host_port
-from swim.events import Event, MemberEvent
+from swim.events import Event
 from swim.trace import Reader, Record, encode, event_record, header, plain, seconds
 
 if TYPE_CHECKING:
@@ -60,9 +60,8 @@ class EventTrace(Observer):
             self.write({"kind": "world", "seed": world.seed})
 
     def event(self, world: World, node: SimNode, event: Event) -> None:
-        """A transition."""
-        if isinstance(event, MemberEvent):
-            self.write(event_record(world.now, node.id, event))
+        """A transition, a user event or a query."""
+        self.write(event_record(world.now, node.id, event))
 
     def fault(self, world: World, kind: str, detail: Mapping[str, object]) -> None:
         """A fault; its details stand beside the common fields."""

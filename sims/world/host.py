@@ -212,13 +212,12 @@ class SimNode:
         """
         return self._commands.command(self, command)
 
-    def join(self, addresses: Iterable[SimNode | str]) -> Ticket:
+    def join(self, addresses: Iterable[SimNode | str], *, replay: bool = False) -> Ticket:
         """Joins hosts or addresses."""
         if isinstance(addresses, str):
             return self.do(Join(addresses))  # which says what is wrong with that
-        return self.do(
-            Join([at if isinstance(at, str) else join_host_port(*at.endpoint) for at in addresses])
-        )
+        endpoints = [at if isinstance(at, str) else join_host_port(*at.endpoint) for at in addresses]
+        return self.do(Join(endpoints, replay=replay))
 
     def set_tags(self, tags: Mapping[str, str]) -> Ticket:
         """Replaces the tags."""

@@ -45,6 +45,7 @@ class Context:
         corrections_left: how many of its stale accusations may still be answered.
         elements: how many elements its messages may still announce.
         is_fresh: no peer knows of this run yet, so any claim about this node is from an earlier run.
+        has_past: a snapshot of an earlier run was read, so events missed since then are wanted.
         newcomer_until: until when this node counts as having just found its first peer.
         answers_left: how many of its pings and relay requests may still be answered.
         contacts: addresses that streams may go to.
@@ -85,6 +86,7 @@ class Context:
         self.is_cut_off = False
         self.elements = ElementBudget(config.max_packet_elements)
         self.is_fresh = True
+        self.has_past = False
         self.newcomer_until = float("-inf")
         self.answers_left = 0
         self.contacts = Contacts(self.table, config.max_members)
@@ -133,6 +135,11 @@ class Context:
         """Whether any other member is alive or suspect."""
         table = self.table
         return table.live - table.local.is_live > 0
+
+    @property
+    def wants_past(self) -> bool:
+        """Whether this node took part before, in this run or an earlier one, so that what it missed is news."""
+        return self.has_past or not self.is_fresh
 
     def is_newcomer(self, now: float) -> bool:
         """Whether it found its first peer just now, so its table cannot confirm second-hand claims yet."""

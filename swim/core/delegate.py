@@ -82,10 +82,16 @@ class Delegate(Protocol):
         """The user state sent with a push/pull, made in steps."""
         ...
 
-    def merge_state(self, clock: Callable[[], float], state: bytes, *, join: bool, peer: str) -> Steps[None]:
+    def merge_state(
+        self, clock: Callable[[], float], state: bytes, *, peer: str, replay: bool
+    ) -> Steps[None]:
         """Merges the user state of a peer's push/pull, in steps; the member records are already merged.
 
-        ``clock`` returns the time of the current step.
+        Args:
+            clock: returns the time of the current step.
+            state: what the peer's ``local_state`` returned.
+            peer: the peer's name, or "".
+            replay: whether this node wants to know what happened in the cluster before.
         """
         ...
 

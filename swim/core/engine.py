@@ -234,12 +234,12 @@ class Engine:
 
     # -- commands
 
-    def join(self, now: float, addresses: Sequence[str]) -> int:
+    def join(self, now: float, addresses: Sequence[str], *, replay: bool = True) -> int:
         """Starts a join; its ``JoinResult`` follows under the returned ticket."""
         if self.context.status != "running":
             raise LocalError(CANNOT_JOIN)
         ticket = self.ticket()
-        self._joins.begin(now, ticket, addresses)
+        self._joins.begin(now, ticket, addresses, replay=replay)
         self._after(now)
         return ticket
 
@@ -341,9 +341,11 @@ class Engine:
                 if objection:
                     self._take_failure(now, purpose, None, objection)
                     return
-                was_alone = not self.context.has_peers
-                yield from self.push_pulls.merge(message, endpoint, dialled=True)
-                self.context.is_fresh = False
+                context = self.context
+                was_alone = not context.has_peers
+                replay = purpose.replay if isinstance(purpose, Joining) else context.wants_past
+                yield from self.push_pulls.merge(message, endpoint, dialled=True, replay=replay)
+                context.is_fresh = False
                 self._synced(self._streams.now, purpose, was_alone)
             case _:
                 self._take_failure(now, purpose, None, "unexpected reply")

@@ -18,9 +18,10 @@ __all__ = ["Joins"]
 class _Join:
     """One join in progress: outcomes by slot; a slot without an outcome is still waited for."""
 
-    __slots__ = ("outcomes", "slots")
+    __slots__ = ("outcomes", "replay", "slots")
 
-    def __init__(self) -> None:
+    def __init__(self, *, replay: bool) -> None:
+        self.replay = replay
         self.slots: list[tuple[str, Endpoint | None]] = []
         self.outcomes: dict[int, JoinOutcome] = {}
 
@@ -34,9 +35,12 @@ class Joins:
         self._joins: dict[int, _Join] = {}
         self._lookups: dict[str, list[tuple[int, int]]] = {}
 
-    def begin(self, now: float, ticket: int, addresses: Sequence[str]) -> None:
-        """Starts joining ``addresses``; ``Finished(ticket, JoinResult)`` follows when all are settled."""
-        join = self._joins[ticket] = _Join()
+    def begin(self, now: float, ticket: int, addresses: Sequence[str], *, replay: bool) -> None:
+        """Starts joining ``addresses``; ``Finished(ticket, JoinResult)`` follows when all are settled.
+
+        ``replay``: see ``Delegate.merge_state``.
+        """
+        join = self._joins[ticket] = _Join(replay=replay)
         join.slots = [(address, None) for address in addresses]
         for slot, address in enumerate(addresses):
             self._look_up(now, ticket, slot, address)
@@ -98,7 +102,7 @@ class Joins:
             why = "that is this node's own address"
         elif wrong := self._context.why_unreachable(endpoint[0]):
             why = wrong
-        elif not self._push_pulls.dial(now, endpoint, Joining(ticket, slot), join=True):
+        elif not self._push_pulls.dial(now, endpoint, Joining(ticket, slot, join.replay), join=True):
             why = "too many streams"
         else:
             return

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from swim.addresses import Endpoint
 from swim.commands import Outcome
-from swim.events import MemberEvent
+from swim.events import Event
 
 __all__ = [
     "Close",
@@ -99,7 +99,7 @@ class Output:
     transmits: list[Transmit] = field(default_factory=list)
     streams: list[StreamAction] = field(default_factory=list)
     lookups: list[Lookup] = field(default_factory=list)
-    events: Sequence[MemberEvent] = field(default_factory=list)
+    events: Sequence[Event] = field(default_factory=list)
     finished: list[Finished] = field(default_factory=list)
     records: Sequence[str] = ()
     stop: str = ""

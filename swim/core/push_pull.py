@@ -126,13 +126,14 @@ class PushPulls:
             logger.warning("push/pull refused: %s", brief(conflict))
         return conflict
 
-    def merge(self, message: PushPull, peer: Endpoint, *, dialled: bool) -> Steps[None]:
+    def merge(self, message: PushPull, peer: Endpoint, *, dialled: bool, replay: bool = True) -> Steps[None]:
         """Merges a peer's records in order, this node's own last, then the delegate's state; in steps.
 
         Args:
             message: the peer's whole state, already checked with ``objection``.
             peer: the dialled endpoint, or the source of the stream (whose port is arbitrary).
             dialled: which of the two.
+            replay: see ``Delegate.merge_state``.
         """
         context = self._context
         if self._agrees(message):
@@ -144,7 +145,7 @@ class PushPulls:
             yield from self._merge_records(message.records, Source("push-pull", None, speaker, evidence))
         if message.user_state:
             yield from context.delegate.merge_state(
-                lambda: self._streams.now, message.user_state, join=message.join, peer=speaker
+                lambda: self._streams.now, message.user_state, peer=speaker, replay=replay
             )
 
     def _incompatible(self, message: PushPull) -> Steps[str]:

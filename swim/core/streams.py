@@ -38,10 +38,14 @@ class Fallback(NamedTuple):
 
 
 class Joining(NamedTuple):
-    """A push/pull of the join command ``ticket``; ``slot`` numbers its endpoints."""
+    """A push/pull of the join command ``ticket``; ``slot`` numbers its endpoints.
+
+    ``replay``: see ``Delegate.merge_state``.
+    """
 
     ticket: int
     slot: int
+    replay: bool
 
 
 class Reconnecting(NamedTuple):

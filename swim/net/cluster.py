@@ -20,7 +20,6 @@ from swim.events import (
     JoinOutcome,
     JoinResult,
     Member,
-    MemberEvent,
     MemberStatus,
     SeedStatus,
     Transition,
@@ -28,7 +27,7 @@ from swim.events import (
 from swim.metrics import Metrics
 from swim.net.driver import Driver, Ticket
 from swim.net.own_address import OwnAddress
-from swim.net.subscriptions import Subscription, event_classes
+from swim.net.subscriptions import ALL_KINDS, EventKind, Subscription, event_classes
 from swim.node import NodeStats
 
 __all__ = ["Cluster", "Status"]
@@ -131,16 +130,17 @@ class Cluster:
         """Seconds on the clock of ``Transition.at`` and ``started_at``: monotonic, arbitrary zero."""
         return trio.current_time()
 
-    def events(self, *, kinds: type[MemberEvent] | Iterable[type[MemberEvent]] = MemberEvent) -> Subscription:
+    def events(self, *, kinds: EventKind | Iterable[EventKind] = ALL_KINDS) -> Subscription:
         """Subscribes from this very moment; iterate the result with ``async for``.
 
         ``async with cluster.events() as events:`` also ends the subscription with the block.
 
         Args:
-            kinds: one event class or several; others are passed over. Anything else is a ``ConfigTypeError``.
+            kinds: one event class or several, such as ``MemberFailed`` or ``UserEvent``; others are passed
+                over. Anything else is a ``ConfigTypeError``.
 
-        Take ``members()`` right after (without an ``await`` between) and fold the events into it: the fold
-        always equals a later ``members()``.
+        Take ``members()`` right after (without an ``await`` between) and fold the member events into it: the
+        fold always equals a later ``members()``.
         """
         self._check_thread()
         return self._driver.subscriptions.open(event_classes(kinds))
@@ -167,13 +167,16 @@ class Cluster:
                 return ticket
         return self._driver.submit(command)
 
-    async def join(self, addresses: Sequence[str], *, timeout: float | None = None) -> JoinResult:
+    async def join(
+        self, addresses: Sequence[str], *, replay: bool = False, timeout: float | None = None
+    ) -> JoinResult:
         """Exchanges full state with every address, side by side.
 
         A name is resolved now, and each of its addresses tried. A failed address raises nothing.
 
         Args:
             addresses: ``[NAME/]HOST[:PORT]``, the port defaulting to the own one; any that answers is enough.
+            replay: also receive user events sent before the join, as far as the peers remember them.
             timeout: seconds after which the addresses not finished yet count as timed out; None leaves it to
                 ``tcp_timeout`` of each stream.
 
@@ -184,9 +187,9 @@ class Cluster:
             ConfigError: naming an argument that is wrong.
             LocalError: after ``leave`` or after the block was left.
         """
-        command, timeout = Join(addresses), checks.seconds("timeout", timeout)
+        command, timeout = Join(addresses, replay=replay), checks.seconds("timeout", timeout)
         self._check_open(command)
-        tickets = [self.do(Join((address,))) for address in command.addresses]
+        tickets = [self.do(Join((address,), replay=replay)) for address in command.addresses]
         await _finished(tickets, timeout)
         outcomes: list[JoinOutcome] = []
         for address, ticket in zip(command.addresses, tickets, strict=True):

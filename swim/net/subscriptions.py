@@ -5,13 +5,17 @@ from __future__ import annotations
 import weakref
 from collections import deque
 from collections.abc import Iterable
+from typing import TypeAlias
 
 import trio
 
 from swim.errors import ConfigTypeError
-from swim.events import Event, EventsLost, MemberEvent
+from swim.events import Event, EventsLost, MemberEvent, Query, UserEvent
 
-__all__ = ["Subscription", "Subscriptions", "event_classes"]
+__all__ = ["ALL_KINDS", "EventKind", "Subscription", "Subscriptions", "event_classes"]
+
+EventKind: TypeAlias = type[MemberEvent] | type[UserEvent] | type[Query]
+ALL_KINDS: tuple[EventKind, ...] = (MemberEvent, UserEvent, Query)
 
 
 class Subscription:
@@ -23,7 +27,7 @@ class Subscription:
 
     __slots__ = ("__weakref__", "_arrived", "_buffer", "_closed", "_kinds", "_lost", "_size")
 
-    def __init__(self, size: int, kinds: tuple[type[MemberEvent], ...] = (MemberEvent,)) -> None:
+    def __init__(self, size: int, kinds: tuple[EventKind, ...] = ALL_KINDS) -> None:
         self._kinds = kinds
         self._buffer: deque[Event] = deque()
         self._size = size
@@ -58,7 +62,7 @@ class Subscription:
         self._closed = True
         self._arrived.set()
 
-    def put(self, event: MemberEvent) -> None:
+    def put(self, event: Event) -> None:
         """Buffers one event of the wanted kinds, or counts it as lost. Never waits."""
         if self._closed or not isinstance(event, self._kinds):
             return
@@ -75,7 +79,7 @@ class Subscription:
         return EventsLost(lost)
 
 
-def event_classes(kinds: object) -> tuple[type[MemberEvent], ...]:
+def event_classes(kinds: object) -> tuple[EventKind, ...]:
     """One event class or several.
 
     Raises:
@@ -83,7 +87,7 @@ def event_classes(kinds: object) -> tuple[type[MemberEvent], ...]:
     """
     wanted = tuple(kinds) if isinstance(kinds, Iterable) else (kinds,)
     for kind in wanted:
-        if not (isinstance(kind, type) and issubclass(kind, MemberEvent)):
+        if not (isinstance(kind, type) and issubclass(kind, ALL_KINDS)):
             raise ConfigTypeError("kinds", f"must be classes such as swim.MemberJoined, not {kind!r}")
     return wanted
 
@@ -96,7 +100,7 @@ class Subscriptions:
         self._readers: weakref.WeakSet[Subscription] = weakref.WeakSet()
         self._closed = False
 
-    def open(self, kinds: tuple[type[MemberEvent], ...] = (MemberEvent,)) -> Subscription:
+    def open(self, kinds: tuple[EventKind, ...] = ALL_KINDS) -> Subscription:
         """A new subscription that begins with the next event of one of these kinds."""
         subscription = Subscription(self._size, kinds)
         if self._closed:
@@ -104,7 +108,7 @@ class Subscriptions:
         self._readers.add(subscription)
         return subscription
 
-    def publish(self, event: MemberEvent) -> None:
+    def publish(self, event: Event) -> None:
         """Hands one event to every reader."""
         for reader in self._readers:
             reader.put(event)

@@ -70,14 +70,15 @@ class ClusterTrace:
         write(encode(header(seed, {"by": "cluster", **made}, "all")))
 
     def event(self, node: str, event: Event, history: Iterable[Transition] = ()) -> None:
-        """A transition in a node's view.
+        """What a node told its application.
 
-        It is told when the node's event is read, and dated when it happened, which ``history`` knows.
+        It is written when the node's event is read. A transition is dated when it happened, which ``history``
+        knows.
         """
+        at = trio.current_time()
         if isinstance(event, MemberEvent):
-            now = trio.current_time()
-            at = next((each.at for each in history if each.reason is event.reason), now)
-            self._write(encode(event_record(at - self._began, node, event)))
+            at = next((each.at for each in history if each.reason is event.reason), at)
+        self._write(encode(event_record(at - self._began, node, event)))
 
     def fault(self, kind: str, **detail: object) -> None:
         """Somebody interfered."""

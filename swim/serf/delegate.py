@@ -36,9 +36,10 @@ from swim.serf.messages import (
 from swim.serf.name_conflict import Conflicts
 from swim.serf.queries import Queries
 from swim.serf.queues import SerfQueues
-from swim.serf.seen import RecentRing
 from swim.serf.shared_view import BaseView
+from swim.serf.snapshot import Snapshot
 from swim.serf.tags import encode_tags
+from swim.serf.user_events import UserEvents
 from swim.text import shown
 from swim.wire.codec import encode
 from swim.wire.messages import Alive, NodeRecord, User
@@ -48,8 +49,6 @@ __all__ = ["SerfDelegate"]
 
 logger = logging.getLogger("swim.serf")
 
-_EVENT_BYTES_MAX = 9216
-"""Largest user event that a Serf agent sends; a larger one in a push/pull would ride in all of ours, too."""
 _RELAYED_TYPE = bytes((SerfType.QUERY_RESPONSE,))
 _JOIN_LEAP = 16
 """How far ahead of the clock the own joins are stamped.
@@ -73,13 +72,7 @@ class SerfDelegate(Delegate):
         self._members.refute = self._refute
         self._members.send_prune = self._send_prune
         self.clock = LamportClock()
-        self.event_clock = LamportClock()
-        self._recent_events: RecentRing[tuple[str, bytes]] = RecentRing(
-            self.event_clock,
-            max_bytes=config.max_recent_event_bytes,
-            weigh=lambda key: len(key[0]) + len(key[1]),
-            dropped=engine.context.metrics.dropped,
-        )
+        self.events = UserEvents(engine, self.roster)
         self.queries = Queries(engine, self.roster)
         self.queues = SerfQueues(engine, config)
         self._conflicts = Conflicts(
@@ -90,11 +83,10 @@ class SerfDelegate(Delegate):
         )
         self._exchange = StateExchange(
             engine.context,
-            clocks=(self.clock, self.event_clock, self.queries.clock),
+            clocks=(self.clock, self.events.clock, self.queries.clock),
             roster=self.roster,
             members=self._members,
-            events=self._recent_events,
-            take_event=self._is_new_event,
+            events=self.events,
         )
 
     # -- commands
@@ -109,6 +101,14 @@ class SerfDelegate(Delegate):
                 return ticket
             case ForceLeave():
                 return self._force_leave(now, command)
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """A former life's clocks; what it saw is not handed out again (Serf's eventMinTime, queryMinTime)."""
+        self.clock.witness(snapshot.clock)
+        for part, last in ((self.events, snapshot.event_clock), (self.queries, snapshot.query_clock)):
+            part.clock.witness(last)
+            if last:
+                part.ignore_before(last + 1)
 
     def start_from(self, view: BaseView) -> None:
         """The node belongs to a cluster already: lists its members, with their stamps."""
@@ -196,10 +196,12 @@ class SerfDelegate(Delegate):
         """See ``Delegate``."""
         return (yield from self._exchange.local_state()) if self.speaks_serf else b""
 
-    def merge_state(self, clock: Callable[[], float], state: bytes, *, join: bool, peer: str) -> Steps[None]:
+    def merge_state(
+        self, clock: Callable[[], float], state: bytes, *, peer: str, replay: bool
+    ) -> Steps[None]:
         """See ``Delegate``."""
         if self.speaks_serf:
-            yield from self._exchange.merge(clock, state, peer)
+            yield from self._exchange.merge(clock, state, peer=peer, replay=replay)
 
     def announce_join(self, now: float) -> None:
         """Tells everybody that this node joined, with the clock the push/pull brought up to date."""
@@ -269,7 +271,9 @@ class SerfDelegate(Delegate):
                     now, message, Reason("intent", detail="leave intent")
                 )
             case UserEvent():
-                return self._is_new_event(message.ltime, message.name, message.payload)
+                return self.events.receive(
+                    message.ltime, message.name, message.payload, coalesce=message.coalesce
+                )
             case Query():
                 return self.queries.receive(now, message, source)
             case QueryResponse():
@@ -277,12 +281,6 @@ class SerfDelegate(Delegate):
             case Relayed():
                 self._relay(message)
         return False
-
-    def _is_new_event(self, ltime: int, name: str, payload: bytes | None) -> bool:
-        if len(name) + len(payload or b"") > _EVENT_BYTES_MAX:
-            self._engine.context.metrics.dropped("event-size")
-            return False
-        return self._recent_events.admit(ltime, (name, payload or b""))
 
     def _witness(self, ltime: int) -> bool:
         if self.clock.is_absurd(ltime):

@@ -11,7 +11,7 @@ from swim.serf.lamport import LamportClock
 from swim.serf.member_list import Roster
 from swim.serf.members import Members
 from swim.serf.push_pull import KNOWN_STATES, PushPullState, RecentEvents, decode_state_steps, encode_state
-from swim.serf.seen import RecentRing
+from swim.serf.user_events import UserEvents
 from swim.wire.decode_cache import OwnState
 from swim.wire.steps import Pause, Steps
 
@@ -33,8 +33,7 @@ class StateExchange:
         clocks: of members, of user events, of queries.
         roster: whose stamps are told.
         members: takes what peers tell of members.
-        events: the user events told.
-        take_event: called with stamp, name and payload of each event that a peer tells.
+        events: the recent user events, sent along and received.
     """
 
     def __init__(
@@ -44,15 +43,13 @@ class StateExchange:
         clocks: tuple[LamportClock, LamportClock, LamportClock],
         roster: Roster,
         members: Members,
-        events: RecentRing[tuple[str, bytes]],
-        take_event: Callable[[int, str, bytes | None], object],
+        events: UserEvents,
     ) -> None:
         self._context = context
         self._clocks = clocks
         self._roster = roster
         self._members = members
         self._events = events
-        self._take_event = take_event
         self._encoded = OwnState(KNOWN_STATES)
 
     def local_state(self) -> Steps[bytes]:
@@ -60,8 +57,11 @@ class StateExchange:
         version = (*(clock.time for clock in self._clocks), self._roster.changes, self._events.admitted)
         return self._encoded.get(version) or self._encoded.keep(version, (yield from self._encode()))
 
-    def merge(self, clock: Callable[[], float], state: bytes, peer: str) -> Steps[None]:
-        """Takes in a peer's state: clocks, who left, other stamps, then events (Serf's MergeRemoteState)."""
+    def merge(self, clock: Callable[[], float], state: bytes, *, peer: str, replay: bool) -> Steps[None]:
+        """Takes in a peer's state: clocks, who left, other stamps, then events (Serf's MergeRemoteState).
+
+        Unless they are to be ``replay``ed, events that the peer knows already count as too old.
+        """
         try:
             theirs = yield from decode_state_steps(state)
         except RemoteError as error:
@@ -85,11 +85,13 @@ class StateExchange:
                 yield Pause.TURN
             if name not in left:
                 self._merge_stamp(clock(), name, ltime, reason)
+        if not replay:
+            self._events.ignore_before(theirs.event_ltime)
         for number, slot in enumerate(theirs.events, 1):
             if not number % _SLOTS_PER_STEP:
                 yield Pause.TURN
             for event_name, payload in slot.events:
-                self._take_event(slot.ltime, event_name, payload)
+                self._events.receive(slot.ltime, event_name, payload)
 
     def _merge_stamp(self, now: float, name: str, ltime: int, reason: Reason, *, left: bool = False) -> None:
         if self._clocks[0].is_absurd(ltime):

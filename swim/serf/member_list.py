@@ -9,13 +9,16 @@ from typing import Any, Final
 
 from swim.core.member import Record
 from swim.events import (
+    Event,
     Member,
     MemberEvent,
     MemberReaped,
     MemberState,
     MemberStatus,
+    Query,
     Reason,
     Transition,
+    UserEvent,
     VersionTriple,
 )
 from swim.serf.tags import TagCache
@@ -102,7 +105,7 @@ class Roster:
         self._snapshot: tuple[Member, ...] | None = ()
         self._counts = dict.fromkeys(MemberStatus, 0)
         self._gone: dict[str, None] = {}
-        self.events: list[MemberEvent] = []
+        self.events: list[Event] = []
         """Events not yet handed out."""
 
     def start_from(self, base: RosterBase) -> None:
@@ -229,6 +232,11 @@ class Roster:
         self._gone.pop(name, None)
         self._counts[entry.status] -= 1
         self._emit(now, entry, entry.member, MemberReaped, reason)
+
+    def hand_out(self, event: UserEvent | Query) -> None:
+        """Leaves an event that is about no member, under the next number."""
+        self._sequence += 1
+        self.events.append(replace(event, sequence=self._sequence))
 
     def history(self, name: str) -> tuple[Transition, ...]:
         """The last transitions of a listed member, oldest first."""

@@ -1,7 +1,4 @@
-"""Queries of real peers passed on, acked and, for the internal conflict query, answered and asked.
-
-Handing queries to the application is not here yet; a Python node only never is a hole in their spread.
-"""
+"""Queries of others passed on, acked and handed to the application; the internal conflict query asked."""
 
 from __future__ import annotations
 
@@ -9,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from swim import events
 from swim.addresses import Endpoint
 from swim.core.engine import Engine
 from swim.core.member import Record, State, endpoint_of, pack_address, same_address
@@ -34,8 +32,11 @@ from swim.wire.messages import User
 __all__ = ["CONFLICT_QUERY", "NO_BROADCAST", "Queries", "is_vote_for"]
 
 CONFLICT_QUERY = "_serf_conflict"
+_INTERNAL = "_serf_"
+"""Prefix of the names of queries that are for the Serf layer itself."""
 _KEY_QUERIES = frozenset(f"_serf_{word}" for word in ("install-key", "use-key", "remove-key", "list-keys"))
 NO_BROADCAST = 2
+_NANOSECONDS = 1e9
 _ACK_WANTED = 1
 _ACK = 1
 _RELAY_SINCE_PROTOCOL = 5
@@ -69,6 +70,10 @@ class Queries:
             TimerKind.QUERY_END, self._end, lambda pending: pending is self._pending
         )
 
+    def ignore_before(self, ltime: int) -> None:
+        """Queries stamped earlier are not wanted any more (Serf's queryMinTime)."""
+        self._ring.ignore_before(ltime)
+
     def receive(self, now: float, query: Query, source: Endpoint | None) -> bool:
         """Takes a peer's query; True if it is to be passed on.
 
@@ -90,6 +95,8 @@ class Queries:
                 self._respond(now, query, ack, source)
             if query.name == CONFLICT_QUERY:
                 self._answer_conflict(now, query, source)
+            elif not query.name.startswith(_INTERNAL):
+                self._hand_out(now, query)
         return not query.flags & NO_BROADCAST
 
     def receive_response(self, response: QueryResponse, source: Endpoint | None) -> None:
@@ -128,7 +135,7 @@ class Queries:
             (),
             0,
             0,
-            int(timeout * 1e9),
+            int(timeout * _NANOSECONDS),
             CONFLICT_QUERY,
             local.name.encode("utf-8", "surrogateescape"),
         )
@@ -136,6 +143,18 @@ class Queries:
         self._pending = _Pending(query.ltime, query_id, {}, done)
         self._engine.context.timers.at(now + timeout, self._query_end, self._pending)
         return query
+
+    def _hand_out(self, now: float, query: Query) -> None:
+        """Hands the query to the application."""
+        event = events.Query(
+            query.name,
+            query.payload or b"",
+            query.source_node,
+            query.ltime,
+            query.id,
+            now + query.timeout / _NANOSECONDS,
+        )
+        self._roster.hand_out(event)
 
     @property
     def _name(self) -> str:

@@ -89,6 +89,10 @@ class RecentRing(Generic[K]):
         self.admitted += 1
         return True
 
+    def ignore_before(self, ltime: int) -> None:
+        """What bears a lower stamp counts as too old from now on."""
+        self._floor = max(self._floor, ltime - 1)
+
     def recent(self) -> Iterator[tuple[int, list[K]]]:
         """Stamp and keys of every slot inside the window, oldest first."""
         oldest = self._clock.time - self._size

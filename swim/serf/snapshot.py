@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from swim.addresses import Endpoint, join_host_port, split_host_port
 from swim.errors import ConfigError
-from swim.events import MemberEvent, MemberReaped, MemberStatus
+from swim.events import Event, MemberEvent, MemberReaped, MemberStatus
 from swim.wire.go_msgpack import U32
 
 __all__ = ["Recorder", "Snapshot"]
@@ -128,9 +128,11 @@ class Recorder:
         self._numbers = (0, 0, 0, 0)
         self._next_look = float("-inf")
 
-    def happened(self, events: Iterable[MemberEvent]) -> None:
+    def happened(self, events: Iterable[Event]) -> None:
         """Members changed. After the own leave, which clears the file, nothing counts until the return."""
         for event in events:
+            if not isinstance(event, MemberEvent):
+                continue
             member, previous = event.member, event.previous
             if member.name == self._name:
                 self._look((member.incarnation, *self._numbers[1:]))

@@ -11,7 +11,8 @@ import trio.testing
 
 from agent_api import create_app
 from agent_api.client import AgentClient, AgentError, AgentTimeout, AgentUnreachable
-from swim import ConfigError, MemberStatus
+from agent_api.shapes import event_shape
+from swim import ConfigError, MemberStatus, Query, UserEvent
 from tests.agent_api.fakes import FakeCluster, make_member
 from tests.agent_api.http import Agent, served
 
@@ -118,6 +119,19 @@ async def test_events(agent: Agent, cluster: FakeCluster) -> None:
     for subscription in cluster.subscriptions:
         subscription.close()
     assert await trio.to_thread.run_sync(list, events) == []
+
+
+def test_user_events_and_queries_are_lines_too() -> None:
+    event = UserEvent("deploy", b"\x00\xff", 9, coalesce=True, sequence=4)
+    assert event_shape(event) == {
+        "event": "UserEvent", "sequence": 4, "name": "deploy", "payload": "AP8=", "ltime": 9,
+        "coalesce": True,
+    }  # fmt: skip
+    query = Query("load", b"?", "web-2", 9, 77, 1.0, 5)
+    assert event_shape(query) == {
+        "event": "Query", "sequence": 5, "name": "load", "payload": "Pw==", "ltime": 9, "id": 77,
+        "source": "web-2",
+    }  # fmt: skip
 
 
 async def _add_once_subscribed(cluster: FakeCluster) -> None:

@@ -12,8 +12,8 @@ from rich.console import Console
 
 from swim.cli.cluster.run import LocalNode
 from swim.cli.cluster.script import HELP
-from swim.cli.cluster.view import Screen
-from swim.events import Member, MemberStatus, VersionTriple
+from swim.cli.cluster.view import Screen, line
+from swim.events import EventsLost, Member, MemberStatus, Query, UserEvent, VersionTriple
 
 VERSIONS = VersionTriple(1, 5, 2)
 
@@ -65,6 +65,14 @@ def test_a_column_for_each_nodes_view_and_the_latest_transitions() -> None:
         "node-4 running alive alive - alive",
     ]
     assert lines[7:] == [*(f"transition {number}" for number in range(12, 20)), "", "> kil"]
+
+
+def test_user_events_queries_and_losses_are_lines_too() -> None:
+    assert (
+        line(1.0, "node-1", UserEvent("deploy", b"v1")) == "    1.000  node-1  user event deploy  (2 bytes)"
+    )
+    assert line(1.0, "node-1", Query("load", b"", "web-2")) == "    1.000  node-1  query load  (from web-2)"
+    assert line(1.0, "node-1", EventsLost(3)) == "    1.000  node-1  lost 3 events"
 
 
 @pytest.mark.parametrize("size", [1, 5, 9, 12, 40, 200])

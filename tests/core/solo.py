@@ -96,7 +96,9 @@ class Upstairs:
     def local_state(self, join: bool) -> Steps[bytes]:
         return at_once(b"")
 
-    def merge_state(self, clock: Callable[[], float], state: bytes, *, join: bool, peer: str) -> Steps[None]:
+    def merge_state(
+        self, clock: Callable[[], float], state: bytes, *, peer: str, replay: bool
+    ) -> Steps[None]:
         self.users.append(state)
         yield from ()
 

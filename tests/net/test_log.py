@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from swim.events import Member, MemberFailed, MemberStatus, Reason, VersionTriple
+from swim.events import Member, MemberFailed, MemberStatus, Query, Reason, UserEvent, VersionTriple
 from swim.log import DropLog, log_event
 from swim.metrics import Metrics
 
@@ -31,6 +31,24 @@ def test_a_transition_is_logged_with_its_reason_and_accuser(caplog: pytest.LogCa
         "accuser": "web-2",
     }
     assert fields.items() <= vars(record).items()
+
+
+@pytest.mark.parametrize(
+    ("event", "sentence"),
+    [
+        (UserEvent("deploy", b"secret", 9, sequence=4), "user event deploy (6 bytes)"),
+        (Query("load", b"secret", "web-2", 9, 77, 1.0, 4), "query load (6 bytes)"),
+    ],
+)
+def test_user_events_and_queries_are_logged_without_their_payload(
+    caplog: pytest.LogCaptureFixture, event: UserEvent | Query, sentence: str
+) -> None:
+    with caplog.at_level(logging.INFO, "swim.events"):
+        log_event("web-9", event)
+    (record,) = caplog.records
+    assert record.getMessage() == sentence
+    assert {"node": "web-9", "bytes": 6, "ltime": 9, "sequence": 4}.items() <= vars(record).items()
+    assert "secret" not in str(vars(record))
 
 
 def test_drops_are_told_at_once_then_collapsed(caplog: pytest.LogCaptureFixture) -> None:

@@ -9,8 +9,8 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from swim.events import EventsLost, Member, MemberJoined, MemberStatus, VersionTriple
-from swim.net.subscriptions import Subscriptions
+from swim.events import EventsLost, Member, MemberJoined, MemberStatus, Query, UserEvent, VersionTriple
+from swim.net.subscriptions import ALL_KINDS, Subscriptions
 
 _ANY = VersionTriple(1, 5, 2)
 
@@ -28,6 +28,23 @@ async def test_a_subscription_begins_at_once_and_ends_with_the_cluster() -> None
     subscriptions.publish(joined(3))
     subscriptions.close()
     assert [event async for event in subscription] == [joined(2), joined(3)]
+
+
+async def test_a_subscription_is_to_all_kinds_or_to_some() -> None:
+    subscriptions = Subscriptions(10)
+    published = [joined(1), UserEvent("deploy", b"v1", 5), Query("load", b"", "a", 5, 77)]
+    wanted = {
+        ALL_KINDS: published,
+        (UserEvent, Query): published[1:],
+        (UserEvent,): published[1:2],
+        (MemberJoined,): published[:1],
+    }
+    readers = {kinds: subscriptions.open(kinds) for kinds in wanted}
+    for event in published:
+        subscriptions.publish(event)
+    subscriptions.close()
+    for kinds, reader in readers.items():
+        assert [event async for event in reader] == wanted[kinds]
 
 
 async def test_a_slow_reader_learns_how_many_it_missed() -> None:

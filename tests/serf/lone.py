@@ -12,7 +12,6 @@ from swim.config import Config
 from swim.core.member import pack_address
 from swim.core.output import Dial, Finished, Send, Transmit
 from swim.core.rng import Rng
-from swim.events import MemberEvent
 from swim.node import Node
 from swim.serf.messages import SerfMessage, encode_serf
 from swim.serf.push_pull import PushPullState, decode_state, encode_state
@@ -47,7 +46,7 @@ class Lone:
             snapshot=snapshot,
         )
         self.now = 100.0
-        self.events: list[MemberEvent] = []
+        self.events: list[Any] = []
         self.finished: list[Finished] = []
         self.stop = ""
         self._transmits: list[Transmit] = []
@@ -108,9 +107,14 @@ class Lone:
     def answered(self, records: Iterable[NodeRecord], *, host: str = "127.0.0.77") -> None:
         """This node dials somebody, who answers with these records."""
         self.command(Join([f"{host}:{PORT}"]))
+        self.reply(records=records)
+
+    def reply(self, state: PushPullState | bytes = b"", *, records: Iterable[NodeRecord] = ()) -> None:
+        """The peer that was dialled last answers."""
         dial = self._dials.pop()
+        body = state if isinstance(state, bytes) else encode_state(state)
         codec = StreamCodec(self.config, Keyring(self.config.keys), nonce)
-        reply = codec.seal(encode(PushPull(True, tuple(records))), label_header=False)
+        reply = codec.seal(encode(PushPull(True, tuple(records), body)), label_header=False)
         self.node.receive_stream(self.now, dial.stream_id, reply)
         self._take()
 
@@ -169,7 +173,7 @@ class Lone:
 
     def _take(self) -> None:
         output = self.node.poll()
-        self.events += output.events  # type: ignore[arg-type]
+        self.events += output.events
         self.finished += output.finished
         self._transmits += output.transmits
         self._sends += [action for action in output.streams if isinstance(action, Send)]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from swim import events
 from swim.core.member import pack_address
 from swim.serf.messages import (
     JoinIntent,
@@ -199,6 +201,39 @@ def test_what_real_serf_dies_of_ends_here(lone: Lone, poison: Query):
     lone.say(poison)
     assert not lone.bodies(2)
     assert lone.node.metrics.counters["swim.dropped.crashes-peers"] == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "shown"),
+    [
+        ({}, True),
+        ({"payload": None}, True),
+        ({"filters": (b"\x00\x92\xa2me\xa1x",)}, True),
+        ({"filters": (b"\x00\x91\xa1x",)}, False),
+        ({"flags": 3}, True),
+        ({"name": "_serf_ping"}, False),
+        ({"name": "_serf_conflict"}, False),
+        ({"name": "_serf_tomorrow"}, False),
+        ({"ltime": 2**63}, False),
+    ],
+)
+def test_the_application_sees_the_queries_that_are_meant_for_it_once(
+    lone: Lone, changes: dict[str, Any], shown: bool
+):
+    asked = query(**changes)
+    for _ in range(2):
+        lone.say(asked, source=ASKER)
+    lone.say(asked, source=home("x"))
+    seen = [events.Query("load", asked.payload or b"", "asker", 5, 77, lone.now + 1.0)] if shown else []
+    assert [replace(event, sequence=0) for event in lone.events] == seen
+
+
+def test_a_plain_pool_has_no_queries():
+    alone = Lone(delegate_version=0)
+    alone.meet("x")
+    alone.settle()
+    alone.say(query(flags=1), source=ASKER)
+    assert (alone.events, answers(alone)) == ([], [])
 
 
 def test_an_ack_goes_by_relays_too(lone: Lone):

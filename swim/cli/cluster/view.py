@@ -13,7 +13,7 @@ from rich.text import Text
 
 from agent_api.shapes import member_shape
 from swim.cli.cluster.run import LocalNode, agree
-from swim.events import Event, EventsLost, Member, MemberEvent, MemberStatus
+from swim.events import Event, EventsLost, Member, MemberStatus, Query, UserEvent
 from swim.text import brief, printable, shown
 
 __all__ = ["Screen", "document", "line", "views"]
@@ -51,10 +51,14 @@ def document(seed: int, seconds: float, nodes: Sequence[LocalNode]) -> dict[str,
 
 
 def line(at: float, observer: str, event: Event) -> str:
-    """One transition as one line: when, who saw it, about whom, what, and why."""
-    if not isinstance(event, MemberEvent):
-        lost = event.count if isinstance(event, EventsLost) else 0
-        return f"{at:9.3f}  {observer}  lost {lost} events"
+    """One event as one line: when, who saw it, about whom or what it is, and why."""
+    match event:
+        case EventsLost(count):
+            return f"{at:9.3f}  {observer}  lost {count} events"
+        case UserEvent():
+            return f"{at:9.3f}  {observer}  user event {shown(event.name)}  ({len(event.payload)} bytes)"
+        case Query():
+            return f"{at:9.3f}  {observer}  query {shown(event.name)}  (from {shown(event.source)})"
     what = type(event).__name__.removeprefix("Member").lower()
     reason = event.reason
     accuser = reason.accuser and f"by {shown(reason.accuser)}"

@@ -15,7 +15,8 @@ from sims.traces.writer import EventTrace, TraceWriter
 from sims.world import World
 from sims.world.network import Link, Network
 from swim.config import Config
-from swim.trace import FORMAT, Reader, encode, header, plain
+from swim.events import Query, UserEvent
+from swim.trace import FORMAT, Reader, encode, event_record, header, plain
 from swim.wire.codec import encode as encode_message
 from swim.wire.keyring import Keyring
 from swim.wire.messages import Alive, Ping, Suspect
@@ -89,6 +90,19 @@ def test_transitions_carry_their_reason() -> None:
     failed = of_kind(lines, "event", event="failed", member="n2")
     assert {line["node"] for line in failed} == {"n1", "n3"}
     assert of_kind(lines, "fault", fault="crash", node="n2")
+
+
+def test_user_events_and_queries_are_records_of_the_node_that_received_them() -> None:
+    event = UserEvent("deploy", b"v1", 9, coalesce=True, sequence=4)
+    assert event_record(1.5, "n1", event) == {
+        "at": 1.5, "kind": "user-event", "node": "n1", "name": "deploy", "payload": "7631", "ltime": 9,
+        "coalesce": True, "sequence": 4,
+    }  # fmt: skip
+    query = Query("load", b"", "n2", 9, 77, 12.0, 5)
+    assert event_record(1.5, "n1", query) == {
+        "at": 1.5, "kind": "query", "node": "n1", "name": "load", "payload": "", "source": "n2", "ltime": 9,
+        "id": 77, "sequence": 5,
+    }  # fmt: skip
 
 
 def test_lost_and_cut_packets_say_so() -> None:

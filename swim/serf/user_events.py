@@ -1,0 +1,60 @@
+"""User events: taken in once each, handed to the application, passed on, and sent (Serf's UserEvent)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from swim import events
+from swim.core.engine import Engine
+from swim.serf.lamport import LamportClock
+from swim.serf.member_list import Roster
+from swim.serf.seen import RecentRing
+
+__all__ = ["UserEvents"]
+
+_EVENT_BYTES_MAX = 9216
+"""Largest user event that a Serf agent sends; a larger one in a push/pull would ride in all of ours, too."""
+
+
+class UserEvents:
+    """The event clock and the ring of recent events.
+
+    Attributes:
+        clock: stamps events.
+    """
+
+    def __init__(self, engine: Engine, roster: Roster) -> None:
+        self._metrics = engine.context.metrics
+        self._roster = roster
+        self.clock = LamportClock()
+        self._ring: RecentRing[tuple[str, bytes]] = RecentRing(
+            self.clock,
+            max_bytes=engine.context.config.max_recent_event_bytes,
+            weigh=lambda key: len(key[0]) + len(key[1]),
+            dropped=self._metrics.dropped,
+        )
+
+    @property
+    def admitted(self) -> int:
+        """How many events were new so far."""
+        return self._ring.admitted
+
+    def receive(self, ltime: int, name: str, payload: bytes | None, *, coalesce: bool = False) -> bool:
+        """Takes an event and hands it to the application; True if it was new and recent."""
+        body = payload or b""
+        if len(name) + len(body) > _EVENT_BYTES_MAX:
+            self._metrics.dropped("event-size")
+            return False
+        if not self._ring.admit(ltime, (name, body)):
+            return False
+        self._roster.hand_out(events.UserEvent(name, body, ltime, coalesce))
+        return True
+
+    def ignore_before(self, ltime: int) -> None:
+        """Events stamped earlier are not wanted any more (Serf's eventMinTime)."""
+        if not self.clock.is_absurd(ltime):
+            self._ring.ignore_before(ltime)
+
+    def recent(self) -> Iterator[tuple[int, list[tuple[str, bytes]]]]:
+        """Stamp and events of every slot inside the window, oldest first."""
+        return self._ring.recent()

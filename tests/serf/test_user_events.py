@@ -1,0 +1,139 @@
+"""User events at the application: each once, none that is not wanted, in plain pools none at all."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from swim.commands import Join
+from swim.events import MemberEvent, UserEvent
+from swim.serf import messages
+from swim.serf.push_pull import PushPullState, RecentEvents
+from tests.serf.lone import PORT, Lone, serf_state
+
+
+def received(lone: Lone) -> list[UserEvent]:
+    """The user events handed out since the last look."""
+    events, lone.events = lone.events, []
+    return [event for event in events if isinstance(event, UserEvent)]
+
+
+def pushed(*events: tuple[int, str, bytes]) -> PushPullState:
+    """A state with these events, each under its stamp."""
+    slots = [RecentEvents(ltime, [(name, payload)]) for ltime, name, payload in events]
+    return serf_state(event_ltime=max(slot.ltime for slot in slots) + 1, events=slots)
+
+
+@pytest.fixture
+def lone() -> Lone:
+    alone = Lone()
+    alone.meet("x", "y")
+    alone.settle()
+    return alone
+
+
+def test_a_gossiped_event_reaches_the_application_once(lone: Lone):
+    for _ in range(3):
+        lone.say(messages.UserEvent(5, "deploy", b"v1", True))
+    [event] = received(lone)
+    assert (event.name, event.payload, event.ltime, event.coalesce) == ("deploy", b"v1", 5, True)
+    lone.pushed(pushed((5, "deploy", b"v1")))
+    assert received(lone) == []
+
+
+def test_an_event_of_a_push_pull_does_not_tell_that_it_may_be_coalesced(lone: Lone):
+    lone.pushed(pushed((7, "deploy", b"v1")))
+    [event] = received(lone)
+    assert (event.ltime, event.coalesce) == (7, False)
+    lone.say(messages.UserEvent(7, "deploy", b"v1", True))
+    assert received(lone) == []
+
+
+def test_events_of_all_kinds_are_numbered_in_one_order():
+    lone = Lone()
+    lone.meet("x")
+    lone.say(messages.UserEvent(5, "deploy", b"v1"))
+    lone.meet("y")
+    lone.say(messages.UserEvent(6, "deploy", b"v2"))
+    assert [(type(event).__name__, event.sequence) for event in lone.events] == [
+        ("MemberJoined", 1), ("MemberJoined", 2), ("UserEvent", 3), ("MemberJoined", 4), ("UserEvent", 5),
+    ]  # fmt: skip
+
+
+def test_what_is_too_old_or_absurd_is_not_handed_out(lone: Lone):
+    lone.say(messages.UserEvent(1000, "new", b""))
+    received(lone)
+    for ltime in (0, 1, 488, 2**63, 2**64 - 1, 1000 + 2**33):
+        lone.say(messages.UserEvent(ltime, "e", b""))
+    assert received(lone) == []
+    lone.say(messages.UserEvent(489, "e", b""))
+    assert [event.ltime for event in received(lone)] == [489]
+
+
+ARRIVALS = st.lists(
+    st.tuples(st.integers(1, 500), st.sampled_from("ab"), st.sampled_from([None, b"", b"1"]), st.booleans()),
+    max_size=30,
+)
+
+
+@given(ARRIVALS)
+def test_every_event_within_the_window_is_handed_out_exactly_once(arrivals: list[Any]):
+    """In the order of arrival, by whichever way it came first; nil and empty payloads are the same."""
+    lone = Lone()
+    expected: dict[tuple[int, str, bytes], None] = {}
+    for ltime, name, payload, is_gossiped in arrivals:
+        expected.setdefault((ltime, name, payload or b""))
+        if is_gossiped:
+            lone.say(messages.UserEvent(ltime, name, payload))
+        else:
+            lone.pushed(pushed((ltime, name, payload)))
+    assert [(event.ltime, event.name, event.payload) for event in received(lone)] == list(expected)
+
+
+@pytest.mark.parametrize(("replay", "names"), [(True, ["old", "new"]), (False, ["new"])])
+def test_a_join_replays_old_events_only_if_asked(replay: bool, names: list[str]):
+    """Without replay nothing stamped before the peer's clock is handed out, by gossip neither."""
+    lone = Lone()
+    lone.command(Join([f"127.0.0.2:{PORT}"], replay=replay))
+    lone.reply(pushed((7, "old", b"")))
+    lone.say(messages.UserEvent(7, "old", b""), messages.UserEvent(8, "new", b""))
+    assert [event.name for event in received(lone)] == names
+
+
+def test_an_absurd_clock_of_the_peer_does_not_shut_out_all_events():
+    lone = Lone()
+    lone.command(Join([f"127.0.0.2:{PORT}"]))
+    lone.reply(serf_state(event_ltime=2**63))
+    lone.say(messages.UserEvent(3, "new", b""))
+    assert [event.name for event in received(lone)] == ["new"]
+
+
+def test_push_pulls_that_others_begin_replay(lone: Lone):
+    lone.pushed(pushed((7, "old", b"")), join=True)
+    assert [event.name for event in received(lone)] == ["old"]
+
+
+def test_a_restart_hands_out_what_was_missed_and_nothing_twice():
+    lone = Lone()
+    lone.say(messages.UserEvent(5, "before", b""))
+    again = Lone(snapshot=lone.node.snapshot(), seeds=[f"127.0.0.2:{PORT}"])
+    again.reply(pushed((5, "before", b""), (6, "missed", b"")))
+    assert [event.name for event in received(again)] == ["missed"]
+
+
+def test_a_first_life_hears_nothing_from_before_its_seeds_answered():
+    lone = Lone(seeds=[f"127.0.0.2:{PORT}"])
+    lone.reply(pushed((5, "before", b"")))
+    assert received(lone) == []
+    lone.pushed(pushed((6, "after", b"")))
+    assert [event.name for event in received(lone)] == ["after"]
+
+
+def test_a_plain_pool_has_no_user_events():
+    lone = Lone(delegate_version=0)
+    lone.say(messages.UserEvent(5, "deploy", b"v1"))
+    lone.pushed(pushed((6, "deploy", b"v2")))
+    assert all(isinstance(event, MemberEvent) for event in lone.events)
