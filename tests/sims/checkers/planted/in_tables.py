@@ -65,7 +65,7 @@ def adopts_the_dead(patch: pytest.MonkeyPatch) -> None:
 
 @bug("Push/pulls are answered and not merged.", scripts.CRASH, ViewsAgree)
 def ignores_push_pulls(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(PushPulls, "merge", lambda self, message, peer, *, dialled: iter(()))
+    patch.setattr(PushPulls, "merge", lambda *_, **__: iter(()))
 
 
 @bug("Dead members are never reaped.", scripts.CRASH, GoneMembersAreReaped)
