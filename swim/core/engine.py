@@ -341,11 +341,10 @@ class Engine:
                 if objection:
                     self._take_failure(now, purpose, None, objection)
                     return
-                context = self.context
-                was_alone = not context.has_peers
-                replay = purpose.replay if isinstance(purpose, Joining) else context.wants_past
+                was_alone = not self.context.has_peers
+                replay = purpose.replay if isinstance(purpose, Joining) else self.context.wants_past
                 yield from self.push_pulls.merge(message, endpoint, dialled=True, replay=replay)
-                context.is_fresh = False
+                self.context.is_fresh = False
                 self._synced(self._streams.now, purpose, was_alone)
             case _:
                 self._take_failure(now, purpose, None, "unexpected reply")
