@@ -138,7 +138,7 @@ class Context:
 
     @property
     def wants_past(self) -> bool:
-        """Whether this node took part before, in this run or an earlier one, so that what it missed is news."""
+        """Whether this node took part before, in this run or before, so that what it missed is news."""
         return self.has_past or not self.is_fresh
 
     def is_newcomer(self, now: float) -> bool:
