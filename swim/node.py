@@ -34,6 +34,7 @@ from swim.core.output import Output, StreamEnd
 from swim.core.rng import Rng
 from swim.errors import ConfigTypeError, LocalError
 from swim.events import Member, MemberStatus, Reason, SeedStatus, Transition
+from swim.inspection import Inspection
 from swim.metrics import Metrics
 from swim.serf.delegate import SerfDelegate
 from swim.serf.shared_view import BaseView
@@ -119,6 +120,7 @@ class Node:
         self._layer = SerfDelegate(self._engine, config)
         self.timers = self._engine.context.timers
         self._roster = self._layer.roster
+        self._inspection: Inspection | None = None
         self._recorder = Recorder(config.name, self._snapshot)
         self._engine.rejoining.changed = self._recorder.looked_for
 
@@ -279,6 +281,12 @@ class Node:
     def seeds(self) -> tuple[SeedStatus, ...]:
         """How joining each of ``Config.seeds`` goes."""
         return self._engine.rejoining.seeds()
+
+    def inspect(self) -> Inspection:
+        """What the node holds inside, to look at. Costs nothing unless it is called."""
+        if self._inspection is None:
+            self._inspection = Inspection(self._engine, self._layer)
+        return self._inspection
 
     def stats(self) -> NodeStats:
         """Counts, clocks and queue lengths; brings the gauges up to date."""

@@ -26,6 +26,7 @@ LAYERS = (
     "swim.wire",
     "swim.core",
     "swim.serf",
+    "swim.inspection",
     "swim.node",
     "swim.trace",
     "swim.log",
@@ -34,7 +35,7 @@ LAYERS = (
 )
 FACES = ("swim", "swim.lowlevel", "swim.testing")
 """What programs import; no package of ours but ``agent_api`` does."""
-PURE = ("swim.wire", "swim.core", "swim.serf", "swim.node", "swim.trace")
+PURE = ("swim.wire", "swim.core", "swim.serf", "swim.inspection", "swim.node", "swim.trace")
 IMPURE_MODULES = ("asyncio", "os", "secrets", "socket", "subprocess", "threading", "time", "trio")
 
 

@@ -50,7 +50,7 @@ class Calm:
             return
         self._look_at = world.now + _LOOK_SECONDS
         network = world.network
-        links = [network.default, *network._links.values()]
+        links = network.links
         self.latency = max(worst_latency(link.latency) for link in links)
         hosts = world.nodes.values()
         slowed = any(node.reader or node.processor or node.blocked_until > world.now for node in hosts)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from sims.checkers import inside
 from sims.checkers.base import Compared, PerLife, Swept
 from swim.addresses import Endpoint
 from swim.core.member import Record, State
@@ -63,12 +62,12 @@ class IncarnationsNeverGoBack(Swept):
 
     def size(self, node: SimNode) -> int:
         """See ``Swept``."""
-        return len(inside.table(node))
+        return len(node.inspect().table)
 
     def sweep(self, world: World, node: SimNode) -> None:
         """See ``Swept``."""
         known = self._views.of(node)
-        for record in inside.table(node):
+        for record in node.inspect().table:
             before = known.get(record.name)
             if before is None or before.endpoint != record.endpoint:
                 continue
@@ -121,22 +120,22 @@ class OnlyTheOwnerSpeaks(Compared):
         super().stepped(world, node)
 
     def _note(self, node: SimNode) -> None:
-        own = inside.table(node).local
+        own = node.inspect().table.local
         if self._own.get(node.id) is not own:
             self._own[node.id] = own
             self._claimed.setdefault(own.name, _Claimed()).note(own)
 
     def size(self, node: SimNode) -> int:
         """See ``Swept``."""
-        return len(inside.table(node))
+        return len(node.inspect().table)
 
     def names(self, node: SimNode) -> list[str]:
         """See ``Compared``."""
-        return [record.name for record in inside.table(node)]
+        return [record.name for record in node.inspect().table]
 
     def compare(self, world: World, node: SimNode, name: str) -> None:
         """See ``Compared``."""
-        record, claimed = inside.record(node, name), self._claimed.get(name)
+        record, claimed = node.inspect().table.get(name), self._claimed.get(name)
         if record is None or claimed is None:
             return
         incarnation = record.incarnation

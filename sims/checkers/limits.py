@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
-from sims.checkers import inside
 from sims.checkers.base import Checker, Swept
 from swim.events import Event, MemberFailed, MemberLeft, MemberStatus
 
@@ -28,7 +27,7 @@ class LimitsHold(Swept):
 
     def sweep(self, world: World, node: SimNode) -> None:
         """See ``Swept``."""
-        for what, size, limit in inside.sizes(node):
+        for what, size, limit in node.inspect().sizes():
             if size > limit:
                 self.violated(world, node, f"{size} {what}, more than {limit}")
 
@@ -57,9 +56,9 @@ class GoneMembersAreReaped(Checker):
         if not isinstance(event, MemberFailed | MemberLeft) or event.member.name == node.name:
             return
         name, before = event.member.name, event.previous
-        record = inside.record(node, name)
+        record = node.inspect().table.get(name)
         if record is None and before is not None and before.status in _HERE:
-            if inside.entry(node, name) is not None:
+            if node.inspect().roster.get(name) is not None:
                 self.violated(world, node, f"{name} went at this moment and is reaped already")
             return
         if record is None or record.is_live or record.changed_at != world.now:
@@ -80,9 +79,9 @@ class GoneMembersAreReaped(Checker):
         node, name = grave.node, grave.name
         if node.state != "running" or node.life != grave.life or node.since > grave.changed_at:
             return
-        record = inside.record(node, name)
+        record = node.inspect().table.get(name)
         stays = record is not None and record.changed_at == grave.changed_at and not record.is_live
         if stays and grave.look_at > grave.reap_at:
             self.violated(world, node, f"{name} is gone since {grave.changed_at:.3f} s and was not reaped")
-        elif record is None and world.now < grave.reap_at and inside.entry(node, name) is not None:
+        elif record is None and world.now < grave.reap_at and node.inspect().roster.get(name) is not None:
             self.violated(world, node, f"{name} is gone since {grave.changed_at:.3f} s and is reaped already")

@@ -10,8 +10,9 @@ from sims.checkers.base import Checker, PerLife
 from sims.checkers.liveness import Liveness
 from sims.theory.bounds import convergence_bound, gossip_bound
 from swim.config import Config
-from swim.core.broadcast import BroadcastQueue, retransmit_limit
+from swim.core.broadcast import retransmit_limit
 from swim.events import Event, MemberEvent
+from swim.inspection import Queue
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -93,9 +94,9 @@ class QueuesDrain(Checker):
         """See ``Observer``."""
         if node.state != "running":
             return
-        kept, queue, table = self._queues.of(node), inside.context(node).queue, inside.table(node)
-        config = node.config
-        state = (queue._next_order, bool(queue.waiting), table.changes)
+        kept, config = self._queues.of(node), node.config
+        queue, table = node.inspect().broadcasts, node.inspect().table
+        state = (queue.queued, bool(queue.waiting), table.changes)
         if state != kept.state or not queue.waiting or world.now < node.blocked_until:
             kept.state, kept.since = state, world.now
             return
@@ -113,7 +114,7 @@ class QueuesDrain(Checker):
             self.violated(world, node, problem)
 
 
-def _rounds(config: Config, queue: BroadcastQueue, n: int, live: int, targets: int) -> int:
+def _rounds(config: Config, queue: Queue, n: int, live: int, targets: int) -> int:
     """Gossip rounds that empty a queue, with a margin for who is drawn."""
     each = min(config.gossip_nodes, targets) * (live - 1) / targets  # not to the one that it came from
     size = sum(len(entry.message) + 4 for entry in queue.waiting.values())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from sims.checkers import inside
 from sims.checkers.base import Checker, PerLife
 from sims.checkers.hosts import Hosts
 from swim.addresses import Endpoint
@@ -65,7 +64,7 @@ class LeftMembersStayAway(Checker):
         if before.status is MemberStatus.LEFT and after.status in _HERE:
             left_for = world.now - left.get(after.name, 0.0)
             newer = after.incarnation > before.incarnation
-            entombed = left_for <= _tombstone_seconds(node.config, len(inside.table(node)))
+            entombed = left_for <= _tombstone_seconds(node.config, len(node.inspect().table))
             reaped = left_for >= node.config.gossip_to_the_dead_time
             if not newer and entombed and not self._runs(after, before, reaped=reaped):
                 problem = f"{after.name} had left and is back without a newer claim of its own"
@@ -131,10 +130,7 @@ class NothingResurrects(Checker):
         elif kind == "slow-reader":
             self._held_back_until = float("inf")
         elif kind in ("set-link", "rule-ended", "calm"):
-            network = world.network
-            delays = [
-                link.reorder_delay for link in (network.default, *network._links.values()) if link.reorder
-            ]
+            delays = [link.reorder_delay for link in world.network.links if link.reorder]
             slowest = max(delays, default=0.0)
             if self._slowest > _FLIGHT_SECONDS / 2:
                 self._held_back_until = max(self._held_back_until, world.now + self._slowest)
@@ -177,7 +173,7 @@ class NothingResurrects(Checker):
             grave is not None
             and member.incarnation <= grave.incarnation
             and _endpoint(member) == grave.endpoint
-            and world.now <= grave.at + _tombstone_seconds(node.config, len(inside.table(node)))
+            and world.now <= grave.at + _tombstone_seconds(node.config, len(node.inspect().table))
         )
         if stale and world.now > died_at + 1.0 and self._stalled.get(node.id, -1.0) < died_at:
             self.violated(world, node, f"{member.name} is dead since {died_at:.3f} s and came back to life")

@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from sims.checkers import inside
 from sims.checkers.base import Checker, PerLife
+from sims.checkers.inside import is_held, is_queued, opened
 from swim.addresses import Endpoint
 from swim.config import Config
 from swim.events import (
@@ -115,14 +115,14 @@ class TransmitsAreLimited(Checker):
 
     def received(self, world: World, node: SimNode, packet: Packet) -> None:
         """See ``Observer``."""
-        accused = [m.node for m in inside.opened(node, packet.data) if isinstance(m, Suspect | Dead | Alive)]
+        accused = [m.node for m in opened(node, packet.data) if isinstance(m, Suspect | Dead | Alive)]
         told = self._lives.of(node).accused
         told[packet.source] = [*told.get(packet.source, ()), *accused][-_ACCUSED_KEPT:]
 
     def sent(self, world: World, packet: Packet) -> None:
         """See ``Observer``."""
         node = world.host(packet.source)
-        target = inside.table(node).at(packet.endpoint)
+        target = node.inspect().table.at(packet.endpoint)
         if node.blocked_until >= world.now or target is None or not target.is_live:
             return  # it waited on this host, or goes to a member held dead, or to nobody known
         if target.changed_at == world.now:
@@ -130,7 +130,7 @@ class TransmitsAreLimited(Checker):
         if len(self._names_at.get(packet.endpoint, ())) > 1:
             return  # a former, dead member of that address may have been meant
         told = self._lives.of(node)
-        for message in inside.opened(node, packet.data):
+        for message in opened(node, packet.data):
             key = self._gossip(node, message)
             if key is None:
                 continue
@@ -145,8 +145,10 @@ class TransmitsAreLimited(Checker):
     def stepped(self, world: World, node: SimNode) -> None:
         """See ``Observer``."""
         told = self._lives.of(node)
-        told.accusers = inside.accusers(node)  # a push/pull accuses, too, and is answered later
-        told.largest = max(told.largest, len(inside.table(node)), len(inside.roster(node)))
+        inside = node.inspect()
+        # A push/pull accuses, too, and is answered later.
+        told.accusers = {name: held.origin for name, held in inside.accused.items()}
+        told.largest = max(told.largest, len(inside.table), len(inside.roster))
         if told.fresh:
             limit = transmit_limit(node.config, told.largest)
             for name, claim in told.fresh:
@@ -177,13 +179,14 @@ class TransmitsAreLimited(Checker):
 
 
 def _intent(node: SimNode, body: bytes) -> tuple[str, _Words] | None:
-    if not inside.layer(node).speaks_serf:
+    inside = node.inspect()
+    if not inside.speaks_serf:
         return None
     match decode_serf(body):
         case (JoinIntent() | LeaveIntent()) as intent:
             own_leave = isinstance(intent, LeaveIntent) and intent.node == node.name
             # An intent about a stranger is kept for a while only, and is news again after that.
-            if own_leave or inside.entry(node, intent.node) is None:
+            if own_leave or inside.roster.get(intent.node) is None:
                 return None
             return intent.node, _Words("intent", intent)
         case UserEvent() | Query():
@@ -220,17 +223,17 @@ class NewsIsPassedOn(Checker):
             news.clear()
 
     def _look(self, world: World, node: SimNode, name: str, event: MemberEvent) -> None:
-        record, own = inside.record(node, name), name == node.name
+        record, own = node.inspect().table.get(name), name == node.name
         if record is None or (own and isinstance(event, MemberJoined)):
             return
         if isinstance(event, MemberLeaving):
-            lone = not inside.context(node).has_peers
-            told = event.reason.cause == "push-pull" or lone or not inside.layer(node).speaks_serf
-            is_told = told or inside.is_queued(node, name, intent=True)
+            lone = not node.inspect().has_peers
+            told = event.reason.cause == "push-pull" or lone or not node.inspect().speaks_serf
+            is_told = told or is_queued(node, name, intent=True)
         elif isinstance(event, MemberJoined) and event.reason.cause == "push-pull" and not record.verified:
-            is_told = inside.is_held(node, name) or inside.context(node).is_newcomer(world.now)
+            is_told = is_held(node, name) or node.inspect().is_newcomer(world.now)
         elif self._is_news(world, event, record.changed_at):
-            is_told = inside.is_queued(node, name) or inside.is_held(node, name)
+            is_told = is_queued(node, name) or is_held(node, name)
         else:
             return
         if not is_told:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sims.checkers import inside
 from sims.checkers.base import Checker
 
 if TYPE_CHECKING:
@@ -31,7 +30,7 @@ class StrangersChangeNothing(Checker):
         sender = world.nodes[packet.source]
         if sender.since > packet.sent_at:
             return  # it may have been sent under other settings
-        sealed = bool(inside.keyring(node)) and node.config.gossip_verify_incoming
+        sealed = bool(node.inspect().fingerprints) and node.config.gossip_verify_incoming
         if not _understand(node, sender) or (packet.fate == "corrupted" and sealed):
             self._compare(world, node, f"a packet of {sender.id}")
 
@@ -45,10 +44,10 @@ class StrangersChangeNothing(Checker):
         if self._stranger is not None and self._stranger[0] == node.id:
             self._compare(world, node, self._stranger[1])
             self._stranger = None
-        self._changes[node.id] = inside.table(node).changes
+        self._changes[node.id] = node.inspect().table.changes
 
     def _compare(self, world: World, node: SimNode, what: str) -> None:
-        if inside.table(node).changes != self._changes.get(node.id, inside.table(node).changes):
+        if node.inspect().table.changes != self._changes.get(node.id, node.inspect().table.changes):
             self.violated(world, node, f"{what}, who has another label or key, changed the table")
 
 
@@ -58,7 +57,8 @@ def _understand(receiver: SimNode, sender: SimNode) -> bool:
     sent = theirs.label if theirs.send_label else ""
     if sent != ours.label and not ours.skip_inbound_label_check and (sent or not ours.accept_unlabelled):
         return False
-    if not inside.keyring(receiver) or not ours.gossip_verify_incoming:
+    keys = receiver.inspect().fingerprints
+    if not keys or not ours.gossip_verify_incoming:
         return True  # what is sealed it cannot read, and that is not for this checker to say
-    primary = inside.keyring(sender).primary
-    return theirs.gossip_verify_outgoing and primary is not None and primary in inside.keyring(receiver).keys
+    primary = sender.inspect().fingerprints[:1]
+    return theirs.gossip_verify_outgoing and bool(primary) and primary[0] in keys

@@ -88,9 +88,9 @@ class SuspicionsTakeTheirTime(Checker):
         name, running = event.member.name, self._views.of(node)
         if isinstance(event, MemberSuspected):
             # The table may have grown in this step, after the suspicion began.
-            n = min(len(inside.table(node)), self._sizes.get(node.id, 1))
+            n = min(len(node.inspect().table), self._sizes.get(node.id, 1))
             slept = self._slept.get(node.id, 0.0)
-            running[name] = _Running(world.now, n, inside.suspicion(node, name), slept)
+            running[name] = _Running(world.now, n, node.inspect().suspicions.get(name), slept)
             return
         if isinstance(event, MemberFailed | MemberLeft) and event.reason.cause == "suspicion-expired":
             self._expired(world, node, name, running.get(name))
@@ -99,7 +99,7 @@ class SuspicionsTakeTheirTime(Checker):
 
     def stepped(self, world: World, node: SimNode) -> None:
         """See ``Observer``."""
-        self._sizes[node.id] = len(inside.table(node))
+        self._sizes[node.id] = len(node.inspect().table)
 
     def _expired(self, world: World, node: SimNode, name: str, running: _Running | None) -> None:
         if running is None:
@@ -165,8 +165,8 @@ class SuspicionsEndInTime(Checker):
             return
         view, member = self._views.of(node), event.member
         if isinstance(event, MemberSuspected):
-            n = max(view.n, len(inside.table(node)))
-            score = inside.context(node).awareness.score
+            n = max(view.n, len(node.inspect().table))
+            score = node.inspect().health_score
             accuser = event.reason.accuser
             view.running[member.name] = _Ending(world.now, member.incarnation, accuser, n, score)
         elif not member.is_suspect:
@@ -175,11 +175,11 @@ class SuspicionsEndInTime(Checker):
     def stepped(self, world: World, node: SimNode) -> None:
         """See ``Observer``."""
         view = self._views.of(node)
-        view.n = len(inside.table(node))
+        view.n = len(node.inspect().table)
         if view.running:
             for claim in view.heard:
                 ending = view.running.get(claim.node)
-                counts = claim.accuser == node.name or inside.record(node, claim.accuser) is not None
+                counts = claim.accuser == node.name or node.inspect().table.get(claim.accuser) is not None
                 if ending is not None and claim.incarnation >= ending.incarnation and counts:
                     ending.accusers.add(claim.accuser)
             self._look(world, node, view)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from sims.checkers import inside
 from sims.checkers.base import Checker, Compared, PerLife
 from swim.core.member import Record, State
 from swim.events import Event, MemberReaped, MemberStatus
@@ -31,16 +30,16 @@ class RosterFollowsTable(Compared):
 
     def size(self, node: SimNode) -> int:
         """See ``Swept``."""
-        return len(inside.table(node)) + len(inside.roster(node))
+        return len(node.inspect().table) + len(node.inspect().roster)
 
     def names(self, node: SimNode) -> Iterable[str]:
         """See ``Compared``."""
-        names = [record.name for record in inside.table(node)]
-        return dict.fromkeys([*names, *(entry.member.name for entry in inside.roster(node))])
+        names = [record.name for record in node.inspect().table]
+        return dict.fromkeys([*names, *(entry.member.name for entry in node.inspect().roster)])
 
     def compare(self, world: World, node: SimNode, name: str) -> None:
         """See ``Compared``."""
-        record, entry = inside.record(node, name), inside.entry(node, name)
+        record, entry = node.inspect().table.get(name), node.inspect().roster.get(name)
         if not _agree(record, entry):
             core = f"{record.state.name.lower()} ({record.incarnation})" if record is not None else "absent"
             shown = "absent"
@@ -99,15 +98,15 @@ class StampsNeverGoBack(Compared):
 
     def size(self, node: SimNode) -> int:
         """See ``Swept``."""
-        return len(inside.roster(node))
+        return len(node.inspect().roster)
 
     def names(self, node: SimNode) -> list[str]:
         """See ``Compared``."""
-        return [entry.member.name for entry in inside.roster(node)]
+        return [entry.member.name for entry in node.inspect().roster]
 
     def compare(self, world: World, node: SimNode, name: str) -> None:
         """See ``Compared``."""
-        entry = inside.entry(node, name)
+        entry = node.inspect().roster.get(name)
         if entry is None:
             return
         stamps = self._views.of(node)

@@ -15,6 +15,7 @@ from swim.addresses import Endpoint, join_host_port
 from swim.commands import Command, ForceLeave, Join, Rejoin, SetTags, Ticket
 from swim.config import Config
 from swim.events import Event, Member, MemberStatus
+from swim.inspection import Inspection
 from swim.metrics import Metrics
 from swim.node import Node
 from swim.serf.snapshot import Snapshot
@@ -169,6 +170,10 @@ class SimNode:
     def member(self, name: str) -> Member | None:
         """One member of the view."""
         return self.node.member(name)
+
+    def inspect(self) -> Inspection:
+        """What its node holds inside, to look at."""
+        return self.node.inspect()
 
     def statuses(self) -> dict[str, str]:
         """Status of every listed member, by name."""

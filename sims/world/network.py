@@ -234,6 +234,11 @@ class Network:
         """What ``set_link`` set for just that direction, or None."""
         return self._links.get((source, target))
 
+    @property
+    def links(self) -> list[Link]:
+        """The default link, and all that rules name."""
+        return [self.default, *self._links.values()]
+
     def link(self, source: str, target: str) -> Link:
         """The link that packets from one host to another take."""
         links = self._links

@@ -10,11 +10,13 @@ from __future__ import annotations
 import math
 from bisect import bisect_right, insort
 from collections import OrderedDict
+from collections.abc import Mapping
 from enum import IntEnum
 
-__all__ = ["Broadcast", "BroadcastQueue", "Priority", "retransmit_limit"]
+__all__ = ["RETIRED_MAX", "Broadcast", "BroadcastQueue", "Priority", "retransmit_limit"]
 
-_RETIRED_MAX = 2048
+RETIRED_MAX = 2048
+"""Broadcasts sent often enough that are kept for when the cluster grows."""
 _RETIRED_SECONDS = 60.0
 
 
@@ -92,6 +94,16 @@ class BroadcastQueue:
 
     def __len__(self) -> int:
         return len(self.waiting)
+
+    @property
+    def queued(self) -> int:
+        """How many broadcasts were ever queued."""
+        return self._next_order
+
+    @property
+    def retired(self) -> Mapping[str, Broadcast]:
+        """What was sent often enough a short while ago, by name."""
+        return self._retired
 
     def queue(
         self,
@@ -221,7 +233,7 @@ class BroadcastQueue:
             entry.retired_at = now
             self._retired[entry.name] = entry
             self._retired_bytes += len(entry.message)
-            while len(self._retired) > _RETIRED_MAX or self._retired_bytes > self._max_bytes:
+            while len(self._retired) > RETIRED_MAX or self._retired_bytes > self._max_bytes:
                 self._unretire(next(iter(self._retired)))
 
     def _unretire(self, name: str) -> None:

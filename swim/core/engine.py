@@ -95,15 +95,15 @@ class Engine:
         self.context = context
         self.gossip = Gossip(context)
         self.pings = Pings(context)
-        self._verify = Verify(context, self.gossip, self.pings)
-        self.claims = Claims(context, self.gossip, self._verify)
-        self._streams = Streams(context)
-        self._streams.on_request = self._answer
-        self._streams.on_reply = self._take_reply
-        self._streams.on_failure = self._take_failure
-        self.push_pulls = PushPulls(context, self.claims, self._streams)
-        self._prober = Prober(context, self.gossip, self.pings, self.claims, self._verify, self._streams)
-        self._responder = PingResponder(context, self.gossip, self.pings)
+        self.verify = Verify(context, self.gossip, self.pings)
+        self.claims = Claims(context, self.gossip, self.verify)
+        self.streams = Streams(context)
+        self.streams.on_request = self._answer
+        self.streams.on_reply = self._take_reply
+        self.streams.on_failure = self._take_failure
+        self.push_pulls = PushPulls(context, self.claims, self.streams)
+        self._prober = Prober(context, self.gossip, self.pings, self.claims, self.verify, self.streams)
+        self.responder = PingResponder(context, self.gossip, self.pings)
         self._schedule = PushPullSchedule(context, lambda now: self._exchange(now))
         self._joins = Joins(context, self.push_pulls)
         self.rejoining = Reconnects(context, self.push_pulls, self.gossip, self.pings)
@@ -180,7 +180,7 @@ class Engine:
         sender = context.table.at(source)
         is_unproven = sender is not None and not sender.verified and sender.is_live
         if sender is not None and is_unproven and not context.table.is_ambiguous(source):
-            self._verify.evidence(now, sender)
+            self.verify.evidence(now, sender)
         for message in messages:
             try:
                 self._handle(now, decode(message, context.elements), source, sender)
@@ -190,16 +190,16 @@ class Engine:
 
     def accept_stream(self, now: float, source: Endpoint) -> int | None:
         """Takes an inbound stream, or refuses it."""
-        return self._streams.accept(now, source)
+        return self.streams.accept(now, source)
 
     def receive_stream(self, now: float, stream_id: int, data: bytes) -> None:
         """Handles bytes of a stream."""
-        self._streams.receive(now, stream_id, data)
+        self.streams.receive(now, stream_id, data)
         self._after(now)
 
     def stream_ended(self, now: float, stream_id: int, end: StreamEnd, detail: str) -> None:
         """Handles the end of a stream."""
-        self._streams.ended(now, stream_id, end, detail)
+        self.streams.ended(now, stream_id, end, detail)
         self._after(now)
 
     def send_failed(self, now: float, endpoint: Endpoint, detail: str) -> None:
@@ -284,7 +284,7 @@ class Engine:
         name = sender.name if sender is not None else ""
         match message:
             case Ping():
-                self._responder.ping(now, message, source)
+                self.responder.ping(now, message, source)
                 self._introductions.called(now, source, name, message.node, message.source_node)
             case Ack():
                 self.pings.ack(now, message)
@@ -299,7 +299,7 @@ class Engine:
             case User():
                 self.context.delegate.user_message(now, message.body, source)
             case IndirectPing():
-                self._responder.indirect_ping(now, message, source)
+                self.responder.indirect_ping(now, message, source)
             case Nack():
                 self.pings.nack(now, message, source)
             case PushPull() | ErrorReply():
@@ -322,15 +322,15 @@ class Engine:
                 yield from self.push_pulls.merge(message, source, dialled=False)
                 context.is_fresh = False
                 if was_alone:
-                    context.delegate.announce_join(self._streams.now)  # a founder: it dials nobody
+                    context.delegate.announce_join(self.streams.now)  # a founder: it dials nobody
             case User():
                 context.elements.left = context.config.max_packet_elements
-                context.delegate.user_message(self._streams.now, message.body, None)
+                context.delegate.user_message(self.streams.now, message.body, None)
             case _:
                 context.metrics.dropped("unknown-type")
 
     def _take_reply(self, purpose: Purpose, message: Message, endpoint: Endpoint) -> Steps[None]:
-        now = self._streams.now
+        now = self.streams.now
         match purpose, message:
             case Fallback(seq_no), Ack() if message.seq_no == seq_no:
                 self._prober.fallback_done(now, seq_no, None, "")
@@ -345,7 +345,7 @@ class Engine:
                 replay = purpose.replay if isinstance(purpose, Joining) else self.context.wants_past
                 yield from self.push_pulls.merge(message, endpoint, dialled=True, replay=replay)
                 self.context.is_fresh = False
-                self._synced(self._streams.now, purpose, was_alone)
+                self._synced(self.streams.now, purpose, was_alone)
             case _:
                 self._take_failure(now, purpose, None, "unexpected reply")
 

@@ -99,6 +99,11 @@ class PingResponder:
         if request.nack:
             context.timers.at(now + nack_patience(context.config), self._nack_due, relayed)
 
+    @property
+    def relayed(self) -> int:
+        """Pings relayed for others that wait for an ack."""
+        return self._relayed.total()
+
     def _may_answer(self) -> bool:
         context = self._context
         if context.answers_left <= 0:
@@ -160,7 +165,7 @@ class PingResponder:
         context = self._context
         if not context.config.buddy_system:
             return []
-        if sender is None and context.table.has_tombstones:
+        if sender is None and context.table.tombstones:
             stone = context.table.tombstone(name, now)
             sender = stone.record if stone is not None else None
         if sender is None or sender.state is State.ALIVE or sender.name != name:

@@ -10,7 +10,8 @@ as in memberlist, since their report has to be believed anyway.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
 from swim.addresses import Endpoint
@@ -18,7 +19,7 @@ from swim.core.context import Context
 from swim.core.timers import TimerKind
 from swim.wire.messages import Ack, Nack, Ping
 
-__all__ = ["Pings", "Reply"]
+__all__ = ["Outstanding", "Pings", "Reply"]
 
 _SEQ_NO_MAX = 0xFFFFFFFF
 _ENDED_MAX = 128
@@ -41,7 +42,9 @@ class Reply(NamedTuple):
     payload: bytes | None
 
 
-class _Outstanding(NamedTuple):
+class Outstanding(NamedTuple):
+    """A ping that waits for an ack: where and when it was sent, and what for."""
+
     seq_no: int
     endpoint: Endpoint
     sent_at: float
@@ -59,11 +62,16 @@ class Pings:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._outstanding: dict[int, _Outstanding] = {}
+        self._outstanding: dict[int, Outstanding] = {}
         self._ended: set[int] = set()
         self._ended_before: set[int] = set()
         self._handlers: dict[type[Any], _Handlers] = {}
         self._expiry = context.timers.kind(TimerKind.PING, self._expire, self._is_outstanding)
+
+    @property
+    def outstanding(self) -> Mapping[int, Outstanding]:
+        """The pings that wait for an ack, by sequence number."""
+        return MappingProxyType(self._outstanding)
 
     def register(
         self,
@@ -96,7 +104,7 @@ class Pings:
             until: absolute time at which the ping expires; None leaves its end to ``forget``.
         """
         seq_no = self._fresh()
-        outstanding = self._outstanding[seq_no] = _Outstanding(seq_no, endpoint, now, purpose)
+        outstanding = self._outstanding[seq_no] = Outstanding(seq_no, endpoint, now, purpose)
         if until is not None:
             self._context.timers.at(until, self._expiry, outstanding)
         self._context.contacts.pinged(endpoint)
@@ -152,10 +160,10 @@ class Pings:
     def _has_ended(self, seq_no: int) -> bool:
         return seq_no in self._ended or seq_no in self._ended_before
 
-    def _is_outstanding(self, outstanding: _Outstanding) -> bool:
+    def _is_outstanding(self, outstanding: Outstanding) -> bool:
         return self._outstanding.get(outstanding.seq_no) is outstanding
 
-    def _expire(self, now: float, outstanding: _Outstanding) -> None:
+    def _expire(self, now: float, outstanding: Outstanding) -> None:
         self.forget(outstanding.seq_no)
         expired = self._handlers[type(outstanding.purpose)].expired
         assert expired is not None

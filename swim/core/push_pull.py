@@ -66,7 +66,7 @@ class PushPulls:
     def _remembered(self, message: PushPull, peer: Endpoint) -> Steps[list[Record]]:
         """The accusation of the peer itself, so that it refutes, and leaves that it has missed."""
         table, now, found = self._context.table, self._streams.now, list[Record]()
-        if not table.has_tombstones:
+        if not table.tombstones:
             return found
         for number, record in enumerate(message.records, 1):
             if not number % _COMPARED_PER_STEP:

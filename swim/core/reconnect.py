@@ -25,9 +25,10 @@ from swim.errors import ConfigError
 from swim.events import SeedStatus
 from swim.wire.codec import encode
 
-__all__ = ["Reconnects"]
+__all__ = ["PAST_MAX", "Reconnects"]
 
-_PAST_MAX = 1024
+PAST_MAX = 1024
+"""Past members remembered; of more, those lost first are forgotten."""
 _PAST_SECONDS = 7 * 24 * 3600.0
 _STAND_IN = 4
 """All members but the first together dial this many times less often than the first."""
@@ -86,7 +87,7 @@ class Reconnects:
     def lost(self, now: float, name: str, endpoint: Endpoint) -> None:
         """A member seen first-hand failed: it is a candidate until it is back, leaves or is forced out."""
         self._past.pop(name, None)
-        if len(self._past) >= _PAST_MAX:
+        if len(self._past) >= PAST_MAX:
             self.forget(next(iter(self._past)))
         self._past[name] = _Past(endpoint, now)
         self.changed(name, endpoint)
@@ -96,6 +97,11 @@ class Reconnects:
         """Drops a member that is back, left, or was forced out by an operator."""
         if self._past.pop(name, None) is not None:
             self.changed(name, None)
+
+    @property
+    def remembered(self) -> int:
+        """How many past members are looked for."""
+        return len(self._past)
 
     def candidates(self) -> dict[str, Endpoint]:
         """Past members that are dialled, by name."""

@@ -147,6 +147,11 @@ class Streams:
         self._compression = TokenBucket(per_second=_COMPRESSED_PER_SECOND, burst=_COMPRESSED_AT_ONCE)
         self._next_turn = context.timers.kind(TimerKind.STREAM_TURN, self._turn, lambda at: at == self._armed)
 
+    @property
+    def count(self) -> tuple[int, int]:
+        """Open streams that peers dialled, and that this node dialled."""
+        return len(self._inbound), len(self._outbound)
+
     def dial(
         self, now: float, endpoint: Endpoint, message: Steps[bytes], purpose: Purpose, deadline: float
     ) -> bool:

@@ -248,9 +248,14 @@ class Table:
         self._tombstones[record.name] = stone._replace(record=record)
 
     @property
-    def has_tombstones(self) -> bool:
-        """Whether there are tombstones, expired ones included."""
-        return bool(self._tombstones)
+    def tombstones(self) -> Mapping[str, Tombstone]:
+        """The tombstones by name, expired ones included."""
+        return self._tombstones
+
+    @property
+    def endpoints(self) -> int:
+        """Endpoints of members that were added or changed since the start."""
+        return len(self._endpoints)
 
     def remembered_leaves(self, now: float, most: int) -> list[Record]:
         """Records of up to ``most`` members that left and were reaped, the last reaped first."""

@@ -30,7 +30,7 @@ from swim.core.timers import TimerKind
 from swim.wire.codec import encode
 from swim.wire.messages import Alive, Dead
 
-__all__ = ["ACCUSED_MAX", "HELD_MAX", "Verify"]
+__all__ = ["ACCUSED_MAX", "HELD_MAX", "Accused", "Held", "Verify"]
 
 _WINDOW = 8
 """Outstanding pings about alive claims."""
@@ -42,7 +42,7 @@ ACCUSED_MAX = 16
 """Accusations on hold; beyond that they are believed at once, as when half of a cluster is gone."""
 
 
-class _Held:
+class Held:
     """An alive claim on hold, and whether its member is listed already."""
 
     __slots__ = ("against", "claim", "endpoint", "is_listed", "origin")
@@ -55,7 +55,7 @@ class _Held:
         self.is_listed = is_listed
 
 
-class _Accused:
+class Accused:
     """The newest accusation of a member, and how often the member was pinged."""
 
     __slots__ = ("asked", "claim", "origin")
@@ -87,14 +87,14 @@ class Verify:
         self._context = context
         self._gossip = gossip
         self._pings = pings
-        self.held: dict[str, _Held] = {}
-        self.accused: dict[str, _Accused] = {}
-        self._waiting: deque[_Held] = deque()
+        self.held: dict[str, Held] = {}
+        self.accused: dict[str, Accused] = {}
+        self._waiting: deque[Held] = deque()
         self._under_way = 0
         self.revive: Callable[[float, Alive], None] = lambda now, claim: None
         self.believe: Callable[[float, Dead, str, str], None] = lambda now, claim, origin, detail: None
-        pings.register(_Held, self._is_alive, expired=self._is_silent)
-        pings.register(_Accused, self._is_innocent, expired=self._is_guilty)
+        pings.register(Held, self._is_alive, expired=self._is_silent)
+        pings.register(Accused, self._is_innocent, expired=self._is_guilty)
         timers = context.timers
         self._next_ask = timers.kind(TimerKind.ASK_AGAIN, self._ask_again, self._is_accused)
         self._last_word = timers.kind(TimerKind.NOT_REFUTED, self._has_not_refuted, self._is_accused)
@@ -113,7 +113,7 @@ class Verify:
         if before is None and len(self.held) >= HELD_MAX:
             self._context.metrics.dropped("verify-full")
             return
-        held = self.held[claim.node] = _Held(claim, origin, against, is_listed=is_listed)
+        held = self.held[claim.node] = Held(claim, origin, against, is_listed=is_listed)
         if before is None or before.endpoint != held.endpoint:
             self._waiting.append(held)
             self._ping_next(now)
@@ -138,7 +138,7 @@ class Verify:
         if len(self.accused) >= ACCUSED_MAX:
             context.metrics.count("swim.verdicts-unchecked")
             return False
-        accused = self.accused[record.name] = _Accused(claim, origin)
+        accused = self.accused[record.name] = Accused(claim, origin)
         self._ask(now, record, accused)
         return True
 
@@ -163,7 +163,7 @@ class Verify:
         if held is not None and held.is_listed:
             self._release(now, held)
 
-    def _release(self, now: float, held: _Held) -> None:
+    def _release(self, now: float, held: Held) -> None:
         name = held.claim.node
         del self.held[name]
         if not held.is_listed:
@@ -189,12 +189,12 @@ class Verify:
             parts = [encode(ping), held.against] if held.against else [encode(ping)]
             self._gossip.send(now, held.endpoint, *parts, record=context.table.get(name))
 
-    def _current(self, asked: _Held) -> _Held | None:
+    def _current(self, asked: Held) -> Held | None:
         """The claim on hold about the member that was pinged, if it is still at the same address."""
         held = self.held.get(asked.claim.node)
         return held if held is not None and held.endpoint == asked.endpoint else None
 
-    def _is_alive(self, now: float, asked: _Held, _reply: Reply) -> None:
+    def _is_alive(self, now: float, asked: Held, _reply: Reply) -> None:
         self._under_way -= 1
         held, record = self._current(asked), self._context.table.get(asked.claim.node)
         if record is not None and record.endpoint == asked.endpoint:
@@ -203,7 +203,7 @@ class Verify:
             self._release(now, held)
         self._ping_next(now)
 
-    def _is_silent(self, now: float, asked: _Held) -> None:
+    def _is_silent(self, now: float, asked: Held) -> None:
         """No ack: a listed member's claim stays on hold until first-hand evidence; another is dropped."""
         self._under_way -= 1
         held = self._current(asked)
@@ -211,20 +211,20 @@ class Verify:
             del self.held[held.claim.node]
         self._ping_next(now)
 
-    def _ask(self, now: float, record: Record, accused: _Accused) -> None:
+    def _ask(self, now: float, record: Record, accused: Accused) -> None:
         accused.asked += 1
         until = now + self._context.config.probe_timeout
         ping = self._pings.ping(now, record.name, record.endpoint, accused, until=until)
         self._gossip.send_exactly(record.endpoint, [encode(ping), encode(accused.claim)], record=record)
 
-    def _ask_again(self, now: float, accused: _Accused) -> None:
+    def _ask_again(self, now: float, accused: Accused) -> None:
         record = self._context.table.get(accused.claim.node)
         if record is not None and record.is_live:
             self._ask(now, record, accused)
         else:
             del self.accused[accused.claim.node]
 
-    def _is_innocent(self, now: float, accused: _Accused, _reply: Reply) -> None:
+    def _is_innocent(self, now: float, accused: Accused, _reply: Reply) -> None:
         if not self._is_accused(accused):
             return
         if not _is_leave(accused.claim):
@@ -236,18 +236,18 @@ class Verify:
             # The refutation may follow in this packet.
             self._context.timers.at(now, self._last_word, accused)
 
-    def _is_guilty(self, now: float, accused: _Accused) -> None:
+    def _is_guilty(self, now: float, accused: Accused) -> None:
         if self._is_accused(accused):
             del self.accused[accused.claim.node]
             self.believe(now, accused.claim, accused.origin, "")
 
-    def _has_not_refuted(self, now: float, accused: _Accused) -> None:
+    def _has_not_refuted(self, now: float, accused: Accused) -> None:
         del self.accused[accused.claim.node]
         self.believe(now, accused.claim, accused.origin, "answers, but does not refute")
 
-    def _disproved(self, accused: _Accused) -> None:
+    def _disproved(self, accused: Accused) -> None:
         del self.accused[accused.claim.node]
         self._context.metrics.count("swim.verdicts-disproved")
 
-    def _is_accused(self, accused: _Accused) -> bool:
+    def _is_accused(self, accused: Accused) -> bool:
         return self.accused.get(accused.claim.node) is accused

@@ -89,6 +89,11 @@ class SerfDelegate(Delegate):
             events=self.events,
         )
 
+    @property
+    def kept_intents(self) -> int:
+        """Intents kept about members that are not listed."""
+        return len(self._members.intents)
+
     # -- commands
 
     def do(self, now: float, command: ForceLeave | SetTags) -> int:

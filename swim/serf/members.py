@@ -49,7 +49,7 @@ class Members:
         """Says again that this node is here, above a stamp; the delegate sets it."""
         self.send_prune: Callable[[float, str], None] = lambda now, name: None
         """Prunes a member that is gone, here and elsewhere; the delegate sets it."""
-        self._intents = IntentBuffer(size=config.max_intents, timeout=config.recent_intent_timeout)
+        self.intents = IntentBuffer(size=config.max_intents, timeout=config.recent_intent_timeout)
         timers = engine.context.timers
         self._forgetting = timers.kind(TimerKind.FORGET, self._forget, self._is_forgettable)
         self._leave_doubt = timers.kind(TimerKind.LEAVING, self._doubt_leaving, self._is_stuck_leaving)
@@ -60,7 +60,7 @@ class Members:
     def joined(self, now: float, record: Record, reason: Reason) -> None:
         """A member is alive that was unknown, dead or left."""
         name = record.name
-        kept = self._intents.get(now, name)
+        kept = self.intents.get(now, name)
         entry = self._roster.get(name)
         change = self._decide(Cause.JOINED, name, entry, announced=isinstance(kept, LeaveIntent))
         if change.effect is Effect.IGNORE:
@@ -154,7 +154,7 @@ class Members:
             case Effect.IGNORE:
                 return False
             case Effect.KEEP:
-                return self._intents.offer(now, intent)
+                return self.intents.offer(now, intent)
             case Effect.REFUTE:
                 self.refute(now, intent.ltime + _STAMPED_ABOVE[cause])
                 return False
@@ -191,7 +191,7 @@ class Members:
         name = entry.member.name
         if name == self._config.name:
             return
-        self._intents.settle(now, name, entry.status_ltime)
+        self.intents.settle(now, name, entry.status_ltime)
         self._engine.rejoining.forget(name)
         self._engine.claims.reaper.forget(now, name)
         self._roster.erase(now, entry, reason)

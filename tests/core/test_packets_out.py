@@ -105,9 +105,9 @@ def test_the_dead_are_told_of_their_death_a_few_times_and_a_leave_does_not_wait_
     to_the_dead: list[int] = []
     world.blocked = lambda source, target: target == victim.endpoint and not to_the_dead.append(1)
     world.run(40)
-    limit = rest[0].node._engine.context.queue.limit
+    limit = rest[0].node.inspect().broadcasts.limit
     assert len(to_the_dead) <= left * 2 * limit
-    assert not any(peer.node._engine.context.queue.waiting for peer in rest)
+    assert not any(peer.node.inspect().broadcasts.waiting for peer in rest)
     ticket = world.command(rest[0], Leave())
     assert world.run(2, lambda: ticket in rest[0].finished)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from sims.checkers import inside
 from sims.measure import FalsePositives
 from sims.world import World
 from sims.world.network import Nat
@@ -50,7 +49,7 @@ def test_members_behind_port_translation_are_believed(tcp_pings: bool, translate
         counters = node.metrics.counters
         assert counters["swim.probe.stream-only"] == counters["memberlist.degraded.probe"] == 0
         assert counters["swim.dropped.unmatched-ack"] == counters["swim.dropped.unexpected-nack"] == 0
-        assert all(record.verified for record in inside.table(node))
+        assert all(record.verified for record in node.inspect().table)
 
 
 def test_relayed_acks_and_nacks_pass_through_translated_ports() -> None:
@@ -61,7 +60,7 @@ def test_relayed_acks_and_nacks_pass_through_translated_ports() -> None:
     cut = world.network.cut(["n1"], ["n2"])
     world.run_for(30.0)
     assert wrong.suspected == 0
-    assert inside.context(world.host("n1")).awareness.score == 0
+    assert world.host("n1").inspect().health_score == 0
     world.network.heal(cut)
     world.crash("n3")
     world.run_for(30.0)
@@ -69,4 +68,4 @@ def test_relayed_acks_and_nacks_pass_through_translated_ports() -> None:
     assert gone is not None
     assert gone.status == "failed"
     assert world.host("n1").metrics.counters["swim.dropped.unexpected-nack"] == 0
-    assert inside.context(world.host("n1")).awareness.score == 0, "each relay's nack was counted"
+    assert world.host("n1").inspect().health_score == 0, "each relay's nack was counted"

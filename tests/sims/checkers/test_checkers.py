@@ -13,7 +13,6 @@ from sims.checkers import (
     NewsSpreads,
     TransmitsAreLimited,
     events,
-    inside,
     limits,
     liveness,
     liveness_checkers,
@@ -31,6 +30,7 @@ from sims.faults.schedule import Schedule
 from sims.theory.bounds import convergence_bound
 from sims.world import World
 from swim.config import Config
+from swim.inspection import Inspection
 from tests.sims.checkers.planted import in_claims, in_gossip, in_probing, in_tables, scripts
 from tests.sims.checkers.planted.bug import BUGS, SEEDS, Bug, catch, quick
 
@@ -108,11 +108,11 @@ WEAKENED: dict[str, tuple[str, object, str, object]] = {
     ),
     "only broadcasts are counted": (
         "tombstones-have-no-end",
-        inside,
+        Inspection,
         "sizes",
-        lambda node, sizes=inside.sizes: (size for size in sizes(node) if size.what == "broadcasts"),
+        lambda self, sizes=Inspection.sizes: (size for size in sizes(self) if size.what == "broadcasts"),
     ),
-    "everything is queued": ("forgets-to-queue", inside, "is_queued", lambda *args, **settings: True),
+    "everything is queued": ("forgets-to-queue", spread, "is_queued", lambda *args, **settings: True),
     "tables always agree": ("roster-misses-failures", tables, "_agree", lambda record, entry: True),
     "nothing is ever due": ("never-reaps", limits, "_SLACK", 1000.0),
 }

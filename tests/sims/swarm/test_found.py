@@ -88,10 +88,10 @@ def test_a_refutation_that_was_told_is_not_told_again_when_its_member_proves_to_
         world.inject(n1, encode(claim), n2.endpoint)
     assert inside.is_held(n1, "x") or inside.is_queued(n1, "x")
     world.run_for(0.9)
-    queue = inside.context(n1).queue
+    queue = n1.inspect().broadcasts
     assert "x" not in queue.waiting
     world.inject(n1, encode(Ping(1, "n1")), x)
-    record = inside.record(n1, "x")
+    record = n1.inspect().table.get("x")
     assert record is not None
     assert record.verified
     assert "x" not in queue.waiting

@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from sims.checkers import inside
 from sims.faults import Add, Crash, Leave, Pause, Readdress, Restart, SetLink, SetTags, Split
 from sims.faults.schedule import Schedule
 from sims.world import World
@@ -45,7 +44,7 @@ def _repeat_old_words(world: World) -> None:
     node = world.host("n1")
 
     def record() -> None:
-        claims = [inside.table(node).get(name).alive_claim() for name in ("n3", "n4", "n5")]
+        claims = [node.inspect().table.get(name).alive_claim() for name in ("n3", "n4", "n5")]
         words = [*map(encode, claims), encode(User(encode_serf(JoinIntent(1, "n4"))))]
         for at in (24.0, 38.0):
             for word in words:
@@ -116,7 +115,7 @@ def _accuse_falsely(world: World) -> None:
 
 
 def _send_death(world: World, name: str) -> None:
-    record = inside.record(world.host("n1"), name)
+    record = world.host("n1").inspect().table.get(name)
     assert record is not None
     word = encode(Dead(record.incarnation, name, "n2"))
     world.driver.packets.send(world.host("n2"), world.host("n1").endpoint, word)
