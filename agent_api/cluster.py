@@ -9,7 +9,6 @@ from typing import Protocol
 
 from swim import (
     Config,
-    Endpoint,
     Event,
     ForceLeaveOutcome,
     JoinResult,
@@ -19,6 +18,7 @@ from swim import (
     SeedStatus,
     Transition,
 )
+from swim.addresses import Endpoint
 
 __all__ = ["ClusterLike"]
 

@@ -3,14 +3,13 @@
     async with swim.open_cluster(swim.Config.lan(name="web-1", seeds=["127.0.0.1:7947"])) as cluster:
         print(cluster.members())
 
-Everything public is named here, in ``swim.lowlevel`` (the node without I/O) and in ``swim.testing`` (faults
-of one node's network); the packages below may change without notice.
+Everything public is named here, in ``swim.lowlevel`` (the node without I/O, networks and addresses) and in
+``swim.testing`` (faults of one node's network); the packages below may change without notice.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from swim.addresses import Endpoint as Endpoint
 from swim.commands import Command as Command
 from swim.commands import ForceLeave as ForceLeave
 from swim.commands import Join as Join
@@ -19,7 +18,6 @@ from swim.commands import Rejoin as Rejoin
 from swim.commands import SetTags as SetTags
 from swim.commands import Ticket as Ticket
 from swim.config import Config as Config
-from swim.config import default_name as default_name
 from swim.errors import ConfigError as ConfigError
 from swim.errors import ConfigTypeError as ConfigTypeError
 from swim.errors import InternalError as InternalError
@@ -56,11 +54,9 @@ from swim.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from swim.net.cluster import Cluster as Cluster
-    from swim.net.faults import LinkFaults as LinkFaults
     from swim.net.running import open_cluster as open_cluster
     from swim.net.running import run_cluster as run_cluster
     from swim.net.subscriptions import Subscription as Subscription
-    from swim.net.transport import Transport as Transport
     from swim.node import NodeStats as NodeStats
 
 __all__ = [
@@ -70,7 +66,6 @@ __all__ = [
     "Config",
     "ConfigError",
     "ConfigTypeError",
-    "Endpoint",
     "Event",
     "EventsLost",
     "ForceLeave",
@@ -80,7 +75,6 @@ __all__ = [
     "JoinOutcome",
     "JoinResult",
     "Leave",
-    "LinkFaults",
     "LocalError",
     "Member",
     "MemberEvent",
@@ -107,11 +101,9 @@ __all__ = [
     "SwimError",
     "Ticket",
     "Transition",
-    "Transport",
     "UserEvent",
     "VersionTriple",
     "__version__",
-    "default_name",
     "open_cluster",
     "run_cluster",
 ]
@@ -121,9 +113,7 @@ _DRIVER = {
     "Cluster": "swim.net.cluster",
     "open_cluster": "swim.net.running",
     "run_cluster": "swim.net.running",
-    "LinkFaults": "swim.net.faults",
     "Subscription": "swim.net.subscriptions",
-    "Transport": "swim.net.transport",
     "NodeStats": "swim.node",
 }
 

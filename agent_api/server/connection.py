@@ -12,7 +12,8 @@ from starlette.types import ASGIApp
 from agent_api.limits import HttpLimits
 from agent_api.server.exchange import Exchange, http_scope, why_refused
 from agent_api.server.wire import ClientGone, Headers, Wire
-from swim import Endpoint, Metrics
+from swim import Metrics
+from swim.addresses import Endpoint
 
 __all__ = ["Connection", "Service"]
 

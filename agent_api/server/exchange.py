@@ -12,7 +12,8 @@ from starlette.types import Message, Scope
 
 from agent_api.limits import HttpLimits
 from agent_api.server.wire import ClientGone, Wire, date
-from swim import Endpoint, Metrics
+from swim import Metrics
+from swim.addresses import Endpoint
 
 __all__ = ["Exchange", "http_scope", "why_refused"]
 

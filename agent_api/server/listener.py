@@ -15,7 +15,7 @@ import trio
 from agent_api.server.connection import Connection, Service
 from agent_api.server.lifespan import Lifespan
 from agent_api.server.wire import refusal
-from swim import Endpoint
+from swim.addresses import Endpoint
 
 __all__ = ["Listeners"]
 

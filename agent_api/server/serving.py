@@ -17,8 +17,8 @@ from agent_api.envelope import answer_headers
 from agent_api.server.connection import Service
 from agent_api.server.listener import Listeners
 from agent_api.settings import AgentSettings
-from swim import ConfigError, Endpoint, Metrics
-from swim.addresses import is_loopback, join_host_port, split_host_port
+from swim import ConfigError, Metrics
+from swim.addresses import Endpoint, is_loopback, join_host_port, split_host_port
 from swim.errors import NO_DESCRIPTORS
 
 __all__ = ["listen", "serve", "serve_listeners"]

@@ -6,14 +6,13 @@ the combinations when it is built and names the offending field.
 
 from __future__ import annotations
 
-import ipaddress
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Self, Unpack
 
 from swim import checks
-from swim.addresses import parse_address, plain_ip, split_host_port, why_unusable
+from swim.config import identity
 from swim.config.profiles import AT_LEAST, PROFILES, Changes, Settings
 from swim.errors import ConfigError, ConfigTypeError
 from swim.frozen import FrozenMap
@@ -21,15 +20,16 @@ from swim.text import closest
 
 __all__ = ["Config", "default_name"]
 
-_KEY_SIZES = (16, 24, 32)
 _DELEGATE_VERSIONS = (0, 2, 3, 4, 5)
 _META_MAX_BYTES = 512
-_NAME_MAX_BYTES = 128
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """Settings of one node. Use ``Config.lan()``, ``.wan()`` or ``.local()`` and override by keyword.
+
+    Brackets after each setting hold the unit and range of a number, and where the setting comes from: the
+    name that memberlist or Serf has for it, or ``swim`` for one of our own.
 
     Raises:
         ConfigError: naming the field, when a value or a combination is impossible.
@@ -37,183 +37,220 @@ class Config:
 
     # -- identity and addresses
     name: str
-    """The member's name in the cluster, 1 to 128 bytes; no two may share one (memberlist: ``Name``)."""
+    """The member's name in the cluster, 1 to 128 bytes; no two may share one. [memberlist: Name]"""
     bind: str = "127.0.0.1:7946"
-    """``HOST:PORT`` or ``[V6]:PORT``; port 0 lets the system choose one for UDP and TCP alike."""
+    """``HOST:PORT`` or ``[V6]:PORT``; port 0 lets the system choose one for UDP and TCP alike.
+    [memberlist: BindAddr, BindPort]"""
     advertise: str | None = None
-    """Address told to peers, ``HOST[:PORT]``; None picks one of the bind address's family."""
+    """Address sent to peers, ``HOST[:PORT]``; None picks one of the bind address's family.
+    [memberlist: AdvertiseAddr, AdvertisePort]"""
     seeds: tuple[str, ...] = ()
-    """Addresses to join, ``HOST[:PORT]``; names are resolved anew at every attempt."""
+    """Addresses to join, ``HOST[:PORT]``; names are resolved anew at every attempt. [swim]"""
     tags: Mapping[str, str] = field(default_factory=FrozenMap)
-    """Serf tags; at most 512 bytes once encoded."""
+    """Serf tags; at most 512 bytes once encoded. [Serf: Tags]"""
 
     # -- versions
     protocol_version: int = 2
-    """memberlist's protocol spoken, 1 to 5; every current peer speaks 2."""
+    """memberlist's protocol spoken; every current peer speaks 2. [1 to 5; memberlist: ProtocolVersion]"""
     delegate_version: int = 5
-    """Serf protocol spoken: 2..5, or 0 for a plain memberlist pool without Serf (Alertmanager)."""
+    """Serf protocol spoken, or 0 for a plain memberlist pool without Serf (Alertmanager).
+    [0, 2 to 5; memberlist: DelegateProtocolVersion]"""
 
     # -- packets and streams
     label: str = ""
-    """Up to 255 bytes before every packet and stream; input with another label is dropped (memberlist)."""
+    """Stands before every packet and stream; input with another label is dropped.
+    [0 to 255 bytes; memberlist: Label]"""
     skip_inbound_label_check: bool = False
-    """Take input whose label was checked and removed before, as a proxy does."""
+    """Accept input whose label was checked and removed before, as by a proxy.
+    [memberlist: SkipInboundLabelCheck]"""
     send_label: bool = True
-    """False sends without ``label``, as long as not every node of a running cluster accepts it; only together
-    with ``accept_unlabelled``."""
+    """False sends without ``label`` until every node of a running cluster accepts it; only together with
+    ``accept_unlabelled``. [swim]"""
     accept_unlabelled: bool = False
-    """Accept packets and streams without a label, too, while a running cluster takes on ``label``."""
+    """Also accept packets and streams without a label, while ``label`` is added to a running cluster.
+    [swim]"""
     keys: tuple[bytes, ...] = field(default=(), repr=False)
-    """Gossip keys, 16, 24 or 32 bytes each; the first one encrypts, all decrypt."""
+    """Gossip keys; the first one encrypts, all decrypt. [16, 24 or 32 bytes each; memberlist: Keyring]"""
     gossip_verify_incoming: bool = True
-    """With keys: drop what is not encrypted."""
+    """With keys: drop input that is not encrypted. [memberlist: GossipVerifyIncoming]"""
     gossip_verify_outgoing: bool = True
-    """With keys: encrypt what is sent. Both are off for a while when a pool moves to encryption."""
+    """With keys: encrypt output. Both are off for a while when a pool moves to encryption.
+    [memberlist: GossipVerifyOutgoing]"""
     accept_encryption_v0: bool = False
-    """Read the unauthenticated-version form that nodes before protocol 2 send."""
+    """Read the unauthenticated-version form that nodes before protocol 2 send. [memberlist: always on]"""
     enable_compression: bool = False
-    """Compress what is sent; compressed input is always read. memberlist does so in every profile; here it
-    costs ten times the rest of a packet's handling, so only ``wan`` turns it on."""
+    """Compress output; compressed input is always read. It costs ten times the rest of a packet's handling,
+    so only ``wan`` turns it on; memberlist does in every profile. [memberlist: EnableCompression]"""
     udp_buffer_size: int = 1400
-    """Largest packet sent, bytes, all layers included."""
+    """Largest packet sent, all layers included. [bytes, >= 512; memberlist: UDPBufferSize]"""
     cidrs_allowed: tuple[str, ...] | None = None
-    """Networks that packets, streams and advertised addresses may come from; None allows all, () nobody."""
+    """Networks that packets, streams and advertised addresses may come from; None allows all, () none.
+    [memberlist: CIDRsAllowed]"""
     require_node_names: bool = False
-    """Refuse to dial an address given without a ``NAME/`` prefix."""
+    """Refuse to dial an address given without a ``NAME/`` prefix. [memberlist: RequireNodeNames]"""
 
     # -- failure detection (lan profile)
     probe_interval: float = 1.0
-    """0 disables probing."""
+    """Time between two probe rounds; 0 disables probing. [seconds, >= 0; memberlist: ProbeInterval]"""
     probe_timeout: float = 0.5
-    """Seconds to wait for a direct ack before others are asked; at most ``probe_interval``."""
+    """Time to wait for a direct ack before relays are asked; at most ``probe_interval``.
+    [seconds, >= 0; memberlist: ProbeTimeout]"""
     probe_alignment: float = 0.0
-    """Start probe rounds at multiples of this many seconds of the clock, 0 at any moment. Nodes that share a
-    process then wake together, which costs less than waking one by one."""
+    """Start probe rounds at multiples of this time of the clock; 0 starts them at any moment. Nodes that
+    share a process then wake together, which costs less than waking one by one. [seconds, >= 0; swim]"""
     indirect_checks: int = 3
-    """Members asked to ping for us when a direct ping goes unanswered; 0 asks none."""
+    """Relays asked for an indirect ping when a direct ping gets no ack; 0 asks none.
+    [members, >= 0; memberlist: IndirectChecks]"""
     disable_tcp_pings: bool = False
-    """Do not fall back to a ping over a stream where packets go unanswered."""
+    """Do not fall back to a ping over a stream when packets get no ack. [memberlist: DisableTcpPings]"""
     suspicion_mult: int = 4
-    """Shortest suspicion in probe intervals, times log10 of the cluster's size (Lifeguard: alpha)."""
+    """Minimum suspicion in probe intervals, times log10 of the cluster's size (Lifeguard: alpha).
+    [factor, >= 1; memberlist: SuspicionMult]"""
     suspicion_max_timeout_mult: int = 6
-    """Longest suspicion as a multiple of the shortest, before others confirm it (Lifeguard: beta)."""
+    """Maximum suspicion as a multiple of the minimum, before other members confirm it (Lifeguard: beta).
+    [factor, >= 1; memberlist: SuspicionMaxTimeoutMult]"""
     awareness_max_multiplier: int = 8
-    """Health scores go from 0 to this minus 1; timeouts are stretched by the score + 1 (Lifeguard: S)."""
+    """Health scores go from 0 to this minus 1; timeouts are stretched by the score + 1 (Lifeguard: S).
+    [factor, >= 1; memberlist: AwarenessMaxMultiplier]"""
     awareness_stretches_suspicion: bool = True
-    """Multiply the shortest suspicion, up to the longest, by the health score + 1 (after Lifeguard's LHA)."""
+    """Multiply the minimum suspicion, up to the maximum, by the health score + 1 (after Lifeguard's LHA).
+    [swim]"""
     buddy_system: bool = True
-    """Tell a suspect about the suspicion in the very ping that probes it (Lifeguard), and a suspect or dead
-    member that pings us in the ack."""
+    """Send a suspect member the suspect claim with the ping that probes it (Lifeguard), and a suspect or dead
+    member that pings this node the claim with the ack. [Lifeguard]"""
     early_verdict: bool = True
-    """End a probe round as soon as every relay sent its nack and the stream was refused."""
+    """End a probe round as soon as every relay has sent a nack and the stream was refused. [swim]"""
     self_doubt_threshold: int = 3
-    """Distinct targets failing in a row, nobody acking, from which accusations are rate-limited; 0 is off."""
+    """Distinct targets failing in a row, with no ack, from which accusations are rate-limited; 0 is off.
+    [members, >= 0; swim]"""
 
     # -- dissemination
     gossip_interval: float = 0.2
-    """0 disables gossip rounds."""
+    """Time between two gossip rounds; 0 disables them. [seconds, >= 0; memberlist: GossipInterval]"""
     gossip_nodes: int = 3
-    """0 disables gossip rounds."""
+    """Members that each gossip round goes to; 0 disables gossip rounds.
+    [members, >= 0; memberlist: GossipNodes]"""
     gossip_to_the_dead_time: float = 30.0
-    """Seconds a dead member is still sent gossip, so that it can refute."""
+    """How long a dead member still receives gossip, so that it can refute.
+    [seconds, >= 0; memberlist: GossipToTheDeadTime]"""
     retransmit_mult: int = 4
-    """Times a broadcast is sent, times log10 of the cluster's size + 1, rounded up (SWIM: lambda)."""
+    """Times a broadcast is sent, times log10 of the cluster's size + 1, rounded up (SWIM: lambda).
+    [factor, >= 0; memberlist: RetransmitMult]"""
     eager_gossip_delay: float = 0.005
-    """A fresh broadcast leaves after this long instead of at the next gossip round; negative is off."""
+    """A fresh broadcast leaves after this time instead of at the next gossip round; negative is off.
+    [seconds, any; swim]"""
     verify_second_hand: bool = True
-    """Ping an unknown or tombstoned member that others call alive before passing the claim on, and one that
-    others call dead, though nobody here suspected it, before believing them."""
+    """Ping an unknown or tombstoned member before passing on another node's alive claim about it, and a
+    member that this node does not suspect before believing another node's dead claim. [swim]"""
     answer_stale_accusations: bool = True
-    """Answer an accusation that is out of date, or refuted, straight to the accuser, with what is known."""
+    """Answer a stale or refuted accusation directly to the accuser, with the current record. [swim]"""
     queue_check_interval: float = 30.0
-    """Seconds between updates of the queue-depth gauges while something is queued; 0 disables them."""
+    """Time between updates of the queue-depth gauges while something is queued; 0 disables them.
+    [seconds, >= 0; memberlist: QueueCheckInterval]"""
 
     # -- push/pull and membership
     push_pull_interval: float = 30.0
-    """0 disables periodic push/pull."""
+    """Time between two periodic push/pulls; 0 disables them. [seconds, >= 0; memberlist: PushPullInterval]"""
     tcp_timeout: float = 10.0
-    """Seconds for dialling a stream and for each read and write of it."""
+    """Time limit for dialling a stream, and for each read and write.
+    [seconds, >= 0.001; memberlist: TCPTimeout]"""
     dead_node_reclaim_time: float = 0.0
-    """Seconds after which a dead member's name may be taken by another address; 0 is never."""
+    """Time after which another address may take a dead member's name; 0 is never.
+    [seconds, >= 0; memberlist: DeadNodeReclaimTime]"""
     reclaim_if_acked: bool = True
-    """Let another address take a dead member's name at once if a node of that name answers there."""
+    """Let another address take a dead member's name at once if a node of that name acks there. [swim]"""
     rejoin_interval: float = 30.0
-    """Mean seconds between attempts to reach seeds and past members that are not alive; 0 disables them."""
+    """Mean time between attempts to reach seeds and past members that are not alive; 0 disables them.
+    [seconds, >= 0; Serf: ReconnectInterval]"""
     rejoin_interval_alone: float = 2.0
-    """The same while this node is alone, or right after its table shrank suddenly."""
+    """The same while this node is alone, or right after its table shrank suddenly.
+    [seconds, >= 0.05; swim]"""
 
     # -- Serf
     broadcast_timeout: float = 5.0
-    """Seconds that a command waits for its news to be sent often enough."""
+    """How long a command waits for its broadcast to be sent often enough.
+    [seconds, >= 0; Serf: BroadcastTimeout]"""
     leave_propagate_delay: float = 1.0
-    """Seconds between the last news of the own leave and the end, for it to spread (Serf)."""
+    """Time between the last broadcast of this node's leave and its end, for it to spread.
+    [seconds, >= 0; Serf: LeavePropagateDelay]"""
     reconnect_timeout: float = 24 * 3600.0
-    """Seconds a failed member stays listed."""
+    """How long a failed member stays listed. [seconds, >= 0; Serf: ReconnectTimeout]"""
     tombstone_timeout: float = 24 * 3600.0
-    """Seconds a left member stays listed."""
+    """How long a left member stays listed. [seconds, >= 0; Serf: TombstoneTimeout]"""
     recent_intent_timeout: float = 300.0
-    """Seconds that a join or leave intent about an unknown member is kept (Serf)."""
+    """How long a join or leave intent about an unknown member is kept.
+    [seconds, >= 0; Serf: RecentIntentTimeout]"""
     leaving_timeout: float = 60.0
-    """Seconds after which a member still ``leaving`` but acking probes counts as alive again."""
+    """Time after which a member still ``leaving`` but acking probes counts as alive again.
+    [seconds, >= 0; swim]"""
     enable_name_conflict_resolution: bool = True
-    """Ask the cluster who owns the own name if another member claims it; the loser stops (Serf)."""
+    """Ask the cluster who owns this node's name if another node claims it; the loser stops.
+    [Serf: EnableNameConflictResolution]"""
     validate_node_names: bool = False
-    """Accept only names of ``[A-Za-z0-9.-]``, as Serf's option of that name."""
+    """Accept only names of ``[A-Za-z0-9.-]``. [Serf: ValidateNodeNames]"""
     query_timeout_mult: int = 16
-    """Time that a query is answered, in gossip intervals, times log10 of the cluster's size (Serf)."""
+    """Time for responses to a query, in gossip intervals, times log10 of the cluster's size.
+    [factor, >= 1; Serf: QueryTimeoutMult]"""
 
-    # -- limits; each has a counter that tells when it was hit
+    # -- limits; each has a counter that shows when it was hit
     handoff_queue_depth: int = 1024
-    """Packets handled between two looks at the timers."""
+    """Packets handled before timers are checked again. [packets, >= 1; memberlist: HandoffQueueDepth]"""
     max_members: int = 100_000
-    """Members listed, failed and left ones included; more are refused."""
+    """Members listed, failed and left ones included; more are refused. [members, >= 1; swim]"""
     max_new_members_per_packet: int = 64
-    """Unknown names that one packet may bring."""
+    """Unknown names that one packet may add. [members, >= 1; swim]"""
     max_messages_per_packet: int = 255
-    """Parts of all compounds inside one packet; one compound holds no more than 255."""
+    """Parts of all compounds inside one packet; one compound holds no more than 255.
+    [messages, >= 1; swim]"""
     max_packet_elements: int = 8192
-    """Elements announced by the lists and maps of all longer messages inside one packet."""
+    """Elements announced by the lists and maps of all longer messages inside one packet.
+    [elements, >= 1; swim]"""
     max_answers_per_packet: int = 1
-    """Pings and relay requests answered in one packet; no peer puts more in."""
+    """Pings and relay requests answered per packet; no peer sends more in one. [answers, >= 1; swim]"""
     max_answer_bytes_per_second: int = 65_536
-    """Bytes that the packets of one host may cause; beyond it acks go out bare, and nothing else does."""
+    """Traffic that the packets of one host may cause; beyond it, only bare acks are sent.
+    [bytes/s, >= 0; swim]"""
     max_relayed_pings: int = 1024
-    """Pings under way for others; at most half of them for non-members."""
+    """Outstanding pings for other nodes; at most half of them for non-members. [pings, >= 0; swim]"""
     max_relayed_pings_per_host: int = 64
-    """The same for one host that asks."""
+    """The same for one requesting host. [pings, >= 0; swim]"""
     max_remembered_packets: int = 8192
-    """Encrypted packets remembered, so that a copy of one is dropped; 0 remembers none."""
+    """Encrypted packets remembered, so that a copy of one is dropped; 0 remembers none.
+    [packets, >= 0; swim]"""
     max_layers: int = 8
-    """Nesting of compound and compressed messages inside one packet."""
+    """Nesting of compound and compressed messages inside one packet. [layers, >= 1; swim]"""
     max_packet_bytes: int = 65_536
-    """Decompressed size of a packet."""
+    """Decompressed size of a packet. [bytes, >= 1024; swim]"""
     max_stream_bytes: int = 20 * 1024 * 1024
-    """Bytes of one stream as received."""
+    """Size of one stream as received. [bytes, >= 1024; memberlist: maxPushStateBytes]"""
     max_inbound_bytes: int = 40 * 1024 * 1024
-    """Bytes of memory that all unfinished inbound streams keep together; beyond it the largest is closed."""
+    """Memory that all unfinished inbound streams may use; beyond it the largest is closed.
+    [bytes, >= 1024; swim]"""
     max_decompressed_stream_bytes: int = 40 * 1024 * 1024
-    """Bytes of one stream after decompression."""
+    """Size of one stream after decompression. [bytes, >= 1024; swim]"""
     max_streams: int = 128
-    """Inbound streams open at once, and outbound ones."""
+    """Inbound streams open at once, and outbound ones. [streams, >= 1; memberlist: maxPushPullRequests]"""
     max_push_pull_records: int = 1_048_576
-    """Records in one push/pull."""
+    """Records in one push/pull. [records, >= 1; swim]"""
     max_tombstones: int = 10_000
-    """Forgotten members remembered, so that old news does not bring them back."""
+    """Tombstones of reaped members, so that stale claims do not bring them back. [members, >= 0; swim]"""
     max_intents: int = 1024
-    """Intents about unknown members kept."""
+    """Intents about unknown members kept. [intents, >= 0; swim]"""
     max_queue_depth: int = 4096
-    """Broadcasts queued: claims, intents, queries and user events, each."""
+    """Broadcasts queued: claims, intents, queries and user events, each.
+    [broadcasts, >= 1; Serf: MaxQueueDepth]"""
     max_queue_bytes: int = 2 * 1024 * 1024
-    """Bytes of them, each."""
+    """Size of them, each. [bytes, >= 1024; swim]"""
     max_recent_event_bytes: int = 512 * 1024
-    """Recent user events kept, to deliver each once and to tell them in every push/pull."""
+    """Recent user events kept, to deliver each once and to send them in every push/pull.
+    [bytes, >= 1024; swim]"""
     event_buffer_size: int = 1024
-    """Events kept per slow subscriber before ``EventsLost``."""
+    """Events kept per slow subscriber before ``EventsLost``. [events, >= 1; swim]"""
     history_size: int = 16
-    """Transitions kept per member."""
+    """Transitions kept per member. [transitions, >= 1; swim]"""
 
     def __new__(cls, **settings: Any) -> Self:
-        """Refuses an unknown name, and says which one was probably meant."""
+        """Refuses an unknown name, and suggests the closest one."""
         for name in settings.keys() - cls.__dataclass_fields__.keys():
             guess = closest(name, cls.__dataclass_fields__)
             hint = f"; did you mean {guess}?" if guess else ""
@@ -224,8 +261,11 @@ class Config:
         for setting in fields(self):
             read = _READERS[str(setting.type)]
             object.__setattr__(self, setting.name, read(setting.name, getattr(self, setting.name)))
-        _check_identity(self)
-        _check_addresses(self)
+        identity.check_name(self.name, validate=self.validate_node_names)
+        identity.check_label(self.label)
+        identity.check_keys(self.keys)
+        identity.check_networks(self.cidrs_allowed or ())
+        identity.check_addresses(self.bind, self.advertise, self.seeds)
         _check_ranges(self)
         _check_combinations(self)
 
@@ -239,7 +279,7 @@ class Config:
 
         Raises:
             ConfigError: naming ``profile`` or a field.
-            ConfigTypeError: there is no such field; names the one that was probably meant.
+            ConfigTypeError: there is no such field; names the closest one.
         """
         if profile not in PROFILES:
             raise ConfigError("profile", f"must be one of {', '.join(PROFILES)}, not {profile!r}")
@@ -289,45 +329,6 @@ def default_name() -> str:
     import socket
 
     return socket.gethostname()
-
-
-def _check_addresses(config: Config) -> None:
-    """What is wrong with an address by itself; which fit together shows once the node is bound."""
-    host, _ = split_host_port("bind", config.bind)
-    bound = plain_ip(host)
-    if bound is not None and not bound.is_unspecified and (wrong := why_unusable(str(bound), str(bound))):
-        raise ConfigError("bind", f"{host} is {wrong}")
-    if config.advertise is not None:
-        host, _ = split_host_port("advertise", config.advertise, 0)
-        if (told := plain_ip(host)) is not None and (wrong := why_unusable(str(told), str(told))):
-            raise ConfigError("advertise", f"{host} is {wrong}")
-    for seed in config.seeds:
-        literal = parse_address(seed, 0, field="seeds").literal
-        if literal is not None and (wrong := why_unusable(literal[0], literal[0])):
-            raise ConfigError("seeds", f"{seed!r} is {wrong}")
-
-
-def _check_identity(config: Config) -> None:
-    name_bytes = config.name.encode("utf-8", "surrogateescape")
-    if not name_bytes or len(name_bytes) > _NAME_MAX_BYTES:
-        raise ConfigError("name", f"must be 1 to {_NAME_MAX_BYTES} bytes, not {len(name_bytes)}")
-    if config.validate_node_names and not all(
-        c.isascii() and (c.isalnum() or c in "-.") for c in config.name
-    ):
-        raise ConfigError("name", f"{config.name!r} has characters outside [A-Za-z0-9.-]")
-    label_bytes = len(config.label.encode("utf-8", "surrogatepass"))
-    if any("\ud800" <= c <= "\udfff" for c in config.label):
-        raise ConfigError("label", f"{config.label!r} is not UTF-8")
-    if label_bytes > 255:
-        raise ConfigError("label", f"must be at most 255 bytes, not {label_bytes}")
-    for secret in config.keys:
-        if len(secret) not in _KEY_SIZES:
-            raise ConfigError("keys", "each key must be 16, 24 or 32 bytes")
-    for cidr in config.cidrs_allowed or ():
-        try:
-            ipaddress.ip_network(cidr, strict=False)
-        except ValueError as error:
-            raise ConfigError("cidrs_allowed", str(error)) from None
 
 
 def _check_ranges(config: Config) -> None:

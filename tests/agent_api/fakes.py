@@ -11,7 +11,6 @@ import trio
 
 from swim import (
     Config,
-    Endpoint,
     ForceLeaveOutcome,
     JoinOutcome,
     JoinResult,
@@ -28,7 +27,7 @@ from swim import (
     Transition,
     VersionTriple,
 )
-from swim.addresses import plain_ip
+from swim.addresses import Endpoint, plain_ip
 
 GOSSIP_PORT = 4648
 

@@ -13,7 +13,8 @@ from typing import Any
 import trio
 
 from agent_api import AgentSettings, serve
-from swim import Cluster, Endpoint
+from swim import Cluster
+from swim.addresses import Endpoint
 
 TEXT = "text/plain; charset=utf-8"
 JSON = "application/json"

@@ -13,7 +13,8 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from agent_api import create_app
-from swim import Config, Endpoint, Event, MemberJoined, Reason
+from swim import Config, Event, MemberJoined, Reason
+from swim.addresses import Endpoint
 from tests.agent_api.fakes import FakeCluster, make_member
 
 

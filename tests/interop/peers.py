@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Protocol
 import trio
 
 import swim
+import swim.testing
 from sims.bench.ports import free_port
 from swim.addresses import join_host_port
 from tests.interop.processes import Process, eventually
@@ -225,7 +226,7 @@ class OurNode:
 
     def __init__(self, nursery: trio.Nursery, config: swim.Config) -> None:
         self.name = config.name
-        self.faults = swim.LinkFaults()
+        self.faults = swim.testing.LinkFaults()
         self.events: list[swim.Event] = []
         self._nursery = nursery
         self._config = config

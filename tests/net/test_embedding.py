@@ -141,5 +141,6 @@ def test_outside_trio() -> None:
 def test_the_sharp_tools_have_rooms_of_their_own() -> None:
     assert {"Node", "Endpoint", "Tap"} <= set(swim.lowlevel.__all__)
     assert swim.testing.__all__ == ["LinkFaults"]
+    assert not {*swim.lowlevel.__all__, *swim.testing.__all__} & set(swim.__all__)
     for module in (swim, swim.lowlevel, swim.testing):
         assert all(hasattr(module, name) for name in module.__all__)

@@ -22,6 +22,7 @@ import pytest
 import trio
 
 import swim
+from swim.addresses import Endpoint
 from swim.config import Config
 from swim.wire.keyring import Keyring
 from swim.wire.packet import PacketCodec
@@ -59,7 +60,7 @@ def holdings(pid: int, tasks: int) -> Holdings:
 class Attack:
     """Workers that send for some seconds, each from an address of its own."""
 
-    def __init__(self, endpoint: swim.Endpoint, keys: tuple[bytes, ...], label: str) -> None:
+    def __init__(self, endpoint: Endpoint, keys: tuple[bytes, ...], label: str) -> None:
         config = Config.lan(name="hostile", keys=keys, label=label)
         numbers = Random(SEED)
         self._endpoint = endpoint

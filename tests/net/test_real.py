@@ -18,6 +18,7 @@ import pytest
 import trio
 
 import swim
+from swim.addresses import Endpoint
 from swim.wire.codec import encode
 from swim.wire.compression import compress_message
 from swim.wire.messages import Alive
@@ -86,7 +87,7 @@ sys.stdin.read()
 """
 
 
-async def push_pull_for_ever(endpoint: swim.Endpoint) -> None:
+async def push_pull_for_ever(endpoint: Endpoint) -> None:
     """One endless push/pull after another, each announcing a million members."""
     header = b"\x06" + msgpack.packb({"Nodes": 1_000_000, "UserStateLen": 0, "Join": False})
     fields = {"Name": "m", "Addr": b"\x7f\0\0\1", "Port": 1, "Incarnation": 1, "State": 0}

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 import trio
 
-from swim import Endpoint
+from swim.addresses import Endpoint
 from tests.agent_api.fakes import FakeCluster
 from tests.agent_api.http import Agent, served
 from tests.agent_api.server.door import rest_of
