@@ -1,7 +1,7 @@
-"""Addresses: ``HOST:PORT`` read and written, and which of them can be a member's. Looks nothing up.
+"""Addresses: reads and writes ``HOST:PORT``, and decides which can be a member's. Resolves no names.
 
-The one home of the syntax: an IPv6 host stands in brackets where a port follows, a host that ends in a number
-is an IP address or wrong, and a name is one that a resolver can be asked for.
+The syntax is defined only here: an IPv6 host is in brackets if a port follows, a host that ends in a number
+is an IP address or wrong, and a name is one that a resolver accepts.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def split_host_port(field: str, text: str, default_port: int | None = None) -> E
 
     Raises:
         ConfigError: naming ``field``, for text of another form, a host that is neither an IP address nor a
-            possible name, or a port outside 0..65535.
+            valid name, or a port outside 0..65535.
     """
     if not isinstance(text, str):
         raise ConfigError(field, f"must be text like HOST:PORT, not {text!r}")
@@ -110,7 +110,7 @@ def parse_address(text: str, default_port: int, *, field: str = "address") -> Ad
         field: the setting or argument, named in errors.
 
     Raises:
-        ConfigError: naming ``field``, with a text that says what is wrong and what is wanted.
+        ConfigError: naming ``field``, with a text that says what is wrong and what is expected.
     """
     if not isinstance(text, str):
         raise ConfigError(field, f"must be text like HOST:PORT, not {text!r}")
@@ -146,8 +146,8 @@ def is_loopback(host: str) -> bool:
 def why_unusable(host: str, own: str) -> str:
     """Why no member can be at an IP address, in a few words; "" if one can.
 
-    Refused is what cannot be reached, and for a node on a network also loopback, which is each host itself,
-    and link-local addresses, where clouds have services of their own (169.254.169.254).
+    Unreachable addresses are refused. A node on a network also refuses loopback, which is each host itself,
+    and link-local addresses, where clouds have their own services (169.254.169.254).
 
     Args:
         host: IP address of the member, in text.
@@ -163,10 +163,10 @@ def why_unusable(host: str, own: str) -> str:
 
 @lru_cache(maxsize=1 << 14)
 def why_unreachable(host: str, own: str) -> str:
-    """Why nothing is sent from our own address to an IP address, in a few words; "" if it may be.
+    """Why nothing is sent from this node's address to an IP address, in a few words; "" if it may be.
 
-    Refused are addresses that belong to no single host, those of the other family, and for a node on loopback
-    all that lies beyond it.
+    Refused are addresses that belong to no single host, those of the other family, and, for a node on
+    loopback, all others.
     """
     address, mine = plain_ip(host), plain_ip(own)
     if address is None or mine is None:
@@ -210,7 +210,7 @@ def _ip(host: str) -> IPAddress | None:
 
 
 def _why_no_host(host: str) -> str:
-    """Why no resolver can be asked for ``host``; "" for an IP address or a possible name.
+    """Why no resolver accepts ``host``; "" for an IP address or a valid name.
 
     Python encodes a name by its IDNA codec before it asks, and that refuses with ``UnicodeError``.
     """

@@ -1,4 +1,4 @@
-"""Checks of settings and arguments: the value as it is kept, or an error that names the setting.
+"""Checks of settings and arguments: each returns the value to store or raises an error that names it.
 
 A wrong type is a ``ConfigTypeError``, which is a ``TypeError`` too; another wrong value is a ``ConfigError``.
 """
@@ -19,7 +19,7 @@ def text(name: str, value: object, *, what: str = "") -> str:
     """A string that can be sent; ``what`` says which part of the argument it is.
 
     Raises:
-        ConfigTypeError: it is no string.
+        ConfigTypeError: it is not a string.
         ConfigError: it has half a surrogate pair in it.
     """
     if not isinstance(value, str):
@@ -35,7 +35,7 @@ def texts(name: str, value: object) -> tuple[str, ...]:
     """Several strings, from any iterable but a string.
 
     Raises:
-        ConfigTypeError: it is one string, no iterable, or an item is no string.
+        ConfigTypeError: it is one string, not iterable, or an item is not a string.
         ConfigError: as ``text``.
     """
     if isinstance(value, str):
@@ -46,10 +46,10 @@ def texts(name: str, value: object) -> tuple[str, ...]:
 
 
 def secrets(name: str, value: object) -> tuple[bytes, ...]:
-    """Several byte strings, which are in no error message.
+    """Several byte strings, which never appear in an error message.
 
     Raises:
-        ConfigTypeError: it is one of bytes, no iterable, or an item is not bytes.
+        ConfigTypeError: it is one ``bytes``, not iterable, or an item is not ``bytes``.
     """
     if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
         raise ConfigTypeError(name, f"must be a sequence of bytes, not one {type(value).__name__}")
@@ -64,7 +64,7 @@ def text_map(name: str, value: object) -> Mapping[str, str]:
     """A read-only copy of a mapping from strings to strings.
 
     Raises:
-        ConfigTypeError: it is no mapping, or a key or a value is no string.
+        ConfigTypeError: it is not a mapping, or a key or a value is not a string.
         ConfigError: as ``text``.
     """
     if not isinstance(value, Mapping):
@@ -90,7 +90,7 @@ def number(name: str, value: object, *, at_least: float = 0.0) -> float:
     """A finite number.
 
     Raises:
-        ConfigTypeError: it is no number.
+        ConfigTypeError: it is not a number.
         ConfigError: it is not finite, or below ``at_least``.
     """
     if isinstance(value, bool) or not isinstance(value, (int, float)):
@@ -104,7 +104,7 @@ def whole_number(name: str, value: object, *, at_least: int = 0) -> int:
     """A whole number.
 
     Raises:
-        ConfigTypeError: it is no ``int``.
+        ConfigTypeError: it is not an ``int``.
         ConfigError: it is below ``at_least``.
     """
     if isinstance(value, bool) or not isinstance(value, int):
@@ -139,7 +139,7 @@ def statuses(name: str, value: object) -> tuple[str, ...]:
 
 
 def _shown(value: object) -> str:
-    """The value and, unless it is plain from that, its type."""
+    """The value and, unless it is obvious from the value, its type."""
     text = repr(value)
     text = text if len(text) <= 60 else f"{text[:60]}..."
     return text if value is None or isinstance(value, (str, bool)) else f"{text} ({type(value).__name__})"

@@ -1,7 +1,7 @@
-"""What a node can be asked to do: values, checked where they are made, each spelled in this file only.
+"""The commands of a node, as values that check themselves; each is defined in this file only.
 
 ``Cluster.do``, ``SimNode.do`` and ``Node.do`` take them. The methods of the same names, such as
-``Cluster.set_tags``, make the value and hand it on.
+``Cluster.set_tags``, make the value and pass it on.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from swim.events import ForceLeaveOutcome, JoinResult
 __all__ = ["Command", "ForceLeave", "Join", "Leave", "Outcome", "Rejoin", "SetTags", "Ticket"]
 
 Outcome: TypeAlias = JoinResult | ForceLeaveOutcome | None
-"""What a command finishes with; each command says which."""
+"""What a command finishes with; documented for each command."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ class ForceLeave:
 
 @dataclass(frozen=True, slots=True)
 class SetTags:
-    """Replaces the tags; finishes with None when that was sent often enough, or at a deadline.
+    """Replaces the tags; finishes with None once the change was sent often enough, or at a deadline.
 
     Raises:
         ConfigError: naming ``tags``; their size is checked by the node, which knows how they are encoded.
@@ -99,17 +99,17 @@ Command: TypeAlias = Join | Leave | Rejoin | ForceLeave | SetTags
 
 
 class Ticket:
-    """A command under way; its outcome comes from the node some time later."""
+    """A command in progress; the node sets its outcome later."""
 
     __slots__ = ("_outcome", "is_done")
 
     def __init__(self) -> None:
         self.is_done = False
-        """Whether there is an outcome, or will never be one."""
+        """Whether there is an outcome, or there will never be one."""
         self._outcome: Outcome | LocalError = None
 
     def finish(self, outcome: Outcome | LocalError) -> None:
-        """Sets the outcome; an error says why there will never be one."""
+        """Sets the outcome, or the error because of which there will never be one."""
         self._outcome = outcome
         self.is_done = True
 

@@ -19,14 +19,14 @@ __all__ = [
 CANNOT_JOIN = "cannot join: this node has left or was closed"
 
 NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE)
-"""What the system says when no file or socket can be opened: the fault of no address and no setting."""
+"""The system's errors when no more files or sockets can be opened; no address or setting is at fault."""
 
 
 class SwimError(Exception):
     """Root of every error this package raises on purpose.
 
     Attributes:
-        exit_code: what a command returns that ends with it.
+        exit_code: the exit code of a command that ends with it.
     """
 
     exit_code = 1
@@ -49,11 +49,11 @@ class ConfigError(SwimError, ValueError):
 
 
 class ConfigTypeError(ConfigError, TypeError):
-    """A setting or an argument has the wrong type; a ``TypeError``, too. Nothing was started or changed."""
+    """A setting or an argument has the wrong type; also a ``TypeError``. Nothing was started or changed."""
 
 
 class LocalError(SwimError):
-    """The caller asked for something that cannot be done now. Doesn't affect any state."""
+    """The caller asked for something that cannot be done now. No state is affected."""
 
 
 class RemoteError(SwimError):

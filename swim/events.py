@@ -45,7 +45,7 @@ __all__ = [
 
 
 class _Word(StrEnum):
-    """A word that is printed as the name it has in a program."""
+    """A string enum whose repr is a valid expression."""
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}.{self.name}"
@@ -61,7 +61,7 @@ class MemberStatus(_Word):
 
 
 class MemberState(_Word):
-    """How a view has a member: its status, or ``suspect``; ``unknown`` at first, ``reaped`` at the end."""
+    """A member's state in one view: its status, or ``suspect``; ``unknown`` before, ``reaped`` after."""
 
     UNKNOWN = "unknown"
     ALIVE = "alive"
@@ -75,11 +75,12 @@ class MemberState(_Word):
 class Cause(_Word):
     """Why a transition happened, in a word.
 
-    ``claim``: a peer said so. ``push-pull``: its full state said so. ``intent``: a Serf join/leave intent.
-    ``probe``: our probe round failed. ``suspicion-expired``: nobody refuted in time. ``acked``: the member
-    answered. ``unanswered``: a peer said so, and our ping got no ack. ``operator``: an operator asked for it.
-    ``local``: this node did it itself. ``reap``: age. ``prune``: an operator's prune. ``limit``: the table is
-    full.
+    ``claim``: a peer's claim. ``push-pull``: a peer's full state. ``intent``: a Serf join or leave intent.
+    ``probe``: this node's probe round failed. ``suspicion-expired``: no refutation arrived in time.
+        ``acked``:
+    the member acked. ``unanswered``: a peer's claim, after which this node's ping got no ack. ``operator``:
+    an operator's command. ``local``: this node itself. ``reap``: age. ``prune``: an operator's prune.
+    ``limit``: the table is full.
     """
 
     CLAIM = "claim"
@@ -106,7 +107,7 @@ class VersionTriple(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One entry of a node's member table, as of one moment. Never changes; a newer one replaces it."""
+    """One entry of a node's member table at one moment. It never changes; a newer one replaces it."""
 
     name: str
     address: str
@@ -138,9 +139,9 @@ class Reason:
     """Why a transition happened.
 
     Attributes:
-        cause: the same in a word; stable. Given as a string it becomes a ``Cause``.
+        cause: in a word; stable. A string is converted to a ``Cause``.
         accuser: name of the member whose claim it was, or "".
-        detail: human-readable rest, e.g. ``"no ack: direct, 3 relays, stream refused"``.
+        detail: human-readable details, e.g. ``"no ack: direct, 3 relays, stream refused"``.
     """
 
     cause: Cause
@@ -191,12 +192,12 @@ class MemberEvent:
 
 @dataclass(frozen=True, slots=True)
 class MemberJoined(MemberEvent):
-    """A member is alive that was unknown, failed or left before."""
+    """A member that was unknown, failed or left is alive."""
 
 
 @dataclass(frozen=True, slots=True)
 class MemberRestarted(MemberEvent):
-    """A member that was never seen failing started anew: higher incarnation together with a new join."""
+    """A member restarted without being declared failed: a higher incarnation together with a new join."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +212,7 @@ class MemberSuspected(MemberEvent):
 
 @dataclass(frozen=True, slots=True)
 class MemberRefuted(MemberEvent):
-    """A member raised its incarnation: it is not suspect any more, or it refuted a leave on its behalf."""
+    """A member raised its incarnation: it is no longer suspect, or it refuted a leave on its behalf."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,12 +222,12 @@ class MemberLeaving(MemberEvent):
 
 @dataclass(frozen=True, slots=True)
 class MemberLeft(MemberEvent):
-    """A member left on purpose, or an operator declared a failed one to have left."""
+    """A member left on purpose, or an operator declared that a failed member has left."""
 
 
 @dataclass(frozen=True, slots=True)
 class MemberFailed(MemberEvent):
-    """A member's suspicion expired, or a peer's verdict arrived."""
+    """A member was declared failed: its suspicion expired, or a peer's dead claim arrived."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,7 +296,7 @@ Event = MemberEvent | UserEvent | Query | EventsLost
 
 @dataclass(frozen=True, slots=True)
 class JoinOutcome:
-    """What became of one address of a join.
+    """The outcome of one address of a join.
 
     Attributes:
         address: the address as it was given.
@@ -327,11 +328,11 @@ class JoinResult:
 
 @dataclass(frozen=True, slots=True)
 class SeedStatus:
-    """How joining one of ``Config.seeds`` goes.
+    """The state of joining one of ``Config.seeds``.
 
     Attributes:
         address: as configured.
-        is_joined: a live member is there, so that nothing has to be tried.
+        is_joined: a live member is there, so nothing is dialled.
         error: why the last attempt failed; "" if it worked, or there was none.
         at: when that attempt ended, seconds on the clock of ``Cluster.now``; None if there was none.
     """

@@ -1,4 +1,4 @@
-"""A mapping that never changes, so that a value which holds one can be a key itself."""
+"""A mapping that never changes, so that a value that contains one is hashable."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Log records: one sentence for people, fields for machines, and limits so that a flood can't fill a disk."""
+"""Log records: one sentence for people, fields for machines, and limits, so that no flood fills a disk."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from swim.text import brief, shown
 __all__ = ["SUMMARY", "DropLog", "FloodLimit", "LogReader", "LogRing", "Unread", "log_event", "report"]
 
 SUMMARY = "summary"
-"""The attribute of a record that holds its message without what the fields say."""
+"""The attribute of a record with its message without the values that are fields."""
 
 _logger = logging.getLogger("swim.members")
 _events_logger = logging.getLogger("swim.events")
@@ -121,8 +121,8 @@ def _log_member(node: str, event: MemberEvent) -> None:
 class DropLog:
     """Turns growing ``swim.dropped.*`` counters into at most one warning in ten seconds.
 
-    Looks only when asked, so it costs no wake-up; the first drop after a quiet time is reported
-    at once.
+    It checks only when called, so it costs no wake-up. The first drop after a quiet period is reported at
+    once.
     """
 
     def __init__(self, node: str, metrics: Metrics) -> None:
@@ -165,7 +165,7 @@ class _Flow:
 
 
 class FloodLimit:
-    """Thins out each kind of log record: a hundred at once, five a second after that; the rest is counted.
+    """Rate-limits each kind of log record: a hundred at once, five a second after that; the rest is counted.
 
     A kind is one place in the code and, for transitions, one event type.
     """

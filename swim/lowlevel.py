@@ -1,7 +1,7 @@
-"""Sharp tools: the node without I/O, its addresses, and looking at what a node sends and receives.
+"""Low-level tools: the sans-I/O node, its addresses, and observers of what a node sends and receives.
 
-``Node`` is the protocol as a state machine: its module says what a caller owes it, in order. ``Taps`` and
-``Accepted`` are for those who bring their own network or watch one.
+``Node`` is the protocol as a state machine; its module lists the caller's duties, in order. ``Taps`` and
+``Accepted`` are for programs that supply their own network or observe one.
 """
 
 from swim.addresses import Endpoint as Endpoint

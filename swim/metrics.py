@@ -8,7 +8,7 @@ __all__ = ["Metrics"]
 
 
 class Metrics:
-    """What one node counted since it was built. Cheap to update, read by copying.
+    """Counters and gauges of one node since it was created. Cheap to update; read by copying.
 
     Attributes:
         counters: monotonically growing integers by name, e.g. ``"memberlist.udp.received"`` (bytes)

@@ -12,7 +12,7 @@ The caller owns sockets, clock and tasks. Its duties, in order, once per wake-up
     for action in output.streams: ...                       # Dial, Send, Close; feed what comes back
     for lookup in output.lookups: ...                       # resolve, then node.resolved(...)
     for event in output.events: ...                         # hand to the application, in order
-    for done in output.finished: ...                        # wake whoever waits for the ticket
+    for done in output.finished: ...                        # wake the task that waits for the ticket
     for line in output.records: ...                         # append to the snapshot that snapshot() began
     if output.stop: ...                                     # stop at once, without leaving
     sleep_until_readable_or(node.next_deadline())
@@ -50,7 +50,7 @@ _PEERS_REJOINED = 3
 
 
 class Accepted(NamedTuple):
-    """An inbound stream the node agreed to read, until the absolute ``deadline``."""
+    """An inbound stream that the node reads until the absolute ``deadline``."""
 
     stream_id: int
     deadline: float
@@ -77,12 +77,12 @@ class Node:
 
     Args:
         config: the settings.
-        advertise: ``(ip, port)`` that peers are told.
-        bind_port: the port it listens on; stands in for a port 0 in what peers send.
+        advertise: the ``(ip, port)`` sent to peers.
+        bind_port: the port it listens on; replaces a port 0 in messages from peers.
         rng: every random choice.
         nonce: 12 fresh bytes per call for encryption; by default from ``rng``, which suits simulations only.
-        snapshot: text that ``snapshot()`` returned in a former life, or "".
-        wire: makes packets of messages and back; a simulator may pass its own, which need not be bytes.
+        snapshot: text that ``snapshot()`` returned in an earlier run, or "".
+        wire: encodes and decodes packets; a simulator may pass its own, whose packets need not be bytes.
 
     Attributes:
         timers: its deadlines; a simulation may put conditions around some kinds (``Timers.wrap``).
@@ -127,12 +127,12 @@ class Node:
     # -- inputs
 
     def start(self, now: float, *, view: BaseView | None = None) -> None:
-        """Makes the local member alive, joins the seeds and looks for whoever the snapshot knew.
+        """Makes the local member alive, joins the seeds and dials the members in the snapshot.
 
         Args:
             now: seconds.
-            view: a cluster that this node belongs to already, as a simulation starts one: all its members are
-                listed at once, without events, and no seed is asked.
+            view: a cluster that this node belongs to already, for simulations: all its members are listed at
+                once, without events, and no seed is dialled.
 
         Raises:
             LocalError: ``view`` does not list this node as it is. The node has not started.
@@ -155,11 +155,11 @@ class Node:
             engine.join(now, self.config.seeds, replay=engine.context.has_past)
 
     def receive_packet(self, now: float, data: bytes, source: Endpoint) -> None:
-        """One datagram from ``source``. Anything wrong with it is counted and dropped."""
+        """One datagram from ``source``. A malformed one is counted and dropped."""
         self._engine.receive_packet(now, data, source)
 
     def accept_stream(self, now: float, source: Endpoint) -> Accepted | None:
-        """An inbound stream; None means: close it unread."""
+        """An inbound stream; None means that the driver closes it unread."""
         stream_id = self._engine.accept_stream(now, source)
         return None if stream_id is None else Accepted(stream_id, now + self.config.tcp_timeout)
 
@@ -185,7 +185,7 @@ class Node:
         self._recorder.look(now, self._numbers())
 
     def cut_off(self, now: float, *, is_cut_off: bool) -> None:
-        """Nobody reaches this node, or somebody can again: in between it probes and accuses nobody."""
+        """Sets whether this node is unreachable; while it is, it probes and accuses no member."""
         self._engine.cut_off(now, is_cut_off=is_cut_off)
 
     # -- outputs
@@ -210,9 +210,9 @@ class Node:
         """Begins a command; the number returned is the ``ticket`` of the ``Finished`` that ends it.
 
         Raises:
-            LocalError: it is not possible now (after a leave, say), or not in a plain memberlist pool.
+            LocalError: it is not possible now (for example after a leave), or not in a plain memberlist pool.
             ConfigError: naming ``tags``, if they take more than 512 bytes. The old ones stay.
-            TypeError: ``command`` is none.
+            TypeError: ``command`` is not a command.
         """
         match command:
             case Join(addresses):
@@ -244,7 +244,7 @@ class Node:
 
     @property
     def advertised(self) -> Endpoint:
-        """The address and port that peers are told."""
+        """The address and port that are sent to peers."""
         return self._engine.context.local.endpoint
 
     @property
@@ -254,7 +254,7 @@ class Node:
 
     @property
     def claim(self) -> Alive:
-        """What the node says of itself, started or not; a ``BaseView`` is made of such claims."""
+        """The node's claim about itself, started or not; a ``BaseView`` is made of such claims."""
         return self._engine.context.local.alive_claim()._replace(meta=self._layer.meta())
 
     @property
@@ -275,11 +275,11 @@ class Node:
         return entry.member if entry is not None else None
 
     def history(self, name: str) -> tuple[Transition, ...]:
-        """Why a member is what it is: its last transitions, oldest first."""
+        """A member's last transitions, oldest first."""
         return self._layer.roster.history(name)
 
     def seeds(self) -> tuple[SeedStatus, ...]:
-        """How joining each of ``Config.seeds`` goes."""
+        """The state of joining each of ``Config.seeds``."""
         return self._engine.rejoining.seeds()
 
     def inspect(self) -> Inspection:
@@ -308,10 +308,10 @@ class Node:
         )
 
     def snapshot(self) -> str:
-        """Text to keep and hand back as ``snapshot=`` after a restart: the whole state, in Serf's format.
+        """Text to store and pass as ``snapshot=`` after a restart: the whole state, in Serf's format.
 
-        It is kept up to date by appending ``Output.records``, each with a line feed. A life begins with a new
-        one, taken after ``start``; any later one may take its place, to make it shorter.
+        Append ``Output.records`` to it, each with a line feed, to keep it up to date. Each run begins with a
+        new snapshot, taken after ``start``. Any later one may replace it, to make it shorter.
         """
         return self._snapshot().encode()
 
@@ -321,7 +321,7 @@ class Node:
         return Snapshot(alive, failed, *self._numbers(), left=self.status == "left")
 
     def _numbers(self) -> tuple[int, int, int, int]:
-        """What a snapshot holds beside members: the incarnation, and the last stamp of each clock."""
+        """The contents of a snapshot besides members: the incarnation, and the last stamp of each clock."""
         layer = self._layer
         incarnation, queries = self._engine.context.local.incarnation, layer.queries
         return incarnation, layer.clock.time - 1, layer.events.clock.time - 1, queries.clock.time - 1

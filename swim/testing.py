@@ -1,4 +1,4 @@
-"""Breaking a node's network on purpose, to see what a program makes of it: ``open_cluster(..., faults=)``."""
+"""Fault injection: breaks a node's network on purpose, to test a program: ``open_cluster(..., faults=)``."""
 
 from swim.net.faults import LinkFaults as LinkFaults
 

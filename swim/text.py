@@ -1,8 +1,8 @@
 """Text from a network, a user or the system, made safe to show.
 
-A member's name, a tag, a path or an error may hold line ends, which forge log lines, and control characters,
-which a terminal obeys. Code that shows such text to people passes it through here; values for machines stay
-as they are.
+A member's name, a tag, a path or an error may contain line ends, which forge log lines, and control
+characters, which a terminal executes. Code that shows such text to people escapes it with these functions;
+values for machines stay unchanged.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def brief(value: object) -> str:
 
 
 def shown(value: object) -> str:
-    """One value inside a sentence: ``brief``, in quotes if it isn't one plain word."""
+    """One value inside a sentence: ``brief``, in quotes unless it is one plain word."""
     text = brief(value)
     is_word = bool(text) and not any(c.isspace() or c in "\"'=()" for c in text)
     return text if is_word else '"' + text.replace('"', '\\"') + '"'

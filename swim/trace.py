@@ -1,8 +1,8 @@
 """What happened in a cluster, as JSON lines: the same records from the simulator and from real nodes.
 
-The first line tells how the run was made, every other one is a packet sent or received, a step of a stream, a
-transition in a node's view, or a fault. ``docs/traces.md`` lists the fields. A record has one spelling only:
-keys in order, no spaces, seconds as whole microseconds, ASCII; so equal runs give equal bytes.
+The first line describes how the run was made. Every other line is a packet sent or received, a step of a
+stream, a transition in a node's view, or a fault. ``docs/traces.md`` lists the fields. A record has exactly
+one encoding: keys in order, no spaces, seconds as whole microseconds, ASCII. So equal runs give equal bytes.
 """
 
 from __future__ import annotations
@@ -94,8 +94,8 @@ def header(seed: int, made: Mapping[str, Any], level: str) -> Record:
 
     Args:
         seed: of the run.
-        made: how to make the run again, plain JSON (``sims.replay``); its numbers are kept as they are.
-        level: ``all``, or ``events`` for transitions and faults alone.
+        made: how to make the run again, plain JSON (``sims.replay``); its numbers are kept unchanged.
+        level: ``all``, or ``events`` for transitions and faults only.
     """
     return {
         "format": FORMAT,
@@ -113,7 +113,7 @@ def seconds(at: float) -> float:
 
 
 def state_word(member: Member | None) -> str:
-    """How a view has a member: its status, ``suspect``, or ``unknown``."""
+    """A member's state in a view: its status, ``suspect``, or ``unknown``."""
     if member is None:
         return "unknown"
     return member.state.value
@@ -151,7 +151,7 @@ def event_record(at: float, node: str, event: Event) -> Record:
 
 
 def plain(value: object) -> Any:
-    """Any value as JSON has it, the same on every machine; what has no such form becomes its type's name."""
+    """Any value as JSON, the same on every machine; a value without a JSON form becomes its type's name."""
     match value:
         case None | bool() | int() | str():
             return value.value if isinstance(value, Enum) else value
@@ -176,8 +176,8 @@ class Reader:
 
     Args:
         config: of the sending node.
-        keyring: of the sending node; looked at anew for every packet.
-        wire: how the sending node makes packets.
+        keyring: of the sending node; read again for every packet.
+        wire: how the sending node encodes packets.
     """
 
     __slots__ = ("_metrics", "_packets", "_speaks_serf", "_streams")
@@ -189,7 +189,7 @@ class Reader:
         self._metrics = Metrics()
 
     def packet(self, data: bytes) -> list[Record]:
-        """The messages of a packet by type and field names; what cannot be read stands there as hex."""
+        """The messages of a packet by type and field names; an unreadable one as hex."""
         before = self._metrics.drops
         try:
             messages = self._packets.open(data, self._metrics)
@@ -228,7 +228,7 @@ def _unreadable(data: bytes, error: RemoteError) -> Record:
 
 @lru_cache(maxsize=1 << 14)
 def _message(data: bytes, speaks_serf: bool) -> Record:
-    """Claims travel many times over, hence the cache; the results are not to be changed."""
+    """Cached, since the same claims are sent many times; the results must not be changed."""
     try:
         return _shown(decode(data), speaks_serf)
     except RemoteError as error:

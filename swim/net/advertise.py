@@ -1,4 +1,4 @@
-"""The address that this node tells its peers: chosen, checked, and said in the log."""
+"""The address that this node advertises: chosen, checked and logged."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ async def advertised_endpoint(
     found: Callable[[], Sequence[Interface]] = interfaces,
     outward: Callable[[int], str] = outward_address,
 ) -> tuple[Endpoint, str]:
-    """The endpoint to tell peers, and why it is that one.
+    """The endpoint to advertise, and why it was chosen.
 
     Explicit ``advertise``, else the bound address, else (bound to every address) the best of the interfaces'.
 
@@ -79,14 +79,14 @@ def best_address(
     found: Callable[[], Sequence[Interface]] = interfaces,
     outward: Callable[[int], str] = outward_address,
 ) -> tuple[str, str]:
-    """The address of this machine that others reach best, and why it is that one.
+    """The address of this machine that others can best reach, and why it was chosen.
 
     memberlist's rule (go-sockaddr ``GetPrivateIP``), and public addresses after the private ones: interfaces
     that are connected, then private addresses, then those on the interface of the default route, then larger
     networks. Loopback is never chosen.
 
     Raises:
-        ConfigError: field ``advertise``: no interface that is up has an address but loopback.
+        ConfigError: field ``advertise``: no interface that is up has an address other than loopback.
     """
     default = outward(version)
     try:
@@ -118,12 +118,12 @@ def best_address(
 
 
 def warn_if_exposed(config: Config, *endpoints: Endpoint) -> None:
-    """One loud warning when the node is reachable from elsewhere and nothing is encrypted."""
+    """Logs one loud warning if other hosts can reach the node and nothing is encrypted."""
     exposed = sorted({host for host, _ in endpoints if not is_loopback(host)})
     if exposed and not config.keys:
         _logger.warning(
-            "INSECURE: gossip on %s is neither encrypted nor authenticated: anyone who reaches it can join, "
-            "read and remove members. Set a gossip key, or bind to loopback",
+            "INSECURE: gossip on %s is neither encrypted nor authenticated: any host that reaches it can "
+            "join, read and remove members. Set a gossip key, or bind to loopback",
             ", ".join(exposed),
             extra={"node": config.name},
         )

@@ -45,7 +45,7 @@ class Cluster:
     """The cluster as one member sees it. Made by ``open_cluster``; usable from its trio run only.
 
     Reading (``members``, ``member``, ``local``, ``history``, ``stats``) never waits. Every waiting method may
-    be cancelled: what it began goes on in the background.
+    be cancelled: the command that it began continues in the background.
 
     Attributes:
         config: the settings it runs with.
@@ -74,7 +74,7 @@ class Cluster:
 
     @property
     def advertised(self) -> Endpoint:
-        """The address and port peers are told; another one after this machine's address changed."""
+        """The address and port sent to peers; changes if this machine's address changes."""
         return self._node.advertised
 
     @property
@@ -105,7 +105,7 @@ class Cluster:
         return tuple(member for member in self._node.members() if member.status in wanted)
 
     def alive(self) -> tuple[Member, ...]:
-        """The members that are alive, suspect ones and this node included."""
+        """The members that are alive, including suspect ones and this node."""
         return self.members(status=MemberStatus.ALIVE)
 
     def member(self, name: str) -> Member | None:
@@ -119,7 +119,7 @@ class Cluster:
         return self._node.history(checks.text("name", name))
 
     def seeds(self) -> tuple[SeedStatus, ...]:
-        """How joining each of ``Config.seeds`` goes: whether a live member is there, and the last error."""
+        """The state of joining each of ``Config.seeds``: whether a live member is there, the last error."""
         return self._node.seeds()
 
     def stats(self) -> NodeStats:
@@ -131,7 +131,7 @@ class Cluster:
         return trio.current_time()
 
     def events(self, *, kinds: EventKind | Iterable[EventKind] = ALL_KINDS) -> Subscription:
-        """Subscribes from this very moment; iterate the result with ``async for``.
+        """Subscribes from this moment on; iterate the result with ``async for``.
 
         ``async with cluster.events() as events:`` also ends the subscription with the block.
 
@@ -146,13 +146,13 @@ class Cluster:
         return self._driver.subscriptions.open(event_classes(kinds))
 
     def do(self, command: Command) -> Ticket:
-        """Begins a command and returns at once; ``await ticket.outcome()`` waits for what becomes of it.
+        """Begins a command and returns at once; ``await ticket.outcome()`` waits for its outcome.
 
-        The methods below wait for their commands, and some look after the result.
+        The methods below wait for their commands, and some check the result.
 
         Raises:
-            LocalError: it is not possible now: after ``leave``, say, or after the block was left.
-            ConfigError: as the command's method says.
+            LocalError: it is not possible now, for example after ``leave`` or after the block was left.
+            ConfigError: as documented for the command's method.
         """
         self._check_open(command)
         match command:
@@ -170,12 +170,12 @@ class Cluster:
     async def join(
         self, addresses: Sequence[str], *, replay: bool = False, timeout: float | None = None
     ) -> JoinResult:
-        """Exchanges full state with every address, side by side.
+        """Exchanges full state with every address, in parallel.
 
-        A name is resolved now, and each of its addresses tried. A failed address raises nothing.
+        A name is resolved now, and each of its addresses is tried. A failed address raises nothing.
 
         Args:
-            addresses: ``[NAME/]HOST[:PORT]``, the port defaulting to the own one; any that answers is enough.
+            addresses: ``[NAME/]HOST[:PORT]``; the port defaults to this node's. One that answers is enough.
             replay: also receive user events sent before the join, as far as the peers remember them.
             timeout: seconds after which the addresses not finished yet count as timed out; None leaves it to
                 ``tcp_timeout`` of each stream.
@@ -200,12 +200,12 @@ class Cluster:
         return JoinResult(tuple(outcomes))
 
     async def leave(self, *, timeout: float | None = None) -> None:
-        """Tells the cluster that this node leaves, and stops taking part; ``rejoin`` takes it back.
+        """Announces that this node leaves, and stops taking part; ``rejoin`` brings it back.
 
         Returns once enough peers know, or at the node's own deadline. A second call waits for the first.
 
         Args:
-            timeout: seconds to wait; afterwards the leave goes on in the background.
+            timeout: seconds to wait; afterwards the leave continues in the background.
 
         Raises:
             ConfigError: naming ``timeout``.
@@ -218,7 +218,7 @@ class Cluster:
         """Comes back after ``leave``: alive again under the same name, joined to seeds and past members.
 
         Args:
-            timeout: seconds to wait for the join; afterwards it goes on in the background.
+            timeout: seconds to wait for the join; afterwards it continues in the background.
 
         Raises:
             ConfigError: naming ``timeout``.
@@ -232,12 +232,12 @@ class Cluster:
     async def force_leave(
         self, name: str, *, prune: bool = False, timeout: float | None = None
     ) -> ForceLeaveOutcome:
-        """Declares a failed member to have left, so that nobody tries to reach it any more.
+        """Declares that a failed member has left, so that no member dials it any more.
 
         Args:
             name: the member.
             prune: also forget it: at once if it is gone, else as soon as it is.
-            timeout: seconds to wait for the outcome; afterwards it goes on in the background.
+            timeout: seconds to wait for the outcome; afterwards the command continues in the background.
 
         Raises:
             TimeoutError: no outcome within ``timeout``.
@@ -259,7 +259,7 @@ class Cluster:
         """Every address of a host name, in the resolver's order; give it a time limit.
 
         Raises:
-            OSError: there is none.
+            OSError: it has no address.
         """
         return tuple(await self._driver.resolve(host, port))
 
@@ -277,7 +277,7 @@ class Cluster:
 
         Args:
             changes: tags to add or to replace.
-            remove: names of tags to drop; one that is not there is no error.
+            remove: names of tags to drop; a missing one is no error.
 
         Raises:
             ConfigError: naming ``changes`` or ``remove``; or ``tags``, more than 512 bytes once encoded.
@@ -288,7 +288,7 @@ class Cluster:
         await self.set_tags(kept | dict(changes))
 
     def _check_open(self, command: Command) -> None:
-        """Commands touch the node and its sockets: only the program that opened it may give them."""
+        """Commands use the node and its sockets: only the trio run that opened the cluster may give them."""
         if not trio.lowlevel.in_trio_run() or trio.lowlevel.current_trio_token() is not self._run:
             raise LocalError(f"this cluster was opened in another trio.run: {_FROM_THERE}")
         if self._stopped:

@@ -31,11 +31,11 @@ _MOST_BYTES = 1 << 26
 
 @contextlib.contextmanager
 def locked(directory: Path, owner: str) -> Iterator[None]:
-    """Makes the directory (mode 0700) and keeps other agents out of it; the system ends a dead one's lock.
+    """Makes the directory (mode 0700) and locks it; the system releases the lock of a dead process.
 
     Args:
         directory: created with its parents if missing.
-        owner: name of the node, which a second agent is told.
+        owner: name of the node, for the error that a second agent gets.
 
     Raises:
         ConfigError: field ``data_dir``: the directory cannot be used, or another agent uses it.
@@ -58,7 +58,7 @@ def read(path: Path) -> str:
     """The text of a file, its first 64 MiB if it is longer; "" if there is none.
 
     Raises:
-        OSError: it cannot be read, or is a link or no regular file.
+        OSError: it cannot be read, is a link, or is not a regular file.
     """
     try:
         handle = os.open(path, os.O_RDONLY | _NOFOLLOW | os.O_NONBLOCK)
@@ -85,10 +85,10 @@ def extend(path: Path, size: int) -> int:
 
 
 def create(path: Path) -> int:
-    """Opens a new file for writing, for its owner alone; whatever has its name is removed, not followed.
+    """Opens a new file for writing, readable by its owner only; a file or link of that name is removed first.
 
     Raises:
-        OSError: it cannot be made.
+        OSError: it cannot be created.
     """
     path.unlink(missing_ok=True)
     return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NOFOLLOW, 0o600)

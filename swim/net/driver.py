@@ -1,8 +1,8 @@
-"""The one loop that moves packets and fires timers, and the path on which a node's outputs are carried out.
+"""The one loop that moves packets and fires timers, and carries out a node's outputs.
 
-The idle node's cost is this loop, so a pass is one kernel wait, one look at the clock and plain calls. What
-waits in the socket goes in before a due timer fires: a node that was held up must not mistake its own absence
-for others' silence. How late it woke is told to the node.
+The cost of an idle node is this loop, so a pass is one kernel wait, one reading of the clock and plain calls.
+Packets that wait in the socket are handled before a due timer fires: a node that was held up must not mistake
+its own absence for the silence of others. The loop reports to the node how late it woke.
 """
 
 from __future__ import annotations
@@ -37,17 +37,17 @@ _SLOW_PACKET = 0.01
 """Seconds; a packet that takes longer is reported."""
 _REPORT_INTERVAL = 10.0
 _SEND_AFTER = 0.002
-"""Seconds of handling packets after which the answers leave, though more packets wait."""
+"""Seconds of handling packets after which the answers are sent, even if more packets wait."""
 _PORTION = 0.02
-"""Seconds of handling packets after which other tasks run, though more packets wait."""
+"""Seconds of handling packets after which other tasks run, even if more packets wait."""
 _READ_AFTER = 0.01
-"""Seconds after which a call from another task reads the packets that wait first."""
+"""Seconds after which a call from another task first reads the packets that wait."""
 _LEAST_OVERSLEEP = 0.05
-"""Seconds; waking later than this (or a quarter of ``probe_timeout`` if that is more) is told to the node."""
+"""Seconds; the node learns that it woke later than this (or a quarter of ``probe_timeout``, if more)."""
 
 
 class Ticket(commands.Ticket):
-    """A command under way, to wait for."""
+    """A command in progress, to wait for."""
 
     __slots__ = ("_done",)
 
@@ -56,7 +56,7 @@ class Ticket(commands.Ticket):
         self._done = trio.Event()
 
     def finish(self, outcome: Outcome | LocalError) -> None:
-        """Sets the outcome and wakes all who wait."""
+        """Sets the outcome and wakes all waiting tasks."""
         super().finish(outcome)
         self._done.set()
 
@@ -71,7 +71,7 @@ class Ticket(commands.Ticket):
 
 
 class Driver:
-    """Moves bytes and time between one node and the world.
+    """Moves bytes and time between one node and the network.
 
     Args:
         node: the sans-I/O node; nothing else may call it.
@@ -81,7 +81,7 @@ class Driver:
     Attributes:
         record: called with the lines to append to the node's snapshot.
         woken: called with the time after every wake-up for a timer.
-        stopped: why the node made everything stop at once, or "".
+        stopped: why the node stopped at once, or "".
     """
 
     def __init__(
@@ -122,9 +122,9 @@ class Driver:
         self._nursery.start_soon(self.streams.accept)
 
     def call(self, method: Callable[Concatenate[float, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Calls a method of the node with the time, carries out what it wants done, and re-times the loop.
+        """Calls a method of the node with the time, carries out its output, and reschedules the loop.
 
-        Packets that wait while one task after the other calls are handled in between.
+        When several tasks call in a row, packets that wait are handled in between.
         """
         now = trio.current_time()
         if now - self._read_at > _READ_AFTER and not (self.faults is not None and self.faults.paused):
@@ -135,7 +135,7 @@ class Driver:
         return result
 
     def submit(self, command: Command) -> Ticket:
-        """Gives the node a command, carries out what it wants done, and re-times the loop."""
+        """Gives the node a command, carries out its output, and reschedules the loop."""
         now = trio.current_time()
         ticket = self._tickets[self.node.do(now, command)] = Ticket()
         self.carry_out(now)
@@ -146,14 +146,14 @@ class Driver:
         return await self._transport.resolve(host, port)
 
     def close(self) -> None:
-        """Ends subscriptions and commands under way."""
+        """Ends subscriptions and pending commands."""
         self.subscriptions.close()
         for ticket in self._tickets.values():
             ticket.finish(LocalError("the cluster was closed"))
         self._tickets.clear()
 
     def carry_out(self, now: float) -> None:
-        """Does what the node asked for since the last time. A paused node's wishes wait."""
+        """Carries out the node's output since the last call. That of a paused node waits."""
         if self.faults is not None and self.faults.paused:
             return
         output = self.node.poll()
@@ -207,7 +207,7 @@ class Driver:
         now = await self._drain_all()
         overslept = now - planned
         if overslept > self._oversleep_threshold:
-            # Streams were held up as well: let their tasks hand in what waits before anybody is judged.
+            # Streams were held up as well: let their tasks deliver what waits before any member is accused.
             await trio.lowlevel.checkpoint()
             now = await self._drain_all()
         else:
@@ -231,7 +231,7 @@ class Driver:
         return trio.current_time()
 
     def _drain(self, now: float, most: int) -> int:
-        """Handles packets that wait, for some milliseconds, and sends answers on the way.
+        """Handles packets that wait, for some milliseconds, and sends answers in between.
 
         Returns:
             How many more of ``most`` may be handled; 0 if none waits.

@@ -18,12 +18,12 @@ __all__ = ["FaultyTransport", "LinkFaults"]
 class LinkFaults:
     """Switches that break one node's network; flip them at any time.
 
-    Packets are filtered when sent and when received; streams on the dialling side alone, because an inbound
-    stream comes from a port that says nothing about its node. So give both sides of a cut their switch.
+    Packets are filtered when sent and when received. Streams are filtered at the dialling side only, because
+    the port of an inbound stream does not identify its node. So set the switch at both sides of a cut.
 
     Attributes:
         loss: probability, 0 to 1, that a packet is lost, applied to each one sent and each one received.
-        tap: told of every packet and stream, those that faults stop included; None for nobody.
+        tap: observes every packet and stream, including those that faults stop; None for none.
     """
 
     def __init__(self, *, loss: float = 0.0, seed: int | None = None) -> None:
@@ -38,7 +38,7 @@ class LinkFaults:
         self._blocked.update(endpoints)
 
     def unblock(self, endpoints: Iterable[Endpoint] | None = None) -> None:
-        """Takes back ``block`` for some endpoints, or for all."""
+        """Reverts ``block`` for some endpoints, or for all."""
         if endpoints is None:
             self._blocked.clear()
         else:
@@ -46,21 +46,21 @@ class LinkFaults:
 
     @property
     def blocked(self) -> frozenset[Endpoint]:
-        """The endpoints nothing gets through to."""
+        """The blocked endpoints."""
         return frozenset(self._blocked)
 
     @property
     def paused(self) -> bool:
-        """True while the node reads, sends, accepts and decides nothing, like a stopped process."""
+        """True while the node neither reads, sends, accepts nor fires timers, like a stopped process."""
         return self._running is not None
 
     def pause(self) -> None:
-        """Stops the node; packets pile up in its socket."""
+        """Pauses the node; packets accumulate in its socket."""
         if self._running is None:
             self._running = trio.Event()
 
     def resume(self) -> None:
-        """Lets a paused node go on; it finds out that it overslept."""
+        """Resumes a paused node, which then detects that it overslept."""
         if self._running is not None:
             self._running.set()
             self._running = None
@@ -78,7 +78,7 @@ class LinkFaults:
 
 
 class FaultyTransport:
-    """A transport seen through faults."""
+    """A transport with faults applied."""
 
     def __init__(self, inner: Transport, faults: LinkFaults) -> None:
         self._inner = inner
@@ -90,7 +90,7 @@ class FaultyTransport:
         return self._inner.endpoint
 
     def receive(self) -> tuple[bytes, Endpoint]:
-        """One waiting packet that gets through."""
+        """One waiting packet that no fault stops."""
         while True:
             data, source = self._inner.receive()
             passes = self._faults.passes(source)
@@ -108,7 +108,7 @@ class FaultyTransport:
             self._inner.send(endpoint, data)
 
     async def readable(self) -> None:
-        """Waits until a packet is there (which may not get through)."""
+        """Waits until a packet is there (a fault may still stop it)."""
         await self._inner.readable()
 
     async def accept(self) -> tuple[trio.abc.HalfCloseableStream, Endpoint]:
@@ -121,7 +121,7 @@ class FaultyTransport:
         return stream, source
 
     async def connect(self, endpoint: Endpoint) -> trio.abc.HalfCloseableStream:
-        """Opens a stream; to a blocked endpoint it waits for ever, as if every SYN were lost."""
+        """Opens a stream; to a blocked endpoint it waits for ever, as if every SYN was lost."""
         tap = self._faults.tap
         if tap is not None:
             return await tap.dialled(endpoint, self._connect)
@@ -133,9 +133,9 @@ class FaultyTransport:
         return await self._inner.connect(endpoint)
 
     async def resolve(self, host: str, port: int) -> Sequence[Endpoint]:
-        """Resolves a name; faults don't touch the resolver."""
+        """Resolves a name; faults don't affect the resolver."""
         return await self._inner.resolve(host, port)
 
     def close(self) -> None:
-        """Closes the transport beneath."""
+        """Closes the underlying transport."""
         self._inner.close()

@@ -92,7 +92,7 @@ def is_local(host: str) -> bool:
 
 
 def outward_address(version: int) -> str:
-    """Our address on the way to other networks (the default route's), or "" without such a route."""
+    """This machine's address on the default route, or "" without such a route."""
     family = socket.AF_INET if version == 4 else socket.AF_INET6
     try:
         with socket.socket(family, socket.SOCK_DGRAM) as probe:
@@ -104,7 +104,7 @@ def outward_address(version: int) -> str:
 
 
 def _address(addr: int, netmask: int) -> ipaddress.IPv4Interface | ipaddress.IPv6Interface | None:
-    """Reads a ``sockaddr`` and its mask; None if it is no IP address."""
+    """Reads a ``sockaddr`` and its mask; None if it is not an IP address."""
     family = ctypes.c_ubyte.from_address(addr + 1) if _HAS_LENGTH_BYTE else ctypes.c_ushort.from_address(addr)
     if family.value not in _OFFSETS:
         return None

@@ -1,7 +1,7 @@
-"""Name lookups, in threads of their own: names that never answer hold up neither others nor file writes.
+"""Name lookups, in their own threads: a name that never resolves delays neither other names nor file writes.
 
-The system's resolver blocks and cannot be interrupted. A lookup that nobody waits for any more still occupies
-its thread; asking for the same name again waits for that thread instead of starting another.
+The system's resolver blocks and cannot be interrupted. A lookup that no task waits for any more still
+occupies its thread; asking for the same name again waits for that thread instead of starting another.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _THREADS = 256
 
 
 class _Lookup:
-    """One name under way, for everybody who waits for it."""
+    """One pending lookup, shared by all tasks that wait for it."""
 
     def __init__(self) -> None:
         self.done = trio.Event()
@@ -32,12 +32,12 @@ _under_way: trio.lowlevel.RunVar[dict[str, _Lookup] | None] = trio.lowlevel.RunV
 
 
 async def look_up(host: str, port: int) -> tuple[Endpoint, ...]:
-    """Every address of a host, in the resolver's order; an IP address is its own.
+    """Every address of a host, in the resolver's order; an IP address resolves to itself.
 
-    Give it a time limit: the resolver's own may be minutes.
+    Use a timeout: the resolver's own may be minutes.
 
     Raises:
-        OSError: the name has no address, is none, or too many lookups hang.
+        OSError: the name has no address or is not a host name, or too many lookups are pending.
     """
     if (address := plain_ip(host)) is not None:
         return ((str(address), port),)
@@ -47,7 +47,7 @@ async def look_up(host: str, port: int) -> tuple[Endpoint, ...]:
     lookup = under_way.get(host)
     if lookup is None:
         if len(under_way) >= _THREADS:
-            raise OSError(errno.EAGAIN, f"{_THREADS} name lookups are under way and unanswered")
+            raise OSError(errno.EAGAIN, f"{_THREADS} name lookups are pending")
         lookup = under_way[host] = _Lookup()
         limiter = trio.CapacityLimiter(1)
         trio.lowlevel.spawn_system_task(_run, host, lookup, under_way, limiter)
@@ -73,7 +73,7 @@ async def _run(
 
 
 def _ask(host: str) -> tuple[str, ...]:
-    """Blocks for the system's answer; what the resolver's encoding refuses is no name either."""
+    """Blocks until the system answers; a name that the resolver's encoding refuses is not a host name."""
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except OSError:

@@ -1,8 +1,9 @@
-"""Notices that the advertised address is no longer this machine's, as after a new lease or a moved interface.
+"""Detects that this machine no longer has the advertised address, as after a new lease or a moved interface.
 
-Nobody reaches such a node, and its own probes fail for a reason that is no member's fault. It accuses nobody
-while the address is gone. If the address was our choice, it leaves and joins again at the best one there is
-now: memberlist takes a new address of a live member for a name conflict, but not that of one that left.
+Such a node cannot be reached, and its own probes fail although the members are healthy. It accuses no member
+while the address is gone. If the node chose the address itself, it leaves and joins again at the best address
+it has now: memberlist treats a new address of a live member as a name conflict, but not that of one that
+left.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ __all__ = ["OwnAddress"]
 _logger = logging.getLogger("swim.net")
 
 _LOOK_EVERY = 1.0
-"""Seconds; a look costs a few microseconds, and none is made while the node has nothing else to do."""
+"""Seconds between checks; a check costs a few microseconds, and an idle node makes none."""
 
 
 class OwnAddress:
@@ -33,8 +34,8 @@ class OwnAddress:
     Args:
         driver: of the node.
         nursery: where a move to another address runs.
-        is_chosen: whether the address was ours to choose (bound to every address, none given).
-        is_ours: whether an address is this machine's now.
+        is_chosen: whether the node chose the address itself (bound to every address, none given).
+        is_ours: whether this machine has an address now.
         choose: the best address of a family and why, as ``best_address``.
     """
 
@@ -53,7 +54,7 @@ class OwnAddress:
         self._is_ours = is_ours
         self._choose = choose
         host, self._port = driver.node.advertised
-        # Behind address translation the advertised address was never this machine's.
+        # Behind address translation, this machine never had the advertised address.
         self._was_ours = not is_loopback(host) and is_ours(host)
         self._is_watched = self._was_ours
         self._gone_since: float | None = None
@@ -62,7 +63,7 @@ class OwnAddress:
         driver.woken = self._look
 
     def pause(self) -> None:
-        """The node is asked to leave: it does not come back by itself."""
+        """The node was asked to leave: it does not rejoin by itself."""
         self._is_watched = False
         if self._move is not None:
             self._move.cancel()
@@ -72,7 +73,7 @@ class OwnAddress:
         self._is_watched = self._was_ours
 
     def _look(self, now: float) -> None:
-        """Looks whether the address is still there, at most once a second."""
+        """Checks whether the address is still there, at most once a second."""
         if not self._is_watched or now - self._looked_at < _LOOK_EVERY or self._move is not None:
             return
         self._looked_at = now
@@ -96,10 +97,10 @@ class OwnAddress:
 
     def _warn(self, host: str, other: str) -> None:
         _logger.warning(
-            "own address %s is gone from this machine, which %s: nobody reaches this node, "
-            "and it accuses nobody%s",
+            "own address %s is gone from this machine, which %s: no member can reach this node, "
+            "and it accuses none%s",
             host,
-            f"has {other} now" if other else "has none now but loopback",
+            f"has {other} now" if other else "has only loopback now",
             "" if self._is_chosen else "; restart it with another bind or advertise",
         )
 

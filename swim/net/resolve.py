@@ -20,7 +20,7 @@ class Lookups:
 
     Args:
         transport: resolves the names; a node bound to one address family dials only that one.
-        default_port: for addresses without a port, as memberlist: the own bind port.
+        default_port: for addresses without a port; this node's bind port, as in memberlist.
         timeout: seconds for one name.
         report: called with the address as given, its endpoints, and why there are none ("" if there are).
     """
@@ -33,7 +33,7 @@ class Lookups:
         self._pending: set[str] = set()
 
     def start(self, nursery: trio.Nursery, address: str) -> None:
-        """Begins one lookup unless the same one is under way."""
+        """Begins one lookup unless the same one is pending."""
         if address not in self._pending:
             self._pending.add(address)
             nursery.start_soon(self._look_up, address)

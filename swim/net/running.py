@@ -1,8 +1,9 @@
 """``open_cluster``: a node's tasks for the length of a block, which Ctrl-C ends as cleanly as anything else.
 
-trio delivers Ctrl-C to whatever task happens to run. From a task of ours it would come out of the nursery as
-a ``BaseExceptionGroup``, which ``except KeyboardInterrupt`` does not catch. So our tasks, and the code that
-opens and closes, are protected: the program's main task gets it, and no group is left around it.
+trio raises ``KeyboardInterrupt`` in whichever task is running. From one of our tasks it would leave the
+nursery as a ``BaseExceptionGroup``, which ``except KeyboardInterrupt`` does not catch. So our tasks, and the
+code that opens and closes, are protected: the program's main task gets the exception, without a group around
+it.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ T = TypeVar("T")
 
 
 class Protected(Generic[T]):
-    """An async context manager whose own code Ctrl-C does not interrupt; the block itself it does."""
+    """An async context manager whose own code Ctrl-C does not interrupt; it does interrupt the block."""
 
     def __init__(self, manager: AbstractAsyncContextManager[T, bool | None]) -> None:
         self._manager = manager
@@ -75,7 +76,7 @@ class Protected(Generic[T]):
 
 
 def _interrupt_in(group: BaseExceptionGroup[BaseException]) -> KeyboardInterrupt | None:
-    """The Ctrl-C, if the group holds nothing else."""
+    """The ``KeyboardInterrupt``, if the group contains nothing else."""
     interrupts, rest = group.split(KeyboardInterrupt)
     return None if interrupts is None or rest is not None else KeyboardInterrupt()
 
@@ -96,14 +97,14 @@ def open_cluster(
 
     Args:
         config: the settings.
-        transport: a bound network; None binds real sockets at ``config.bind``. Closed in the end.
+        transport: a bound network; None binds real sockets at ``config.bind``. Closed at the end.
         faults: switches that break this node's network on purpose.
         data_dir: directory for the snapshot, from which a restart recovers its clocks and past members.
         leave_timeout: seconds a graceful leave may take; 0 skips it.
 
     Raises:
         ConfigError: a wrong argument, a port in use, a name that does not resolve, an unusable directory.
-        LocalError: not inside ``trio.run``; or the member lost its name to another one and had to stop, which
+        LocalError: not inside ``trio.run``; or another member has the same name and won the vote, which
             cancels the block first.
     """
     if not isinstance(config, Config):
@@ -181,7 +182,7 @@ def require_trio() -> None:
         if asyncio is None or asyncio._get_running_loop() is None:
             raise LocalError("open_cluster works inside trio.run only") from None
         raise LocalError(
-            "open_cluster works on trio, and this is asyncio, for which there is no front yet: call it by "
+            "open_cluster works on trio, and this is asyncio, which is not supported yet: call it by "
             "trio.run in a thread of its own, or start 'swim agent' and use agent_api.client.AgentClient"
         ) from None
 
@@ -194,10 +195,10 @@ async def driving(
     faults: LinkFaults | None = None,
     snapshot: SnapshotFile | None = None,
 ) -> AsyncIterator[tuple[Driver, OwnAddress]]:
-    """Runs the node's tasks for the length of a block; what the block raises comes out as it is.
+    """Runs the node's tasks for the length of a block; an exception of the block is raised unchanged.
 
     Raises:
-        LocalError: the member lost its name to another one and had to stop; the block is cancelled first.
+        LocalError: another member has the same name and won the vote; the block is cancelled first.
     """
     failure: BaseException | None = None
     async with _kept(node, snapshot), trio.open_nursery() as nursery:
@@ -233,7 +234,7 @@ async def _kept(node: Node, snapshot: SnapshotFile | None) -> AsyncIterator[None
 
 
 async def build_node(config: Config, network: Transport, snapshot: SnapshotFile | None) -> Node:
-    """Chooses the advertised endpoint, says so in the log, and makes the node for it."""
+    """Chooses the advertised endpoint, logs it, and makes the node."""
     bound = network.endpoint
     advertised, why = await advertised_endpoint(config, network)
     at, as_ = join_host_port(*bound), join_host_port(*advertised)

@@ -1,10 +1,9 @@
-"""The snapshot file: what a node wants to remember over a restart, appended to line by line.
+"""The snapshot file: what a node keeps across a restart, appended to line by line.
 
-A life begins by replacing the file with the whole state. After that, what changes is appended: one write and
-one ``fsync`` for all changes of half a second. A file that has grown to twice the whole state, and
-past 128 KiB, is replaced again. A replacement is written beside the file, synced and renamed, so a crash at
-any moment leaves the old file or the new one. A crash while appending may leave a cut line, which is not
-read.
+Each run begins by replacing the file with the whole state. After that, changes are appended: one write and
+one ``fsync`` for all changes of half a second. A file that has grown to twice the whole state, and past 128
+KiB, is replaced again. A replacement is written beside the file, synced and renamed, so a crash at any moment
+leaves the old file or the new one. A crash while appending may leave an incomplete line, which is not read.
 """
 
 from __future__ import annotations
@@ -29,24 +28,24 @@ _FILE_NAME = "members.snapshot"
 _DEBOUNCE = 0.5
 """Seconds between a change and its write, as Serf's flush interval; a burst becomes one write."""
 _RETRY = 30.0
-"""Seconds between two attempts to write to a disk that refuses, as in Serf."""
+"""Seconds between two attempts to write after a failure, as in Serf."""
 _COMPACT_FROM = 128 * 1024
 """Bytes below which a file is never compacted, as in Serf."""
 _COMPACT_RATIO = 2
-"""How many times the size of the whole state a file may reach."""
+"""A file is compacted at this many times the size of the whole state."""
 
 
 class SnapshotFile:
     """``DIR/members.snapshot``, readable by its owner alone.
 
-    When the disk refuses, one warning is logged and membership goes on without memory. The whole state is
-    written once the disk takes it again.
+    If writing fails, one warning is logged and membership continues. The whole state is written once the disk
+    works again.
 
     Args:
         directory: created (mode 0700) if missing.
 
     Attributes:
-        text: what the file held in the beginning; "" if there was none.
+        text: the file's text at the start; "" if there was no file.
 
     Raises:
         ConfigError: field ``data_dir``: the directory can't be created or the file can't be read.
@@ -68,18 +67,18 @@ class SnapshotFile:
             raise ConfigError("data_dir", f"cannot use {shown(directory)}: {why}") from None
 
     def append(self, lines: Sequence[str]) -> None:
-        """Adds lines, without their ends, to what ``keep`` writes next."""
+        """Adds lines, without their ends, to the text that ``keep`` writes next."""
         self._lines += lines
         self._changed.set()
 
     @trio.lowlevel.enable_ki_protection
     async def keep(self, snapshot: Callable[[], str]) -> None:
-        """Writes the whole state, then soon after every change what was appended, until cancelled.
+        """Writes the whole state, then the appended lines soon after every change, until cancelled.
 
         A thread does the writing.
 
         Args:
-            snapshot: the whole state of now, with all that was appended.
+            snapshot: the current whole state, including all appended lines.
         """
         while True:
             if self._is_whole and self._size <= self._limit:
@@ -96,9 +95,9 @@ class SnapshotFile:
                 await trio.sleep(_DEBOUNCE)
 
     def write(self, text: str) -> None:
-        """Replaces the file's text; after a crash at any moment the old or the new one is there, never a mix.
+        """Replaces the file's text; after a crash at any moment it holds the old or the new one, never a mix.
 
-        If the disk refuses, the old text stays and a warning is logged.
+        If writing fails, the old text stays and a warning is logged.
         """
         self._guarded(self._replace, text.encode("utf-8", "surrogateescape"))
 
@@ -106,7 +105,7 @@ class SnapshotFile:
         self._guarded(self._extend, text.encode("utf-8", "surrogateescape"))
 
     def _guarded(self, save: Callable[[bytes], None], data: bytes) -> None:
-        """Saves; a file that could not be saved is behind, and perhaps cut in the middle of a line."""
+        """Saves; after a failure the file is behind, and may end with an incomplete line."""
         try:
             save(data)
         except OSError as error:

@@ -59,7 +59,7 @@ class _Driver(Protocol):
 
 @dataclass(slots=True, eq=False)
 class _Open:
-    """One stream that the node knows: what it is allowed to wait for, and what the node answered."""
+    """One stream that the node knows: its deadline, and the node's answer."""
 
     stream_id: int
     reading: trio.CancelScope
@@ -92,7 +92,7 @@ class Streams:
 
     @trio.lowlevel.enable_ki_protection
     async def accept(self) -> None:
-        """Accepts inbound streams until cancelled, and keeps on when the system is short of resources."""
+        """Accepts inbound streams until cancelled, and continues when the system is short of resources."""
         back_off = _SHORTEST_BACK_OFF
         while True:
             try:
@@ -138,7 +138,7 @@ class Streams:
     async def _to_end(
         self, opened: _Open, peer: trio.abc.HalfCloseableStream | Endpoint, request: bytes = b""
     ) -> None:
-        """Runs one stream until the node or the peer ends it, then tells the node unless it knows."""
+        """Runs one stream until the node or the peer ends it, then reports the end unless the node knows."""
         end, detail = StreamEnd.TIMEOUT, ""
         stream: trio.abc.HalfCloseableStream | None = None
         try:
@@ -179,7 +179,7 @@ class Streams:
 
 
 async def _reply(stream: trio.abc.HalfCloseableStream, send: Send) -> tuple[StreamEnd, str]:
-    """Writes the node's answer, closes our side, and reads what the peer still sends for a moment."""
+    """Writes the node's answer, closes this side, and briefly reads what the peer still sends."""
     with trio.CancelScope(deadline=send.deadline):
         try:
             await stream.send_all(send.data)

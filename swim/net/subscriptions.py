@@ -21,8 +21,9 @@ ALL_KINDS: tuple[EventKind, ...] = (MemberEvent, UserEvent, Query)
 class Subscription:
     """One reader's view of the events since it subscribed; an async iterator that ends with the cluster.
 
-    A reader slower than the cluster finds ``EventsLost(count)`` in place of what its buffer could not hold.
-    ``close()``, the end of an ``async with`` block around it, or dropping the object ends the subscription.
+    A reader that is too slow receives ``EventsLost(count)`` in place of the events that its buffer could not
+    hold. ``close()``, the end of an ``async with`` block around it, or dropping the object ends the
+    subscription.
     """
 
     __slots__ = ("__weakref__", "_arrived", "_buffer", "_closed", "_kinds", "_lost", "_size")
@@ -58,7 +59,7 @@ class Subscription:
         return event
 
     def close(self) -> None:
-        """Ends the subscription; what is buffered can still be read."""
+        """Ends the subscription; buffered events can still be read."""
         self._closed = True
         self._arrived.set()
 
@@ -93,7 +94,7 @@ def event_classes(kinds: object) -> tuple[EventKind, ...]:
 
 
 class Subscriptions:
-    """All readers of one cluster. A reader that nobody holds any more is forgotten."""
+    """All readers of one cluster. A subscription without references is forgotten."""
 
     def __init__(self, size: int) -> None:
         self._size = size
@@ -109,12 +110,12 @@ class Subscriptions:
         return subscription
 
     def publish(self, event: Event) -> None:
-        """Hands one event to every reader."""
+        """Sends one event to every reader."""
         for reader in self._readers:
             reader.put(event)
 
     def close(self) -> None:
-        """Ends every subscription, those opened later too."""
+        """Ends every subscription, including those opened later."""
         self._closed = True
         for reader in self._readers:
             reader.close()

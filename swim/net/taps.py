@@ -1,4 +1,4 @@
-"""Who listens in on a node's network: told of every packet and stream, able to change none."""
+"""Read-only observers of a node's packets and streams."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Connect = Callable[[Endpoint], Awaitable[trio.abc.HalfCloseableStream]]
 
 
 class Tap(Protocol):
-    """Listens to one node. Its calls return at once, but for ``dialled``."""
+    """Observes one node. Its calls return at once, except ``dialled``."""
 
     def sent(self, endpoint: Endpoint, data: bytes, *, passes: bool) -> None:
         """The node sends a packet; unless it ``passes``, faults stop it here."""
@@ -28,16 +28,16 @@ class Tap(Protocol):
     def accepted(
         self, source: Endpoint, stream: trio.abc.HalfCloseableStream
     ) -> trio.abc.HalfCloseableStream:
-        """The node accepts a stream; it gets what is returned."""
+        """The node accepts a stream; it uses the stream that is returned."""
         ...
 
     async def dialled(self, endpoint: Endpoint, connect: Connect) -> trio.abc.HalfCloseableStream:
-        """The node dials; it gets what is returned, or what ``connect(endpoint)`` raises."""
+        """The node dials; it gets the returned stream, or the error that ``connect(endpoint)`` raises."""
         ...
 
 
 class TappedStream(trio.abc.HalfCloseableStream):
-    """A stream that tells what passes through it.
+    """A stream that reports what passes through it.
 
     Args:
         inner: the stream.

@@ -1,7 +1,7 @@
 """The trace of a live cluster: the same records as those of a simulated one, in one file for all nodes.
 
-Which packet a node received is told by its bytes and where it came from: packets of one pair of nodes that
-were sent before it and did not arrive are lost.
+A received packet is matched by its bytes and its source. Packets of the same pair of nodes that were sent
+before it and did not arrive are lost.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from swim.wire.keyring import Keyring
 __all__ = ["ClusterTrace"]
 
 _FLYING = 4096
-"""Packets per pair of nodes that may be under way; older ones are given up."""
+"""Packets per pair of nodes that may be in flight; older ones count as lost."""
 
 
 @dataclass(slots=True)
 class _Dial:
-    """A stream: its ends, and the answer that is on its way."""
+    """A stream: its ends, and the answer in progress."""
 
     number: int
     source: str
@@ -45,7 +45,7 @@ class ClusterTrace:
 
     Args:
         write: called with every line.
-        names: of the nodes by their endpoints, asked for anew when an endpoint is unknown.
+        names: of the nodes by their endpoints; read again when an endpoint is unknown.
         seed: run seed of the faults.
         made: how the cluster was started.
     """
@@ -81,11 +81,11 @@ class ClusterTrace:
         self._write(encode(event_record(at - self._began, node, event)))
 
     def fault(self, kind: str, **detail: object) -> None:
-        """Somebody interfered."""
+        """A fault or a command."""
         self.write({"fault": kind, "kind": "fault"} | {name: plain(what) for name, what in detail.items()})
 
     def write(self, record: Record) -> None:
-        """Adds a record, which happens now."""
+        """Adds a record with the current time."""
         self._write(encode({"at": seconds(self.now()), **record}))
 
     def name_of(self, endpoint: Endpoint) -> str:
@@ -95,7 +95,7 @@ class ClusterTrace:
         return self._known.get(endpoint, "")
 
     def tap(self, name: str, config: Config, faults: LinkFaults) -> NodeTap:
-        """What listens to one node in its present life."""
+        """The observer of one node in its current run."""
         return NodeTap(self, name, Reader(config, Keyring(config.keys)), faults)
 
     def now(self) -> float:
@@ -104,7 +104,7 @@ class ClusterTrace:
 
 
 class NodeTap:
-    """Listens to one node."""
+    """Observes one node."""
 
     def __init__(self, trace: ClusterTrace, name: str, reader: Reader, faults: LinkFaults) -> None:
         self._trace = trace
@@ -152,7 +152,7 @@ class NodeTap:
     ) -> trio.abc.HalfCloseableStream:
         """See ``Tap``."""
 
-        # The dialler may learn later than we do that it is connected, but it does before it sends.
+        # The dialler may learn later than the acceptor that it is connected, but before it sends.
         def received(data: bytes) -> None:
             dial = self._trace.dials.get(source)
             if dial is not None:

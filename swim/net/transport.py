@@ -31,8 +31,8 @@ _LARGEST_PACKET_BYTES = 65_536
 class Transport(Protocol):
     """Packets and streams between endpoints. ``send`` and ``receive`` never wait.
 
-    Streams are trio's half-closeable byte streams. What goes wrong is told by ``OSError`` (with its errno),
-    on a stream by trio's ``BrokenResourceError`` caused by one.
+    Streams are trio's half-closeable byte streams. Failures raise ``OSError`` (with its errno), on a stream
+    trio's ``BrokenResourceError`` caused by one.
     """
 
     @property
@@ -41,7 +41,7 @@ class Transport(Protocol):
         ...
 
     def receive(self) -> tuple[bytes, Endpoint]:
-        """One packet that already waits and its source; ``BlockingIOError`` if there is none."""
+        """One waiting packet and its source; ``BlockingIOError`` if there is none."""
         ...
 
     def send(self, endpoint: Endpoint, data: bytes) -> None:
@@ -57,7 +57,7 @@ class Transport(Protocol):
         ...
 
     async def connect(self, endpoint: Endpoint) -> trio.abc.HalfCloseableStream:
-        """Opens a stream; ``OSError`` tells why it can't be."""
+        """Opens a stream; ``OSError`` if that fails."""
         ...
 
     async def resolve(self, host: str, port: int) -> Sequence[Endpoint]:
@@ -118,7 +118,7 @@ class SocketTransport:
         return self._endpoint
 
     def receive(self) -> tuple[bytes, Endpoint]:
-        """One packet that already waits and its source."""
+        """One waiting packet and its source."""
         size, source = self._packets.recvfrom_into(self._buffer)
         if self._is_ipv6:
             return bytes(self._view[:size]), _without_zone(source)
@@ -140,7 +140,7 @@ class SocketTransport:
     async def connect(self, endpoint: Endpoint) -> trio.SocketStream:
         """Opens a connection from an ephemeral port of the bound address, in its family.
 
-        Bound to loopback, or to one network, nothing leaves by another.
+        A node bound to loopback, or to one network, sends nothing on another.
         """
         if (":" in endpoint[0]) != self._is_ipv6:
             raise OSError(errno.EAFNOSUPPORT, os.strerror(errno.EAFNOSUPPORT))
@@ -202,7 +202,7 @@ def _why_not_bound(error: OSError, kind: str, host: str, port: int) -> str:
 
 
 def _enlarge_receive_buffer(sock: socket.socket) -> None:
-    """Asks for memberlist's 2 MiB, halving until the system agrees: a burst must survive a late reader."""
+    """Asks for memberlist's 2 MiB, halving until the system agrees, so that a late reader loses no burst."""
     size = _RECEIVE_BUFFER_BYTES
     while size >= _LARGEST_PACKET_BYTES:
         with contextlib.suppress(OSError):

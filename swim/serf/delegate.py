@@ -1,6 +1,6 @@
-"""The Serf layer: the core's delegate. Tags, intents, status, push/pull state, events and queries passed on.
+"""The Serf layer: the core's delegate. Tags, intents, status, push/pull state, relayed events and queries.
 
-With ``delegate_version`` 0 it keeps the roster alone and neither writes nor reads Serf messages: a plain
+With ``delegate_version`` 0 it only keeps the roster, and neither writes nor reads Serf messages: a plain
 memberlist member, as in an Alertmanager cluster.
 """
 
@@ -51,11 +51,12 @@ logger = logging.getLogger("swim.serf")
 
 _RELAYED_TYPE = bytes((SerfType.QUERY_RESPONSE,))
 _JOIN_LEAP = 16
-"""How far ahead of the clock the own joins are stamped.
+"""How far ahead of the clock this node's joins are stamped.
 
-Serf adds 1 to the stamp of a member listed as left, with every push/pull, even to one it took from a newer
-join. If that ever equals the stamp of a join not heard yet, the peer shows the member as leaving, drops the
-join as nothing new, and tells a stamp that looks right to everybody. The leap keeps the two apart.
+Serf adds 1 to the stamp of a member listed as left with every push/pull, even to a stamp from a newer join.
+If the result equals the stamp of a join that a peer has not received yet, the peer shows the member as
+leaving, drops the join as stale, and spreads a stamp that looks right to all. The distance keeps the two
+apart.
 """
 
 
@@ -97,7 +98,7 @@ class SerfDelegate(Delegate):
     # -- commands
 
     def do(self, now: float, command: ForceLeave | SetTags) -> int:
-        """Begins a command that is the layer's; returns its ticket. Raises as ``Node.do`` does."""
+        """Begins a command of this layer; returns its ticket. Raises as ``Node.do`` does."""
         match command:
             case SetTags(tags):
                 meta = self._encode(tags)
@@ -116,7 +117,7 @@ class SerfDelegate(Delegate):
                 part.ignore_before(last + 1)
 
     def start_from(self, view: BaseView) -> None:
-        """The node belongs to a cluster already: lists its members, with their stamps."""
+        """Lists the members of a cluster that the node already belongs to, with their stamps."""
         self.roster.start_from(view.roster)
         self.clock.witness(view.ltime)
 
@@ -132,13 +133,13 @@ class SerfDelegate(Delegate):
         return self._meta
 
     def allow_alive(self, claim: Alive) -> bool:
-        """Names that Serf would refuse when told to validate them are refused here too."""
+        """Refuses names that Serf refuses when configured to validate them."""
         return not self._config.validate_node_names or all(
             char.isascii() and (char.isalnum() or char in "-.") for char in claim.node
         )
 
     def refuse_merge(self, records: Sequence[NodeRecord]) -> str:
-        """Nothing to object to beyond what single claims are refused for."""
+        """Never refuses: single claims are checked one by one."""
         return ""
 
     def member_joined(self, now: float, record: Record, reason: Reason) -> None:
@@ -166,7 +167,7 @@ class SerfDelegate(Delegate):
     # -- the core's delegate: messages
 
     def user_message(self, now: float, body: bytes, source: Endpoint | None) -> None:
-        """Handles a Serf message; one that is news is passed on as it came, unknown fields and all."""
+        """Handles a Serf message; a new one is passed on unchanged, including unknown fields."""
         if not self.speaks_serf:
             return
         try:
@@ -192,7 +193,7 @@ class SerfDelegate(Delegate):
         return self.queues.take_finished()
 
     def cluster_resized(self, now: float, n: int) -> None:
-        """Serf counts all its members, failed and left ones too."""
+        """Adapts the transmit limits. Serf counts all its members, including failed and left ones."""
         self.queues.resize(now, max(n, len(self.roster)))
 
     # -- the core's delegate: push/pull, join and leave
@@ -209,7 +210,7 @@ class SerfDelegate(Delegate):
             yield from self._exchange.merge(clock, state, peer=peer, replay=replay)
 
     def announce_join(self, now: float) -> None:
-        """Tells everybody that this node joined, with the clock the push/pull brought up to date."""
+        """Broadcasts that this node joined, with the clock that the push/pull brought up to date."""
         if self.speaks_serf and self._engine.context.status == "running":
             self._send_join(now)
 
@@ -237,11 +238,11 @@ class SerfDelegate(Delegate):
         return ticket
 
     def _declare_left(self, now: float, name: str, ticket: int, *, prune: bool) -> ForceLeaveOutcome:
-        """Declares on a member's behalf that it leaves; says which case applied.
+        """Declares on a member's behalf that it leaves; returns which case applied.
 
-        Of a member that is alive the prune waits until it is gone from this view: Serf peers would hide it,
-        though it answers. About a name that is not listed nothing is sent: others would keep the intent for a
-        later member of that name.
+        The prune of a member that is alive waits until the member is gone from this view: Serf peers would
+        hide it although it answers. For a name that is not listed, nothing is sent: peers would keep the
+        intent for a later member of that name.
         """
         entry = self.roster.get(name)
         if entry is None:
@@ -252,7 +253,7 @@ class SerfDelegate(Delegate):
             MemberStatus.LEFT: ForceLeaveOutcome.ALREADY_LEFT,
         }.get(entry.status, ForceLeaveOutcome.REFUTED)
         if name == self._config.name:
-            self._send_join(now, ticket=ticket)  # refuted before it was said
+            self._send_join(now, ticket=ticket)  # refuted before it was sent
             return outcome
         is_gone = outcome is not ForceLeaveOutcome.REFUTED
         intent = LeaveIntent(self.clock.stamp(), name, prune and is_gone)
@@ -295,9 +296,9 @@ class SerfDelegate(Delegate):
         return True
 
     def _relay(self, message: Relayed) -> None:
-        """Passes an answer to a query on, verbatim, and nothing else: a relayed message would travel on.
+        """Relays a query response, verbatim, and nothing else: other relayed messages would be passed on again.
 
-        It goes to members only, so that nobody can aim our packets.
+        It goes to members only, so that a sender cannot aim this node's packets.
         """
         context, endpoint = self._engine.context, endpoint_of(message.addr, message.port)
         record = context.table.at(endpoint)
@@ -306,14 +307,14 @@ class SerfDelegate(Delegate):
         self._engine.gossip.send_exactly(endpoint, [encode(User(message.inner))], record=record)
 
     def _refute(self, now: float, ltime: int) -> None:
-        """Somebody holds a stamp about us above our own: a leave never meant, or one of a former life."""
+        """A peer holds a stamp about this node above its own: a leave by mistake, or from an earlier run."""
         if not self.clock.is_absurd(ltime):
             self.clock.witness(ltime)
             self._engine.context.metrics.count("swim.refutations")
             self._send_join(now)
 
     def _send_prune(self, now: float, name: str) -> None:
-        """A member that was pruned while it was here is gone now."""
+        """Sends the prune of a member that was alive when it was pruned and is gone now."""
         intent = LeaveIntent(self.clock.stamp(), name, True)
         self._members.leave_intent(now, intent, Reason("operator", self._config.name, "force-leave"))
         self.queues.intent(now, intent)

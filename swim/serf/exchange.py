@@ -1,4 +1,4 @@
-"""Serf's part of a push/pull: the own clocks, stamps and events out, a peer's merged in steps."""
+"""Serf's part of a push/pull: sends this node's clocks, stamps and events, merges a peer's in steps."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from swim.wire.steps import Pause, Steps
 __all__ = ["StateExchange"]
 
 _MERGED_PER_STEP = 256
-"""Stamps merged in one step; some milliseconds."""
+"""Stamps merged in one step, which takes some milliseconds."""
 _READ_PER_STEP = 2048
-"""Members of the own state read in one step; a millisecond or two."""
+"""Members of this node's state read in one step, which takes a millisecond or two."""
 _SLOTS_PER_STEP = 32
-"""Stamps whose user events are taken in one step."""
+"""Stamps whose user events are merged in one step."""
 
 
 class StateExchange:
@@ -53,12 +53,12 @@ class StateExchange:
         self._encoded = OwnState(KNOWN_STATES)
 
     def local_state(self) -> Steps[bytes]:
-        """The own state, in steps: names in order, so that members that agree send the same bytes."""
+        """This node's state, in steps; names in order, so that members that agree send the same bytes."""
         version = (*(clock.time for clock in self._clocks), self._roster.changes, self._events.admitted)
         return self._encoded.get(version) or self._encoded.keep(version, (yield from self._encode()))
 
     def merge(self, clock: Callable[[], float], state: bytes, *, peer: str, replay: bool) -> Steps[None]:
-        """Takes in a peer's state: clocks, who left, other stamps, then events (Serf's MergeRemoteState).
+        """Merges a peer's state: clocks, left members, other stamps, then events (Serf's MergeRemoteState).
 
         Unless they are to be ``replay``ed, events that the peer knows already count as too old.
         """
@@ -113,7 +113,8 @@ class StateExchange:
             for entry in entries[start : start + _READ_PER_STEP]:
                 name = entry.member.name
                 stamps[name] = entry.status_ltime
-                # Under its newer join's stamp it would be leaving, for good, at Serf peers where it is back.
+                # Under the stamp of its newer join, Serf peers that list it as back would show it as leaving
+                # for good.
                 if entry.status is MemberStatus.LEFT and not entry.is_returning:
                     left.append(name)
         if len(entries) > _READ_PER_STEP:

@@ -1,4 +1,4 @@
-"""Intents about members that are not listed: kept for a while, bounded, the newest stamp wins."""
+"""Intents about members that are not listed: a bounded buffer for a limited time; the newest stamp wins."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["BufferedIntent", "IntentBuffer"]
 
 
 class BufferedIntent(NamedTuple):
-    """One kept intent, or only its stamp, and when it came."""
+    """One buffered intent, or only its stamp, and when it arrived."""
 
     intent: JoinIntent | LeaveIntent | None
     ltime: int
@@ -32,15 +32,15 @@ class IntentBuffer:
         return len(self._intents)
 
     def offer(self, now: float, intent: JoinIntent | LeaveIntent) -> bool:
-        """Keeps an intent if it is newer than the one kept; True if so (then it is worth passing on)."""
+        """Buffers an intent if it is newer than the buffered one; True if so (then it is passed on)."""
         return self._keep(now, intent.node, intent, intent.ltime)
 
     def settle(self, now: float, name: str, ltime: int) -> None:
-        """The member is forgotten as of ``ltime``: echoes of intents up to then are no news."""
+        """The member is forgotten as of ``ltime``: intents up to that stamp are stale."""
         self._keep(now, name, None, ltime)
 
     def get(self, now: float, name: str) -> JoinIntent | LeaveIntent | None:
-        """The kept intent about ``name``, unless it is too old."""
+        """The buffered intent about ``name``, unless it is too old."""
         kept = self._fresh(now, name)
         return None if kept is None else kept.intent
 

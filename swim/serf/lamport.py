@@ -1,4 +1,4 @@
-"""Serf's Lamport clocks, with a guard against being pushed to the end of time."""
+"""Serf's Lamport clocks, with a guard against stamps that would exhaust them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ _VALUE_MAX = 1 << 63
 class LamportClock:
     """A 64-bit logical clock that starts at 1.
 
-    Serf's wraps to 0 on 2^64 - 1 and jumps irreversibly on any large value; here a stamp far ahead is absurd.
+    Serf's wraps to 0 at 2^64 - 1 and jumps irreversibly on any large value. Here a stamp far ahead is
+    ignored.
     """
 
     __slots__ = ("time",)

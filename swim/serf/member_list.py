@@ -32,13 +32,13 @@ class Entry:
     Attributes:
         member: its current value; replaced, never changed.
         status_ltime: stamp of the newest intent about it.
-        gone_at: when it failed or left, seconds; 0 while it is here.
+        gone_at: when it failed or left, seconds; 0 before that.
         prune_when_gone: an operator pruned it while it was still answering.
-        prune_is_ours: that was done here, so that this node tells the others once it is gone.
+        prune_is_ours: the operator did so at this node, which sends the prune once the member is gone.
         joined_at: when it joined, while the stamp of that join is still to come.
-        raised_at: when it last raised its incarnation without having been away.
-        intent_at: when the last stamp of a join beyond that one arrived.
-        is_returning: it is gone, and the stamp of a newer join came before memberlist's word.
+        raised_at: when it last raised its incarnation while listed as alive.
+        intent_at: when the last stamp of a later join arrived.
+        is_returning: it is gone, and the stamp of a newer join arrived before memberlist's alive claim.
     """
 
     __slots__ = (
@@ -73,7 +73,7 @@ class Entry:
 
 
 class RosterBase:
-    """Members that many rosters start from. None of them changes it: who is to change is copied first."""
+    """Members that many rosters start from. None of them changes it: an entry is copied before a change."""
 
     __slots__ = ("entries", "members")
 
@@ -87,9 +87,9 @@ _UNCHANGED = object()
 
 
 class Roster:
-    """All listed members by name. Every change passes here and leaves an event and a line of history.
+    """All listed members by name. Every change goes through here, and adds an event and a line of history.
 
-    ``get`` gives an entry to look at, which other nodes may look at too; ``own`` gives one to change.
+    ``get`` returns an entry to read, which nodes may share; ``own`` returns one to change.
     """
 
     def __init__(self, *, history_size: int, speaks_serf: bool) -> None:
@@ -109,7 +109,7 @@ class Roster:
         """Events not yet handed out."""
 
     def start_from(self, base: RosterBase) -> None:
-        """Lists all of ``base``, without events, in a roster that lists nobody yet."""
+        """Lists all of ``base``, without events, in a roster that is still empty."""
         assert not self._own
         self._base = base
         self._snapshot = base.members
@@ -131,12 +131,12 @@ class Roster:
                 yield entry
 
     def get(self, name: str) -> Entry | None:
-        """The entry of ``name``, to look at."""
+        """The entry of ``name``, to read."""
         entry = self._own.get(name, _UNCHANGED)
         return self._base.entries.get(name) if entry is _UNCHANGED else entry  # type: ignore[return-value]
 
     def own(self, entry: Entry) -> Entry:
-        """The entry that ``get`` gave, to change."""
+        """The entry that ``get`` returned, to change."""
         name = entry.member.name
         own = self._own.get(name)
         if own is None:
@@ -148,7 +148,7 @@ class Roster:
         return self._counts[status]
 
     def longest_gone(self) -> Entry | None:
-        """The member that failed or left before all others that are still listed."""
+        """The listed member that failed or left first."""
         return next((self.get(name) for name in self._gone), None)
 
     def members(self) -> tuple[Member, ...]:
@@ -196,12 +196,12 @@ class Roster:
         self._emit(now, entry, previous, kind, reason)
 
     def stamp(self, entry: Entry, ltime: int) -> None:
-        """Notes the stamp of the newest intent about a member."""
+        """Records the stamp of the newest intent about a member."""
         entry.status_ltime = ltime
         self.changes += 1
 
     def announce(self, now: float, entry: Entry, kind: type[MemberEvent], reason: Reason) -> None:
-        """Leaves an event about a member whose value stays as it is."""
+        """Adds an event about a member whose value does not change."""
         self._emit(now, entry, entry.member, kind, reason)
 
     def set_status(

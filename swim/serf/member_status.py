@@ -1,7 +1,7 @@
-"""What causes make of a member's status: Serf's rules, as one table.
+"""How a member's status changes: Serf's rules, as one table.
 
 ``decide`` is the only place that decides; ``members`` carries a decision out. A cell that differs from Serf
-says what Serf does. The simulator's checkers read which events are legal from the same table, and
+says what Serf does. The simulator's checkers read from the same table which events are legal, and
 ``docs/precedence.md`` shows it.
 """
 
@@ -28,7 +28,7 @@ __all__ = ["RULES", "Cause", "Change", "Effect", "Entered", "decide", "is_legal"
 
 
 class Cause(Enum):
-    """The columns: what happened to a member, or what was said of it."""
+    """The columns: what happened to a member, or what a message says about it."""
 
     JOINED = "joined"
     RAISED = "raised its incarnation"
@@ -45,7 +45,7 @@ class Cause(Enum):
 
 
 class Entered(Enum):
-    """The rows: how the member is listed; the last three are the local node's own conditions."""
+    """The rows: how the member is listed; the last three are the statuses of the local node."""
 
     UNKNOWN = "unknown"
     ANNOUNCED = "unknown, leave intent kept"
@@ -59,7 +59,7 @@ class Entered(Enum):
 
 
 class Effect(Enum):
-    """What becomes of it."""
+    """What is done."""
 
     IGNORE = "ignore"
     KEEP = "kept for later"
@@ -81,13 +81,13 @@ class Effect(Enum):
 
 
 class Change(NamedTuple):
-    """What becomes of a cause, and why.
+    """What is done about a cause, and why.
 
     Attributes:
         effect: what to do.
         why: for a cause that changes nothing, the reason.
         serf: what Serf does instead, if it differs.
-        setting: which one turns the difference off.
+        setting: the one that turns the difference off.
     """
 
     effect: Effect
@@ -249,7 +249,7 @@ _STEPS: dict[Effect, tuple[_Step, ...]] = {
     Effect.PRUNE: (((MemberLeft,), _GONE_LEFT), ((MemberReaped,), None)),
     Effect.ERASE: (((MemberReaped,), None),),
 }
-"""The events that an effect leaves, in order, and the status after each."""
+"""The events that an effect causes, in order, and the status after each."""
 
 
 def row_of(status: MemberStatus | None, own: str = "", *, announced: bool = False) -> Entered:
@@ -257,8 +257,8 @@ def row_of(status: MemberStatus | None, own: str = "", *, announced: bool = Fals
 
     Args:
         status: as it is listed; None if it is not.
-        own: the local node's condition (``running``, ``leaving``, ``left``), if it is the member.
-        announced: a leave intent about an unlisted member is kept.
+        own: the local node's status (``running``, ``leaving``, ``left``), if it is the member.
+        announced: a leave intent about an unlisted member is buffered.
     """
     if status is None:
         return Entered.ANNOUNCED if announced else Entered.UNKNOWN
@@ -270,7 +270,7 @@ def row_of(status: MemberStatus | None, own: str = "", *, announced: bool = Fals
 
 
 def decide(cause: Cause, row: Entered, ltime: int = 1, known: int = 0) -> Change:
-    """What becomes of ``cause``.
+    """Decides what ``cause`` changes.
 
     Args:
         cause: what happened.

@@ -1,4 +1,4 @@
-"""Carries out what ``member_status`` decides: members listed, events, intents kept, timers of the gone."""
+"""Carries out the decisions of ``member_status``: roster, events, buffered intents, timers."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ from swim.serf.messages import JoinIntent, LeaveIntent
 __all__ = ["Members"]
 
 _RESTART_WINDOW = 10.0
-"""Seconds within which a join's stamp belongs to a join, or makes a restart of a raised incarnation."""
+"""Seconds within which a newer stamp is that of a join, or turns a raised incarnation into a restart."""
 _STAMPED_ABOVE = {Cause.JOIN: 0, Cause.LEAVE: 1, Cause.PRUNE: 1, Cause.STAMPED: 0, Cause.LISTED_LEFT: 2}
-"""How far above its stamp something has to be refuted that is said of this node.
+"""How far above its stamp a claim about this node has to be refuted.
 
-A leave stamped like our own join reaches peers that have not heard the join yet, and Serf peers take a member
-listed as left for a leave stamped one higher.
+A leave with the stamp of this node's join may reach peers that have not received the join yet, and Serf peers
+read a member listed as left as a leave stamped one higher.
 """
 
 
@@ -46,16 +46,16 @@ class Members:
         self._roster = roster
         self._config = config
         self.refute: Callable[[float, int], None] = lambda now, ltime: None
-        """Says again that this node is here, above a stamp; the delegate sets it."""
+        """Announces this node's join again, above a stamp; the delegate sets it."""
         self.send_prune: Callable[[float, str], None] = lambda now, name: None
-        """Prunes a member that is gone, here and elsewhere; the delegate sets it."""
+        """Prunes a member that is gone, at this node and at its peers; the delegate sets it."""
         self.intents = IntentBuffer(size=config.max_intents, timeout=config.recent_intent_timeout)
         timers = engine.context.timers
         self._forgetting = timers.kind(TimerKind.FORGET, self._forget, self._is_forgettable)
         self._leave_doubt = timers.kind(TimerKind.LEAVING, self._doubt_leaving, self._is_stuck_leaving)
         self._leave_end = timers.kind(TimerKind.LEAVING_END, self._end_leaving, self._is_stuck_leaving)
 
-    # -- what the core says
+    # -- reports of the core
 
     def joined(self, now: float, record: Record, reason: Reason) -> None:
         """A member is alive that was unknown, dead or left."""
@@ -80,7 +80,7 @@ class Members:
             self._watch_leaving(now, entry)
 
     def refreshed(self, now: float, record: Record, reason: Reason, *, is_changed: bool) -> None:
-        """A live member raised its incarnation, and may have changed metadata that is no tags."""
+        """A live member raised its incarnation, and may have changed metadata other than tags."""
         entry = self._roster.get(record.name)
         if entry is None or self._decide(Cause.RAISED, record.name, entry).effect is not Effect.RAISE:
             return
@@ -122,18 +122,18 @@ class Members:
         elif effect is Effect.FAIL:
             self._failed(now, self._roster.own(entry), record, reason)
 
-    # -- what intents and push/pulls say
+    # -- intents and push/pulls
 
     def join_intent(self, now: float, intent: JoinIntent, reason: Reason) -> bool:
-        """Applies a join intent; True if it is worth passing on."""
+        """Applies a join intent; True if it is to be passed on."""
         return self._said(now, Cause.JOIN, intent, reason)
 
     def leave_intent(self, now: float, intent: LeaveIntent, reason: Reason) -> bool:
-        """Applies a leave intent; True if it is worth passing on."""
+        """Applies a leave intent; True if it is to be passed on."""
         return self._said(now, Cause.PRUNE if intent.prune else Cause.LEAVE, intent, reason)
 
     def prune_later(self, name: str) -> None:
-        """An operator prunes a member that is still here: it is forgotten, everywhere, once it is gone."""
+        """An operator prunes a member that is alive: it is forgotten, at every member, once it is gone."""
         entry = self._roster.get(name)
         if entry is not None:
             entry = self._roster.own(entry)
@@ -187,7 +187,7 @@ class Members:
         return True
 
     def erase(self, now: float, entry: Entry, reason: Reason) -> None:
-        """Forgets a member here and in the core, whose tombstone keeps stale claims out; never this node."""
+        """Forgets a member, also in the core, whose tombstone keeps stale claims out; never this node."""
         name = entry.member.name
         if name == self._config.name:
             return
@@ -235,7 +235,7 @@ class Members:
         )
 
     def _make_room(self, now: float) -> None:
-        """Keeps the roster within ``max_members``, the core's limit: who has been gone longest goes."""
+        """Keeps the roster within ``max_members``, the core's limit: forgets the member gone longest."""
         gone = self._roster.longest_gone()
         if len(self._roster) >= self._config.max_members and gone is not None:
             self._engine.context.metrics.dropped("member-limit")
@@ -256,7 +256,7 @@ class Members:
     ) -> None:
         """A newer stamp of a live member is that of its join, or of a restart if it raised its incarnation.
 
-        Push/pulls list a member's stamp even where its intent was missed, up to an interval later.
+        Push/pulls list a member's stamp even if its intent was missed, up to an interval later.
         """
         patience = self._config.push_pull_interval if is_listed else 0.0
         if now - entry.joined_at <= _RESTART_WINDOW or (is_first and is_listed):
@@ -283,11 +283,11 @@ class Members:
         )
         is_aged = self._decide(Cause.AGED, name, entry).effect is Effect.ERASE
         if is_aged and now >= gone_at + timeout:
-            # Not from the rejoin list: whoever failed is still looked for.
+            # Not from the list of past members: failed ones are still dialled.
             self._roster.erase(now, entry, Reason("reap", detail=f"{entry.status} for {now - gone_at:.0f} s"))
 
     def _watch_leaving(self, now: float, entry: Entry) -> None:
-        """Half of the time is for leaving; who is heard of in the other half stays."""
+        """Half of the timeout is for leaving; a member that answers in the other half stays."""
         token = (entry.member.name, entry.status_ltime)
         self._engine.context.timers.at(now + self._config.leaving_timeout / 2, self._leave_doubt, token)
 

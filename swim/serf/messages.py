@@ -53,7 +53,7 @@ class JoinIntent(NamedTuple):
 
 
 class LeaveIntent(NamedTuple):
-    """``node`` is leaving, or an operator declares so; with ``prune`` it shall be forgotten at once."""
+    """``node`` is leaving, or an operator declares so; with ``prune`` it is to be forgotten at once."""
 
     ltime: int
     node: str
@@ -70,7 +70,7 @@ class UserEvent(NamedTuple):
 
 
 class Query(NamedTuple):
-    """An application's question; answers go straight to ``addr:port``. ``timeout`` is in nanoseconds."""
+    """An application's query; responses go directly to ``addr:port``. ``timeout`` is in nanoseconds."""
 
     ltime: int
     id: int
@@ -86,7 +86,7 @@ class Query(NamedTuple):
 
 
 class QueryResponse(NamedTuple):
-    """An answer (flags 0) or ack (flags bit 0) to the query with this stamp and id."""
+    """A response (flags 0) or ack (flags bit 0) to the query with this stamp and id."""
 
     ltime: int
     id: int
@@ -105,7 +105,7 @@ class Relayed(NamedTuple):
 
 
 class ConflictResponse(NamedTuple):
-    """Where the answering node believes the member of that name to be; travels inside a response."""
+    """The address that the responder has for the member of that name; the payload of a response."""
 
     addr: bytes
     port: int
@@ -129,7 +129,7 @@ def decode_serf(body: bytes, budget: ElementBudget | None = None) -> SerfMessage
         budget: of the packet it came in.
 
     Raises:
-        RemoteError: ``empty``, ``serf-type`` for a type that does not travel so, ``msgpack`` for a broken
+        RemoteError: ``empty``, ``serf-type`` for a type that is not sent this way, ``msgpack`` for a broken
             body, ``name-size`` for a name over 255 bytes, ``elements`` for one that is too complex.
     """
     if not body:
@@ -148,7 +148,7 @@ def encode_conflict_response(member: Mapping[str, Any] | None) -> bytes:
 
 
 def decode_conflict_response(payload: bytes | None) -> ConflictResponse:
-    """Reads the answer to a conflict query; an unknown name comes out as an empty address.
+    """Reads the answer to a conflict query; for an unknown name the address is empty.
 
     Raises:
         RemoteError: when it is something else.

@@ -1,4 +1,4 @@
-"""Reads a msgpack value piece by piece, so that a length in a header never allocates anything by itself."""
+"""Reads a msgpack value piece by piece, so that a length in a header never allocates memory by itself."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _VALUE_MAX_BYTES = 256 * 1024
 class Reader:
     """A cursor over the bytes of one or more msgpack values.
 
-    Every method raises ``RemoteError("msgpack")`` on what it cannot read.
+    Every method raises ``RemoteError("msgpack")`` on input that it cannot read.
     """
 
     __slots__ = ("_data", "_fed", "_unpacker")
@@ -37,7 +37,7 @@ class Reader:
         return int(self._unpacker.tell())
 
     def value(self) -> object:
-        """The next whole value. A list or map, with all inside it, is as small as ``unpack`` wants it."""
+        """The next whole value. A list or map, with its contents, is within the limits of ``unpack``."""
         start = self.position
         if self._data[start : start + 1] in _CONTAINERS:
             self._read(self._unpacker.skip, start)

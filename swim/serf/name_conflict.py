@@ -1,8 +1,8 @@
-"""Name conflicts: somebody claims a known name from another address (Serf's resolveNodeConflict).
+"""Name conflicts: a node claims a known name from another address (Serf's resolveNodeConflict).
 
-About another's name there is only a log line. About the own name the cluster is asked who owns it. Where
-Serf stops without a majority of its own, here it takes votes for the other address: nobody answering is no
-reason to stop.
+A conflict about another member's name is only logged. If the name is this node's own, it asks the cluster who
+owns it. Serf stops unless a majority votes for it. This node stops only if a majority votes for the other
+address: no answer is no reason to stop.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ __all__ = ["Conflicts"]
 logger = logging.getLogger("swim.serf")
 
 _MOVE_SECONDS = 60.0
-"""Peers believe a member that moved within this time; a name with two members stays contested."""
+"""Peers accept a new address within this time; a name that two nodes use stays contested."""
 _REPEAT_SECONDS = 600.0
 _REMEMBERED = 64
 
@@ -38,12 +38,12 @@ class _Rivalry(NamedTuple):
 
 
 class Conflicts:
-    """Logs conflicts and resolves those about the own name, one at a time.
+    """Logs conflicts and resolves those about this node's own name, one at a time.
 
     Args:
-        engine: told to stop the node when the vote is lost.
-        queries: asks the cluster.
-        broadcast: spreads the question.
+        engine: stops the node when the vote is lost.
+        queries: builds the query and collects the votes.
+        broadcast: spreads the query.
         resolves: whether to ask at all.
     """
 
@@ -62,9 +62,10 @@ class Conflicts:
         self._rivals: dict[str, _Rivalry] = {}
 
     def noticed(self, now: float, record: Record, claim: Alive) -> None:
-        """Takes note of a claim to ``record``'s name, which comes again with every gossip.
+        """Records a claim to ``record``'s name, which is repeated by every gossip round.
 
-        Another's name is logged once two addresses have claimed it for longer than a move takes.
+        A conflict about another member is logged once two addresses claim the name for longer than a move
+        takes.
         """
         other = join_host_port(*endpoint_of(claim.addr, claim.port))
         if record is self._engine.context.local and self._resolves:
@@ -79,7 +80,7 @@ class Conflicts:
             logger.warning("name conflict: %s is at %s and at %s", shown(record.name), known, other)
 
     def _persists(self, now: float, name: str) -> bool:
-        """Whether a conflict about ``name`` has lasted, and was not reported lately."""
+        """Whether a conflict about ``name`` has lasted, and was not logged recently."""
         rivalry = self._rivals.pop(name, None)
         if rivalry is None or now - rivalry.last > _MOVE_SECONDS:
             rivalry = _Rivalry(now, now, float("-inf"))

@@ -1,4 +1,4 @@
-"""Serf's part of a push/pull: clocks, status stamps, who left, and recent user events."""
+"""Serf's part of a push/pull on the wire: clocks, status stamps, left members, and recent user events."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ class PushPullState(NamedTuple):
 KNOWN_STATES: DecodeCache[PushPullState] = DecodeCache(budget=12 * 1024 * 1024)
 """Whole states by their bytes."""
 _STAMP_BYTES = 200
-"""What one stamp takes in memory beside its name, about."""
+"""Approximate memory of one stamp, without its name."""
 _READ_PER_STEP = 1024
-"""Stamps or names read in one step; some milliseconds."""
+"""Stamps or names read in one step, which takes some milliseconds."""
 _EVENTS_PER_STEP = 128
 
 
@@ -72,12 +72,12 @@ def encode_state(state: PushPullState) -> bytes:
 
 
 def decode_state(data: bytes) -> PushPullState:
-    """Reads a peer's state, unless it is known.
+    """Reads a peer's state, unless it is cached.
 
     Raises:
         RemoteError: ``serf-state`` for another kind of state (Alertmanager's, say), ``msgpack`` for a broken
-            one, ``name-size`` for one with a name over 255 bytes, ``elements`` for one with events too
-            complex.
+            one, ``name-size`` for one with a name over 255 bytes, ``elements`` for one with too complex
+            events.
     """
     return finish(decode_state_steps(data))
 

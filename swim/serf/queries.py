@@ -42,9 +42,9 @@ _ACK = 1
 _RELAY_SINCE_PROTOCOL = 5
 _RESPONSE_BYTES_MAX = 1024
 _RELAYS_MAX = 5
-"""Relays that an answer goes by at most, whatever the query asks for."""
+"""Most relays that a response is sent through, whatever the query asks for."""
 _ANSWERS_PER_SECOND = 100
-"""Packets with answers, relayed ones included, in the long run; five times as many at once."""
+"""Packets with responses per second, relayed ones included; five times as many at once."""
 _STATUS_NUMBERS = {"alive": 1, "leaving": 2, "left": 3, "failed": 4}
 
 
@@ -56,7 +56,7 @@ class _Pending(NamedTuple):
 
 
 class Queries:
-    """The query clock and ring, answers to internal queries, and the one query this node asks."""
+    """The query clock and ring, responses to internal queries, and the one query that this node sends."""
 
     def __init__(self, engine: Engine, roster: Roster) -> None:
         self._engine = engine
@@ -75,15 +75,15 @@ class Queries:
         self._ring.ignore_before(ltime)
 
     def receive(self, now: float, query: Query, source: Endpoint | None) -> bool:
-        """Takes a peer's query; True if it is to be passed on.
+        """Receives a peer's query; True if it is to be passed on.
 
         Args:
             now: seconds.
-            query: it names the address to answer to.
+            query: it names the address that responses go to.
             source: where the packet came from; None on a stream.
 
         Raises:
-            RemoteError: ``crashes-peers``, for what real Serf dies of: it ends here.
+            RemoteError: ``crashes-peers``, for a query that crashes Serf agents; it is not passed on.
         """
         if not all(query.filters) or (query.name in _KEY_QUERIES and not query.payload):
             raise RemoteError("crashes-peers")
@@ -100,10 +100,10 @@ class Queries:
         return not query.flags & NO_BROADCAST
 
     def receive_response(self, response: QueryResponse, source: Endpoint | None) -> None:
-        """Takes an answer to the conflict query under way: one of each live member, from its own address.
+        """Receives a response to the pending conflict query: one per live member, from its own address.
 
         Raises:
-            RemoteError: ``unexpected-response`` without a query, ``vote-of-non-member`` from anybody else.
+            RemoteError: ``unexpected-response`` without a query, ``vote-of-non-member`` from other senders.
         """
         pending = self._pending
         if pending is None or (pending.ltime, pending.id) != (response.ltime, response.id):
@@ -115,9 +115,9 @@ class Queries:
             pending.answers[response.node] = decode_conflict_response(response.payload)
 
     def ask_conflict(self, now: float, done: Callable[[float, list[ConflictResponse]], None]) -> Query | None:
-        """Builds the query that asks everybody who owns this node's name; None if one is under way.
+        """Builds the query that asks all members who owns this node's name; None if one is pending.
 
-        ``done`` gets the answers at the default query timeout.
+        ``done`` receives the responses after the default query timeout.
         """
         if self._pending is not None:
             return None
@@ -190,9 +190,9 @@ class Queries:
         self._respond(now, query, answer, source)
 
     def _respond(self, now: float, query: Query, response: QueryResponse, source: Endpoint | None) -> None:
-        """Sends an answer straight to who asked, and by as many relays as asked for.
+        """Sends a response directly to the sender, and through as many relays as the query asks for.
 
-        Only to a member's address or to where the query came from: nobody can aim our answers at others.
+        Only to a member's address or to the query's source, so a sender cannot aim responses at others.
         """
         if len(query.addr) not in (4, 16):
             raise RemoteError("msgpack", "query address")
@@ -233,5 +233,5 @@ class Queries:
 
 
 def is_vote_for(answer: ConflictResponse, addr: bytes, port: int) -> bool:
-    """Whether an answer places the name at this address."""
+    """Whether a response gives this address for the name."""
     return answer.port == port and bool(answer.addr) and same_address(answer.addr, addr)

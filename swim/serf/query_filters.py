@@ -21,11 +21,11 @@ logger = logging.getLogger("swim.serf")
 _FILTERS_MAX = 32
 _EXPRESSION_MAX_CHARACTERS = 512
 _COST_PER_QUERY = 2_000
-"""Most that the tag filters of one query may cost; some 10 ms."""
+"""Most that the tag filters of one query may cost, some 10 ms."""
 _COST_PER_SECOND = 10_000
-"""Most that they may cost in the long run; some 5 % of a processor."""
+"""Most that they may cost per second, some 5 % of a processor."""
 _CLASS_COST = 100
-"""What a Unicode class costs next to a character: it becomes that many ranges."""
+"""Cost of a Unicode class relative to a character: it compiles to that many ranges."""
 _MEMORY_MAX_BYTES = 128 * 1024
 """Memory of one compiled expression; RE2 keeps the last 128."""
 
@@ -44,7 +44,8 @@ class QueryFilters:
     """Decides for one node, within a budget.
 
     A node filter lists names; a tag filter searches a tag's value, "" if absent, for a regular expression in
-    RE2's syntax. As in Serf, whatever cannot be read lets nobody in; here so does what costs too much.
+    RE2's syntax. As in Serf, a filter that cannot be read matches no node; here, neither does one that is too
+    costly.
 
     Args:
         metrics: counts ``filters-costly``, ``filter-budget`` and ``no-google-re2``.
@@ -56,7 +57,7 @@ class QueryFilters:
         self._has_warned = False
 
     def match(self, now: float, filters: Sequence[bytes], name: str, tags: Mapping[str, str]) -> bool:
-        """Whether all filters let in the node of that name and tags."""
+        """Whether all filters match the node with that name and these tags."""
         if len(filters) > _FILTERS_MAX:
             self._metrics.dropped("filters-costly")
             return False
@@ -106,9 +107,9 @@ class QueryFilters:
 
 
 def _cost(expression: str, value: str) -> int:
-    """What compiling an expression and searching ``value`` for it may take, in characters of an expression.
+    """Cost of compiling an expression and searching ``value`` for it, in characters of an expression.
 
-    Repetitions multiply, wherever they stand: an estimate from above.
+    An upper bound: repetitions multiply, wherever they are.
     """
     if len(expression) > _EXPRESSION_MAX_CHARACTERS:
         return _COST_PER_QUERY + 1
@@ -119,7 +120,7 @@ def _cost(expression: str, value: str) -> int:
 
 
 def _readable(value: str) -> str:
-    """Bytes that are not UTF-8 become U+FFFD, which is what Go takes them for."""
+    """Replaces bytes that are not UTF-8 with U+FFFD, as Go does."""
     return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 

@@ -36,7 +36,7 @@ class SerfQueues:
         self._numbered = 0
 
     def pass_on(self, now: float, message: SerfMessage, body: bytes, origin: str) -> None:
-        """Queues a peer's message as it came, unknown fields and all; ``origin`` sent it."""
+        """Queues a peer's message unchanged, including unknown fields; ``origin`` sent it."""
         match message:
             case JoinIntent() | LeaveIntent():
                 self._queue(now, self.intents, body, name=message.node, origin=origin)
@@ -58,7 +58,7 @@ class SerfQueues:
         self._queue(now, self.queries, body)
 
     def take(self, now: float, room: int, overhead: int, *, most: int, target: Record | None) -> list[bytes]:
-        """Intents first, then queries, then events, each with the space the former left."""
+        """Intents first, then queries, then events, each in the space that is left."""
         name = target.name if target is not None else ""
         bodies: list[bytes] = []
         for queue in self._all:
@@ -94,7 +94,7 @@ class SerfQueues:
         ticket: int | None = None,
         is_kept: bool = False,
     ) -> None:
-        """Queues a broadcast; intents one per node, the rest each under a number of its own."""
+        """Queues a broadcast: one intent per node, every other message under its own number."""
         if is_kept or self._engine.context.has_peers:
             self._numbered += 1
             self._engine.gossip.queue(

@@ -1,4 +1,4 @@
-"""What was seen lately: Serf's ring of recent stamps, to deliver and pass on each message once."""
+"""Messages seen recently: Serf's ring of recent stamps, to deliver and pass on each message once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["RecentRing"]
 
 _KEYS_MAX = 1024
 _KEY_BYTES = 128
-"""What a key takes in memory beside its own bytes, about."""
+"""Approximate memory of a key, without its own bytes."""
 
 K = TypeVar("K", bound=Hashable)
 
@@ -20,8 +20,8 @@ K = TypeVar("K", bound=Hashable)
 class RecentRing(Generic[K]):
     """512 slots by stamp, each with the keys seen under that stamp, at most 1024 (Serf's event buffer).
 
-    All keys together stay within a budget of bytes: the oldest stamps go, and what bears one of them, or an
-    older one, counts as too old from then on.
+    All keys together stay within a budget of bytes: the oldest stamps are dropped, and from then on messages
+    with these or older stamps are too old.
 
     Args:
         clock: witnesses the stamps.
@@ -99,7 +99,7 @@ class RecentRing(Generic[K]):
         return ((ltime, list(self._slots[ltime])) for ltime in self._stamps if ltime >= oldest)
 
     def _make_room(self, ltime: int, weight: int) -> bool:
-        """Lets go of what left the window, then of the oldest stamps up to but not including ``ltime``."""
+        """Drops stamps outside the window, then the oldest ones up to but not including ``ltime``."""
         stamps = self._stamps
         oldest = self._clock.time - self._size
         while stamps and stamps[0] < oldest:

@@ -1,4 +1,4 @@
-"""A cluster that has converged, as many nodes of a simulation start from it: one copy, shared by all."""
+"""The view of a converged cluster that many nodes of a simulation start from: one copy, shared by all."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ __all__ = ["BaseView"]
 
 
 class BaseView:
-    """What every member knows of a cluster that has been at rest for a while.
+    """What every member knows of a cluster that has been quiet for a while.
 
-    A node that starts from it (``Node.start``) keeps only what it learns to differ, so ten thousand nodes
-    take little more memory than the sum of their own news.
+    A node that starts from it (``Node.start``) stores only the differences, so ten thousand nodes take little
+    more memory than the sum of their differences.
 
     Args:
-        claims: what each member says of itself (``Node.claim``).
+        claims: each member's claim about itself (``Node.claim``).
         speaks_serf: whether its members run the Serf layer (``delegate_version`` above 0).
 
     Attributes:
@@ -37,6 +37,6 @@ class BaseView:
         self.roster = RosterBase([describe(record, MemberStatus.ALIVE) for record in records], self.ltime)
 
     def lists(self, claim: Alive) -> bool:
-        """Whether it says of a member just what the member says of itself."""
+        """Whether it lists a member exactly as the member's own claim does."""
         record = self.table.records.get(claim.node)
         return record is not None and record.alive_claim() == claim

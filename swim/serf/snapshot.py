@@ -1,8 +1,8 @@
-"""The rejoin log as text: who was alive where, the clocks, and this node's own incarnation.
+"""The snapshot as text: members that were alive and their addresses, the clocks, this node's incarnation.
 
-Serf's line format, so that either can read the other's file; what Serf does not know stands in comments. A
-file holds the whole state of some moment (``Snapshot.encode``) and then a line for every change since
-(``Recorder``). Keeping the file is the driver's business.
+It has Serf's line format, so that either can read the other's file; fields unknown to Serf are in comments. A
+file holds the whole state of one moment (``Snapshot.encode``) and then a line for every change since
+(``Recorder``). The driver keeps the file.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _QUERY_CLOCK = "query-clock: "
 _LEAVE = "leave"
 _U64 = 0xFFFF_FFFF_FFFF_FFFF
 _CLOCK_INTERVAL = 0.5
-"""Seconds between two looks at the clocks, as in Serf."""
+"""Seconds between two checks of the clocks, as in Serf."""
 
 
 @dataclass(slots=True)
@@ -38,7 +38,7 @@ class Snapshot:
 
     Attributes:
         alive: last known endpoints of members that were alive, by name; the node itself included.
-        failed: the same for members that had failed and are still looked for.
+        failed: the same for failed members that are still dialled.
         incarnation: the highest this node used; 0 if unknown.
         clock: last stamp of the member clock; likewise ``event_clock`` and ``query_clock``.
         left: the node had left gracefully.
@@ -53,7 +53,7 @@ class Snapshot:
     left: bool = False
 
     def encode(self) -> str:
-        """The text to keep."""
+        """The snapshot as text."""
         return "".join(f"{line}\n" for line in self.lines())
 
     def lines(self) -> list[str]:
@@ -67,7 +67,7 @@ class Snapshot:
 
     @classmethod
     def replay(cls, text: str) -> Snapshot:
-        """Reads a kept text, line by line; later lines win, unknown and broken ones are skipped.
+        """Reads a snapshot's text line by line; later lines win, unknown and broken ones are skipped.
 
         A last line without a line feed was cut off and is ignored.
         """
@@ -107,17 +107,17 @@ class Snapshot:
 
 
 class Recorder:
-    """Writes down what changes: the lines that keep a snapshot up to date, in constant time for each change.
+    """Records changes: the lines that keep a snapshot up to date, in constant time for each change.
 
-    A snapshot of any moment and the lines since read back as the snapshot of now; the clocks may be half a
-    second behind. Where nothing changes there are no lines.
+    A snapshot of any moment and the lines since then read back as the current snapshot; the clocks may be
+    half a second behind. Without changes there are no lines.
 
     Args:
         name: the local node's.
-        whole: the whole state of now.
+        whole: the current whole state.
 
     Attributes:
-        lines: not yet handed out.
+        lines: not yet taken by the driver.
     """
 
     def __init__(self, name: str, whole: Callable[[], Snapshot]) -> None:
@@ -129,7 +129,7 @@ class Recorder:
         self._next_look = float("-inf")
 
     def happened(self, events: Iterable[Event]) -> None:
-        """Members changed. After the own leave, which clears the file, nothing counts until the return."""
+        """Members changed. After a leave, which clears the file, nothing is recorded until the node rejoins."""
         for event in events:
             if not isinstance(event, MemberEvent):
                 continue
@@ -148,11 +148,11 @@ class Recorder:
                 self._record(_NOT_ALIVE + member.name, member.name)
 
     def looked_for(self, name: str, endpoint: Endpoint | None) -> None:
-        """A past member is looked for at an endpoint, or no longer (None)."""
+        """A past member is dialled at an endpoint, or no longer (None)."""
         self._record(_NOT_FAILED + name if endpoint is None else _member(_FAILED, name, endpoint), name)
 
     def look(self, now: float, numbers: tuple[int, int, int, int]) -> None:
-        """Notes the own incarnation and the clocks, of members, events and queries, if they moved.
+        """Records this node's incarnation and the clocks of members, events and queries, if they moved.
 
         Twice a second at most: a burst of stamps becomes one line.
         """

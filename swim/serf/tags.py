@@ -37,7 +37,7 @@ def encode_tags(tags: Mapping[str, str], *, delegate_version: int) -> bytes:
 
 
 def decode_tags(meta: bytes | None) -> dict[str, str]:
-    """The tags in a member's metadata: without the magic byte all is ``role``, and broken maps are empty."""
+    """The tags in a member's metadata; without the magic byte it is all ``role``, a broken map is empty."""
     if not meta or meta[0] != _MAGIC:
         return {"role": (meta or b"").decode("utf-8", "surrogateescape")}
     try:

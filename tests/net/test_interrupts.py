@@ -74,7 +74,7 @@ def test_asyncio_hears_what_works_today() -> None:
         async with swim.open_cluster(swim.Config.local(name="n1")):
             raise AssertionError("opened")
 
-    with pytest.raises(swim.LocalError, match=r"asyncio.* no front yet.*trio\.run .*AgentClient"):
+    with pytest.raises(swim.LocalError, match=r"asyncio.* not supported yet.*trio\.run .*AgentClient"):
         asyncio.run(main())
 
 
