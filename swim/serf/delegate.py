@@ -296,7 +296,7 @@ class SerfDelegate(Delegate):
         return True
 
     def _relay(self, message: Relayed) -> None:
-        """Relays a query response, verbatim, and nothing else: other relayed messages would be passed on again.
+        """Relays a query response, verbatim, and nothing else: other messages would be relayed again.
 
         It goes to members only, so that a sender cannot aim this node's packets.
         """

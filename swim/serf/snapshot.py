@@ -129,7 +129,7 @@ class Recorder:
         self._next_look = float("-inf")
 
     def happened(self, events: Iterable[Event]) -> None:
-        """Members changed. After a leave, which clears the file, nothing is recorded until the node rejoins."""
+        """Members changed. After a leave, which clears the file, nothing is recorded until a rejoin."""
         for event in events:
             if not isinstance(event, MemberEvent):
                 continue
