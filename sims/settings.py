@@ -18,7 +18,8 @@ _KINDS = {"int": int, "float": float, "bool": bool}
 
 def kinds_of(cls: type) -> dict[str, type]:
     """The fields of a dataclass that text can say, with their types."""
-    return {f.name: _KINDS[str(f.type)] for f in fields(cls) if str(f.type) in _KINDS}
+    kinds = ((f.name, _KINDS.get(str(f.type).removesuffix(" | None"))) for f in fields(cls) if f.init)
+    return {name: kind for name, kind in kinds if kind is not None}
 
 
 SETTINGS = kinds_of(Config)

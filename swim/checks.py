@@ -6,13 +6,28 @@ A wrong type is a ``ConfigTypeError``, which is a ``TypeError`` too; another wro
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping
 
 from swim.errors import ConfigError, ConfigTypeError
 from swim.events import MemberStatus
 from swim.frozen import FrozenMap
 
-__all__ = ["flag", "number", "seconds", "secrets", "statuses", "text", "text_map", "texts", "whole_number"]
+__all__ = [
+    "flag",
+    "number",
+    "parse_duration",
+    "seconds",
+    "secrets",
+    "statuses",
+    "text",
+    "text_map",
+    "texts",
+    "whole_number",
+]
+
+_LONGEST_SECONDS = 1e8
+_UNITS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 def text(name: str, value: object, *, what: str = "") -> str:
@@ -143,3 +158,18 @@ def _shown(value: object) -> str:
     text = repr(value)
     text = text if len(text) <= 60 else f"{text[:60]}..."
     return text if value is None or isinstance(value, (str, bool)) else f"{text} ({type(value).__name__})"
+
+
+def parse_duration(text: str) -> float:
+    """Seconds of ``20``, ``1.5s``, ``250ms``, ``2m`` or ``1h``.
+
+    Raises:
+        ValueError: for anything else, negative numbers and more than three years included.
+    """
+    found = re.fullmatch(r"(\d+(?:\.\d+)?|\.\d+)(ms|s|m|h|)", text.strip(), re.ASCII)
+    if found is None:
+        raise ValueError(f"{text!r} is not a duration such as 20, 1.5s, 250ms or 2m")
+    seconds = float(found[1]) * _UNITS[found[2]]
+    if seconds > _LONGEST_SECONDS:
+        raise ValueError(f"{text!r} is longer than three years")
+    return seconds

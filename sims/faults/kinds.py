@@ -8,12 +8,11 @@ are in ``sims.faults.schedule``.
 
 from __future__ import annotations
 
-import re
-from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
-from dataclasses import KW_ONLY, dataclass, field, fields
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass, field
+from typing import TYPE_CHECKING, ClassVar
 
+from sims.faults.fault import Fault, hosts_in
 from sims.faults.rules import Overrides
 from sims.world.latency import Latency
 from sims.world.network import Link, Nat
@@ -32,12 +31,14 @@ __all__ = [
     "CutPair",
     "Fault",
     "ForceLeave",
+    "Heal",
     "Join",
     "Leave",
     "Pause",
     "Readdress",
     "Rejoin",
     "Restart",
+    "Resume",
     "SetLink",
     "SetNames",
     "SetTags",
@@ -45,58 +46,6 @@ __all__ = [
     "Split",
     "Translate",
 ]
-
-_NAMES_HOSTS = ("node", "target", "source", "targets", "sources", "groups", "seeds", "nodes")
-
-
-@dataclass(frozen=True, slots=True)
-class Fault(ABC):
-    """Base of everything that a schedule can do.
-
-    Attributes:
-        at: seconds after the schedule is applied, at least 0.
-    """
-
-    at: float
-    adds: ClassVar[bool] = False
-    """Whether ``node`` is a new host."""
-
-    @property
-    def kind(self) -> str:
-        """The class name in small letters with dashes, such as ``force-leave``."""
-        return re.sub(r"(?<!^)(?=[A-Z])", "-", type(self).__name__).lower()
-
-    @property
-    def lasts(self) -> float:
-        """Seconds until it is over by itself; 0 if it happens at once or stays."""
-        return getattr(self, "seconds", None) or 0.0
-
-    @abstractmethod
-    def begin(self, world: World, overrides: Overrides) -> None:
-        """Lets it happen now; a ``Schedule`` calls it at its time."""
-
-    def hosts(self) -> Iterator[tuple[str, str]]:
-        """Every host it names, as field and id."""
-        for each in fields(self):
-            if each.name in _NAMES_HOSTS:
-                yield from ((each.name, host) for host in _flat(getattr(self, each.name)))
-
-    def problem(self) -> str:
-        """What is wrong with it whatever the world: field and reason; "" if nothing is."""
-        if self.at < 0:
-            return f"at must be at least 0, not {self.at!r}"
-        seconds = getattr(self, "seconds", None)
-        if seconds is not None and seconds <= 0:
-            return f"seconds must be more than 0, not {seconds!r}"
-        return ""
-
-
-def _flat(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif value is not None:
-        for item in value:
-            yield from _flat(item)
 
 
 def _command(world: World, fault: Fault, node: str, command: commands.Command) -> None:
@@ -164,6 +113,17 @@ class Pause(Fault):
     def begin(self, world: World, overrides: Overrides) -> None:
         """Stops it, if it runs."""
         world.pause(self.node, self.seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Resume(Fault):
+    """A paused process goes on."""
+
+    node: str
+
+    def begin(self, world: World, overrides: Overrides) -> None:
+        """Lets it go on, if it is paused."""
+        world.resume(self.node)
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,7 +259,7 @@ class Split(Fault):
 
     def problem(self) -> str:
         """What is wrong with it whatever the world."""
-        listed = list(_flat(self.groups))
+        listed = list(hosts_in(self.groups))
         twice = [host for host in listed if listed.count(host) > 1]
         return Fault.problem(self) or (f"groups name {twice[0]} twice" if twice else "")
 
@@ -358,6 +318,15 @@ class SetLink(Fault):
 
 
 @dataclass(frozen=True, slots=True)
+class Heal(Fault):
+    """Every cut and every rule is taken back; links do nothing but delay."""
+
+    def begin(self, world: World, overrides: Overrides) -> None:
+        """Calms the network."""
+        world.network.calm()
+
+
+@dataclass(frozen=True, slots=True)
 class SetNames(Fault):
     """The name service answers ``name`` with the addresses that ``nodes`` have then; nobody: no such host."""
 
@@ -382,8 +351,8 @@ class Translate(Fault):
 
 
 FAULTS: tuple[type[Fault], ...] = (
-    Crash, Restart, Readdress, Pause, Block, SlowReader, Add,
+    Crash, Restart, Readdress, Pause, Resume, Block, SlowReader, Add,
     Join, Leave, Rejoin, SetTags, ForceLeave,
-    Split, CutPair, SetLink, SetNames, Translate,
+    Split, CutPair, SetLink, Heal, SetNames, Translate,
 )  # fmt: skip
 """Every kind there is."""

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
 from sims.errors import UsageError
 from sims.faults.schedule import Schedule
+from sims.faults.words import parse_schedule
 from sims.scenarios.registry import Run, scenario
 from sims.scenarios.shared import settled
 from sims.theory.bounds import convergence_bound, worst_latency
 
 __all__ = ["faults", "with_script"]
 
+_INLINED = re.compile(r"\s*(\{|\d\S*\s)")
+
 
 @scenario("faults", script="")
 def faults(run: Run) -> None:
-    """The faults of a JSON file happen to a settled cluster (--script FILE): afterwards all must agree.
+    """Faults happen to a settled cluster (--script STEPS, or FILE): afterwards all must agree.
 
-    The file is what ``Schedule.to_json`` writes: ``{"version": 1, "faults": [{"type": "Crash", "at": 1.0,
-    "node": "n2"}]}``; times count from the moment the cluster has settled. Hosts are ``n1`` to ``nN``.
+    Steps are those of ``swim cluster``, such as ``3s crash n2; 10s heal``; see ``sims.faults.words``. A file
+    holds such steps, or what ``Schedule.to_json`` writes: ``{"version": 1, "faults": [{"type": "Crash", "at":
+    1.0, "node": "n2"}]}``. Times count from the moment the cluster has settled. Hosts are ``n1`` to ``nN``.
     """
-    schedule = _schedule(run["script"])
+    schedule = _schedule(run["script"], [f"n{number}" for number in range(1, run["nodes"] + 1)])
     world = settled(run)
     schedule.apply(world)
     world.run_for(schedule.seconds)
@@ -37,14 +42,12 @@ def faults(run: Run) -> None:
     run.measure("heal_seconds", run.expect_soon(world, lambda w: w.converged, bound, "no agreement"))
 
 
-def _schedule(script: str) -> Schedule:
-    if not script:
-        return Schedule()
-    if _is_inlined(script):
-        return Schedule.from_json(script)
+def _schedule(script: str, hosts: list[str]) -> Schedule:
+    if not script or _is_inlined(script):
+        return _read(script, hosts)
     text = _text_of(script)
     try:
-        return Schedule.from_json(text)
+        return _read(text, hosts)
     except UsageError as error:
         raise UsageError(f"{script}: {error}") from None
 
@@ -61,8 +64,13 @@ def with_script(options: Mapping[str, str]) -> dict[str, str]:
     return {**options, "script": _text_of(script)}
 
 
+def _read(text: str, hosts: list[str]) -> Schedule:
+    return Schedule.from_json(text) if text.lstrip()[:1] in ("{", "[") else parse_schedule(text, hosts)
+
+
 def _is_inlined(script: str) -> bool:
-    return script.lstrip().startswith("{")
+    """Whether it is JSON, or steps that begin with a time, rather than a file's name."""
+    return _INLINED.match(script) is not None
 
 
 def _text_of(script: str) -> str:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, NoReturn, TextIO, TypeVar
 
 import click
 
+from swim.checks import parse_duration
 from swim.errors import SwimError
 from swim.text import closest, json_text, printable
 
@@ -29,15 +30,12 @@ __all__ = [
     "is_utf8",
     "json_option",
     "output_options",
-    "parse_duration",
     "table",
     "unwrapped",
 ]
 
 _DEFAULT_ADDRESS = "http://127.0.0.1:4646"
 _DEFAULT_TIMEOUT = 10.0
-_LONGEST_SECONDS = 1e8
-_UNITS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _STATUS_COLOURS = {"alive": "green", "leaving": "yellow", "left": "bright_black", "failed": "red"}
 
 HARMLESS = re.compile(r"[a-z][a-z-]{0,24}")
@@ -123,21 +121,6 @@ class Globals(NamedTuple):
     plain: bool
     address: str
     timeout: float
-
-
-def parse_duration(text: str) -> float:
-    """Seconds of ``20``, ``1.5s``, ``250ms``, ``2m`` or ``1h``.
-
-    Raises:
-        ValueError: for anything else, negative numbers and more than three years included.
-    """
-    found = re.fullmatch(r"(\d+(?:\.\d+)?|\.\d+)(ms|s|m|h|)", text.strip(), re.ASCII)
-    if found is None:
-        raise ValueError(f"{text!r} is not a duration such as 20, 1.5s, 250ms or 2m")
-    seconds = float(found[1]) * _UNITS[found[2]]
-    if seconds > _LONGEST_SECONDS:
-        raise ValueError(f"{text!r} is longer than three years")
-    return seconds
 
 
 def duration(text: str) -> float:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from sims.faults import Crash, Restart
+from sims.faults.schedule import Schedule
 from swim.cli.main import main
 
 
@@ -203,6 +205,19 @@ def test_a_missing_extra_is_named(words: list[str]) -> None:
     assert done.stdout == ""
     assert done.stderr.count("\n") == 1
     assert "pip install 'swim-cluster[sims]'" in done.stderr
+
+
+def test_steps_of_a_script_are_faults(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    steps, path = "1s kill 2; 9s restart n2", tmp_path / "steps"
+    path.write_text("1s kill 2\n9s restart n2\n")
+    plain = Schedule([Crash(1.0, "n2"), Restart(9.0, "n2")]).to_json()
+    words = ["run", "faults", "--nodes", "3", "--profile", "local", "--json", "--deterministic", "--script"]
+    first, *others = (json.loads(run(capsys, *words, script)[1]) for script in (steps, str(path), plain))
+    assert first["ok"]
+    assert [other["measures"] for other in others] == [first["measures"]] * 2
+    code, out, err = run(capsys, *words, "1s kill 9")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "no node '9': the nodes are n1 to n3" in err
 
 
 def test_a_fault_script_is_played_and_a_mistake_in_it_is_one_line(

@@ -15,13 +15,8 @@ Time::
     until n1 sees n2 failed [limit=60s]         also: all see n2 failed
     until n1 sends n2 ping [limit=60s]          the packet is on its way then, and nobody has reacted yet
 
-Trouble and commands to nodes::
+Trouble and commands to nodes are the faults of ``sims.faults.words``, and::
 
-    crash|restart|readdress|resume|leave|quit|rejoin NODE         leave keeps the process, quit ends it
-    pause NODE [5s] / block NODE 5s             block: its packets wait, its timers run
-    join NODE OTHER... / tags NODE K=V... / force-leave NODE MEMBER [prune]
-    cut n1 n2 / cut n1 -> n2 / split n1 n2 | n3 / heal
-    link n1 -> n2 loss=1                        fields of ``Link``; * is everybody; no fields: as before
     tell n1 from n3: suspect n2@1 by n3         a packet out of nowhere: alive, suspect, dead, left
 
 Looking::
@@ -38,6 +33,8 @@ from functools import partial
 from typing import Any
 
 from sims.errors import UsageError
+from sims.faults.rules import Overrides
+from sims.faults.words import parse_fault
 from sims.traces.text import line_of
 from sims.traces.writer import TraceWriter
 from sims.world import World
@@ -53,19 +50,18 @@ from swim.trace import Record, state_word
 from tests.golden.words import (
     Told,
     config_fields,
-    link_fields,
     message_of,
     names_of,
     only,
     options_of,
     parse_seconds,
     parse_whole,
-    some,
 )
 
 __all__ = ["Stage"]
 
 _LIMIT = 120.0
+_WORDS = ("config", "expect", "run", "settle", "show", "tell", "trace", "until")
 _QUIET_ENDS = ("closed", "closed by the peer")
 
 
@@ -84,6 +80,8 @@ class Stage:
         self._types: tuple[str, ...] = ()
         self._said: list[str] = []
         self._awaited: Callable[[Record], bool] | None = None
+        self._overrides = Overrides()
+        self._refused = ""
 
     def do(self, line: str) -> list[str]:
         """Carries out one command; returns what is to be said.
@@ -93,11 +91,12 @@ class Stage:
             NotConvergedError: something did not come about in time.
         """
         name, *words = line.split()
-        method: Callable[[list[str]], None] | None = getattr(self, "_do_" + name.replace("-", "_"), None)
-        if method is None:
-            raise UsageError(f"unknown command {name!r}")
+        method: Callable[[list[str]], None] | None = getattr(self, f"_do_{name}", None)
         try:
-            method(words)
+            if method is None:
+                self._begin(line)
+            else:
+                method(words)
         except (LocalError, ConfigError) as error:
             raise UsageError(str(error)) from None
         said, self._said = self._said, []
@@ -181,61 +180,16 @@ class Stage:
     def _came(self) -> bool:
         return self._awaited is None
 
-    # -- trouble
+    # -- trouble and commands to nodes
 
-    def _do_crash(self, words: list[str]) -> None:
-        self.world.crash(only(words, "crash NODE"))
-
-    def _do_restart(self, words: list[str]) -> None:
-        self.world.restart(only(words, "restart NODE"))
-
-    def _do_readdress(self, words: list[str]) -> None:
-        self.world.restart(only(words, "readdress NODE"), endpoint=self.world.fresh_endpoint())
-
-    def _do_pause(self, words: list[str]) -> None:
-        node, *seconds = some(words, 1, 2, "pause NODE [TIME]")
-        self.world.pause(node, parse_seconds(seconds[0]) if seconds else None)
-
-    def _do_resume(self, words: list[str]) -> None:
-        self.world.resume(only(words, "resume NODE"))
-
-    def _do_block(self, words: list[str]) -> None:
-        node, seconds = some(words, 2, 2, "block NODE TIME")
-        self.world.block(node, parse_seconds(seconds))
-
-    def _do_cut(self, words: list[str]) -> None:
-        match words:
-            case [source, "->", target]:
-                self._cut([source], [target], one_way=True)
-            case [one, other]:
-                self._cut([one], [other], one_way=False)
-            case _:
-                raise UsageError("cut A B, or cut A -> B")
-
-    def _do_split(self, words: list[str]) -> None:
-        groups = [group.split() for group in " ".join(words).split("|")]
-        for index, group in enumerate(groups):
-            for other in groups[index + 1 :]:
-                self._cut(group, other, one_way=False)
-
-    def _cut(self, sources: list[str], targets: list[str], *, one_way: bool) -> None:
-        for host in (*sources, *targets):
-            self.world.host(host)
-        self.world.network.cut(sources, targets, one_way=one_way)
-
-    def _do_heal(self, words: list[str]) -> None:
-        self.world.network.heal()
-
-    def _do_link(self, words: list[str]) -> None:
-        match names_of(words):
-            case [source, "->", target]:
-                ends = tuple(None if end == "*" else self.world.host(end).id for end in (source, target))
-            case _:
-                raise UsageError("link A -> B FIELD=..")
-        options = options_of(words)
-        latency = parse_seconds(options.pop("latency")) if "latency" in options else self._latency
-        link = Link(latency=Constant(latency), **link_fields(options)) if len(words) > 3 else None
-        self.world.network.set_link(ends[0], ends[1], link)
+    def _begin(self, line: str) -> None:
+        """Lets faults happen now; a command that a node refuses is an error of the script."""
+        usual = Link(latency=Constant(self._latency))
+        self._refused = ""
+        for fault in parse_fault(line, list(self.world.nodes), link=usual, also=_WORDS):
+            fault.begin(self.world, self._overrides)
+        if self._refused:
+            raise UsageError(self._refused)
 
     def _do_tell(self, words: list[str]) -> None:
         told = message_of(words, self.world)
@@ -244,30 +198,6 @@ class Stage:
 
     def _tell(self, told: Told) -> None:
         self.world.inject(told.target, told.data, self.world.host(told.source).endpoint)
-
-    # -- commands to nodes
-
-    def _do_leave(self, words: list[str]) -> None:
-        self.world.leave(only(words, "leave NODE"), stop=False)
-
-    def _do_quit(self, words: list[str]) -> None:
-        self.world.leave(only(words, "quit NODE"))
-
-    def _do_rejoin(self, words: list[str]) -> None:
-        self._host(words).rejoin()
-
-    def _do_join(self, words: list[str]) -> None:
-        self._host(words).join(map(self.world.host, words[1:]))
-
-    def _do_tags(self, words: list[str]) -> None:
-        self._host(words).set_tags(options_of(words))
-
-    def _do_force_leave(self, words: list[str]) -> None:
-        usage = "force-leave NODE MEMBER [prune]"
-        node, member, *rest = some(words, 2, 3, usage)
-        if rest not in ([], ["prune"]):
-            raise UsageError(usage)
-        self.world.host(node).force_leave(member, prune=bool(rest))
 
     # -- looking
 
@@ -320,11 +250,6 @@ class Stage:
 
     # -- inside
 
-    def _host(self, words: list[str]) -> SimNode:
-        if not words:
-            raise UsageError("which node?")
-        return self.world.host(words[0])
-
     def _say(self, text: str) -> None:
         self._said.append(text)
 
@@ -332,6 +257,8 @@ class Stage:
         """A record of the run: said if it is asked for."""
         if self._awaited is not None and self._awaited(record):
             self._awaited = None
+        if record.get("fault") == "skipped":
+            self._refused = record["why"]
         if self._wanted != "off" and self._is_wanted(record):
             self._say(f"{record['at']:.3f}  {line_of(record)}")
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import fields
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
 from sims.errors import UsageError
+from sims.settings import read_settings
 from sims.world import World
-from sims.world.network import Link
 from swim.addresses import Endpoint, split_host_port
-from swim.config import Config
+from swim.checks import parse_duration
 from swim.core.member import pack_address
 from swim.serf.tags import encode_tags
 from swim.wire.codec import encode
@@ -24,19 +23,15 @@ from swim.wire.packet import PacketCodec
 __all__ = [
     "Told",
     "config_fields",
-    "link_fields",
     "message_of",
     "names_of",
     "only",
     "options_of",
-    "parse_number",
     "parse_seconds",
     "parse_whole",
     "some",
 ]
 
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-_WORDS = {"true": True, "false": False}
 _CLAIM = re.compile(
     r"(\w[\w-]*) from (\S+): (alive|suspect|dead|left) (\S+)@(\d+)(?: by (\S+))?(?: at (\S+))?"
 )
@@ -65,21 +60,10 @@ def only(words: list[str], usage: str) -> str:
 
 def parse_seconds(text: str) -> float:
     """``200ms``, ``5s``, ``2m``, ``1h``."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|h)", text)
-    if match is None:
-        raise UsageError(f"{text!r} is not a time such as 200ms or 5s")
-    return float(match[1]) * _SECONDS[match[2]]
-
-
-def parse_number(text: str) -> float:
-    """A decimal number."""
     try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not math.isfinite(number):
-        raise UsageError(f"{text!r} is not a number")
-    return number
+        return parse_duration(text)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
 
 
 def parse_whole(text: str, *, least: float = -math.inf) -> int:
@@ -104,37 +88,13 @@ def options_of(words: Iterable[str]) -> dict[str, str]:
 
 
 def config_fields(options: Mapping[str, str]) -> dict[str, Any]:
-    """Fields of ``Config``; ``key=WORD`` makes a gossip key of any word."""
-    given = dict(options)
-    key = given.pop("key", None)
-    values = _typed(Config, given)
-    if key is not None:
-        values["keys"] = (blake2b(key.encode(), digest_size=16).digest(),)
-    return values
-
-
-def link_fields(options: Mapping[str, str]) -> dict[str, Any]:
-    """Fields of ``Link``."""
-    return _typed(Link, options)
-
-
-def _typed(owner: Any, options: Mapping[str, str]) -> dict[str, Any]:
-    kinds = {field.name: field.type for field in fields(owner) if field.init}
-    values: dict[str, Any] = {}
-    for name, text in options.items():
-        match kinds.get(name):
-            case "float" | "float | None":
-                values[name] = parse_number(text)
-            case "int" | "int | None":
-                values[name] = parse_whole(text)
-            case "bool" if text in _WORDS:
-                values[name] = _WORDS[text]
-            case "bool":
-                raise UsageError(f"{name} is true or false, not {text!r}")
-            case "str":
-                values[name] = text
-            case _:
-                raise UsageError(f"there is no setting {name!r} that a command can give")
+    """Fields of ``Config``; ``label=WORD``, and ``key=WORD`` makes a gossip key of any word."""
+    numbers = {name: value for name, value in options.items() if name not in ("key", "label")}
+    values = read_settings(numbers)
+    if "label" in options:
+        values["label"] = options["label"]
+    if "key" in options:
+        values["keys"] = (blake2b(options["key"].encode(), digest_size=16).digest(),)
     return values
 
 

@@ -16,9 +16,10 @@ import trio
 from rich.console import Console
 from rich.live import Live
 
+from sims.errors import UsageError
 from swim.cli.cluster.prompt import edit, keys, raw_keys
 from swim.cli.cluster.run import ClusterPlan, LocalCluster, LocalNode, agree
-from swim.cli.cluster.script import HELP, Command, ScriptError, Simple, Step, parse_command, parse_script
+from swim.cli.cluster.script import HELP, Command, Step, Word, parse_command, parse_script
 from swim.cli.cluster.view import Screen, document, line, views
 from swim.cli.common import (
     ExitCode,
@@ -62,7 +63,7 @@ _PORT = click.IntRange(0, 65535)
     "--script",
     metavar="STEPS",
     default="",
-    help="Commands with their times, such as '3s kill node-2; 10s heal'.",
+    help="Commands with their times, such as '3s crash node-2; 10s heal'.",
 )
 @click.option(
     "--bind-base",
@@ -109,8 +110,8 @@ def cluster(
     """  # fmt: skip
     wanted = globals_of(ctx)
     try:
-        steps = parse_script(script, nodes)
-    except ScriptError as error:
+        steps = parse_script(script, [f"node-{number}" for number in range(1, nodes + 1)])
+    except UsageError as error:
         raise click.UsageError(f"--script: {error}", ctx) from None
     for flag, base in (("--bind-base", bind_base), ("--http-base", http_base)):
         if base and base + nodes - 1 > 65535:
@@ -259,14 +260,15 @@ class _Session:
 
     async def _do(self, command: Command) -> None:
         match command:
-            case Simple("quit"):
+            case Word("quit"):
                 self._quit.set()
-            case Simple("members"):
+            case Word("members"):
                 self._show_views()
-            case Simple("help"):
+            case Word():
                 self._say(HELP)
-            case _:
-                await self._cluster.apply(command)
+            case faults:
+                for fault in faults:
+                    await self._cluster.apply(fault)
 
     async def _interact(self, screen: Screen) -> None:
         """The live table, redrawn after each key and twice a second."""
@@ -293,11 +295,11 @@ class _Session:
 
     async def _obey(self, text: str, screen: Screen) -> None:
         try:
-            command = parse_command(text, self._plan.nodes)
-        except ScriptError as error:
+            command = parse_command(text, [node.name for node in self._cluster.nodes])
+        except UsageError as error:
             screen.message = str(error)
         else:
-            if command != Simple("quit"):
+            if command != Word("quit"):
                 screen.message = text
             await self._do(command)
 

@@ -1,6 +1,6 @@
 """Several real nodes in one process: each with its own sockets, HTTP API, faults and lifetime.
 
-Faults are applied in each node's own sends and receives, so that nothing here needs privileges. ``kill``
+Faults are applied in each node's own sends and receives, so that nothing here needs privileges. ``Crash``
 cancels a node's scope: its sockets close without a word to the others, as when its process dies.
 """
 
@@ -16,8 +16,9 @@ from typing import Literal
 import trio
 
 from agent_api import AgentSettings, serve
+from sims.faults.fault import Fault
+from sims.faults.kinds import Crash, CutPair, Heal, Leave, Pause, Restart, Resume, SetLink, Split
 from swim.addresses import split_host_port
-from swim.cli.cluster.script import Command, Loss, OnNodes, Partition, Simple
 from swim.cli.common import unwrapped
 from swim.config import Config
 from swim.errors import ConfigError
@@ -197,7 +198,7 @@ class LocalCluster:
         self.trace: ClusterTrace | None = None
         self._plan = plan
         self._report = report
-        self._groups: tuple[tuple[int, ...], ...] = ()
+        self._cuts: set[tuple[str, str]] = set()
         self._nursery: trio.Nursery | None = None
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -225,49 +226,58 @@ class LocalCluster:
         """True if every node sees every node alive."""
         return all(node.alive() == len(self.nodes) for node in self.nodes)
 
-    async def apply(self, command: Command) -> None:
-        """Carries out one command; returns before a leave or a restart has finished.
+    async def apply(self, fault: Fault) -> None:
+        """Lets a fault happen; returns before a leave or a restart has finished.
 
         Raises:
-            ValueError: for ``members``, ``help`` and ``quit``, which are the caller's.
+            ValueError: real nodes cannot do it; see ``parse_command``.
         """
-        match command:
-            case OnNodes(verb, numbers):
-                for number in numbers:
-                    await self._on_node(verb, self.nodes[number - 1])
-            case Partition(groups):
-                self._groups = groups
-                self._note("cut", groups=[[f"node-{number}" for number in group] for group in groups])
-                self._cut()
-            case Loss(fraction):
-                self._note("loss", fraction=fraction)
-                # Each packet passes two switches, its sender's and its receiver's.
-                for node in self.nodes:
-                    node.faults.loss = 1 - math.sqrt(1 - fraction)
-            case Simple("heal"):
+        match fault:
+            case Split(_, groups):
+                self._note("cut", groups=[list(group) for group in groups])
+                for one, other in itertools.combinations(groups, 2):
+                    self._block(one, other)
+            case CutPair(_, sources, targets):
+                self._note("cut", groups=[list(sources), list(targets)])
+                self._block(sources, targets)
+            case SetLink(_, None, None, link):
+                self._note("loss", fraction=link.loss)
+                self._lose(link.loss)
+            case Heal():
                 self._note("heal")
-                self._groups = ()
+                self._cuts.clear()
                 self._cut()
-                for node in self.nodes:
-                    node.faults.loss = 0.0
+                self._lose(0.0)
+            case Crash() | Pause() | Resume() | Restart() | Leave():
+                self._note(fault.kind, node=fault.node)
+                await self._on_node(fault, next(node for node in self.nodes if node.name == fault.node))
             case _:
-                raise ValueError(f"{command} is not for the cluster")
+                raise ValueError(f"real nodes cannot do {fault}")
 
-    async def _on_node(self, verb: str, node: LocalNode) -> None:
+    async def _on_node(self, fault: Crash | Pause | Resume | Restart | Leave, node: LocalNode) -> None:
         assert self._nursery is not None
-        self._note("crash" if verb == "kill" else verb, node=node.name)
-        match verb:
-            case "kill":
+        match fault:
+            case Crash():
                 await node.stop("killed")
-            case "pause":
+            case Pause():
                 node.pause()
-            case "resume":
+            case Resume():
                 node.resume()
-            case "restart":
+            case Restart():
                 await node.stop("killed")
                 self._nursery.start_soon(self._start, node)
-            case "leave":
+            case Leave():
                 self._nursery.start_soon(node.leave)
+
+    def _lose(self, fraction: float) -> None:
+        for node in self.nodes:
+            # Each packet passes two switches, its sender's and its receiver's.
+            node.faults.loss = 1 - math.sqrt(1 - fraction)
+
+    def _block(self, names: Iterable[str], others: Iterable[str]) -> None:
+        for one, other in itertools.product(names, others):
+            self._cuts |= {(one, other), (other, one)}
+        self._cut()
 
     async def _start(self, node: LocalNode) -> None:
         assert self._nursery is not None
@@ -289,12 +299,11 @@ class LocalCluster:
             self.trace.fault(kind, **detail)
 
     def _cut(self) -> None:
-        """Sets the switches of every node as the current partition says."""
-        side = {number: index for index, group in enumerate(self._groups) for number in group}
+        """Sets the switches of every node as the cuts say."""
         for node in self.nodes:
             node.faults.unblock()
         for one, other in itertools.permutations(self.nodes, 2):
-            if side.get(one.number) != side.get(other.number):
+            if (one.name, other.name) in self._cuts:
                 one.faults.block([split_host_port("bind", other.bind)])
 
 

@@ -20,12 +20,14 @@ from sims.faults import (
     CutPair,
     Fault,
     ForceLeave,
+    Heal,
     Join,
     Leave,
     Pause,
     Readdress,
     Rejoin,
     Restart,
+    Resume,
     SetLink,
     SetNames,
     SetTags,
@@ -45,6 +47,7 @@ ONE_OF_EACH: tuple[Fault, ...] = (
     Restart(2.0, "n2", snapshot=False),
     Readdress(3.0, "n2"),
     Pause(4.0, "n3", 2.0),
+    Resume(4.5, "n3"),
     Block(5.0, "n3", 2.0),
     SlowReader(6.0, "n3", Exponential(0.1), 2.0),
     Add(7.0, "n4", ("n1",)),
@@ -58,6 +61,7 @@ ONE_OF_EACH: tuple[Fault, ...] = (
     SetLink(
         25.0, "n1", None, Link(latency=Uniform(0.1, 0.2), loss=0.5, burst=Burst(start=0.1, stop=0.5)), 2.0
     ),
+    Heal(25.5),
     SetNames(26.0, "seeds.example", ("n1", "n2")),
     Translate(27.0, "n4", Nat(("192.0.2.1", 7946), timeout=5.0)),
 )
