@@ -146,13 +146,17 @@ class Fleet:
             if index % _STARTING_AT_ONCE == 0 or index == count:
                 self._wait_ready(self.agents[-_STARTING_AT_ONCE:])
 
+    def add(self, place: Place) -> Agent:
+        """Starts one agent more; waits until it is ready."""
+        fresh = self._start(place)
+        self._wait_ready([fresh])
+        return fresh
+
     def restart(self, agent: Agent) -> Agent:
         """Ends the agent and starts another at its place, under its name; waits until it is ready."""
         self._end(agent)
         self.agents.remove(agent)
-        fresh = self._start(agent.place)
-        self._wait_ready([fresh])
-        return fresh
+        return self.add(agent.place)
 
     def pump(self, until: Callable[[], bool], timeout: float) -> bool:
         """Stamps log lines until ``until()`` holds or ``timeout`` seconds passed; tells which."""

@@ -54,6 +54,9 @@ TARGETS: dict[tuple[str, str], Target] = {
         for kind, limits in LIMITS.items()
         for measure, limit in limits.items()
     },
+    ("ghosts", "all failed among 600, s"): Target(limit=15.0),
+    ("ghosts", "newcomer known among 100000, s"): Target(limit=5.0),
+    ("ghosts", "cpu among 60000 gone, s/min"): Target(limit=3.0),
     ("simulated", "kill, all know, s"): Target(within=0.25),
     ("simulated", "join, all know, s"): Target(within=0.25),
     ("simulated", "leave, all know, s"): Target(within=0.25),

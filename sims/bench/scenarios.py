@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from sims.bench.engines import Engine
+from sims.bench.ghosts import ghosts
 from sims.bench.hostile import hostile
 from sims.bench.idle import memory, one_process, steady
 from sims.bench.mass_join import mass_join
@@ -31,6 +32,7 @@ SCENARIOS: dict[str, Callable[[Sequence[Engine], Options], dict[str, Samples]]] 
     "starve": starve,
     "soak": soak,
     "hostile": hostile,
+    "ghosts": ghosts,
     "simulated": simulated,
     "world": world,
 }
