@@ -1,4 +1,4 @@
-"""What members that do not exist cost real agents: a failure noticed late, a newcomer kept out, work for nothing.
+"""What members that do not exist cost real agents: failures noticed late, newcomers kept out, work.
 
 A non-member invents them: in packets, in push/pulls, as alive and as gone. Nobody answers at their addresses.
 """
