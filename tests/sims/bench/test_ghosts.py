@@ -1,4 +1,4 @@
-"""Members that do not exist: no failure is noticed late, no newcomer kept out, and they cost next to nothing."""
+"""Members that do not exist: no failure is noticed late, no newcomer kept out, and they cost little."""
 
 from __future__ import annotations
 
