@@ -24,11 +24,12 @@ def printable(value: object) -> str:
 
 
 def brief(value: object) -> str:
-    """``printable``, cut after 200 characters."""
+    """``printable``, cut after 200 characters, escapes counted as long as they are."""
     text = str(value)
-    if len(text) <= _SHOWN_CHARACTERS:
-        return printable(text)
-    return f"{printable(text[:_SHOWN_CHARACTERS])}... ({len(text)} characters)"
+    head = printable(text[:_SHOWN_CHARACTERS])
+    if len(text) <= _SHOWN_CHARACTERS >= len(head):
+        return head
+    return f"{head[:_SHOWN_CHARACTERS]}... ({len(text)} characters)"
 
 
 def shown(value: object) -> str:

@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from sims.bench.hostile import Victim
+from swim.commands import Join
 from swim.config import Config
 from swim.core.output import Dial, StreamEnd
 from swim.errors import RemoteError
@@ -117,7 +118,7 @@ class Target(Victim):
 
     def _reply(self, data: bytes) -> None:
         """A member answers a join with ``data``."""
-        self._call(self.node.join, ["127.0.0.4:7946"])
+        self._call(self.node.do, Join(("127.0.0.4:7946",)))
         self.pass_time(0.02)
         while self.dialled:
             dial = self.dialled.pop()

@@ -20,6 +20,7 @@ from swim.addresses import Endpoint
 from swim.config import Config
 from swim.core.output import Dial, Send, StreamEnd
 from swim.core.rng import Rng
+from swim.events import MemberEvent
 from swim.node import Node
 from swim.wire.codec import encode
 from swim.wire.messages import Alive
@@ -66,6 +67,7 @@ class Victim:
         seconds: those of all calls.
         node: the node.
         dialled: streams that it wants opened.
+        on_event: called with each event that it hands to its application.
     """
 
     def __init__(self, *, members: int = 20, **settings: Any) -> None:
@@ -75,6 +77,7 @@ class Victim:
         self.received = self.sent = 0
         self.longest = self.seconds = 0.0
         self.dialled: list[Dial] = []
+        self.on_event: Callable[[MemberEvent], object] = lambda event: None
         self._open: set[int] = set()
         self._call(self.node.start)
         for number in range(1, members):
@@ -129,6 +132,8 @@ class Victim:
         self.seconds += spent
         self.longest = max(self.longest, spent)
         self.sent += sum(len(transmit.data) for transmit in output.transmits)
+        for event in output.events:
+            self.on_event(event)
         for action in output.streams:
             if isinstance(action, Send):
                 self.sent += len(action.data)
