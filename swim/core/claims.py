@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from swim.core.broadcast import Priority
-from swim.core.context import Context, logger
+from swim.core.context import Context
 from swim.core.evidence import Evidence, Known, Own, Source, Unknown
 from swim.core.gossip import Gossip
 from swim.core.member import INCARNATION_MAX, Record, State, accusation, endpoint_of
@@ -84,7 +84,7 @@ class Claims:
             context.metrics.dropped("vetoed-alive")
         elif why := claim.node != context.local.name and incompatibility(context.local.vsn, claim.vsn):
             context.metrics.dropped("versions")
-            logger.warning("member %s refused: it speaks %s", shown(claim.node), why)
+            context.warn(now, "member %s refused: it speaks %s", shown(claim.node), why)
         elif context.networks is not None and not context.allows(endpoint_of(claim.addr, claim.port)[0]):
             context.metrics.dropped("cidr")
         else:
@@ -324,9 +324,8 @@ class Claims:
         incarnation = max(local.incarnation, accused) + 1
         if incarnation > INCARNATION_MAX:
             context.metrics.dropped("incarnation-wrap")
-            logger.warning(
-                "accused at incarnation %d by %s: cannot refute", accused, shown(reason.accuser or "?")
-            )
+            accuser = shown(reason.accuser or "?")
+            context.warn(now, "accused at incarnation %d by %s: cannot refute", accused, accuser)
             return
         claim = local.alive_claim()._replace(incarnation=incarnation)
         previous, local = local, context.table.put(local.under(claim))

@@ -20,6 +20,7 @@ from swim.core.paths import Paths
 from swim.core.rng import Rng
 from swim.core.table import Table
 from swim.core.timers import Timers
+from swim.core.token_bucket import TokenBucket
 from swim.metrics import Metrics
 from swim.wire.go_msgpack import ElementBudget
 from swim.wire.keyring import Keyring
@@ -94,6 +95,7 @@ class Context:
         self.allowance = Allowance(config.max_answer_bytes_per_second)
         most = config.max_remembered_packets
         self.seen_nonces = SeenNonces(most) if most else None
+        self._warnings = TokenBucket(per_second=1.0, burst=20.0)
         self.delegate: Delegate
         self.networks = (
             None
@@ -115,6 +117,11 @@ class Context:
     def is_authenticated(self) -> bool:
         """Whether packets are accepted only from holders of a key."""
         return bool(self.keyring) and self.config.gossip_verify_incoming
+
+    def warn(self, now: float, message: str, *values: object) -> None:
+        """Warns of what is wrong with a peer: of some at once, then of one a second; metrics count all."""
+        if self._warnings.spend(now):
+            logger.warning(message, *values)
 
     def is_replay(self, data: bytes) -> bool:
         """Whether an encrypted packet was received before; plain packets may be equal by chance."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from swim.addresses import Endpoint
 from swim.core.claims import Claims
-from swim.core.context import Context, logger
+from swim.core.context import Context
 from swim.core.evidence import Evidence, Source
 from swim.core.member import MAPPED_PREFIX, Record, State, endpoint_of, pack_address
 from swim.core.precedence import LISTED
@@ -123,7 +123,7 @@ class PushPulls:
             conflict = context.delegate.refuse_merge(message.records)
         if conflict:
             context.metrics.dropped("merge-refused")
-            logger.warning("push/pull refused: %s", brief(conflict))
+            context.warn(self._streams.now, "push/pull refused: %s", brief(conflict))
         return conflict
 
     def merge(self, message: PushPull, peer: Endpoint, *, dialled: bool, replay: bool = True) -> Steps[None]:

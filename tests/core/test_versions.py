@@ -48,6 +48,23 @@ def test_a_push_pull_that_lists_it_is_merged_without_it(vsn: bytes) -> None:
     assert solo.metrics.counters["swim.dropped.versions"] == 2
 
 
+def test_however_many_are_refused_the_log_says_so_of_some(caplog: pytest.LogCaptureFixture) -> None:
+    """An application that logs to a disk has no other limit on what others make it write."""
+    solo = Solo()
+    solo.meet("node-b")
+    odd = bytes((6, 9, 7, 0, 0, 0))
+    for number in range(100):
+        solo.hear(Alive(1, f"odd-{number}", key_of(HOME[0]), PORT, b"m1", odd), source=HOME)
+        solo.pushed([record(f"odd-{number}", HOME[0], odd)])
+    assert solo.metrics.counters["swim.dropped.versions"] == 100
+    assert solo.metrics.counters["swim.dropped.merge-refused"] == 100
+    assert 0 < len(caplog.messages) <= 20
+    caplog.clear()
+    solo.advance(3.0)
+    solo.hear(Alive(1, "odd", key_of(HOME[0]), PORT, b"m1", odd), source=HOME)
+    assert any("member odd refused" in message for message in caplog.messages)
+
+
 def test_one_odd_member_stops_no_join() -> None:
     world = World()
     first, second = world.cluster(2)
