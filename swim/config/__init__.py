@@ -215,7 +215,7 @@ class Config:
     max_relayed_pings_per_host: int = 64
     """The same for one requesting host. [pings, >= 0; swim]"""
     max_remembered_packets: int = 8192
-    """Encrypted packets remembered, so that a copy of one is dropped; 0 remembers none.
+    """Encrypted packets remembered, and as many streams, so that a copy is dropped; 0 remembers none.
     [packets, >= 0; swim]"""
     max_layers: int = 8
     """Nesting of compound and compressed messages inside one packet. [layers, >= 1; swim]"""

@@ -72,7 +72,9 @@ class Context:
         self.metrics = metrics
         self.keyring = keyring
         self.packets = wire(config, keyring, nonce)
-        self.streams = StreamCodec(config, keyring, nonce)
+        most = config.max_remembered_packets
+        self.seen_nonces = SeenNonces(most) if most else None
+        self.streams = StreamCodec(config, keyring, nonce, seen=SeenNonces(most) if most else None)
         self.timers = Timers()
         self.table = Table(rng, local, max_tombstones=config.max_tombstones)
         self.queue = BroadcastQueue(
@@ -93,8 +95,6 @@ class Context:
         self.contacts = Contacts(self.table, config.max_members)
         self.paths = Paths(self.table)
         self.allowance = Allowance(config.max_answer_bytes_per_second)
-        most = config.max_remembered_packets
-        self.seen_nonces = SeenNonces(most) if most else None
         self._warnings = TokenBucket(per_second=1.0, burst=20.0)
         self.delegate: Delegate
         self.networks = (

@@ -1,4 +1,4 @@
-"""Packets are taken once: a copy of an encrypted packet has its nonce."""
+"""Packets and streams are taken once: a copy of an encrypted one has its nonce."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ __all__ = ["SeenNonces"]
 
 
 class SeenNonces:
-    """The nonces of the packets received last, at least half of ``size`` and at most all of it.
+    """The nonces of what was received last, at least half of ``size`` and at most all of it.
 
-    memberlist draws 96 random bits for every packet, so only a copy repeats them.
+    memberlist draws 96 random bits for every packet and stream, so only a copy repeats them.
     """
 
     __slots__ = ("_half", "_new", "_old")

@@ -28,6 +28,7 @@ from swim.wire.label import add_label, check_label, split_label
 from swim.wire.lzw import TABLE_BYTES, decompress_steps
 from swim.wire.messages import Ack, ErrorReply, MessageType, NodeRecord, Ping, PushPull, User
 from swim.wire.node_records import KNOWN_RECORDS, RECORD_BYTES, read_record
+from swim.wire.replay import SeenNonces
 from swim.wire.steps import Pause, Steps, finish
 
 __all__ = ["StreamCodec", "StreamMessage", "StreamParser"]
@@ -52,13 +53,17 @@ class StreamCodec:
         config: label, compression, encryption switches and limits.
         keyring: looked at anew for every message.
         nonce: called once per encrypted message; returns 12 bytes never returned before.
+        seen: nonces of the streams read so far; a copy of one is refused. None reads every stream.
     """
 
-    __slots__ = ("_nonce", "_version", "config", "keyring", "label")
+    __slots__ = ("_nonce", "_version", "config", "keyring", "label", "seen")
 
-    def __init__(self, config: Config, keyring: Keyring, nonce: Callable[[], bytes]) -> None:
+    def __init__(
+        self, config: Config, keyring: Keyring, nonce: Callable[[], bytes], *, seen: SeenNonces | None = None
+    ) -> None:
         self.config = config
         self.keyring = keyring
+        self.seen = seen
         self.label = config.label.encode() if config.send_label else b""
         self._nonce = nonce
         self._version = 1 if config.protocol_version >= 2 else 0
@@ -160,10 +165,9 @@ class StreamParser:
         Bytes after the message are ignored, and so is everything fed after a message or an error came out.
 
         Raises:
-            RemoteError: the stream is unusable: ``label``, ``plaintext`` where encryption is required,
-                ``decrypt``, ``version``, ``empty``, ``compress``, ``decompressed-too-large``,
-                ``unknown-type``, ``msgpack``, ``truncated`` inside a layer, ``too-large`` beyond
-                ``max_stream_bytes``, ``too-many-records``.
+            RemoteError: the stream is unusable: ``label``, ``plaintext``, ``decrypt``, ``version``, ``replayed``,
+                ``empty``, ``compress``, ``decompressed-too-large``, ``unknown-type``, ``msgpack``,
+                ``truncated``, ``too-large``, ``too-many-records``.
         """
         self.push(data)
         try:
@@ -302,6 +306,10 @@ class _Reading:
         blob = memoryview(self._packed)[_ENCRYPT_HEADER_BYTES:end]
         keyring, accept_v0 = self._codec.keyring, self._codec.config.accept_encryption_v0
         yield from crypto.open_sealed_steps(keyring, blob, header + self.label, accept_v0, self._body)
+        seen = self._codec.seen if self._codec.config.gossip_verify_incoming else None
+        if seen is not None and not seen.admit(bytes(blob[1 : 1 + crypto.NONCE_BYTES])):
+            self.is_peeling = False  # whoever sends it again gets no answer
+            raise RemoteError("replayed", "a copy of a stream")
         self._packed = b""
         self._complete = True
 
