@@ -165,8 +165,8 @@ class StreamParser:
         Bytes after the message are ignored, and so is everything fed after a message or an error came out.
 
         Raises:
-            RemoteError: the stream is unusable: ``label``, ``plaintext``, ``decrypt``, ``version``, ``replayed``,
-                ``empty``, ``compress``, ``decompressed-too-large``, ``unknown-type``, ``msgpack``,
+            RemoteError: the stream is unusable: ``label``, ``plaintext``, ``decrypt``, ``version``,
+                ``replayed``, ``empty``, ``compress``, ``decompressed-too-large``, ``unknown-type``, ``msgpack``,
                 ``truncated``, ``too-large``, ``too-many-records``.
         """
         self.push(data)
