@@ -166,8 +166,8 @@ class StreamParser:
 
         Raises:
             RemoteError: the stream is unusable: ``label``, ``plaintext``, ``decrypt``, ``version``,
-                ``replayed``, ``empty``, ``compress``, ``decompressed-too-large``, ``unknown-type``, ``msgpack``,
-                ``truncated``, ``too-large``, ``too-many-records``.
+                ``replayed``, ``empty``, ``compress``, ``decompressed-too-large``, ``unknown-type``,
+                ``msgpack``, ``truncated``, ``too-large``, ``too-many-records``.
         """
         self.push(data)
         try:
