@@ -20,7 +20,7 @@ from swim.addresses import Endpoint
 from swim.config import Config
 from swim.core.output import Dial, Send, StreamEnd
 from swim.core.rng import Rng
-from swim.events import MemberEvent
+from swim.events import Event
 from swim.node import Node
 from swim.wire.codec import encode
 from swim.wire.messages import Alive
@@ -77,7 +77,7 @@ class Victim:
         self.received = self.sent = 0
         self.longest = self.seconds = 0.0
         self.dialled: list[Dial] = []
-        self.on_event: Callable[[MemberEvent], object] = lambda event: None
+        self.on_event: Callable[[Event], object] = lambda event: None
         self._open: set[int] = set()
         self._call(self.node.start)
         for number in range(1, members):

@@ -46,6 +46,13 @@ def locked(directory: Path, owner: str) -> Iterator[None]:
     except OSError as error:
         raise ConfigError("data_dir", f"cannot use {shown(directory)}: {_why(error)}") from None
     try:
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
+            # Another name of somebody's file: what is written here would be written there.
+            why = (
+                f"{_LOCK_NAME} is a hard link" if stat.S_ISREG(status.st_mode) else f"{_LOCK_NAME} is no file"
+            )
+            raise ConfigError("data_dir", f"cannot use {shown(directory)}: {why}")
         _lock(handle, directory)
         os.ftruncate(handle, 0)
         os.pwrite(handle, f"node {owner}, process {os.getpid()}\n".encode("utf-8", "replace"), 0)

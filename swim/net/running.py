@@ -25,7 +25,7 @@ from swim import checks
 from swim.addresses import join_host_port
 from swim.config import Config
 from swim.core.rng import Rng
-from swim.errors import ConfigTypeError, LocalError
+from swim.errors import ConfigError, ConfigTypeError, LocalError
 from swim.log import report
 from swim.net.advertise import advertised_endpoint, warn_if_exposed
 from swim.net.cluster import Cluster
@@ -113,6 +113,8 @@ def open_cluster(
         raise ConfigTypeError("faults", f"must be LinkFaults, not {type(faults).__name__}")
     if data_dir is not None and not isinstance(data_dir, (str, os.PathLike)):
         raise ConfigTypeError("data_dir", f"must be a path, not {type(data_dir).__name__}")
+    if data_dir is not None and not os.fspath(data_dir):
+        raise ConfigError("data_dir", "must not be empty")
     leave_timeout = checks.number("leave_timeout", leave_timeout)
     directory = None if data_dir is None else Path(data_dir)
     return Protected(_open(config, transport, faults, directory, leave_timeout))

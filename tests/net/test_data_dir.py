@@ -87,3 +87,24 @@ def test_what_is_no_file_is_refused_without_waiting_for_it(tmp_path: Path) -> No
     os.mkfifo(tmp_path / "members.snapshot")
     with pytest.raises(ConfigError, match="not a regular file"):
         SnapshotFile(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["fifo", "directory", "hard link"])
+def test_a_lock_that_is_no_file_of_its_own_is_refused_and_left_alone(tmp_path: Path, kind: str) -> None:
+    directory, target = tmp_path / "data", tmp_path / "target"
+    directory.mkdir()
+    target.write_text("precious")
+    lock = directory / "lock"
+    {"fifo": lambda: os.mkfifo(lock), "directory": lock.mkdir, "hard link": lambda: lock.hardlink_to(target)}[
+        kind
+    ]()
+    with pytest.raises(ConfigError, match="data_dir: cannot use"), locked(directory, "web-1"):
+        pass
+    assert target.read_text() == "precious"
+
+
+async def test_an_empty_name_is_no_directory() -> None:
+    """It would be the current one."""
+    with pytest.raises(ConfigError, match="data_dir: must not be empty"):
+        async with swim.open_cluster(swim.Config.local(name="n", bind="127.0.0.1:0"), data_dir=""):
+            pass

@@ -91,6 +91,8 @@ def _plan(values: Mapping[str, Any], gossip: Mapping[str, Any]) -> AgentPlan:
         parse_address(address, _GOSSIP_PORT, field="join")
     config = _checked(partial(Config.profile, values.get("profile", "lan")), changes)
     encode_tags(config.tags, delegate_version=config.delegate_version)
+    if values.get("data_dir") == "":
+        raise ConfigError("data_dir", "must not be empty")
     data_dir = Path(values["data_dir"]) if "data_dir" in values else None
     log_level = values.get("log_level", "info")
     api = AgentSettings(
