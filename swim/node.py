@@ -149,7 +149,6 @@ class Node:
             layer.member_joined(now, engine.context.local, Reason("local", detail="start"))
         for name, endpoint in {**restored.failed, **restored.alive}.items():
             if name != self.config.name:
-                engine.context.contacts.learn(endpoint)
                 engine.rejoining.lost(now, name, endpoint)
         if self.config.seeds and view is None:
             engine.join(now, self.config.seeds, replay=engine.context.has_past)

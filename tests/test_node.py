@@ -21,6 +21,8 @@ from swim.events import (
 )
 from swim.node import Node
 from swim.serf.snapshot import Snapshot
+from swim.wire.codec import decode, encode
+from swim.wire.messages import Ack
 from tests.world import Peer, World
 
 
@@ -362,3 +364,31 @@ def test_two_nodes_of_one_name_alone_both_stay():
     world.join(one, other)
     world.run(30)
     assert (one.stop, other.stop) == ("", "")
+
+
+def test_who_stands_in_the_snapshot_is_pinged_before_it_is_dialled() -> None:
+    """A ghost may have been alive in it, at another service's address: that gets no stream."""
+    past = ("127.0.0.80", 25)
+    config = Config.lan(name="n1")
+    node = Node(
+        config,
+        advertise=("127.0.0.1", 7946),
+        bind_port=7946,
+        rng=Rng(random.Random(1)),
+        snapshot="alive: past 127.0.0.80:25\n",
+    )
+    node.start(0.0)
+    now, dials, pings = 0.0, [], []
+    while not pings or now < 20.0:
+        now = max(now, node.next_deadline() or now)
+        node.handle_timeout(now)
+        output = node.poll()
+        dials += output.streams
+        pings += [decode(data) for endpoint, data in output.transmits if endpoint == past]
+    assert not dials
+    node.receive_packet(now, encode(Ack(pings[-1].seq_no)), past)
+    while not dials:
+        dials += node.poll().streams
+        now = max(now, node.next_deadline() or now)
+        node.handle_timeout(now)
+    assert [dial.endpoint for dial in dials] == [past]

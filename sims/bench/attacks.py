@@ -144,12 +144,12 @@ def _bomb() -> bytes:
     return compress_message(encode_user_stream(bytes(1_000_000)))
 
 
-def _records(random: Random, count: int, state: int) -> bytes:
+def _records(random: Random, count: int, state: int, *, are_odd: bool = False) -> bytes:
     prefix = f"{random.getrandbits(64):x}"
-    records = (
-        NodeRecord(f"{prefix}-{number}", _addr(random), 7946, None, 1, state, _VERSIONS)
-        for number in range(count)
-    )
+    records = []
+    for number in range(count):
+        vsn = bytes((9, 9, 9, *random.randbytes(3))) if are_odd else _VERSIONS
+        records.append(NodeRecord(f"{prefix}-{number}", _addr(random), 7946, None, 1, state, vsn))
     return encode(PushPull(False, tuple(records)))
 
 
@@ -168,6 +168,7 @@ def _many_events(random: Random) -> list[RecentEvents]:
 STREAMS: dict[str, Source] = {
     "empty push/pull": lambda _: encode(PushPull(False, ())),
     "alive records": lambda random: _records(random, 10_000, 0),
+    "records of odd versions": lambda random: _records(random, 10_000, 0, are_odd=True),
     "dead records": lambda random: _records(random, 10_000, 2),
     "stamps": lambda random: _state(
         random, status_ltimes={_name(random, 30): random.getrandbits(20) for _ in range(30_000)}

@@ -46,7 +46,7 @@ class Contacts:
             self._silent[endpoint] = None
 
     def learn(self, endpoint: Endpoint) -> None:
-        """Records that ``endpoint`` acked a ping, or belongs to a seed, a join or the snapshot."""
+        """Records that ``endpoint`` acked a ping, or belongs to a seed or a join."""
         if not self.is_known(endpoint):
             self._silent.pop(endpoint, None)
             if len(self._known) >= self._limit:

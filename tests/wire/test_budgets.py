@@ -123,6 +123,7 @@ LAYERS = {
     "user": ({}, encode_user_stream(bytes(500_000))),
     "state": ({}, encode(PushPull(True, (RECORD,), bytes(500_000)))),
     "bomb": ({}, compress_message(encode_user_stream(bytes(1_000_000)))),
+    "encrypted, in steps": ({"keys": (KEY,)}, encode_user_stream(bytes(3_000_000))),
     "bad records": ({}, many_records(2000, vsn=b"")),
 }
 
