@@ -13,7 +13,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from enum import IntEnum
 
-__all__ = ["RETIRED_MAX", "Broadcast", "BroadcastQueue", "Priority", "retransmit_limit"]
+__all__ = ["RETIRED_MAX", "Backlog", "Broadcast", "BroadcastQueue", "Priority", "retransmit_limit"]
 
 RETIRED_MAX = 2048
 """Broadcasts sent often enough that are kept for when the cluster grows."""
@@ -54,15 +54,36 @@ class Broadcast:
         self.retired_at = 0.0
 
 
+class Backlog:
+    """What the queues of one node have in common.
+
+    Attributes:
+        waiting: entries queued in all of them.
+        finished: tickets of broadcasts that were sent often enough or replaced; the owner drains it.
+    """
+
+    __slots__ = ("finished", "waiting")
+
+    def __init__(self) -> None:
+        self.waiting = 0
+        self.finished: list[int] = []
+
+
 _Tier = list[tuple[int, int, Broadcast]]
 
 
 class BroadcastQueue:
     """Queued broadcasts in tiers of equal priority and transmit count, each sorted by length and age.
 
+    Args:
+        mult: transmits per decimal digit of the cluster size.
+        max_depth: entries at most.
+        max_bytes: of all messages together.
+        backlog: shared with the node's other queues; one of its own by default.
+
     Attributes:
+        backlog: shared with the node's other queues.
         waiting: the queued entries by name.
-        finished: tickets of broadcasts that were sent often enough or replaced; the owner drains it.
         limit: transmits a broadcast gets; follows the cluster size through ``resize``.
     """
 
@@ -74,13 +95,16 @@ class BroadcastQueue:
         "_retired",
         "_retired_bytes",
         "_tiers",
-        "finished",
+        "backlog",
         "limit",
         "max_depth",
         "waiting",
     )
 
-    def __init__(self, mult: int, *, max_depth: int, max_bytes: int = 2 * 1024 * 1024) -> None:
+    def __init__(
+        self, mult: int, *, max_depth: int, max_bytes: int = 2 * 1024 * 1024, backlog: Backlog | None = None
+    ) -> None:
+        self.backlog = backlog or Backlog()
         self._bytes = self._retired_bytes = 0
         self._max_bytes = max_bytes
         self._mult = mult
@@ -90,7 +114,6 @@ class BroadcastQueue:
         self._next_order = 0
         self.max_depth = max_depth
         self.limit = retransmit_limit(mult, 1)
-        self.finished: list[int] = []
 
     def __len__(self) -> int:
         return len(self.waiting)
@@ -124,8 +147,7 @@ class BroadcastQueue:
         self._next_order += 1
         entry = Broadcast(name, message, priority, origin, ticket)
         entry.order = self._next_order
-        self.waiting[name] = entry
-        self._insert(entry)
+        self._wait(entry)
         if len(self.waiting) <= self.max_depth and self._bytes <= self._max_bytes:
             return 0
         return self.prune(self.max_depth)
@@ -136,6 +158,7 @@ class BroadcastQueue:
             self._unretire(name)
         entry = self.waiting.pop(name, None)
         if entry is not None:
+            self.backlog.waiting -= 1
             self._remove(entry)
             self._finish(entry)
 
@@ -215,8 +238,7 @@ class BroadcastQueue:
             if len(self.waiting) >= self.max_depth or self._bytes >= self._max_bytes:
                 break
             if entry.transmits < limit and now - entry.retired_at <= _RETIRED_SECONDS:
-                self.waiting[entry.name] = entry
-                self._insert(entry)
+                self._wait(entry)
                 revived = True
         self._retired.clear()
         self._retired_bytes = 0
@@ -229,6 +251,7 @@ class BroadcastQueue:
                 self._insert(entry)
                 continue
             del self.waiting[entry.name]
+            self.backlog.waiting -= 1
             self._finish(entry)
             entry.retired_at = now
             self._retired[entry.name] = entry
@@ -243,8 +266,13 @@ class BroadcastQueue:
 
     def _finish(self, entry: Broadcast) -> None:
         if entry.ticket is not None:
-            self.finished.append(entry.ticket)
+            self.backlog.finished.append(entry.ticket)
             entry.ticket = None
+
+    def _wait(self, entry: Broadcast) -> None:
+        self.waiting[entry.name] = entry
+        self.backlog.waiting += 1
+        self._insert(entry)
 
     def _insert(self, entry: Broadcast) -> None:
         tier = self._tiers.setdefault((entry.priority, entry.transmits), [])

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from swim.core.admission import Admission
 from swim.core.broadcast import Priority
 from swim.core.context import Context
 from swim.core.evidence import Evidence, Known, Own, Source, Unknown
 from swim.core.gossip import Gossip
-from swim.core.member import INCARNATION_MAX, Record, State, accusation, endpoint_of
+from swim.core.member import INCARNATION_MAX, Record, State, accusation
 from swim.core.precedence import Verdict, decide, is_witnessed
 from swim.core.reaper import Reaper
 from swim.core.suspicion import Suspicion, confirmations_wanted, suspicion_timeout
 from swim.core.timers import TimerKind
 from swim.core.verify import Verify
-from swim.core.versions import incompatibility
 from swim.events import Reason
 from swim.text import shown
 from swim.wire.codec import encode
@@ -23,6 +23,11 @@ from swim.wire.messages import Alive, Dead, Suspect
 
 __all__ = ["Claims"]
 
+_COUNTERS: dict[type, str] = {
+    Alive: "memberlist.msg.alive",
+    Suspect: "memberlist.msg.suspect",
+    Dead: "memberlist.msg.dead",
+}
 _INTERVAL_WITHOUT_PROBES = 1.0
 _NEWCOMER_SECONDS = 5.0
 _UNVERIFIED_MIN = 32
@@ -37,11 +42,12 @@ class Claims:
         self._context = context
         self._gossip = gossip
         self._verify = verify
+        self._admission = Admission(context)
         self.suspicions: dict[str, Suspicion] = {}
         self.grown = 0
         """Members added or revived so far; the push/pull schedule watches it for join bursts."""
-        verify.revive = lambda now, claim: self.alive(now, claim, Source("acked", evidence=Evidence.TESTED))
-        verify.believe = lambda now, claim, name, detail: self.dead(
+        verify.revive = lambda now, claim: self.apply(now, claim, Source("acked", evidence=Evidence.TESTED))
+        verify.believe = lambda now, claim, name, detail: self.apply(
             now, claim, Source("unanswered", name=name, evidence=Evidence.TESTED, detail=detail)
         )
         self.consult: Callable[[float, Record], None] = lambda now, record: None
@@ -68,45 +74,20 @@ class Claims:
         self._expiry = context.timers.kind(TimerKind.SUSPICION, self._expire, self._is_running)
         self.reaper = Reaper(context)
 
-    # -- claims about members
-
-    def alive(self, now: float, claim: Alive, source: Source) -> None:
-        """Applies an alive claim (memberlist's aliveNode)."""
-        context = self._context
-        if claim.port == 0 or context.config.protocol_version < 2:
-            claim = claim._replace(port=context.bind_port)
-        context.metrics.count("memberlist.msg.alive")
-        known = context.table.get(claim.node)
-        is_new = known is None or known.addr != claim.addr
-        if is_new and context.why_unusable(endpoint_of(claim.addr, claim.port)[0]):
-            context.metrics.dropped("address")
-        elif not context.delegate.allow_alive(claim):
-            context.metrics.dropped("vetoed-alive")
-        elif why := claim.node != context.local.name and incompatibility(context.local.vsn, claim.vsn):
-            context.metrics.dropped("versions")
-            context.warn(now, "member %s refused: it speaks %s", shown(claim.node), why)
-        elif context.networks is not None and not context.allows(endpoint_of(claim.addr, claim.port)[0]):
-            context.metrics.dropped("cidr")
-        else:
-            self._apply(now, claim, source)
-
-    def suspect(self, now: float, claim: Suspect, source: Source) -> None:
-        """Applies a suspect claim, from a peer or from this node's own probe (memberlist's suspectNode)."""
-        self._context.metrics.count("memberlist.msg.suspect")
-        self._apply(now, claim, source)
-
-    def dead(self, now: float, claim: Dead, source: Source) -> None:
-        """Applies a dead claim, or a leave (``accuser == node``)."""
-        self._context.metrics.count("memberlist.msg.dead")
-        self._apply(now, claim, source)
-
-    def _apply(self, now: float, claim: Alive | Suspect | Dead, source: Source) -> None:
+    def apply(self, now: float, claim: Alive | Suspect | Dead, source: Source) -> None:
+        """Applies a claim, a peer's or this node's own (memberlist's aliveNode, suspectNode, deadNode)."""
         context = self._context
         record = context.table.get(claim.node)
+        context.metrics.counters[_COUNTERS[type(claim)]] += 1
+        if isinstance(claim, Alive):
+            if claim.port == 0 or context.config.protocol_version < 2:
+                claim = claim._replace(port=context.bind_port)
+            if not self._admission.admits(now, claim, record):
+                return
         stored: Known
         if record is None:
             stored = self._unknown(now, claim.node)
-        elif record is context.local:
+        elif record is context.table.local:
             stored = Own(record, context.status, context.is_fresh)
         else:
             stored = record
@@ -378,7 +359,7 @@ class Claims:
             evidence=Evidence.TESTED,
             detail=f"after {now - suspicion.started:.1f} s, accused by {accusers}",
         )
-        self.dead(now, Dead(record.incarnation, name, self._context.local.name), source)
+        self.apply(now, Dead(record.incarnation, name, self._context.local.name), source)
 
     def _queue(
         self,

@@ -11,7 +11,7 @@ from swim.addresses import Endpoint, why_unreachable, why_unusable
 from swim.config import Config
 from swim.core.allowance import Allowance
 from swim.core.awareness import Awareness
-from swim.core.broadcast import BroadcastQueue
+from swim.core.broadcast import Backlog, BroadcastQueue
 from swim.core.contacts import Contacts
 from swim.core.delegate import Delegate
 from swim.core.member import Record
@@ -39,6 +39,7 @@ class Context:
     """One node's shared state. The parts read and change it; nothing outside the core does.
 
     Attributes:
+        backlog: what waits in all broadcast queues, those of the layer above included.
         bind_port: stands in for a port 0 in received messages.
         status: ``idle`` before the start, then ``running``, ``leaving``, ``left``.
         new_members_left: how many unknown members the packet at hand may still add.
@@ -77,9 +78,8 @@ class Context:
         self.streams = StreamCodec(config, keyring, nonce, seen=SeenNonces(most) if most else None)
         self.timers = Timers()
         self.table = Table(rng, local, max_tombstones=config.max_tombstones)
-        self.queue = BroadcastQueue(
-            config.retransmit_mult, max_depth=config.max_queue_depth, max_bytes=config.max_queue_bytes
-        )
+        self.backlog = Backlog()
+        self.queue = self.new_queue()
         self.awareness = Awareness(config.awareness_max_multiplier)
         self.output = Output()
         self.bind_port = bind_port
@@ -92,7 +92,7 @@ class Context:
         self.has_past = False
         self.newcomer_until = float("-inf")
         self.answers_left = 0
-        self.contacts = Contacts(self.table, config.max_members)
+        self.contacts = Contacts(config.max_members)
         self.paths = Paths(self.table)
         self.allowance = Allowance(config.max_answer_bytes_per_second)
         self._warnings = TokenBucket(per_second=1.0, burst=20.0)
@@ -101,6 +101,16 @@ class Context:
             None
             if config.cidrs_allowed is None
             else [ipaddress.ip_network(cidr, strict=False) for cidr in config.cidrs_allowed]
+        )
+
+    def new_queue(self) -> BroadcastQueue:
+        """A broadcast queue by the settings."""
+        config = self.config
+        return BroadcastQueue(
+            config.retransmit_mult,
+            max_depth=config.max_queue_depth,
+            max_bytes=config.max_queue_bytes,
+            backlog=self.backlog,
         )
 
     @property

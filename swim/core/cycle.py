@@ -13,33 +13,31 @@ class Cycle:
     """Names in an order that is drawn while it is walked (Fisher-Yates): the next is any unvisited one.
 
     A removed name keeps its slot until the walk reaches it.
+
+    Attributes:
+        order: the slots to draw from, including those of removed names; read only.
     """
 
-    __slots__ = ("_cursor", "_order", "_rng", "_stale")
+    __slots__ = ("_cursor", "_rng", "_stale", "order")
 
     def __init__(self, rng: Rng, names: list[str]) -> None:
         self._rng = rng
-        self._order = names
+        self.order = names
         self._cursor = 0
         self._stale: set[str] = set()
 
     def __len__(self) -> int:
-        return len(self._order) - len(self._stale)
-
-    @property
-    def slots(self) -> int:
-        """Slots to draw from, including those of removed names that the walk has not reached."""
-        return len(self._order)
+        return len(self.order) - len(self._stale)
 
     def __iter__(self) -> Iterator[str]:
-        return (name for name in self._order if name not in self._stale)
+        return (name for name in self.order if name not in self._stale)
 
     def add(self, name: str) -> None:
         """Adds a name at a uniformly random place; a removed name whose slot is still there gets it back."""
         if name in self._stale:
             self._stale.discard(name)
             return
-        order = self._order
+        order = self.order
         order.append(name)
         if self._rng.below(len(order)) < self._cursor:
             order[self._cursor], order[-1] = name, order[self._cursor]
@@ -51,7 +49,7 @@ class Cycle:
 
     def at(self, place: int) -> str:
         """The name in a slot; "" if it was removed."""
-        name = self._order[place]
+        name = self.order[place]
         if name in self._stale:
             self._drop(place)
             return ""
@@ -59,20 +57,22 @@ class Cycle:
 
     def next(self) -> str:
         """The next name of the round, in a new random order every round; "" if there is none."""
-        order = self._order
+        order = self.order
         while order:
             if self._cursor >= len(order):
                 self._cursor = 0
             place = self._cursor + self._rng.below(len(order) - self._cursor)
-            name = self.at(place)
-            if name:
-                order[place], order[self._cursor] = order[self._cursor], name
-                self._cursor += 1
-                return name
+            name = order[place]
+            if name in self._stale:
+                self._drop(place)
+                continue
+            order[place], order[self._cursor] = order[self._cursor], name
+            self._cursor += 1
+            return name
         return ""
 
     def _drop(self, place: int) -> None:
-        order = self._order
+        order = self.order
         self._stale.discard(order[place])
         if place < self._cursor:
             # The gap is closed with a visited name, so that no unvisited one slips behind the cursor.

@@ -67,15 +67,11 @@ class Delegate(Protocol):
     def broadcasts(
         self, now: float, room: int, overhead: int, *, most: int, target: Record | None
     ) -> list[bytes]:
-        """User messages to piggyback on a packet; each costs ``overhead`` bytes beyond its length."""
-        ...
+        """User messages to piggyback on a packet; each costs ``overhead`` bytes beyond its length.
 
-    def has_broadcasts(self) -> bool:
-        """Whether ``broadcasts`` would return anything, given room."""
-        ...
 
-    def take_finished(self) -> list[int]:
-        """Tickets of user messages that were sent often enough since the last call."""
+        Asked only while queues made by ``Context.new_queue`` hold something.
+        """
         ...
 
     def local_state(self, join: bool) -> Steps[bytes]:

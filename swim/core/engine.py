@@ -14,7 +14,7 @@ from swim.config import Config
 from swim.core.claims import Claims
 from swim.core.context import Context, logger
 from swim.core.delegate import Delegate
-from swim.core.evidence import Evidence, Source
+from swim.core.evidence import Source, packet_source
 from swim.core.gossip import Gossip
 from swim.core.introduction import Introductions
 from swim.core.join import Joins
@@ -109,6 +109,7 @@ class Engine:
         self.rejoining = Reconnects(context, self.push_pulls, self.gossip, self.pings)
         self._introductions = Introductions(context, self.gossip, self.pings, self.rejoining)
         self._departure = Leaving(context, self.gossip, self.claims, self.push_pulls)
+        self._origin: Source | None = None  # of the claims in the packet at hand
         self._grown = 0
         self._last_ticket = 0
         self._updates: dict[int, ForceLeaveOutcome | None] = {}
@@ -126,6 +127,7 @@ class Engine:
         if base is not None:
             context.is_fresh = False
             table.start_from(base)
+            context.contacts.start_from(base)
             self._prober.arm(now)
             self._schedule.arm(now)
         else:
@@ -181,6 +183,7 @@ class Engine:
         is_unproven = sender is not None and not sender.verified and sender.is_live
         if sender is not None and is_unproven and not context.table.is_ambiguous(source):
             self.verify.evidence(now, sender)
+        self._origin = None
         for message in messages:
             try:
                 self._handle(now, decode(message, context.elements), source, sender)
@@ -281,29 +284,32 @@ class Engine:
     # -- routing
 
     def _handle(self, now: float, message: Message, source: Endpoint, sender: Record | None) -> None:
-        name = sender.name if sender is not None else ""
         match message:
             case Ping():
                 self.responder.ping(now, message, source)
-                self._introductions.called(now, source, name, message.node, message.source_node)
+                if sender is None:
+                    self._introductions.called(now, source, message.node, message.source_node)
             case Ack():
                 self.pings.ack(now, message)
-            case Alive():
-                self.claims.alive(now, message, _claimed(source, sender))
-            case Suspect():
-                self._introductions.called(now, source, name, message.node)
-                self.claims.suspect(now, message, _claimed(source, sender))
-            case Dead():
-                self._introductions.called(now, source, name, message.node)
-                self.claims.dead(now, message, _claimed(source, sender))
+            case Alive() | Suspect() | Dead():
+                self._claim(now, message, source, sender)
             case User():
                 self.context.delegate.user_message(now, message.body, source)
             case IndirectPing():
                 self.responder.indirect_ping(now, message, source)
             case Nack():
                 self.pings.nack(now, message, source)
-            case PushPull() | ErrorReply():
+            case _:
                 raise RemoteError("unknown-type", "stream message in a packet")
+
+    def _claim(
+        self, now: float, claim: Alive | Suspect | Dead, source: Endpoint, sender: Record | None
+    ) -> None:
+        if self._origin is None:
+            self._origin = packet_source(source, sender)
+        if sender is None and not isinstance(claim, Alive):
+            self._introductions.called(now, source, claim.node)
+        self.claims.apply(now, claim, self._origin)
 
     def _answer(self, message: Message, source: Endpoint, reply: Reply) -> Steps[None]:
         context = self.context
@@ -385,16 +391,7 @@ class Engine:
             self._schedule.grown(now, count)
             self.rejoining.arm(now)
             self.gossip.poke(now)
-        if context.queue.finished:
-            for ticket in context.queue.finished:
+        if context.backlog.finished:
+            for ticket in context.backlog.finished:
                 self.finish(ticket)
-            context.queue.finished.clear()
-        for ticket in context.delegate.take_finished():
-            self.finish(ticket)
-
-
-def _claimed(source: Endpoint, sender: Record | None) -> Source:
-    """Where a claim in a packet comes from."""
-    if sender is None:
-        return Source("claim", source)
-    return Source("claim", source, sender.name, Evidence.GOSSIPED if sender.is_live else Evidence.HEARD)
+            context.backlog.finished.clear()

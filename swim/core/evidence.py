@@ -10,7 +10,7 @@ from swim.core.context import NodeStatus
 from swim.core.member import Record
 from swim.core.table import Tombstone
 
-__all__ = ["Evidence", "Known", "Own", "Source", "Unknown"]
+__all__ = ["Evidence", "Known", "Own", "Source", "Unknown", "packet_source"]
 
 
 class Evidence(IntEnum):
@@ -44,6 +44,13 @@ class Source(NamedTuple):
     name: str = ""
     evidence: Evidence = Evidence.HEARD
     detail: str = ""
+
+
+def packet_source(endpoint: Endpoint, sender: Record | None) -> Source:
+    """Where the claims in a packet come from; ``sender`` is the member at ``endpoint``."""
+    if sender is None:
+        return Source("claim", endpoint)
+    return Source("claim", endpoint, sender.name, Evidence.GOSSIPED if sender.is_live else Evidence.HEARD)
 
 
 class Own(NamedTuple):

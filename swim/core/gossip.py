@@ -39,7 +39,7 @@ class Gossip:
         config = self._context.config
         if self._armed is not None or not config.gossip_interval or not config.gossip_nodes:
             return
-        if not self._context.has_peers or not self._is_pending():
+        if not self._context.has_peers or not self._context.backlog.waiting:
             return
         delay = config.eager_gossip_delay
         first = now + (delay if delay >= 0 else config.gossip_interval)
@@ -68,44 +68,43 @@ class Gossip:
             context.metrics.dropped("broadcast-size")
             queue.discard(name)
             if ticket is not None:
-                queue.finished.append(ticket)
+                context.backlog.finished.append(ticket)
             return
         dropped = queue.queue(name, message, priority=priority, origin=origin, ticket=ticket)
         if dropped:
             context.metrics.dropped("queue-full", dropped)
         self.poke(now)
 
-    def send(self, now: float, endpoint: Endpoint, *messages: bytes, record: Record | None) -> int:
+    def send(self, now: float, endpoint: Endpoint, parts: list[bytes], *, record: Record | None) -> int:
         """Sends messages in one packet, with as many queued broadcasts as fit beside them.
 
         Args:
             now: seconds.
             endpoint: where to.
-            messages: complete, with their type bytes.
+            parts: whole messages, with their type bytes.
             record: the receiving member, if it is known by name; broadcasts are for members only.
 
         Returns:
             The packet's size, bytes.
         """
-        parts = [*messages]
-        if record is not None and self._is_pending():
-            room = self._room() - sum(len(message) + _PART_BYTES for message in messages)
-            parts += self._fill(now, room, _PARTS_MAX - len(messages), record)
+        if record is not None and self._context.backlog.waiting:
+            room = self._room() - sum(len(part) + _PART_BYTES for part in parts)
+            parts = parts + self._fill(now, room, _PARTS_MAX - len(parts), record)
         return self.send_exactly(endpoint, parts, record=record)
 
     def answer(
-        self, now: float, host: str, endpoint: Endpoint, *messages: bytes, record: Record | None
+        self, now: float, host: str, endpoint: Endpoint, parts: list[bytes], *, record: Record | None
     ) -> None:
         """Sends messages in answer to a packet from ``host``.
 
         Broadcasts are piggybacked for members only, within the allowances of that host and of the receiver.
         """
-        allowance = self._context.allowance
-        if record is not None and self._is_pending() and allowance.has(now, host, endpoint[0]):
-            size = self.send(now, endpoint, *messages, record=record)
-            allowance.spend(now, size, host, endpoint[0])
-        else:
-            self.send_exactly(endpoint, [*messages], record=record)
+        context = self._context
+        if record is None or not context.backlog.waiting or not context.allowance.has(now, host, endpoint[0]):
+            self.send_exactly(endpoint, parts, record=record)
+            return
+        size = self.send(now, endpoint, parts, record=record)
+        context.allowance.spend(now, size, host, endpoint[0])
 
     def send_exactly(self, endpoint: Endpoint, parts: list[bytes], *, record: Record | None) -> int:
         """Sends just these messages in one packet, with a CRC if the receiver is known to read it.
@@ -116,17 +115,15 @@ class Gossip:
         context = self._context
         crc = record is not None and record.protocol_max >= _CRC_SINCE_PROTOCOL
         data = context.packets.seal(parts, crc=crc)
-        context.metrics.counters["memberlist.udp.sent"] += len(data)
+        size = len(data)
+        context.metrics.counters["memberlist.udp.sent"] += size
         context.output.transmits.append(Transmit(endpoint, data))
-        return len(data)
+        return size
 
     def tell(self, now: float, parts: list[bytes], most: int) -> None:
         """Sends messages directly to up to ``most`` random live members, without waiting for a round."""
         for record in self._context.table.pick(most, self._is_live_peer):
             self.send_exactly(record.endpoint, parts, record=record)
-
-    def _is_pending(self) -> bool:
-        return bool(self._context.queue.waiting) or self._context.delegate.has_broadcasts()
 
     def _room(self) -> int:
         context = self._context
@@ -139,7 +136,7 @@ class Gossip:
         name = target.name if exclude else ""
         parts = context.queue.take(now, room, _PART_BYTES, most=most, exclude=name, charge=charge)
         room -= sum(map(len, parts)) + _PART_BYTES * len(parts)
-        if charge and len(parts) < most and context.delegate.has_broadcasts():
+        if charge and len(parts) < most and context.backlog.waiting > len(context.queue):
             bodies = context.delegate.broadcasts(
                 now, room, _PART_BYTES + 1, most=most - len(parts), target=target if exclude else None
             )

@@ -11,9 +11,10 @@ from typing import NamedTuple
 from swim.addresses import Endpoint
 from swim.core.context import Context
 from swim.core.gossip import Gossip
-from swim.core.pings import Pings, Reply
+from swim.core.pings import Outstanding, Pings
 from swim.core.reconnect import Reconnects
 from swim.wire.codec import encode
+from swim.wire.messages import Ack
 
 __all__ = ["Introductions"]
 
@@ -33,19 +34,18 @@ class Introductions:
         self._next = float("-inf")
         pings.register(_Caller, self._acked, expired=lambda now, caller: None)
 
-    def called(self, now: float, source: Endpoint, member: str, subject: str, name: str = "") -> None:
-        """A node was pinged or accused.
+    def called(self, now: float, source: Endpoint, subject: str, name: str = "") -> None:
+        """A node was pinged or accused from where no member is known to be.
 
         Args:
             now: seconds.
             source: where the packet came from.
-            member: name of the member at that address, or "".
             subject: the pinged or accused node's name.
             name: the sender's, or "" if the message does not give it.
         """
         context = self._context
         config = context.config
-        if context.has_peers or member or subject != context.local.name:
+        if context.has_peers or subject != context.local.name:
             return
         if context.status != "running" or not config.rejoin_interval or now < self._next:
             return
@@ -53,6 +53,6 @@ class Introductions:
         ping = self._pings.ping(now, name, source, _Caller(), until=now + config.probe_timeout)
         self._gossip.send_exactly(source, [encode(ping)], record=None)
 
-    def _acked(self, now: float, _caller: _Caller, reply: Reply) -> None:
+    def _acked(self, now: float, _caller: _Caller, ping: Outstanding, _ack: Ack) -> None:
         if not self._context.has_peers:
-            self._rejoining.dial(now, "", reply.endpoint)
+            self._rejoining.dial(now, "", ping.endpoint)

@@ -84,7 +84,7 @@ class Leaving:
             context.config.broadcast_timeout, context.config.leave_propagate_delay
         )
         # What is still queued has not been sent often enough.
-        evident = self._synced and not context.queue and not context.delegate.has_broadcasts()
+        evident = self._synced and not context.backlog.waiting
         if evident or not context.has_peers or now >= deadline:
             self._finish()
         else:

@@ -76,6 +76,8 @@ class Paths:
 
     def acked(self, record: Record) -> None:
         """The member acked a ping directly."""
+        if not self._no_packets and not self._no_streams:
+            return
         if self._no_packets.pop(record.name, False):
             _logger.warning("member %s answers pings at %s again", *_at(record))
         failing = self._no_streams.get(record.name)

@@ -9,7 +9,7 @@ from swim.config import Config
 from swim.core.context import Context
 from swim.core.gossip import Gossip
 from swim.core.member import Record, State, accusation, endpoint_of
-from swim.core.pings import Pings, Reply
+from swim.core.pings import Outstanding, Pings
 from swim.core.timers import TimerKind
 from swim.wire.codec import encode
 from swim.wire.messages import Ack, Dead, IndirectPing, Nack, Ping
@@ -55,7 +55,7 @@ class PingResponder:
     def ping(self, now: float, ping: Ping, source: Endpoint) -> None:
         """Answers a ping for this node; one for another name is dropped."""
         context = self._context
-        if ping.node and ping.node != context.local.name:
+        if ping.node and ping.node != context.table.local.name:
             context.metrics.dropped("ping-for-another")
             return
         reply_to = self._reply_endpoint(source, ping)
@@ -71,8 +71,10 @@ class PingResponder:
             leave = encode(Dead(local.incarnation, local.name, local.name))
             self._gossip.send_exactly(reply_to, [ack, leave], record=sender)
         else:
-            held = self._held_against(now, ping.source_node, sender)
-            self._gossip.answer(now, source[0], reply_to, ack, *held, record=sender)
+            parts = [ack]
+            if sender is None or sender.state is not State.ALIVE:
+                parts += self._held_against(now, ping.source_node, sender)
+            self._gossip.answer(now, source[0], reply_to, parts, record=sender)
 
     def indirect_ping(self, now: float, request: IndirectPing, source: Endpoint) -> None:
         """Pings a member on behalf of another node; a declined request is nacked, if a nack was asked for."""
@@ -95,7 +97,7 @@ class PingResponder:
         proven = record if record is not None and context.is_proven(record) else None
         data = encode(ping)
         context.allowance.spend(now, len(data), relayed.host)
-        self._gossip.answer(now, relayed.host, target, data, record=proven)
+        self._gossip.answer(now, relayed.host, target, [data], record=proven)
         if request.nack:
             context.timers.at(now + nack_patience(context.config), self._nack_due, relayed)
 
@@ -131,7 +133,7 @@ class PingResponder:
         )
         return "relay-limit" if is_full else ""
 
-    def _acked(self, now: float, relayed: _Relayed, _reply: Reply) -> None:
+    def _acked(self, now: float, relayed: _Relayed, _ping: Outstanding, _ack: Ack) -> None:
         """Passes the ack of a relayed ping on."""
         relayed.may_nack = False
         self._end(relayed)
@@ -153,7 +155,7 @@ class PingResponder:
 
     def _report(self, now: float, relayed: _Relayed, outcome: Ack | Nack) -> None:
         requester = self._context.table.at(relayed.requester)
-        self._gossip.answer(now, relayed.host, relayed.requester, encode(outcome), record=requester)
+        self._gossip.answer(now, relayed.host, relayed.requester, [encode(outcome)], record=requester)
 
     def _heir_of(self, name: str) -> Record | None:
         """The dead or left member that a ping from an unknown address names as sender: it may have moved."""
@@ -168,7 +170,7 @@ class PingResponder:
         if sender is None and context.table.tombstones:
             stone = context.table.tombstone(name, now)
             sender = stone.record if stone is not None else None
-        if sender is None or sender.state is State.ALIVE or sender.name != name:
+        if sender is None or sender.name != name:
             return []
         return [encode(accusation(sender, context.local.name))]
 

@@ -19,7 +19,7 @@ from swim.core.context import Context
 from swim.core.timers import TimerKind
 from swim.wire.messages import Ack, Nack, Ping
 
-__all__ = ["Outstanding", "Pings", "Reply"]
+__all__ = ["Outstanding", "Pings"]
 
 _SEQ_NO_MAX = 0xFFFFFFFF
 _ENDED_MAX = 128
@@ -28,22 +28,15 @@ _ENDED_MAX = 128
 P = TypeVar("P")
 
 
-class Reply(NamedTuple):
-    """An ack to an outstanding ping.
+class Outstanding(NamedTuple):
+    """A ping that waits for its ack.
 
     Attributes:
+        seq_no: what the ack has to repeat.
         endpoint: where the ping went; the ack may come from elsewhere.
-        rtt: seconds from the ping to this ack.
-        payload: the ack's payload (Serf: the sender's coordinate).
+        sent_at: seconds.
+        purpose: a value of a registered type.
     """
-
-    endpoint: Endpoint
-    rtt: float
-    payload: bytes | None
-
-
-class Outstanding(NamedTuple):
-    """A ping that waits for an ack: where and when it was sent, and what for."""
 
     seq_no: int
     endpoint: Endpoint
@@ -52,7 +45,7 @@ class Outstanding(NamedTuple):
 
 
 class _Handlers(NamedTuple):
-    acked: Callable[[float, Any, Reply], None]
+    acked: Callable[[float, Any, Outstanding, Ack], None]
     expired: Callable[[float, Any], None] | None
     nacked: Callable[[float, Any, Endpoint], None] | None
 
@@ -76,7 +69,7 @@ class Pings:
     def register(
         self,
         purpose: type[P],
-        acked: Callable[[float, P, Reply], None],
+        acked: Callable[[float, P, Outstanding, Ack], None],
         *,
         expired: Callable[[float, P], None] | None = None,
         nacked: Callable[[float, P, Endpoint], None] | None = None,
@@ -85,7 +78,7 @@ class Pings:
 
         Args:
             purpose: the type; every ping carries a value of one.
-            acked: called once with the first ack, after which the ping is no longer outstanding.
+            acked: called once with the purpose, the ping and its first ack. The ping is not outstanding then.
             expired: called if no ack arrived by ``until``.
             nacked: called with the source of every nack; without it, nacks are unexpected.
         """
@@ -103,12 +96,15 @@ class Pings:
             purpose: a value of a registered type, handed back with the outcome.
             until: absolute time at which the ping expires; None leaves its end to ``forget``.
         """
-        seq_no = self._fresh()
+        context = self._context
+        seq_no = 0
+        while not seq_no or seq_no in self._outstanding or self._has_ended(seq_no):
+            seq_no = context.rng.below(_SEQ_NO_MAX) + 1
         outstanding = self._outstanding[seq_no] = Outstanding(seq_no, endpoint, now, purpose)
         if until is not None:
-            self._context.timers.at(until, self._expiry, outstanding)
-        self._context.contacts.pinged(endpoint)
-        local = self._context.local
+            context.timers.at(until, self._expiry, outstanding)
+        context.contacts.pinged(endpoint)
+        local = context.table.local
         return Ping(seq_no, name, local.addr, local.port, local.name)
 
     def forget(self, seq_no: int) -> None:
@@ -124,8 +120,8 @@ class Pings:
             return
         self._remember_ended(ack.seq_no)
         self._context.contacts.learn(outstanding.endpoint)
-        reply = Reply(outstanding.endpoint, now - outstanding.sent_at, ack.payload)
-        self._handlers[type(outstanding.purpose)].acked(now, outstanding.purpose, reply)
+        purpose = outstanding.purpose
+        self._handlers[type(purpose)].acked(now, purpose, outstanding, ack)
 
     def nack(self, now: float, nack: Nack, source: Endpoint) -> None:
         """Passes a relay's nack to the part that waits for it; any other nack is counted and dropped."""
@@ -145,12 +141,6 @@ class Pings:
             self._context.metrics.count(f"swim.late-{kind}s")
         else:
             self._context.metrics.dropped(f"unmatched-{kind}")
-
-    def _fresh(self) -> int:
-        while True:
-            seq_no = self._context.rng.below(_SEQ_NO_MAX) + 1
-            if seq_no not in self._outstanding and not self._has_ended(seq_no):
-                return seq_no
 
     def _remember_ended(self, seq_no: int) -> None:
         self._ended.add(seq_no)

@@ -7,7 +7,7 @@ setting the difference is turned off. ``docs/precedence.md`` shows the table.
 
 from __future__ import annotations
 
-from enum import Enum, StrEnum
+from enum import StrEnum
 from typing import NamedTuple
 
 from swim.config import Config
@@ -66,7 +66,7 @@ class Stored(StrEnum):
     GONE = "this node (left)"
 
 
-class Verdict(Enum):
+class Verdict(StrEnum):
     """What becomes of the claim."""
 
     IGNORE = "ignore"
@@ -337,7 +337,9 @@ def _column(claim: Alive | Suspect | Dead, stored: Known, source: Source) -> Cla
         return Claim.SUSPECT
     record = stored if isinstance(stored, Record) else stored.record if isinstance(stored, Own) else None
     if isinstance(claim, Alive):
-        if record is not None and not (claim.port == record.port and same_address(claim.addr, record.addr)):
+        if record is not None and not (
+            claim.port == record.port and (claim.addr == record.addr or same_address(claim.addr, record.addr))
+        ):
             # A late packet has the address where the member was.
             return Claim.MOVED if _is_certain(stored, source) else Claim.MOVED_HEARD
         if is_witnessed(claim, stored, source):

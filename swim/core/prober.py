@@ -11,14 +11,14 @@ from swim.core.evidence import Source
 from swim.core.gossip import Gossip
 from swim.core.member import Record, State
 from swim.core.output import StreamEnd
-from swim.core.pings import Pings, Reply
+from swim.core.pings import Outstanding, Pings
 from swim.core.probe import ProbeRound, SelfDoubt
 from swim.core.streams import Fallback, Streams
 from swim.core.suspicion import suspicion_timeout
 from swim.core.timers import TimerKind
 from swim.core.verify import Verify
 from swim.wire.codec import encode
-from swim.wire.messages import IndirectPing, Ping, Suspect
+from swim.wire.messages import Ack, IndirectPing, Ping, Suspect
 from swim.wire.steps import at_once
 
 __all__ = ["Prober"]
@@ -107,7 +107,7 @@ class Prober:
             accusation = Suspect(target.incarnation, target.name, context.local.name)
             self._gossip.send_exactly(target.endpoint, [encode(ping), encode(accusation)], record=target)
         else:
-            self._gossip.send(now, target.endpoint, encode(ping), record=target)
+            self._gossip.send(now, target.endpoint, [encode(ping)], record=target)
         relays_at = now + config.probe_timeout
         if relays_at <= current.deadline:
             context.timers.at(relays_at, self._no_direct_ack, ping.seq_no)
@@ -131,20 +131,21 @@ class Prober:
             request = IndirectPing(
                 seq_no, target.addr, target.port, target.name, can_nack, local.addr, local.port, local.name
             )
-            self._gossip.send(now, relay.endpoint, encode(request), record=relay)
+            self._gossip.send(now, relay.endpoint, [encode(request)], record=relay)
         if not config.disable_tcp_pings and target.protocol_max >= _STREAM_PING_SINCE:
             ping = encode(Ping(seq_no, target.name, local.addr, local.port, local.name))
             deadline = current.deadline
             if self._streams.dial(now, target.endpoint, at_once(ping), Fallback(seq_no), deadline):
                 current.fallback = "pending"
 
-    def _acked(self, now: float, current: ProbeRound, reply: Reply) -> None:
+    def _acked(self, now: float, current: ProbeRound, ping: Outstanding, ack: Ack) -> None:
         record = self._context.table.get(current.target.name)
         if record is not None and not current.is_indirect:
             # A later ack may have come through a relay.
-            self._context.delegate.ping_completed(record, reply.rtt, reply.payload)
+            self._context.delegate.ping_completed(record, now - ping.sent_at, ack.payload)
             self._context.paths.acked(record)
-        self._succeed(now, current)
+        self._round = None
+        self._succeed(now, current, record)
 
     def _nacked(self, now: float, current: ProbeRound, source: Endpoint) -> None:
         """Counts a relay's nack; once all are in, the round may be decided early."""
@@ -155,13 +156,11 @@ class Prober:
         self._doubt.answered()
         self._end_if_decided(now, current)
 
-    def _succeed(self, now: float, current: ProbeRound) -> None:
+    def _succeed(self, now: float, current: ProbeRound, record: Record | None) -> None:
         context = self._context
-        self._close()
         self._doubt.answered()
         if context.awareness.score and not current.send_error:
             context.awareness.apply(-1)
-        record = context.table.get(current.target.name)
         if record is not None and not record.verified:
             self._verify.evidence(now, record)
         self._schedule_after(now)
@@ -172,7 +171,8 @@ class Prober:
         if current.fallback == "acked":
             self._context.paths.answers_streams_only(current.target)
             self._context.metrics.count("swim.probe.stream-only")
-            self._succeed(now, current)
+            self._close()
+            self._succeed(now, current, self._context.table.get(current.target.name))
         else:
             self._fail(now, current)
 
@@ -200,7 +200,7 @@ class Prober:
             context.metrics.count("swim.self-doubt")
             return
         claim = Suspect(current.incarnation, name, context.local.name)
-        self._claims.suspect(now, claim, Source("probe", detail=current.describe_failure()))
+        self._claims.apply(now, claim, Source("probe", detail=current.describe_failure()))
 
     def _close(self) -> None:
         """Ends the current round."""
@@ -225,4 +225,5 @@ class Prober:
         return self._round is not None and self._round.seq_no == seq_no
 
     def _is_direct(self, seq_no: int) -> bool:
-        return self._is_running(seq_no) and not (self._round and self._round.is_indirect)
+        current = self._round
+        return current is not None and current.seq_no == seq_no and not current.is_indirect

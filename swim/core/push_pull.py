@@ -225,14 +225,14 @@ class PushPulls:
         claims, kind = self._claims, LISTED.get(record.state)
         name, addr, port, meta, incarnation, state, vsn = record
         if kind is Alive:
-            claims.alive(now, Alive(incarnation, name, addr, port, meta, vsn), source)
+            claims.apply(now, Alive(incarnation, name, addr, port, meta, vsn), source)
         elif kind is Suspect:
             detail = f"listed as {State(state).name.lower()} by {source.name or 'a peer'}"
-            claims.suspect(
+            claims.apply(
                 now, Suspect(incarnation, name, self._context.local.name), source._replace(detail=detail)
             )
         elif kind is Dead:
-            claims.dead(now, Dead(incarnation, name, name), source)
+            claims.apply(now, Dead(incarnation, name, name), source)
 
     def _speaker(self, message: PushPull, peer: Endpoint, *, dialled: bool) -> Steps[str]:
         """Name of the peer: the record at the dialled endpoint, or the only record that fits the source."""

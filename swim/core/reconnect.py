@@ -16,7 +16,7 @@ from swim.addresses import Endpoint, join_host_port, parse_address
 from swim.core.context import Context
 from swim.core.gossip import Gossip
 from swim.core.output import Lookup
-from swim.core.pings import Pings, Reply
+from swim.core.pings import Outstanding, Pings
 from swim.core.push_pull import PushPulls
 from swim.core.seeds import Seeds
 from swim.core.streams import Reconnecting
@@ -24,6 +24,7 @@ from swim.core.timers import TimerKind
 from swim.errors import ConfigError
 from swim.events import SeedStatus
 from swim.wire.codec import encode
+from swim.wire.messages import Ack
 
 __all__ = ["PAST_MAX", "Reconnects"]
 
@@ -163,9 +164,9 @@ class Reconnects:
         ping = self._pings.ping(now, name, endpoint, _Lost(name), until=now + context.config.probe_timeout)
         self._gossip.send_exactly(endpoint, [encode(ping)], record=None)
 
-    def _answered(self, now: float, lost: _Lost, reply: Reply) -> None:
+    def _answered(self, now: float, lost: _Lost, ping: Outstanding, _ack: Ack) -> None:
         if lost.name in self._past:
-            self.dial(now, lost.name, reply.endpoint)
+            self.dial(now, lost.name, ping.endpoint)
 
     def _look_up(self, now: float, seed: str) -> None:
         known = parse_address(seed, self._context.bind_port).literal

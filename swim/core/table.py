@@ -178,10 +178,6 @@ class Table:
         record = self.get(name)
         return record if record is not None and record.endpoint == endpoint else None
 
-    def is_base(self, endpoint: Endpoint) -> bool:
-        """Whether the table started with a member there."""
-        return endpoint in self._base.endpoints
-
     def is_ambiguous(self, endpoint: Endpoint) -> bool:
         """Whether several members claim ``endpoint`` and none is proven: a packet from there proves none."""
         shared = self._shared.get(endpoint)
@@ -288,7 +284,7 @@ class Table:
         """
         cycles = self._drawn()
         turns: tuple[Cycle, ...] = (cycles.seen,)
-        if cycles.heard_of.slots and (heard_of := len(cycles.heard_of)):  # slots may all be empty
+        if cycles.heard_of.order and (heard_of := len(cycles.heard_of)):
             turns = (cycles.seen, cycles.heard_of)
             self._credit = min(self._credit, 1.0) + min(0.5, heard_of / (len(cycles.seen) + heard_of))
             if self._credit >= 1.0:
@@ -296,10 +292,9 @@ class Table:
                 turns = (cycles.heard_of, cycles.seen)
         for cycle in turns:
             # Self may come last in one round and first in the next, so two of three draws may return it.
-            size = len(cycle)
-            for _ in range(3 if size > 1 else size):
-                record = self._listed(cycle.next())
-                if record is not self.local:
+            for _ in range(3):
+                record = self.get(cycle.next())
+                if record is not None and record is not self.local:
                     return record
         return None
 
@@ -324,14 +319,14 @@ class Table:
             rng.shuffle(candidates)
             return candidates[:count]
         chosen: list[Record] = []
-        for _ in range(3 * sum(cycle.slots for cycle in among)):
+        for _ in range(3 * sum(len(cycle.order) for cycle in among)):
             if len(chosen) == count:
                 break
-            place = rng.below(sum(cycle.slots for cycle in among))
+            place = rng.below(sum(len(cycle.order) for cycle in among))
             for cycle in among:
-                if place < cycle.slots:
+                if place < len(cycle.order):
                     break
-                place -= cycle.slots
+                place -= len(cycle.order)
             name = cycle.at(place)
             if name and eligible(record := self._listed(name)) and record not in chosen:
                 chosen.append(record)

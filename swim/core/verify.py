@@ -25,10 +25,10 @@ from swim.core.broadcast import Priority
 from swim.core.context import Context
 from swim.core.gossip import Gossip
 from swim.core.member import Record, State, endpoint_of
-from swim.core.pings import Pings, Reply
+from swim.core.pings import Outstanding, Pings
 from swim.core.timers import TimerKind
 from swim.wire.codec import encode
-from swim.wire.messages import Alive, Dead
+from swim.wire.messages import Ack, Alive, Dead
 
 __all__ = ["ACCUSED_MAX", "HELD_MAX", "Accused", "Held", "Verify"]
 
@@ -187,14 +187,14 @@ class Verify:
             ping = self._pings.ping(now, name, held.endpoint, held, until=until)
             self._under_way += 1
             parts = [encode(ping), held.against] if held.against else [encode(ping)]
-            self._gossip.send(now, held.endpoint, *parts, record=context.table.get(name))
+            self._gossip.send(now, held.endpoint, parts, record=context.table.get(name))
 
     def _current(self, asked: Held) -> Held | None:
         """The claim on hold about the member that was pinged, if it is still at the same address."""
         held = self.held.get(asked.claim.node)
         return held if held is not None and held.endpoint == asked.endpoint else None
 
-    def _is_alive(self, now: float, asked: Held, _reply: Reply) -> None:
+    def _is_alive(self, now: float, asked: Held, _ping: Outstanding, _ack: Ack) -> None:
         self._under_way -= 1
         held, record = self._current(asked), self._context.table.get(asked.claim.node)
         if record is not None and record.endpoint == asked.endpoint:
@@ -224,7 +224,7 @@ class Verify:
         else:
             del self.accused[accused.claim.node]
 
-    def _is_innocent(self, now: float, accused: Accused, _reply: Reply) -> None:
+    def _is_innocent(self, now: float, accused: Accused, _ping: Outstanding, _ack: Ack) -> None:
         if not self._is_accused(accused):
             return
         if not _is_leave(accused.claim):

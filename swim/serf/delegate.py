@@ -75,7 +75,7 @@ class SerfDelegate(Delegate):
         self.clock = LamportClock()
         self.events = UserEvents(engine, self.roster)
         self.queries = Queries(engine, self.roster)
-        self.queues = SerfQueues(engine, config)
+        self.queues = SerfQueues(engine)
         self._conflicts = Conflicts(
             engine,
             self.queries,
@@ -183,14 +183,6 @@ class SerfDelegate(Delegate):
     ) -> list[bytes]:
         """See ``Delegate``."""
         return self.queues.take(now, room, overhead, most=most, target=target)
-
-    def has_broadcasts(self) -> bool:
-        """See ``Delegate``."""
-        return self.queues.is_pending()
-
-    def take_finished(self) -> list[int]:
-        """See ``Delegate``."""
-        return self.queues.take_finished()
 
     def cluster_resized(self, now: float, n: int) -> None:
         """Adapts the transmit limits. Serf counts all its members, including failed and left ones."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from swim.config import Config
 from swim.core.broadcast import BroadcastQueue
 from swim.core.engine import Engine
 from swim.core.member import Record
@@ -23,15 +22,10 @@ class SerfQueues:
         events: likewise.
     """
 
-    def __init__(self, engine: Engine, config: Config) -> None:
+    def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._name = config.name
-        self.intents, self.queries, self.events = (
-            BroadcastQueue(
-                config.retransmit_mult, max_depth=config.max_queue_depth, max_bytes=config.max_queue_bytes
-            )
-            for _ in range(3)
-        )
+        self._name = engine.context.config.name
+        self.intents, self.queries, self.events = (engine.context.new_queue() for _ in range(3))
         self._all = (self.intents, self.queries, self.events)
         self._numbered = 0
 
@@ -66,17 +60,6 @@ class SerfQueues:
             room -= sum(map(len, taken)) + overhead * len(taken)
             bodies += taken
         return bodies
-
-    def is_pending(self) -> bool:
-        """Whether any queue holds something."""
-        return bool(self.intents.waiting or self.queries.waiting or self.events.waiting)
-
-    def take_finished(self) -> list[int]:
-        """Tickets of intents that were sent often enough, or never can be."""
-        tickets = self.intents.finished
-        if tickets:
-            self.intents.finished = []
-        return tickets
 
     def resize(self, now: float, n: int) -> None:
         """Adapts the transmit limits to a cluster of ``n``."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from swim.addresses import Endpoint, join_host_port
 from swim.config import Config
+from swim.core.broadcast import Backlog
 from swim.core.engine import Engine
 from swim.core.member import Record, State
 from swim.core.output import Close, Dial, Finished, Send
@@ -33,7 +34,8 @@ def key_of(host: str) -> bytes:
 class Upstairs:
     """A delegate that writes down what it is told, in memberlist's terms."""
 
-    def __init__(self, meta: bytes | None) -> None:
+    def __init__(self, meta: bytes | None, backlog: Backlog) -> None:
+        self.backlog = backlog
         self.local_meta = meta
         self.events: list[str] = []
         self.reasons: list[Reason] = []
@@ -85,13 +87,12 @@ class Upstairs:
         while self.queued and len(taken) < most and len(self.queued[0]) + overhead <= room:
             room -= len(self.queued[0]) + overhead
             taken.append(self.queued.pop(0))
+            self.backlog.waiting -= 1
         return taken
 
-    def has_broadcasts(self) -> bool:
-        return bool(self.queued)
-
-    def take_finished(self) -> list[int]:
-        return []
+    def queue(self, bodies: Sequence[bytes]) -> None:
+        self.queued += bodies
+        self.backlog.waiting += len(bodies)
 
     def local_state(self, join: bool) -> Steps[bytes]:
         return at_once(b"")
@@ -145,7 +146,7 @@ class Solo:
             incarnation=incarnation,
         )
         self.packets = PacketCodec(self.config, Keyring(self.config.keys), lambda: bits.randbytes(12))
-        self.upstairs = Upstairs(meta)
+        self.upstairs = Upstairs(meta, self.engine.context.backlog)
         self.engine.start(self.now, self.upstairs)
         self.transmits: list[tuple[Endpoint, bytes]] = []
         self.streams: list[Dial | Send | Close] = []

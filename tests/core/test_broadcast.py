@@ -32,8 +32,8 @@ class Traced:
                 returned = {"returned": [f"{part[:1].decode()}x{len(part)}" for part in parts]}
             case "prune":
                 self.queue.prune(step["keep"])
-        finished = [self.labels[ticket] for ticket in self.queue.finished]
-        self.queue.finished.clear()
+        finished = [self.labels[ticket] for ticket in self.queue.backlog.finished]
+        self.queue.backlog.finished.clear()
         return step | {"finished": finished, "queued": len(self.queue)} | returned
 
 
@@ -70,7 +70,7 @@ def test_each_message_goes_out_exactly_limit_times(
         for part in parts:
             sent[part[0]] += 1
     assert sent == [retransmit_limit(mult, n)] * len(items)
-    assert sorted(queue.finished) == list(range(len(items)))
+    assert sorted(queue.backlog.finished) == list(range(len(items)))
 
 
 @given(sizes)
@@ -86,7 +86,7 @@ def test_prune_keeps_the_first_in_order(items: list[tuple[int, Priority]], keep:
     order = [part[0] for part in queue.take(0.0, 10_000, 2, charge=False)]
     assert queue.prune(keep) == max(0, len(items) - keep)
     assert [part[0] for part in queue.take(0.0, 10_000, 2, charge=False)] == order[:keep]
-    assert sorted(queue.finished) == sorted(order[keep:])
+    assert sorted(queue.backlog.finished) == sorted(order[keep:])
 
 
 @given(sizes)
@@ -95,7 +95,7 @@ def test_what_is_not_charged_stays(items: list[tuple[int, Priority]]) -> None:
     first = queue.take(0.0, 200, 2, charge=False)
     assert queue.take(0.0, 200, 2, charge=False) == first
     assert len(queue) == len(items)
-    assert not queue.finished
+    assert not queue.backlog.finished
 
 
 def test_its_origin_is_not_told_again() -> None:
@@ -110,7 +110,7 @@ def test_a_newer_broadcast_of_a_name_replaces_the_older() -> None:
     queue = filled([], 2, 5)
     queue.queue("node-b", b"alive", ticket=1)
     queue.queue("node-b", b"dead", priority=Priority.DEAD, ticket=2)
-    assert queue.finished == [1]
+    assert queue.backlog.finished == [1]
     assert queue.take(0.0, 500, 2) == [b"dead"]
 
 
@@ -120,7 +120,7 @@ def test_a_full_queue_drops_the_most_sent() -> None:
     queue.take(0.0, 500, 2)
     assert queue.queue("b", b"b") == 0
     assert queue.queue("c", b"c") == 1
-    assert queue.finished == [1]
+    assert queue.backlog.finished == [1]
     assert queue.take(0.0, 500, 2) == [b"c", b"b"]
 
 
@@ -128,10 +128,10 @@ def test_a_larger_cluster_is_owed_the_difference() -> None:
     queue = BroadcastQueue(1, max_depth=10)
     queue.resize(0.0, 5)
     queue.queue("a", b"a", ticket=1)
-    assert (queue.take(0.0, 500, 2), len(queue), queue.finished) == ([b"a"], 0, [1])
+    assert (queue.take(0.0, 500, 2), len(queue), queue.backlog.finished) == ([b"a"], 0, [1])
     assert not queue.resize(1.0, 9)
     assert queue.resize(1.0, 50)
-    assert (queue.take(1.0, 500, 2), len(queue), queue.finished) == ([b"a"], 0, [1])
+    assert (queue.take(1.0, 500, 2), len(queue), queue.backlog.finished) == ([b"a"], 0, [1])
     assert queue.resize(2.0, 500)
     assert queue.take(2.0, 500, 2) == [b"a"]
     assert queue.resize(100.0, 5000) is False, "what was sent long ago is not news"

@@ -32,7 +32,7 @@ def test_no_packet_is_larger_than_allowed_and_full_ones_are_nearly_so(
     for number in range(400):
         claim = Alive(1, f"peer-{number}", key_of("127.0.2.2"), PORT, b"m" * (number % 7), VSN)
         solo.engine.context.queue.queue(claim.node, encode(claim))
-    solo.upstairs.queued = [bytes([65 + number % 26]) * (number % 9) for number in range(3000)]
+    solo.upstairs.queue([bytes([65 + number % 26]) * (number % 9) for number in range(3000)])
     for _ in range(40):
         solo.hear(Ping(1, "node-a"), source=("127.0.0.2", PORT))
         solo.advance(solo.config.gossip_interval)
@@ -47,7 +47,7 @@ def test_an_oversized_message_of_the_layer_above_waits_for_nobody() -> None:
     solo = Solo(probe_interval=0)
     solo.meet("node-b")
     solo.forget_outputs()
-    solo.upstairs.queued = [b"x" * 2000]
+    solo.upstairs.queue([b"x" * 2000])
     solo.hear(Ping(1, "node-a"), source=("127.0.0.2", PORT))
     assert [messages for _, messages in solo.sent()] == [[Ack(1)]]
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from swim.addresses import Endpoint
-from swim.core.pings import Reply
+from swim.core.pings import Outstanding
 from swim.core.rng import Rng
 from swim.wire.codec import encode
 from swim.wire.messages import Ack, Alive, Dead, IndirectPing, Nack, Ping
@@ -148,7 +148,7 @@ def test_a_number_in_use_or_just_used_is_not_given_out_again() -> None:
     solo = Solo()
     solo.engine.context.rng = Rng(Repeating())
     pings = solo.engine.pings
-    pings.register(Toss, lambda now, purpose, reply: None)
+    pings.register(Toss, lambda *_: None)
     numbers = []
     for _ in range(50):
         numbers.append(pings.ping(0.0, "node-b", ("127.0.0.2", PORT), Toss()).seq_no)
@@ -183,7 +183,7 @@ def test_a_late_or_second_ack_is_counted_and_no_reason_to_warn() -> None:
 def test_the_last_128_pings_are_remembered_and_not_many_more() -> None:
     solo = Solo(probe_interval=0)
     pings = solo.engine.pings
-    pings.register(Toss, lambda now, purpose, reply: None)
+    pings.register(Toss, lambda *_: None)
     ended = [pings.ping(0.0, "node-b", ("127.0.0.2", PORT), Toss()).seq_no for _ in range(500)]
     for count, seq_no in enumerate(ended, 1):
         pings.ack(1.0, Ack(seq_no))
@@ -234,11 +234,11 @@ def test_a_ping_ends_once_by_an_ack_or_by_its_deadline() -> None:
     solo = Solo(probe_interval=0)
     context = solo.engine.context
     pings = solo.engine.pings
-    replies: list[Reply] = []
+    acks: list[tuple[float, Outstanding, Ack]] = []
     expired: list[float] = []
     pings.register(
         Toss,
-        lambda now, purpose, reply: replies.append(reply),
+        lambda now, purpose, ping, ack: acks.append((now, ping, ack)),
         expired=lambda now, purpose: expired.append(now),
     )
     home = ("127.0.0.2", PORT)
@@ -249,5 +249,6 @@ def test_a_ping_ends_once_by_an_ack_or_by_its_deadline() -> None:
     pings.ack(100.5, Ack(acked.seq_no, b"x"))
     while (deadline := context.timers.next_deadline()) is not None:
         context.timers.fire_due(deadline)
-    assert replies == [Reply(home, 0.5, b"x")]
+    [(now, ping, ack)] = acks
+    assert (now, ping.endpoint, ping.sent_at, ack.payload) == (100.5, home, 100.0, b"x")
     assert expired == [102.0]

@@ -183,7 +183,7 @@ def crowded(fields: dict[str, Any]) -> Solo:
 def test_piggyback(vector: dict[str, Any]) -> None:
     fields = vector["fields"]
     solo = crowded(fields)
-    solo.engine.gossip.send(solo.now, TARGET, encode(Ping(1, "x")), record=OLD_MEMBER)
+    solo.engine.gossip.send(solo.now, TARGET, [encode(Ping(1, "x"))], record=OLD_MEMBER)
     [(_, data)] = solo.engine.poll().transmits
     assert len(data) == fields["datagram_len"]
     if not fields["key"]:
@@ -209,7 +209,7 @@ def test_parts(vector: dict[str, Any]) -> None:
     for number in range(300):
         solo.engine.context.queue.queue(f"m{number}", b"\x08m")
     if vector["name"].startswith("piggyback"):
-        solo.engine.gossip.send(solo.now, TARGET, encode(Ping(1, "x")), record=OLD_MEMBER)
+        solo.engine.gossip.send(solo.now, TARGET, [encode(Ping(1, "x"))], record=OLD_MEMBER)
         [(_, data)] = solo.engine.poll().transmits
         found: dict[str, Any] = {
             "count_byte": data[1],

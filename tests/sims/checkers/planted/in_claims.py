@@ -30,6 +30,7 @@ from swim.events import Reason
 from swim.serf import member_status
 from swim.serf.member_status import Cause, Change, Effect, Entered
 from swim.serf.members import Members
+from swim.wire.messages import Suspect
 from tests.sims.checkers.planted import scripts
 from tests.sims.checkers.planted.bug import bug
 
@@ -93,12 +94,13 @@ def believes_its_own_death(patch: pytest.MonkeyPatch) -> None:
 
 @bug("Who accuses raises the incarnation of the accused.", scripts.CRASH, OnlyTheOwnerSpeaks)
 def accuser_raises_the_incarnation(patch: pytest.MonkeyPatch) -> None:
-    suspect = Claims.suspect
+    apply = Claims.apply
 
     def accuse(self: Any, now: float, claim: Any, source: Any) -> None:
-        suspect(self, now, claim._replace(incarnation=claim.incarnation + 1), source)
+        raised = isinstance(claim, Suspect)
+        apply(self, now, claim._replace(incarnation=claim.incarnation + raised), source)
 
-    patch.setattr(Claims, "suspect", accuse)
+    patch.setattr(Claims, "apply", accuse)
 
 
 @bug("A newer claim is stored with the old tags.", scripts.TAGS, OnlyTheOwnerSpeaks)

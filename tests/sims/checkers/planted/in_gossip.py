@@ -23,6 +23,7 @@ from swim.errors import RemoteError
 from swim.serf.queues import SerfQueues
 from swim.wire import packet, stream
 from swim.wire.codec import encode
+from swim.wire.messages import Dead
 from swim.wire.packet import PacketCodec
 from tests.sims.checkers.planted import scripts
 from tests.sims.checkers.planted.bug import bug
@@ -59,14 +60,14 @@ def wrong_transmit_limit_of_intents(patch: pytest.MonkeyPatch) -> None:
 
 @bug("An accusation that is ignored is passed on all the same.", scripts.CRASH, TransmitsAreLimited)
 def passes_on_what_it_ignores(patch: pytest.MonkeyPatch) -> None:
-    dead = Claims.dead
+    apply = Claims.apply
 
     def chatter(self: Any, now: float, claim: Any, source: Any) -> None:
-        dead(self, now, claim, source)
-        if source.cause == "claim" and claim.node != self._context.local.name:
+        apply(self, now, claim, source)
+        if isinstance(claim, Dead) and source.cause == "claim" and claim.node != self._context.local.name:
             self._queue(now, claim.node, encode(claim), Priority.DEAD, origin=source.name)
 
-    patch.setattr(Claims, "dead", chatter)
+    patch.setattr(Claims, "apply", chatter)
 
 
 @bug("Broadcasts are added beyond the packet's budget.", scripts.STORM, PacketsFit)

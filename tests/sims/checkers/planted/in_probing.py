@@ -54,4 +54,4 @@ def relayed_pings_stay(patch: pytest.MonkeyPatch) -> None:
 
 @bug("A death claim is believed though its member answered.", scripts.LIES, DisprovedClaimsDoNothing)
 def second_look_always_believes(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Verify, "_is_innocent", lambda self, now, accused, reply: self._is_guilty(now, accused))
+    patch.setattr(Verify, "_is_innocent", lambda self, now, accused, *_: self._is_guilty(now, accused))
