@@ -14,7 +14,11 @@ from swim.commands import Command as Command
 from swim.commands import ForceLeave as ForceLeave
 from swim.commands import Join as Join
 from swim.commands import Leave as Leave
+from swim.commands import QueryReply as QueryReply
 from swim.commands import Rejoin as Rejoin
+from swim.commands import Respond as Respond
+from swim.commands import SendQuery as SendQuery
+from swim.commands import SendUserEvent as SendUserEvent
 from swim.commands import SetTags as SetTags
 from swim.commands import Ticket as Ticket
 from swim.config import Config as Config
@@ -44,6 +48,8 @@ from swim.events import MemberStatus as MemberStatus
 from swim.events import MemberSuspected as MemberSuspected
 from swim.events import MemberUpdated as MemberUpdated
 from swim.events import Query as Query
+from swim.events import QueryAck as QueryAck
+from swim.events import QueryResponse as QueryResponse
 from swim.events import Reason as Reason
 from swim.events import SeedStatus as SeedStatus
 from swim.events import Transition as Transition
@@ -54,6 +60,7 @@ from swim.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from swim.net.cluster import Cluster as Cluster
+    from swim.net.responses import Responses as Responses
     from swim.net.running import open_cluster as open_cluster
     from swim.net.running import run_cluster as run_cluster
     from swim.net.subscriptions import Subscription as Subscription
@@ -92,10 +99,17 @@ __all__ = [
     "Metrics",
     "NodeStats",
     "Query",
+    "QueryAck",
+    "QueryReply",
+    "QueryResponse",
     "Reason",
     "Rejoin",
     "RemoteError",
+    "Respond",
+    "Responses",
     "SeedStatus",
+    "SendQuery",
+    "SendUserEvent",
     "SetTags",
     "Subscription",
     "SwimError",
@@ -113,6 +127,7 @@ _DRIVER = {
     "Cluster": "swim.net.cluster",
     "open_cluster": "swim.net.running",
     "run_cluster": "swim.net.running",
+    "Responses": "swim.net.responses",
     "Subscription": "swim.net.subscriptions",
     "NodeStats": "swim.node",
 }

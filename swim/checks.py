@@ -14,6 +14,7 @@ from swim.events import MemberStatus
 from swim.frozen import FrozenMap
 
 __all__ = [
+    "data",
     "flag",
     "number",
     "parse_duration",
@@ -115,15 +116,28 @@ def number(name: str, value: object, *, at_least: float = 0.0) -> float:
     return value
 
 
-def whole_number(name: str, value: object, *, at_least: int = 0) -> int:
+def data(name: str, value: object) -> bytes:
+    """Bytes.
+
+    Raises:
+        ConfigTypeError: it is anything else, even a string.
+    """
+    if not isinstance(value, bytes):
+        raise ConfigTypeError(name, f"must be bytes, not {_shown(value)}")
+    return value
+
+
+def whole_number(name: str, value: object, *, at_least: int = 0, at_most: int | None = None) -> int:
     """A whole number.
 
     Raises:
         ConfigTypeError: it is not an ``int``.
-        ConfigError: it is below ``at_least``.
+        ConfigError: it is below ``at_least`` or above ``at_most``.
     """
     if isinstance(value, bool) or not isinstance(value, int):
         raise ConfigTypeError(name, f"must be a whole number, not {_shown(value)}")
+    if at_most is not None and value > at_most:
+        raise ConfigError(name, f"must be at most {at_most}, not {value!r}")
     if value < at_least:
         raise ConfigError(name, f"must be at least {at_least}, not {value!r}")
     return value

@@ -7,18 +7,39 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, field
 from typing import TypeAlias
 
 from swim import checks
 from swim.addresses import Endpoint
-from swim.errors import LocalError
-from swim.events import ForceLeaveOutcome, JoinResult
+from swim.errors import ConfigError, ConfigTypeError, LocalError
+from swim.events import ForceLeaveOutcome, JoinResult, Query, QueryAck, QueryResponse
+from swim.frozen import FrozenMap
 
-__all__ = ["Command", "ForceLeave", "Join", "Leave", "Outcome", "Rejoin", "SetTags", "Ticket"]
+__all__ = [
+    "Command",
+    "ForceLeave",
+    "Join",
+    "Leave",
+    "Outcome",
+    "QueryReply",
+    "Rejoin",
+    "Respond",
+    "SendQuery",
+    "SendUserEvent",
+    "SetTags",
+    "Ticket",
+]
 
 Outcome: TypeAlias = JoinResult | ForceLeaveOutcome | None
 """What a command finishes with; documented for each command."""
+QueryReply: TypeAlias = QueryAck | QueryResponse
+
+_NAME_BYTES_MAX = 255
+"""Longer names are not read by peers of our own kind."""
+_INTERNAL = "_serf_"
+_PING = "_serf_ping"
+_QUERY_SECONDS_MAX = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,18 +116,125 @@ class SetTags:
         object.__setattr__(self, "tags", checks.text_map("tags", self.tags))
 
 
-Command: TypeAlias = Join | Leave | Rejoin | ForceLeave | SetTags
+@dataclass(frozen=True, slots=True)
+class SendUserEvent:
+    """Sends a user event to all members, this node included; finishes with None at once.
+
+    Attributes:
+        name: at most 255 bytes in UTF-8.
+        payload: name and payload have to fit ``Config.user_event_size_limit`` once encoded, which the node
+            checks.
+        coalesce: receivers may drop it in favour of a newer one of the same name.
+
+    Raises:
+        ConfigError: naming ``name``, ``payload`` or ``coalesce``.
+    """
+
+    name: str
+    payload: bytes = b""
+    _: KW_ONLY
+    coalesce: bool = False
+
+    def __post_init__(self) -> None:
+        _check_message(self.name, self.payload)
+        checks.flag("coalesce", self.coalesce)
+
+
+@dataclass(frozen=True, slots=True)
+class SendQuery:
+    """Asks all members, this node included, or some of them.
+
+    Its ticket collects a ``QueryResponse`` of each member whose application answers, and finishes with None
+    at the deadline.
+
+    Attributes:
+        name: at most 255 bytes in UTF-8; Serf's internal queries (``_serf_...``) are not for applications,
+            except for ``_serf_ping`` without a payload, which is acked and not answered.
+        payload: the whole query has to fit ``Config.query_size_limit`` once encoded, which the node checks.
+        nodes: names of the members asked; none for all.
+        tags: only members are asked whose tag of each name here matches the regular expression (RE2's syntax,
+            unanchored; a missing tag counts as "").
+        ack: also collect a ``QueryAck`` of each member asked.
+        relay_factor: every reply comes by that many relays too, 0 to 255; members send it by at most five.
+        timeout: seconds until the deadline; None for Serf's default, which grows with the cluster.
+
+    Raises:
+        ConfigError: naming the attribute that is wrong.
+    """
+
+    name: str
+    payload: bytes = b""
+    _: KW_ONLY
+    nodes: Sequence[str] = ()
+    tags: Mapping[str, str] = field(default_factory=FrozenMap)
+    ack: bool = False
+    relay_factor: int = 0
+    timeout: float | None = None
+
+    def __post_init__(self) -> None:
+        _check_message(self.name, self.payload)
+        if self.name.startswith(_INTERNAL) and (self.name != _PING or self.payload):
+            raise ConfigError("name", f"{self.name!r} begins with {_INTERNAL}, as Serf's internal queries do")
+        object.__setattr__(self, "nodes", checks.texts("nodes", self.nodes))
+        object.__setattr__(self, "tags", checks.text_map("tags", self.tags))
+        checks.flag("ack", self.ack)
+        checks.whole_number("relay_factor", self.relay_factor, at_most=255)
+        checks.seconds("timeout", self.timeout)
+        if self.timeout is not None and self.timeout > _QUERY_SECONDS_MAX:
+            raise ConfigError("timeout", f"must be at most {_QUERY_SECONDS_MAX:g}, not {self.timeout!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class Respond:
+    """Answers a query that this node received, once and before its deadline; finishes with None at once.
+
+    Attributes:
+        query: as it was received.
+        payload: has to fit ``Config.query_response_size_limit`` once encoded, which the node checks.
+
+    Raises:
+        ConfigError: naming ``query`` or ``payload``.
+    """
+
+    query: Query
+    payload: bytes = b""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.query, Query):
+            raise ConfigTypeError("query", f"must be a swim.Query, not {self.query!r}")
+        checks.data("payload", self.payload)
+
+
+def _check_message(name: str, payload: bytes) -> None:
+    size = len(checks.text("name", name).encode("utf-8", "surrogateescape"))
+    if size > _NAME_BYTES_MAX:
+        raise ConfigError("name", f"must be at most {_NAME_BYTES_MAX} bytes, not {size}")
+    checks.data("payload", payload)
+
+
+Command: TypeAlias = Join | Leave | Rejoin | ForceLeave | SetTags | SendUserEvent | SendQuery | Respond
 
 
 class Ticket:
-    """A command in progress; the node sets its outcome later."""
+    """A command in progress; the node sets its outcome later.
 
-    __slots__ = ("_outcome", "is_done")
+    Attributes:
+        number: the node's own name for it.
+        is_done: whether there is an outcome, or will never be one.
+        replies: what came so far, of a command that collects replies.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_outcome", "is_done", "number", "replies")
+
+    def __init__(self, number: int) -> None:
+        self.number = number
         self.is_done = False
-        """Whether there is an outcome, or there will never be one."""
+        self.replies: list[QueryReply] = []
         self._outcome: Outcome | LocalError = None
+
+    def add(self, reply: QueryReply) -> None:
+        """Takes one more reply."""
+        self.replies.append(reply)
 
     def finish(self, outcome: Outcome | LocalError) -> None:
         """Sets the outcome, or the error because of which there will never be one."""

@@ -37,6 +37,8 @@ __all__ = [
     "MemberSuspected",
     "MemberUpdated",
     "Query",
+    "QueryAck",
+    "QueryResponse",
     "Reason",
     "Transition",
     "UserEvent",
@@ -278,6 +280,30 @@ class Query:
     id: int = 0
     deadline: float = 0.0
     sequence: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class QueryAck:
+    """A member received a query of this node; whether its application answers is another matter.
+
+    Attributes:
+        source: the member's name.
+    """
+
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class QueryResponse:
+    """A member's answer to a query of this node.
+
+    Attributes:
+        source: the member's name.
+        payload: the bytes of its application.
+    """
+
+    source: str
+    payload: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

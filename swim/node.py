@@ -12,6 +12,7 @@ The caller owns sockets, clock and tasks. Its duties, in order, once per wake-up
     for action in output.streams: ...                       # Dial, Send, Close; feed what comes back
     for lookup in output.lookups: ...                       # resolve, then node.resolved(...)
     for event in output.events: ...                         # hand to the application, in order
+    for reply in output.replies: ...                        # one of several to the command of that ticket
     for done in output.finished: ...                        # wake the task that waits for the ticket
     for line in output.records: ...                         # append to the snapshot that snapshot() began
     if output.stop: ...                                     # stop at once, without leaving
@@ -27,7 +28,17 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from swim.addresses import Endpoint, join_host_port
-from swim.commands import Command, ForceLeave, Join, Leave, Rejoin, SetTags
+from swim.commands import (
+    Command,
+    ForceLeave,
+    Join,
+    Leave,
+    Rejoin,
+    Respond,
+    SendQuery,
+    SendUserEvent,
+    SetTags,
+)
 from swim.config import Config
 from swim.core.engine import Engine
 from swim.core.output import Output, StreamEnd
@@ -210,7 +221,7 @@ class Node:
 
         Raises:
             LocalError: it is not possible now (for example after a leave), or not in a plain memberlist pool.
-            ConfigError: naming ``tags``, if they take more than 512 bytes. The old ones stay.
+            ConfigError: naming ``tags`` or ``payload``, if too large once encoded. The old tags stay.
             TypeError: ``command`` is not a command.
         """
         match command:
@@ -220,9 +231,13 @@ class Node:
                 return self._engine.leave(now)
             case Rejoin():
                 return self._rejoin(now, command.advertise)
-            case ForceLeave() | SetTags():
+            case ForceLeave() | SetTags() | SendUserEvent() | SendQuery() | Respond():
                 return self._layer.do(now, command)
         raise ConfigTypeError("command", f"must be a command such as swim.Leave(), not {command!r}")
+
+    def abandon(self, now: float, ticket: int) -> None:
+        """No more replies to this command are wanted: it finishes now."""
+        self._layer.queries.end(now, ticket)
 
     def _rejoin(self, now: float, advertise: Endpoint | None) -> int:
         peers = [

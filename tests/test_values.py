@@ -35,14 +35,14 @@ MEMBER_EVENTS = [
     kind for kind in vars(swim).values() if isinstance(kind, type) and issubclass(kind, swim.MemberEvent)
 ]
 NUMBERS = st.integers(1, 2**40)
+BYTES = st.binary(max_size=8)
 STAMPS = st.integers(0, 2**64 - 1)
 TIMES = st.floats(allow_nan=False, allow_infinity=False)
+QUERIES = st.builds(swim.Query, TEXT, BYTES, TEXT, STAMPS, NUMBERS, TIMES, NUMBERS)
 EVENTS = st.one_of(
     *[st.builds(kind, MEMBERS, st.none() | MEMBERS, REASONS, NUMBERS) for kind in MEMBER_EVENTS],
-    st.builds(swim.UserEvent, TEXT, st.binary(max_size=8), STAMPS, st.booleans(), NUMBERS),
-    st.builds(
-        swim.Query, TEXT, st.binary(max_size=8), TEXT, STAMPS, st.integers(0, 2**32 - 1), TIMES, NUMBERS
-    ),
+    st.builds(swim.UserEvent, TEXT, BYTES, STAMPS, st.booleans(), NUMBERS),
+    QUERIES,
     st.builds(swim.EventsLost, st.integers(1)),
 )
 TRANSITIONS = st.builds(
@@ -61,8 +61,21 @@ COMMANDS = st.one_of(
     st.builds(swim.Rejoin, advertise=st.none() | st.tuples(TEXT, st.integers(0, 65535))),
     st.builds(swim.ForceLeave, TEXT, prune=st.booleans()),
     st.builds(swim.SetTags, st.dictionaries(TEXT, TEXT, max_size=2)),
+    st.builds(swim.SendUserEvent, TEXT, BYTES, coalesce=st.booleans()),
+    st.builds(
+        swim.SendQuery,
+        TEXT,
+        BYTES,
+        nodes=st.lists(TEXT, max_size=2),
+        tags=st.dictionaries(TEXT, TEXT, max_size=2),
+        ack=st.booleans(),
+        relay_factor=st.integers(0, 255),
+        timeout=st.none() | st.floats(0, 86_400),
+    ),
+    st.builds(swim.Respond, QUERIES, BYTES),
 )
-VALUES = st.one_of(EVENTS, TRANSITIONS, RESULTS, COMMANDS, st.sampled_from(swim.ForceLeaveOutcome))
+REPLIES = st.builds(swim.QueryAck, TEXT) | st.builds(swim.QueryResponse, TEXT, BYTES)
+VALUES = st.one_of(EVENTS, TRANSITIONS, RESULTS, COMMANDS, REPLIES, st.sampled_from(swim.ForceLeaveOutcome))
 
 
 @given(VALUES)

@@ -138,6 +138,9 @@ class Driver:
             node.publish(self._clock.now, event)
         if output.records:
             node.record(output.records)
+        for number, reply in output.replies:
+            if number in node.tickets:
+                node.tickets[number].add(reply)
         for done in output.finished:
             if (ticket := node.tickets.pop(done.ticket, None)) is not None:
                 ticket.finish(done.result)

@@ -12,9 +12,19 @@ from sims.world.convergence import View
 from sims.world.cpu import Processor
 from sims.world.latency import Latency
 from swim.addresses import Endpoint, join_host_port
-from swim.commands import Command, ForceLeave, Join, Rejoin, SetTags, Ticket
+from swim.commands import (
+    Command,
+    ForceLeave,
+    Join,
+    Rejoin,
+    Respond,
+    SendQuery,
+    SendUserEvent,
+    SetTags,
+    Ticket,
+)
 from swim.config import Config
-from swim.events import Event, Member, MemberStatus
+from swim.events import Event, Member, MemberStatus, Query
 from swim.inspection import Inspection
 from swim.metrics import Metrics
 from swim.node import Node
@@ -231,6 +241,37 @@ class SimNode:
     def force_leave(self, name: str, *, prune: bool = False) -> Ticket:
         """Declares that a member leaves."""
         return self.do(ForceLeave(name, prune=prune))
+
+    def user_event(self, name: str, payload: bytes = b"", *, coalesce: bool = False) -> Ticket:
+        """Sends a user event to all members, this node included."""
+        return self.do(SendUserEvent(name, payload, coalesce=coalesce))
+
+    def query(
+        self,
+        name: str,
+        payload: bytes = b"",
+        *,
+        nodes: Sequence[str] = (),
+        tags: Mapping[str, str] | None = None,
+        ack: bool = False,
+        relay_factor: int = 0,
+        timeout: float | None = None,
+    ) -> Ticket:
+        """Asks all members, or some; ``replies`` of the ticket grow until it is done."""
+        command = SendQuery(
+            name,
+            payload,
+            nodes=nodes,
+            tags={} if tags is None else tags,
+            ack=ack,
+            relay_factor=relay_factor,
+            timeout=timeout,
+        )
+        return self.do(command)
+
+    def respond(self, query: Query, payload: bytes = b"") -> Ticket:
+        """Answers a query that this node received."""
+        return self.do(Respond(query, payload))
 
     def rejoin(self) -> Ticket:
         """Comes back after a leave that kept the process."""

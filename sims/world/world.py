@@ -251,7 +251,7 @@ class World(Context):
         self.current = node.id
         with named_logs(self):
             number = node.node.do(self.now, command)
-        ticket = node.tickets[number] = Ticket()
+        ticket = node.tickets[number] = Ticket(number)
         if isinstance(command, Leave | Rejoin):
             node.is_leaving = isinstance(command, Leave)
             node.departure = ticket if node.is_leaving else None

@@ -22,6 +22,8 @@ __all__ = ["Config", "default_name"]
 
 _DELEGATE_VERSIONS = (0, 2, 3, 4, 5)
 _META_MAX_BYTES = 512
+USER_EVENT_BYTES_MAX = 9216
+"""Serf's ceiling of ``user_event_size_limit``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,6 +190,12 @@ class Config:
     [Serf: EnableNameConflictResolution]"""
     validate_node_names: bool = False
     """Accept only names of ``[A-Za-z0-9.-]``. [Serf: ValidateNodeNames]"""
+    user_event_size_limit: int = 512
+    """Bytes of a user event that this node sends, encoded; at most 9216. [Serf: UserEventSizeLimit]"""
+    query_size_limit: int = 1024
+    """Bytes of a query that this node sends, encoded. [Serf: QuerySizeLimit]"""
+    query_response_size_limit: int = 1024
+    """Bytes of a response that this node sends to a query, encoded. [Serf: QueryResponseSizeLimit]"""
     query_timeout_mult: int = 16
     """Time for responses to a query, in gossip intervals, times log10 of the cluster's size.
     [factor, >= 1; Serf: QueryTimeoutMult]"""
@@ -332,6 +340,7 @@ def default_name() -> str:
 
 
 def _check_ranges(config: Config) -> None:
+    checks.whole_number("user_event_size_limit", config.user_event_size_limit, at_most=USER_EVENT_BYTES_MAX)
     if not 1 <= config.protocol_version <= 5:
         raise ConfigError("protocol_version", f"must be 1 to 5, not {config.protocol_version!r}")
     if config.delegate_version not in _DELEGATE_VERSIONS:

@@ -57,6 +57,9 @@ AT_LEAST: dict[str, float] = {
     "tombstone_timeout": 0,
     "recent_intent_timeout": 0,
     "leaving_timeout": 0,
+    "user_event_size_limit": 0,
+    "query_size_limit": 0,
+    "query_response_size_limit": 0,
     "query_timeout_mult": 1,
     "udp_buffer_size": 512,
     "handoff_queue_depth": 1,
@@ -140,6 +143,9 @@ class _Optional(TypedDict, total=False):
     leaving_timeout: float
     enable_name_conflict_resolution: bool
     validate_node_names: bool
+    user_event_size_limit: int
+    query_size_limit: int
+    query_response_size_limit: int
     query_timeout_mult: int
     handoff_queue_depth: int
     max_members: int

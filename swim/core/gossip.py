@@ -64,7 +64,7 @@ class Gossip:
         ``ticket`` is finished. ``overhead`` is the number of bytes that are still added to ``message``.
         """
         context = self._context
-        if len(message) + overhead + _PART_BYTES > self._room():
+        if not self.fits(len(message) + overhead):
             context.metrics.dropped("broadcast-size")
             queue.discard(name)
             if ticket is not None:
@@ -124,6 +124,10 @@ class Gossip:
         """Sends messages directly to up to ``most`` random live members, without waiting for a round."""
         for record in self._context.table.pick(most, self._is_live_peer):
             self.send_exactly(record.endpoint, parts, record=record)
+
+    def fits(self, size: int) -> bool:
+        """Whether a broadcast of ``size`` bytes, its type byte included, fits a packet."""
+        return size + _PART_BYTES <= self._room()
 
     def _room(self) -> int:
         context = self._context

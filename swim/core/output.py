@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from swim.addresses import Endpoint
-from swim.commands import Outcome
+from swim.commands import Outcome, QueryReply
 from swim.events import Event
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "Finished",
     "Lookup",
     "Output",
+    "Reply",
     "Send",
     "StreamAction",
     "StreamEnd",
@@ -80,6 +81,13 @@ class Lookup(NamedTuple):
     address: str
 
 
+class Reply(NamedTuple):
+    """One of several replies to a command under way, by its ticket. ``Finished`` follows."""
+
+    ticket: int
+    reply: QueryReply
+
+
 class Finished(NamedTuple):
     """The outcome of a command, by the ticket that ``Node.do`` returned."""
 
@@ -100,6 +108,7 @@ class Output:
     streams: list[StreamAction] = field(default_factory=list)
     lookups: list[Lookup] = field(default_factory=list)
     events: Sequence[Event] = field(default_factory=list)
+    replies: list[Reply] = field(default_factory=list)
     finished: list[Finished] = field(default_factory=list)
     records: Sequence[str] = ()
     stop: str = ""
@@ -110,6 +119,7 @@ class Output:
             self.transmits
             or self.streams
             or self.events
+            or self.replies
             or self.finished
             or self.lookups
             or self.records

@@ -12,7 +12,17 @@ import trio
 
 from swim import checks
 from swim.addresses import Endpoint
-from swim.commands import Command, ForceLeave, Join, Leave, Rejoin, SetTags
+from swim.commands import (
+    Command,
+    ForceLeave,
+    Join,
+    Leave,
+    Rejoin,
+    Respond,
+    SendQuery,
+    SendUserEvent,
+    SetTags,
+)
 from swim.config import Config
 from swim.errors import CANNOT_JOIN, LocalError
 from swim.events import (
@@ -21,12 +31,14 @@ from swim.events import (
     JoinResult,
     Member,
     MemberStatus,
+    Query,
     SeedStatus,
     Transition,
 )
 from swim.metrics import Metrics
 from swim.net.driver import Driver, Ticket
 from swim.net.own_address import OwnAddress
+from swim.net.responses import Responses
 from swim.net.subscriptions import ALL_KINDS, EventKind, Subscription, event_classes
 from swim.node import NodeStats
 
@@ -286,6 +298,72 @@ class Cluster:
         changes, dropped = checks.text_map("changes", changes), checks.texts("remove", remove)
         kept = {name: value for name, value in self.local.tags.items() if name not in dropped}
         await self.set_tags(kept | dict(changes))
+
+    async def user_event(self, name: str, payload: bytes = b"", *, coalesce: bool = False) -> None:
+        """Sends a user event to all members, and to subscribers here; returns before it has spread.
+
+        Args:
+            name: chosen by the application, at most 255 bytes.
+            payload: chosen by the application.
+            coalesce: receivers may drop it in favour of a newer one of the same name.
+
+        Raises:
+            ConfigError: naming an argument that is wrong; ``payload``, if the event takes more than
+                ``user_event_size_limit`` bytes once encoded.
+            LocalError: in a plain memberlist pool, after a leave, or too many events wait to be sent.
+        """
+        await self.do(SendUserEvent(name, payload, coalesce=coalesce)).outcome()
+
+    def query(
+        self,
+        name: str,
+        payload: bytes = b"",
+        *,
+        nodes: Sequence[str] = (),
+        tags: Mapping[str, str] | None = None,
+        ack: bool = False,
+        relay_factor: int = 0,
+        timeout: float | None = None,
+    ) -> Responses:
+        """Asks all members, or some; iterate the result with ``async for``.
+
+        The query is sent at once, to this node's own subscribers too. Every member answers at most once;
+        replies that get lost on their way are not sent again, but see ``relay_factor``.
+
+        Args:
+            name: chosen by the application, at most 255 bytes.
+            payload: chosen by the application.
+            nodes: names of the members asked; none for all.
+            tags: only members are asked whose tag of each name matches the regular expression.
+            ack: also yield a ``QueryAck`` of each member asked, beside the ``QueryResponse`` of each answer.
+            relay_factor: every reply comes by that many relays too, 0 to 255.
+            timeout: seconds until the query ends; None for Serf's default, which grows with the cluster.
+
+        Raises:
+            ConfigError: naming an argument that is wrong; ``payload``, if the query takes more than
+                ``query_size_limit`` bytes once encoded.
+            LocalError: in a plain memberlist pool, after a leave, or too many queries are under way.
+        """
+        command = SendQuery(
+            name,
+            payload,
+            nodes=nodes,
+            tags={} if tags is None else tags,
+            ack=ack,
+            relay_factor=relay_factor,
+            timeout=timeout,
+        )
+        return Responses(self._driver, self.do(command))
+
+    async def respond(self, query: Query, payload: bytes = b"") -> None:
+        """Answers a query that this node received; once, and before ``query.deadline``.
+
+        Raises:
+            ConfigError: naming an argument that is wrong; ``payload``, if the answer takes more than
+                ``query_response_size_limit`` bytes once encoded.
+            LocalError: it was answered, is past its deadline or unknown; or the answer may not be sent.
+        """
+        await self.do(Respond(query, payload)).outcome()
 
     def _check_open(self, command: Command) -> None:
         """Commands use the node and its sockets: only the trio run that opened the cluster may give them."""

@@ -16,7 +16,7 @@ import trio
 
 from swim import commands
 from swim.addresses import Endpoint, join_host_port
-from swim.commands import Command, Outcome
+from swim.commands import Command, Outcome, QueryReply
 from swim.errors import LocalError
 from swim.log import DropLog, log_event, report
 from swim.net.faults import LinkFaults
@@ -49,16 +49,29 @@ _LEAST_OVERSLEEP = 0.05
 class Ticket(commands.Ticket):
     """A command in progress, to wait for."""
 
-    __slots__ = ("_done",)
+    __slots__ = ("_changed",)
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._done = trio.Event()
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self._changed = trio.Event()
+
+    def add(self, reply: QueryReply) -> None:
+        """Takes one more reply and wakes all who wait."""
+        super().add(reply)
+        self._wake()
 
     def finish(self, outcome: Outcome | LocalError) -> None:
         """Sets the outcome and wakes all waiting tasks."""
         super().finish(outcome)
-        self._done.set()
+        self._wake()
+
+    async def changed(self) -> None:
+        """Waits for the next reply or the outcome; returns at once if there is an outcome."""
+        await trio.lowlevel.checkpoint() if self.is_done else await self._changed.wait()
+
+    def _wake(self) -> None:
+        self._changed.set()
+        self._changed = trio.Event()
 
     async def outcome(self) -> Outcome:
         """Waits for the outcome.
@@ -66,7 +79,9 @@ class Ticket(commands.Ticket):
         Raises:
             LocalError: the cluster closed before there was one.
         """
-        await self._done.wait()
+        await self.changed()
+        while not self.is_done:
+            await self.changed()
         return self.result
 
 
@@ -137,7 +152,8 @@ class Driver:
     def submit(self, command: Command) -> Ticket:
         """Gives the node a command, carries out its output, and reschedules the loop."""
         now = trio.current_time()
-        ticket = self._tickets[self.node.do(now, command)] = Ticket()
+        number = self.node.do(now, command)
+        ticket = self._tickets[number] = Ticket(number)
         self.carry_out(now)
         return ticket
 
@@ -167,6 +183,9 @@ class Driver:
         for event in output.events:
             log_event(self.node.config.name, event)
             self.subscriptions.publish(event)
+        for number, reply in output.replies:
+            if number in self._tickets:
+                self._tickets[number].add(reply)
         for number, outcome in output.finished:
             ticket = self._tickets.pop(number, None)
             if ticket is not None:

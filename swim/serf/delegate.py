@@ -10,11 +10,12 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 
 from swim.addresses import Endpoint
-from swim.commands import ForceLeave, SetTags
+from swim.commands import ForceLeave, Respond, SendQuery, SendUserEvent, SetTags
 from swim.config import Config
 from swim.core.delegate import Delegate
 from swim.core.engine import Engine
 from swim.core.member import Record, endpoint_of
+from swim.core.output import Finished
 from swim.errors import LocalError, RemoteError
 from swim.events import ForceLeaveOutcome, MemberStatus, Reason
 from swim.serf.exchange import StateExchange
@@ -49,6 +50,12 @@ __all__ = ["SerfDelegate"]
 
 logger = logging.getLogger("swim.serf")
 
+_NAMES = {
+    ForceLeave: "force-leave",
+    SendUserEvent: "a user event",
+    SendQuery: "a query",
+    Respond: "an answer to a query",
+}
 _RELAYED_TYPE = bytes((SerfType.QUERY_RESPONSE,))
 _JOIN_LEAP = 16
 """How far ahead of the clock this node's joins are stamped.
@@ -73,14 +80,11 @@ class SerfDelegate(Delegate):
         self._members.refute = self._refute
         self._members.send_prune = self._send_prune
         self.clock = LamportClock()
-        self.events = UserEvents(engine, self.roster)
-        self.queries = Queries(engine, self.roster)
         self.queues = SerfQueues(engine)
+        self.events = UserEvents(engine, self.roster, self.queues)
+        self.queries = Queries(engine, self.roster, self.queues)
         self._conflicts = Conflicts(
-            engine,
-            self.queries,
-            self.queues.query,
-            resolves=config.enable_name_conflict_resolution and self.speaks_serf,
+            engine, self.queries, resolves=config.enable_name_conflict_resolution and self.speaks_serf
         )
         self._exchange = StateExchange(
             engine.context,
@@ -97,7 +101,7 @@ class SerfDelegate(Delegate):
 
     # -- commands
 
-    def do(self, now: float, command: ForceLeave | SetTags) -> int:
+    def do(self, now: float, command: ForceLeave | SetTags | SendUserEvent | SendQuery | Respond) -> int:
         """Begins a command of this layer; returns its ticket. Raises as ``Node.do`` does."""
         match command:
             case SetTags(tags):
@@ -105,8 +109,19 @@ class SerfDelegate(Delegate):
                 ticket = self._engine.update(now, meta)
                 self._meta = meta
                 return ticket
+        self._require_serf(_NAMES[type(command)])
+        match command:
             case ForceLeave():
                 return self._force_leave(now, command)
+            case SendQuery():
+                return self.queries.send(now, command)
+            case SendUserEvent():
+                self.events.send(now, command)
+            case Respond(query, payload):
+                self.queries.respond(now, query, payload)
+        ticket = self._engine.ticket()
+        self._engine.context.output.finished.append(Finished(ticket, None))
+        return ticket
 
     def restore(self, snapshot: Snapshot) -> None:
         """A former life's clocks; what it saw is not handed out again (Serf's eventMinTime, queryMinTime)."""
@@ -217,11 +232,13 @@ class SerfDelegate(Delegate):
 
     # -- details
 
-    def _force_leave(self, now: float, command: ForceLeave) -> int:
+    def _require_serf(self, what: str) -> None:
         if self._engine.context.status != "running":
-            raise LocalError("force-leave is not possible after leaving")
+            raise LocalError(f"{what} is not possible after leaving")
         if not self.speaks_serf:
-            raise LocalError("force-leave needs the Serf layer; this pool is plain memberlist")
+            raise LocalError(f"{what} needs the Serf layer; this pool is plain memberlist")
+
+    def _force_leave(self, now: float, command: ForceLeave) -> int:
         ticket = self._engine.ticket()
         outcome = self._declare_left(now, command.name, ticket, prune=command.prune)
         self._engine.wait(now, ticket, outcome)
@@ -269,13 +286,11 @@ class SerfDelegate(Delegate):
                     now, message, Reason("intent", detail="leave intent")
                 )
             case UserEvent():
-                return self.events.receive(
-                    message.ltime, message.name, message.payload, coalesce=message.coalesce
-                )
+                return self.events.receive(*message)
             case Query():
                 return self.queries.receive(now, message, source)
             case QueryResponse():
-                self.queries.receive_response(message, source)
+                self.queries.channels.receive(message, source)
             case Relayed():
                 self._relay(message)
         return False

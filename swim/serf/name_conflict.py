@@ -8,14 +8,16 @@ address: no answer is no reason to stop.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from typing import NamedTuple
 
-from swim.addresses import join_host_port
+from swim.addresses import Endpoint, join_host_port
 from swim.core.engine import Engine
-from swim.core.member import Record, endpoint_of
-from swim.serf.messages import ConflictResponse, encode_serf
-from swim.serf.queries import Queries, is_vote_for
+from swim.core.member import Record, endpoint_of, same_address
+from swim.errors import RemoteError
+from swim.serf.internal_queries import CONFLICT_QUERY
+from swim.serf.messages import ConflictResponse, QueryResponse, decode_conflict_response
+from swim.serf.queries import Queries
+from swim.serf.replies import ACK_FLAG
 from swim.text import shown
 from swim.wire.messages import Alive
 
@@ -42,23 +44,15 @@ class Conflicts:
 
     Args:
         engine: stops the node when the vote is lost.
-        queries: builds the query and collects the votes.
-        broadcast: spreads the query.
+        queries: sends the query and takes the votes.
         resolves: whether to ask at all.
     """
 
-    def __init__(
-        self,
-        engine: Engine,
-        queries: Queries,
-        broadcast: Callable[[float, bytes], None],
-        *,
-        resolves: bool,
-    ) -> None:
+    def __init__(self, engine: Engine, queries: Queries, *, resolves: bool) -> None:
         self._engine = engine
         self._queries = queries
-        self._broadcast = broadcast
         self._resolves = resolves
+        self._votes: list[ConflictResponse] | None = None
         self._rivals: dict[str, _Rivalry] = {}
 
     def noticed(self, now: float, record: Record, claim: Alive) -> None:
@@ -69,12 +63,8 @@ class Conflicts:
         """
         other = join_host_port(*endpoint_of(claim.addr, claim.port))
         if record is self._engine.context.local and self._resolves:
-            query = self._queries.ask_conflict(now, lambda at, answers: self._resolve(at, answers, other))
-            if query is not None:
-                logger.warning(
-                    "name conflict: %s is also claimed from %s; asking all members", shown(record.name), other
-                )
-                self._broadcast(now, encode_serf(query))
+            if self._votes is None:
+                self._ask(now, record.name, other)
         elif self._persists(now, record.name):
             known = join_host_port(*record.endpoint)
             logger.warning("name conflict: %s is at %s and at %s", shown(record.name), known, other)
@@ -90,14 +80,44 @@ class Conflicts:
             del self._rivals[next(iter(self._rivals))]
         return lasting
 
-    def _resolve(self, now: float, answers: list[ConflictResponse], other: str) -> None:
+    def _ask(self, now: float, name: str, other: str) -> None:
+        """Asks all members who owns this node's name, for the default time of a query."""
+        logger.warning("name conflict: %s is also claimed from %s; asking all members", shown(name), other)
+        votes: list[ConflictResponse] = []
+        self._votes = votes
+
+        def ended(_at: float) -> None:
+            self._votes = None
+            self._resolve(votes, other)
+
+        payload = name.encode("utf-8", "surrogateescape")
+        self._queries.ask(now, CONFLICT_QUERY, payload, take=self._vote, ended=ended)
+
+    def _vote(self, response: QueryResponse, source: Endpoint | None) -> None:
+        """Takes the vote of a live member that sent it from its own address.
+
+        Raises:
+            RemoteError: ``vote-of-non-member`` from anybody else.
+        """
+        voter = self._engine.context.table.get(response.node)
+        if voter is None or not voter.is_live or not voter.verified or source != voter.endpoint:
+            raise RemoteError("vote-of-non-member")
+        if self._votes is not None and not response.flags & ACK_FLAG:
+            self._votes.append(decode_conflict_response(response.payload))
+
+    def _resolve(self, votes: list[ConflictResponse], other: str) -> None:
         """Counts the votes."""
         local = self._engine.context.local
-        ours = sum(is_vote_for(answer, local.addr, local.port) for answer in answers)
-        theirs = sum(bool(answer.addr) for answer in answers) - ours
-        if ours >= len(answers) // 2 + 1 or not theirs:
-            logger.warning("name conflict with %s: staying (%d of %d votes)", other, ours, len(answers))
+        ours = sum(_is_for(vote, local.addr, local.port) for vote in votes)
+        theirs = sum(bool(vote.addr) for vote in votes) - ours
+        if ours >= len(votes) // 2 + 1 or not theirs:
+            logger.warning("name conflict with %s: staying (%d of %d votes)", other, ours, len(votes))
             return
-        text = f"name {shown(local.name)} belongs to {other}: {ours} of {len(answers)} votes for this node"
+        text = f"name {shown(local.name)} belongs to {other}: {ours} of {len(votes)} votes for this node"
         logger.error("name conflict lost, stopping: %s", text)
         self._engine.context.output.stop = text
+
+
+def _is_for(vote: ConflictResponse, addr: bytes, port: int) -> bool:
+    """Whether a vote places the name at this address."""
+    return vote.port == port and bool(vote.addr) and same_address(vote.addr, addr)

@@ -1,81 +1,186 @@
-"""Queries of others passed on, acked and handed to the application; the internal conflict query asked."""
+"""Queries: sent, with a channel for the replies; received, passed on, acked and answered."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from swim import events
 from swim.addresses import Endpoint
+from swim.commands import QueryReply, SendQuery
 from swim.core.engine import Engine
-from swim.core.member import Record, State, endpoint_of, pack_address, same_address
-from swim.core.timers import TimerKind
+from swim.core.member import Record, State, endpoint_of
+from swim.core.output import Finished, Reply
 from swim.core.token_bucket import TokenBucket
-from swim.errors import RemoteError
+from swim.errors import LocalError, RemoteError
+from swim.serf.internal_queries import PREFIX, InternalQueries
 from swim.serf.lamport import LamportClock
 from swim.serf.member_list import Roster
-from swim.serf.messages import (
-    ConflictResponse,
-    Query,
-    QueryResponse,
-    Relayed,
-    decode_conflict_response,
-    encode_conflict_response,
-    encode_serf,
-)
-from swim.serf.query_filters import QueryFilters
+from swim.serf.messages import Query, QueryResponse, Relayed, encode_serf
+from swim.serf.query_filters import QueryFilters, encode_filters
+from swim.serf.queues import SerfQueues
+from swim.serf.replies import ACK_FLAG, ReplyChannel, ReplyChannels
 from swim.serf.seen import RecentRing
 from swim.wire.codec import encode
 from swim.wire.messages import User
 
-__all__ = ["CONFLICT_QUERY", "NO_BROADCAST", "Queries", "is_vote_for"]
+__all__ = ["NO_BROADCAST", "Queries"]
 
-CONFLICT_QUERY = "_serf_conflict"
-_INTERNAL = "_serf_"
-"""Prefix of the names of queries that are for the Serf layer itself."""
-_KEY_QUERIES = frozenset(f"_serf_{word}" for word in ("install-key", "use-key", "remove-key", "list-keys"))
 NO_BROADCAST = 2
 _NANOSECONDS = 1e9
 _ACK_WANTED = 1
-_ACK = 1
 _RELAY_SINCE_PROTOCOL = 5
-_RESPONSE_BYTES_MAX = 1024
 _RELAYS_MAX = 5
 """Most relays that a response is sent through, whatever the query asks for."""
 _ANSWERS_PER_SECOND = 100
-"""Packets with responses per second, relayed ones included; five times as many at once."""
-_STATUS_NUMBERS = {"alive": 1, "leaving": 2, "left": 3, "failed": 4}
+"""Packets with answers, relayed ones included, in the long run; five times as many at once."""
+_QUERY_BYTES_MAX = 0xFFFF
+"""Largest query taken, name and payload; streams could carry any."""
+_RECEIVED_MAX = 1024
+"""Queries that the application may still answer."""
+_REFUSALS = {
+    "answer-refused": "the address to answer to is no member's",
+    "answer-budget": "this node sent too many answers lately",
+}
 
 
-class _Pending(NamedTuple):
-    ltime: int
-    id: int
-    answers: dict[str, ConflictResponse]
-    done: Callable[[float, list[ConflictResponse]], None]
+class _Received(NamedTuple):
+    """A query that the application may answer; its payload is not kept."""
+
+    query: Query
+    source: Endpoint | None
+    deadline: float
+    is_answered: bool = False
 
 
 class Queries:
-    """The query clock and ring, responses to internal queries, and the one query that this node sends."""
+    """The query clock and ring, the queries to be answered, and the channels of those sent.
 
-    def __init__(self, engine: Engine, roster: Roster) -> None:
+    Attributes:
+        clock: stamps queries.
+        internal: answers Serf's own queries.
+        channels: take the replies to queries of this node.
+    """
+
+    def __init__(self, engine: Engine, roster: Roster, queues: SerfQueues) -> None:
+        context = engine.context
         self._engine = engine
+        self._context = context
         self._roster = roster
+        self._queues = queues
         self.clock = LamportClock()
-        self._ring: RecentRing[int] = RecentRing(self.clock, dropped=engine.context.metrics.dropped)
-        self._filters = QueryFilters(engine.context.metrics)
+        self.internal = InternalQueries(context.local.name, roster, context.metrics)
+        self.channels = ReplyChannels(context)
+        self._ring: RecentRing[int] = RecentRing(self.clock, dropped=context.metrics.dropped)
+        self._filters = QueryFilters(context.metrics)
         self._allowance = TokenBucket(per_second=_ANSWERS_PER_SECOND, burst=5 * _ANSWERS_PER_SECOND)
-        self._pending: _Pending | None = None
-        self._query_end = engine.context.timers.kind(
-            TimerKind.QUERY_END, self._end, lambda pending: pending is self._pending
-        )
+        self._received: dict[tuple[int, int], _Received] = {}
+        self._tickets: dict[int, ReplyChannel] = {}
 
     def ignore_before(self, ltime: int) -> None:
         """Queries stamped earlier are not wanted any more (Serf's queryMinTime)."""
         self._ring.ignore_before(ltime)
 
+    # -- sent
+
+    def send(self, now: float, command: SendQuery) -> int:
+        """Asks for the application: each reply is handed out under the ticket returned, until it finishes.
+
+        Raises:
+            ConfigError, LocalError: as ``ask``; or too many queries are under way.
+        """
+        if self.channels.is_full:
+            raise LocalError("too many queries of this node wait for replies already")
+        ticket = self._engine.ticket()
+
+        def take(response: QueryResponse, _source: Endpoint | None) -> None:
+            reply: QueryReply = events.QueryAck(response.node)
+            if not response.flags & ACK_FLAG:
+                reply = events.QueryResponse(response.node, response.payload or b"")
+            self._context.output.replies.append(Reply(ticket, reply))
+
+        def ended(_at: float) -> None:
+            del self._tickets[ticket]
+            self._context.output.finished.append(Finished(ticket, None))
+
+        self._tickets[ticket] = self.ask(
+            now,
+            command.name,
+            command.payload,
+            take=take,
+            ended=ended,
+            filters=encode_filters(command.nodes, command.tags),
+            ack=command.ack,
+            relay_factor=command.relay_factor,
+            timeout=command.timeout,
+        )
+        return ticket
+
+    def end(self, now: float, ticket: int) -> None:
+        """Nobody waits for further replies to that query."""
+        channel = self._tickets.get(ticket)
+        if channel is not None:
+            self.channels.end(now, channel)
+
+    def ask(
+        self,
+        now: float,
+        name: str,
+        payload: bytes,
+        *,
+        take: Callable[[QueryResponse, Endpoint | None], None],
+        ended: Callable[[float], None],
+        filters: Sequence[bytes] = (),
+        ack: bool = False,
+        relay_factor: int = 0,
+        timeout: float | None = None,
+    ) -> ReplyChannel:
+        """Asks all members, this node included, whom the filters let in.
+
+        Args:
+            now: seconds.
+            name: of the query.
+            payload: of the query.
+            take: see ``ReplyChannel``; called for this node's own reply too, before this returns.
+            ended: see ``ReplyChannel``.
+            filters: as ``encode_filters`` makes them.
+            ack: also ask for an ack of each member.
+            relay_factor: by how many relays a reply comes too.
+            timeout: seconds until the channel closes; None for Serf's default.
+
+        Raises:
+            ConfigError: naming ``payload``: the query is larger than ``query_size_limit``.
+        """
+        local, config = self._context.local, self._context.config
+        if timeout is None:
+            scale = math.ceil(math.log10(self._context.table.live + 1))
+            timeout = config.gossip_interval * config.query_timeout_mult * max(1, scale)
+        query = Query(
+            self.clock.time,
+            self._context.rng.below(1 << 31),
+            local.addr,
+            local.port,
+            local.name,
+            tuple(filters),
+            _ACK_WANTED if ack else 0,
+            relay_factor,
+            int(timeout * _NANOSECONDS),
+            name,
+            payload or None,
+        )
+        body = encode_serf(query)
+        self._queues.check_size("query", body, config.query_size_limit, "query_size_limit")
+        channel = ReplyChannel((query.ltime, query.id), len(self._roster), take, ended)
+        self.channels.open(channel, now + timeout)
+        self.receive(now, query, local.endpoint)
+        self._queues.query(now, body)
+        return channel
+
+    # -- received
+
     def receive(self, now: float, query: Query, source: Endpoint | None) -> bool:
-        """Receives a peer's query; True if it is to be passed on.
+        """Takes a query; True if it is to be passed on.
 
         Args:
             now: seconds.
@@ -83,155 +188,120 @@ class Queries:
             source: where the packet came from; None on a stream.
 
         Raises:
-            RemoteError: ``crashes-peers``, for a query that crashes Serf agents; it is not passed on.
+            RemoteError: ``crashes-peers``, for what real Serf dies of: it ends here; ``query-size``.
         """
-        if not all(query.filters) or (query.name in _KEY_QUERIES and not query.payload):
+        if self.internal.crashes_serf(query):
             raise RemoteError("crashes-peers")
+        if len(query.name) + len(query.payload or b"") > _QUERY_BYTES_MAX:
+            raise RemoteError("query-size")
         if not self._ring.admit(query.ltime, query.id):
             return False
-        if self._filters.match(now, query.filters, self._name, self._tags):
+        if self._filters.match(now, query.filters, self._context.local.name, self._tags):
             if query.flags & _ACK_WANTED:
-                ack = QueryResponse(query.ltime, query.id, self._name, _ACK, None)
-                self._respond(now, query, ack, source)
-            if query.name == CONFLICT_QUERY:
-                self._answer_conflict(now, query, source)
-            elif not query.name.startswith(_INTERNAL):
-                self._hand_out(now, query)
+                self._answer(now, query, ACK_FLAG, None, source)
+            if not query.name.startswith(PREFIX):
+                self._hand_out(now, query, source)
+            elif (answer := self.internal.answer(query)) is not None:
+                self._answer(now, query, 0, answer, source)
         return not query.flags & NO_BROADCAST
 
-    def receive_response(self, response: QueryResponse, source: Endpoint | None) -> None:
-        """Receives a response to the pending conflict query: one per live member, from its own address.
+    def respond(self, now: float, query: events.Query, payload: bytes) -> None:
+        """Sends the application's answer.
 
         Raises:
-            RemoteError: ``unexpected-response`` without a query, ``vote-of-non-member`` from other senders.
+            ConfigError: naming ``payload``: the answer is larger than ``query_response_size_limit``.
+            LocalError: the query was answered, is past its deadline, or unknown; or the answer may not be
+                sent: to an address that nobody vouches for, or too soon after too many others.
         """
-        pending = self._pending
-        if pending is None or (pending.ltime, pending.id) != (response.ltime, response.id):
-            raise RemoteError("unexpected-response")
-        voter = self._engine.context.table.get(response.node)
-        if voter is None or not voter.is_live or not voter.verified or source != voter.endpoint:
-            raise RemoteError("vote-of-non-member")
-        if not response.flags & _ACK and response.node not in pending.answers:
-            pending.answers[response.node] = decode_conflict_response(response.payload)
+        key = (query.ltime, query.id)
+        received = self._received.get(key)
+        if received is None:
+            raise LocalError(f"this node has not received the query {query.name!r}, or too long ago")
+        if received.is_answered:
+            raise LocalError(f"the query {query.name!r} was answered already")
+        if now > received.deadline:
+            raise LocalError(f"the query {query.name!r} is past its deadline")
+        if refusal := self._answer(now, received.query, 0, payload, received.source, is_own=True):
+            raise LocalError(f"the query {query.name!r} cannot be answered: {_REFUSALS[refusal]}")
+        self._received[key] = received._replace(is_answered=True)
 
-    def ask_conflict(self, now: float, done: Callable[[float, list[ConflictResponse]], None]) -> Query | None:
-        """Builds the query that asks all members who owns this node's name; None if one is pending.
-
-        ``done`` receives the responses after the default query timeout.
-        """
-        if self._pending is not None:
-            return None
-        local = self._engine.context.local
-        config = self._engine.context.config
-        query_id = self._engine.context.rng.below(1 << 31)
-        scale = math.ceil(math.log10(self._engine.context.table.live + 1))
-        timeout = config.gossip_interval * config.query_timeout_mult * max(1, scale)
-        query = Query(
-            self.clock.stamp(),
-            query_id,
-            local.addr,
-            local.port,
-            local.name,
-            (),
-            0,
-            0,
-            int(timeout * _NANOSECONDS),
-            CONFLICT_QUERY,
-            local.name.encode("utf-8", "surrogateescape"),
+    def _hand_out(self, now: float, query: Query, source: Endpoint | None) -> None:
+        """Hands a query to the application, and remembers how to answer it."""
+        deadline = now + query.timeout / _NANOSECONDS
+        if len(self._received) >= _RECEIVED_MAX:
+            oldest = self._received.pop(next(iter(self._received)))
+            if oldest.deadline >= now and not oldest.is_answered:
+                self._context.metrics.dropped("unanswered-query")
+        self._received[query.ltime, query.id] = _Received(
+            query._replace(payload=None, filters=()), source, deadline
         )
-        self._ring.admit(query.ltime, query_id)
-        self._pending = _Pending(query.ltime, query_id, {}, done)
-        self._engine.context.timers.at(now + timeout, self._query_end, self._pending)
-        return query
-
-    def _hand_out(self, now: float, query: Query) -> None:
-        """Hands the query to the application."""
-        event = events.Query(
-            query.name,
-            query.payload or b"",
-            query.source_node,
-            query.ltime,
-            query.id,
-            now + query.timeout / _NANOSECONDS,
+        self._roster.hand_out(
+            events.Query(query.name, query.payload or b"", query.source_node, query.ltime, query.id, deadline)
         )
-        self._roster.hand_out(event)
-
-    @property
-    def _name(self) -> str:
-        return self._engine.context.local.name
 
     @property
     def _tags(self) -> Mapping[str, str]:
-        entry = self._roster.get(self._name)
+        entry = self._roster.get(self._context.local.name)
         return entry.member.tags if entry is not None else {}
 
-    def _answer_conflict(self, now: float, query: Query, source: Endpoint | None) -> None:
-        name = (query.payload or b"").decode("utf-8", "surrogateescape")
-        if name == self._name:
-            return
-        entry = self._roster.get(name)
-        member = None
-        if entry is not None:
-            protocol, delegate = entry.member.protocol, entry.member.delegate
-            member = {
-                "Addr": pack_address(entry.member.address),
-                "DelegateCur": delegate.current,
-                "DelegateMax": delegate.max,
-                "DelegateMin": delegate.min,
-                "Name": name,
-                "Port": entry.member.port,
-                "ProtocolCur": protocol.current,
-                "ProtocolMax": protocol.max,
-                "ProtocolMin": protocol.min,
-                "Status": _STATUS_NUMBERS[entry.status],
-                "Tags": dict(entry.member.tags),
-            }
-        answer = QueryResponse(query.ltime, query.id, self._name, 0, encode_conflict_response(member))
-        self._respond(now, query, answer, source)
+    # -- answers
 
-    def _respond(self, now: float, query: Query, response: QueryResponse, source: Endpoint | None) -> None:
-        """Sends a response directly to the sender, and through as many relays as the query asks for.
+    def _answer(
+        self,
+        now: float,
+        query: Query,
+        flags: int,
+        payload: bytes | None,
+        source: Endpoint | None,
+        *,
+        is_own: bool = False,
+    ) -> str:
+        """Sends an answer straight to who asked, and by as many relays as asked for.
 
-        Only to a member's address or to the query's source, so a sender cannot aim responses at others.
+        Only to a member's address or to where the query came from: nobody can aim our answers at others.
+
+        Args:
+            is_own: the application's answer, whose size is the application's fault.
+
+        Returns:
+            Why it was not sent, or "".
         """
+        context = self._context
         if len(query.addr) not in (4, 16):
             raise RemoteError("msgpack", "query address")
-        context = self._engine.context
-        asker = endpoint_of(query.addr, query.port)
-        record = context.table.at(asker)
-        if asker != source and (record is None or not context.is_proven(record)):
-            context.metrics.dropped("answer-refused")
-            return
+        response = QueryResponse(query.ltime, query.id, context.local.name, flags, payload)
         body = encode_serf(response)
-        if len(body) > _RESPONSE_BYTES_MAX:
-            context.metrics.dropped("answer-size")
-            return
+        limit = context.config.query_response_size_limit
+        if is_own:
+            self._queues.check_size("answer", body, limit, "query_response_size_limit")
+        asker = endpoint_of(query.addr, query.port)
+        if asker == context.local.endpoint:
+            if (query.ltime, query.id) in self.channels:
+                self.channels.receive(response, asker)
+            return ""
+        record = context.table.at(asker)
         relays = min(query.relay_factor, _RELAYS_MAX)
-        if not self._allowance.spend(now, 1 + relays):
-            context.metrics.dropped("answer-budget")
-            return
+        refusal = ""
+        if asker != source and (record is None or not context.is_proven(record)):
+            refusal = "answer-refused"
+        elif len(body) > limit:
+            refusal = "answer-size"
+        elif not self._allowance.spend(now, 1 + relays):
+            refusal = "answer-budget"
+        if refusal:
+            context.metrics.dropped(refusal)
+            return refusal
         self._send(asker, body)
-        if not relays or len(self._roster) < relays + 1:
-            return
         relayed = encode_serf(Relayed(query.addr, query.port, query.source_node, body))
-        local = context.local
+        if relays and len(self._roster) > relays and len(relayed) <= limit:
+            for record in context.table.pick(relays, self._is_relay):
+                self._send(record.endpoint, relayed)
+        return ""
 
-        def is_relay(record: Record) -> bool:
-            alive = record.state is State.ALIVE and record is not local
-            return alive and record.protocol_max >= _RELAY_SINCE_PROTOCOL
-
-        for record in context.table.pick(relays, is_relay):
-            self._send(record.endpoint, relayed)
+    def _is_relay(self, record: Record) -> bool:
+        is_alive = record.state is State.ALIVE and record is not self._context.local
+        return is_alive and record.protocol_max >= _RELAY_SINCE_PROTOCOL
 
     def _send(self, endpoint: Endpoint, body: bytes) -> None:
-        record = self._engine.context.table.at(endpoint)
+        record = self._context.table.at(endpoint)
         self._engine.gossip.send_exactly(endpoint, [encode(User(body))], record=record)
-
-    def _end(self, now: float, pending: _Pending) -> None:
-        self._pending = None
-        pending.done(now, list(pending.answers.values()))
-
-
-def is_vote_for(answer: ConflictResponse, addr: bytes, port: int) -> bool:
-    """Whether a response gives this address for the name."""
-    return answer.port == port and bool(answer.addr) and same_address(answer.addr, addr)

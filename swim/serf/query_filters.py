@@ -10,11 +10,11 @@ from functools import cache
 from typing import Any
 
 from swim.core.token_bucket import TokenBucket
-from swim.errors import RemoteError
+from swim.errors import ConfigError, RemoteError
 from swim.metrics import Metrics
-from swim.wire.go_msgpack import struct, text, unpack
+from swim.wire.go_msgpack import pack, struct, text, unpack
 
-__all__ = ["FilterType", "QueryFilters"]
+__all__ = ["FilterType", "QueryFilters", "encode_filters"]
 
 logger = logging.getLogger("swim.serf")
 
@@ -38,6 +38,24 @@ class FilterType(IntEnum):
 
     NODE = 0
     TAG = 1
+
+
+def encode_filters(nodes: Sequence[str], tags: Mapping[str, str]) -> tuple[bytes, ...]:
+    """The filters of a query: one for all names, if there are any, and one for the expression of each tag.
+
+    Raises:
+        ConfigError: naming ``tags``: an expression is none of RE2's (unless RE2 is not installed).
+    """
+    filters = [bytes((FilterType.NODE,)) + pack([*nodes])] if nodes else []
+    for tag, expression in tags.items():
+        if (engine := _engine()) is not None:
+            re2, options = engine
+            try:
+                re2.compile(_readable(expression), options)
+            except re2.error as error:
+                raise ConfigError("tags", f"{expression!r} is no regular expression: {error}") from None
+        filters.append(bytes((FilterType.TAG,)) + pack({"Expr": expression, "Tag": tag}))
+    return tuple(filters)
 
 
 class QueryFilters:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from swim.core.broadcast import BroadcastQueue
 from swim.core.engine import Engine
 from swim.core.member import Record
+from swim.errors import ConfigError, LocalError
 from swim.serf.messages import JoinIntent, LeaveIntent, Query, SerfMessage, UserEvent, encode_serf
 
 __all__ = ["SerfQueues"]
@@ -46,6 +47,31 @@ class SerfQueues:
         """
         is_kept = isinstance(intent, JoinIntent) and intent.node == self._name
         self._queue(now, self.intents, encode_serf(intent), name=intent.node, ticket=ticket, is_kept=is_kept)
+
+    def check_size(self, what: str, body: bytes, limit: int, setting: str) -> None:
+        """Refuses an application's message that is too large.
+
+        Raises:
+            ConfigError: naming ``payload``, with the actual and the allowed size.
+        """
+        if len(body) > limit:
+            raise ConfigError(
+                "payload", f"the {what} takes {len(body)} bytes encoded, more than {setting} ({limit}) allows"
+            )
+        if not self._engine.gossip.fits(len(body) + _USER_TYPE_BYTES):
+            raise ConfigError(
+                "payload", f"the {what} takes {len(body)} bytes encoded and fits no packet (udp_buffer_size)"
+            )
+
+    def event(self, now: float, body: bytes) -> None:
+        """Queues a user event of this node.
+
+        Raises:
+            LocalError: the queue is full: more are sent than gossip spreads.
+        """
+        if len(self.events) >= self._engine.context.config.max_queue_depth:
+            raise LocalError(f"{len(self.events)} user events wait to be sent already (max_queue_depth)")
+        self._queue(now, self.events, body)
 
     def query(self, now: float, body: bytes) -> None:
         """Queues a query of this node."""

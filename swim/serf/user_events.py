@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from swim import events
+from swim.commands import SendUserEvent
+from swim.config import USER_EVENT_BYTES_MAX
 from swim.core.engine import Engine
 from swim.serf.lamport import LamportClock
 from swim.serf.member_list import Roster
+from swim.serf.messages import UserEvent, encode_serf
+from swim.serf.queues import SerfQueues
 from swim.serf.seen import RecentRing
 
 __all__ = ["UserEvents"]
-
-_EVENT_BYTES_MAX = 9216
-"""Largest user event that a Serf agent sends; a larger one in a push/pull would ride in all of ours, too."""
 
 
 class UserEvents:
@@ -23,13 +24,15 @@ class UserEvents:
         clock: stamps events.
     """
 
-    def __init__(self, engine: Engine, roster: Roster) -> None:
+    def __init__(self, engine: Engine, roster: Roster, queues: SerfQueues) -> None:
+        self._config = engine.context.config
         self._metrics = engine.context.metrics
+        self._queues = queues
         self._roster = roster
         self.clock = LamportClock()
         self._ring: RecentRing[tuple[str, bytes]] = RecentRing(
             self.clock,
-            max_bytes=engine.context.config.max_recent_event_bytes,
+            max_bytes=self._config.max_recent_event_bytes,
             weigh=lambda key: len(key[0]) + len(key[1]),
             dropped=self._metrics.dropped,
         )
@@ -39,16 +42,30 @@ class UserEvents:
         """How many events were new so far."""
         return self._ring.admitted
 
-    def receive(self, ltime: int, name: str, payload: bytes | None, *, coalesce: bool = False) -> bool:
+    def receive(self, ltime: int, name: str, payload: bytes | None, coalesce: bool = False) -> bool:
         """Takes an event and hands it to the application; True if it was new and recent."""
         body = payload or b""
-        if len(name) + len(body) > _EVENT_BYTES_MAX:
+        if len(name) + len(body) > USER_EVENT_BYTES_MAX:  # it would ride in all of our push/pulls, too
             self._metrics.dropped("event-size")
             return False
         if not self._ring.admit(ltime, (name, body)):
             return False
         self._roster.hand_out(events.UserEvent(name, body, ltime, coalesce))
         return True
+
+    def send(self, now: float, command: SendUserEvent) -> None:
+        """Sends an event to all members, this node included.
+
+        Raises:
+            ConfigError: naming ``payload``: the event is larger than ``user_event_size_limit``.
+            LocalError: too many wait to be sent.
+        """
+        message = UserEvent(self.clock.time, command.name, command.payload or None, command.coalesce)
+        body = encode_serf(message)
+        limit = self._config.user_event_size_limit
+        self._queues.check_size("user event", body, limit, "user_event_size_limit")
+        self._queues.event(now, body)
+        self.receive(*message)
 
     def ignore_before(self, ltime: int) -> None:
         """Events stamped earlier are not wanted any more (Serf's eventMinTime)."""

@@ -84,8 +84,8 @@ _pack_escaped = _make_packer(**_PACK_OPTIONS, unicode_errors="surrogateescape")
 _unpackb = msgpack.unpackb
 
 
-def pack(fields: Mapping[str, Any]) -> bytes:
-    """Packs a struct whose keys are already in alphabetical order.
+def pack(fields: Mapping[str, Any] | list[str]) -> bytes:
+    """Packs a struct whose keys are already in alphabetical order, or a list of texts.
 
     Raises:
         LocalError: a text holds code points that are neither characters nor escaped bytes. Nothing was sent.

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from swim.addresses import Endpoint
-from swim.commands import Command, Join
+from swim.commands import Command, Join, QueryReply
 from swim.config import Config
 from swim.core.member import pack_address
 from swim.core.output import Dial, Finished, Send, Transmit
@@ -48,6 +48,7 @@ class Lone:
         self.now = 100.0
         self.events: list[Any] = []
         self.finished: list[Finished] = []
+        self.replies: dict[int, list[QueryReply]] = {}
         self.stop = ""
         self._transmits: list[Transmit] = []
         self._sends: list[Send] = []
@@ -123,6 +124,11 @@ class Lone:
         self._take()
         return ticket
 
+    def abandon(self, ticket: int) -> None:
+        """The application waits for no more replies."""
+        self.node.abandon(self.now, ticket)
+        self._take()
+
     def advance(self, seconds: float) -> None:
         """Time passes; what is due fires when it is due."""
         end = self.now + seconds
@@ -167,6 +173,9 @@ class Lone:
         events, self.events = self.events, []
         return [type(event).__name__ for event in events]
 
+    def is_done(self, ticket: int) -> bool:
+        return any(done.ticket == ticket for done in self.finished)
+
     def result(self, ticket: int) -> Any:
         [done] = [done for done in self.finished if done.ticket == ticket]
         return done.result
@@ -175,6 +184,8 @@ class Lone:
         output = self.node.poll()
         self.events += output.events
         self.finished += output.finished
+        for number, reply in output.replies:
+            self.replies.setdefault(number, []).append(reply)
         self._transmits += output.transmits
         self._sends += [action for action in output.streams if isinstance(action, Send)]
         self._dials += [action for action in output.streams if isinstance(action, Dial)]

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from swim.commands import Join
+from swim.commands import Join, Leave, SendUserEvent
+from swim.errors import ConfigError, LocalError
 from swim.events import MemberEvent, UserEvent
 from swim.serf import messages
 from swim.serf.push_pull import PushPullState, RecentEvents
@@ -137,3 +138,58 @@ def test_a_plain_pool_has_no_user_events():
     lone.say(messages.UserEvent(5, "deploy", b"v1"))
     lone.pushed(pushed((6, "deploy", b"v2")))
     assert all(isinstance(event, MemberEvent) for event in lone.events)
+
+
+# -- sent
+
+
+def test_an_event_goes_out_as_serf_writes_it_and_reaches_the_own_application(lone: Lone):
+    ticket = lone.command(SendUserEvent("deploy", b"v1", coalesce=True))
+    assert lone.result(ticket) is None
+    [event] = received(lone)
+    assert (event.name, event.payload, event.ltime, event.coalesce) == ("deploy", b"v1", 1, True)
+    assert set(lone.bodies(2)) == {messages.encode_serf(messages.UserEvent(1, "deploy", b"v1", True))}
+    lone.say(messages.UserEvent(1, "deploy", b"v1", True))
+    assert received(lone) == []
+    lone.command(SendUserEvent("deploy"))
+    assert set(lone.bodies(2)) == {messages.encode_serf(messages.UserEvent(2, "deploy", None))}
+
+
+def test_equal_events_are_two_events(lone: Lone):
+    for _ in range(2):
+        lone.command(SendUserEvent("deploy", b"v1"))
+    assert [event.ltime for event in received(lone)] == [1, 2]
+
+
+def test_the_largest_event_is_serfs(lone: Lone):
+    """A name of one letter, a stamp of one byte and 481 bytes of payload make 512."""
+    with pytest.raises(ConfigError, match=r"^payload: .*513 bytes.*user_event_size_limit \(512\)"):
+        lone.command(SendUserEvent("e", bytes(482)))
+    assert received(lone) == []
+    lone.command(SendUserEvent("e", bytes(481)))
+    assert [len(event.payload) for event in received(lone)] == [481]
+
+
+def test_an_event_that_fits_no_packet_is_refused():
+    lone = Lone(user_event_size_limit=9216)
+    with pytest.raises(ConfigError, match=r"^payload: .*fits no packet \(udp_buffer_size\)"):
+        lone.command(SendUserEvent("e", bytes(2000)))
+    lone.command(SendUserEvent("e", bytes(1200)))
+
+
+def test_more_events_than_the_queue_holds_are_refused():
+    lone = Lone(max_queue_depth=8)
+    lone.meet("x")
+    for number in range(8):
+        lone.command(SendUserEvent("e", bytes([number])))
+    with pytest.raises(LocalError, match="8 user events wait"):
+        lone.command(SendUserEvent("e", b"9"))
+    assert len(received(lone)) == 8
+
+
+def test_a_plain_pool_and_a_node_that_left_send_none(lone: Lone):
+    with pytest.raises(LocalError, match="plain memberlist"):
+        Lone(delegate_version=0).command(SendUserEvent("deploy"))
+    lone.command(Leave())
+    with pytest.raises(LocalError, match="after leaving"):
+        lone.command(SendUserEvent("deploy"))

@@ -1,0 +1,97 @@
+"""Channels for the replies to queries of this node: any number, until a deadline or an early end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from swim.addresses import Endpoint
+from swim.core.context import Context
+from swim.core.timers import TimerKind
+from swim.errors import RemoteError
+from swim.serf.messages import QueryResponse
+
+__all__ = ["ACK_FLAG", "ReplyChannel", "ReplyChannels"]
+
+ACK_FLAG = 1
+"""In a response: it is the ack that the query was received, not an answer."""
+_CHANNELS_MAX = 1024
+"""Queries of the application that wait for replies at a time."""
+
+Take = Callable[[QueryResponse, Endpoint | None], None]
+
+
+class ReplyChannel:
+    """The replies to one query.
+
+    Args:
+        key: stamp and id of the query.
+        most: acks taken, and answers: the members known when the query was sent (as in Serf).
+        take: called with each reply, and where it came from: one ack and one answer of each member. It may
+            raise ``RemoteError``, which counts the reply and lets the member reply again.
+        ended: called with the time at the deadline, or at the early end.
+    """
+
+    __slots__ = ("_most", "_seen", "_take", "ended", "key")
+
+    def __init__(self, key: tuple[int, int], most: int, take: Take, ended: Callable[[float], None]) -> None:
+        self.key = key
+        self.ended = ended
+        self._most = most
+        self._take = take
+        self._seen: tuple[set[str], set[str]] = (set(), set())  # who answered, who acked
+
+    def receive(self, response: QueryResponse, source: Endpoint | None) -> None:
+        """Takes a reply; a second one of the same member and kind, which relays cause, is passed over.
+
+        Raises:
+            RemoteError: ``response-overflow``: more members replied than there were.
+        """
+        seen = self._seen[response.flags & ACK_FLAG]
+        if response.node in seen:
+            return
+        if len(seen) >= self._most:
+            raise RemoteError("response-overflow")
+        self._take(response, source)
+        seen.add(response.node)
+
+
+class ReplyChannels:
+    """The channels that are open, by the stamp and id of their queries."""
+
+    def __init__(self, context: Context) -> None:
+        self._timers = context.timers
+        self._open: dict[tuple[int, int], ReplyChannel] = {}
+        self._end = context.timers.kind(TimerKind.QUERY_END, self.end, self._is_open)
+
+    def __contains__(self, key: tuple[int, int]) -> bool:
+        return key in self._open
+
+    @property
+    def is_full(self) -> bool:
+        """Whether as many are open as applications may have."""
+        return len(self._open) >= _CHANNELS_MAX
+
+    def open(self, channel: ReplyChannel, deadline: float) -> None:
+        """Opens a channel until ``deadline``, absolute seconds."""
+        self._open[channel.key] = channel
+        self._timers.at(deadline, self._end, channel)
+
+    def receive(self, response: QueryResponse, source: Endpoint | None) -> None:
+        """Hands a reply to its channel.
+
+        Raises:
+            RemoteError: ``unexpected-response`` if none is open; or what the channel raises.
+        """
+        channel = self._open.get((response.ltime, response.id))
+        if channel is None:
+            raise RemoteError("unexpected-response")
+        channel.receive(response, source)
+
+    def end(self, now: float, channel: ReplyChannel) -> None:
+        """Closes a channel, if it is open still."""
+        if self._is_open(channel):
+            del self._open[channel.key]
+            channel.ended(now)
+
+    def _is_open(self, channel: ReplyChannel) -> bool:
+        return self._open.get(channel.key) is channel
