@@ -59,6 +59,7 @@ from swim.metrics import Metrics as Metrics
 from swim.version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from swim.membership import Membership as Membership
     from swim.net.cluster import Cluster as Cluster
     from swim.net.responses import Responses as Responses
     from swim.net.running import open_cluster as open_cluster
@@ -96,6 +97,7 @@ __all__ = [
     "MemberStatus",
     "MemberSuspected",
     "MemberUpdated",
+    "Membership",
     "Metrics",
     "NodeStats",
     "Query",
@@ -127,6 +129,7 @@ _DRIVER = {
     "Cluster": "swim.net.cluster",
     "open_cluster": "swim.net.running",
     "run_cluster": "swim.net.running",
+    "Membership": "swim.membership",
     "Responses": "swim.net.responses",
     "Subscription": "swim.net.subscriptions",
     "NodeStats": "swim.node",

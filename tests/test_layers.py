@@ -28,6 +28,7 @@ LAYERS = (
     "swim.serf",
     "swim.inspection",
     "swim.node",
+    "swim.membership",
     "swim.trace",
     "swim.log",
     "swim.net",
@@ -35,7 +36,15 @@ LAYERS = (
 )
 FACES = ("swim", "swim.lowlevel", "swim.testing")
 """What programs import; no package of ours but ``agent_api`` does."""
-PURE = ("swim.wire", "swim.core", "swim.serf", "swim.inspection", "swim.node", "swim.trace")
+PURE = (
+    "swim.wire",
+    "swim.core",
+    "swim.serf",
+    "swim.inspection",
+    "swim.node",
+    "swim.membership",
+    "swim.trace",
+)
 IMPURE_MODULES = ("asyncio", "os", "secrets", "socket", "subprocess", "threading", "time", "trio")
 
 

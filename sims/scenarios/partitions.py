@@ -84,9 +84,11 @@ def startup_islands(run: Run) -> None:
             id, endpoint=endpoint, seeds=[seed for seed in seeds if not seed.startswith(f"{endpoint[0]}:")]
         )
     world.run_for(run["seconds"])
-    whole = all(node.alive() == frozenset(islands[int(node.id[1:]) % count - 1]) for node in world.running())
+    whole = all(
+        node.alive_names() == frozenset(islands[int(node.id[1:]) % count - 1]) for node in world.running()
+    )
     run.expect(whole, "an island has not formed")
-    run.measure("islands", len({node.alive() for node in world.running()}))
+    run.measure("islands", len({node.alive_names() for node in world.running()}))
     heal(run, world)
 
 
@@ -136,7 +138,7 @@ def part(run: Run, world: World, left: list[str], right: list[str], seconds: flo
     world.run_for(seconds)
     failing = max(len(left), len(right))
     waits = max(0.0, limit(world, detection_bound, failing=failing) - seconds)
-    noticed = world.run_until(lambda w: all(not node.alive() & gone for node, gone in sides), waits)
+    noticed = world.run_until(lambda w: all(not node.alive_names() & gone for node, gone in sides), waits)
     run.expect(noticed, "a side still shows the other as alive", exit_code=128)
     run.measure("parted_seconds", world.now - began)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from sims.plain import plain_function
 from sims.world.convergence import View
@@ -24,10 +24,11 @@ from swim.commands import (
     Ticket,
 )
 from swim.config import Config
-from swim.events import Event, Member, MemberStatus, Query
+from swim.events import Event, Member, MemberStatus, Query, SeedStatus, Transition
 from swim.inspection import Inspection
+from swim.membership import Membership, Statuses, having
 from swim.metrics import Metrics
-from swim.node import Node
+from swim.node import Node, NodeStats
 from swim.serf.snapshot import Snapshot
 
 __all__ = ["Commands", "NodeState", "SimNode"]
@@ -40,6 +41,10 @@ _EVENTS_KEPT = 10_000
 
 class Commands(Protocol):
     """Who carries out a node's commands: its ``World``."""
+
+    @property
+    def now(self) -> float:
+        """Virtual time, seconds."""
 
     def command(self, node: SimNode, command: Command) -> Ticket:
         """Gives a node a command."""
@@ -173,13 +178,53 @@ class SimNode:
         """Counters and gauges of the present life."""
         return self.node.metrics
 
-    def members(self) -> tuple[Member, ...]:
-        """The node's view."""
-        return self.node.members()
+    @property
+    def status(self) -> str:
+        """``running``; ``leaving`` and ``left`` after a leave; ``stopped`` while no process lives here."""
+        return self.node.status if self.is_up else "stopped"
+
+    @property
+    def advertised(self) -> Endpoint:
+        """The address and port that peers are told."""
+        return self.node.advertised
+
+    @property
+    def local(self) -> Member:
+        """The node's own entry."""
+        return self.node.local
+
+    @property
+    def is_alone(self) -> bool:
+        """True if no other member is alive."""
+        return self.node.is_alone
+
+    def now(self) -> float:
+        """Virtual time, seconds."""
+        return self._commands.now
+
+    def members(self, *, status: Statuses = None) -> tuple[Member, ...]:
+        """The node's view, or the members of a status."""
+        return having(self.node.members(), status)
+
+    def alive(self) -> tuple[Member, ...]:
+        """The members that are alive, suspect ones and this node included."""
+        return self.members(status=MemberStatus.ALIVE)
 
     def member(self, name: str) -> Member | None:
         """One member of the view."""
         return self.node.member(name)
+
+    def history(self, name: str) -> tuple[Transition, ...]:
+        """The last transitions of a member, oldest first; () if it is unknown."""
+        return self.node.history(name)
+
+    def seeds(self) -> tuple[SeedStatus, ...]:
+        """How joining each of ``Config.seeds`` goes."""
+        return self.node.seeds()
+
+    def stats(self) -> NodeStats:
+        """Counts of members, clocks and queues, and the health score."""
+        return self.node.stats()
 
     def inspect(self) -> Inspection:
         """What its node holds inside, to look at."""
@@ -194,9 +239,9 @@ class SimNode:
         member = self.node.member(name)
         return member.status.value if member is not None else ""
 
-    def alive(self) -> frozenset[str]:
+    def alive_names(self) -> frozenset[str]:
         """Names of the members shown as alive."""
-        return frozenset(m.name for m in self.node.members() if m.status is MemberStatus.ALIVE)
+        return frozenset(member.name for member in self.alive())
 
     # -- what an application does with it
 
@@ -280,3 +325,7 @@ class SimNode:
     def leave(self, *, stop: bool = True) -> Ticket:
         """Leaves gracefully and, unless told otherwise, ends when done."""
         return self._commands.leave(self, stop=stop)
+
+
+if TYPE_CHECKING:
+    _: type[Membership] = SimNode

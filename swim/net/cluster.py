@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 import trio
 
@@ -35,6 +35,7 @@ from swim.events import (
     SeedStatus,
     Transition,
 )
+from swim.membership import Membership, Statuses, having
 from swim.metrics import Metrics
 from swim.net.driver import Driver, Ticket
 from swim.net.own_address import OwnAddress
@@ -99,9 +100,7 @@ class Cluster:
         """True if no other member is alive."""
         return self._node.is_alone
 
-    def members(
-        self, *, status: MemberStatus | str | Iterable[MemberStatus | str] | None = None
-    ) -> tuple[Member, ...]:
+    def members(self, *, status: Statuses = None) -> tuple[Member, ...]:
         """The listed members, an immutable snapshot: this node, failed and left ones included.
 
         Args:
@@ -111,10 +110,7 @@ class Cluster:
             ConfigError: ``status`` names none.
         """
         self._check_thread()
-        if status is None:
-            return self._node.members()
-        wanted = checks.statuses("status", status)
-        return tuple(member for member in self._node.members() if member.status in wanted)
+        return having(self._node.members(), status)
 
     def alive(self) -> tuple[Member, ...]:
         """The members that are alive, including suspect ones and this node."""
@@ -375,6 +371,10 @@ class Cluster:
     def _check_thread(self) -> None:
         if threading.get_ident() != self._thread:
             raise LocalError(f"this cluster was opened in another thread: {_FROM_THERE}")
+
+
+if TYPE_CHECKING:
+    _: type[Membership] = Cluster
 
 
 async def _finished(tickets: Sequence[Ticket], timeout: float | None) -> None:

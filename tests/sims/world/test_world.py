@@ -110,7 +110,7 @@ def test_views_know_at_every_step_whether_they_agree() -> None:
         def stepped(self, world: World, node: SimNode) -> None:
             running = world.running()
             names = frozenset(peer.name for peer in running)
-            assert world.converged == all(peer.alive() == names for peer in running)
+            assert world.converged == all(peer.alive_names() == names for peer in running)
             assert world.agree == (len({tuple(sorted(p.statuses().items())) for p in running}) <= 1)
             self.seen.add(world.converged)
 

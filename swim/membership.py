@@ -1,0 +1,97 @@
+"""The one surface of a member that runs in this process: on trio (``Cluster``) or simulated (``SimNode``).
+
+A program written against ``Membership`` runs on both, unchanged. Reading never waits. A command begins at
+once, and its ``Ticket`` is done some time later. Two things are not common to both, for one side waits and
+the other does not:
+
+- Events come by ``async for`` over ``Cluster.events()``, and to the function given to ``SimNode.subscribe``.
+- The methods named after commands take the same arguments. On a ``Cluster`` they are awaited and give the
+  outcome (``query`` is iterated); on a ``SimNode`` they return the ticket.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from swim import checks
+from swim.addresses import Endpoint
+from swim.commands import Command, Ticket
+from swim.config import Config
+from swim.events import Member, MemberStatus, SeedStatus, Transition
+from swim.metrics import Metrics
+from swim.node import NodeStats
+
+__all__ = ["Membership", "Statuses", "having"]
+
+Statuses = MemberStatus | str | Iterable[MemberStatus | str] | None
+"""One status or several; None for all."""
+
+
+class Membership(Protocol):
+    """The cluster as one member sees it, and what it can be asked to do."""
+
+    @property
+    def config(self) -> Config:
+        """The settings it runs with."""
+
+    @property
+    def metrics(self) -> Metrics:
+        """Live counters and gauges."""
+
+    @property
+    def status(self) -> str:
+        """``running``; ``leaving`` and ``left`` after a leave; ``stopped`` once its node has ended."""
+
+    @property
+    def advertised(self) -> Endpoint:
+        """The address and port that peers are told."""
+
+    @property
+    def local(self) -> Member:
+        """This node's own entry."""
+
+    @property
+    def is_alone(self) -> bool:
+        """True if no other member is alive."""
+
+    def members(self, *, status: Statuses = None) -> tuple[Member, ...]:
+        """The listed members, or those of a status: an immutable snapshot."""
+
+    def alive(self) -> tuple[Member, ...]:
+        """The members that are alive, suspect ones and this node included."""
+
+    def member(self, name: str) -> Member | None:
+        """One member by name, or None."""
+
+    def history(self, name: str) -> tuple[Transition, ...]:
+        """The last transitions of a member, oldest first; () if it is unknown."""
+
+    def seeds(self) -> tuple[SeedStatus, ...]:
+        """How joining each of ``Config.seeds`` goes."""
+
+    def stats(self) -> NodeStats:
+        """Counts of members, clocks and queues, and the health score."""
+
+    def now(self) -> float:
+        """Seconds on the clock of ``Transition.at`` and ``Query.deadline``."""
+
+    def do(self, command: Command) -> Ticket:
+        """Begins a command.
+
+        Raises:
+            LocalError: it is not possible now.
+            ConfigError: naming what is too large once encoded.
+        """
+
+
+def having(members: tuple[Member, ...], status: Statuses) -> tuple[Member, ...]:
+    """The members of a status, or of one of these.
+
+    Raises:
+        ConfigError: naming ``status``, if there is none such.
+    """
+    if status is None:
+        return members
+    wanted = checks.statuses("status", status)
+    return tuple(member for member in members if member.status in wanted)
