@@ -171,6 +171,28 @@ def test_a_bad_key_is_not_repeated(swim: InProcess, tmp_path: Path) -> None:
         assert secret not in out + err
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("members", KEY),
+        ("agent", KEY),
+        ("keygen", KEY),
+        ("agent", "--encryptt", KEY),
+        ("agent", f"--{KEY}"),
+        ("agent", f"--encryptt={KEY}"),
+        ("agent", "--encrypt", KEY, KEY),
+        ("members", "--name", "x", KEY, "y"),
+    ],
+)
+def test_an_argument_with_no_place_may_be_a_key_and_is_not_echoed(
+    swim: InProcess, arguments: tuple[str, ...]
+) -> None:
+    code, out, err = swim(*arguments)
+    assert code == 2
+    assert KEY not in out + err
+    assert err
+
+
 @pytest.mark.parametrize("content", [b"\xff\xfe\x00", b'["a"', b"c2hvcnQ="])
 def test_a_bad_key_file_is_named(swim: InProcess, tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "gossip.key"

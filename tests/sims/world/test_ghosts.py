@@ -87,3 +87,19 @@ def test_ghosts_do_not_stay(attack: object) -> None:
         attack(world, node)
     world.run_for(300.0)
     assert world.converged
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("attack", [from_outside, from_a_member, by_stream])
+def test_ghosts_that_failed_are_not_looked_for(attack: object) -> None:
+    """Nobody ever saw them: their addresses get no dial, and no ping once they are listed as failed."""
+    world = World(1, nodes=4, config=Config.lan)
+    world.settle()
+    world.run_for(20.0)
+    assert callable(attack)
+    for node in list(world.nodes.values()):
+        attack(world, node)
+    world.run_for(300.0)
+    for node in world.nodes.values():
+        assert not [line for line in node.node.snapshot().splitlines() if "ghost" in line]
+        assert not node.node.metrics.counters["swim.rejoin.attempts"]
