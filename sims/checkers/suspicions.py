@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sims.checkers import inside
 from sims.checkers.base import Checker, PerLife
 from swim.config import Config
+from swim.core.output import StreamEnd
 from swim.core.suspicion import Suspicion
 from swim.events import Event, MemberEvent, MemberFailed, MemberLeft, MemberSuspected
 from swim.wire.messages import Suspect
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from sims.world import World
     from sims.world.host import SimNode
-    from sims.world.observer import Packet
+    from sims.world.observer import Packet, StreamStep
 
 __all__ = ["SuspicionsEndInTime", "SuspicionsTakeTheirTime", "shortest_suspicion"]
 
@@ -59,6 +60,8 @@ def _no_running() -> dict[str, _Running]:
 class SuspicionsTakeTheirTime(Checker):
     """A suspicion that expires was running, and ran for as long as its accusers required.
 
+    Where the suspect's host refused a stream of this node, none but the node itself is required.
+
     Time that the node slept through does not count, as far as it can know: from the wake-up it planned on,
     and if that is more than half of ``probe_timeout`` (a shorter delay is nothing unusual).
     """
@@ -66,6 +69,8 @@ class SuspicionsTakeTheirTime(Checker):
     def __init__(self, *, collect: bool = False) -> None:
         super().__init__(collect=collect)
         self._views = PerLife(_no_running)
+        self._dials: dict[int, str] = {}
+        self._refused: PerLife[dict[str, float]] = PerLife(dict)
         self._sleeps_from: dict[str, float] = {}
         self._slept: dict[str, float] = {}
         self._sizes: dict[str, int] = {}
@@ -80,6 +85,14 @@ class SuspicionsTakeTheirTime(Checker):
             slept = world.now - self._sleeps_from.pop(node)
             if slept > world.host(node).config.probe_timeout / 2:
                 self._slept[node] = self._slept.get(node, 0.0) + slept
+
+    def stream(self, world: World, step: StreamStep) -> None:
+        """See ``Observer``."""
+        if step.kind == "dial" and step.target:
+            self._dials[step.number] = world.host(step.target).name
+        elif step.kind == "end" and step.end in (StreamEnd.REFUSED, StreamEnd.RESET):
+            name = self._dials.get(step.number, "")
+            self._refused.of(world.host(step.source))[name] = world.now
 
     def event(self, world: World, node: SimNode, event: Event) -> None:
         """See ``Observer``."""
@@ -106,9 +119,12 @@ class SuspicionsTakeTheirTime(Checker):
             self.violated(world, node, f"a suspicion of {name} expired that did not run")
             return
         lasted = world.now - running.started - (self._slept.get(node.id, 0.0) - running.slept)
-        accusers = (
-            len(running.suspicion.accusers) if running.suspicion is not None else node.config.max_members
-        )
+        config, accusers = node.config, node.config.max_members
+        longest_round = config.probe_interval * config.awareness_max_multiplier
+        refused_at = self._refused.of(node).get(name, -math.inf)
+        is_refused = config.early_verdict and refused_at >= running.started - longest_round
+        if running.suspicion is not None and not is_refused:
+            accusers = len(running.suspicion.accusers)
         least = shortest_suspicion(node.config, running.n, accusers - 1)
         if lasted < least - _SLACK * (1 + least):
             problem = (
@@ -120,7 +136,7 @@ class SuspicionsTakeTheirTime(Checker):
 class _Ending:
     """A suspicion with a latest end; ``n`` is the larger of the table sizes it may have begun under."""
 
-    __slots__ = ("accusers", "ends", "incarnation", "n", "score", "started")
+    __slots__ = ("accusers", "ends", "incarnation", "is_refused", "n", "score", "started")
 
     def __init__(self, started: float, incarnation: int, accuser: str, n: int, score: int) -> None:
         self.started = started
@@ -128,7 +144,14 @@ class _Ending:
         self.accusers = {accuser}
         self.n = n
         self.score = score
+        self.is_refused = False
         self.ends = math.inf
+
+
+def _is_refused(event: MemberSuspected) -> bool:
+    """Whether the probe round that the suspicion began with was refused by the suspect's host."""
+    refusals = (StreamEnd.REFUSED, StreamEnd.RESET)
+    return event.reason.cause == "probe" and any(end in event.reason.detail for end in refusals)
 
 
 class _Endings:
@@ -141,6 +164,7 @@ class _Endings:
 class SuspicionsEndInTime(Checker):
     """A suspicion ends once its time is up: the sooner, the more members accused the suspect.
 
+    It is the shortest where the suspect's host refused the stream of the probe round that it began with.
     Accusers are counted from the packets that the node read, those that it lists alone. What a node slept
     through, or did while its processor was busy, is left out.
     """
@@ -167,8 +191,9 @@ class SuspicionsEndInTime(Checker):
         if isinstance(event, MemberSuspected):
             n = max(view.n, len(node.inspect().table))
             score = node.inspect().health_score
-            accuser = event.reason.accuser
-            view.running[member.name] = _Ending(world.now, member.incarnation, accuser, n, score)
+            ending = _Ending(world.now, member.incarnation, event.reason.accuser, n, score)
+            ending.is_refused = node.config.early_verdict and _is_refused(event)
+            view.running[member.name] = ending
         elif not member.is_suspect:
             view.running.pop(member.name, None)
 
@@ -187,8 +212,8 @@ class SuspicionsEndInTime(Checker):
 
     def _look(self, world: World, node: SimNode, view: _Endings) -> None:
         for name, ending in list(view.running.items()):
-            confirmations = len(ending.accusers) - 1
             config = node.config
+            confirmations = config.max_members if ending.is_refused else len(ending.accusers) - 1
             most = max(
                 shortest_suspicion(config, n, confirmations, self._stretch(config, ending.score))
                 for n in (ending.n, max(1, ending.n - 1))

@@ -121,7 +121,8 @@ class Config:
     """Send a suspect member the suspect claim with the ping that probes it (Lifeguard), and a suspect or dead
     member that pings this node the claim with the ack. [Lifeguard]"""
     early_verdict: bool = True
-    """End a probe round as soon as every relay has sent a nack and the stream was refused. [swim]"""
+    """End a probe round as soon as every relay has sent a nack and the stream was refused; a suspicion that
+    begins with a refused stream needs no confirmations, since this node is evidently heard. [swim]"""
     self_doubt_threshold: int = 3
     """Distinct targets failing in a row, with no ack, from which accusations are rate-limited; 0 is off.
     [members, >= 0; swim]"""

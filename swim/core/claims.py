@@ -226,7 +226,7 @@ class Claims:
 
     def _suspect(self, now: float, claim: Suspect, stored: Record, source: Source) -> None:
         record = self._context.table.put(stored.turned(State.SUSPECT, now, claim.incarnation))
-        suspicion = self.suspicions[record.name] = self._suspicion(now, claim)
+        suspicion = self.suspicions[record.name] = self._suspicion(now, claim, source)
         self._set_expiry(record.name, suspicion)
         self._queue(now, record.name, encode(claim), Priority.SUSPECT, origin=source.name)
         reason = Reason(source.cause, claim.accuser, source.detail)
@@ -234,8 +234,11 @@ class Claims:
 
     def _confirm(self, now: float, claim: Suspect, stored: Record, source: Source) -> None:
         suspicion = self.suspicions[stored.name]
-        if suspicion.confirm(now, claim.accuser):
+        before = suspicion.deadline
+        is_news = suspicion.confirm(now, claim.accuser, is_certain=source.evidence is Evidence.TESTED)
+        if suspicion.deadline != before:
             self._set_expiry(stored.name, suspicion)
+        if is_news:
             self._queue(now, stored.name, encode(claim), Priority.SUSPECT, origin=source.name)
 
     def _ask(self, now: float, claim: Dead, stored: Record, source: Source) -> None:
@@ -325,7 +328,7 @@ class Claims:
 
     # -- suspicion and reaping
 
-    def _suspicion(self, now: float, claim: Suspect) -> Suspicion:
+    def _suspicion(self, now: float, claim: Suspect, source: Source) -> Suspicion:
         config, n = self._context.config, self._context.n
         # A node that does not probe still gives members suspected by others time to refute.
         low = suspicion_timeout(config.suspicion_mult, n, config.probe_interval or _INTERVAL_WITHOUT_PROBES)
@@ -333,7 +336,8 @@ class Claims:
         if config.awareness_stretches_suspicion:
             # Only the minimum: an unhealthy node waits for others to confirm, but no longer than a lone node.
             low = min(self._context.awareness.scale(low), high)
-        wanted = confirmations_wanted(config.suspicion_mult, n)
+        is_certain = source.evidence is Evidence.TESTED
+        wanted = 0 if is_certain else confirmations_wanted(config.suspicion_mult, n)
         return Suspicion(now, claim.incarnation, claim.accuser, low=low, high=high, wanted=wanted)
 
     def _set_expiry(self, name: str, suspicion: Suspicion) -> None:

@@ -25,7 +25,7 @@ class Evidence(IntEnum):
     ITSELF = 3
     """From the member itself, by its own push/pull; a packet from its address counts the same."""
     TESTED = 4
-    """Found out by this node: by an ack, or by the lack of one."""
+    """Found out by this node: by an ack, or the lack of one; of a suspicion, by a refused stream."""
 
 
 class Source(NamedTuple):

@@ -7,7 +7,7 @@ import math
 from swim.addresses import Endpoint
 from swim.core.claims import Claims
 from swim.core.context import Context
-from swim.core.evidence import Source
+from swim.core.evidence import Evidence, Source
 from swim.core.gossip import Gossip
 from swim.core.member import Record, State
 from swim.core.output import StreamEnd
@@ -200,7 +200,9 @@ class Prober:
             context.metrics.count("swim.self-doubt")
             return
         claim = Suspect(current.incarnation, name, context.local.name)
-        self._claims.apply(now, claim, Source("probe", detail=current.describe_failure()))
+        is_certain = current.is_refused and config.early_verdict
+        evidence = Evidence.TESTED if is_certain else Evidence.HEARD
+        self._claims.apply(now, claim, Source("probe", None, "", evidence, current.describe_failure()))
 
     def _close(self) -> None:
         """Ends the current round."""

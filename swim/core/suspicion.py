@@ -61,15 +61,23 @@ class Suspicion:
         self._confirmed = 0
         self.deadline = now + (high if wanted else low)
 
-    def confirm(self, now: float, accuser: str) -> bool:
-        """Counts an independent accuser; True if it is new (then the claim is passed on)."""
-        if self._confirmed >= self._wanted or accuser in self.accusers:
-            return False
-        self.accusers.add(accuser)
-        self._confirmed += 1
-        left = remaining(self._confirmed, self._wanted, now - self.started, self._low, self._high)
-        self.deadline = now + max(0.0, left)
-        return True
+    def confirm(self, now: float, accuser: str, *, is_certain: bool = False) -> bool:
+        """Counts an independent accuser; True if it is new (then the claim is passed on).
+
+        Confirmations make up for an accuser that may be unwell itself. One that is ``is_certain`` is not: the
+        suspect's host refused its stream, so that it is heard and hears. Then no more are wanted.
+        """
+        is_news = self._confirmed < self._wanted and accuser not in self.accusers
+        if is_news:
+            self.accusers.add(accuser)
+            self._confirmed += 1
+        if is_certain:
+            self._confirmed = self._wanted
+        if is_news or is_certain:
+            wanted = max(1, self._wanted)
+            left = remaining(self._confirmed, wanted, now - self.started, self._low, self._high)
+            self.deadline = min(self.deadline, now + max(0.0, left))
+        return is_news
 
     def hold(self, now: float, gap: float, grace: float) -> None:
         """Does not count time that this node overslept; at least ``grace`` seconds are left."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,10 @@ from tests.core.views import accusations_by, agree, all_see, events_of
 from tests.world import Peer, World
 
 NewWorld = Callable[..., World]
+
+
+def slow(*values: int) -> Any:
+    return pytest.param(*values, marks=pytest.mark.slow)
 
 
 def detection_bound(config: Config, n: int) -> float:
@@ -47,20 +52,40 @@ def test_a_killed_node_is_failed_by_all_in_time(
 
 
 @pytest.mark.parametrize("make", [Config.lan, Config.local])
-@pytest.mark.parametrize("count", [5, 11])
-def test_a_survivor_does_not_doubt_itself_where_hosts_refuse_its_streams(
-    new_world: NewWorld, count: int, make: Callable[..., Config]
+@pytest.mark.parametrize(("count", "left"), [(5, 1), (11, 1), (11, 2), slow(30, 1), slow(30, 3)])
+def test_survivors_do_not_doubt_themselves_where_hosts_refuse_their_streams(
+    new_world: NewWorld, count: int, left: int, make: Callable[..., Config]
 ) -> None:
-    """All others died at once, and nobody acks or nacks; but their hosts are heard from."""
+    """Most died at once, and nobody acks, nacks or confirms; but their hosts are heard from.
+
+    The first death is found out as fast as that of one among many, the others as their turns come.
+    """
     world = new_world()
-    survivor, *dead = world.cluster(count, make=make)
-    world.run(10)
+    peers = world.cluster(count, make=make)
+    survivors, dead = peers[:left], peers[left:]
+    world.run(60)  # each has pinged each
     for peer in dead:
         world.kill(peer)
-    config = survivor.node.config
-    in_time = longest_suspicion(config, count) + 2 * count * config.probe_interval
-    assert world.run(in_time, lambda: alone(survivor))
-    assert survivor.node.stats().health_score == 0
+    config = survivors[0].node.config
+    shortest = suspicion_timeout(config.suspicion_mult, count, config.probe_interval)
+    assert world.run(shortest + 3 * config.probe_interval, lambda: failed_at(survivors[0]) > 0)
+    assert world.run(2 * count * config.probe_interval, lambda: failed_at(survivors[0]) == len(dead))
+    assert all(peer.node.stats().health_score == 0 for peer in survivors)
+
+
+@pytest.mark.parametrize("way", ["refused", "nowhere"])
+def test_a_lone_accuser_is_in_no_hurry_unless_it_is_heard(new_world: NewWorld, way: str) -> None:
+    """Four of five are gone: what the last one says of the first counts sooner where hosts refuse streams."""
+    world = new_world()
+    survivor, *dead = world.cluster(5)
+    world.run(10)
+    for peer in dead:
+        if way == "refused":
+            world.kill(peer)
+        else:
+            world.partition([survivor], dead)
+    world.run(10)
+    assert (failed_at(survivor) > 0) is (way == "refused")
 
 
 def test_one_that_nothing_answers_doubts_itself_still(new_world: NewWorld) -> None:
@@ -73,8 +98,9 @@ def test_one_that_nothing_answers_doubts_itself_still(new_world: NewWorld) -> No
     assert len(events_of([survivor], MemberSuspected)) < 4
 
 
-def alone(peer: Peer) -> bool:
-    return list(peer.statuses().values()).count("failed") == len(peer.statuses()) - 1
+def failed_at(peer: Peer) -> int:
+    """How many members the peer lists as failed."""
+    return list(peer.statuses().values()).count("failed")
 
 
 def test_the_last_of_two_is_found_out_too(new_world: NewWorld) -> None:

@@ -39,6 +39,15 @@ def test_the_same_accuser_counts_once() -> None:
     assert suspicion.accusers == {"first", "second"}
 
 
+def test_one_that_is_certain_needs_no_others_and_is_no_news_twice() -> None:
+    suspicion = Suspicion(100.0, 1, "a", low=5.0, high=30.0, wanted=3)
+    assert suspicion.confirm(101.0, "b", is_certain=True)
+    assert suspicion.deadline == 105.0
+    assert not suspicion.confirm(102.0, "b", is_certain=True)
+    assert not suspicion.confirm(103.0, "a", is_certain=True)
+    assert suspicion.deadline == 105.0
+
+
 def test_a_confirmation_that_comes_late_ends_it_at_once() -> None:
     suspicion = lan()
     suspicion.confirm(120.0, "second")

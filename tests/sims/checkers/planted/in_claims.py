@@ -25,6 +25,7 @@ from swim.core.member import State
 from swim.core.output import Finished
 from swim.core.ping_responder import PingResponder
 from swim.core.precedence import RULES, Claim, Decision, Stored, Verdict
+from swim.core.probe import ProbeRound
 from swim.core.suspicion import Suspicion
 from swim.events import Reason
 from swim.serf import member_status
@@ -129,18 +130,23 @@ def suspicion_expires_at_once(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Suspicion, "__init__", hasty)
 
 
-@bug("One accuser counts as often as it speaks.", scripts.CRASH, SuspicionsTakeTheirTime)
+@bug("One accuser counts as often as it speaks.", scripts.VANISH, SuspicionsTakeTheirTime)
 def one_accuser_confirms_itself(patch: pytest.MonkeyPatch) -> None:
     confirm = Suspicion.confirm
 
-    def gullible(self: Any, now: float, accuser: str) -> bool:
+    def gullible(self: Any, now: float, accuser: str, **more: bool) -> bool:
         known = set(self.accusers)
         self.accusers.clear()
-        counted = confirm(self, now, accuser)
+        counted = confirm(self, now, accuser, **more)
         self.accusers |= known
         return counted
 
     patch.setattr(Suspicion, "confirm", gullible)
+
+
+@bug("A lone accuser that nobody answers wants no confirmation.", scripts.VANISH, SuspicionsTakeTheirTime)
+def is_certain_without_a_refusal(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(ProbeRound, "is_refused", property(lambda self: True, lambda self, value: None))
 
 
 @bug("The timer of a suspicion fires though it was refuted.", scripts.LOSS, SuspicionsTakeTheirTime)

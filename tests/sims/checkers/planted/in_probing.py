@@ -14,15 +14,26 @@ from sims.checkers import (
 )
 from swim.core.awareness import Awareness
 from swim.core.ping_responder import PingResponder
+from swim.core.probe import ProbeRound
 from swim.core.suspicion import Suspicion
 from swim.core.verify import Verify
 from tests.sims.checkers.planted import scripts
 from tests.sims.checkers.planted.bug import bug
 
 
-@bug("Confirmations of a suspicion are ignored.", scripts.CRASH, SuspicionsEndInTime)
+@bug("Confirmations of a suspicion are ignored.", scripts.VANISH, SuspicionsEndInTime)
 def ignores_confirmations(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Suspicion, "confirm", lambda self, now, accuser: False)
+    def listed(self: Any, now: float, accuser: str, **more: bool) -> bool:
+        is_news = accuser not in self.accusers
+        self.accusers.add(accuser)
+        return is_news
+
+    patch.setattr(Suspicion, "confirm", listed)
+
+
+@bug("A suspect whose host refuses streams has as much time as any.", scripts.LAST, SuspicionsEndInTime)
+def ignores_refusals(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(ProbeRound, "is_refused", property(lambda self: False, lambda self, value: None))
 
 
 @bug("A relay sends the ack to itself instead of the member that asked.", scripts.LOSS, RelayedAcksReturn)

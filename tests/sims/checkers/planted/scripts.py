@@ -17,6 +17,12 @@ from tests.sims.checkers.planted.bug import Script, quick
 CRASH = Script(Schedule([Crash(10.0, "n3"), Crash(14.0, "n5"), Restart(60.0, "n5")]), 200.0)
 """Two die, one comes back."""
 
+VANISH = Script(Schedule([Crash(10.0, "n3", silent=True), Crash(14.0, "n5", silent=True)]), 100.0)
+"""Two die with their hosts, which refuse nothing."""
+
+LAST = Script(Schedule([Crash(10.0, f"n{number}") for number in range(2, 7)]), 60.0)
+"""All but one die at once."""
+
 LOSS = Script(Schedule([SetLink(8.0, None, None, Link(loss=0.5), 30.0)]), 160.0)
 """Every second packet is lost for a minute."""
 
