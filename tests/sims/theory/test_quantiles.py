@@ -10,6 +10,7 @@ from sims.theory import formulas
 from sims.world import Constant, Link, Network, Observer, SimNode, World
 from swim.config import Config
 from swim.core.gossip import Gossip
+from swim.core.probe import ProbeRound
 from swim.core.suspicion import Suspicion
 from swim.events import Event, MemberFailed
 
@@ -81,7 +82,9 @@ def no_gossip(patch: pytest.MonkeyPatch) -> None:
 
 
 def no_confirmations(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Suspicion, "confirm", lambda self, now, accuser: False)
+    """Neither of others nor by the host that refuses a stream."""
+    patch.setattr(Suspicion, "confirm", lambda self, now, accuser, is_certain: False)
+    patch.setattr(ProbeRound, "is_refused", property(lambda self: False, lambda self, value: None))
 
 
 @pytest.mark.parametrize("plant", [no_gossip, no_confirmations])
