@@ -161,15 +161,15 @@ class Engine:
 
     def receive_packet(self, now: float, data: bytes, source: Endpoint) -> None:
         """Handles one datagram; a malformed one is counted and dropped."""
-        context = self.context
+        context, config = self.context, self.context.config
         context.metrics.counters["memberlist.udp.received"] += len(data)
         if context.networks is not None and not context.allows(source[0]):
             context.metrics.dropped("cidr")
             return
-        context.new_members_left = context.config.max_new_members_per_packet
+        context.new_members_left = config.max_new_members_per_packet
         context.corrections_left = 1
-        context.elements.left = context.config.max_packet_elements
-        context.answers_left = context.config.max_answers_per_packet
+        context.elements.left = config.max_packet_elements
+        context.answers_left = config.max_answers_per_packet
         try:
             messages = context.packets.open(data, context.metrics)
         except RemoteError as error:
@@ -180,9 +180,8 @@ class Engine:
             context.metrics.dropped("replayed")
             return
         sender = context.table.at(source)
-        is_unproven = sender is not None and not sender.verified and sender.is_live
-        if sender is not None and is_unproven and not context.table.is_ambiguous(source):
-            self.verify.evidence(now, sender)
+        if sender is not None and not sender.verified and sender.is_live:
+            self.verify.packet_from(now, sender)
         self._origin = None
         for message in messages:
             try:

@@ -156,6 +156,11 @@ class Verify:
         """Drops the alive claim on hold about a member; something newer is known."""
         self.held.pop(name, None)
 
+    def packet_from(self, now: float, record: Record) -> None:
+        """A packet came from the address of a member not seen first-hand: evidence, if no other is there."""
+        if not self._context.table.is_ambiguous(record.endpoint):
+            self.evidence(now, record)
+
     def evidence(self, now: float, record: Record) -> None:
         """First-hand evidence that a listed member is alive: broadcasts the claim on hold."""
         self._context.table.put(record.witnessed())

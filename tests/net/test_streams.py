@@ -13,7 +13,7 @@ import trio
 from trio.testing import MockClock
 
 from swim.config import Config
-from swim.core.output import Close, Dial, Output, Send, StreamEnd
+from swim.core.output import Close, Dial, Output, Send, StreamAction, StreamEnd
 from swim.net.streams import why_ended
 from swim.net.transport import SocketTransport
 from swim.node import Accepted
@@ -22,6 +22,12 @@ from tests.net.fake_node import FakeNode
 from tests.net.memory import MemoryNetwork
 
 PEER = ("10.0.0.9", 7946)
+
+
+def wanting(action: StreamAction) -> Output:
+    output = Output()
+    output.streams.append(action)
+    return output
 
 
 async def test_a_dial_writes_reads_and_reports_the_end(
@@ -65,7 +71,7 @@ async def test_a_closed_stream_reports_nothing(network: MemoryNetwork, autojump_
     peer = network.transport(*PEER)
     async with driving(node, network.transport("10.0.0.1")) as driver:
         node.wishes.streams.append(Dial(7, PEER, b"question", trio.current_time() + 5.0))
-        node.on_stream = Output(streams=[Close(7)])
+        node.on_stream = wanting(Close(7))
         driver.call(node.join, ())
         stream, _ = await peer.accept()
         await stream.receive_some(100)
@@ -127,7 +133,7 @@ async def test_a_peer_that_never_closes_is_drained_for_a_moment_only(
     node.accepts = [Accepted(3, began + 50.0)]
     peer = network.transport(*PEER)
     async with driving(node, network.transport("10.0.0.1")):
-        node.on_stream = Output(streams=[Send(3, b"answer", began + 50.0)])
+        node.on_stream = wanting(Send(3, b"answer", began + 50.0))
         stream = await peer.connect(("10.0.0.1", 7946))
         await stream.send_all(b"question")
         await until(lambda: node.named("ended"))
@@ -172,7 +178,7 @@ async def test_an_error_reply_survives_a_request_still_being_written() -> None:
     node.accepts = [Accepted(3, trio.current_time() + 5.0)]
     transport = await SocketTransport.bind("127.0.0.1:0")
     async with driving(node, transport):
-        node.on_stream = Output(streams=[Send(3, b"no", trio.current_time() + 5.0)])
+        node.on_stream = wanting(Send(3, b"no", trio.current_time() + 5.0))
         stream = await trio.open_tcp_stream(*transport.endpoint)
         await stream.send_all(bytes(4_000_000))
         await stream.send_eof()
@@ -233,12 +239,12 @@ async def test_replies_that_nobody_reads_give_way_to_other_hosts(
         for number in range(7):
             node.accepts.append(Accepted(number, trio.current_time() + 60.0))
             held.append(await rude.connect(("10.0.0.1", 7946)))
-            node.on_stream = Output(streams=[Send(number, bytes(10_000_000), trio.current_time() + 60.0)])
+            node.on_stream = wanting(Send(number, bytes(10_000_000), trio.current_time() + 60.0))
             await held[-1].send_all(b"?")
             await trio.sleep(0.01)
         assert len(node.named("accept")) == 6, "the seventh was refused"
         node.accepts = [Accepted(9, trio.current_time() + 60.0)]
-        node.on_stream = Output(streams=[Send(9, b"welcome", trio.current_time() + 60.0)])
+        node.on_stream = wanting(Send(9, b"welcome", trio.current_time() + 60.0))
         stream = await polite.connect(("10.0.0.1", 7946))
         await stream.send_all(b"?")
         assert await stream.receive_some(100) == b"welcome"
