@@ -25,6 +25,7 @@ from sims.checkers.spread import NewsIsPassedOn, PacketsFit, TransmitsAreLimited
 from sims.checkers.strangers import StrangersChangeNothing
 from sims.checkers.suspicions import SuspicionsEndInTime, SuspicionsTakeTheirTime
 from sims.checkers.tables import NodesBelieveInThemselves, RosterFollowsTable, StampsNeverGoBack
+from sims.checkers.user_events import UserEventsComeOnce, UserEventsReachAll
 
 __all__ = [
     "LIVENESS",
@@ -56,6 +57,8 @@ __all__ = [
     "SuspicionsEndInTime",
     "SuspicionsTakeTheirTime",
     "TransmitsAreLimited",
+    "UserEventsComeOnce",
+    "UserEventsReachAll",
     "ViewsAgree",
     "liveness_checkers",
     "safety_checkers",
@@ -67,6 +70,7 @@ SAFETY: tuple[type[Checker], ...] = (
     EventsAreLegal,
     EventsTellTheTable,
     RecordsTellTheSnapshot,
+    UserEventsComeOnce,
     RosterFollowsTable,
     NodesBelieveInThemselves,
     StampsNeverGoBack,
@@ -90,6 +94,7 @@ LIVENESS: tuple[type[Checker], ...] = (
     LeavesAreNotFailures,
     ViewsAgree,
     NewsSpreads,
+    UserEventsReachAll,
     CalmNodesAreIdle,
 )
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sims.checkers.base import Checker, PerLife, Swept
 from swim.events import (
     Event,
+    EventsLost,
     Member,
     MemberEvent,
     MemberLeaving,
@@ -105,17 +106,20 @@ class EventsTellTheTable(Swept):
         for node in world.nodes.values():
             fold = self._folds.of(node)
             fold.members.update((member.name, member) for member in node.members())
-            told = [event.sequence for event in node.events if isinstance(event, MemberEvent)]
-            fold.sequence = max(told, default=0)
+            numbers = (event.sequence for event in node.events if not isinstance(event, EventsLost))
+            fold.sequence = max(numbers, default=0)
 
     def event(self, world: World, node: SimNode, event: Event) -> None:
         """See ``Observer``."""
-        if not isinstance(event, MemberEvent):
+        if isinstance(event, EventsLost):
             return
-        fold, name = self._folds.of(node), event.member.name
+        fold = self._folds.of(node)
         if event.sequence != fold.sequence + 1:
             self.violated(world, node, f"event {event.sequence} came after event {fold.sequence}")
         fold.sequence = event.sequence
+        if not isinstance(event, MemberEvent):
+            return
+        name = event.member.name
         if self._told(node, fold, name) != event.previous:
             self.violated(world, node, f"event {event.sequence} does not go on where {name} was")
         fold.members[name] = None if isinstance(event, MemberReaped) else event.member

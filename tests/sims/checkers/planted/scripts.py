@@ -178,6 +178,28 @@ GRAVES = Script(
 )
 """More die than a node may remember."""
 
+
+def _send_events(world: World) -> None:
+    """Applications send user events: in pairs, under one stamp, while others are cut off and in calm."""
+    for number, at in enumerate((12.0, 30.0, 62.0, 160.0, 170.0)):
+        for name in ("n1", "n4"):
+            payload = f"{name} {number}".encode()
+            world.at(at, world.host(name).user_event, "news", payload)
+
+
+EVENTS = Script(
+    Schedule(
+        [
+            SetLink(8.0, None, None, Link(loss=0.2), 40.0),
+            Split(20.0, (("n1", "n2", "n3"), ("n4", "n5", "n6")), 20.0),
+            Restart(60.0, "n2"),
+        ]
+    ),
+    190.0,
+    prepare=_send_events,
+)
+"""User events while packets are lost, in a partition, around a restart, and in calm."""
+
 ALL = {
     name.lower().replace("_", "-"): value for name, value in globals().items() if isinstance(value, Script)
 }
