@@ -7,13 +7,15 @@ import json
 import re
 import signal
 import socket
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
 import pytest
 
-from tests.cli.processes import Agent, Processes, eventually, run
+from tests.cli.processes import Agent, Processes, environment, eventually, run
 
 pytestmark = pytest.mark.slow
 
@@ -190,3 +192,35 @@ def test_a_restart_remembers_its_peers(processes: Processes, tmp_path: Path) -> 
     keeper.wait()
     again = processes.agent("c", "--bind", keeper.gossip, "--data-dir", str(tmp_path / "c"))
     eventually(lambda: again.statuses() == second.statuses() == TWO | {"c": "alive"})
+
+
+HANGING = """
+import runpy, socket, sys, threading
+def hang(*_, **__):
+    print("asked", flush=True)
+    threading.Event().wait()
+socket.getaddrinfo = hang
+sys.argv = ["swim", "agent", "--no-http", *sys.argv[1:]]
+runpy.run_module("swim", run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("flags", [("--bind", "name:0"), ("--bind", "127.0.0.1:0", "--advertise", "name")])
+def test_a_signal_stops_an_agent_whose_start_waits_for_a_name(number: int, flags: tuple[str, ...]) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", HANGING, *flags],
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline() == "asked\n"
+        process.send_signal(number)
+        err = process.stderr.read()
+        assert process.wait() == 1
+    assert "stopping before the start, on signal" in err
+    assert "Traceback" not in err
+    assert "resolve" not in err, "it did not wait for the answer"

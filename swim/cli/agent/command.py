@@ -66,6 +66,7 @@ class _Agent:
         self._settings = settings
         self._plan = plan
         self._output = log
+        self._cluster: Cluster | None = None
         self._stopped = trio.Event()
         self._code = ExitCode.DONE
 
@@ -78,19 +79,21 @@ class _Agent:
         ):
             # Before the node starts: an address that cannot be had must not start anything.
             listener = stack.enter_context(listen(plan.api.http)) if plan.serves_http else None
-            async with (
-                open_cluster(plan.config, data_dir=plan.data_dir, leave_timeout=0) as cluster,
-                trio.open_nursery() as nursery,
-            ):
-                await self._announce(cluster, listener, nursery)
-                nursery.start_soon(self._obey, signals, cluster, nursery)
-                if plan.join:
-                    nursery.start_soon(self._join, cluster)
-                # What exists now stays for good; the collector need not look at it again.
-                gc.collect()
-                gc.freeze()
-                await self._stopped.wait()
-                nursery.cancel_scope.cancel()
+            async with trio.open_nursery() as whole:
+                whole.start_soon(self._obey, signals, whole)
+                async with (
+                    open_cluster(plan.config, data_dir=plan.data_dir, leave_timeout=0) as self._cluster,
+                    trio.open_nursery() as nursery,
+                ):
+                    await self._announce(self._cluster, listener, nursery)
+                    if plan.join:
+                        nursery.start_soon(self._join, self._cluster)
+                    # What exists now stays for good; the collector need not look at it again.
+                    gc.collect()
+                    gc.freeze()
+                    await self._stopped.wait()
+                    nursery.cancel_scope.cancel()
+                whole.cancel_scope.cancel()
         return self._code
 
     async def _announce(
@@ -107,10 +110,16 @@ class _Agent:
             click.echo(json_text(ready, ascii_only=True))
         self._output.release()
 
-    async def _obey(self, signals: AsyncIterator[int], cluster: Cluster, nursery: trio.Nursery) -> None:
+    async def _obey(self, signals: AsyncIterator[int], nursery: trio.Nursery) -> None:
         leaving_since = None
         async for number in signals:
-            if number == signal.SIGHUP:
+            cluster = self._cluster
+            if cluster is None:
+                if number != signal.SIGHUP:  # a name that is looked up may take long
+                    self._code = ExitCode.FAILED
+                    _log.warning("stopping before the start, on signal %s", signal.Signals(number).name)
+                    nursery.cancel_scope.cancel()
+            elif number == signal.SIGHUP:
                 nursery.start_soon(self._reload, cluster)
             elif leaving_since is not None:
                 if trio.current_time() - leaving_since < _SAME_SIGNAL_SECONDS:
