@@ -198,6 +198,10 @@ class Node:
         """Sets whether this node is unreachable; while it is, it probes and accuses no member."""
         self._engine.cut_off(now, is_cut_off=is_cut_off)
 
+    def sends_from(self, _now: float, host: str) -> None:
+        """Tells the node that what it sends leaves from ``host``, which it does not advertise."""
+        self._engine.context.paths.source = host
+
     # -- outputs
 
     def next_deadline(self) -> float | None:

@@ -54,6 +54,8 @@ class Paths:
         self._no_streams: dict[str, _Failing] = {}
         self._accused: deque[float] = deque(maxlen=_ACCUSATIONS)
         self._accused_said_at = -_ACCUSED_AGAIN
+        self.source = ""
+        """The address that this node's streams leave from, if it is another than it advertises."""
 
     def seen(self, name: str, source: Endpoint) -> None:
         """A ping that names ``name`` as its sender came from ``source``, where no member is known."""
@@ -101,11 +103,12 @@ class Paths:
             self._accused_said_at = now
             _logger.warning(
                 "accused %d times within %.0f s, last by %s: it does not hear this node at %s, "
-                "which this node advertises; packets are lost, or answered too late",
+                "which this node advertises%s; packets are lost, or answered too late",
                 _ACCUSATIONS,
                 _ACCUSED_WITHIN,
                 shown(accuser or "?"),
                 join_host_port(*self._table.local.endpoint),
+                f", though its streams leave from {self.source}" if self.source else "",
             )
 
     def stream_failed(self, endpoint: Endpoint, end: StreamEnd, detail: str) -> None:

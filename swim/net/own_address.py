@@ -4,6 +4,9 @@ Such a node cannot be reached, and its own probes fail although the members are 
 while the address is gone. If the node chose the address itself, it leaves and joins again at the best address
 it has now: memberlist treats a new address of a live member as a name conflict, but not that of one that
 left.
+
+Whether members can reach an address that is still there, the wire does not show: acks and nacks do not carry
+the address they were sent to. What can be seen is the source address of the streams that this node dials.
 """
 
 from __future__ import annotations
@@ -59,6 +62,7 @@ class OwnAddress:
         self._is_watched = self._was_ours
         self._gone_since: float | None = None
         self._looked_at = -_LOOK_EVERY
+        self._source = ""
         self._move: trio.CancelScope | None = None
         driver.woken = self._look
 
@@ -80,6 +84,7 @@ class OwnAddress:
         node = self._driver.node
         host = node.advertised[0]
         if self._is_ours(host):
+            self._look_at_source(host)
             if self._gone_since is not None:
                 _logger.warning("own address %s is back after %.0f s", host, now - self._gone_since)
                 self._gone_since = None
@@ -94,6 +99,21 @@ class OwnAddress:
         if other and self._is_chosen and node.status == "running":
             _logger.warning("own address %s is gone: leaving, to join again at %s (%s)", host, other, why)
             self._nursery.start_soon(self._move_to, other)
+
+    def _look_at_source(self, host: str) -> None:
+        """Logs once that streams leave from another address than the advertised one.
+
+        On a machine with several addresses that is no mistake by itself, so the node stays where it is; if
+        it is accused again and again, that warning names both.
+        """
+        source = self._driver.streams.source
+        if source in (host, self._source) or not source:
+            return
+        self._source = source
+        self._driver.call(self._driver.node.sends_from, source)
+        _logger.info(
+            "streams leave from %s, but this node advertises %s: can members reach it there?", source, host
+        )
 
     def _warn(self, host: str, other: str) -> None:
         _logger.warning(

@@ -78,6 +78,8 @@ class Streams:
         self._transport = transport
         self._nursery = nursery
         self._open: dict[int, _Open] = {}
+        self.source = ""
+        """The address that the last dialled stream left from, as the system chose it; "" before the first."""
 
     def carry_out(self, action: StreamAction) -> None:
         """Starts what the node asks for; never waits."""
@@ -144,7 +146,7 @@ class Streams:
         try:
             with opened.whole:
                 with opened.reading:
-                    stream = await self._transport.connect(peer) if isinstance(peer, tuple) else peer
+                    stream = await self._connected(peer) if isinstance(peer, tuple) else peer
                     end, detail = await self._exchange(stream, opened, request)
                 if stream is not None and isinstance(opened.answer, Send):
                     end, detail = await _reply(stream, opened.answer)
@@ -156,6 +158,12 @@ class Streams:
                 await trio.aclose_forcefully(stream)
         if not isinstance(opened.answer, Close):
             self._driver.call(self._node.stream_ended, opened.stream_id, end, detail)
+
+    async def _connected(self, peer: Endpoint) -> trio.abc.HalfCloseableStream:
+        stream = await self._transport.connect(peer)
+        if isinstance(stream, trio.SocketStream):
+            self.source = stream.socket.getsockname()[0]
+        return stream
 
     async def _exchange(
         self, stream: trio.abc.HalfCloseableStream, opened: _Open, request: bytes

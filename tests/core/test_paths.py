@@ -95,16 +95,19 @@ def test_members_that_crash_and_return_are_not_said_to_be_blocked(caplog: pytest
     assert not lines(caplog, "blocked in between")
 
 
+@pytest.mark.parametrize("source", ["", "10.77.0.1"])
 def test_a_node_that_others_do_not_hear_is_said_to_be_accused_again_and_again(
-    caplog: pytest.LogCaptureFixture,
+    caplog: pytest.LogCaptureFixture, source: str
 ) -> None:
     solo = Solo(push_pull_interval=0)
+    solo.engine.context.paths.source = source
     solo.meet("node-b")
     for number in range(40):
         solo.hear(Suspect(number + 2, "node-a", "node-b"), source=PEER)
         answer_pings(solo, 15.0)
     [line] = lines(caplog, "accused 5 times")
     assert "last by node-b: it does not hear this node at 127.0.0.1:7946, which this node advertises" in line
+    assert (f"though its streams leave from {source}" in line) is bool(source)
 
 
 def test_an_accusation_now_and_then_is_usual(caplog: pytest.LogCaptureFixture) -> None:

@@ -118,6 +118,22 @@ def test_an_isolated_network_and_an_address_that_changes(networks: Networks) -> 
     networks.wait("b", moved)
 
 
+def test_an_address_that_streams_do_not_leave_from_is_named(networks: Networks) -> None:
+    networks.inside("a", "ip", "address", "add", "10.77.0.1/24", "dev", "eth0")
+    networks.inside("a", "ip", "address", "add", "10.77.0.9/24", "dev", "eth0")
+    networks.inside("b", "ip", "address", "add", "10.77.0.2/24", "dev", "eth0")
+    networks.agent("a", "--bind", "0.0.0.0:7946", "--advertise", "10.77.0.9")
+    networks.agent("b", "--bind", "10.77.0.2", "--join", "10.77.0.9:7946")
+    both = {"a": ("10.77.0.9", "alive"), "b": ("10.77.0.2", "alive")}
+    networks.wait("b", both)
+    said = "streams leave from 10.77.0.1, but this node advertises 10.77.0.9"
+    deadline = time.monotonic() + 60
+    while said not in networks.log("a") and time.monotonic() < deadline:
+        time.sleep(0.2)  # until its first push/pull
+    assert said in networks.log("a")
+    assert "streams leave from" not in networks.log("b")
+
+
 def test_no_agent_starts_where_only_loopback_is(networks: Networks) -> None:
     agent = networks.agent("a", "--bind", "0.0.0.0:7946")
     assert agent.wait(30) == 2
