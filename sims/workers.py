@@ -7,6 +7,7 @@ import logging
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
@@ -75,7 +76,7 @@ def _on_cores(play: Play, work: Iterable[tuple[Any, ...]], workers: int) -> Iter
     # Fresh interpreters: no thread or lock of the caller's is copied into them.
     context = multiprocessing.get_context("spawn")
     before = set(multiprocessing.active_children())
-    executor = ProcessPoolExecutor(workers, mp_context=context, initializer=_leave_interrupts_to_the_parent)
+    executor = ProcessPoolExecutor(workers, mp_context=context, initializer=_follow_the_parent)
     pieces = iter(work)
     pending: dict[Future[Any], tuple[Any, ...]] = {}
     try:
@@ -94,8 +95,17 @@ def _on_cores(play: Play, work: Iterable[tuple[Any, ...]], workers: int) -> Iter
             child.terminate()
 
 
-def _leave_interrupts_to_the_parent() -> None:
+def _follow_the_parent() -> None:
+    """Leaves Ctrl-C to the parent process, and ends with it, however that ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_the_parent, daemon=True).start()
+
+
+def _end_with_the_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 def _quietly(play: Play, *piece: Any) -> Any:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ import pytest
 from sims.faults import Crash, Restart
 from sims.faults.schedule import Schedule
 from swim.cli.main import main
+from tests.cli.processes import environment, eventually
 
 
 def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
@@ -269,3 +272,31 @@ def test_a_setting_that_does_not_fit_takes_one_line(
     assert code == 2
     assert problem in err
     assert len(err.splitlines()) == 1
+
+
+def alive_in(session: int) -> set[int]:
+    """The processes of a session, but for those that only wait to be reaped."""
+    found = set()
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            state, _, _, its_session = path.read_text().rpartition(") ")[2].split()[:4]
+            if int(its_session) == session and state != "Z":
+                found.add(int(path.parent.name))
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at /proc")
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL, signal.SIGINT])
+def test_a_sweep_that_is_ended_leaves_no_process_behind(tmp_path: Path, how: signal.Signals) -> None:
+    rows = tmp_path / "sweep.csv"
+    words = ["sweep", "join", "nodes=40", "--seeds", "0-9999", "--workers", "2", "--out", str(rows)]
+    command = [sys.executable, "-m", "swim", "sim", *words]
+    with subprocess.Popen(
+        command, env=environment(), stderr=subprocess.DEVNULL, start_new_session=True
+    ) as process:
+        eventually(lambda: rows.exists() and len(rows.read_text().splitlines()) > 2)
+        assert len(alive_in(process.pid)) >= 3
+        process.send_signal(how)
+        assert process.wait(30) == (130 if how == signal.SIGINT else -how)
+        eventually(lambda: not alive_in(process.pid))
