@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
 from random import Random
+from types import FrameType
 from typing import Any, cast
 
 import pytest
@@ -86,11 +88,12 @@ def readme_program() -> str:
     return "\n".join(line.removeprefix("    ") for line in lines)
 
 
-@pytest.mark.slow
-def test_the_readmes_program_ends_cleanly_on_ctrl_c_at_any_moment() -> None:
-    program = readme_program().replace("with contextlib", 'print("ready", flush=True)\nwith contextlib', 1)
-    random = Random(1)
-    for _ in range(12):
+def interrupted_programs(count: int) -> None:
+    """Starts the program again and again, and meets it with Ctrl-C within its first 0.2 s."""
+    caught = "with contextlib.suppress(KeyboardInterrupt):\n"
+    program = readme_program().replace(caught, f'{caught}    print("ready", flush=True)\n')
+    random = Random(count)
+    for _ in range(count):
         with subprocess.Popen(
             [sys.executable, "-c", program, "0"],
             env=environment(PYTHONWARNINGS="ignore"),  # trio itself may be caught at its first steps
@@ -101,9 +104,74 @@ def test_the_readmes_program_ends_cleanly_on_ctrl_c_at_any_moment() -> None:
             assert process.stdout is not None
             assert process.stdout.readline() == "ready\n"
             try:
-                process.wait(0.01 + random.random() * 0.2)
+                process.wait(random.random() * 0.2)
             except subprocess.TimeoutExpired:
                 process.send_signal(signal.SIGINT)
             _, errors = process.communicate(timeout=30)
             # CPython also ends by the signal if it struck within an import, though the program caught it.
             assert (process.returncode in (0, -signal.SIGINT), errors) == (True, "")
+
+
+@pytest.mark.slow
+def test_the_readmes_program_ends_cleanly_on_ctrl_c() -> None:
+    interrupted_programs(8)
+
+
+@pytest.mark.deep
+def test_the_readmes_program_ends_cleanly_on_ctrl_c_at_any_moment() -> None:
+    interrupted_programs(200)
+
+
+class Strike:
+    """Ctrl-C at the nth step that a program takes in ``swim`` or in this file."""
+
+    def __init__(self, nth: int) -> None:
+        self.steps = 0
+        self._nth = nth
+
+    def trace(self, frame: FrameType, event: str, argument: Any) -> Any:
+        """For ``sys.settrace``."""
+        file = frame.f_code.co_filename
+        return self._step if file == __file__ or "/swim/" in file else None
+
+    def _step(self, frame: FrameType, event: str, argument: Any) -> Any:
+        self.steps += 1
+        if self.steps == self._nth:
+            sys.settrace(None)
+            signal.raise_signal(signal.SIGINT)
+        return self._step
+
+
+def program_struck(nth: int) -> int:
+    """Runs a program to its end or to Ctrl-C at the nth step; returns how many steps it took."""
+    network, strike, before = MemoryNetwork(), Strike(nth), sys.gettrace()
+    opened: list[swim.Cluster] = []
+
+    async def main() -> None:
+        config = swim.Config.local(name="n1", bind="10.0.0.1:7946")
+        async with swim.open_cluster(
+            config, transport=network.transport("10.0.0.1"), leave_timeout=0.02
+        ) as cluster:
+            opened.append(cluster)
+            with trio.move_on_after(0.02):
+                async for event in cluster.events():
+                    print(event)
+                raise AssertionError("the events ended")
+
+    with suppress(KeyboardInterrupt):
+        sys.settrace(strike.trace)
+        try:
+            trio.run(main)
+        finally:
+            sys.settrace(before)
+    gc.collect()  # whatever a task forgot would warn now
+    assert not (opened and network.bound)
+    return strike.steps
+
+
+@pytest.mark.parametrize("rounds", [5, pytest.param(400, marks=pytest.mark.deep)])
+def test_at_whatever_step_ctrl_c_strikes_it_comes_out_alone(rounds: int) -> None:
+    steps, random = program_struck(0), Random(rounds)
+    assert steps > 1000
+    for _ in range(rounds):
+        program_struck(random.randrange(1, steps))
