@@ -27,8 +27,9 @@ from swim.metrics import Metrics
 from swim.serf.messages import decode_serf
 from swim.serf.push_pull import decode_state
 from swim.serf.snapshot import Snapshot
-from swim.wire.codec import decode, encode_user_stream
+from swim.wire.codec import decode, encode, encode_user_stream
 from swim.wire.keyring import Keyring
+from swim.wire.messages import PushPull
 from swim.wire.packet import PacketCodec
 from swim.wire.stream import StreamCodec, StreamParser
 from tests.hostile_input import SOURCES, layered, recorded, requests
@@ -88,6 +89,9 @@ class Wire:
     def check(self) -> None:
         """Nothing is kept."""
 
+    def admit(self) -> None:
+        """Nobody joins."""
+
 
 class Target(Victim):
     """A node that takes input at every door."""
@@ -132,6 +136,15 @@ class Target(Victim):
         """The node runs and is itself."""
         local = self.node.local
         assert (self.node.status, local.status, local.name) == ("running", "alive", "node-0")
+
+    def admit(self) -> None:
+        """A newcomer's push/pull is answered with a state that it can read."""
+        self.replied = b""
+        self.stream(self._seal_stream.seal(encode(PushPull(True, ())), label_header=True))
+        reply = StreamParser(self._seal_stream, acceptor=False).feed(self.replied)
+        assert isinstance(reply, PushPull)
+        assert "node-0" in {record.name for record in reply.records}
+        decode_state(reply.user_state) if self.node.config.delegate_version else None
 
 
 TARGETS: dict[str, dict[str, Callable[[], Wire | Target]]] = {
@@ -182,6 +195,7 @@ def breaks(layer: str, name: str, inputs: list[tuple[str, bytes]]) -> bool:
         for door, data in inputs:
             target.give(door, data)
         target.check()
+        target.admit()
     except Exception:
         return True
     return False
@@ -197,7 +211,7 @@ def program(layer: str, name: str, last: Iterable[tuple[str, bytes]]) -> str:
     )
     return (
         "from tests.test_fuzz import TARGETS\n"
-        f"target = TARGETS[{layer!r}][{name!r}]()\n{calls}\ntarget.check()\n"
+        f"target = TARGETS[{layer!r}][{name!r}]()\n{calls}\ntarget.check()\ntarget.admit()\n"
     )
 
 
@@ -211,12 +225,16 @@ def test_a_layer(layer: str) -> None:
     for name, kind in combinations:
         target, count, last = TARGETS[layer][name](), 0, deque[tuple[str, bytes]](maxlen=KEPT)
         end = time.monotonic() + SECONDS / len(combinations)
-        while time.monotonic() < end:
+        is_over = False
+        while not is_over:
+            is_over = time.monotonic() >= end
             last.append(drawn(f"{SEED} {layer} {name} {kind} {count}", layer, kind))
             count += 1
             try:
                 target.give(*last[-1])
                 target.check()
+                if is_over or count % 5000 == 0:
+                    target.admit()
             except Exception as error:
                 why = f"input {count} of seed {SEED} at {name}, {kind}: {error!r}"
                 pytest.fail(f"{why}\n{program(layer, name, last)}")

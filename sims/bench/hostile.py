@@ -67,6 +67,7 @@ class Victim:
         seconds: those of all calls.
         node: the node.
         dialled: streams that it wants opened.
+        replied: what it sent last on a stream that was opened to it.
         on_event: called with each event that it hands to its application.
     """
 
@@ -77,6 +78,7 @@ class Victim:
         self.received = self.sent = 0
         self.longest = self.seconds = 0.0
         self.dialled: list[Dial] = []
+        self.replied = b""
         self.on_event: Callable[[Event], object] = lambda event: None
         self._open: set[int] = set()
         self._call(self.node.start)
@@ -137,6 +139,7 @@ class Victim:
         for action in output.streams:
             if isinstance(action, Send):
                 self.sent += len(action.data)
+                self.replied = action.data
             if isinstance(action, Dial):
                 self.dialled.append(action)
             else:
