@@ -1,7 +1,7 @@
 """Nomad's ``/v1/agent`` HTTP API, and ``/v1/swim`` for our own commands, over one ``swim.Cluster``.
 
 ``create_app`` builds the ASGI application, ``serve`` runs it on trio. Both are loaded on first use, so that a
-program which only wants ``agent_api.client`` does not pay for a web framework.
+program that needs only ``agent_api.client`` does not load a web framework.
 """
 
 from __future__ import annotations

@@ -21,10 +21,10 @@ __all__ = ["Agent", "Call", "nothing"]
 
 @dataclass(frozen=True, slots=True)
 class Agent:
-    """What handlers work with.
+    """The state that handlers share.
 
     Attributes:
-        on_leave: called once a leave that was asked for over HTTP is done and answered.
+        on_leave: called once a leave requested over HTTP is done and answered.
     """
 
     cluster: ClusterLike
@@ -45,7 +45,7 @@ class Agent:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request: whom it asks, and its parameters."""
+    """One request: the agent it goes to, and its parameters."""
 
     agent: Agent
     query: Query
@@ -58,7 +58,7 @@ class Call:
 
     @property
     def http_endpoint(self) -> tuple[str, int] | None:
-        """IP and port this request came in on; None if the ASGI server doesn't tell."""
+        """IP and port that received this request; None if the ASGI server doesn't report it."""
         server: Any = self.request.scope.get("server")
         return (server[0], server[1]) if server and server[1] else None
 

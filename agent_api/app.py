@@ -26,12 +26,12 @@ __all__ = ["create_app"]
 def create_app(
     cluster: ClusterLike, settings: AgentSettings | None = None, *, on_leave: Callable[[], None] | None = None
 ) -> Starlette:
-    """The API over ``cluster``, to be served by any ASGI server, or mounted under any path.
+    """The API over ``cluster``, for any ASGI server, or mounted under any path.
 
     Args:
         cluster: an open cluster; the application neither starts nor closes it.
         settings: defaults if None.
-        on_leave: called after ``PUT /v1/swim/leave`` was answered; the place to stop the agent.
+        on_leave: called after ``PUT /v1/swim/leave`` was answered; stop the agent here.
     """
     settings = settings or AgentSettings()
     app = Starlette(
@@ -53,7 +53,7 @@ def create_app(
 
 
 def _names(cluster: ClusterLike, settings: AgentSettings) -> set[str]:
-    """What this agent is called by those who look its name up."""
+    """The names under which clients may address this agent."""
     gossip_name = cluster.config.name
     return {
         socket.gethostname(),
@@ -64,7 +64,7 @@ def _names(cluster: ClusterLike, settings: AgentSettings) -> set[str]:
 
 
 def _ignore() -> None:
-    """The default ``on_leave``: whoever opened the cluster notices by its status."""
+    """The default ``on_leave``: the program that opened the cluster sees its status."""
 
 
 async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:

@@ -1,12 +1,14 @@
-"""What a page in somebody's browser may do with the API: nothing, unless it comes from this agent.
+"""Keeps pages of other sites, opened in a browser, from using the API.
 
-A browser sends requests to any address for any page, loopback included. Two checks keep pages of other sites
-out, both without effect on other clients:
+A browser sends requests to any address on behalf of any page, including loopback. Two checks keep pages of
+other sites out. Neither affects other clients:
 
-- **Host**, on every request. A page may have its own name resolve to this agent (DNS rebinding) and would
-  then read everything as its own. It can't do so with an IP address or a name without a dot.
-- **Origin** and **Sec-Fetch-Site**, on writes: as in Go's ``http.CrossOriginProtection``, but where both are
-  sent, both have to be right.
+- **Host**, on every request. A page may make its own name resolve to this agent (DNS rebinding) and could
+then
+  read everything. It can't do so with an IP address or a name without a dot.
+- **Origin** and **Sec-Fetch-Site**, on writes: as in Go's ``http.CrossOriginProtection``, except that if both
+are
+  sent, both must be right.
 """
 
 from __future__ import annotations
@@ -27,17 +29,17 @@ _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 _OWN_SITES = ("same-origin", "none")
 _AUTHORITY = re.compile(r"(?P<host>[^\s:@/?#\[\]]+|\[[0-9a-f:.]+\])(:[0-9]{0,5})?")
 _LABEL = re.compile(r"[a-z0-9_-]+")
-_HOST_TEXT = "this agent does not answer to that Host; allow the name with http_hosts (--http-host)"
-_ORIGIN_TEXT = "pages of another origin may not change anything here"
+_HOST_TEXT = "this agent does not accept that Host; allow the name with http_hosts (--http-host)"
+_ORIGIN_TEXT = "pages of another origin may not send writes to this agent"
 
 
 class BrowserRules:
-    """ASGI middleware: answers 403 to what only a page of another site would send.
+    """ASGI middleware: answers 403 to requests that only a page of another site would send.
 
     Args:
-        app: what else to ask.
+        app: the application that handles all other requests.
         names: names of this agent, allowed as ``Host`` besides IP addresses and names without a dot.
-        trusted: the names of them whose pages may write too; ``*`` allows any ``Host`` and trusts none.
+        trusted: those names whose pages may also write; ``*`` allows any ``Host`` and trusts none.
         metrics: refusals are counted as ``swim.dropped.http-host`` and ``swim.dropped.http-origin``.
     """
 
@@ -76,7 +78,7 @@ class BrowserRules:
         return "http-origin", _ORIGIN_TEXT
 
     def _is_own(self, authority: str) -> bool:
-        """Whether no page of another site can have this ``Host``; clients without one are no browsers."""
+        """Whether no page of another site can have this ``Host``; clients that send none are not browsers."""
         if not authority or _ANY in self._names:
             return True
         host = host_of(authority)

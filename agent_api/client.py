@@ -1,4 +1,4 @@
-"""A small blocking client of the ``/v1/swim`` API on the standard library alone; what the commands use."""
+"""A small blocking client of the ``/v1/swim`` API, standard library only; used by the commands."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ _Shape = Any
 
 
 class AgentError(SwimError):
-    """The agent refused. Doesn't affect any state here.
+    """The agent refused. No state of the client is affected.
 
     Attributes:
         status: HTTP status, 300..599.
-        text: the agent's words.
+        text: the agent's message.
     """
 
     def __init__(self, status: int, text: str) -> None:
@@ -46,12 +46,12 @@ class AgentError(SwimError):
 
     @property
     def is_foreign(self) -> bool:
-        """Whether no swim agent would answer so: it knows every path that this client asks for."""
+        """Whether the answer is not from a swim agent, which knows every path that this client requests."""
         return self.status < 400 or (self.status == 404 and not self.text.startswith(_UNKNOWN_MEMBER))
 
 
 class AgentUnreachable(SwimError):  # noqa: N818  a state, like trio.TooSlow would be
-    """No agent could be reached, or it spoke no HTTP. Doesn't affect any state here."""
+    """No agent could be reached, or it did not speak HTTP. No state of the client is affected."""
 
 
 class AgentTimeout(AgentUnreachable):
@@ -59,10 +59,10 @@ class AgentTimeout(AgentUnreachable):
 
 
 class AgentClient:
-    """Talks to one agent; a connection per call, no state in between.
+    """Sends requests to one agent; a connection per call, no state in between.
 
     Args:
-        address: base URL, ``http://HOST:PORT[/PREFIX]``; a bare ``HOST:PORT`` is taken as http.
+        address: base URL, ``http://HOST:PORT[/PREFIX]``; a bare ``HOST:PORT`` means http.
         timeout: seconds to wait for a connection and for each read.
 
     Raises:
@@ -96,7 +96,7 @@ class AgentClient:
         return cast("list[MemberShape]", document["members"])
 
     def info(self) -> dict[str, Any]:
-        """What the agent says about itself. Raises as ``members``."""
+        """The agent's own state. Raises as ``members``."""
         return self._ask("GET", "/v1/swim/info", {"name": str})
 
     def join(self, addresses: Iterable[str]) -> JoinReply:
@@ -136,7 +136,7 @@ class AgentClient:
             connection.close()
 
     def request(self, method: str, path: str, parameters: Iterable[tuple[str, str]] = ()) -> Any:
-        """One call of any path; the decoded JSON, or None for an empty body. Raises as ``members``."""
+        """One request to any path: the decoded JSON, or None for an empty body. Raises as ``members``."""
         connection, response = self._open(method, path, parameters)
         try:
             body = response.read(_JSON_LIMIT_BYTES)
@@ -151,7 +151,7 @@ class AgentClient:
     def _ask(
         self, method: str, path: str, shape: _Shape, parameters: Iterable[tuple[str, str]] = ()
     ) -> dict[str, Any]:
-        """``request`` of a path that only our agents have, with an answer that only they give."""
+        """``request`` for a path that only swim agents have; checks the shape of the answer."""
         document = self.request(method, path, parameters)
         if not _fits(document, shape):
             raise self._foreign()
@@ -176,7 +176,7 @@ class AgentClient:
         return connection, response
 
     def _foreign(self) -> AgentUnreachable:
-        return AgentUnreachable(f"what listens at {self.address} is not a swim agent")
+        return AgentUnreachable(f"the server at {self.address} is not a swim agent")
 
     def _unreachable(self, error: Exception) -> AgentUnreachable:
         if isinstance(error, TimeoutError):
@@ -186,7 +186,7 @@ class AgentClient:
 
 
 def _is_plain(url: str) -> bool:
-    """Whether it holds only what a request line may hold."""
+    """Whether it contains only characters allowed in a request line."""
     return url.isprintable() and not any(c.isspace() for c in url)
 
 
@@ -194,7 +194,7 @@ def _decoded(text: bytes) -> Any:
     """The JSON value.
 
     Raises:
-        ValueError: it is none, or nested too deeply.
+        ValueError: it is not JSON, or nested too deeply.
     """
     try:
         return json.loads(text)
@@ -203,7 +203,7 @@ def _decoded(text: bytes) -> Any:
 
 
 def _fits(value: Any, shape: _Shape) -> bool:
-    """Whether a JSON value has a shape; more keys are welcome."""
+    """Whether a JSON value has a shape; further keys are allowed."""
     if isinstance(shape, list):
         return isinstance(value, list) and all(_fits(item, shape[0]) for item in value)
     if isinstance(shape, dict):

@@ -1,4 +1,4 @@
-"""What the API needs of a cluster: ``swim.Cluster`` has it, and so may another object, on any event loop."""
+"""The interface that the API needs of a cluster: ``swim.Cluster``, or another object on any event loop."""
 
 # ruff: noqa: ASYNC109  the signatures are those of swim.Cluster
 
@@ -40,7 +40,7 @@ class ClusterLike(Protocol):
 
     @property
     def advertised(self) -> Endpoint:
-        """The address and port that peers are told."""
+        """The address and port sent to peers."""
 
     @property
     def started_at(self) -> float:
@@ -71,7 +71,7 @@ class ClusterLike(Protocol):
         """The last transitions of a member, oldest first."""
 
     def seeds(self) -> tuple[SeedStatus, ...]:
-        """How joining each seed goes."""
+        """The state of joining each seed."""
 
     def stats(self) -> NodeStats:
         """Counts of members, clocks and queues."""
@@ -91,4 +91,4 @@ class ClusterLike(Protocol):
     async def force_leave(
         self, name: str, *, prune: bool = False, timeout: float | None = None
     ) -> ForceLeaveOutcome:
-        """Declares a failed member to have left."""
+        """Declares that a failed member has left."""

@@ -1,4 +1,4 @@
-"""What surrounds every answer: headers, compression, and one log record."""
+"""Added to every answer: headers, compression, and one log record."""
 
 from __future__ import annotations
 
@@ -20,8 +20,7 @@ _SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
-"""What browsers need to be told: take an answer for nothing but what it says it is, show it in no frame, give
-it to no other site, and keep no copy of it."""
+"""Security headers for browsers: no content sniffing, no frames, no other site, no cached copy."""
 
 _log = logging.getLogger("swim.http")
 
@@ -59,7 +58,7 @@ class Envelope:
         self._headers = answer_headers(headers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Passes one request on and dresses its answer."""
+        """Passes one request on and adds to its answer."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

@@ -1,4 +1,4 @@
-"""Refusals as Nomad words them: a status and a bare line of text."""
+"""Error answers in Nomad's wording: a status and a bare line of text."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ __all__ = ["INVALID_METHOD", "SERF_CANNOT_JOIN", "HttpError", "error_response", 
 
 INVALID_METHOD = "Invalid method"
 SERF_CANNOT_JOIN = "Serf can't Join after Leave or Shutdown"
-"""What Nomad answers, in Serf's words."""
+"""Nomad's answer, in Serf's words."""
 
 _log = logging.getLogger("swim.http")
 
 
 class HttpError(Exception):
-    """Ends a request with ``status`` and ``text``. Doesn't affect any state.
+    """Ends a request with ``status`` and ``text``. No state is affected.
 
     Attributes:
         status: HTTP status, 400..599.
@@ -34,14 +34,14 @@ class HttpError(Exception):
 
 
 def multi_error(messages: Sequence[str]) -> str:
-    """The text Go's multi-error type makes of ``messages``: a count, then one bullet per line."""
+    """``messages`` in the format of Go's multi-error type: a count, then one bullet per line."""
     count = "1 error" if len(messages) == 1 else f"{len(messages)} errors"
     bullets = "\n".join(f"\t* {message}" for message in messages)
     return f"{count} occurred:\n{bullets}\n\n"
 
 
 def error_response(error: Exception) -> Response:
-    """The answer for whatever a handler raised; what nobody foresaw is logged and shows only its type."""
+    """The answer for an exception of a handler; an unexpected one is logged, and only its type shown."""
     if isinstance(error, HttpError):
         return PlainTextResponse(utf8(error.text), status_code=error.status)
     if isinstance(error, SwimError):

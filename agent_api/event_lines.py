@@ -16,9 +16,9 @@ _HEARTBEAT_SECONDS = 30.0
 
 
 class EventLines:
-    """One JSON object a line; an empty one at once, so that the head leaves, and as a heartbeat.
+    """One JSON object per line; an empty line at once, so that the head is sent, and as a heartbeat.
 
-    No generator, which somebody would have to close when the reader goes.
+    Not a generator, since a generator would have to be closed when the reader disconnects.
     """
 
     __slots__ = ("_began", "_events")

@@ -1,4 +1,4 @@
-"""``/v1/agent/health``: one half per role, judged at once from the local view."""
+"""``/v1/agent/health``: one half per role, computed at once from the local view."""
 
 from __future__ import annotations
 

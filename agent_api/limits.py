@@ -1,4 +1,4 @@
-"""What clients of the HTTP API may take: connections, bytes and time."""
+"""Limits for clients of the HTTP API: connections, bytes and time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["HttpLimits"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpLimits:
-    """Limits of the HTTP server. What each one closes or refuses is counted under ``swim.dropped.http-*``.
+    """Limits of the HTTP server. Connections closed or refused are counted under ``swim.dropped.http-*``.
 
     Raises:
         ConfigError: naming the field, for a value below its minimum.
@@ -19,26 +19,26 @@ class HttpLimits:
 
     max_conns_per_client: int = 100
     """Connections of one client address at once, Nomad's ``http_max_conns_per_client``; 0 is no limit.
-    At the limit a connection that waits for a request makes room; if none does, the new one gets a 429."""
+    At the limit, a connection that waits for a request is closed; if none does, the new one gets a 429."""
     max_conns: int = 512
-    """Connections in all, by the same rule, with a 503. Never more than a quarter of the descriptors that the
-    process may open: the rest is for gossip."""
+    """Connections in total, by the same rule, with a 503. Never more than a quarter of the descriptors that
+    the process may open; the rest is for gossip."""
     max_head_bytes: int = 32 * 1024
-    """Request line and headers together; beyond it a 431."""
+    """Bytes of request line and headers; beyond it a 431."""
     max_headers: int = 100
     """Headers of one request; beyond it a 431."""
     max_body_bytes: int = 1024 * 1024
-    """Body of one request; beyond it a 413."""
+    """Bytes of one request's body; beyond it a 413."""
     head_timeout: float = 10.0
     """Seconds from a connection's start, and from a later request's first byte, to the end of its head."""
     idle_timeout: float = 60.0
     """Seconds between two requests on one connection."""
     body_timeout: float = 30.0
-    """Seconds that the server waits for one request's body in all."""
+    """Seconds in total that the server waits for one request's body."""
     send_timeout: float = 30.0
     """Seconds in which a client must take the next 64 KiB of an answer."""
     stop_timeout: float = 1.0
-    """Seconds that running requests get to end when the server stops."""
+    """Seconds that running requests have to finish when the server stops."""
 
     def __post_init__(self) -> None:
         for field in fields(self):

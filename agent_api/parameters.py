@@ -1,4 +1,4 @@
-"""Query parameters by Nomad's rules: the first value of a name counts, and each type has its own refusal.
+"""Query parameters by Nomad's rules: the first value of a name counts, and each type has its own error.
 
 Form bodies are never read; commas are never split; unknown names are ignored.
 """
@@ -20,7 +20,7 @@ _DURATION_PART = re.compile(r"(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)", re.ASC
 
 
 def parse_boolean(text: str) -> bool | None:
-    """What Go's ``strconv.ParseBool`` makes of ``text``; None if it refuses."""
+    """The result of Go's ``strconv.ParseBool`` for ``text``; None if it fails."""
     return _BOOLEANS.get(text)
 
 
@@ -37,7 +37,7 @@ def is_duration(text: str) -> bool:
 
 
 class Query:
-    """The parameters of one request, in the order they came."""
+    """The parameters of one request, in order."""
 
     __slots__ = ("_pairs",)
 
@@ -86,7 +86,7 @@ class Query:
         return next(filter(None, self.all("region")), default)
 
     def check_common(self) -> None:
-        """Checks what Nomad's reads share, in its order; nothing blocks or pages here, so no more.
+        """Checks the parameters common to Nomad's reads, in its order; blocking and paging are not supported.
 
         Raises:
             HttpError: 400 with the text of the first parameter that is wrong.

@@ -1,8 +1,8 @@
 """The paths and their handlers.
 
-Every handler checks in Nomad's order: method (done by ``Endpoint``), role, parameters, then it acts. Members
-and health take the common read parameters. Beside each handler stands the capability that Nomad's access
-control requires for it; this API has no access control of its own yet.
+Every handler checks in Nomad's order: method (done by ``Endpoint``), role, parameters; then it acts. Members
+and health take the common read parameters. Each handler is listed with the capability that Nomad's access
+control requires for it; this API has no access control yet.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ Capability = Literal["none", "agent:read", "agent:write", "node:read", "manageme
 
 _JOIN_SECONDS = 3.0
 _FORCE_LEAVE_SECONDS = 3.0
-"""A broadcast that takes longer goes on without the client waiting."""
+"""Seconds; a broadcast that takes longer continues after the client was answered."""
 
 _log = logging.getLogger("swim.http")
 
 
 class Action(NamedTuple):
-    """What a method of a path does, and the capability it takes."""
+    """The handler of one method of a path, and the capability it requires."""
 
     capability: Capability
     handler: Handler
@@ -56,7 +56,7 @@ class Endpoint:
     put: Action | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers one request; what a handler raises becomes an answer too."""
+        """Answers one request; an exception of a handler becomes an answer too."""
         request = Request(scope, receive, send)
         try:
             response = await self._answer(request)

@@ -1,8 +1,8 @@
 """``/v1/agent/self``: Nomad's configuration and statistics documents.
 
-What this agent doesn't have (jobs, Consul, Vault ...) stands with inert defaults, because clients decode it
-all. Durations are nanoseconds where Nomad sends a number. Secrets are shown as ``<redacted>``, gossip keys
-not at all.
+Features that this agent doesn't have (jobs, Consul, Vault ...) appear with inert defaults, because clients
+decode all fields. Durations are nanoseconds where Nomad sends a number. Secrets are shown as ``<redacted>``,
+gossip keys not at all.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def self_document(call: Call) -> dict[str, Any]:
 
 
 def _log_level(settings: AgentSettings) -> str:
-    """The level in force, which a running agent can change; else what was set."""
+    """The current level, which a running agent can change; else the configured one."""
     number = logging.getLogger("swim").level
     return _LEVEL_NAMES.get(number) or settings.log_level.upper()
 

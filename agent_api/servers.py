@@ -1,7 +1,7 @@
-"""Which members are servers, which of them leads, and the list of servers an operator may pin.
+"""Which members are servers, which of them leads, and the list of servers that an operator may pin.
 
-Whoever gossips is a server, as in Nomad, whose clients don't. There is no consensus here: the leader is
-advice, the alive server of a region with the smallest name.
+Every member of the gossip pool is a server, as in Nomad, whose clients don't gossip. There is no consensus:
+the leader is only advisory, the alive server of a region with the smallest name.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ _PING_SECONDS = 1.0
 
 
 def parse_port(text: str) -> int | None:
-    """The port number 1..65535 that ``text`` is, else None."""
+    """``text`` as a port number 1..65535, else None."""
     decimal = text.isascii() and text.isdigit() and len(text) <= 5
     return int(text) if decimal and 0 < int(text) <= 65535 else None
 
 
 class Servers:
-    """The servers one agent knows of: seen in gossip, or pinned by an operator until the next restart."""
+    """The servers that one agent knows: from gossip, or pinned by an operator until the next restart."""
 
     __slots__ = ("_cluster", "_pinned", "_settings")
 
@@ -66,7 +66,7 @@ class Servers:
         return min(alive, key=lambda member: member.name)
 
     def address(self, member: Member) -> str:
-        """Where a server's RPC listens by its tags ``rpc_addr`` and ``port``, else where it is assumed."""
+        """The RPC address of a server from its tags ``rpc_addr`` and ``port``, else the default."""
         host = member.tags.get("rpc_addr") or member.address
         return join_host_port(host, parse_port(member.tags.get("port", "")) or self._settings.rpc_port)
 

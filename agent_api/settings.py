@@ -20,7 +20,7 @@ _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentSettings:
-    """Settings of one agent's HTTP API. What concerns gossip is in ``swim.Config``.
+    """Settings of one agent's HTTP API. Gossip settings are in ``swim.Config``.
 
     Raises:
         ConfigError: naming the field, when a value or a combination is impossible.
@@ -29,16 +29,16 @@ class AgentSettings:
     http: str = "127.0.0.1:4646"
     """``HOST:PORT`` or ``[V6]:PORT`` to serve on; port 0 lets the system choose one."""
     http_hosts: tuple[str, ...] = ()
-    """Names, without port, under which clients reach this agent besides IP addresses, names without a dot,
-    its own name and the host of ``http``; ``*`` is any name. Pages under names listed here may also write."""
+    """Names, without port, that clients may use for this agent besides IP addresses, names without a dot, its
+    own name and the host of ``http``; ``*`` allows any name. Pages under names listed here may also write."""
     limits: HttpLimits = field(default_factory=HttpLimits)
-    """What clients may take."""
+    """Limits for clients."""
 
     # -- identity
     region: str = "global"
     datacenter: str = "dc1"
     node_name: str = ""
-    """``ServerName`` in answers; empty takes the gossip name without a ``.region`` suffix."""
+    """``ServerName`` in answers; if empty, the gossip name without a ``.region`` suffix."""
 
     # -- roles
     server_enabled: bool = True
@@ -48,15 +48,15 @@ class AgentSettings:
     rpc_port: int = 4647
     """Port of servers whose tags have no ``port``, and of addresses given without one; 1..65535."""
     bootstrap_expect: int = 0
-    """Servers the region should have; without a majority of them alive there is no leader. 0 doesn't look."""
+    """Servers that the region should have; without a majority of them alive, no leader. 0 disables this."""
     advisory_leader: bool = True
-    """Name the alive server with the smallest name as leader; off means never, and health doesn't ask."""
+    """Name the alive server with the smallest name as leader; if off, no leader, and health ignores it."""
     verify_servers: bool = False
     """Accept an address for the server list only if a TCP connection to it opens within 1 s."""
     disable_remote_exec: bool = False
     """Shown as ``Client.DisableRemoteExec``; this agent has no remote execution either way."""
 
-    # -- shown by ``self``, acted upon by whoever starts the agent
+    # -- shown by ``self``; applied by the program that starts the agent
     leave_on_interrupt: bool = True
     leave_on_terminate: bool = True
     log_level: str = "info"
@@ -65,9 +65,9 @@ class AgentSettings:
     start_join: tuple[str, ...] = ()
     retry_join: tuple[str, ...] = ()
     retry_interval: float = 30.0
-    """Seconds; shown in whole ones."""
+    """Seconds; shown as a whole number."""
     retry_max_attempts: int = 0
-    """0 is without end."""
+    """0 is no limit."""
 
     # -- secrets: never in a repr, shown as ``<redacted>``
     consul_token: str = field(default="", repr=False)
@@ -91,7 +91,7 @@ class AgentSettings:
         _check_headers(headers)
         _check_hosts(self.http_hosts)
         if not (self.server_enabled or self.client_enabled):
-            raise ConfigError("server_enabled", "and client_enabled cannot both be off")
+            raise ConfigError("server_enabled", "or client_enabled must be true: at least one role is needed")
 
     def server_name(self, gossip_name: str) -> str:
         """Nomad's ``ServerName`` of the node whose gossip name is ``gossip_name``."""

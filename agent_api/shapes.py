@@ -1,4 +1,4 @@
-"""JSON shapes: Nomad's ``/v1/agent`` documents and our own ``/v1/swim`` ones, each made in one place."""
+"""JSON shapes: Nomad's ``/v1/agent`` documents and our own ``/v1/swim`` ones."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class MemberShape(TypedDict):
 
 
 class AddressOutcome(TypedDict):
-    """What became of one address of a join; ``error`` is empty if ``ok``."""
+    """The outcome of one address of a join; ``error`` is empty if ``ok``."""
 
     address: str
     ok: bool
@@ -164,7 +164,7 @@ def why_shape(name: str, member: Member | None, history: Sequence[Transition], n
 
 
 def info_shape(cluster: ClusterLike) -> dict[str, Any]:
-    """What a node says about itself; keys only as fingerprints."""
+    """A node's own state; keys only as fingerprints."""
     stats = cluster.stats()
     return {
         "name": cluster.config.name,

@@ -1,4 +1,4 @@
-"""Text on its way out: always valid UTF-8."""
+"""Outgoing text: always valid UTF-8."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ __all__ = ["utf8"]
 
 
 def utf8(text: str) -> bytes:
-    """``text`` in UTF-8; bytes of another coding (kept as surrogates) become U+FFFD, as in Go."""
+    """``text`` in UTF-8; bytes of another encoding (kept as surrogates) become U+FFFD, as in Go."""
     try:
         return text.encode()
     except UnicodeEncodeError:

@@ -1,4 +1,4 @@
-"""Whole clusters in virtual time, to prove things with; and real ones to measure (``sims.bench``).
+"""Simulates whole clusters in virtual time, to test programs; measures real ones (``sims.bench``).
 
     from sims import World
 
@@ -7,8 +7,8 @@
     world.crash("n3")
     world.run_until(lambda w: w.converged, limit=60)
 
-The names below are the everyday ones. ``sims.faults`` has one class per fault, ``sims.checkers`` one per
-property, ``sims.testing`` has what your own tests need. See ``docs/simulating.md``.
+The names below are the common ones. ``sims.faults`` has one class per fault, ``sims.checkers`` one per
+property, ``sims.testing`` the tools for your own tests. See ``docs/simulating.md``.
 """
 
 from importlib import import_module
@@ -63,7 +63,7 @@ __all__ = [
     "safety_checkers",
 ]
 
-# The pytest plugin is loaded by every test run of whoever has this package, and must not cost them anything.
+# The pytest plugin is loaded by every test run where this package is installed, and must cost nothing.
 _HOMES = {
     "Applications": "sims.testing.applications",
     "every": "sims.testing.applications",

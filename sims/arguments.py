@@ -9,7 +9,7 @@ __all__ = ["ArgumentParser", "at_least_one"]
 
 
 class ArgumentParser(argparse.ArgumentParser):
-    """An ``argparse.ArgumentParser`` that tells of a mistake in one line, with no usage before it."""
+    """An ``argparse.ArgumentParser`` that reports a mistake in one line, without the usage."""
 
     def error(self, message: str) -> NoReturn:
         """Writes the line to standard error and ends the process with exit code 2.
@@ -27,7 +27,7 @@ def at_least_one(text: str) -> int:
     """A whole number from 1 on, as the type of an argument.
 
     Raises:
-        argparse.ArgumentTypeError: it is none.
+        argparse.ArgumentTypeError: it is not a whole number from 1 on.
     """
     try:
         value = int(text)

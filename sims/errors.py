@@ -1,4 +1,4 @@
-"""What can go wrong in a simulated run. Each says whose fault it is and how to see it again."""
+"""The errors of a simulated run. Each says whose fault it is and how to reproduce it."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ __all__ = ["NodeCrashedError", "NotConvergedError", "SimError", "UsageError", "V
 
 
 class SimError(SwimError):
-    """Base of what a run can raise."""
+    """Base of all errors of a run."""
 
 
 class UsageError(SimError):
-    """The caller asked for something that does not exist or does not fit; nothing was run (exit code 2)."""
+    """The caller asked for something that does not exist or is not valid; nothing was run (exit code 2)."""
 
     exit_code = 2
 
@@ -28,7 +28,7 @@ class NodeCrashedError(SimError):
 
 
 class NotConvergedError(SimError):
-    """Something good did not happen in time (exit code 128). The world can go on."""
+    """Something good did not happen in time (exit code 128). The world can continue."""
 
     exit_code = 128
 
@@ -39,7 +39,7 @@ class ViolationError(SimError):
     Attributes:
         checker: name of the property's class.
         at: virtual seconds.
-        node: id of the host where it shows, or "".
+        node: id of the host where it was observed, or "".
         problem: one sentence.
     """
 

@@ -1,7 +1,7 @@
-"""What a run is judged by: detection, dissemination, false positives, flaps, view sizes, traffic, agreement.
+"""Measures of a run: detection, dissemination, false positives, flaps, view sizes, traffic, agreement.
 
-Each measure watches one world and holds plain numbers afterwards; times are virtual seconds. A measure may be
-added in the middle of a run: what it counts begins there.
+Each measure observes one world and then holds plain numbers; times are virtual seconds. A measure may be
+added in the middle of a run and counts from there.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def mean(values: Iterable[float]) -> float:
 
 
 def runs(world: World, name: str) -> bool:
-    """Whether a process that stays runs under that gossip name, so that a verdict against it is wrong."""
+    """Whether a process that is not leaving runs under that name, so that declaring it failed is wrong."""
     node = world.nodes.get(name)
     if node is not None and node.name == name and node.counts:
         return True
@@ -73,7 +73,7 @@ def runs(world: World, name: str) -> bool:
 
 @dataclass(slots=True)
 class Loss:
-    """One member that stopped working, and who noticed.
+    """One member that stopped working, and the nodes that noticed.
 
     Attributes:
         name: the member.
@@ -89,10 +89,10 @@ class Loss:
 
 
 class Detection(Observer):
-    """From each crash to the first suspicion and to every observer's verdict.
+    """Time from each crash to the first suspicion, and until each observer declares the member failed.
 
     Args:
-        kinds: faults that count as a loss: ``crash``, or ``pause`` too. A loss ends when its host goes on.
+        kinds: faults that count as a loss: ``crash``, or ``pause`` too. A loss ends when its host runs again.
 
     Attributes:
         losses: in order of time.
@@ -121,31 +121,31 @@ class Detection(Observer):
                 seen.setdefault(node.id, world.now - loss.at)
 
     def first_suspected(self) -> list[float]:
-        """Per loss that anybody suspected, seconds until the first did."""
+        """Per suspected loss, seconds until the first observer suspected it."""
         return [min(loss.suspected.values()) for loss in self.losses if loss.suspected]
 
     def first_failed(self) -> list[float]:
-        """Per loss that anybody declared, seconds until the first did."""
+        """Per declared loss, seconds until the first observer declared it."""
         return [min(loss.failed.values()) for loss in self.losses if loss.failed]
 
     def last_failed(self) -> list[float]:
-        """Per loss that anybody declared, seconds until the last of those did."""
+        """Per declared loss, seconds until the last of those observers declared it."""
         return [max(loss.failed.values()) for loss in self.losses if loss.failed]
 
     def each_failed(self) -> list[float]:
-        """Per loss and observer that declared it, seconds."""
+        """Per loss and observer, seconds until the observer declared it."""
         return [seconds for loss in self.losses for seconds in loss.failed.values()]
 
 
 class Dissemination(Observer):
-    """From a change, which is when this observer is added, to everybody's knowing.
+    """Time from a change, which is when this observer is added, until each node knows.
 
     Args:
-        matches: whether an event brings the news.
+        matches: whether an event is about the change.
 
     Attributes:
         began: when it was added.
-        seconds: by observer, how long the news took.
+        seconds: by observer, how long it took.
     """
 
     def __init__(self, matches: Callable[[Event], bool]) -> None:
@@ -175,7 +175,7 @@ class Completion(Observer):
     """When each node last learned of another: the moment when its view was complete, if it is.
 
     Attributes:
-        seconds: by observer, since this was added; a node that learned of nobody is missing.
+        seconds: by observer, since this was added; a node that learned of no member is missing.
     """
 
     def __init__(self) -> None:
@@ -193,18 +193,18 @@ class Completion(Observer):
 
 
 class FalsePositives(Observer):
-    """Verdicts about members that were running, and were not known to be faulty.
+    """False positives: members that run, and are not known to be faulty, declared failed or suspected.
 
     Args:
-        faulty: ids of hosts that are slow, paused or badly connected: not healthy as observers, and verdicts
-            against them are not false.
+        faulty: ids of hosts that are slow, paused or badly connected. They are not healthy observers, and
+            declaring them failed is not a false positive.
 
     Attributes:
-        failed: ``failed`` verdicts, each observer's apart.
+        failed: how often a member was declared failed, each observer counted separately.
         failed_at_healthy: those at observers that are not faulty.
         suspected: suspicions, likewise.
-        about_faulty: ``failed`` verdicts about faulty members.
-        subjects: how many verdicts each member suffered, by name.
+        about_faulty: how often a faulty member was declared failed.
+        subjects: how often each member was declared failed, by name.
     """
 
     def __init__(self, faulty: Collection[str] = ()) -> None:
@@ -233,11 +233,11 @@ class FalsePositives(Observer):
 
 
 class Flaps(Observer):
-    """Changes of status, in all views together.
+    """Changes of status, summed over all views.
 
     Attributes:
-        changes: by member, how often any observer changed its status after having seen it first.
-        returns: by member, how often any observer saw it alive again after failed or left.
+        changes: by member, how often an observer changed its status after first listing it.
+        returns: by member, how often an observer saw it alive again after failed or left.
     """
 
     def __init__(self) -> None:
@@ -256,11 +256,11 @@ class Flaps(Observer):
 
 
 class ViewSizes(Observer):
-    """How many members each running node lists as not failed or left, looked at once every ``interval`` s.
+    """How many members each running node lists as not failed or left, sampled every ``interval`` s.
 
     Attributes:
         unique: every size seen.
-        series: time, and how many nodes saw which size then.
+        series: time, and how many nodes saw which size at that time.
     """
 
     def __init__(self, interval: float = 1.0) -> None:
@@ -283,11 +283,11 @@ class ViewSizes(Observer):
 
 
 class Agreement(Observer):
-    """For how long the running nodes' views differed.
+    """How long the running nodes' views differed.
 
     Attributes:
-        since: when they began to agree, for the last time; None while they differ.
-        before: seconds of disagreement that are over.
+        since: when they last began to agree; None while they differ.
+        before: seconds of earlier disagreement.
     """
 
     def __init__(self) -> None:
@@ -296,7 +296,7 @@ class Agreement(Observer):
         self._began = 0.0
 
     def differed(self, now: float) -> float:
-        """Seconds of disagreement until ``now``."""
+        """Total seconds of disagreement until ``now``."""
         return self.before + (now - self._began if self.since is None else 0.0)
 
     def attached(self, world: World) -> None:
@@ -316,7 +316,7 @@ class Agreement(Observer):
 
 
 class Rates(NamedTuple):
-    """What a node sent per second, on average over nodes and time.
+    """What a node sent per second, averaged over nodes and time.
 
     Attributes:
         packets: datagrams.
@@ -334,7 +334,7 @@ class Rates(NamedTuple):
 class Traffic:
     """What running nodes sent, from their own counters, since this object was made or last read.
 
-    What a node counted in a life that ended in between is missing.
+    Counts of a node's run that ended in between are missing.
     """
 
     def __init__(self, world: World) -> None:
@@ -342,7 +342,7 @@ class Traffic:
         self.restart()
 
     def restart(self) -> None:
-        """Begins anew."""
+        """Starts again."""
         self._began = self._world.now
         self._packets = self._world.driver.packets.sent
         self._before = {(node.id, node.life): _sent(node) for node in self._world.nodes.values()}
@@ -361,12 +361,12 @@ class Traffic:
         """Averages per node and second, over the nodes that are up.
 
         Raises:
-            ValueError: no time has passed, or nobody is up.
+            ValueError: no time has passed, or no node is up.
         """
         each = self.per_node()
         node_seconds = len(each) * (self._world.now - self._began)
         if not node_seconds:
-            raise ValueError("nobody was up for any time")
+            raise ValueError("no node was up for any time")
         packets = self._world.driver.packets.sent - self._packets
         sums = [sum(values) for values in zip(*each.values(), strict=True)]
         return Rates(packets / node_seconds, *(value / node_seconds for value in sums))

@@ -1,4 +1,4 @@
-"""Functions that users hand in are called, never awaited: one that would not run is refused."""
+"""Checks of functions that users pass in: they are called, never awaited, so async ones are refused."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ __all__ = ["name_of", "plain_function", "plain_result"]
 
 
 def name_of(call: Callable[..., object]) -> str:
-    """What to call a function, a ``partial`` or any other callable in a message."""
+    """The name of a function, a ``partial`` or any other callable in a message."""
     inner = call.func if isinstance(call, partial) else call
     return getattr(inner, "__qualname__", type(inner).__name__)
 
 
 def plain_function(call: Callable[..., object]) -> None:
-    """Refuses ``async def`` functions and generators when they are handed in.
+    """Refuses ``async def`` functions and generators when they are passed in.
 
     Raises:
-        UsageError: it is one, or it cannot be called.
+        UsageError: it is one, or it is not callable.
     """
     if not callable(call):
         raise UsageError(f"a function is needed, not {call!r}")
@@ -32,7 +32,7 @@ def plain_function(call: Callable[..., object]) -> None:
 
 
 def plain_result(result: Any, call: Callable[..., object]) -> Any:
-    """What a function of the user's returned, unless that shows that nothing of it was run.
+    """The result of a user's function, unless it shows that the function's body did not run.
 
     Raises:
         UsageError: a coroutine or a generator.
@@ -45,4 +45,4 @@ def plain_result(result: Any, call: Callable[..., object]) -> Any:
 
 
 def _refusal(call: Callable[..., object]) -> UsageError:
-    return UsageError(f"{name_of(call)} must be a plain function: nobody awaits or iterates what it returns")
+    return UsageError(f"{name_of(call)} must be a plain function: its result is neither awaited nor iterated")

@@ -1,8 +1,8 @@
-"""Runs again what a trace's first line describes, and finds where two traces part.
+"""Makes the run again that a trace's first line describes, and finds where two traces diverge.
 
-A replay file is a trace; its first line alone is enough to run it again, the others are then compared. How
-runs are made is known by name (``made["by"]``): ``scenario``, ``swarm`` and ``schedule`` are built in, and
-``makers`` takes further ones.
+A replay file is a trace; its first line alone is enough to run it again, and the others are then compared.
+The way a run is made has a name (``made["by"]``): ``scenario``, ``swarm`` and ``schedule`` are built in, and
+``makers`` accepts further ones.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Trace(NamedTuple):
     """A trace in memory.
 
     Attributes:
-        name: where it comes from, for messages.
+        name: its source, for messages.
         header: the first line.
         records: all others.
     """
@@ -54,7 +54,7 @@ class Trace(NamedTuple):
 
 
 class Ending(NamedTuple):
-    """How a run ended: what went wrong, or "", and the exit code that stands for it."""
+    """How a run ended: what went wrong, or "", and the corresponding exit code."""
 
     problem: str = ""
     exit_code: int = 0
@@ -75,9 +75,9 @@ class Replayed(NamedTuple):
 
 
 Maker = Callable[[int, Mapping[str, Any], Iterable[Observer]], Ending]
-"""Makes a run: seed, the ``made`` of the header, who watches.
+"""Makes a run from its seed, the ``made`` of the header and observers.
 
-``UsageError`` says that ``made`` is no good; any other ``SimError`` is an ending, too.
+``UsageError`` means that ``made`` is not valid; any other ``SimError`` is the run's ending.
 """
 
 
@@ -129,7 +129,7 @@ def replay(trace: Trace) -> Replayed:
     """Makes the run again that the trace's header describes.
 
     Raises:
-        UsageError: it was recorded by another version, or nobody knows how to make it; nothing was run.
+        UsageError: it was recorded by another version, or its maker is unknown; nothing was run.
     """
     header, name = trace.header, trace.name
     if header.get("swim") != __version__:
@@ -175,8 +175,8 @@ def schedule_made(
         profile: ``lan``, ``wan`` or ``local``.
         config: fields changed in it; plain JSON.
         start: see ``World``.
-        settle: after that, all views have to be right within so many seconds; None asks for nothing.
-        lacks: what took part in the run and is not in the file, such as an application; replays say so.
+        settle: after that, all views must be right within this many seconds; None checks nothing.
+        lacks: what took part in the run but is not in the file, such as an application; replays report it.
     """
     return {
         "by": "schedule",
@@ -239,4 +239,4 @@ def _make_swarm(seed: int, made: Mapping[str, Any], observers: Iterable[Observer
 
 
 makers: dict[str, Maker] = {"scenario": _make_scenario, "schedule": _make_schedule, "swarm": _make_swarm}
-"""How runs are made, by the ``by`` of their header."""
+"""The makers of runs, by the ``by`` of their header."""

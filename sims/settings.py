@@ -17,7 +17,7 @@ _KINDS = {"int": int, "float": float, "bool": bool}
 
 
 def kinds_of(cls: type) -> dict[str, type]:
-    """The fields of a dataclass that text can say, with their types."""
+    """The fields of a dataclass that can be given as text, with their types."""
     kinds = ((f.name, _KINDS.get(str(f.type).removesuffix(" | None"))) for f in fields(cls) if f.init)
     return {name: kind for name, kind in kinds if kind is not None}
 
@@ -27,10 +27,10 @@ SETTINGS = kinds_of(Config)
 
 
 def convert(name: str, value: object, kind: type) -> Any:
-    """A value, or text, as what an option takes.
+    """A value, or text, converted to the type of an option.
 
     Raises:
-        UsageError: it is no such value.
+        UsageError: it does not fit the type.
     """
     text = str(value)
     try:
@@ -46,7 +46,7 @@ def read_settings(given: Mapping[str, object]) -> dict[str, Any]:
     """Settings by name, as values or as text, checked by themselves.
 
     Raises:
-        UsageError: there is no such setting, or the value is none of its own.
+        UsageError: there is no such setting, or the value is not valid for it.
     """
     for name in given:
         if name not in SETTINGS:

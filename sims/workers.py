@@ -1,4 +1,4 @@
-"""Where many runs are computed: in this process, on all cores of this machine, or on a Dask cluster."""
+"""Computes many runs: in this process, on all cores of this machine, or on a Dask cluster."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ Play = Callable[..., Any]
 
 @contextmanager
 def quiet_nodes() -> Iterator[None]:
-    """Meanwhile nodes log nothing: what they warn of is what the faults do to them."""
+    """Silences the nodes' logs for the length of a block: they would warn about the injected faults."""
     logger = logging.getLogger("swim")
     before = logger.level
     logger.setLevel(logging.CRITICAL)
@@ -54,7 +54,7 @@ def compute(
 
     Args:
         play: a pure function that can be imported by name.
-        work: taken only as fast as it is computed.
+        work: consumed only as fast as it is computed.
         workers: processes, by default one per core; 0 computes in this one.
         on: ``dask://HOST:PORT`` of a scheduler, or "" for this machine.
 
@@ -73,7 +73,7 @@ def compute(
 
 
 def _on_cores(play: Play, work: Iterable[tuple[Any, ...]], workers: int) -> Iterator[Outcome]:
-    # Fresh interpreters: no thread or lock of the caller's is copied into them.
+    # New interpreters, so that no thread or lock of the caller is copied into them.
     context = multiprocessing.get_context("spawn")
     before = set(multiprocessing.active_children())
     executor = ProcessPoolExecutor(workers, mp_context=context, initializer=_follow_the_parent)

@@ -1,8 +1,8 @@
 """A small HTTP/1.1 server for ASGI applications, on h11 and trio.
 
-``serve`` and ``listen`` are the way in (``serving``). ``listener`` accepts connections and caps them,
+The entry points are ``serve`` and ``listen`` (``serving``). ``listener`` accepts and limits connections,
 ``connection`` answers the requests of one in order, ``exchange`` is one request as an application sees it,
-and ``wire`` puts h11 on a stream.
+and ``wire`` runs h11 on a stream.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One connection: its requests one after the other, and what ends it."""
+"""One connection: handles its requests in order, and decides when it ends."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class Service:
 
     Attributes:
         app: the ASGI application.
-        limits: what clients may take.
-        metrics: where it is counted.
-        headers: set on the answers that the server makes itself.
-        state: what the application put into its lifespan's state.
+        limits: for clients.
+        metrics: where requests and drops are counted.
+        headers: of the answers that the server makes itself.
+        state: the lifespan state of the application.
     """
 
     __slots__ = ("app", "headers", "limits", "metrics", "state")
@@ -42,12 +42,12 @@ class Service:
 
 
 class Connection:
-    """Answers what comes in on one stream until either side ends it.
+    """Answers the requests on one stream until either side ends it.
 
     Attributes:
         client: the peer's address and port; None if the stream has none.
         scope: cancelling it closes the connection at once.
-        is_busy: a request is under way.
+        is_busy: a request is in progress.
     """
 
     __slots__ = ("_exchange", "_server", "_service", "_wire", "client", "is_busy", "scope")
@@ -69,7 +69,7 @@ class Connection:
         self._exchange: Exchange | None = None
 
     def stop(self) -> None:
-        """Ends the connection with the answer under way, at once if there is none."""
+        """Ends the connection after the current answer; at once if there is none."""
         self._wire.closing = True
         if not self.is_busy:
             self.scope.cancel()
@@ -77,7 +77,7 @@ class Connection:
             self._exchange.end_wait()
 
     async def run(self) -> None:
-        """Returns when the connection is over; the stream is still to be closed."""
+        """Returns when the connection is over; the caller closes the stream."""
         is_first = True
         while (request := await self._next_request(is_first=is_first)) is not None:
             is_first = False
@@ -114,13 +114,13 @@ class Connection:
         return None
 
     async def _refuse(self, status: int | None, reason: str) -> None:
-        """Ends the connection, with an answer if the client would take it for one to its request."""
+        """Ends the connection, with an answer if the client would read it as the answer to its request."""
         self._service.metrics.dropped(reason)
         if status is not None:
             await self._wire.refuse(status)
 
     async def _answer(self, request: h11.Request, exchange: Exchange) -> bool:
-        """Lets the application answer; whether it did, to the end."""
+        """Lets the application answer; returns whether it answered completely."""
         service = self._service
         scope = http_scope(request, client=self.client, server=self._server, state=service.state)
         try:
@@ -137,7 +137,7 @@ class Connection:
         return exchange.finished
 
     def report(self, error: Exception) -> None:
-        """Logs and counts what ends this connection only."""
+        """Logs and counts an error that ends only this connection."""
         self._service.metrics.count("swim.http.failed")
         peer = "{}:{}".format(*self.client) if self.client else "a client"
         _log.error("connection from %s closed: %s", peer, type(error).__name__, exc_info=error)

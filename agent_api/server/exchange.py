@@ -18,11 +18,11 @@ from swim.addresses import Endpoint
 __all__ = ["Exchange", "http_scope", "why_refused"]
 
 _DISCARD_BYTES = 256 * 1024
-"""As much of a body that the application left unread is read, as by Go's server, to keep the connection."""
+"""Bytes of an unread body that are read to keep the connection, as in Go's server."""
 
 
 def why_refused(request: h11.Request, limits: HttpLimits) -> int | None:
-    """The status that answers a request which no application should see; None for one that it should."""
+    """The status for a request that no application should see; None for one that it should."""
     if request.http_version not in (b"1.0", b"1.1"):
         return 505
     if len(request.headers) > limits.max_headers:
@@ -32,7 +32,7 @@ def why_refused(request: h11.Request, limits: HttpLimits) -> int | None:
     if not request.target.startswith((b"/", b"http://", b"https://")) and request.target != b"*":
         return 400
     length = _header(request, b"content-length")
-    # Two framings, or one that the version does not have: where this request ends is anybody's guess.
+    # Two framings, or one that the version does not have: the end of this request is ambiguous.
     if _header(request, b"transfer-encoding") and (length or request.http_version == b"1.0"):
         return 400
     return 413 if length and int(length) > limits.max_body_bytes else None
@@ -41,7 +41,7 @@ def why_refused(request: h11.Request, limits: HttpLimits) -> int | None:
 def http_scope(
     request: h11.Request, *, client: Endpoint | None, server: Endpoint | None, state: dict[str, Any]
 ) -> Scope:
-    """The ASGI scope of ``request``; a target that is a whole URL stands for its path and its host."""
+    """The ASGI scope of ``request``; of a target that is a whole URL, the path and the host are used."""
     headers = list(request.headers)
     target = request.target
     if not target.startswith(b"/") and target != b"*":
@@ -52,7 +52,7 @@ def http_scope(
     path, _, query_string = target.partition(b"?")
     return {
         "type": "http",
-        # Below 2.4 an application that streams looks out for the end of the client by itself.
+        # Below 2.4, a streaming application checks for the client's disconnect by itself.
         "asgi": {"version": "3.0", "spec_version": "2.3"},
         "http_version": request.http_version.decode("ascii"),
         "method": request.method.decode("ascii"),
@@ -74,16 +74,17 @@ def _header(request: h11.Request, wanted: bytes) -> bytes:
 
 
 class Exchange:
-    """What an application calls: ``receive`` and ``send``.
+    """The callables of an application: ``receive`` and ``send``.
 
-    ``receive`` gives the body, then waits and gives ``http.disconnect`` once the client sends no more, the
-    answer is complete, or the server stops. ``send`` raises ``ClientGone`` once nobody would receive it.
+    ``receive`` returns the body, then waits and returns ``http.disconnect`` once the client sends no more,
+    the answer is complete, or the server stops. ``send`` raises ``ClientGone`` once the client receives
+    nothing.
 
     Attributes:
         began: the answer's head was sent.
-        disconnected: the application was given ``http.disconnect``, and may leave its answer incomplete.
+        disconnected: the application received ``http.disconnect``, and may leave its answer incomplete.
         finished: the whole answer was sent.
-        gone: the client was refused or takes no answer.
+        gone: the client was refused or does not receive the answer.
     """
 
     __slots__ = (
@@ -136,11 +137,11 @@ class Exchange:
         return {"type": "http.disconnect"}
 
     async def send(self, message: Message) -> None:
-        """Takes the application's next message; the head leaves with the first part of the body.
+        """Sends the application's next message; the head is sent with the first part of the body.
 
         Raises:
-            ClientGone: nobody receives this answer; the application need not go on.
-            RuntimeError: the messages come in an order that ASGI does not allow.
+            ClientGone: the client does not receive this answer; the application need not continue.
+            RuntimeError: the order of the messages is not allowed by ASGI.
         """
         if self.gone:
             raise ClientGone("the client is gone")
@@ -152,13 +153,13 @@ class Exchange:
             raise RuntimeError(f"{message['type']} is out of order")
 
     def end_wait(self) -> None:
-        """Lets ``receive`` give ``http.disconnect``, though the client may be there."""
+        """Makes ``receive`` return ``http.disconnect``, even if the client is still connected."""
         self._is_over = True
         if self._waiting is not None:
             self._waiting.cancel()
 
     async def discard_rest(self) -> bool:
-        """Reads what the application left of the body; whether another request may follow."""
+        """Reads the rest of the body; returns whether another request may follow."""
         protocol, left = self._wire.h11, _DISCARD_BYTES
         try:
             with trio.move_on_after(max(self._body_seconds, 0)):

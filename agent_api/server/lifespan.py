@@ -14,11 +14,11 @@ _log = logging.getLogger("swim.http.server")
 
 
 class Lifespan:
-    """One run of an application. One that knows no lifespan is served without.
+    """One run of an application. An application without a lifespan is served without it.
 
     Attributes:
-        failure: why the application says that it cannot start; None if it does not.
-        state: what the application wants every request to find in ``scope["state"]``.
+        failure: why the application reports that it cannot start; None if it can.
+        state: the application's state for ``scope["state"]`` of every request.
     """
 
     __slots__ = ("_app", "_is_started", "_ready", "_stop", "failure", "state")
@@ -37,7 +37,7 @@ class Lifespan:
         await self._ready.wait()
 
     def stop(self) -> None:
-        """Lets the application shut down; the nursery ends once it has."""
+        """Tells the application to shut down; the nursery ends once it has."""
         self._stop.set()
 
     async def _run(self) -> None:

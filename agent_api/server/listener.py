@@ -1,4 +1,4 @@
-"""Accepting connections: how many at once, whose, and what happens when descriptors run out."""
+"""Accepts connections: limits per client and in total, and what happens when descriptors run out."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ _log = logging.getLogger("swim.http.server")
 
 
 class Listeners:
-    """Serves what its listeners accept, of any of trio's kinds."""
+    """Serves the connections of its listeners, which may be of any of trio's kinds."""
 
     def __init__(self, service: Service, listeners: Sequence[trio.abc.Listener[Any]]) -> None:
         self._service = service
         self._listeners = listeners
-        # In the order in which they came: the first that waits for a request is the first to make room.
+        # In order of arrival: the first that waits for a request is the first to be closed.
         self._open: dict[Connection, None] = {}
         self._by_client: defaultdict[str, dict[Connection, None]] = defaultdict(dict)
         self._said_at = float("-inf")
@@ -47,7 +47,7 @@ class Listeners:
             started: called once connections are accepted.
 
         Raises:
-            RuntimeError: the application says that it cannot start.
+            RuntimeError: the application reports that it cannot start.
         """
         lifespan = Lifespan(self._service.app)
         self._service.state = lifespan.state
@@ -71,7 +71,7 @@ class Listeners:
         shield: trio.CancelScope,
         started: Callable[[], None],
     ) -> None:
-        """Accepts until cancelled, then gives what runs behind ``shield`` a moment to end."""
+        """Accepts until cancelled, then gives tasks behind ``shield`` a moment to end."""
         try:
             await lifespan.start(longer_lived)
             if lifespan.failure is None:
@@ -105,7 +105,7 @@ class Listeners:
                 nursery.start_soon(self._serve, connection, stream)
 
     async def _serve(self, connection: Connection, stream: trio.abc.Stream) -> None:
-        """Runs one connection; what goes wrong in it ends it alone."""
+        """Runs one connection; an error in it ends only this connection."""
         try:
             with connection.scope:
                 await connection.run()
@@ -122,7 +122,7 @@ class Listeners:
             await trio.aclose_forcefully(stream)
 
     async def _pause(self, error: OSError) -> None:
-        """Waits until accepting may work again, and says so at most once a minute."""
+        """Waits until accepting may work again, and logs it at most once a minute."""
         self._service.metrics.count("swim.http.accept_errors")
         if error.errno == errno.ECONNABORTED:
             return
@@ -135,7 +135,7 @@ class Listeners:
         await trio.sleep(_RETRY_SECONDS)
 
     def _no_room(self, connection: Connection) -> int | None:
-        """The status for a connection that finds no room; None if it has it, or another one made it."""
+        """The status for a connection beyond the limits; None if there is room or another one was closed."""
         most = self._service.limits.max_conns_per_client
         if connection.client is not None and most:
             own = self._by_client.get(connection.client[0], {})
@@ -148,7 +148,7 @@ class Listeners:
         return None
 
     def _close_waiting(self, connections: Iterable[Connection]) -> bool:
-        """Closes the oldest of ``connections`` that has no request under way; whether there was one."""
+        """Closes the oldest of ``connections`` without a request in progress; whether there was one."""
         for connection in connections:
             if not connection.is_busy:
                 self._service.metrics.dropped("http-made-room")
@@ -180,7 +180,7 @@ class Listeners:
 
 
 def _most_connections(wanted: int) -> int:
-    """``wanted``, but no more than the share of the process's descriptors that HTTP may take."""
+    """``wanted``, but at most the share of the process's descriptors that HTTP may use."""
     descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if descriptors == resource.RLIM_INFINITY:
         return wanted
@@ -196,7 +196,7 @@ def _own(stream: trio.abc.Stream) -> Endpoint | None:
 
 
 def _address(stream: trio.abc.Stream, method: str) -> Endpoint | None:
-    """IP and port of one end of ``stream``, through TLS too; None for a stream that has none."""
+    """IP and port of one end of ``stream``, also through TLS; None for a stream that has none."""
     under: Any = getattr(stream, "transport_stream", stream)
     try:
         name = getattr(under.socket, method)()

@@ -39,15 +39,15 @@ async def serve(
     """Serves until cancelled; start it with ``await nursery.start(serve, cluster, settings)``.
 
     Args:
-        cluster_or_app: a cluster, for which an application is made, or an ASGI application as it is.
+        cluster_or_app: a cluster, for which an application is made, or an ASGI application.
         settings: where to listen, limits, and the application's settings; defaults if None.
         on_leave: see ``create_app``; for a cluster only.
         listener: from ``listen``, instead of the settings' address; this function owns it from now on.
-        task_status: given the address and port that were bound, once connections are accepted.
+        task_status: reports the bound address and port once connections are accepted.
 
     Raises:
         ConfigError: naming ``http``, if the address cannot be bound.
-        RuntimeError: the application says that it cannot start.
+        RuntimeError: the application reports that it cannot start.
     """
     settings = settings or AgentSettings()
     bound = listener or listen(settings.http)
@@ -77,11 +77,11 @@ async def serve_listeners(
         app: an ASGI application.
         listeners: the caller closes them.
         settings: limits, and the headers of answers that the server makes itself; defaults if None.
-        metrics: where requests, refusals and failures are counted; nowhere to be read if None.
+        metrics: where requests, refusals and failures are counted; not readable if None.
         started: called once connections are accepted.
 
     Raises:
-        RuntimeError: the application says that it cannot start.
+        RuntimeError: the application reports that it cannot start.
     """
     settings = settings or AgentSettings()
     headers = answer_headers(settings.http_api_response_headers)
@@ -90,11 +90,11 @@ async def serve_listeners(
 
 
 def _warn_if_exposed(host: str) -> None:
-    """One loud warning when others than this machine's users reach the API."""
+    """Logs one loud warning if other hosts can reach the API."""
     if not is_loopback(host):
         _log.warning(
-            "INSECURE: the HTTP API on %s is neither encrypted nor authenticated: anyone who reaches it can "
-            "read and remove members and make this agent leave. Bind it to loopback with --http",
+            "INSECURE: the HTTP API on %s is neither encrypted nor authenticated: any host that reaches it "
+            "can read and remove members and make this agent leave. Bind it to loopback with --http",
             host,
         )
 
@@ -115,7 +115,7 @@ def listen(http: str) -> socket.socket:
         if error.errno == errno.EADDRINUSE:
             reason = f"port {port} on {host} is in use; choose another with --http"
         else:
-            # Python adds the address, which stands here already, to the system's words.
+            # Python appends the address, which is in the message already, to the system's text.
             words = str(error.strerror or error).partition(" (while ")[0]
             reason = f"cannot listen on {join_host_port(host, port)}: {words}"
         raise ConfigError("http", reason) from None

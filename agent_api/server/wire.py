@@ -1,4 +1,4 @@
-"""HTTP/1.1 on a byte stream: h11's events in and out, each wait with a deadline."""
+"""HTTP/1.1 on a byte stream: h11's events in and out; every wait has a deadline."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _LINGER_BYTES = 256 * 1024
 _LINGER_SECONDS = 1.0
 _AT_REST = (h11.IDLE, h11.DONE, h11.MUST_CLOSE, h11.CLOSED)
 _TOO_MANY_TEXT = "Your IP is issuing too many concurrent connections, please rate limit your calls\n"
-"""Nomad's own words, from its connection limiter."""
+"""Nomad's own text, from its connection limiter."""
 
 
 class ClientGone(OSError):  # noqa: N818  a state, as an ASGI server reports it
-    """The client closed the connection, was refused or takes nothing; what is sent now reaches nobody."""
+    """The client closed the connection, was refused or does not read; it receives nothing more."""
 
 
 class Wire:
@@ -37,7 +37,7 @@ class Wire:
     Attributes:
         h11: the state of both sides.
         at_eof: the client sends no more; it may still read.
-        closing: this connection ends with the answer under way.
+        closing: this connection ends after the current answer.
         method: of the latest request.
     """
 
@@ -54,16 +54,16 @@ class Wire:
 
     @property
     def early_bytes(self) -> int:
-        """Bytes that arrived and were not looked at: of later requests, or of an unfinished head."""
+        """Bytes that arrived and were not parsed yet: of later requests, or of an unfinished head."""
         return len(self.h11.trailing_data[0])
 
     @property
     def is_flooded(self) -> bool:
-        """Whether the client sent more ahead than is kept for it."""
+        """Whether the client sent more in advance than is buffered."""
         return self.early_bytes > _EARLY_BYTES
 
     async def fill(self) -> None:
-        """Waits for bytes, or for the end of them."""
+        """Waits for bytes, or for the end of the stream."""
         try:
             data = await self._stream.receive_some(_READ_BYTES)
         except (trio.BrokenResourceError, trio.ClosedResourceError):
@@ -75,7 +75,7 @@ class Wire:
         """The next event; waits for bytes as long as it takes.
 
         Raises:
-            h11.RemoteProtocolError: the client speaks no HTTP/1.x.
+            h11.RemoteProtocolError: the client does not speak HTTP/1.x.
         """
         while True:
             event = self.h11.next_event()
@@ -86,11 +86,11 @@ class Wire:
             await self.fill()
 
     async def send(self, events: Sequence[h11.Event]) -> None:
-        """Sends what ``events`` are on the wire, in one piece if it is small.
+        """Sends ``events`` encoded, in one piece if that is small.
 
         Raises:
             ClientGone: the client closed the connection, or took less than 64 KiB within ``send_timeout``.
-            h11.LocalProtocolError: this is no answer that HTTP knows.
+            h11.LocalProtocolError: this is not a valid HTTP answer.
         """
         await self._send_all(b"".join([self.h11.send(event) or b"" for event in events]))
 
@@ -106,7 +106,7 @@ class Wire:
             raise ClientGone("the client takes nothing") from None
 
     async def refuse(self, status: int) -> None:
-        """Answers with ``status`` alone and ends the connection, unless an answer has begun."""
+        """Answers with only ``status`` and ends the connection, unless an answer has begun."""
         self.closing = True
         if self.h11.our_state in (h11.IDLE, h11.SEND_RESPONSE):
             try:
@@ -115,7 +115,7 @@ class Wire:
                 return
 
     async def linger(self) -> None:
-        """Lets the last answer arrive: a socket closed with unread input resets it on its way."""
+        """Waits until the last answer has arrived: closing a socket with unread input would reset it."""
         is_complete = self.h11.their_state in _AT_REST and not self.early_bytes
         if self.at_eof or is_complete:
             return
@@ -131,7 +131,7 @@ class Wire:
 
 
 def refusal(status: int, extra: Headers, *, has_body: bool = True) -> bytes:
-    """A whole answer that the server makes itself, with ``extra`` headers, as Go's server words it."""
+    """A whole answer made by the server itself, with ``extra`` headers, in the wording of Go's server."""
     words = f"{status} {HTTPStatus(status).phrase}"
     body = (_TOO_MANY_TEXT if status == 429 else words).encode()
     headers = [

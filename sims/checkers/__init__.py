@@ -1,7 +1,7 @@
-"""Properties that hold in every run: one class each, hung on a ``World`` as an observer.
+"""Properties that hold in every run: one class each, added to a ``World`` as an observer.
 
-Safety holds at every moment, whatever the network does. Liveness holds within a bound from the last
-interference on. ::
+Safety holds at every moment, whatever the network does. Liveness holds within a bound after the last fault or
+command. ::
 
     world = World(7, nodes=20, observers=[*safety_checkers(), *liveness_checkers()])
 """
@@ -100,10 +100,10 @@ LIVENESS: tuple[type[Checker], ...] = (
 
 
 def safety_checkers(*, collect: bool = False) -> list[Checker]:
-    """One of each that holds at every moment."""
+    """One checker of each property that holds at every moment."""
     return [kind(collect=collect) for kind in SAFETY]
 
 
 def liveness_checkers(*, collect: bool = False) -> list[Checker]:
-    """One of each that holds within a bound once nothing interferes."""
+    """One checker of each property that holds within a bound once the faults are over."""
     return [kind(collect=collect) for kind in LIVENESS]

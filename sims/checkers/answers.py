@@ -1,4 +1,4 @@
-"""What an ack is good for: a relay passes it on to who asked, and it disproves an accusation."""
+"""The effects of an ack: a relay passes it on to the requester, and it disproves an accusation."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class _Request(NamedTuple):
 
 
 class _Relay:
-    """One node's pings for others: asked for in this step, under way by sequence number, acks due now."""
+    """One node's pings for others: requested in this step, outstanding by sequence number, acks due now."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, bytes, _Request]] = []
@@ -35,7 +35,7 @@ class _Relay:
 
 
 class RelayedAcksReturn(Checker):
-    """An ack that a relay gets in time goes to the member that asked for the ping, in the same step."""
+    """An ack that a relay gets in time goes to the requester of the ping, in the same step."""
 
     def __init__(self, *, collect: bool = False) -> None:
         super().__init__(collect=collect)
@@ -62,7 +62,7 @@ class RelayedAcksReturn(Checker):
         for message in inside.opened(world.host(packet.source), packet.data):
             if isinstance(message, Ping):
                 for asked in relay.asked:
-                    if asked[:2] == (message.node, pack_address(packet.endpoint[0])):  # else it checks news
+                    if asked[:2] == (message.node, pack_address(packet.endpoint[0])):  # else it verifies
                         relay.under_way[message.seq_no] = asked[2]
                         relay.asked.remove(asked)
                         break
@@ -75,7 +75,9 @@ class RelayedAcksReturn(Checker):
         if relay.due and node.is_up and node.blocked_until <= world.now and node.processor is None:
             request = relay.due[0]
             asker = world.host(request.asker)
-            stayed = asker.is_up and asker.since <= request.sent_at  # else it may have another address now
+            stayed = (
+                asker.is_up and asker.since <= request.sent_at
+            )  # otherwise it may have another address now
             if stayed and request.asker not in world.network.nats:
                 self.violated(world, node, f"the ack of a ping for {request.asker} did not go there")
         relay.due.clear()
@@ -83,7 +85,7 @@ class RelayedAcksReturn(Checker):
 
 
 class _Doubt:
-    """One node's check of a death claim: the ping that decides it, and whether that was acked."""
+    """One node's check of a death claim: the ping that decides it, and whether it was acked."""
 
     __slots__ = ("is_disproved", "seq_no")
 
@@ -107,7 +109,7 @@ class DisprovedClaimsDoNothing(Checker):
         """See ``Observer``."""
         doubts = self._doubts.of(node)
         if packet.fate == "corrupted":
-            doubts.clear()  # it may have said anything
+            doubts.clear()  # it may have contained anything
         for message in inside.read(node, packet):
             if isinstance(message, Dead) and message.node != node.name:
                 doubts[message.node] = _Doubt()

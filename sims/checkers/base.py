@@ -1,4 +1,4 @@
-"""What every checker is: an observer of a world that knows one property and says where it does not hold."""
+"""The base of all checkers: an observer of a world that checks one property and reports violations."""
 
 from __future__ import annotations
 
@@ -25,28 +25,28 @@ class Checker(Observer):
     """One property. It costs O(1) per step, touching only the node that stepped.
 
     Args:
-        collect: keep violations in ``violations`` and go on, instead of raising the first.
+        collect: keep violations in ``violations`` and continue, instead of raising the first.
     """
 
     def __init__(self, *, collect: bool = False) -> None:
         self._collects = collect
         self.violations: list[ViolationError] = []
-        """What was found so far, oldest first."""
+        """The violations so far, oldest first."""
 
     @property
     def name(self) -> str:
-        """The property, as errors name it."""
+        """The name of the property in errors."""
         return type(self).__name__
 
     def finish(self, world: World) -> None:
-        """Compares once more, and completely, what is compared only now and then during a run.
+        """Compares completely what is compared only occasionally during a run.
 
         Raises:
             ViolationError: unless the checker collects.
         """
 
     def violated(self, world: World, node: SimNode | None, problem: str) -> None:
-        """Says that the property does not hold.
+        """Reports that the property does not hold.
 
         Raises:
             ViolationError: unless the checker collects.
@@ -58,14 +58,14 @@ class Checker(Observer):
 
 
 class PerLife(Generic[T]):
-    """Something kept for each node, and made anew when its host starts another one."""
+    """A value for each node, made again when its host starts another node."""
 
     def __init__(self, make: Callable[[], T]) -> None:
         self._make = make
         self._kept: dict[str, tuple[int, T]] = {}
 
     def of(self, node: SimNode) -> T:
-        """What is kept for the present life of ``node``."""
+        """The value for the current run of ``node``."""
         kept = self._kept.get(node.id)
         if kept is None or kept[0] != node.life:
             kept = self._kept[node.id] = (node.life, self._make())
@@ -80,9 +80,9 @@ class _Count:
 
 
 class Swept(Checker, ABC):
-    """Base of the checkers that look at a whole table now and then.
+    """Base of the checkers that occasionally check a whole table.
 
-    That is every n-th step of a node whose table has n members, so O(1) a step; and at the end.
+    They do so at every n-th step of a node whose table has n members, so O(1) per step, and at the end.
     """
 
     def __init__(self, *, collect: bool = False) -> None:
@@ -91,11 +91,11 @@ class Swept(Checker, ABC):
 
     @abstractmethod
     def size(self, node: SimNode) -> int:
-        """How much there is to look at."""
+        """How much there is to check."""
 
     @abstractmethod
     def sweep(self, world: World, node: SimNode) -> None:
-        """Looks at all of it."""
+        """Checks all of it."""
 
     def stepped(self, world: World, node: SimNode) -> None:
         """See ``Observer``."""
@@ -112,7 +112,7 @@ class Swept(Checker, ABC):
 
 
 class Compared(Swept):
-    """Base of those that compare one member after the other: at once whom an event is about."""
+    """Base of the checkers that compare member by member: an event's subject at once, others in sweeps."""
 
     def __init__(self, *, collect: bool = False) -> None:
         super().__init__(collect=collect)
@@ -120,7 +120,7 @@ class Compared(Swept):
 
     @abstractmethod
     def compare(self, world: World, node: SimNode, name: str) -> None:
-        """Compares what ``node`` holds of one member, which it may have forgotten."""
+        """Compares what ``node`` has stored about one member, which it may have forgotten."""
 
     @abstractmethod
     def names(self, node: SimNode) -> Iterable[str]:

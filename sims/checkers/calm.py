@@ -1,4 +1,4 @@
-"""Since when nothing interferes with a world: liveness is asked for only after that."""
+"""Since when a world is calm, without faults or commands: liveness is checked only after that."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _HARMLESS = ("skipped",)
 
 
 class Calm:
-    """Watches faults, and looks at the network and the hosts once a virtual second.
+    """Observes faults, and checks the network and the hosts once per virtual second.
 
     Attributes:
-        since: virtual time of the last interference, a block's or pause's end included.
-        rough_since: the same, of whatever may lose or delay news: all but what people do (add, leave, ...).
+        since: virtual time of the last fault or command, including the end of a block or pause.
+        rough_since: the same, only for what may lose or delay messages: all but commands (add, leave, ...).
         latency: slowest packet of any link, seconds.
     """
 
@@ -34,7 +34,7 @@ class Calm:
         self._look_at = 0.0
 
     def fault(self, world: World, kind: str, detail: Mapping[str, object]) -> None:
-        """Takes note of what the world was told."""
+        """Records a fault or a command."""
         if kind in _HARMLESS:
             return
         seconds = detail.get("seconds") if kind == "block" else None
@@ -45,7 +45,7 @@ class Calm:
         self._look_at = 0.0
 
     def look(self, world: World) -> None:
-        """Looks whether the network does anything but delay, and whether anybody is slowed down."""
+        """Checks whether the network does anything but delay, and whether any host is slowed down."""
         if world.now < self._look_at:
             return
         self._look_at = world.now + _LOOK_SECONDS

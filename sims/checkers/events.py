@@ -1,4 +1,4 @@
-"""What a node hands out, events and records: legal one by one, complete, and equal to its snapshot."""
+"""A node's output, events and records: each legal, all complete, and equal to its snapshot."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ _PER_RECORD = 4
 
 
 def problem_with(event: MemberEvent) -> str:
-    """What the table of statuses (``swim.serf.member_status``) does not allow in one event; "" if nothing.
+    """Why the table of statuses (``swim.serf.member_status``) does not allow an event; "" if it does.
 
-    Beyond statuses: only a higher incarnation updates or refutes, nobody is left suspect but by a suspicion,
-    and a leave that begins or is taken back changes nothing else.
+    Beyond statuses: only a higher incarnation updates or refutes, only a suspicion leaves a member suspect,
+    and a leave that begins or is cancelled changes nothing else.
     """
     before, after = event.previous, event.member
     if is_legal(event) and _fits(event, before, after):
@@ -70,7 +70,7 @@ def _state(member: Member) -> str:
 
 
 class EventsAreLegal(Checker):
-    """Each event about a member is one that its last state allows, see ``problem_with``."""
+    """Each event about a member is allowed by its previous state; see ``problem_with``."""
 
     def event(self, world: World, node: SimNode, event: Event) -> None:
         """See ``Observer``."""
@@ -90,9 +90,9 @@ class _Fold:
 
 
 class EventsTellTheTable(Swept):
-    """Numbers rise by one, ``previous`` is what the events said before, and their fold is the snapshot.
+    """Numbers rise by one, ``previous`` matches the event before, and the events fold to the snapshot.
 
-    A node that starts with a view of others (``SimNode.listed``) is told of what changes in it only.
+    A node that starts with a view of others (``SimNode.listed``) reports only changes of it.
     """
 
     def __init__(self, *, collect: bool = False) -> None:
@@ -126,13 +126,13 @@ class EventsTellTheTable(Swept):
         fold.touched.append(name)
 
     def _told(self, node: SimNode, fold: _Fold, name: str) -> Member | None:
-        """What the events, and the view that the node started with, say of a member."""
+        """The member according to the events and the view that the node started with."""
         if name in fold.members:
             return fold.members[name]
         return self._base(node).get(name)
 
     def _base(self, node: SimNode) -> dict[str, Member]:
-        if node.listed is not self._listed:  # usually the same for all nodes, or nothing
+        if node.listed is not self._listed:  # usually the same for all nodes, or empty
             self._listed = node.listed
             self._listed_by_name = {member.name: member for member in node.listed}
         return self._listed_by_name
@@ -142,7 +142,7 @@ class EventsTellTheTable(Swept):
         fold = self._folds.of(node)
         for name in fold.touched:
             if node.member(name) != fold.members[name]:
-                self.violated(world, node, f"the events say another thing of {name} than the snapshot")
+                self.violated(world, node, f"the events disagree about {name} than the snapshot")
         fold.touched.clear()
         super().stepped(world, node)
 
@@ -159,9 +159,9 @@ class EventsTellTheTable(Swept):
 
 
 class RecordsTellTheSnapshot(Swept):
-    """The lines that a node appends to its snapshot read back as the one that it would write now.
+    """The lines that a node appends to its snapshot read back as the snapshot that it would write now.
 
-    Clocks and incarnation are looked at now and then only, so what is written of them may be behind.
+    Clocks and incarnation are read only occasionally, so their records may be behind.
     """
 
     def size(self, node: SimNode) -> int:

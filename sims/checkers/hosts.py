@@ -1,4 +1,4 @@
-"""Which hosts run, or ran, under each gossip name: the truth that views are held against."""
+"""Which hosts run, or ran, under each gossip name: the truth that views are compared with."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["Hosts"]
 
 
 class Hosts:
-    """Hosts by name; its owner passes on what it is told."""
+    """Hosts by name; its owner passes on the hooks that it receives."""
 
     def __init__(self) -> None:
         self._named: dict[str, list[SimNode]] = {}
@@ -20,26 +20,26 @@ class Hosts:
         self._seen = 0
 
     def note_all(self, world: World) -> None:
-        """Takes in the hosts that there are already, and from then on those that are new."""
+        """Adds all hosts that are not known yet."""
         self._world = world
         self._seen = len(world.nodes)
         for node in world.nodes.values():
             self.note(node)
 
     def note(self, node: SimNode) -> None:
-        """A host did something: it may be new, or have another name."""
+        """A host acted: it may be new, or have another name."""
         named = self._named.setdefault(node.name, [])
         if node not in named:
             named.append(node)
 
     def of(self, name: str) -> list[SimNode]:
-        """The hosts whose present or last node has that name; usually one."""
+        """The hosts whose current or last node has that name; usually one."""
         if self._world is not None and len(self._world.nodes) > self._seen:
-            self.note_all(self._world)  # in a converged start, for one, nodes do not tell of themselves
+            self.note_all(self._world)  # in a converged start, nodes send no events about themselves
         return [node for node in self._named.get(name, ()) if node.name == name]
 
     def died_at(self, name: str) -> float | None:
-        """Since when no process of that name lives; None if one does, or none ever did."""
+        """Since when no process of that name runs; None if one does, or none ever did."""
         named = self.of(name)
         if not named or any(node.is_up for node in named):
             return None

@@ -1,4 +1,4 @@
-"""Incarnations belong to their owner: they never go back in a view, and nobody else raises or fakes them."""
+"""Incarnations belong to their owner: they never go back in a view, and no other node raises them."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def _no_known() -> dict[str, _Known]:
 class IncarnationsNeverGoBack(Swept):
     """A view never holds a lower incarnation of a member than it held before.
 
-    Until the member is reaped: the core does that ``gossip_to_the_dead_time`` after it went. And another host
-    that takes over the name of a member that is gone starts from its own.
+    This holds until the member is reaped, ``gossip_to_the_dead_time`` after it died or left. Another host
+    that takes the name of such a member starts with its own incarnation.
     """
 
     def __init__(self, *, collect: bool = False) -> None:
@@ -80,7 +80,7 @@ def _went_back(name: str, before: int, after: int) -> str:
 
 
 class _Claimed:
-    """What the nodes of one name ever said of themselves."""
+    """All claims of the nodes of one name about themselves."""
 
     __slots__ = ("highest", "said")
 
@@ -99,9 +99,9 @@ class _Claimed:
 class OnlyTheOwnerSpeaks(Compared):
     """No view holds an incarnation above what the member itself ever had.
 
-    And a member that is alive in a view has there the address and the metadata that it told under this
-    incarnation, in this life or a former one. An accusation may name a newer incarnation than the view had;
-    the member is not alive then, but suspect or gone.
+    A member that is alive in a view has the address and the metadata that it claimed under this incarnation,
+    in this run or an earlier one. An accusation may name a newer incarnation than the view had; then the
+    member is not alive, but suspect or gone.
     """
 
     def __init__(self, *, collect: bool = False) -> None:

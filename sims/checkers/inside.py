@@ -27,7 +27,7 @@ def is_queued(node: SimNode, name: str, *, intent: bool = False) -> bool:
 
 
 def is_held(node: SimNode, name: str) -> bool:
-    """Whether news of a member waits until the member answers a ping."""
+    """Whether a claim about a member waits until the member acks a ping."""
     held = node.inspect().held
     return name in held or len(held) >= HELD_MAX
 
@@ -44,7 +44,7 @@ def targets(node: SimNode, now: float) -> list[Record]:
 
 
 def pending(node: SimNode, now: float) -> Iterator[str]:
-    """What is under way, apart from a probe round, and the health score if it is not 0."""
+    """Pending work, except a probe round, and the health score if it is not 0."""
     inside = node.inspect()
     for name, running in inside.suspicions.items():
         yield f"{name} is suspected since {running.started:.1f} s"
@@ -62,7 +62,7 @@ def pending(node: SimNode, now: float) -> Iterator[str]:
 
 
 def read(node: SimNode, packet: Packet) -> list[Message]:
-    """The messages that a node got with a packet; none if bits were flipped on the way."""
+    """The messages that a node received with a packet; none if bits were flipped."""
     return opened(node, packet.data) if packet.fate != "corrupted" else []
 
 

@@ -1,4 +1,4 @@
-"""Everything in a node has a limit, and who is gone is forgotten in time: neither early nor late."""
+"""Every structure in a node has a limit, and members that are gone are reaped neither early nor late."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class LimitsHold(Swept):
 
     def size(self, node: SimNode) -> int:
         """See ``Swept``."""
-        return 0  # the same few for any number of members
+        return 0  # the same number for any number of members
 
     def sweep(self, world: World, node: SimNode) -> None:
         """See ``Swept``."""
@@ -42,9 +42,9 @@ class _Grave(NamedTuple):
 
 
 class GoneMembersAreReaped(Checker):
-    """The core keeps a dead or left member for ``gossip_to_the_dead_time``, and then forgets it.
+    """The core keeps a dead or left member for ``gossip_to_the_dead_time``, and then reaps it.
 
-    An operator's prune, and a full roster, may forget it sooner; a node that stood still, later.
+    An operator's prune or a full roster may reap it sooner; a node that was paused, later.
     """
 
     def __init__(self, *, collect: bool = False) -> None:

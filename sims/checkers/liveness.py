@@ -1,4 +1,4 @@
-"""What has to happen in time once nothing interferes any more; the bounds are from ``sims.theory.bounds``."""
+"""What must happen in time once the faults are over; the bounds are from ``sims.theory.bounds``."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _TOLD_STRAIGHT = 32
 
 
 class Liveness(Checker, ABC):
-    """Base of the checkers with a bound, which holds from the last interference on."""
+    """Base of the checkers with a bound, which counts from the last fault or command."""
 
     def __init__(self, *, collect: bool = False) -> None:
         super().__init__(collect=collect)
@@ -46,10 +46,10 @@ class Liveness(Checker, ABC):
 
     @abstractmethod
     def bound_of(self, config: Config, n: int, live: int) -> float:
-        """The bound in seconds for one of ``live`` running nodes of that configuration, among ``n`` hosts."""
+        """The bound in seconds for one of ``live`` running nodes with these settings, among ``n`` hosts."""
 
     def bound(self, world: World) -> float:
-        """The longest bound of all running nodes; worked out once after each interference."""
+        """The longest bound of all running nodes; computed once after each fault or command."""
         if self._bound[0] != self.calm.since:
             running, n = world.running(), len(world.nodes)
             configs = {_timing(node.config): node.config for node in running}
@@ -59,7 +59,7 @@ class Liveness(Checker, ABC):
 
 
 def _timing(config: Config) -> tuple[object, ...]:
-    """What of a configuration decides its bounds."""
+    """The part of a configuration that decides its bounds."""
     return (
         config.probe_interval,
         config.suspicion_mult,
@@ -82,7 +82,7 @@ class _Pair(NamedTuple):
 
 
 class Pairs(Liveness):
-    """A view shows a member wrongly: that has to be over when the bound has passed in peace."""
+    """A view lists a member wrongly: this must end within the bound in a calm world."""
 
     def __init__(self, *, collect: bool = False) -> None:
         super().__init__(collect=collect)
@@ -110,18 +110,18 @@ class Pairs(Liveness):
 
     @abstractmethod
     def shows(self, world: World, node: SimNode, name: str, status: MemberStatus) -> None:
-        """A view shows another member with that status from now on; ``watch`` or ``drop`` the pair."""
+        """A view lists another member with this status from now on; ``watch`` or ``drop`` the pair."""
 
     @abstractmethod
     def problem(self, viewer: SimNode, name: str) -> str:
-        """What is wrong with the pair still; "" if nothing."""
+        """What is still wrong with the pair; "" if nothing."""
 
     def watch(self, world: World, node: SimNode, name: str) -> None:
-        """From now on the time runs for that pair."""
+        """Starts the time of this pair."""
         self._since.setdefault(_Pair(node, node.life, name), world.now)
 
     def drop(self, node: SimNode, name: str) -> None:
-        """All is well with that pair."""
+        """Nothing is wrong with this pair any more."""
         if self._since:
             self._since.pop(_Pair(node, node.life, name), None)
 
@@ -129,7 +129,7 @@ class Pairs(Liveness):
         """See ``Observer``."""
         self.calm.look(world)
         while self._since:
-            # The bound is the same for all, so the first that was watched is the first to be due.
+            # The bound is the same for all pairs, so the first watched is the first due.
             pair = next(iter(self._since))
             if world.now <= max(self._since[pair], self.calm.since) + self.bound(world):
                 return
@@ -141,11 +141,11 @@ class Pairs(Liveness):
             if problem:
                 self.violated(world, viewer, problem)
             else:
-                self._since[pair] = world.now  # the member may start again, the viewer go on
+                self._since[pair] = world.now  # the member may restart, the observer may continue
 
 
 class HealthyMembersAreNotFailed(Pairs):
-    """Who runs, and is not cut off, is not shown as failed for longer than the bound."""
+    """A member that runs, and is not cut off, is not listed as failed for longer than the bound."""
 
     def bound_of(self, config: Config, n: int, live: int) -> float:
         """See ``Liveness``."""
@@ -167,7 +167,7 @@ class HealthyMembersAreNotFailed(Pairs):
 
 
 class CrashedMembersAreFailed(Pairs):
-    """Whose process is gone is failed, or left, or forgotten in every view within the bound."""
+    """A member whose process is gone is failed, left or forgotten in every view within the bound."""
 
     def bound_of(self, config: Config, n: int, live: int) -> float:
         """See ``Liveness``."""
@@ -209,11 +209,11 @@ class CrashedMembersAreFailed(Pairs):
 
 
 class LeavesAreNotFailures(Pairs):
-    """A graceful leave is shown as a leave.
+    """A graceful leave is listed as a leave.
 
-    At once and by everybody, if the network was quiet before it and loses nothing of it: then nobody ever
-    shows it as a failure. If the network lost it, a view that missed it may find a failure by itself, but not
-    for longer than the bound, as long as anybody who runs knows better.
+    If the network was quiet before and loses none of its messages, no view ever lists it as a failure. If the
+    network lost some, a view that missed the leave may detect a failure, but not for longer than the bound,
+    as long as any running node knows of the leave.
     """
 
     def __init__(self, *, collect: bool = False) -> None:
@@ -272,10 +272,10 @@ class LeavesAreNotFailures(Pairs):
 
 
 class ViewsAgree(Liveness):
-    """Within the bound every running node shows as alive exactly the nodes that run, and goes on doing so.
+    """Within the bound every running node lists exactly the running nodes as alive, and continues to do so.
 
-    As long as they know of each other: nodes that never met, neither directly nor through nodes that run, are
-    not expected to find each other.
+    This holds for nodes that know of each other. Nodes that never met, neither directly nor through nodes
+    that run, are not expected to find each other.
     """
 
     def bound_of(self, config: Config, n: int, live: int) -> float:

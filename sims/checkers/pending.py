@@ -1,4 +1,4 @@
-"""What a node still has to do: nothing after a long calm; and what is queued goes out by gossip rounds."""
+"""Pending work of a node: none after a long calm; queued broadcasts leave with the gossip rounds."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = ["CalmNodesAreIdle", "NewsSpreads", "QueuesDrain"]
 
 
 _SPREADS_FROM = 3
-"""Transmits of each node from which on news does not end early."""
+"""Transmits per node from which a broadcast reaches enough members."""
 
 
 def _never() -> list[float]:
@@ -32,10 +32,10 @@ def _never() -> list[float]:
 
 
 class CalmNodesAreIdle(Liveness):
-    """A node that nothing disturbs has nothing pending, and a health score of 0.
+    """In a calm world a node has nothing pending, and a health score of 0.
 
-    Pending are suspicions, claims and verdicts on hold, pings for others, and own pings older than a probe
-    round. Long after the last interference there has to be a moment without any of them.
+    Pending are suspicions, claims and accusations on hold, pings for others, and own pings older than a probe
+    round. Long after the last fault or command there must be a moment without any of them.
     """
 
     def __init__(self, *, collect: bool = False) -> None:
@@ -74,10 +74,10 @@ class _Queue:
 
 
 class QueuesDrain(Checker):
-    """A broadcast leaves the queue as fast as gossip rounds allow, while somebody is there to be gossiped to.
+    """A broadcast leaves the queue as fast as gossip rounds allow, while there is a member to gossip to.
 
-    Each round sends it to ``gossip_nodes`` members, the member that it came from and recently failed ones
-    excepted, until it was sent as often as the transmit limit says.
+    Each round sends it to ``gossip_nodes`` members, except the member that it came from and recently failed
+    ones, until it has reached the transmit limit.
     """
 
     def __init__(self, *, collect: bool = False) -> None:
@@ -115,8 +115,8 @@ class QueuesDrain(Checker):
 
 
 def _rounds(config: Config, queue: Queue, n: int, live: int, targets: int) -> int:
-    """Gossip rounds that empty a queue, with a margin for who is drawn."""
-    each = min(config.gossip_nodes, targets) * (live - 1) / targets  # not to the one that it came from
+    """Gossip rounds that empty a queue, with a margin for the random choice of members."""
+    each = min(config.gossip_nodes, targets) * (live - 1) / targets  # not to the member that it came from
     size = sum(len(entry.message) + 4 for entry in queue.waiting.values())
     packets = 1 + 2 * size / config.udp_buffer_size
     limit = min(retransmit_limit(config.retransmit_mult, n), 1_000_000)
@@ -131,11 +131,11 @@ class _News(NamedTuple):
 
 
 class NewsSpreads(Liveness):
-    """What a node says of itself on a calm network reaches half of the others within the gossip bound.
+    """A node's claim about itself on a calm network reaches half of the others within the gossip bound.
 
-    Usually all but n e^-limit of them, where limit is how often each node sends it. What is sent but once or
-    twice may end at members that know it: of nine members that send it once, more than half miss it in two
-    cases of five; of 24 that send it twice, in one of 400.
+    Usually all but n e^-limit of them, where limit is the number of transmits per node. A broadcast that is
+    sent only once or twice may end at members that know it: of nine members that send it once, more than half
+    miss it in two of five cases; of 24 that send it twice, in one of 400.
     """
 
     def bound_of(self, config: Config, n: int, live: int) -> float:
@@ -166,18 +166,20 @@ class NewsSpreads(Liveness):
         if 2 * len(missing) > len(news.viewers):
             bound = f"{self.bound(world):.2f} s"
             self.violated(
-                world, news.node, f"{len(missing)} of {len(news.viewers)} have not heard its news in {bound}"
+                world,
+                news.node,
+                f"{len(missing)} of {len(news.viewers)} have not received its claim in {bound}",
             )
 
 
 def _lists(viewer: SimNode, node: SimNode) -> bool:
-    """Whether a view has the node where it is: one that moved has to wait until its old address is dead."""
+    """Whether a view lists the node at its address; one that moved waits until its old address is dead."""
     member = viewer.member(node.name)
     return member is not None and member.status == "alive" and (member.address, member.port) == node.endpoint
 
 
 def _reads(viewer: SimNode, node: SimNode) -> bool:
-    """Whether a host takes what another sends, as far as their labels and the use of keys go."""
+    """Whether a host accepts what another sends, as far as labels and the use of keys go."""
     is_plain = not node.config.keys or not node.config.gossip_verify_outgoing
     wants_keys = bool(viewer.config.keys) and viewer.config.gossip_verify_incoming
     return node.config.label == viewer.config.label and not (is_plain and wants_keys)

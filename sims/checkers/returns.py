@@ -1,4 +1,4 @@
-"""Who is gone stays gone, unless it says itself that it is back."""
+"""A member that is gone stays gone, unless it claims itself that it is back."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["LeftMembersStayAway", "NothingResurrects"]
 
 _HERE = (MemberStatus.ALIVE, MemberStatus.LEAVING)
 _FLIGHT_SECONDS = 15.0
-"""Longer than any packet or stream is under way on a network that lets it pass at all."""
+"""Longer than any packet or stream is in flight on a network that lets it pass."""
 
 
 def _endpoint(member: Member) -> Endpoint:
@@ -32,14 +32,14 @@ def _no_times() -> dict[str, float]:
 
 
 class LeftMembersStayAway(Checker):
-    """A view shows a left member again only after a claim of its own that is newer than its leave.
+    """A view lists a left member again only after a claim of the member that is newer than its leave.
 
-    Newer is a higher incarnation. A process of that name has to run if it is not: at another address, since
-    the name of a left member is free, or at the same one once the core has reaped the member. Without a
-    tombstone, or after it, old news counts.
+    Newer means a higher incarnation. If it is not newer, a process of that name must run: at another address,
+    since the name of a left member is free, or at the same one once the core has reaped the member. Without a
+    tombstone, or after it expired, stale claims count.
 
-    Of a member that is still leaving nothing is asked: a join of a former life, or one that refuted an
-    operator, may be stamped later than what a view heard first. How it ends is for the liveness checkers.
+    A member that is still leaving is not checked: a join of an earlier run, or one that refuted an operator,
+    may have a later stamp than the leave that a view received first. The liveness checkers check how it ends.
     """
 
     def __init__(self, *, collect: bool = False) -> None:
@@ -73,7 +73,7 @@ class LeftMembersStayAway(Checker):
             left[after.name] = world.now if before.status in _HERE else left.get(after.name, 0.0)
 
     def _runs(self, after: Member, before: Member, *, reaped: bool) -> bool:
-        """Whether a process explains that the member is shown again under a claim that is not newer."""
+        """Whether a running process explains that the member is listed again without a newer claim."""
         moved = _endpoint(after) != _endpoint(before)
         hosts = self._hosts.of(after.name)
         return (moved or reaped) and any(h.is_up and h.endpoint == _endpoint(after) for h in hosts)
@@ -94,12 +94,12 @@ class _View:
 
 
 class NothingResurrects(Checker):
-    """A process that is dead is not shown alive again.
+    """A dead process is not listed as alive again.
 
-    Not by a view that showed it gone, unless by a claim that it made before it died, newer than what the view
-    held (tombstones keep older ones out until they expire). And not by any view, once no view shows it alive
-    and all that was under way has arrived; that is not watched in a world that started converged. News that a
-    paused or blocked node, or a link that reorders, held back is excused.
+    A view that listed it as gone may do so only for a claim that the process made before it died and that is
+    newer than the stored one (tombstones keep older ones out until they expire). No view may do so once no
+    view lists it as alive and all messages in flight have arrived; this is not checked in a world that
+    started converged. Claims delayed by a paused or blocked node, or by a link that reorders, are exempt.
     """
 
     def __init__(self, *, collect: bool = False) -> None:
@@ -176,12 +176,12 @@ class NothingResurrects(Checker):
             and world.now <= grave.at + _tombstone_seconds(node.config, len(node.inspect().table))
         )
         if stale and world.now > died_at + 1.0 and self._stalled.get(node.id, -1.0) < died_at:
-            self.violated(world, node, f"{member.name} is dead since {died_at:.3f} s and came back to life")
+            self.violated(world, node, f"{member.name} is dead since {died_at:.3f} s and is alive again")
         hidden_at = max(self._hidden_at.get(member.name, world.now), died_at)
         late = world.now > hidden_at + _FLIGHT_SECONDS and not node.listed
         in_order = self._slowest <= _FLIGHT_SECONDS / 2 and self._held_back_until < hidden_at
         if late and not self._showing.get(member.name) and in_order:
-            problem = f"{member.name} is dead since {died_at:.3f} s, and nobody showed it alive any more"
+            problem = f"{member.name} is dead since {died_at:.3f} s, and no view listed it as alive any more"
             self.violated(world, node, problem)
 
     def _count(self, world: World, node: SimNode, name: str, *, shown: bool) -> None:
@@ -202,7 +202,7 @@ class NothingResurrects(Checker):
 
 
 def _tombstone_seconds(config: Config, n: int) -> float:
-    """For how long, at least, the core keeps a member that is gone, and then its tombstone."""
+    """How long, at least, the core keeps a dead or left member, and then its tombstone."""
     keeps = config.gossip_to_the_dead_time
     if config.max_tombstones <= 2 * n:
         return keeps  # tombstones may have had to make room

@@ -1,4 +1,4 @@
-"""What is told to others: all news, no more often than the transmit limit, in packets within their budget."""
+"""Dissemination: every change is broadcast, within the transmit limit, in packets within their limit."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ __all__ = ["NewsIsPassedOn", "PacketsFit", "TransmitsAreLimited", "transmit_limi
 
 _KEPT_PER_MEMBER = 64
 _ACCUSED_KEPT = 32
-"""Names in the latest packets of a host that may still be answered."""
+"""Names in a host's latest packets that may still be answered."""
 
 
 class PacketsFit(Checker):
@@ -48,19 +48,19 @@ class PacketsFit(Checker):
 
 
 def transmit_limit(config: Config, n: int) -> int:
-    """How often a node tells one thing in a cluster of ``n`` (SWIM, section 4.1; memberlist's constants)."""
+    """How often a node sends one broadcast among ``n`` (SWIM, section 4.1; memberlist's constants)."""
     return config.retransmit_mult * math.ceil(math.log10(n + 1))
 
 
 class _Words(NamedTuple):
-    """What was told, so that it is known when it is told again."""
+    """What was sent, to recognise it when it is sent again."""
 
     kind: str
     said: object
 
 
 class _Told:
-    """What one node told so far, by the member that it was about."""
+    """What one node has sent, by subject."""
 
     __slots__ = ("about", "accused", "accusers", "fresh", "largest", "returns")
 
@@ -73,24 +73,23 @@ class _Told:
         self.returns: Counter[str] = Counter()
 
     def may_accuse_again(self, name: str) -> None:
-        """A suspicion is over: what confirmed it under a newer incarnation may begin the next one."""
+        """A suspicion is over: a claim that confirmed it under a newer incarnation may begin the next one."""
         told = self.about.get(name, Counter())
         self.about[name] = Counter({words: n for words, n in told.items() if words.kind != "suspect"})
 
     def accused_by(self, host: str) -> list[str]:
-        """Whom that host accused lately; "" is a host that has moved since, any of all."""
+        """The members that this host accused recently; "" means a host that has moved, any of all."""
         if host:
             return self.accused.get(host, [])
         return [name for names in self.accused.values() for name in names]
 
 
 class TransmitsAreLimited(Checker):
-    """A node tells each claim and intent at most as often as the transmit limit for its largest table says.
+    """A node sends each claim and intent at most as often as the transmit limit for its largest table.
 
-    Not counted, since they are answers and not gossip: the accusation told to the accused itself, the
-    correction told to whoever just accused or repeated an old alive claim, the own leave (told straight to
-    many), and what goes to members held dead. Of a member that came back, or was forgotten, everything may be
-    told once more.
+    Answers do not count as gossip: the accusation sent to the accused itself, the answer to a stale
+    accusation or a stale alive claim, the node's own leave (sent directly to many), and packets to members
+    held dead. All claims about a member that came back, or was forgotten, may be sent once more.
     """
 
     def __init__(self, *, collect: bool = False) -> None:
@@ -159,13 +158,13 @@ class TransmitsAreLimited(Checker):
     def _count(self, world: World, node: SimNode, counts: Counter[_Words], claim: _Words, limit: int) -> None:
         counts[claim] += 1
         if counts[claim] > limit:
-            self.violated(world, node, f"{claim.said} was told more than {limit} times")
+            self.violated(world, node, f"{claim.said} was sent more than {limit} times")
         if len(counts) > _KEPT_PER_MEMBER:
             counts.clear()
 
     @staticmethod
     def _gossip(node: SimNode, message: Message) -> tuple[str, _Words] | None:
-        """The member it is about, and what tells it from other messages about that member."""
+        """The subject, and what distinguishes the message from others about the same subject."""
         match message:
             case Alive():
                 return message.node, _Words("alive", (message.node, message.incarnation))
@@ -185,7 +184,7 @@ def _intent(node: SimNode, body: bytes) -> tuple[str, _Words] | None:
     match decode_serf(body):
         case (JoinIntent() | LeaveIntent()) as intent:
             own_leave = isinstance(intent, LeaveIntent) and intent.node == node.name
-            # An intent about a stranger is kept for a while only, and is news again after that.
+            # An intent about an unknown member is kept only for a while, and is new again after that.
             if own_leave or inside.roster.get(intent.node) is None:
                 return None
             return intent.node, _Words("intent", intent)
@@ -199,10 +198,10 @@ def _no_news() -> dict[str, MemberEvent]:
 
 
 class NewsIsPassedOn(Checker):
-    """Whoever changes its mind about a member, on anybody's word, has that to tell to others when it is done.
+    """A claim that a node applies is queued at the end of the step, or has been sent often enough.
 
-    Or has told it as often as it should. News of an unknown member may be held until it answers a ping, and
-    what a newcomer takes over from the peer that it joined is none: the peer's peers know it.
+    A claim about an unknown member may be held until the member acks a ping. Claims that a newcomer takes
+    over from the peer that it joined are exempt: the other members know them.
     """
 
     def __init__(self, *, collect: bool = False) -> None:

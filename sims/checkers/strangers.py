@@ -1,4 +1,4 @@
-"""A wrong label or key, or a broken seal, never changes a table."""
+"""Packets and streams with a wrong label or key, or a broken authentication, never change a table."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ __all__ = ["StrangersChangeNothing"]
 
 
 class StrangersChangeNothing(Checker):
-    """What comes from another label, or is not sealed with a key of the receiver, leaves its table alone.
+    """Input with another label, or not encrypted with a key of the receiver, does not change its table.
 
-    The same holds for a sealed packet of which the network broke a bit.
+    The same holds for an encrypted packet with a flipped bit.
     """
 
     def __init__(self, *, collect: bool = False) -> None:
@@ -59,6 +59,6 @@ def _understand(receiver: SimNode, sender: SimNode) -> bool:
         return False
     keys = receiver.inspect().fingerprints
     if not keys or not ours.gossip_verify_incoming:
-        return True  # what is sealed it cannot read, and that is not for this checker to say
+        return True  # it cannot read encrypted packets, which this checker does not judge
     primary = sender.inspect().fingerprints[:1]
     return theirs.gossip_verify_outgoing and bool(primary) and primary[0] in keys

@@ -1,4 +1,4 @@
-"""Nobody is declared dead before the suspicion had its time, nor long after."""
+"""No member is declared dead before its suspicion has expired, nor long after."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ _SLACK = 0.002
 
 
 def shortest_suspicion(config: Config, n: int, confirmations: int, score: int = 0) -> float:
-    """Seconds that a suspicion lasts at least, with that many independent confirmations, in a table of ``n``.
+    """Minimum seconds of a suspicion with this many independent confirmations, in a table of ``n``.
 
-    A node with a health ``score`` above 0 stretches what a confirmed suspicion takes.
+    A node with a health ``score`` above 0 stretches the minimum of a confirmed suspicion.
 
-    Lifeguard, section 4.2, with memberlist's constants. Written down here a second time, since a check that
-    asks the code it checks finds nothing.
+    Lifeguard, section 4.2, with memberlist's constants. It is implemented again, since a check that calls the
+    code that it checks finds nothing.
     """
     low = config.suspicion_mult * max(1.0, math.log10(max(1, n))) * (config.probe_interval or 1.0)
     high = low * config.suspicion_max_timeout_mult
@@ -116,7 +116,7 @@ class SuspicionsTakeTheirTime(Checker):
 
     def _expired(self, world: World, node: SimNode, name: str, running: _Running | None) -> None:
         if running is None:
-            self.violated(world, node, f"a suspicion of {name} expired that did not run")
+            self.violated(world, node, f"a suspicion of {name} expired that was not running")
             return
         lasted = world.now - running.started - (self._slept.get(node.id, 0.0) - running.slept)
         config, accusers = node.config, node.config.max_members

@@ -1,4 +1,4 @@
-"""The two tables of a node agree, its own entry is true, and stamps of intents only grow."""
+"""The two tables of a node agree, its own entry is correct, and stamps of intents only grow."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _OWN = {"running": MemberStatus.ALIVE, "leaving": MemberStatus.LEAVING, "left": 
 
 
 class RosterFollowsTable(Compared):
-    """What the application sees is what the core holds.
+    """The roster, which the application sees, matches the core's table.
 
-    Alive and suspect members are alive or leaving in the roster, under the same incarnation and address; dead
-    ones failed, or left if an intent or an operator said so; left ones left. Who is here in the roster is in
-    the core's table.
+    Alive and suspect members are alive or leaving in the roster, with the same incarnation and address. Dead
+    ones are failed, or left after an intent or an operator's command; left ones are left. Every alive or
+    leaving member of the roster is in the core's table.
     """
 
     def size(self, node: SimNode) -> int:
@@ -68,14 +68,14 @@ def _agree(record: Record | None, entry: Entry | None) -> bool:
 
 
 class NodesBelieveInThemselves(Checker):
-    """A node that runs shows itself alive and not suspect; one that leaves, leaving and then left."""
+    """A running node lists itself as alive and not suspect; a leaving one as leaving, then left."""
 
     def stepped(self, world: World, node: SimNode) -> None:
         """See ``Observer``."""
         own = node.node.local
         if own.status is not _OWN[node.node.status] or own.is_suspect:
             shown = f"{'suspect ' if own.is_suspect else ''}{own.status.value}"
-            self.violated(world, node, f"the node is {node.node.status} and shows itself {shown}")
+            self.violated(world, node, f"the node is {node.node.status} and lists itself as {shown}")
 
 
 def _no_stamps() -> dict[str, int]:

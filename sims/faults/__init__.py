@@ -1,4 +1,4 @@
-"""What goes wrong in a simulated cluster: one class per fault, and schedules of them."""
+"""Faults of a simulated cluster: one class per fault, and schedules of them."""
 
 from sims.faults.kinds import (
     FAULTS,

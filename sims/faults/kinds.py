@@ -1,9 +1,9 @@
-"""What goes wrong, and what people do, in a run: values that a schedule puts into a world's time.
+"""Faults and commands as values, which a schedule injects into a world.
 
-Times are seconds after the schedule is applied. What lasts for ``seconds`` ends by itself and leaves what
-held before; without them it lasts until ``heal``. Hosts are named by their ids. A command to a node that
-cannot take it (crashed, paused, or refusing) is skipped, and the world's observers are told so. Schedules
-are in ``sims.faults.schedule``.
+Times are seconds after the schedule is applied. A fault with ``seconds`` ends by itself and restores the
+previous state; without them it lasts until ``heal``. Hosts are named by their ids. A command to a node that
+cannot take it (crashed, paused, or refusing) is skipped, and reported to the world's observers. Schedules are
+in ``sims.faults.schedule``.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ __all__ = [
 
 
 def _command(world: World, fault: Fault, node: str, command: commands.Command) -> None:
-    """Gives a running node a command; what it refuses is told and forgotten."""
+    """Gives a running node a command; a refusal is reported and otherwise ignored."""
     host = world.host(node)
     why = f"it is {host.state}"
     if host.state == "running":
@@ -66,7 +66,7 @@ def _command(world: World, fault: Fault, node: str, command: commands.Command) -
 
 @dataclass(frozen=True, slots=True)
 class Crash(Fault):
-    """The process is killed; on a ``silent`` host nobody refuses streams either (power gone)."""
+    """The process is killed; a ``silent`` host does not even refuse streams (power loss)."""
 
     node: str
     _: KW_ONLY
@@ -79,7 +79,7 @@ class Crash(Fault):
 
 @dataclass(frozen=True, slots=True)
 class Restart(Fault):
-    """The process starts anew, with its ``snapshot`` or without; one that runs is killed first."""
+    """The process restarts, with or without its ``snapshot``; a running one is killed first."""
 
     node: str
     _: KW_ONLY
@@ -92,7 +92,7 @@ class Restart(Fault):
 
 @dataclass(frozen=True, slots=True)
 class Readdress(Fault):
-    """The process starts anew at an address that nobody had, with its ``snapshot`` or without."""
+    """The process restarts at a new address, with or without its ``snapshot``."""
 
     node: str
     _: KW_ONLY
@@ -105,7 +105,7 @@ class Readdress(Fault):
 
 @dataclass(frozen=True, slots=True)
 class Pause(Fault):
-    """The process stands still for ``seconds`` (SIGSTOP, a long collection, a suspended machine)."""
+    """The process is paused for ``seconds`` (SIGSTOP, a long garbage collection, a suspended machine)."""
 
     node: str
     seconds: float | None = None
@@ -128,7 +128,7 @@ class Resume(Fault):
 
 @dataclass(frozen=True, slots=True)
 class Block(Fault):
-    """Nothing is received or sent for ``seconds`` while timers fire (Lifeguard's anomaly)."""
+    """The node neither receives nor sends for ``seconds`` while its timers fire (Lifeguard's anomaly)."""
 
     node: str
     seconds: float
@@ -175,7 +175,7 @@ class Add(Fault):
 
 @dataclass(frozen=True, slots=True)
 class Join(Fault):
-    """A node joins others by command."""
+    """A node joins others."""
 
     node: str
     seeds: tuple[str, ...]
@@ -188,7 +188,7 @@ class Join(Fault):
 
 @dataclass(frozen=True, slots=True)
 class Leave(Fault):
-    """A node leaves gracefully; unless told otherwise its process then ends."""
+    """A node leaves gracefully; by default its process then ends."""
 
     node: str
     _: KW_ONLY
@@ -205,7 +205,7 @@ class Leave(Fault):
 
 @dataclass(frozen=True, slots=True)
 class Rejoin(Fault):
-    """A node that left and kept its process comes back."""
+    """A node that left, and whose process still runs, rejoins."""
 
     node: str
 
@@ -228,7 +228,7 @@ class SetTags(Fault):
 
 @dataclass(frozen=True, slots=True)
 class ForceLeave(Fault):
-    """An operator declares at ``node`` that the member on host ``target`` is gone."""
+    """An operator declares at ``node`` that the member on host ``target`` has left."""
 
     node: str
     target: str
@@ -246,7 +246,7 @@ class ForceLeave(Fault):
 
 @dataclass(frozen=True, slots=True)
 class Split(Fault):
-    """A partition: nothing passes between any two of the groups; who is in none sees everybody."""
+    """A partition: nothing passes between any two of the groups; a host in no group reaches all."""
 
     groups: tuple[tuple[str, ...], ...]
     seconds: float | None = None
@@ -258,7 +258,7 @@ class Split(Fault):
                 _cut(world, group, other, self.seconds, one_way=False)
 
     def problem(self) -> str:
-        """What is wrong with it whatever the world."""
+        """What is wrong with it in any world."""
         listed = list(hosts_in(self.groups))
         twice = [host for host in listed if listed.count(host) > 1]
         return Fault.problem(self) or (f"groups name {twice[0]} twice" if twice else "")
@@ -275,7 +275,7 @@ class CutPair(Fault):
     one_way: bool = False
 
     def begin(self, world: World, overrides: Overrides) -> None:
-        """Cuts them off."""
+        """Cuts the links."""
         _cut(world, self.sources, self.targets, self.seconds, one_way=self.one_way)
 
 
@@ -294,7 +294,7 @@ def _cut(
 
 @dataclass(frozen=True, slots=True)
 class SetLink(Fault):
-    """One direction follows another rule; None stands for every host, twice None for the default link."""
+    """Changes the rule of one direction; None means every host, twice None the default link."""
 
     source: str | None
     target: str | None
@@ -328,7 +328,7 @@ class Heal(Fault):
 
 @dataclass(frozen=True, slots=True)
 class SetNames(Fault):
-    """The name service answers ``name`` with the addresses that ``nodes`` have then; nobody: no such host."""
+    """The name service answers ``name`` with the current addresses of ``nodes``; if empty: no such host."""
 
     name: str
     nodes: tuple[str, ...]
@@ -340,7 +340,7 @@ class SetNames(Fault):
 
 @dataclass(frozen=True, slots=True)
 class Translate(Fault):
-    """A host goes behind address translation, or, with None, back on the plain network."""
+    """A host moves behind address translation or, with None, back to the plain network."""
 
     node: str
     nat: Nat | None
@@ -355,4 +355,4 @@ FAULTS: tuple[type[Fault], ...] = (
     Join, Leave, Rejoin, SetTags, ForceLeave,
     Split, CutPair, SetLink, Heal, SetNames, Translate,
 )  # fmt: skip
-"""Every kind there is."""
+"""All kinds."""

@@ -1,4 +1,4 @@
-"""Rules that hold for a while and may overlap."""
+"""Temporary rules that may overlap."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ __all__ = ["Overrides"]
 
 
 class Overrides:
-    """Rules that hold for a while, on top of each other, whatever the order they end in."""
+    """Temporary rules, on top of each other, which may end in any order."""
 
     def __init__(self) -> None:
         self._stacks: dict[object, list[list[Any]]] = {}
-        """Values by key, each in a list of its own, the one in force last; first what held before them."""
+        """Values by key, each in its own list: first the original value, last the current one."""
 
     def put(
         self,
@@ -27,9 +27,9 @@ class Overrides:
         read: Callable[[], Any],
         write: Callable[[Any], None],
     ) -> None:
-        """Sets a value and, in ``seconds``, brings the latest of the others back that still holds.
+        """Sets a value; after ``seconds``, restores the latest of the others that is still in force.
 
-        If somebody else changed the value meanwhile, theirs stays.
+        A value that was changed by other code meanwhile stays.
         """
         stack = self._stacks.get(key)
         if stack is None or read() is not stack[-1][0]:

@@ -15,8 +15,7 @@ from sims.world import World
 __all__ = ["LONGEST", "Schedule"]
 
 LONGEST = 365 * 86400.0
-"""The latest time and the longest duration that can be asked for, in virtual seconds: beyond a year a slip of
-the pen is likelier than patience."""
+"""The latest time and the longest duration, in virtual seconds: more than a year is probably a mistake."""
 
 _VERSION = 1
 
@@ -36,11 +35,11 @@ class Schedule(tuple[Fault, ...]):
 
     @property
     def seconds(self) -> float:
-        """When the last fault has happened and ended, as far as they end; seconds after ``apply``."""
+        """When the last fault has ended, among those that end; seconds after ``apply``."""
         return max((fault.at + fault.lasts for fault in self), default=0.0)
 
     def check(self, hosts: Iterable[str]) -> None:
-        """Checks every fault against the ids of the hosts there are.
+        """Checks every fault against the ids of the existing hosts.
 
         Raises:
             UsageError: one line that names the fault by its index, and the field.
@@ -62,7 +61,7 @@ class Schedule(tuple[Fault, ...]):
                 known.update(host for name, host in fault.hosts() if name == "node")
 
     def apply(self, world: World) -> None:
-        """Puts every fault into the world's time, from now on; the time then has to flow.
+        """Schedules every fault in the world, from now on; then run the world.
 
         Raises:
             UsageError: see ``check``; nothing was changed.
@@ -73,13 +72,13 @@ class Schedule(tuple[Fault, ...]):
             world.at(world.now + fault.at, fault.begin, world, overrides)
 
     def heal(self, world: World, *, restart: Iterable[str] = ()) -> None:
-        """Calms the network, resumes who is paused, lets everybody read at once, restarts some.
+        """Removes network faults, resumes paused nodes, ends slow reading, restarts some hosts.
 
-        A block ends at its own time, and what the schedule has still planned happens nevertheless.
+        A block ends at its own time, and later faults of the schedule still happen.
 
         Args:
             world: where it was applied.
-            restart: ids of crashed or left hosts to start again.
+            restart: ids of crashed or left hosts to restart.
         """
         world.network.calm()
         for node in world.nodes.values():

@@ -1,4 +1,4 @@
-"""Frozen values as JSON's plain data and back, told by their type hints.
+"""Frozen values as plain JSON data and back, guided by their type hints.
 
 A dataclass becomes an object with its class name under ``type``; tuples become lists. Reading is strict: a
 field that is missing, unknown or of another type is an error that names the place.
@@ -23,7 +23,7 @@ _LATENCIES = (Constant, Uniform, Exponential, Empirical)
 
 
 def to_plain(value: Any) -> Any:
-    """What ``json.dumps`` takes, for a value made of dataclasses, tuples, text, numbers and None."""
+    """Data for ``json.dumps`` from a value made of dataclasses, tuples, text, numbers and None."""
     if is_dataclass(value):
         plain = {field.name: to_plain(getattr(value, field.name)) for field in fields(value) if field.init}
         return {"type": type(value).__name__, **plain}
@@ -35,13 +35,13 @@ def to_plain(value: Any) -> Any:
 
 
 def from_plain(hint: Any, plain: Any, where: str) -> Any:
-    """The value of type ``hint`` that ``to_plain`` turned into ``plain``.
+    """The value of type ``hint`` that ``to_plain`` converted to ``plain``.
 
     Args:
-        hint: a dataclass, several in a tuple (told apart by ``type``), ``tuple[...]``, ``Mapping[str, ...]``,
-            a union with None, ``str``, ``int``, ``float`` or ``bool``.
+        hint: a dataclass, several in a tuple (distinguished by ``type``), ``tuple[...]``, ``Mapping[str,
+            ...]``, a union with None, ``str``, ``int``, ``float`` or ``bool``.
         plain: parsed JSON.
-        where: what errors call this place, such as ``fault 3 (crash)``.
+        where: the name of this place in errors, such as ``fault 3 (crash)``.
 
     Raises:
         UsageError: one line that names the place and what is wrong there.

@@ -1,4 +1,4 @@
-"""Every named scenario, one file per kind of trouble. Importing this package registers them all."""
+"""All named scenarios, one file per kind of trouble. Importing this package registers them."""
 
 from sims.scenarios import (
     basics,

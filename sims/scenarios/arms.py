@@ -19,7 +19,7 @@ _PLAIN: dict[str, Any] = {
     "rejoin_interval_alone": 30.0,
     "answer_stale_accusations": False,
 }
-"""Without what this engine adds to memberlist."""
+"""Settings that turn off this engine's additions to memberlist."""
 
 _NO_PROBE: dict[str, Any] = {"awareness_max_multiplier": 1}
 _NO_SUSPICION: dict[str, Any] = {"suspicion_max_timeout_mult": 1}
@@ -34,7 +34,7 @@ PAPER_ARMS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "lifeguard": _PLAIN,
     }
 )
-"""The five of Lifeguard's tables: no component, each alone, all three (section V)."""
+"""The five arms of Lifeguard's tables: no component, each alone, all three (section V)."""
 
 ARMS: Mapping[str, Mapping[str, Any]] = MappingProxyType({**PAPER_ARMS, "ours": {}})
 """Those, and ``ours``: the defaults of this engine."""
@@ -46,7 +46,7 @@ def settings_of(arm: str, *, alpha: int | None = None, beta: int | None = None) 
     Args:
         arm: one of ``ARMS``.
         alpha: the suspicion's multiplier; None leaves the profile's.
-        beta: how many times longer a suspicion lasts that nobody confirms, in arms that have it at all.
+        beta: how many times longer an unconfirmed suspicion lasts, in arms that have this at all.
 
     Raises:
         UsageError: there is no such arm.

@@ -1,4 +1,4 @@
-"""What every cluster does: nodes join, leave and crash, one or many at a time."""
+"""Basics: nodes join, leave and crash, one or many at a time."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ _SETTLING_INTERVALS = 32
 
 @scenario("join")
 def join(run: Run) -> None:
-    """One node joins a cluster at peace: it must learn of everybody, and everybody of it.
+    """One node joins a quiet cluster: it must learn of all members, and all members of it.
 
-    One exchange with its seed tells the newcomer; gossip tells the rest.
+    The newcomer learns by one push/pull with its seed, the others by gossip.
     """
     world = settled(run)
     newcomer = world.add(seeds=first_nodes(world, 1, skip=0))
@@ -42,9 +42,9 @@ def join(run: Run) -> None:
 
 @scenario("leave", at_least={"nodes": 2})
 def leave(run: Run) -> None:
-    """One node leaves on purpose: everybody must see it as left, soon, and nobody ever as failed.
+    """One node leaves gracefully: all others must soon list it as left, and none ever as failed.
 
-    memberlist's leave ends at a deadline whether or not anybody heard; who missed it calls the node failed.
+    memberlist's leave ends at a deadline whether or not it spread; a node that missed it declares it failed.
     """
     world = settled(run)
     victim = first_nodes(world, 1)[0]
@@ -56,7 +56,7 @@ def leave(run: Run) -> None:
         world, lambda w: all_show(rest, victim.name, "left"), limit(world, leave_bound), "not left everywhere"
     )
     measure_quantiles(run, "left", (at for id, at in left.seconds.items() if id != victim.id))
-    run.expect(not failed.seconds, f"{len(failed.seconds)} nodes called the leaving one failed")
+    run.expect(not failed.seconds, f"{len(failed.seconds)} nodes declared the leaving one failed")
     run.expect_soon(world, lambda w: victim.state == "left", 30.0, "the process did not end")
     run.measure("gone_seconds", victim.since - began)
 
@@ -79,17 +79,17 @@ def kill(run: Run) -> None:
 
 @scenario("kill-k", kill=3, at_least={"nodes": 2, "kill": 1}, beside={"kill": 1})
 def kill_k(run: Run) -> None:
-    """Several nodes crash at the same moment: everybody must notice each, and nobody else may be buried."""
+    """Several nodes crash at the same moment: all others must detect each, and accuse no other node."""
     world = settled(run)
     crash_and_wait(run, world, [node.id for node in first_nodes(world, run["kill"])])
 
 
 @scenario("join-storm", within=0.05, at_least={"nodes": 2})
 def join_storm(run: Run) -> None:
-    """All nodes join one at the same moment, each while its table is still small: nobody may be missed.
+    """All nodes join one at the same moment, each while its table is still small: none may be missed.
 
-    With memberlist's rules news is retransmitted according to the sender's small table, misses somebody, and
-    then waits for the next push/pull: 50 to 90 s in a seventh to a half of all storms.
+    With memberlist's rules, broadcasts are retransmitted according to the sender's small table. Some member
+    misses one and waits for the next push/pull: 50 to 90 s in a seventh to a half of all storms.
     """
     world = _storm(run)
     traffic = Traffic(world)
@@ -99,14 +99,14 @@ def join_storm(run: Run) -> None:
 
 @scenario("thousand-joins", is_long=True, nodes=1000, within=1.0, at_least={"nodes": 2})
 def thousand_joins(run: Run) -> None:
-    """A thousand nodes join one within a second: queues must not overflow, and nobody may be missed."""
+    """A thousand nodes join one within a second: queues must not overflow, and no node may be missed."""
     world = _storm(run, checked=False)
     drops = sum(node.metrics.counters["swim.dropped.queue-full"] for node in world.nodes.values())
     run.measure("queue_full_drops", drops)
 
 
 def join_all(run: Run, world: World, within: float) -> dict[str, float]:
-    """All nodes join the first one within so many seconds; returns when each knew the last of the others.
+    """All nodes join the first one within a number of seconds; returns when each knew the last of the others.
 
     Ends when all views are complete, or with a violation.
     """
@@ -130,7 +130,7 @@ def _storm(run: Run, *, checked: bool = True) -> World:
 
 
 def crash_and_wait(run: Run, world: World, victims: list[str], *, silent: bool = False) -> Detection:
-    """Crashes some nodes at once and waits until all others show all of them as failed."""
+    """Crashes some nodes at once and waits until all others list all of them as failed."""
     seen, wrong = Detection(), FalsePositives()
     world.observe(seen)
     world.observe(wrong)
@@ -141,7 +141,7 @@ def crash_and_wait(run: Run, world: World, victims: list[str], *, silent: bool =
         world,
         lambda w: all(len(loss.failed) == watching for loss in seen.losses),
         limit(world, detection_bound, failing=len(victims)),
-        "a crash went unnoticed",
+        "a crash was not detected",
     )
     measure_detection(run, seen)
     measure_wrong(run, wrong)

@@ -1,9 +1,9 @@
-"""A blocked member as memberlist has them: a send that blocks stops one loop, not the clock.
+"""Blocked members as in memberlist: a send that blocks stops one loop, not the clock.
 
-memberlist probes, gossips and pushes/pulls each in a loop of its own. Lifeguard's anomaly blocks a member
-right before it sends, so each loop comes to a halt at its first send and starts no further round, while
-suspicions go on to expire. ``World.block`` holds the packets; this halts the rounds, and the exchanges on
-streams, which would otherwise tell others early.
+memberlist probes, gossips and pushes/pulls in separate loops. Lifeguard's anomaly blocks a member right
+before it sends, so each loop halts at its first send and starts no further round, while suspicions continue
+to expire. ``World.block`` holds the packets; this class halts the rounds and the exchanges on streams, which
+would otherwise reach others early.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ _DIALS = (TimerKind.PUSH_PULL, TimerKind.SETTLE, TimerKind.RECONNECT)
 
 
 class Loops:
-    """The loops of one node in its present life; make it before the first ``block``.
+    """The loops of one node in its current run; make it before the first ``block``.
 
     Args:
-        world: where the node lives.
+        world: of the node.
         node: which one.
-        rounds: halt probing and gossip too, not just exchanges on streams.
+        rounds: also halt probing and gossip, not just exchanges on streams.
     """
 
     def __init__(self, world: World, node: SimNode, *, rounds: bool = True) -> None:
@@ -48,7 +48,7 @@ class Loops:
         self._world.block(self._node, seconds)
 
     def _due(self, loop: str | None, now: float, fire: Callable[[], None]) -> float | None:
-        """A timer of a loop is due: the loop goes on, or stands still until the anomaly ends."""
+        """A timer of a loop is due: the loop continues, or halts until the anomaly ends."""
         until = self._node.blocked_until
         if until <= now:
             fire()

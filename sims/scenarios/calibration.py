@@ -1,7 +1,7 @@
 """Experiments that others published, or that were run with real agents, to compare their figures with ours.
 
-Names begin with whose figures they are: ``bn`` Serf agents on one machine, ``kn`` kinship's simulator and its
-real clusters, ``sc`` ScaleCube, ``cc`` chitchat.
+The prefix names the source of the figures: ``bn`` Serf agents on one machine, ``kn`` kinship's simulator and
+its real clusters, ``sc`` ScaleCube, ``cc`` chitchat.
 """
 
 from __future__ import annotations
@@ -41,15 +41,15 @@ _ARMS: dict[str, dict[str, Any]] = {
     },
 }
 _ARMS["plain-no-tcp"] = _ARMS["plain"] | {"disable_tcp_pings": True}
-"""Settings by arm. ``plain`` is not quite SWIM: early verdicts, second looks and eager gossip stay on."""
+"""Settings by arm. ``plain`` is not exactly SWIM: early verdicts, verification and eager gossip stay on."""
 _CHECKED_MAX = 50
-"""Larger clusters are not watched by the checkers, which cost as much again as the nodes."""
+"""Larger clusters run without checkers, which cost as much as the nodes."""
 _NEWS = "heard it through the grapevine"
 
 
 @scenario("bn-pause", nodes=50, stopped=1, seconds=10.0, beside={"stopped": 1})
 def bn_pause(run: Run) -> None:
-    """Some members are stopped and go on: real Serf agents accused no running one in 15 such runs.
+    """Some members are stopped and continue: real Serf agents accused no running member in 15 such runs.
 
     Published: none of five stopped for 5 s were declared at once, 9 of 10 for 10 s and all for 20 s, the
     first after 8.3 to 9.4 s.
@@ -75,10 +75,10 @@ def bn_pause(run: Run) -> None:
     beside={"stopped": 1},
 )
 def bn_cycle(run: Run) -> None:
-    """Some members are stopped again and again with moments awake: they flap, and nobody else may.
+    """Some members are stopped again and again, with moments awake: they flap, and no other member may.
 
-    Published for 64 s at 100 agents: 101 verdicts against 4 of them; 3,430 against 16, and one against one
-    that ran.
+    Published for 64 s at 100 agents: 4 stopped members were declared failed 101 times in all views together,
+    16 stopped ones 3,430 times, and one running member once.
     """
     world = _at_rest(run)
     stopped = first_nodes(world, run["stopped"])
@@ -94,7 +94,7 @@ def bn_cycle(run: Run) -> None:
 
 @scenario("bn-join", storms=5, within=0.05, at_least={"nodes": 2, "storms": 1})
 def bn_join(run: Run) -> None:
-    """Storms of joins at one seed: how many take longer than 2 s, because somebody was missed?
+    """Storms of joins at one seed: how many take longer than 2 s because a node was missed?
 
     Published for Serf: 1 of 7 storms of 20 nodes and 3 of 7 of 50 took 53 to 78 s; with ``profile=local`` all
     of 100 nodes.
@@ -113,7 +113,7 @@ def bn_join(run: Run) -> None:
 
 @scenario("kn-kill", nodes=100, waves_of=25, at_least={"nodes": 2, "waves_of": 1})
 def kn_kill(run: Run) -> None:
-    """A cluster joined in waves over a link of 2 ms and 1 % loss loses a node: when does each other know?
+    """A cluster that joined in waves, with 2 ms latency and 1 % loss, loses a node: when do all know?
 
     Published for 100 nodes, 30 kills: memberlist p50 9.86 s, p99 11.98 s, 0.38 s from the first to the last;
     kinship 9.52 s, 12.50 s, 0.09 s.
@@ -148,10 +148,11 @@ def kn_kill(run: Run) -> None:
     at_most={"loss": 1, "starved": 1},
 )
 def kn_grid(run: Run) -> None:
-    """One cell of a grid of loss and starved members, with one crash: false deaths, and when the true one is.
+    """One cell of a grid of loss and starved members, with one crash: false deaths, and the true one.
 
     ``starved``: the share of members that read each packet 0.5 to 2.5 s late. ``arm``: ``ours``, ``plain``
-    (no Lifeguard and no self-doubt, but early verdicts, second looks and eager gossip) or ``plain-no-tcp``.
+        (no
+    Lifeguard and no self-doubt, but early ends of rounds, verification and eager gossip) or ``plain-no-tcp``.
     Published: a false death in 3 % of the runs of starved cells with Lifeguard, in 63 % without; half of all
     true ones shown after 8.4 to 8.8 s at 50 nodes.
     """
@@ -167,7 +168,7 @@ def kn_grid(run: Run) -> None:
     world.crash(first_nodes(world, 1)[0])
     world.run_for(60.0)
     seconds = seen.each_failed()
-    run.expect(bool(seconds), "nobody noticed the crash within 60 s", exit_code=128)
+    run.expect(bool(seconds), "no node detected the crash within 60 s", exit_code=128)
     if seconds:
         run.measure("detection_p50_seconds", quantile(seconds, 0.5))
         run.measure("detection_p99_seconds", quantile(seconds, 0.99))
@@ -177,7 +178,7 @@ def kn_grid(run: Run) -> None:
 
 @scenario("sc-gossip", nodes=50, loss=0.0, delay_ms=2.0, at_most={"loss": 1})
 def sc_gossip(run: Run) -> None:
-    """One node changes its tags on a slow or lossy network: how soon do all know, and at what expense?
+    """One node changes its tags on a slow or lossy network: how soon do all know, and at what cost?
 
     ScaleCube's matrix: 2 to 50 nodes, 0 to 50 % loss, 2 or 100 ms of exponential delay; its own figures for
     50 nodes with 1 % loss are 3.5 s and 588 bytes per node and second.
@@ -192,7 +193,7 @@ def sc_gossip(run: Run) -> None:
     world.nodes["n1"].set_tags({"news": _NEWS})
     total = run["nodes"]
     within = limit(world, dissemination_bound if run["loss"] else gossip_bound)
-    run.expect_soon(world, lambda w: len(news.seconds) == total, within, "not all were told")
+    run.expect_soon(world, lambda w: len(news.seconds) == total, within, "not all nodes know")
     measure_quantiles(run, "told", news.seconds.values())
     world.run_for(5.0)
     run.measure("sends_per_node", copies.sent_packets / total)
@@ -202,9 +203,9 @@ def sc_gossip(run: Run) -> None:
 
 @scenario("cc-loss50", nodes=10, loss=0.5, seconds=30.0, at_most={"loss": 1})
 def cc_loss50(run: Run) -> None:
-    """Half of all packets vanish for 30 s: nobody may be lost, and afterwards nobody be missing.
+    """Half of all packets are lost for 30 s: no member may be declared failed, or be missing afterwards.
 
-    chitchat's tests demand that of 10 nodes; it has no probes, only heartbeats in gossip.
+    chitchat's tests require this of 10 nodes; it has no probes, only heartbeats in gossip.
     """
     world = _at_rest(run)
     _, wrong = _watch(world, [])
@@ -233,7 +234,7 @@ class _Copies(Observer):
 
 
 def _at_rest(run: Run, **how: Any) -> World:
-    """A cluster that has known itself for a while; watched by the checkers unless it is large."""
+    """A cluster that has converged; with checkers unless it is large."""
     world = run.world(start="converged", checked=run["nodes"] <= _CHECKED_MAX, **how)
     world.run_for(5.0)
     return world
@@ -253,12 +254,12 @@ def _expect_noticed(run: Run, world: World, seen: Detection) -> None:
         world,
         lambda w: all(len(loss.failed) == watching for loss in seen.losses),
         limit(world, detection_bound),
-        "the crash went unnoticed",
+        "the crash was not detected",
     )
 
 
 def _judge_pauses(run: Run, seen: Detection, wrong: FalsePositives) -> None:
-    """What was said about the stopped ones, and that nothing was said about the others."""
+    """Measures claims about the stopped members, and checks that there are none about the others."""
     run.measure("failed_about_stopped", wrong.about_faulty)
     measure_detection(run, seen)
     measure_wrong(run, wrong)

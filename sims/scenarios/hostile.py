@@ -1,4 +1,4 @@
-"""Bytes that nobody meant: floods of garbage, replayed packets, flipped bits."""
+"""Hostile bytes: floods of garbage, replayed packets, flipped bits."""
 
 from __future__ import annotations
 
@@ -25,10 +25,11 @@ _TYPES = 15
 
 @scenario("flood", keys=True, rate=500, seconds=20.0, at_least={"rate": 1})
 def flood(run: Run) -> None:
-    """A stranger floods all nodes with garbage and with real packets, changed or replayed: nothing happens.
+    """A non-member floods all nodes with garbage and with real packets, changed or replayed: nothing happens.
 
-    ``keys``: the cluster encrypts; without that a stranger can invent members, and only has to find nodes
-    that neither crash nor bury each other. ``rate``: packets a second in all.
+    ``keys``: the cluster encrypts. Without keys a non-member can invent members; then the nodes must only
+        neither
+    crash nor declare each other failed. ``rate``: packets per second in total.
     """
     config = run.config(keys=(bytes(range(32)),)) if run["keys"] else run.config()
     world = settled(run, config=config)
@@ -48,9 +49,9 @@ def flood(run: Run) -> None:
 
 @scenario("byte-flipper", corrupt=0.1, seconds=120.0, at_most={"corrupt": 1})
 def byte_flipper(run: Run) -> None:
-    """The network flips a bit in a tenth of all packets: no member may appear, change or disappear by that.
+    """The network flips a bit in a tenth of all packets: no member may appear, change or disappear.
 
-    Packets carry a checksum inside; the ones to peers that could not read it do not.
+    Packets contain a checksum, except those to peers that could not read it.
     """
     world = settled(run)
     wrong = FalsePositives()
@@ -67,7 +68,7 @@ def byte_flipper(run: Run) -> None:
 
 
 class _Attacker(Observer):
-    """Listens to real packets and sends its own, evenly spaced, to random nodes.
+    """Records real packets and sends its own, evenly spaced, to random nodes.
 
     Attributes:
         count: packets sent.
@@ -112,7 +113,7 @@ class _Attacker(Observer):
 
 
 def _keep_busy(world: World, seconds: float) -> None:
-    """Some node changes its tags every now and then, so that there is news to hear and to damage."""
+    """Random nodes change their tags from time to time, so that there are claims to record and to damage."""
     rng, version = world.random_for("busy"), 0
     while version * _NEWS_EVERY < seconds:
         node = rng.choice(list(world.nodes.values()))
@@ -121,7 +122,7 @@ def _keep_busy(world: World, seconds: float) -> None:
 
 
 def _expect_truth(run: Run, world: World) -> None:
-    """Soon everybody shows everybody as alive, with the tags that the member has."""
+    """Expects that soon all nodes list each other as alive, with the right tags."""
 
     def is_true(world: World) -> bool:
         nodes = world.running()
@@ -141,7 +142,7 @@ def _expect_no_strangers(run: Run, world: World, *, allowed: bool = False) -> No
     strangers = {name for node in world.running() for name in node.statuses()} - names
     run.measure("strangers", len(strangers))
     if not allowed:
-        run.expect(not strangers, f"members that nobody started: {sorted(strangers)[:5]}")
+        run.expect(not strangers, f"members that do not exist: {sorted(strangers)[:5]}")
 
 
 def _dropped(world: World, reason: str) -> int:

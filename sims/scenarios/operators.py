@@ -1,4 +1,4 @@
-"""What operators do: force members out, prune them, and reuse addresses of one cluster in another."""
+"""Operators: force members out, prune them, and reuse addresses of one cluster in another."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ __all__ = ["address_swap_two_clusters", "force_leave_live", "label_migration", "
 
 @scenario("force-leave-live", at_least={"nodes": 2})
 def force_leave_live(run: Run) -> None:
-    """An operator forces a member out that runs: it must refute, and not hang in "leaving".
+    """An operator forces out a member that is alive: it must refute, and not stay "leaving".
 
-    Serf agents were left in that state for good; the cure was to restart every agent of the cluster.
+    Serf agents stayed in that state for good, until every agent of the cluster was restarted.
     """
     world = settled(run)
     operator, victim = first_nodes(world, 2, skip=0)
@@ -40,7 +40,7 @@ def force_leave_live(run: Run) -> None:
     ticket = operator.force_leave(victim.name)
     world.run_until(lambda w: ticket.is_done, operator.config.broadcast_timeout + 1.0)
     outcome = ticket.result if ticket.is_done else "none"
-    run.expect(outcome in ("refuted", "leaving"), f"the operator was told {outcome}")
+    run.expect(outcome in ("refuted", "leaving"), f"the operator's answer was {outcome}")
     run.measure("told_refuted", outcome == "refuted")
     within = limit(world, refutation_bound)
     run.measure(
@@ -54,7 +54,7 @@ def force_leave_live(run: Run) -> None:
 
 @scenario("prune-then-late-alive", stale=2, seconds=120.0, at_least={"nodes": 2}, beside={"stale": 2})
 def prune_then_late_alive(run: Run) -> None:
-    """An operator prunes a dead member; hosts that slept meanwhile call it alive: it may not come back."""
+    """An operator prunes a dead member; hosts that were asleep send its alive claim: it may not come back."""
     world = settled(run)
     dead, *sleepers = first_nodes(world, 1 + run["stale"])
     operator = first_nodes(world, 1, skip=0)[0]
@@ -66,7 +66,7 @@ def prune_then_late_alive(run: Run) -> None:
         world,
         lambda w: all_show(awake, dead.name, "failed"),
         limit(world, detection_bound, failing=failing),
-        "the crash went unnoticed",
+        "the crash was not detected",
     )
     operator.force_leave(dead.name, prune=True)
     pruned = run.expect_soon(world, lambda w: all_show(awake, dead.name, ""), 60.0, "not pruned everywhere")
@@ -75,15 +75,15 @@ def prune_then_late_alive(run: Run) -> None:
     wake(operator)
     world.run_for(run["seconds"])
     run.measure("resurrections", len(risen.seconds))
-    run.expect(not risen.seconds, f"{len(risen.seconds)} nodes show the pruned one alive again")
+    run.expect(not risen.seconds, f"{len(risen.seconds)} nodes list the pruned member as alive again")
     run.expect(world.converged, "no agreement on who is alive")
 
 
 @scenario("address-swap-two-clusters", labels=True, swapped=3, at_least={"nodes": 4})
 def address_swap_two_clusters(run: Run) -> None:
-    """Nodes of two clusters come back at each other's addresses: with labels the clusters must stay apart.
+    """Nodes of two clusters restart at each other's addresses: with labels the clusters must stay apart.
 
-    Whoever remembers peers by address dials the other cluster then, and without labels the two merge for
+    A node that remembers peers by address then dials the other cluster. Without labels the two merge for
     good, as memberlist's do; run it with ``labels=false`` to see that.
     """
     if run["swapped"] >= run["nodes"] // 2:
@@ -106,7 +106,7 @@ def address_swap_two_clusters(run: Run) -> None:
     within = limit(world, detection_bound, failing=run["swapped"]) + limit(world, healing_bound)
     if run["labels"]:
         whole = run.expect_soon(
-            world, lambda w: all(map(_is_whole, clusters)), within, "a cluster is not whole"
+            world, lambda w: all(map(_is_whole, clusters)), within, "a cluster is not complete"
         )
         run.measure("whole_seconds", whole)
     world.run_for(60.0)
@@ -133,7 +133,7 @@ def _cluster(run: Run, world: World, prefix: str) -> list[SimNode]:
 
 
 def _is_whole(nodes: list[SimNode]) -> bool:
-    """Whether every node shows exactly its own cluster as alive, where its members are now."""
+    """Whether every node lists exactly its own cluster as alive, at the members' current addresses."""
     expected = {node.name: node.endpoint[0] for node in nodes}
     return all(
         {m.name: m.address for m in node.members() if m.status == "alive"} == expected for node in nodes
@@ -149,8 +149,9 @@ _LABEL_STEPS: tuple[dict[str, Any], ...] = (
 
 @scenario("label-migration", every=5.0, at_least={"nodes": 2})
 def label_migration(run: Run) -> None:
-    """A running cluster takes on a label in three rolling restarts: nobody is shown as failed, and in the end
-    nobody without the label gets in.
+    """A label is added to a running cluster in three rolling restarts: no member may be listed as failed.
+
+    At the end no node without the label can join.
 
     ``every``: seconds until the next node's turn.
     """
@@ -161,10 +162,10 @@ def label_migration(run: Run) -> None:
             world.restart(node, config=node.config.with_changes(label="blue", **step))
             world.run_for(run["every"])
     run.expect_soon(world, lambda w: w.converged, limit(world, join_bound), "no agreement")
-    run.expect(not failures.seconds, f"{len(failures.seconds)} nodes declared somebody failed")
+    run.expect(not failures.seconds, f"{len(failures.seconds)} nodes declared a member failed")
     first = next(iter(world.nodes.values()))
     stranger = world.add(
         "unlabelled", config=first.config.with_changes(label="", name="unlabelled"), seeds=[first]
     )
     world.run_for(10.0)
-    run.expect(all_show(others(world, stranger), "unlabelled", ""), "a node without the label got in")
+    run.expect(all_show(others(world, stranger), "unlabelled", ""), "a node without the label joined")

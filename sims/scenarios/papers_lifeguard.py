@@ -1,14 +1,14 @@
 """The experiments of the Lifeguard paper (Dadgar, Phillips, Currey, DSN 2018), arm by arm.
 
 An *anomaly* blocks members right after they receive and right before they send. With ``anomaly=loops`` a
-blocked send halts the loop that sends, as in memberlist (see ``sims.scenarios.blocked_loops``); with
-``anomaly=timers`` every timer goes on firing and what it sends waits: harsher, since a blocked member goes on
-accusing.
+blocked send halts the loop that sends, as in memberlist (see ``sims.scenarios.blocked_loops``). With
+``anomaly=timers`` every timer continues to fire and its packets wait. That is harsher, since a blocked member
+continues to accuse.
 
-False positives are ``failed`` verdicts about members that never had an anomaly, counted at every observer;
-those at observers that never had one are counted apart. ``retransmit`` is memberlist's multiplier of that
-name: with the usual 4 hardly anybody misses a refutation, and false positives at healthy members are too rare
-to compare; with less they are frequent.
+A false positive is a member without any anomaly that an observer declares failed, counted at every observer;
+those at observers without any anomaly are also counted separately. ``retransmit`` is memberlist's multiplier:
+with the usual 4 almost no member misses a refutation, and false positives at healthy members are too rare to
+compare; with less they are frequent.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from sims.world.host import SimNode
 __all__ = ["SMALL_GRID", "lg_cpu", "lg_interval", "lg_interval_small", "lg_threshold", "lg_tune"]
 
 SMALL_GRID = tuple((c, d, i) for c in (1, 8, 16, 32) for d in (8192, 32768) for i in (64, 4096))
-"""Cells of ``lg-interval-small``: members blocked, for how many milliseconds, and how many between."""
+"""Cells of ``lg-interval-small``: blocked members, blocked milliseconds, milliseconds in between."""
 
 _ALPHA, _BETA = 5, 6
 _QUIET_SECONDS = 15.0
@@ -43,16 +43,16 @@ _SHARED: dict[str, Any] = {
     "seconds": 120.0,
     "anomaly": "loops",
 }
-"""Options of all experiments but the exhausted processors'."""
+"""Options of all experiments except the one with exhausted processors."""
 _LEAST = {"nodes": 2, "alpha": 1, "beta": 1}
 
 
 @dataclass
 class _Cluster:
-    """A cluster at rest of which some members are about to have anomalies.
+    """A quiet cluster of which some members will have anomalies.
 
     Attributes:
-        before: packets and bytes that were sent until now, which no anomaly has to do with.
+        before: packets and bytes sent before any anomaly.
     """
 
     world: World
@@ -69,7 +69,7 @@ class _Cluster:
 
 @scenario("lg-interval", c=16, d=32768, i=64, at_least={**_LEAST, "d": 1}, beside={"c": 1}, **_SHARED)
 def lg_interval(run: Run) -> None:
-    """Members block again and again for a while: who is wrongly declared failed, and by whom?
+    """Members block again and again for a while: which members are wrongly declared failed, and by which?
 
     ``c`` members block for ``d`` milliseconds, run for ``i``, and so on for ``seconds`` at least.
     """
@@ -78,7 +78,7 @@ def lg_interval(run: Run) -> None:
 
 @scenario("lg-interval-small", is_long=True, at_least={**_LEAST, "nodes": 33}, **_SHARED)
 def lg_interval_small(run: Run) -> None:
-    """Sixteen cells of the interval experiment in a row, added up as in the paper's table."""
+    """Sixteen cells of the interval experiment in a row, summed as in the paper's table."""
     counts = []
     for done, (c, d, i) in enumerate(SMALL_GRID):
         run.progress(done / len(SMALL_GRID), f"C={c} D={d} ms I={i} ms")
@@ -90,8 +90,8 @@ def lg_interval_small(run: Run) -> None:
 def lg_threshold(run: Run) -> None:
     """Some members block once: when are they declared failed? With ``d`` 0 they block for ever.
 
-    Times are in seconds since the anomaly: the first verdict per member anywhere, and the last healthy
-    member's, with the share of the blocked that anybody declared.
+    Times are in seconds since the anomaly: when the first observer declares a member failed, and when the
+    last healthy one does; also the share of blocked members that any observer declared failed.
     """
     cluster = _cluster(run, run["c"])
     world, seconds = cluster.world, run["d"] / 1000.0
@@ -128,8 +128,8 @@ def lg_threshold(run: Run) -> None:
 def lg_cpu(run: Run) -> None:
     """Some members read each packet late, as on an exhausted processor.
 
-    ``x`` members read what they receive ``low`` to ``high`` seconds later, in order. Stream pings are off:
-    such a process would be as late to accept a stream.
+    ``x`` members read each packet ``low`` to ``high`` seconds late, in order. Stream pings are off, since
+    such a process would accept a stream just as late.
     """
     settings = settings_of(run["arm"]) | {"disable_tcp_pings": True}
     reader = late_reader(run, "low", "high")
@@ -152,7 +152,7 @@ def lg_cpu(run: Run) -> None:
     **_SHARED,
 )
 def lg_tune(run: Run) -> None:
-    """Aggressive settings: how soon true crashes are known, beside false positives, by alpha and beta."""
+    """Aggressive settings: how soon true crashes are known, and false positives, by alpha and beta."""
     _measure(run, [_play_interval(run, run["c"], run["d"], run["i"])])
     firsts, lasts = [], []
     for number in range(run["crashes"]):
@@ -174,7 +174,7 @@ def lg_tune(run: Run) -> None:
 
 @dataclass
 class _Counts:
-    """What one cell of a table adds to it."""
+    """The contribution of one cell to a table."""
 
     false_failed: int
     false_failed_at_healthy: int

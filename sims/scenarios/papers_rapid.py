@@ -25,15 +25,15 @@ __all__ = ["Removals", "rp_blackhole", "rp_bootstrap", "rp_crash", "rp_flipflop"
 
 
 class Removals(Observer):
-    """What the healthy members think of the faulty ones, at every moment.
+    """The healthy members' views of the faulty ones, at every moment.
 
     Args:
         faulty: ids of the faulty hosts; their own views do not count.
         interval: seconds between two samples.
 
     Attributes:
-        series: time, and how many healthy members see how many faulty ones as gone.
-        flaps: how often a healthy member took a faulty one back.
+        series: time, and how many healthy members list how many faulty ones as gone.
+        flaps: how often a healthy member listed a faulty one as alive again.
     """
 
     def __init__(self, faulty: Mapping[str, SimNode], interval: float = 1.0) -> None:
@@ -63,16 +63,16 @@ class Removals(Observer):
             self.flaps += 1
 
     def share_without_all(self) -> float:
-        """Share of all samples and healthy members in which every faulty member was out."""
+        """Share of all samples and healthy members in which every faulty member was removed."""
         everybody = sum(sum(counts.values()) for _, counts in self.series)
         return sum(counts[len(self.faulty)] for _, counts in self.series) / max(1, everybody)
 
     def agreed_without_all(self) -> bool:
-        """Whether at any sample every healthy member saw every faulty one as gone."""
+        """Whether at any sample every healthy member listed every faulty one as gone."""
         return any(set(counts) == {len(self.faulty)} for _, counts in self.series)
 
     def sizes(self) -> set[int]:
-        """How many faulty members anybody saw as gone, over all samples."""
+        """Numbers of faulty members listed as gone, over all samples and observers."""
         return {number for _, counts in self.series for number in counts}
 
     def _look(self, world: World) -> None:
@@ -83,7 +83,7 @@ class Removals(Observer):
 
 @scenario("rp-bootstrap", is_long=True, nodes=100, byte_mode=False, arm="ours", limit=300.0)
 def rp_bootstrap(run: Run) -> None:
-    """One seed, and ten seconds later everybody else within a second: when do all see all?"""
+    """One seed, and ten seconds later all others within a second: when do all see all?"""
     n = run["nodes"]
     world = _world(run, nodes=1)
     [seed] = world.nodes.values()
@@ -147,7 +147,7 @@ def rp_crash(run: Run) -> None:
     beside={"faulty": 1},
 )
 def rp_flipflop(run: Run) -> None:
-    """What reaches some members is dropped for 20 s, let through for 20 s, and so on."""
+    """All packets to some members are dropped for 20 s, pass for 20 s, and so on."""
     world = _world(run)
     world.run_for(10.0)
     faulty = _pick(run, world)
@@ -195,7 +195,7 @@ def rp_loss80(run: Run) -> None:
 
 @scenario("rp-blackhole", nodes=50, byte_mode=False, arm="ours", seconds=300.0, at_least={"nodes": 3})
 def rp_blackhole(run: Run) -> None:
-    """Nothing passes between one pair of members, both ways: nobody may be removed for it."""
+    """Nothing passes between one pair of members, in both directions: no member may be removed."""
     world = _world(run)
     world.run_for(10.0)
     wrong = FalsePositives()
@@ -205,7 +205,7 @@ def rp_blackhole(run: Run) -> None:
     world.run_for(run["seconds"])
     run.measure("removals", wrong.failed)
     run.measure("suspicions", wrong.suspected)
-    run.expect(not wrong.failed, f"{wrong.failed} verdicts about members that others can reach")
+    run.expect(not wrong.failed, f"{wrong.failed} times a member that others can reach was declared failed")
 
 
 # -- inside
@@ -233,7 +233,7 @@ def _watch(world: World, faulty: dict[str, SimNode]) -> tuple[Removals, FalsePos
 
 
 def _measure(run: Run, removals: Removals, wrong: FalsePositives) -> None:
-    """Records what healthy members thought of each other, and of the faulty ones."""
+    """Records the healthy members' views of each other and of the faulty ones."""
     healthy = run["nodes"] - run["faulty"]
     gone = [sum(k * v for k, v in counts.items()) / healthy for _, counts in removals.series]
     figures: dict[str, Any] = {

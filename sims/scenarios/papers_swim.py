@@ -1,9 +1,9 @@
 """The experiments of the SWIM paper (Das, Gupta, Motivala, DSN 2002), section 5.
 
-Its protocol: one member probed per period of 2 s, one indirect prober, news only as a passenger of pings and
-acks, each at most 3 ln(N + 1) times, suspicions of as many periods. No stream, no gossip rounds of their own,
-no Lifeguard. Logarithms are rounded up; where this engine's settings count in whole multiples of a decimal
-logarithm, the nearest multiple is taken.
+Its protocol: one member probed per period of 2 s, one indirect prober, claims only piggybacked on pings and
+acks, each at most 3 ln(N + 1) times, suspicions of as many periods. No streams, no gossip rounds, no
+Lifeguard. Logarithms are rounded up; where this engine's settings are whole multiples of a decimal logarithm,
+the nearest multiple is taken.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _DISSEMINATIONS = ("multicast", "infection", "suspicion")
 
 
 def swim_settings(n: int) -> dict[str, Any]:
-    """Fields of ``Config`` that make the paper's protocol for a cluster of ``n``."""
+    """Fields of ``Config`` for the paper's protocol in a cluster of ``n``."""
     periods = 3 * math.ceil(math.log(n + 1))
     return settings_of("swim") | {
         "probe_interval": PERIOD,
@@ -51,7 +51,7 @@ def swim_settings(n: int) -> dict[str, Any]:
 
 @scenario("swim-load", nodes=28, periods=40, at_least={"nodes": 2, "periods": 1})
 def swim_load(run: Run) -> None:
-    """Packets per member and protocol period in a quiet cluster, and how unevenly they fall."""
+    """Packets per member and protocol period in a quiet cluster, and how unevenly they are distributed."""
     world = _world(run)
     world.run_for(2 * PERIOD)
     load = _Load(world.now)
@@ -68,9 +68,9 @@ def swim_load(run: Run) -> None:
 def swim_detect(run: Run) -> None:
     """A member crashes: periods until it is first detected, and until the median and the last member know.
 
-    ``detection`` counts whole periods to the probe that finds it, as the paper does; the probe's own is
-    not part. ``infection`` is how the news of the suspicion spreads from the first member to the median
-    one, ``spread`` to the last; ``removal`` is from the crash to the last member's verdict.
+    ``detection`` counts whole periods until the probe that detects it, without the probe's own period, as in
+    the paper. ``infection`` is the time for the suspicion to spread from the first member to the median one,
+    ``spread`` to the last; ``removal`` is from the crash until the last member declares it failed.
     """
     found: dict[str, list[float]] = {name: [] for name in ("detection", "infection", "spread", "removal")}
     for number in range(run["repeats"]):
@@ -97,9 +97,9 @@ def swim_detect(run: Run) -> None:
 def swim_loss(run: Run) -> None:
     """Members join one by one while packets get lost: how large is the group in the end?
 
-    Who is declared failed by anybody is out for good, as in the paper: the run ends its process. Variants:
-    ``multicast`` tells everybody at once, ``infection`` lets the news ride on pings, and in both a failed
-    probe is the verdict; ``suspicion`` rides on pings and waits for a refutation first.
+    A member declared failed by any other is removed for good, as in the paper: the run ends its process.
+    Variants: ``multicast`` informs all members at once, ``infection`` piggybacks claims on pings, and in both
+    a failed probe is final; ``suspicion`` piggybacks and first waits for a refutation.
     """
     variant, n = run["variant"], run["nodes"]
     if variant not in _DISSEMINATIONS:
@@ -137,10 +137,10 @@ def swim_loss(run: Run) -> None:
     at_most={"loss": 1},
 )
 def swim_accuracy(run: Run) -> None:
-    """Packets get lost, nobody fails: how often is a healthy member accused, and how often is it buried?
+    """Packets get lost, no node fails: how often is a healthy member accused, and how often declared failed?
 
-    ``accused`` counts probes that failed, per member and period; ``expected`` is section 3.1's chance of one.
-    ``suspected`` and ``failed`` count what the views showed, per view, member and period.
+    ``accused`` counts failed probes, per member and period; ``expected`` is their probability by section 3.1.
+    ``suspected`` and ``failed`` count transitions in the views, per view, member and period.
     """
     world = _world(run)
     world.run_for(2 * PERIOD)
@@ -182,7 +182,7 @@ class _Load(Observer):
 
 
 class _Out(Observer):
-    """Ends the process of whoever suffers a verdict."""
+    """Ends the process of a member that is declared failed."""
 
     def __init__(self, verdict: type[MemberEvent]) -> None:
         self.verdict = verdict

@@ -1,4 +1,4 @@
-"""Networks that part and heal, wholly or in places: who is buried meanwhile, and do all meet again?"""
+"""Partitions, complete or partial: which members are declared failed, and do all find each other again?"""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ __all__ = [
 
 @scenario("partition-heal", seconds=60.0, at_least={"nodes": 2})
 def partition_heal(run: Run) -> None:
-    """The network splits in two halves for a while: both go on alone, then find each other again.
+    """The network splits in two halves for a while: both continue alone, then find each other again.
 
-    In memberlist two halves that declared each other dead never speak again unless somebody dials.
+    In memberlist, two halves that declared each other dead never communicate again unless a join dials
+    across.
     """
     world = settled(run)
     names = list(world.nodes)
@@ -35,9 +36,9 @@ def partition_heal(run: Run) -> None:
 
 @scenario("long-partition", seconds=300.0, at_least={"nodes": 2})
 def long_partition(run: Run) -> None:
-    """Two halves are apart until each has forgotten the other, tombstones too: they must meet again.
+    """Two halves are apart until each has forgotten the other, including tombstones: they must find each other.
 
-    Past members and seeds stay on each node's list of whom to look for, whatever was reaped.
+    Past members and seeds stay candidates for reconnects, even when they are reaped.
     """
     world = settled(run, config=run.config(**FORGETFUL))
     names = list(world.nodes)
@@ -45,13 +46,13 @@ def long_partition(run: Run) -> None:
     world.network.partition(left, right)
     part(run, world, left, right, run["seconds"])
     forgotten = all(not set(right) & node.statuses().keys() for node in map(world.host, left))
-    run.expect(forgotten, "a node still lists somebody of the other half: the partition was too short")
+    run.expect(forgotten, "a node still lists a member of the other half: the partition was too short")
     heal(run, world)
 
 
 @scenario("lonely-minority", seconds=300.0, at_least={"nodes": 2})
 def lonely_minority(run: Run) -> None:
-    """One node is cut off until everybody forgot it and it forgot everybody: it must come back by itself."""
+    """One node is cut off until it and all others have forgotten each other: it must come back by itself."""
     world = settled(run, config=run.config(**FORGETFUL))
     [lonely] = first_nodes(world, 1)
     rest = [name for name in world.nodes if name != lonely.id]
@@ -61,16 +62,16 @@ def lonely_minority(run: Run) -> None:
     part(run, world, [lonely.id], rest, run["seconds"])
     run.expect(lonely.node.is_alone, "the node cut off does not know that it is alone")
     measure_wrong(run, wrong, allowed=True)
-    run.expect(not wrong.failed_at_healthy, "the majority buried one of its own")
+    run.expect(not wrong.failed_at_healthy, "the majority declared one of its own failed")
     heal(run, world)
 
 
 @scenario("startup-islands", islands=3, seconds=30.0, at_least={"islands": 1}, beside={"islands": 0})
 def startup_islands(run: Run) -> None:
-    """The network is not whole yet when the cluster starts: islands form, and must merge once it is.
+    """The network is partitioned when the cluster starts: islands form, and must merge once it is healed.
 
-    Every node has the same seeds, one per island, so each finds some of them silent; a join that is tried
-    once and given up leaves the islands apart for good.
+    Every node has the same seeds, one per island, so some of them do not answer. A join that is tried only
+    once leaves the islands apart for good.
     """
     world = run.world(nodes=0)
     total, count = run["nodes"], run["islands"]
@@ -94,10 +95,10 @@ def startup_islands(run: Run) -> None:
 
 @scenario("one-way-loss", seconds=60.0, at_least={"nodes": 2})
 def one_way_loss(run: Run) -> None:
-    """One node can send and hears nothing: it must not bury the others, who may bury it.
+    """One node can send but receives nothing: the others must stay alive in all other views; it may fail.
 
-    It sees every probe of its own fail, and its accusations reach everybody. Healthy members must hold out
-    against them; it should doubt itself first. Afterwards it must be back.
+    All its probes fail, and its accusations reach all others. Healthy members must refute them, and the node
+    should doubt itself first. Afterwards it must be back.
     """
     world = settled(run)
     [deaf] = first_nodes(world, 1)
@@ -107,16 +108,19 @@ def one_way_loss(run: Run) -> None:
     world.network.cut([n for n in world.nodes if n != deaf.id], [deaf.id], one_way=True)
     world.run_for(run["seconds"])
     measure_wrong(run, wrong, allowed=True)
-    run.expect(not wrong.failed_at_healthy, f"{wrong.failed_at_healthy} verdicts against healthy members")
+    run.expect(
+        not wrong.failed_at_healthy, f"{wrong.failed_at_healthy} times a healthy member was declared failed"
+    )
     heal(run, world)
     run.measure("status_changes", sum(flaps.changes.values()))
 
 
 @scenario("half-detached-node", seconds=120.0, at_least={"nodes": 3})
 def half_detached_node(run: Run) -> None:
-    """One node reaches only half of the others, both ways: nobody may be declared failed, it included.
+    """One node reaches only half of the others, both ways: no node may be declared failed, including this one.
 
-    Relays of the reachable half can vouch for it; without them one such node starts storms of accusations.
+    Relays in the reachable half can confirm that it is alive; without them one such node starts storms of
+    accusations.
     """
     world = settled(run)
     [detached] = first_nodes(world, 1)
@@ -130,7 +134,7 @@ def half_detached_node(run: Run) -> None:
 
 
 def part(run: Run, world: World, left: list[str], right: list[str], seconds: float) -> None:
-    """Lets a partition last, and expects that each side ends with the other failed or forgotten."""
+    """Lets a partition last, and expects that at its end each side lists the other as failed or not at all."""
     began = world.now
     sides = [(world.host(id), frozenset(right)) for id in left] + [
         (world.host(id), frozenset(left)) for id in right
@@ -139,12 +143,12 @@ def part(run: Run, world: World, left: list[str], right: list[str], seconds: flo
     failing = max(len(left), len(right))
     waits = max(0.0, limit(world, detection_bound, failing=failing) - seconds)
     noticed = world.run_until(lambda w: all(not node.alive_names() & gone for node, gone in sides), waits)
-    run.expect(noticed, "a side still shows the other as alive", exit_code=128)
+    run.expect(noticed, "a side still lists the other as alive", exit_code=128)
     run.measure("parted_seconds", world.now - began)
 
 
 def heal(run: Run, world: World) -> None:
-    """Takes every cut back and waits until all nodes that run are alive in every view."""
+    """Removes every cut and waits until all running nodes are alive in every view."""
     world.network.heal()
     within = limit(world, healing_bound)
     run.measure("heal_seconds", run.expect_soon(world, lambda w: w.converged, within, "no agreement"))

@@ -1,11 +1,11 @@
-"""Named scenarios: a function that plays with a world, measures, and says what must hold.
+"""Named scenarios: functions that run a world, measure, and state what must hold.
 
-A scenario is played from a seed and a few options, and gives a ``Result``; the same seed and options give the
-same result. Scenarios live in ``sims.scenarios``, one file per kind of trouble::
+A scenario is run with a seed and a few options, and returns a ``Result``; the same seed and options give the
+same result. Scenarios are in ``sims.scenarios``, one file per kind of trouble::
 
     @scenario("kill-k", kill=3, at_least={"kill": 1, "nodes": 2}, beside={"kill": 1})
     def kill_k(run: Run) -> None:
-        '''Some nodes crash at once: everybody else must notice, and nobody else must be accused.'''
+        '''Some nodes crash at once: all others must detect it, and no other node may be accused.'''
         world = run.world()
         ...
         run.measure("detection_seconds", seconds)
@@ -50,10 +50,10 @@ class Scenario:
         name: as on the command line.
         summary: one line; the rest is in ``description``.
         options: names with their defaults, which also give the types.
-        is_long: takes minutes; left out of runs over all scenarios.
+        is_long: takes minutes; omitted from runs over all scenarios.
         at_least: the least values of options, where that is not 0 (for ``nodes``: 1).
         at_most: the greatest values of options that have one (``nodes`` has a million).
-        beside: by option that picks so many of the nodes, how many others there must be.
+        beside: for an option that picks a number of nodes, how many other nodes there must be.
     """
 
     name: str
@@ -69,10 +69,10 @@ class Scenario:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came out of one run.
+    """The result of one run.
 
     Attributes:
-        violations: one sentence each; empty if all that must hold held.
+        violations: one sentence each; empty if everything held.
         measures: numbers by name; seconds unless the name says otherwise.
         trace_sha256: fingerprint of everything that happened in the run's worlds.
         exit_code: 0, 127 (the core crashed), 128 (not in time) or 129 (a property was violated).
@@ -113,14 +113,14 @@ class Result:
 
 @dataclass
 class Run:
-    """One scenario being played.
+    """One running scenario.
 
     Attributes:
         options: every option of the scenario with its value.
-        progress: called with a share from 0 to 1 and a word, now and then.
-        observers: also watch every world of the run (traces, pictures).
-        closing: called when the run is over and went well, to measure what it came to.
-        settings: fields of ``Config`` that every node gets, whatever the scenario says.
+        progress: called occasionally with a share from 0 to 1 and a word.
+        observers: added to every world of the run (traces, pictures).
+        closing: called when the run has ended without an error, for final measures.
+        settings: fields of ``Config`` for every node, which override the scenario's.
     """
 
     seed: int
@@ -140,7 +140,7 @@ class Run:
         return self.options[option]
 
     def config(self, **overrides: Any) -> Callable[..., Config]:
-        """What makes a node's settings: the run's profile, some fields changed, then the user's own."""
+        """A factory of node settings: the run's profile, some fields changed, then the user's own."""
         return partial(Config.profile, self["profile"], **(overrides | dict(self.settings)))
 
     def world(
@@ -154,10 +154,10 @@ class Run:
         checked: bool = True,
         observers: Iterable[Observer] = (),
     ) -> World:
-        """A world of the run, watched by the safety checkers unless ``checked`` is off.
+        """A world of the run, with the safety checkers unless ``checked`` is off.
 
-        Defaults come from the options ``nodes``, ``profile`` and ``byte_mode``. Large experiments about
-        speed or false positives turn the checkers off: they cost as much again as the nodes.
+        Defaults come from the options ``nodes``, ``profile`` and ``byte_mode``. Large experiments about speed
+        or false positives turn the checkers off, which cost as much as the nodes.
         """
         watchers: list[Observer] = [*observers, *self.observers, self.fingerprint]
         checkers = safety_checkers() if checked else []
@@ -179,7 +179,7 @@ class Run:
         self.measures[name] = round(float(value), 6)
 
     def expect(self, condition: bool, problem: str, *, exit_code: int = 129) -> None:
-        """Notes a violation unless the condition holds."""
+        """Records a violation unless the condition holds."""
         if not condition:
             self.violations.append(problem)
             self.exit_code = self.exit_code or exit_code
@@ -247,15 +247,15 @@ def run_scenario(
     progress: Callable[[float, str], None] | None = None,
     observers: Iterable[Observer] = (),
 ) -> Result:
-    """Plays a scenario once.
+    """Runs a scenario once.
 
     Args:
         name: which.
         seed: decides everything but the options.
-        options: values, as themselves or as text; what is missing takes its default.
+        options: values, as themselves or as text; missing ones take their defaults.
         settings: fields of ``Config`` for every node, as themselves or as text; they override the scenario's.
         progress: called with a share from 0 to 1 and a word.
-        observers: watch every world.
+        observers: added to every world.
 
     Raises:
         UsageError: an unknown scenario, option or setting, or a value that does not fit.

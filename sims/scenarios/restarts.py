@@ -1,4 +1,4 @@
-"""Nodes that come back: at the same or a new address, remembering or not, one by one or all at once."""
+"""Restarts: at the same or a new address, with or without a snapshot, one by one or all at once."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ _ANSWERS = 3
 
 @scenario("rolling-restart", down=1.0, every=5.0)
 def rolling_restart(run: Run) -> None:
-    """Every node in turn is killed and started again on the same address: nobody may be declared failed.
+    """Every node in turn is killed and restarted at the same address: no member may be declared failed.
 
-    ``down``: seconds between the lives, shorter than a suspicion. ``every``: seconds until the next turn.
+    ``down``: seconds between the runs, shorter than a suspicion. ``every``: seconds until the next turn.
     """
     world = settled(run)
     failures, flaps, wrong = watch_failures(world), Flaps(), FalsePositives()
@@ -65,10 +65,10 @@ def rolling_restart(run: Run) -> None:
 
 @scenario("rolling-deploy", down=2.0)
 def rolling_deploy(run: Run) -> None:
-    """Every node in turn leaves and comes back under its name at a new address: nobody may be called failed.
+    """Every node in turn leaves and restarts at a new address: no member may be declared failed.
 
-    Seeds are one DNS name whose answer follows. A name that left is free at once; in older memberlist it was
-    in conflict with its own past for 40 s and more.
+    The seed is a DNS name whose answer is updated. The name of a left member is free at once; in older
+    memberlist it was in conflict with its earlier run for 40 s and more.
     """
     world = _service(run)
     failures, backs = watch_failures(world), []
@@ -82,16 +82,16 @@ def rolling_deploy(run: Run) -> None:
         backs.append(_wait_for_address(run, world, node, limit(world, healing_bound)))
     run.measure("back_seconds", mean(backs))
     run.measure("slowest_back_seconds", max(backs))
-    run.expect(not failures.seconds, f"{len(failures.seconds)} nodes called a leaving one failed")
+    run.expect(not failures.seconds, f"{len(failures.seconds)} nodes declared a leaving one failed")
     run.expect(world.converged, "no agreement")
 
 
 @scenario("mass-restart-new-addresses", dns_seconds=60.0)
 def mass_restart_new_addresses(run: Run) -> None:
-    """All nodes start anew at new addresses, remembering nothing, while DNS still answers with the old ones.
+    """All nodes restart at new addresses without snapshots, while DNS still answers with the old ones.
 
-    A name that is resolved once is lost for ever then. Here each attempt asks again, and all must be together
-    soon after the answer is right.
+    If a name is resolved only once, the cluster is lost for good. Here each attempt resolves it again, and
+    all nodes must be one cluster soon after the answer is right.
     """
     world = _service(run)
     for node in list(world.nodes.values()):
@@ -107,9 +107,9 @@ def mass_restart_new_addresses(run: Run) -> None:
 
 @scenario("stale-dns", stale=20, empty_seconds=30.0, at_least={"nodes": 2})
 def stale_dns(run: Run) -> None:
-    """The seeds' name has no answer at first, then many dead addresses and one live: a newcomer must get in.
+    """The seeds' name has no answer at first, then many dead addresses and a live one: a newcomer must join.
 
-    Addresses are tried side by side; one after the other, each to its timeout, takes minutes.
+    Addresses are tried in parallel; one after the other, each to its timeout, would take minutes.
     """
     world = settled(run)
     newcomer = world.add("newcomer", seeds=[_SERVICE])
@@ -120,15 +120,18 @@ def stale_dns(run: Run) -> None:
     world.network.set_names(_SERVICE, [*dead, live.endpoint])
     config = newcomer.config
     within = 1.5 * config.rejoin_interval_alone + config.tcp_timeout + limit(world, join_bound)
-    run.measure("in_seconds", run.expect_soon(world, lambda w: w.converged, within, "the newcomer is not in"))
+    run.measure(
+        "in_seconds", run.expect_soon(world, lambda w: w.converged, within, "the newcomer has not joined")
+    )
 
 
 @scenario("mass-restart-high-incarnation", updates=10, down=30.0, at_least={"nodes": 4})
 def mass_restart_high_incarnation(run: Run) -> None:
-    """Most nodes restart from nothing while the rest hold them dead at a high incarnation: all must return.
+    """Most nodes restart without snapshots, held dead at a high incarnation by the rest: all must return.
 
-    A node that starts at incarnation 1 must learn in its first exchange what it is held to be, and outbid it.
-    One of the crashed never restarts, and may never be shown alive again.
+    A node that starts at incarnation 1 must learn in its first push/pull at which incarnation it is held
+    dead, and refute above it. One of the crashed nodes never restarts, and may never be listed as alive
+    again.
     """
     world = settled(run)
     for number in range(run["updates"]):
@@ -150,14 +153,14 @@ def mass_restart_high_incarnation(run: Run) -> None:
     world.run_for(60.0)
     run.expect(world.converged, "views that agreed differ again")
     restarted = {node.id for node in crashed}
-    run.expect(risen.seconds.keys() <= restarted, "the dead one rose again")
+    run.expect(risen.seconds.keys() <= restarted, "the dead node is listed as alive again")
 
 
 @scenario("migratory-alive", stale=2, seconds=120.0, at_least={"nodes": 2}, beside={"stale": 2})
 def migratory_alive(run: Run) -> None:
-    """A member died and was forgotten; hosts that slept through it bring its alive claim back: it stays dead.
+    """A member died and was reaped; hosts that were asleep send its alive claim: it must stay dead.
 
-    In memberlist, tables exchanged in full bring such a claim back for hours, from node to node.
+    In memberlist, push/pulls bring such a claim back for hours, from node to node.
     """
     world = settled(run, config=run.config(**FORGETFUL))
     dead, *sleepers = first_nodes(world, 1 + run["stale"])
@@ -165,19 +168,19 @@ def migratory_alive(run: Run) -> None:
     world.crash(dead)
     awake = others(world)
     gone = limit(world, detection_bound, failing=1 + len(sleepers)) + 2 * FORGETFUL["reconnect_timeout"]
-    run.expect_soon(world, lambda w: all_show(awake, dead.name, ""), gone, "the dead one is not forgotten")
+    run.expect_soon(world, lambda w: all_show(awake, dead.name, ""), gone, "the dead member is not reaped")
     world.run_for(5.0)
     risen = news_of(world, dead.name, MemberJoined)
     wake(world.nodes["n1"])
     world.run_for(run["seconds"])
     run.measure("resurrections", len(risen.seconds))
-    run.expect(not risen.seconds, f"{len(risen.seconds)} nodes show the dead one alive again")
+    run.expect(not risen.seconds, f"{len(risen.seconds)} nodes list the dead member as alive again")
     run.expect(world.converged, "no agreement on who is alive")
 
 
 @scenario("crash-loop-new-name", loops=20, every=5.0, at_least={"nodes": 2, "every": 0.1})
 def crash_loop_new_name(run: Run) -> None:
-    """One host crashes again and again, each time under a new name: tables stay small, nobody is accused."""
+    """One host crashes again and again, each time under a new name: tables stay small, none is accused."""
     world = settled(run, config=run.config(**FORGETFUL))
     [looper] = first_nodes(world, 1)
     wrong = FalsePositives()
@@ -200,9 +203,9 @@ def crash_loop_new_name(run: Run) -> None:
 
 @scenario("replaced-pod", gap=0.5, at_least={"nodes": 2})
 def replaced_pod(run: Run) -> None:
-    """A pod is killed and replaced under its name at a new address: at once, after its failure, at once.
+    """A pod is killed and replaced at a new address: at once, after its failure is known, at once again.
 
-    Its old address may not block the name for longer than it takes to notice that nobody is there.
+    Its old address may not block the name for longer than it takes to detect that no node is there.
     """
     world = settled(run)
     [pod] = first_nodes(world, 1)
@@ -234,12 +237,12 @@ def _service(run: Run) -> World:
 
 
 def _publish(world: World) -> None:
-    """The service's name resolves to where the first nodes are now."""
+    """Makes the service's name resolve to the current addresses of the first nodes."""
     world.network.set_names(_SERVICE, [node.endpoint for node in first_nodes(world, _ANSWERS, skip=0)])
 
 
 def _wait_for_address(run: Run, world: World, node: SimNode, within: float) -> float:
-    """Runs until every node shows a member alive where it is now."""
+    """Runs until every node lists a member as alive at its current address."""
 
     def is_known(world: World) -> bool:
         shown = (other.member(node.name) for other in world.running())

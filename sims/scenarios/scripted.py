@@ -1,4 +1,4 @@
-"""Whatever you want: a schedule of faults from a file."""
+"""A schedule of faults from a file."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _schedule(script: str, hosts: list[str]) -> Schedule:
 
 
 def with_script(options: Mapping[str, str]) -> dict[str, str]:
-    """Options whose script is the file's text rather than its name: a run made of them needs no file.
+    """Options with the script's text in place of its file name, so that the run needs no file.
 
     Raises:
         UsageError: the file cannot be read.

@@ -1,4 +1,4 @@
-"""What many scenarios do: settle a cluster, ask for a time limit, judge wrong verdicts."""
+"""Shared by scenarios: settle a cluster, compute a time limit, count false positives."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ __all__ = [
 ]
 
 FORGETFUL: dict[str, Any] = {"reconnect_timeout": 30.0, "tombstone_timeout": 30.0}
-"""Settings that forget failed and left members after 30 s rather than a day: minutes outlast everything."""
+"""Settings that forget failed and left members after 30 s rather than a day, so that minutes are enough."""
 
 
 def settled(run: Run, *, rest: float = 5.0, **how: Any) -> World:
-    """A world of the run that has converged, and ``rest`` seconds of quiet after that.
+    """A world of the run that has converged, after ``rest`` further seconds of quiet.
 
-    What happens to it from then on costs packets and bytes, and makes views differ: told at the end.
+    The traffic and the disagreement of views from then on are measured at the end.
     """
     world = run.world(**how)
     run.measure("join_seconds", world.settle())
@@ -64,7 +64,7 @@ def settled(run: Run, *, rest: float = 5.0, **how: Any) -> World:
 def arm_world(
     run: Run, settings: Mapping[str, Any], *, nodes: int | None = None, seed: int | None = None
 ) -> World:
-    """A world of the run for the settings of one arm of ``scenarios.arms``: at rest, without checkers."""
+    """A quiet world of the run with the settings of one arm of ``scenarios.arms``, without checkers."""
     config = run.config(**settings)
     return run.world(nodes=nodes, config=config, start="converged", checked=False, seed=seed)
 
@@ -77,7 +77,7 @@ def limit(world: World, bound: Callable[..., float], **circumstances: float) -> 
 
 
 def late_reader(run: Run, least: str, most: str) -> Uniform:
-    """How late a slow node reads: between two options of the run, in seconds.
+    """How late a slow node reads: uniform between two options of the run, in seconds.
 
     Raises:
         UsageError: the second is less than the first.
@@ -88,34 +88,33 @@ def late_reader(run: Run, least: str, most: str) -> Uniform:
 
 
 def first_nodes(world: World, count: int, *, skip: int = 1) -> list[SimNode]:
-    """``count`` hosts after the first ``skip`` ones (the first is everybody's seed)."""
+    """``count`` hosts after the first ``skip`` ones (the first is the seed of all others)."""
     return list(world.nodes.values())[skip : skip + count]
 
 
 def others(world: World, *excluded: SimNode) -> list[SimNode]:
-    """The running nodes but for some."""
+    """The running nodes except some."""
     return [node for node in world.running() if node not in excluded]
 
 
 def news_of(world: World, name: str, *kinds: type[MemberEvent]) -> Dissemination:
-    """Who gets an event of these kinds about a member, and when, from now on."""
+    """Records which nodes get an event of these kinds about a member, and when, from now on."""
     news = Dissemination(lambda event: isinstance(event, kinds) and event.member.name == name)
     world.observe(news)
     return news
 
 
 def watch_failures(world: World) -> Dissemination:
-    """Who declares anybody failed from now on, rightly or not."""
+    """Records which nodes declare a member failed from now on, rightly or not."""
     failures = Dissemination(lambda event: isinstance(event, MemberFailed))
     world.observe(failures)
     return failures
 
 
 def suspend(world: World, nodes: list[SimNode]) -> Callable[[SimNode], None]:
-    """Whole hosts stand still, and what is sent to them is lost. Returns what wakes them.
+    """Suspends whole hosts; packets to them are lost. Returns a function that wakes them.
 
-    Each joins a given node as soon as it wakes, as programs do that find themselves cut off, and so tells it
-    its table.
+    Each joins a given node as soon as it wakes, as programs do that were cut off, and so sends its table.
     """
     sleeping = [node.id for node in nodes]
     cut = world.network.cut(sleeping, [id for id in world.nodes if id not in sleeping])
@@ -132,19 +131,19 @@ def suspend(world: World, nodes: list[SimNode]) -> Callable[[SimNode], None]:
 
 
 def all_show(nodes: Iterable[SimNode], name: str, *statuses: str) -> bool:
-    """Whether every one of the nodes shows a member in one of the statuses ("" is: not listed)."""
+    """Whether every one of the nodes lists a member in one of the statuses ("" means not listed)."""
     return all(node.status_of(name) in statuses for node in nodes)
 
 
 def measure_wrong(run: Run, wrong: FalsePositives, *, allowed: bool = False) -> None:
-    """Records verdicts about healthy members, and expects that there is none unless they are ``allowed``."""
+    """Records false positives, and expects that there are none unless they are ``allowed``."""
     run.measure("false_failed", wrong.failed)
     run.measure("false_failed_at_healthy", wrong.failed_at_healthy)
     run.measure("false_failed_subjects", len(wrong.subjects))
     run.measure("false_suspected", wrong.suspected)
     if not allowed:
         names = ", ".join(sorted(wrong.subjects))
-        run.expect(not wrong.failed, f"{wrong.failed} verdicts against members that ran: {names}")
+        run.expect(not wrong.failed, f"{wrong.failed} times a running member was declared failed: {names}")
 
 
 def measure_detection(run: Run, seen: Detection) -> None:
@@ -155,7 +154,7 @@ def measure_detection(run: Run, seen: Detection) -> None:
 
 
 def measure_quantiles(run: Run, name: str, seconds: Iterable[float]) -> None:
-    """Records the least, the median and the greatest of some times, if there are any."""
+    """Records the minimum, the median and the maximum of some times, if there are any."""
     listed = list(seconds)
     if listed:
         run.measure(f"first_{name}_seconds", min(listed))

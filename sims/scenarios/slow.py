@@ -1,4 +1,4 @@
-"""Nodes and links that are slow, frozen or lossy, but not dead: who is accused, and by whom?"""
+"""Nodes and links that are slow, frozen or lossy, but not dead: which members are accused, and by which?"""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ __all__ = ["frozen_observer", "heavy_loss", "leave_under_loss", "nat_link", "slo
 
 @scenario("frozen-observer", pause=10.0, freezes=3, at_least={"nodes": 2, "freezes": 1})
 def frozen_observer(run: Run) -> None:
-    """One node stands still for a while, several times: when it goes on, it may not bury the healthy.
+    """One node is paused for a while, several times: when it resumes, it may not accuse healthy members.
 
-    Everything it waited for is late at once: acks, refutations, its own suspicions. It reads first what
-    waited for it, holds its verdicts back for a round, and doubts itself.
+    Everything it waited for is late at once: acks, refutations, its own suspicions. It first reads its input,
+    extends its suspicions by a round, and doubts itself.
     """
     world = settled(run)
     [frozen] = first_nodes(world, 1)
@@ -47,7 +47,7 @@ def frozen_observer(run: Run) -> None:
 
 @scenario("heavy-loss", loss=0.3, seconds=120.0, at_least={"seconds": 1}, at_most={"loss": 1})
 def heavy_loss(run: Run) -> None:
-    """A third of all packets vanish everywhere, streams only get slower: nobody may be declared failed."""
+    """A third of all packets are lost, streams only get slower: no member may be declared failed."""
     world = settled(run)
     wrong = FalsePositives()
     world.observe(wrong)
@@ -61,10 +61,10 @@ def heavy_loss(run: Run) -> None:
 
 @scenario("slow-relay", slow=2, seconds=120.0, least=0.5, most=2.5, tcp_pings=False, beside={"slow": 1})
 def slow_relay(run: Run) -> None:
-    """Some nodes read each packet late: as probers, relays and observers they may not harm the healthy.
+    """Some nodes read each packet late: as probers, relays and observers they may not harm healthy members.
 
-    ``least`` to ``most`` seconds pass until a packet is read, in order; timers and streams are on time, which
-    is why ``tcp_pings``, the fallback that vouches for such a node, are off.
+    ``least`` to ``most`` seconds pass until a packet is read, in order. Timers and streams are on time, so
+    ``tcp_pings``, the fallback that would reach such a node, are off.
     """
     reader = late_reader(run, "least", "most")
     world = settled(run, config=run.config(disable_tcp_pings=not run["tcp_pings"]))
@@ -83,9 +83,9 @@ def slow_relay(run: Run) -> None:
 
 @scenario("leave-under-loss", loss=0.2, at_least={"nodes": 2}, at_most={"loss": 1})
 def leave_under_loss(run: Run) -> None:
-    """A node leaves while a fifth of all packets vanish: how many call it failed rather than left?
+    """A node leaves while a fifth of all packets are lost: how many nodes list it as failed rather than left?
 
-    Whoever missed the leave probes a node that is gone. In the end all must show it as left.
+    A node that missed the leave probes a node that is gone. At the end all must list it as left.
     """
     world = settled(run)
     world.network.set_default(Link(loss=run["loss"]))
@@ -97,14 +97,14 @@ def leave_under_loss(run: Run) -> None:
     run.expect_soon(world, lambda w: all_show(rest, victim.name, "left"), within, "not left everywhere")
     run.measure("all_left_seconds", max(left.seconds.values(), default=0.0))
     run.measure("called_failed", len(failed.seconds))
-    run.expect(not failed.seconds, f"{len(failed.seconds)} nodes called the leaving one failed")
+    run.expect(not failed.seconds, f"{len(failed.seconds)} nodes declared the leaving one failed")
 
 
 @scenario("nat-link", restricted=True, seconds=120.0)
 def nat_link(run: Run) -> None:
-    """One node sits behind address translation and advertises its public address: it must stay a member.
+    """One node is behind address translation and advertises its public address: it must stay a member.
 
-    ``restricted``: only answers get in, from whomever it sent something in the last 30 s; no streams do.
+    ``restricted``: only packets from hosts that it sent to in the last 30 s pass, and no streams.
     """
     world = settled(run)
     public = world.fresh_endpoint()
@@ -121,11 +121,11 @@ def nat_link(run: Run) -> None:
     measure_wrong(run, wrong)
     run.expect(world.converged, "views that agreed differ again")
     shown = {member.address for node in others(world, hidden) if (member := node.member(hidden.name))}
-    run.expect(shown == {public[0]}, "not everybody knows its public address")
+    run.expect(shown == {public[0]}, "not all nodes know its public address")
 
 
 def recover(run: Run, world: World) -> None:
-    """The network is calm again: all must be alive in every view soon."""
+    """After the network is calm again, all must soon be alive in every view."""
     world.network.calm()
     within = limit(world, refutation_bound)
     run.measure("recover_seconds", run.expect_soon(world, lambda w: w.converged, within, "no agreement"))

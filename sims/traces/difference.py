@@ -66,7 +66,7 @@ class Difference:
         """The whole report, a line at a time; the first trace is ``-``, the second ``+``."""
         for place, left, right in self.made:
             yield f"made with {place}: {left!r} | {right!r}"
-        yield f"the runs part at line {self.number}"
+        yield f"the runs diverge at line {self.number}"
         for record in self.context:
             yield f"    {_timed(record)}"
         yield f"  - {_timed(self.left) if self.left else 'ends here'}"

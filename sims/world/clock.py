@@ -1,4 +1,4 @@
-"""Virtual time: a heap of what is to happen, in order of time and then of being asked for."""
+"""Virtual time: a heap of scheduled calls, ordered by time and then by when they were scheduled."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["Clock"]
 
 
 class Clock:
-    """Time that flows only while ``run`` works.
+    """Time that passes only while ``run`` runs.
 
     Attributes:
         now: seconds since the start.
@@ -30,7 +30,7 @@ class Clock:
         return len(self._heap)
 
     def at(self, when: float, call: Callable[..., object], *args: Any) -> None:
-        """Calls ``call(*args)`` at time ``when``, or as the next thing if that has passed."""
+        """Calls ``call(*args)`` at time ``when``, or next if that time has passed."""
         self._order += 1
         heapq.heappush(self._heap, (when, self._order, call, args))
 

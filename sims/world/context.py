@@ -1,4 +1,4 @@
-"""What the parts of a world share: time, chance, the network, everybody's views, and who watches."""
+"""What the parts of a world share: time, randomness, the network, all views, and the observers."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ class Context:
     """The part of a ``World`` that its own parts know.
 
     Attributes:
-        seed: decides everything that is not decided by calls.
+        seed: decides everything that calls do not decide.
         clock: virtual time.
         network: links and faults.
         wire: how packets are framed.
         views: running digests of every view.
-        rng: draws what happens on the network.
+        rng: makes the random choices of the network.
         silent: ids of crashed hosts that do not even refuse a stream (power gone).
         current: id of the host that was handled last.
-        watches_packets: whether any observer wants to know of each packet.
+        watches_packets: whether any observer observes single packets.
     """
 
     def __init__(self, seed: int, network: Network, wire: WireFactory) -> None:
@@ -60,11 +60,11 @@ class Context:
         self.clock.at(when, call, *args)
 
     def random_for(self, *use: str) -> Rng:
-        """Random bits for one use; a use more does not change what the others draw."""
+        """Random bits for one purpose; a new purpose does not change what the others draw."""
         digest = blake2b("\0".join((str(self.seed), *use)).encode(), digest_size=16).digest()
         return Rng(random.Random(int.from_bytes(digest, "big")))
 
-    # -- who watches
+    # -- observers
 
     def observe(self, observer: Observer) -> None:
         """Adds an observer; hooks it does not override cost nothing.
@@ -85,9 +85,9 @@ class Context:
             call(self, *what)
 
     def tell_fault(self, kind: str, **detail: object) -> None:
-        """Reports to the observers that somebody interfered, in words of the caller's choice."""
+        """Reports a fault or a command to the observers, in the caller's words."""
         self.tell("fault", kind, detail)
 
     def watches(self, hook: str) -> bool:
-        """Whether any observer overrides that hook."""
+        """Whether any observer overrides this hook."""
         return bool(self._hooks[hook])

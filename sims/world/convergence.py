@@ -1,7 +1,7 @@
-"""Whether all views agree, known at every moment: a running digest of each view, changed in O(1).
+"""Whether all views agree, at any moment: a running digest of each view, updated in O(1).
 
-A view's digest is the exclusive or of a 64-bit hash per (member, status); the digests of all nodes that count
-are held in a multiset, so agreement is "one digest left".
+A view's digest is the exclusive or of a 64-bit hash per (member, status). The digests of all nodes that count
+are kept in a multiset, so the views agree if there is one distinct digest.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ __all__ = ["View", "Views"]
 
 
 class View:
-    """Digests of what one node believes.
+    """Digests of one node's view.
 
     Attributes:
-        all: over every listed member with its status.
-        live: over the names of the members it shows as alive.
+        all: of every listed member with its status.
+        live: of the names of the members listed as alive.
     """
 
     __slots__ = ("all", "live")
@@ -38,7 +38,7 @@ class Views:
         self._all: Counter[int] = Counter()
         self._live: Counter[int] = Counter()
         self.truth = 0
-        """Digest of the names of all nodes that run; a view that is right has it as its ``live``."""
+        """Digest of the names of all nodes that run; a correct view has the same ``live``."""
 
     @property
     def agree(self) -> bool:
@@ -47,7 +47,7 @@ class Views:
 
     @property
     def converged(self) -> bool:
-        """Whether every view shows as alive exactly the nodes that run."""
+        """Whether every view lists exactly the running nodes as alive."""
         return not self._live or (len(self._live) == 1 and self.truth in self._live)
 
     @property
@@ -56,7 +56,7 @@ class Views:
         return len(self._all)
 
     def of(self, names: Iterable[str]) -> View:
-        """The view that shows just these members, all alive."""
+        """The view that lists just these members, all alive."""
         view = View()
         for name in names:
             view.all ^= self.hash(name, "alive")
@@ -69,16 +69,16 @@ class Views:
         self._live[view.live] += 1
 
     def drop(self, view: View) -> None:
-        """A node does not count any more."""
+        """A node no longer counts."""
         _take(self._all, view.all)
         _take(self._live, view.live)
 
     def toggle_truth(self, name: str) -> None:
-        """A node starts, or stops, to run."""
+        """A node starts or stops running."""
         self.truth ^= self.hash(name, "alive")
 
     def hash(self, name: str, status: str) -> int:
-        """64 bits that stand for a member with a status, the same on every machine."""
+        """A 64-bit hash of a member with a status, the same on every machine."""
         key = (name, status)
         value = self._hashes.get(key)
         if value is None:
@@ -87,7 +87,7 @@ class Views:
         return value
 
     def apply(self, view: View, event: Event, *, counts: bool) -> None:
-        """Changes a view as an event says."""
+        """Applies an event to a view."""
         if not isinstance(event, MemberEvent):
             return
         name = event.member.name

@@ -1,7 +1,7 @@
-"""A processor that takes its time: what reaches a busy one waits for its turn.
+"""A processor whose work takes time: packets that reach a busy one wait for their turn.
 
-Virtual nodes work in no time. Twenty real ones in one process do not, nor does a small machine under load:
-give them one ``Processor`` (``node.processor``), and they take turns.
+Virtual nodes take no time for their work. Twenty real nodes in one process do, and so does a small machine
+under load: give such nodes one ``Processor`` (``node.processor``), and they take turns.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ class _HasTime(Protocol):
 
 
 class Processor:
-    """Serves one thing at a time, in order of arrival; nodes may share it.
+    """Serves one input at a time, in order of arrival; nodes may share it.
 
-    A node reads, or wakes up, when its turn begins; each packet it sends leaves a little later than the one
-    before; whatever reaches any node of this processor meanwhile waits.
+    A node reads, or wakes up, when its turn begins. Each packet that it sends leaves a little later than the
+    previous one. Input for any node of this processor waits meanwhile.
 
     Args:
         world: the ``World`` of its nodes.
         packet: seconds that a received packet takes.
         timer: seconds that a wake-up takes; by default as long as a packet.
         stream: seconds that a step of a stream takes; likewise.
-        send: seconds that a packet takes to be sent, besides.
+        send: additional seconds for each packet sent.
 
     Attributes:
         busy: seconds of work done or begun.
@@ -60,14 +60,14 @@ class Processor:
         self._is_serving = False
 
     def serve(self, work: Latency, call: Callable[..., object], *args: Any) -> None:
-        """Calls ``call(*args)`` when its turn has come, and is busy with it for as long as ``work`` says."""
+        """Calls ``call(*args)`` when its turn comes, and is busy for the time that ``work`` gives."""
         self._waiting.append((work, call, args))
         if not self._is_serving:
             self._is_serving = True
             self._clock.at(max(self._clock.now, self._free_at), self._next)
 
     def sent(self) -> float:
-        """One more packet leaves: takes its time, and says when it is out."""
+        """Adds the time of one more sent packet; returns when the packet leaves."""
         self._spend(self._send)
         return self._free_at
 

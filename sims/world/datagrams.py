@@ -1,4 +1,4 @@
-"""Virtual datagrams: what the network does to them, and how a host reads them."""
+"""Virtual datagrams: how the network carries them, and how a host reads them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Packets:
         self.sent = 0
 
     def send(self, node: SimNode, endpoint: Endpoint, data: bytes) -> None:
-        """Puts one packet on the wire, or holds it back while the node is blocked."""
+        """Puts one packet on the wire, or holds it while the node is blocked."""
         if node.processor is not None:
             self._context.clock.at(node.processor.sent(), self._put, node, node.life, endpoint, data)
         else:
@@ -40,7 +40,7 @@ class Packets:
         context = self._context
         if node.life != life or not node.is_up:
             return
-        if node.blocked_until > context.clock.now:  # blocked anew while it waited
+        if node.blocked_until > context.clock.now:  # blocked again while it waited
             context.clock.at(node.blocked_until, self._put, node, life, endpoint, data)
             return
         self.sent += 1
@@ -54,7 +54,7 @@ class Packets:
         self._carry(node, target, endpoint, data)
 
     def _carry(self, node: SimNode, target: SimNode | None, endpoint: Endpoint, data: bytes) -> None:
-        """The long way: links with faults, address translation, observers."""
+        """The slow path: links with faults, address translation, observers."""
         context, now, network = self._context, self._context.clock.now, self._context.network
         source = network.seen_as(now, node.id, node.endpoint, endpoint)
         if target is None or not network.lets_in(now, target.id, endpoint, source):
@@ -67,7 +67,7 @@ class Packets:
             return
         if passage.fate == "corrupted":
             if not isinstance(data, bytes):
-                return  # unframed messages have no bits to flip; a real packet would not be understood
+                return  # unframed messages have no bits to flip; a real packet could not be decoded
             data = _flip(data, context.rng.below(8 * len(data)))
         for delay in passage.delays:
             context.clock.at(now + delay, self._deliver, target, data, source, packet)
@@ -78,7 +78,7 @@ class Packets:
         if node.state != "running":
             self._keep(node, data, source, packet)
         elif node.reader is not None or node.read_at > clock.now:
-            # Late, but in order, those that came when the reader was fast again too.
+            # Late but in order, also for packets that arrived once the reader was fast again.
             late = node.reader.draw(self._context.rng) if node.reader is not None else 0.0
             node.read_at = max(node.read_at, clock.now + late)
             clock.at(node.read_at, self._read, node, node.life, data, source, packet)
@@ -88,7 +88,7 @@ class Packets:
             self._read(node, node.life, data, source, packet)
 
     def _keep(self, node: SimNode, data: bytes, source: Endpoint, packet: Packet | None) -> None:
-        """A paused process reads later what fits in its socket's buffer; no process, no buffer."""
+        """Keeps packets for a paused process, as many as fit in its socket's buffer; if it is gone, none."""
         if node.state == "paused" and node.backlog_bytes + len(data) <= _SOCKET_BUFFER_BYTES:
             node.backlog_bytes += len(data)
             node.backlog.append((self._read, (node, node.life, data, source, packet)))

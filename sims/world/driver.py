@@ -1,4 +1,4 @@
-"""What a driver does for a node, in virtual time: starts it, carries out its output, wakes it when due."""
+"""The driver of virtual nodes: starts them, carries out their output, wakes them when due."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Driver:
         self.streams = Streams(context, hosts, self.arrive, self.pump)
 
     def boot(self, node: SimNode, snapshot: str) -> None:
-        """Starts the next life of a host.
+        """Starts a node on a host.
 
         Raises:
             UsageError: another node runs at its address.
@@ -64,7 +64,7 @@ class Driver:
         )
 
     def boot_converged(self) -> None:
-        """Starts every host: all nodes share one view of each other, and keep what they learn to differ."""
+        """Starts every host: all nodes share one view of each other and store only differences."""
         nodes = list(self._hosts.nodes.values())
         for node in nodes:
             self._make(node, "")
@@ -82,7 +82,7 @@ class Driver:
         self.pump(node)
 
     def end(self, node: SimNode, state: Literal["crashed", "left"]) -> None:
-        """The process is gone: it was killed, its leave is done, or the node gave up."""
+        """Ends a process: it was killed, its leave is done, or the node stopped by itself."""
         node.snapshot = node.written() if state == "crashed" else node.node.snapshot()
         self._hosts.set_state(node, state)
         self.streams.ended(node)
@@ -91,8 +91,8 @@ class Driver:
         node.tickets.clear()
 
     def pump(self, node: SimNode) -> None:
-        """Carries out what a node wants done, and plans its next wake-up."""
-        if node.is_pumped:  # an application gave a command while it was handed an event
+        """Carries out a node's output, and schedules its next wake-up."""
+        if node.is_pumped:  # an application gave a command while it received an event
             node.has_more = True
             return
         if output := node.node.poll():
@@ -106,11 +106,11 @@ class Driver:
         self._context.tell("stepped", node)
 
     def arrive(self, node: SimNode, when: float, call: Callable[..., None], *args: Any) -> None:
-        """Calls ``call(*args)`` when something reaches a process, later if that is paused or blocked."""
+        """Calls ``call(*args)`` for input of a process; later if the process is paused or blocked."""
         self._clock.at(when, self._arrived, node, call, args)
 
     def catch_up(self, node: SimNode) -> None:
-        """A paused process goes on: what waited comes first, then late timers, with the gap told."""
+        """Resumes a paused process: first the input that waited, then late timers, reported with the gap."""
         now = self._clock.now
         self._context.current = node.id
         planned = node.node.next_deadline()
@@ -153,7 +153,7 @@ class Driver:
             self.end(node, "left")
 
     def _plan(self, node: SimNode) -> None:
-        """Plans the next wake-up; one that was planned before, and is not it, finds that out by itself."""
+        """Schedules the next wake-up; an earlier scheduled one that is stale detects it by itself."""
         deadline = node.node.next_deadline()
         if deadline != node.scheduled:
             node.scheduled = deadline

@@ -1,7 +1,7 @@
-"""Packets of a simulation that are not bytes: the messages themselves, and how long the packet would be.
+"""Packets of a simulation without encoding: the messages, and the length that the packet would have.
 
-``Node(..., wire=FastWire)`` makes the same run as real packets do, sizes and random draws included, unless
-compression is on (then packets count as long as they were without it) or bits are flipped on the way.
+``Node(..., wire=FastWire)`` makes the same run as real packets, including sizes and random draws, unless
+compression is on (packets then have their uncompressed length) or bits are flipped.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["FastWire", "Frame"]
 
 
 class Frame:
-    """One packet: its messages, what would be around them, and the length in bytes it would have."""
+    """One packet: its messages, the layers that would surround them, and the length in bytes."""
 
     __slots__ = ("_size", "key", "label", "messages", "nonce")
 
@@ -42,11 +42,11 @@ class Frame:
 
 
 class FastWire:
-    """A ``swim.wire.packet.Wire`` that frames nothing. Real packets from outside are read as well.
+    """A ``swim.wire.packet.Wire`` that does not encode. It also reads real packets from outside.
 
     Args:
         config: label, encryption switches and limits.
-        keyring: looked at anew for every packet.
+        keyring: read again for every packet.
         nonce: called once per packet that would be encrypted.
     """
 
@@ -68,7 +68,7 @@ class FastWire:
         return self._codec.overhead
 
     def seal(self, messages: Sequence[bytes], *, crc: bool) -> bytes:
-        """The messages as they are."""
+        """A frame with the unchanged messages."""
         count = len(messages)
         size = len(messages[0]) if count == 1 else 2 + 2 * count + sum(map(len, messages))
         if crc:

@@ -1,4 +1,4 @@
-"""One simulated host with the node that runs on it, now and in former lives."""
+"""One simulated host with the node that runs on it, over all its runs."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _EVENTS_KEPT = 10_000
 
 
 class Commands(Protocol):
-    """Who carries out a node's commands: its ``World``."""
+    """What carries out a node's commands: its ``World``."""
 
     @property
     def now(self) -> float:
@@ -54,23 +54,23 @@ class Commands(Protocol):
 
 
 class SimNode:
-    """A host of a ``World``: its node, condition, and what came out of the node.
+    """A host of a ``World``: its node, its state, and the node's output.
 
     Attributes:
         id: names the host in the world; the node's first name, unless given.
-        node: the sans-I/O node of the present life, or of the last one.
-        life: how many nodes have run here.
+        node: the sans-I/O node of the current run, or of the last one.
+        life: number of the current run: how many nodes have run on this host.
         endpoint: address and port on the virtual network.
         state: ``running``, ``paused`` (the process stands still), ``crashed`` or ``left`` (left and ended).
         since: when ``state`` last changed, seconds.
-        listed: members that the present life started with, of which no event tells (a converged start).
-        events: the last 10,000 events of the present life.
-        tickets: commands under way in the present life, by number.
-        snapshot: what the last life that ended wrote down.
-        records: what the present life appended to its own snapshot so far, line by line.
-        counts: whether its view counts for convergence: it runs and is not about to leave.
+        listed: members that the current run started with, without events (a converged start).
+        events: the last 10,000 events of the current run.
+        tickets: pending commands of the current run, by number.
+        snapshot: the snapshot of the last run that ended.
+        records: lines that the current run appended to its own snapshot.
+        counts: whether its view counts for convergence: it runs and is not leaving.
         reader: extra time until each packet is read, in order (an overloaded receive path); None for none.
-        processor: what its work takes, and with whom it shares that; None for work in no time.
+        processor: the time its work takes, perhaps shared with other nodes; None if work takes no time.
         blocked_until: until then received packets are not read and sent ones wait, while timers fire.
         stopped_because: the reason if the node stopped by itself, else "".
     """
@@ -125,7 +125,7 @@ class SimNode:
         self.reset()
 
     def reset(self) -> None:
-        """Makes room for the next life; the world calls it."""
+        """Resets the host for the next run; called by the world."""
         self.life += 1
         self.events: deque[Event] = deque(maxlen=_EVENTS_KEPT)
         self.tickets: dict[int, Ticket] = {}
@@ -148,20 +148,20 @@ class SimNode:
     def __repr__(self) -> str:
         return f"<SimNode {self.id} {self.state} life {self.life}>"
 
-    # -- what the node wrote down
+    # -- the node's snapshot
 
     def record(self, lines: Sequence[str]) -> None:
-        """Appends to the snapshot of this life, and writes it anew when it is long, as a driver does."""
-        self.records += map(sys.intern, lines)  # a thousand nodes write the same of each other
+        """Appends to the snapshot of this run, and rewrites it when it is long, as a driver does."""
+        self.records += map(sys.intern, lines)  # a thousand nodes write the same about each other
         if len(self.records) > max(_RECORDS_KEPT, 2 * len(self.node.members())):
             self.base, self.records = self.node.snapshot(), []
 
     def written(self) -> str:
-        """What the next life would read if the process was killed now."""
+        """The snapshot that the next run would read if the process was killed now."""
         base = self.base or Snapshot(alive={m.name: m.endpoint for m in self.listed}).encode()
         return base + "".join(f"{line}\n" for line in self.records)
 
-    # -- what the node shows
+    # -- the node's view
 
     @property
     def name(self) -> str:
@@ -170,12 +170,12 @@ class SimNode:
 
     @property
     def is_up(self) -> bool:
-        """Whether a process lives here, running or paused."""
+        """Whether a process is there, running or paused."""
         return self.state in ("running", "paused")
 
     @property
     def metrics(self) -> Metrics:
-        """Counters and gauges of the present life."""
+        """Counters and gauges of the current run."""
         return self.node.metrics
 
     @property
@@ -240,15 +240,15 @@ class SimNode:
         return member.status.value if member is not None else ""
 
     def alive_names(self) -> frozenset[str]:
-        """Names of the members shown as alive."""
+        """Names of the members listed as alive."""
         return frozenset(member.name for member in self.alive())
 
-    # -- what an application does with it
+    # -- commands of an application
 
     def subscribe(self, call: Callable[[float, Event], None]) -> None:
-        """``call(now, event)`` for every event from now on, in this life and later ones.
+        """``call(now, event)`` for every event from now on, in this run and later ones.
 
-        It may use the node's commands; they take effect after the event was handed out.
+        It may use the node's commands; they take effect after the event was delivered.
 
         Raises:
             UsageError: it is an ``async`` function or a generator.
@@ -257,7 +257,7 @@ class SimNode:
         self._subscribers.append(call)
 
     def publish(self, now: float, event: Event) -> None:
-        """Hands an event to the subscribers; the world calls it."""
+        """Sends an event to the subscribers; called by the world."""
         self.events.append(event)
         for call in self._subscribers:
             call(now, event)
@@ -268,7 +268,7 @@ class SimNode:
         Raises:
             LocalError: the node refuses it.
             ConfigError: as ``Cluster.do``.
-            UsageError: no process runs here, or it is paused.
+            UsageError: no process runs there, or it is paused.
         """
         return self._commands.command(self, command)
 

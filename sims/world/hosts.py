@@ -1,4 +1,4 @@
-"""The hosts of a world: which there are, who has which address, and whose view counts."""
+"""The hosts of a world: their addresses, and which views count."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ __all__ = ["Hosts"]
 
 
 class Hosts:
-    """Places hosts and keeps account of whose view counts.
+    """Adds hosts and tracks which views count.
 
     Args:
         context: of their world.
         commands: carries out the commands of their nodes.
-        make_config: settings of a node that is given none of its own; see ``World``.
+        make_config: settings of a node without its own; see ``World``.
 
     Attributes:
-        nodes: all hosts by id, in order of their arrival.
-        at: hosts by the endpoint that packets reach them at.
+        nodes: all hosts by id, in the order in which they were added.
+        at: hosts by the endpoint at which packets reach them.
     """
 
     def __init__(
@@ -41,12 +41,12 @@ class Hosts:
         self.at: dict[Endpoint, SimNode] = {}
 
     def fresh_endpoint(self) -> Endpoint:
-        """An address that nobody has or had."""
+        """An address that no host has or had."""
         numbers = ((f"10.{n >> 16}.{n >> 8 & 255}.{n & 255}", 7946) for n in self._addresses)
         return next(endpoint for endpoint in numbers if endpoint not in self.at)
 
     def vacate(self, endpoint: Endpoint, node: SimNode) -> None:
-        """A host moves out of an address, unless another moved in meanwhile."""
+        """A host gives up an address, unless another host took it meanwhile."""
         if self.at.get(endpoint) is node:
             del self.at[endpoint]
 
@@ -58,7 +58,7 @@ class Hosts:
         endpoint: Endpoint | None,
         seeds: Iterable[str | SimNode],
     ) -> SimNode:
-        """A new host whose node has yet to start.
+        """Adds a host whose node has not started yet.
 
         Raises:
             UsageError: the id is taken, or the address is one of a process that runs.
@@ -87,7 +87,7 @@ class Hosts:
         return config.with_changes(**given) if isinstance(config, Config) else config(**given)
 
     def admit(self, id: str, endpoint: Endpoint) -> None:
-        """Refuses an address that is another host's.
+        """Refuses an address of another host.
 
         Raises:
             UsageError: a process runs there.
@@ -103,7 +103,7 @@ class Hosts:
         self.recount(node)
 
     def recount(self, node: SimNode) -> None:
-        """While it runs and stays, its view counts and others should show it as alive."""
+        """Its view counts, and others should list it as alive, while it runs and is not leaving."""
         counts = node.state == "running" and not node.is_leaving
         if counts == node.counts:
             return

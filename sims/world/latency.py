@@ -1,8 +1,8 @@
-"""How long a packet travels: distributions as values, drawn from a run's random bits.
+"""Latency of packets: distributions as values, drawn from a run's random bits.
 
 Every draw is rounded to a whole microsecond, so that a last-digit difference between two platforms'
-logarithms cannot make two runs part. None is ever negative: what could be is refused with a ``ConfigError``
-that names the field when the distribution is made, not in the middle of a run.
+logarithms cannot make two runs diverge. No draw is negative: a distribution that could be negative is refused
+with a ``ConfigError`` that names the field when it is made, not in the middle of a run.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def _check_seconds(field: str, seconds: float, least: float = 0.0) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Constant:
-    """Always the same; packets of one link keep their order."""
+    """A constant; packets of one link keep their order."""
 
     seconds: float = 0.001
 
@@ -47,7 +47,7 @@ class Constant:
 
 @dataclass(frozen=True, slots=True)
 class Uniform:
-    """Anything between ``low`` and ``high`` seconds."""
+    """Uniform between ``low`` and ``high`` seconds."""
 
     low: float
     high: float
@@ -63,7 +63,7 @@ class Uniform:
 
 @dataclass(frozen=True, slots=True)
 class Exponential:
-    """``floor`` seconds plus an exponential with that ``mean``, seconds."""
+    """``floor`` seconds plus an exponential with this ``mean``, seconds."""
 
     mean: float = 0.0005
     floor: float = 0.0
@@ -79,7 +79,7 @@ class Exponential:
 
 @dataclass(frozen=True, slots=True)
 class Empirical:
-    """Measured quantiles, evenly spaced from the least to the greatest, joined by straight lines.
+    """Measured quantiles, evenly spaced from the lowest to the highest, interpolated linearly.
 
     ``Empirical((0.001, 0.002, 0.2))`` is half the time 1 to 2 ms and half the time 2 to 200 ms.
     """

@@ -1,4 +1,4 @@
-"""What simulated nodes log says which node it was, and when: in one process they share their loggers."""
+"""Adds node and virtual time to the log records of simulated nodes, which share their loggers."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ __all__ = ["named_logs"]
 
 @contextmanager
 def named_logs(context: Context) -> Iterator[None]:
-    """Meanwhile log records below ``swim`` begin with the host that is being handled and the virtual time.
+    """Within the block, log records below ``swim`` begin with the current host and the virtual time.
 
-    They carry both as the attributes ``node`` and ``virtual_time``, too.
+    They also have both as the attributes ``node`` and ``virtual_time``.
     """
     make = logging.getLogRecordFactory()
 

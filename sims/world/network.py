@@ -1,7 +1,8 @@
 """The virtual network: links with their faults, partitions, address translation and name service.
 
 Everything is off by default and then costs nothing. A host is named by its id in the world. Rules are looked
-up in a fixed order: the link of a pair, else what leaves a host, else what reaches one, else the default.
+up in a fixed order: the link of the pair, else the rule for the sender, else that for the receiver, else the
+default.
 """
 
 from __future__ import annotations
@@ -29,9 +30,9 @@ __all__ = [
 ]
 
 RETRANSMISSION_SECONDS = 0.2
-"""Until a lost piece of a stream is sent again for the first time; each further wait is twice as long."""
+"""Seconds until a lost segment of a stream is first sent again; each further wait is twice as long."""
 RETRANSMISSIONS_MAX = 6
-"""How often a piece of a stream is sent again before the stream breaks."""
+"""How often a segment of a stream is sent again before the stream breaks."""
 
 _LAN = Exponential(0.0005)
 _DNS = Constant(0.001)
@@ -47,12 +48,12 @@ _PLAIN_FIELDS = (
 )
 
 Fate = Literal["sent", "lost", "cut", "mtu", "queue-full", "nobody", "corrupted"]
-"""What became of a packet when it was put on the wire. ``corrupted`` arrives, with a bit flipped."""
+"""The fate of a packet, decided when it is sent. A ``corrupted`` one arrives, with a bit flipped."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Burst:
-    """Loss in bursts (Gilbert and Elliott): a link turns bad and good again, packet by packet.
+    """Loss in bursts (Gilbert-Elliott): a link turns bad and good again, packet by packet.
 
     Attributes:
         start: chance per packet, 0 to 1, that a good link turns bad.
@@ -60,7 +61,7 @@ class Burst:
         loss: chance that a packet is lost while the link is bad.
 
     Raises:
-        ConfigError: a chance that is none, by the name of the field.
+        ConfigError: naming the field that is not a probability.
     """
 
     start: float
@@ -73,26 +74,26 @@ class Burst:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
-    """One direction between two hosts. Chances are from 0 to 1, per packet or per stream.
+    """One direction between two hosts. Probabilities are from 0 to 1, per packet or per stream.
 
     Attributes:
-        latency: of every packet, and of every piece of a stream.
+        latency: of every packet, and of every segment of a stream.
         loss: independent; in a stream it costs retransmissions (200 ms, doubling), not bytes.
-        burst: loss in bursts, besides.
+        burst: additional loss in bursts.
         duplicate: the packet arrives a second time.
         reorder: the packet is held back for up to ``reorder_delay`` seconds.
         corrupt: one bit is flipped.
         mtu: larger packets vanish, bytes.
-        bandwidth: bytes per second; what does not pass at once waits.
+        bandwidth: bytes per second; packets beyond it wait.
         queue: bytes that may wait for bandwidth; more is dropped.
         refuse: a stream is refused.
         reset: an accepted stream breaks when the answer comes.
         stall: a stream hangs until its deadline.
-        half_open: a stream is accepted, its bytes go nowhere, either way.
+        half_open: a stream is accepted, but no bytes arrive in either direction.
         is_plain: whether the link only delays; follows from the others.
 
     Raises:
-        ConfigError: a field that is out of its range, by its name.
+        ConfigError: naming the field that is out of range.
     """
 
     latency: Latency = _LAN
@@ -122,7 +123,7 @@ class Link:
                 raise ConfigError(name, f"must be at least 0, not {getattr(self, name)!r}")
         shapes = (self.burst, self.mtu, self.bandwidth)
         is_plain = shapes == (None, None, None) and not any(getattr(self, name) for name in _PLAIN_FIELDS)
-        object.__setattr__(self, "is_plain", is_plain)  # asked for every packet
+        object.__setattr__(self, "is_plain", is_plain)  # read for every packet
 
     def __repr__(self) -> str:
         changed = [each for each in fields(self) if each.init and getattr(self, each.name) != each.default]
@@ -137,9 +138,9 @@ def _check_chances(owner: object, names: Iterable[str]) -> None:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Cut:
-    """Nothing passes from ``sources`` to ``targets``; nor back, unless it is ``one_way``.
+    """Nothing passes from ``sources`` to ``targets``, nor back unless it is ``one_way``.
 
-    Two cuts between the same hosts are two: healing one leaves the other.
+    Two cuts between the same hosts are independent: healing one leaves the other.
     """
 
     sources: frozenset[str]
@@ -147,7 +148,7 @@ class Cut:
     one_way: bool = False
 
     def ends(self) -> dict[str, object]:
-        """As a trace tells of it."""
+        """As a trace records it."""
         return {"sources": sorted(self.sources), "targets": sorted(self.targets), "one_way": self.one_way}
 
     def blocks(self, source: str, target: str) -> bool:
@@ -159,12 +160,12 @@ class Cut:
 
 @dataclass(frozen=True, slots=True)
 class Nat:
-    """A host behind address translation: seen, and reached, at ``public``.
+    """A host behind address translation, which others see and reach at ``public``.
 
     Attributes:
-        public: the address others reach it at.
-        restricted: lets in only what comes from an address the host sent to in the last ``timeout`` seconds.
-        outgoing: the address its packets come from, as others see them; None is ``public``.
+        public: the address at which others reach it.
+        restricted: admits only packets from addresses that the host sent to in the last ``timeout`` seconds.
+        outgoing: the source address of its packets as others see it; None is ``public``.
     """
 
     public: Endpoint
@@ -174,7 +175,7 @@ class Nat:
 
 
 class Passage(NamedTuple):
-    """What the network decides about one packet: its fate, and in how many seconds each copy arrives."""
+    """The network's decision about one packet: its fate, and the seconds until each copy arrives."""
 
     fate: Fate
     delays: tuple[float, ...]
@@ -184,7 +185,7 @@ class Network:
     """The links of one world. Hosts are named by id; a missing rule means the default link.
 
     Args:
-        default: every link that no other rule names.
+        default: the link where no other rule applies.
         dns_latency: of name lookups.
     """
 
@@ -204,12 +205,12 @@ class Network:
         self._tell: Callable[..., None] | None = None
 
     def enter(self, tell: Callable[..., None]) -> None:
-        """A world begins on this network, and wants to be told whenever a rule changes.
+        """A world takes this network, and is notified whenever a rule changes.
 
-        The network keeps count of what is under way, so that no other world may use it.
+        The network tracks packets in flight, so no other world may use it.
 
         Raises:
-            UsageError: another does.
+            UsageError: another world uses it.
         """
         if self._tell is not None:
             raise UsageError("a Network carries one world; make another one")
@@ -223,7 +224,7 @@ class Network:
         self._changed("set-link", source=None, target=None, link=repr(link))
 
     def set_link(self, source: str | None, target: str | None, link: Link | None) -> None:
-        """Rules one direction. None stands for every host; ``link=None`` takes the rule back."""
+        """Sets the rule of one direction. None means every host; ``link=None`` removes the rule."""
         if link is None:
             self._links.pop((source, target), None)
         else:
@@ -231,7 +232,7 @@ class Network:
         self._changed("set-link", source=source, target=target, link=repr(link) if link else None)
 
     def rule(self, source: str | None, target: str | None) -> Link | None:
-        """What ``set_link`` set for just that direction, or None."""
+        """The rule that ``set_link`` set for exactly this direction, or None."""
         return self._links.get((source, target))
 
     @property
@@ -240,7 +241,7 @@ class Network:
         return [self.default, *self._links.values()]
 
     def link(self, source: str, target: str) -> Link:
-        """The link that packets from one host to another take."""
+        """The link for packets from one host to another."""
         links = self._links
         if not links:
             return self.default
@@ -252,7 +253,7 @@ class Network:
         )
 
     def cut(self, sources: Iterable[str], targets: Iterable[str], *, one_way: bool = False) -> Cut:
-        """Stops what goes from ``sources`` to ``targets``, and back unless ``one_way``."""
+        """Stops everything from ``sources`` to ``targets``, and back unless ``one_way``."""
         cut = Cut(frozenset(sources), frozenset(targets), one_way)
         self.cuts.append(cut)
         self._changed("cut", **cut.ends())
@@ -266,7 +267,7 @@ class Network:
                 self.cut(side, other)
 
     def heal(self, cut: Cut | None = None) -> None:
-        """Takes one cut back, or all of them."""
+        """Removes one cut, or all of them."""
         if cut is None:
             self.cuts.clear()
         elif cut in self.cuts:
@@ -274,7 +275,7 @@ class Network:
         self._changed("heal", **(cut.ends() if cut is not None else {}))
 
     def calm(self) -> None:
-        """Takes back every cut and every rule, and makes the default link do nothing but delay."""
+        """Removes every cut and every rule, and makes the default link only delay."""
         self.cuts.clear()
         self._links.clear()
         self._bad.clear()
@@ -318,9 +319,10 @@ class Network:
         return Passage("corrupted" if corrupted else "sent", tuple(delays))
 
     def stream_delay(self, now: float, source: str, target: str, size: int, rng: Rng) -> float | None:
-        """Seconds that a piece of a stream takes, retransmissions included; None if it never arrives.
+        """Seconds that a segment of a stream takes, including retransmissions; None if it never arrives.
 
-        A sender slows down where packets would be dropped: bandwidth costs time, however long the queue is.
+        Where packets would be dropped, a stream's sender slows down: bandwidth costs time, whatever the
+        queue.
         """
         if self.is_cut(source, target):
             return None
@@ -376,7 +378,7 @@ class Network:
         return pair in self._bad and rng.uniform(0, 1) < burst.loss
 
     def _backlog(self, now: float, source: str, target: str) -> float:
-        """Seconds until all is out that waits for bandwidth."""
+        """Seconds until everything that waits for bandwidth is sent."""
         return max(0.0, self._free_at.get((source, target), 0.0) - now)
 
     def _wait(self, now: float, source: str, target: str, size: int, bandwidth: float) -> float:

@@ -1,4 +1,4 @@
-"""Who watches a world: traces, checkers, measures, pictures and applications all hang in here."""
+"""Observers of a world: the base of traces, checkers, measures, pictures and applications."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["HOOKS", "Observer", "Packet", "StreamStep"]
 
 
 class Packet(NamedTuple):
-    """One datagram on its way.
+    """One datagram.
 
     Attributes:
         number: counts the packets of a world; a duplicate keeps the number.
@@ -37,12 +37,12 @@ class Packet(NamedTuple):
 
 
 class StreamStep(NamedTuple):
-    """One thing that happened to a stream.
+    """One step of a stream.
 
     Attributes:
         number: counts the streams of a world.
         kind: ``dial``, ``accept``, ``data`` (arrived at ``target``) or ``end``.
-        source: id of the host that did it; of the dialler for ``dial``.
+        source: id of the acting host; of the dialler for ``dial``.
         target: id of the other host, or "".
         data: the bytes of ``dial`` and ``data``.
         end: why it ended, for ``end``; None if its node closed it.
@@ -57,19 +57,19 @@ class StreamStep(NamedTuple):
 
 
 class Observer:
-    """Override what you need; a hook that nobody overrides costs nothing. ``world`` is the ``World``.
+    """Override the hooks that you need; others cost nothing. ``world`` is the ``World``.
 
-    Hooks must not change the world while they are called; ``world.at(world.now, ...)`` does so right after.
+    Hooks must not change the world while they are called; use ``world.at(world.now, ...)`` for that.
     """
 
     def attached(self, world: Any) -> None:
         """The observer was added to a world."""
 
     def sent(self, world: Any, packet: Packet) -> None:
-        """A packet was put on the wire, and its fate is known."""
+        """A packet was sent, and its fate is known."""
 
     def received(self, world: Any, node: SimNode, packet: Packet) -> None:
-        """A packet was handed to a node (its reaction follows)."""
+        """A node received a packet (its reaction follows)."""
 
     def stream(self, world: Any, step: StreamStep) -> None:
         """Something happened to a stream."""
@@ -78,10 +78,10 @@ class Observer:
         """A node reported a change to its application."""
 
     def fault(self, world: Any, kind: str, detail: Mapping[str, object]) -> None:
-        """Somebody interfered: ``add``, ``crash``, ``restart``, ``pause``, ``cut``, ``heal``, ..."""
+        """A fault or a command: ``add``, ``crash``, ``restart``, ``pause``, ``cut``, ``heal``, ..."""
 
     def stepped(self, world: Any, node: SimNode) -> None:
-        """A node handled one input and everything that followed at once."""
+        """A node handled one input, including everything that followed immediately."""
 
 
 HOOKS = ("sent", "received", "stream", "event", "fault", "stepped")

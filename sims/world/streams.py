@@ -1,4 +1,4 @@
-"""Virtual streams: dials, bytes both ways, ends, and what can go wrong on the way."""
+"""Virtual streams: dials, bytes in both directions, ends, and their faults."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Streams:
     """Carries out the stream actions of all nodes of a context.
 
     Args:
-        context: of the context.
+        context: of the world.
         hosts: its hosts.
         arrive: see ``Driver.arrive``.
         pump: see ``Driver.pump``.
@@ -69,7 +69,7 @@ class Streams:
                     self._closed(stream, node)
 
     def ended(self, node: SimNode) -> None:
-        """Breaks every stream of a node that is gone; the other ends see a reset, unless it is silent."""
+        """Breaks every stream of a node that ended; the other ends see a reset, unless it is silent."""
         for stream in dict.fromkeys(s for s in self._open.values() if self._has(s, node)):
             stream.ids[self._side(stream, node)] = None
             if node.id not in self._context.silent:
@@ -82,7 +82,7 @@ class Streams:
         number = next(self._numbers)
         context.tell("stream", StreamStep(number, "dial", node.id, host.id if host else "", dial.data))
         if host is None:
-            # Nobody has the address: on a LAN the kernel gives up after a while, here the deadline does.
+            # No host has the address: on a LAN the kernel gives up after a while, here the deadline applies.
             self._fail_dial(node, dial, number, StreamEnd.TIMEOUT, dial.deadline)
             return
         there = context.network.stream_delay(context.now, node.id, host.id, len(dial.data), context.rng)
@@ -101,7 +101,7 @@ class Streams:
             stream.resets = self._chance(link.reset)
             self._open[node.id, node.life, dial.stream_id] = stream
             context.clock.at(dial.deadline, self._expire, stream, node, dial.stream_id)
-            # Connecting takes a round trip before the first byte can travel.
+            # Connecting takes a round trip before the first byte can be sent.
             self._arrive(stream, host, 3 * there, self._accept, dial.data)
 
     def _chance(self, probability: float) -> bool:
@@ -144,7 +144,7 @@ class Streams:
     def _arrive(
         self, stream: _Stream, node: SimNode, delay: float, call: Callable[..., None], what: object
     ) -> None:
-        """Something reaches one end, after everything sent there before."""
+        """Input reaches one end, after everything sent there before."""
         side = self._side(stream, node)
         stream.arrivals[side] = max(stream.arrivals[side], self._context.now + delay)
         self._reach(node, stream.arrivals[side], call, stream, node, what)
@@ -159,7 +159,7 @@ class Streams:
         self._pump(node)
 
     def _closed(self, stream: _Stream, node: SimNode) -> None:
-        """The node closed its end: the peer reads what is under way, then the end."""
+        """The node closed its end: the peer reads what is in flight, then the end."""
         stream.ids[self._side(stream, node)] = None
         self._context.tell("stream", StreamStep(stream.number, "end", node.id, self._other(stream, node).id))
         self._end_other(stream, node, StreamEnd.EOF)

@@ -1,6 +1,6 @@
-"""A cluster of sans-I/O nodes on a virtual clock and a virtual network, driven by one heap, from one integer.
+"""A cluster of sans-I/O nodes on a virtual clock and a virtual network, driven by one heap and one seed.
 
-Time flows only inside ``step``, ``run_for`` and ``run_until``. The same seed and the same calls give the
+Time passes only inside ``step``, ``run_for`` and ``run_until``. The same seed and the same calls give the
 same run, byte for byte, in every process and on every platform. The nodes are ``swim.node.Node``, unchanged.
 """
 
@@ -30,23 +30,23 @@ from swim.wire.packet import PacketCodec
 __all__ = ["Start", "World"]
 
 Start = Literal["join", "apart", "converged"]
-"""How the first nodes come up: all joining the first one at time 0, alone, or knowing each other already."""
+"""How the first nodes start: all join the first one at time 0, each alone, or already knowing each other."""
 
 _RARE_COLLECTIONS = (50_000, 20, 100)
-"""Thresholds of Python's collector inside a run: nodes leave no cycles behind until they end, and looking for
-some among the records of a thousand views took half of the time."""
+"""Thresholds of Python's garbage collector inside a run: nodes leave no cycles until they end, and searching
+the records of a thousand views for them took half of the time."""
 
 
 class World(Context):
     """A simulated cluster.
 
     Args:
-        seed: decides everything that is not decided by calls: latencies, losses, every node's choices.
-        nodes: how many to start with, named ``n1`` to ``nN``, at ``10.x.y.z:7946``.
+        seed: decides everything that calls do not decide: latencies, losses, every node's choices.
+        nodes: the number of first nodes, named ``n1`` to ``nN``, at ``10.x.y.z:7946``.
         config: settings of every node: a ``Config`` to be renamed, or a callable such as ``Config.lan`` that
             takes ``name``, ``bind`` and ``seeds``.
         network: links and faults; by default exponential latency of 0.5 ms on average and nothing else.
-        byte_mode: carry real packets; False carries messages unframed, faster and otherwise the same.
+        byte_mode: carry real packets; False carries messages without encoding, faster and otherwise the same.
         start: see ``Start``.
         observers: see ``observe``.
 
@@ -91,17 +91,17 @@ class World(Context):
     # -- time
 
     def step(self) -> bool:
-        """Handles the next thing that is to happen; False if there is nothing."""
+        """Runs the next scheduled call; False if there is none."""
         return self._guarded(self.clock.step)
 
     def run_for(self, seconds: float) -> None:
-        """Lets virtual time pass."""
+        """Runs for this many virtual seconds."""
         self._guarded(lambda: self.clock.run(self.now + seconds))
 
     def run_until(self, condition: Callable[[World], bool], limit: float) -> bool:
         """Runs until the condition holds, for at most ``limit`` seconds; returns whether it does.
 
-        The condition is asked after every step, so it should take constant time, like ``world.converged``.
+        The condition is checked after every step, so it should take constant time, like ``world.converged``.
         """
         plain_function(condition)
         if condition(self):
@@ -109,7 +109,7 @@ class World(Context):
         return self._guarded(lambda: self.clock.run(self.now + limit, lambda: condition(self)))
 
     def settle(self, limit: float = 120.0) -> float:
-        """Runs until every view shows exactly the running nodes as alive; returns the seconds it took.
+        """Runs until every view lists exactly the running nodes as alive; returns the seconds it took.
 
         Raises:
             NotConvergedError: if that takes longer than ``limit``.
@@ -123,7 +123,7 @@ class World(Context):
 
     @property
     def converged(self) -> bool:
-        """Whether every running node shows as alive exactly the nodes that run. Costs O(1)."""
+        """Whether every running node lists exactly the running nodes as alive. Costs O(1)."""
         return self.views.converged
 
     @property
@@ -135,7 +135,7 @@ class World(Context):
         """The nodes that run: not paused, crashed, leaving or gone."""
         return [node for node in self.nodes.values() if node.counts]
 
-    # -- nodes come and go
+    # -- hosts and nodes
 
     def add(
         self,
@@ -152,10 +152,10 @@ class World(Context):
         Args:
             name: gossip name; by default the next of ``n1``, ``n2``, ...
             id: names the host, if the gossip name cannot (two hosts of one name).
-            config: instead of the world's.
-            endpoint: instead of the next free address.
+            config: in place of the world's.
+            endpoint: in place of the next free address.
             seeds: hosts or addresses it joins.
-            snapshot: text of a former life.
+            snapshot: text from an earlier run.
 
         Raises:
             UsageError: the id or the address is taken.
@@ -166,7 +166,7 @@ class World(Context):
         return node
 
     def crash(self, node: SimNode | str, *, silent: bool = False) -> None:
-        """Kills the process. Streams are refused from then on, or vanish if the host is ``silent``."""
+        """Kills the process. Afterwards streams are refused, or get no answer if the host is ``silent``."""
         node = self.host(node)
         if node.is_up:
             if silent:
@@ -182,13 +182,13 @@ class World(Context):
         snapshot: bool = True,
         config: Config | None = None,
     ) -> None:
-        """Starts a node anew on a host, killing the one that runs.
+        """Starts a new node on a host; kills the one that runs.
 
         Args:
             node: which host.
             endpoint: a new address; see ``fresh_endpoint``.
-            snapshot: with what the former life wrote down, or from nothing.
-            config: instead of the former life's.
+            snapshot: whether to start with the snapshot of the last run.
+            config: in place of that of the last run.
 
         Raises:
             UsageError: a process runs at that address.
@@ -208,7 +208,7 @@ class World(Context):
         self.driver.boot(node, node.snapshot if snapshot else "")
 
     def pause(self, node: SimNode | str, seconds: float | None = None) -> None:
-        """Stops the process, as SIGSTOP does: packets wait in a buffer of 208 KiB, nothing fires."""
+        """Pauses the process, as SIGSTOP does: packets wait in a buffer of 208 KiB, no timer fires."""
         node = self.host(node)
         if node.state == "running":
             self.hosts.set_state(node, "paused")
@@ -217,7 +217,7 @@ class World(Context):
             self.tell_fault("pause", node=node.id, seconds=seconds)
 
     def resume(self, node: SimNode | str) -> None:
-        """Lets a paused process go on: what waited comes first, then late timers, with the gap told."""
+        """Resumes a paused process: first the input that waited, then late timers, reported with the gap."""
         node = self.host(node)
         if node.state != "paused":
             return
@@ -226,7 +226,7 @@ class World(Context):
         self.driver.catch_up(node)
 
     def block(self, node: SimNode | str, seconds: float) -> None:
-        """Holds back what a node receives and sends, while its timers fire (Lifeguard's anomaly)."""
+        """Holds the packets that a node receives and sends, while its timers fire (Lifeguard's anomaly)."""
         node = self.host(node)
         node.blocked_until = max(node.blocked_until, self.now + seconds)
         self.tell_fault("block", node=node.id, seconds=seconds)
@@ -277,11 +277,11 @@ class World(Context):
         self.tell_fault("nat", node=node.id, public=join_host_port(*nat.public) if nat else "")
 
     def fresh_endpoint(self) -> Endpoint:
-        """An address that nobody had."""
+        """An address that no host has had."""
         return self.hosts.fresh_endpoint()
 
     def host(self, node: SimNode | str) -> SimNode:
-        """The host of that id.
+        """The host with this id.
 
         Raises:
             UsageError: there is none.
@@ -298,14 +298,14 @@ class World(Context):
         return self.hosts.at.get(endpoint)
 
     def inject(self, node: SimNode | str, data: bytes, source: Endpoint) -> None:
-        """Hands a node a packet out of nowhere, now."""
+        """Gives a node a packet from outside the world, now."""
         node = self.host(node)
         if node.state == "running":
             self.tell_fault("inject", node=node.id, source=join_host_port(*source), data=data.hex())
             node.node.receive_packet(self.now, data, source)
             self.driver.pump(node)
 
-    # -- lives
+    # -- running nodes
 
     def _guarded(self, run: Callable[[], bool]) -> bool:
         before = gc.get_threshold()
@@ -332,7 +332,7 @@ _CALL_NODES = {"sims.world.driver", "sims.world.datagrams", "sims.world.streams"
 
 
 def _is_of_a_node(error: Exception) -> bool:
-    """Whether a node raised it, not an application, an observer or the simulator: who called last?"""
+    """Whether the last caller was a node, rather than an application, an observer or the simulator."""
     calls = [str(frame.f_globals.get("__name__", "")) for frame, _ in walk_tb(error.__traceback__)]
     inner = next((i for i in reversed(range(len(calls))) if calls[i].partition(".")[0] == "sims"), -1)
     called = calls[inner + 1 :]

@@ -39,7 +39,7 @@ _DEFAULT_TIMEOUT = 10.0
 _STATUS_COLOURS = {"alive": "green", "leaving": "yellow", "left": "bright_black", "failed": "red"}
 
 HARMLESS = re.compile(r"[a-z][a-z-]{0,24}")
-"""What may be repeated in an error; anything else may be a key that lost its option."""
+"""Arguments that an error may repeat; anything else may be a key whose option is missing."""
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -78,7 +78,7 @@ def fail(code: ExitCode, text: str) -> NoReturn:
 
 
 class SuggestingGroup(click.Group):
-    """A group that shows its help when no command is given, and suggests the one that was probably meant."""
+    """A group that shows its help when no command is given, and suggests the closest for a mistyped one."""
 
     def __init__(self, *arguments: Any, **settings: Any) -> None:
         super().__init__(*arguments, **{"invoke_without_command": True, **settings})
@@ -96,7 +96,7 @@ class SuggestingGroup(click.Group):
         """Finds the command.
 
         Raises:
-            click.UsageError: there is none of that name.
+            click.UsageError: there is no command of that name.
         """
         name = args[0]
         if self.get_command(ctx, name) is None and not name.startswith("-"):
@@ -108,7 +108,7 @@ class SuggestingGroup(click.Group):
 
 
 class Globals(NamedTuple):
-    """The global options, wherever on the command line they stood.
+    """The global options, from any place on the command line.
 
     Attributes:
         json: one JSON document on stdout.
@@ -127,7 +127,7 @@ def duration(text: str) -> float:
     """``parse_duration`` as the type of a click option.
 
     Raises:
-        click.BadParameter: instead of ``ValueError``.
+        click.BadParameter: in place of ``ValueError``.
     """
     try:
         return parse_duration(text)
@@ -209,7 +209,7 @@ def is_utf8(stream: TextIO) -> bool:
 
 @contextmanager
 def unwrapped() -> Iterator[None]:
-    """Takes an error that is one of ours, or a user's, out of the groups that trio's nurseries wrap it in."""
+    """Extracts an error of ours, or a user's, from the groups that trio's nurseries wrap it in."""
     try:
         yield
     except BaseExceptionGroup as group:

@@ -21,7 +21,7 @@ _SIZES = (16, 24, 32)
 @output_options
 @click.pass_context
 def keygen(ctx: click.Context) -> None:
-    """Print 32 random bytes in base64: a gossip key, as ``serf keygen`` makes it."""
+    """Print a new gossip key: 32 random bytes in base64, as ``serf keygen`` does."""
     key = base64.b64encode(os.urandom(32)).decode()
     emit(globals_of(ctx), {"key": key}, text=key, rows=[(key,)])
 
@@ -30,7 +30,7 @@ def decode_key(text: str) -> bytes:
     """The key in standard base64, as Serf's ``-encrypt`` takes it.
 
     Raises:
-        ValueError: for other text or another length than 16, 24 or 32 bytes. The key isn't in the message.
+        ValueError: for other text, or a length other than 16, 24 or 32 bytes. The key isn't in the message.
     """
     try:
         key = base64.b64decode(text.strip(), validate=True)
@@ -42,7 +42,7 @@ def decode_key(text: str) -> bytes:
 
 
 def is_key(text: str) -> bool:
-    """Whether ``decode_key`` takes it."""
+    """Whether ``decode_key`` accepts it."""
     try:
         decode_key(text)
     except ValueError:
@@ -61,7 +61,7 @@ def read_text_file(path: Path) -> str:
 
 
 def read_keys(text: str) -> tuple[bytes, ...]:
-    """The keys of a key file: one a line, or a JSON list as in Serf's ``keyring_file``; the first encrypts.
+    """The keys of a key file: one per line, or a JSON list as in Serf's ``keyring_file``; the first encrypts.
 
     Raises:
         ValueError: as ``decode_key``, or if there is no key at all.
@@ -69,5 +69,5 @@ def read_keys(text: str) -> tuple[bytes, ...]:
     lines = json.loads(text) if text.lstrip().startswith("[") else text.split()
     keys = tuple(decode_key(str(line)) for line in lines)
     if not keys:
-        raise ValueError("there is no key in it")
+        raise ValueError("it contains no key")
     return keys

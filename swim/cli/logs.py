@@ -27,10 +27,10 @@ _NAMES = {"WARNING": "WARN", "CRITICAL": "ERROR"}
 
 
 class LogOutput:
-    """Takes everything under the root logger to stderr, by a thread, for the length of a block.
+    """Writes everything under the root logger to stderr, from a thread, for the length of a block.
 
-    Records are held back until ``release``, so that a command's own first lines come first. A kind of record
-    that comes in floods is thinned out, and how many are missing is said.
+    Records are held until ``release``, so that a command's own first lines come first. Floods of one kind of
+    record are rate-limited, and the number of missing records is logged.
 
     Args:
         level: one of ``LEVELS``.
@@ -55,11 +55,11 @@ class LogOutput:
         self._handler.close()
 
     def say(self, line: str) -> None:
-        """Writes one line of the command's own, past the log."""
+        """Writes one line of the command itself, not through the log."""
         self._handler.writer.write(printable(line) + "\n")
 
     def release(self) -> None:
-        """Writes what was held back, and lets later records through at once."""
+        """Writes the held records; later ones are written at once."""
         logging.getLogger().handlers[:] = [self._handler]
         self._handler.catch_up(self._collected.read())
 
@@ -110,7 +110,7 @@ class _Handler(logging.Handler):
 
 
 def _lost(count: int) -> logging.LogRecord:
-    return _own_record("%d log records were lost: nobody read them in time", count)
+    return _own_record("%d log records were lost: the reader was too slow", count)
 
 
 def _own_record(message: str, *values: object) -> logging.LogRecord:
@@ -133,7 +133,7 @@ class _TextFormatter(logging.Formatter):
 
 
 class _JsonFormatter(logging.Formatter):
-    """The fields, and as message only what they do not say."""
+    """The fields, and a message without the values that are fields."""
 
     def __init__(self, ascii_only: bool) -> None:
         super().__init__()

@@ -33,9 +33,9 @@ _COMMANDS = {
     "leave": ("swim.cli.agent.members", "Make the agent leave the cluster and stop."),
     "force-leave": ("swim.cli.agent.members", "Declare that a failed member has left."),
     "info": ("swim.cli.agent.inspect", "Show the agent's own state."),
-    "why": ("swim.cli.agent.inspect", "Show how a member's state changed, and who said so."),
+    "why": ("swim.cli.agent.inspect", "Show how a member's state changed, and why."),
     "sim": ("swim.cli.sim.command", "Simulate whole clusters in virtual time, from a seed."),
-    "explain": ("swim.cli.sim.explain", "Show what to expect of a cluster of some size and settings."),
+    "explain": ("swim.cli.sim.explain", "Show what to expect of a cluster of a given size and settings."),
     "keygen": ("swim.cli.keys", "Print a new gossip key."),
     "version": ("swim.cli.main", "Print the version."),
     "help": ("swim.cli.main", "Show the help of a command."),
@@ -68,7 +68,7 @@ class _LazyGroup(SuggestingGroup):
 @agent_options
 @output_options
 def swim() -> None:
-    """SWIM cluster membership: run nodes, and ask them who is alive."""
+    """SWIM cluster membership: run nodes, and ask them which members are alive."""
 
 
 @click.command()
@@ -116,7 +116,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _words(error: click.UsageError) -> str:
-    """What is wrong, without an argument that has no place there: it may be a key."""
+    """The error message, without a misplaced argument: it may be a key."""
     text = error.format_message().rstrip(".")
     if text.startswith("Got unexpected extra argument"):
         return text.partition(" (")[0]

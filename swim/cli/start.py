@@ -1,4 +1,4 @@
-"""Before and around a command: the standard streams, and failures that are not the command's own.
+"""Before and around a command: the standard streams, and failures outside the command itself.
 
 Imports no extra, so that a missing one can be reported.
 """
@@ -29,10 +29,10 @@ _UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EBADF, errno.EIO)
 
 
 def prepare_streams() -> None:
-    """Makes stdin, stdout and stderr usable whatever the parent process left of them.
+    """Makes stdin, stdout and stderr usable, whatever state the parent process left them in.
 
-    One that is closed is opened so that using it fails; a socket that took its number would get the output.
-    A character that a stream's encoding lacks is written as an escape.
+    A closed one is opened so that using it fails; otherwise a socket could take its number and get the
+    output. A character that a stream's encoding lacks is written as an escape.
     """
     for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
         try:
@@ -52,12 +52,12 @@ def prepare_streams() -> None:
 
 
 def explain_failure(error: Exception) -> int:
-    """Says in one sentence why the system or the installation refused; the exit code.
+    """Prints in one sentence why the system or the installation failed; returns the exit code.
 
     Raises:
         Exception: ``error`` itself, if it is neither an ``OSError`` nor a missing package of an extra.
     """
-    if isinstance(error, BrokenPipeError):  # the reader has what it wanted
+    if isinstance(error, BrokenPipeError):  # the reader closed the pipe
         _silence(sys.stdout)
         return _FAILED
     if isinstance(error, OSError):
@@ -90,8 +90,8 @@ def complain(code: int, text: str) -> int:
 
 
 def _silence(stream: TextIO) -> None:
-    """Drops what a broken stream still holds; else the interpreter complains when it flushes at exit."""
-    with suppress(OSError):  # also what a stream without a descriptor raises
+    """Drops the buffer of a broken stream; otherwise the interpreter complains when it flushes at exit."""
+    with suppress(OSError):  # also raised by a stream without a descriptor
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, stream.fileno())
         os.close(null)

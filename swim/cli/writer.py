@@ -1,4 +1,4 @@
-"""Writing to stdout or stderr from a thread, so that a reader that stops reading cannot stop the node.
+"""Writes to stdout or stderr from a thread, so that a reader that stops reading cannot stop the node.
 
 A pipe holds 64 kB, a terminal stopped by Ctrl-S less. After that a plain write would block the event loop,
 and the other members of the cluster would declare the node failed.
@@ -18,25 +18,26 @@ __all__ = ["BackgroundWriter"]
 
 _LIMIT_BYTES = 1 << 20
 _FOR_GOOD = (errno.EPIPE, errno.EBADF, errno.EIO, errno.ENXIO)
-"""The reader or the terminal is gone. Anything else, such as a full disk, may pass."""
+"""Errors that mean the reader or the terminal is gone. Others, such as a full disk, may be temporary."""
 
 
 class BackgroundWriter:
-    """Hands text to a file descriptor, in order; ``write`` never waits and never raises.
+    """Writes text to a file descriptor, in order; ``write`` never waits and never raises.
 
-    What does not fit into the buffer, or what the system refuses, is dropped and counted. A line in its place
-    says how many pieces are missing, once the reader goes on. A file as ``rich.Console`` wants it, too.
+    Text that does not fit into the buffer, or that the system does not accept, is dropped and counted. A line
+    in its place says how many pieces are missing, once the reader continues. It can serve as the file of a
+    ``rich.Console``.
 
     Args:
         stream: where to write; its descriptor and encoding are used, not its buffer.
-        dropped_line: the text that stands in for that many dropped pieces.
+        dropped_line: the text written in place of that many dropped pieces.
         limit: bytes that may wait.
-        failed: called from the writing thread when the system first refuses a write.
+        failed: called from the writing thread when a write first fails.
 
     Attributes:
         dropped: pieces dropped so far.
-        encoding: of the stream; what it lacks is written as an escape.
-        error: the first refusal, or None.
+        encoding: of the stream; characters it lacks are written as escapes.
+        error: the first failure, or None.
     """
 
     def __init__(
@@ -74,7 +75,7 @@ class BackgroundWriter:
         return self._bytes > 0
 
     def write(self, text: str) -> None:
-        """Queues ``text``, or drops it whole if too much waits already."""
+        """Queues ``text``, or drops all of it if too much waits already."""
         data = text.encode(self.encoding, "backslashreplace")
         with self._changed:
             if self._broken or self._closed or self._bytes + len(data) > self._limit:
@@ -140,7 +141,7 @@ def _write_all(descriptor: int, data: bytes) -> OSError | None:
     while view:
         try:
             view = view[os.write(descriptor, view) :]
-        except BlockingIOError:  # somebody else made the descriptor non-blocking
+        except BlockingIOError:  # another process made the descriptor non-blocking
             select.select((), (descriptor,), ())
         except OSError as refusal:
             return refusal

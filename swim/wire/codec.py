@@ -4,8 +4,9 @@ memberlist's two msgpack libraries differ in the signed fields ``Nodes``, ``User
 and ``State`` from 128 on; peers of both kinds read both forms. ``encode`` writes the unsigned, older and
 shorter one (memberlist up to 0.5.0).
 
-Reading is as liberal as memberlist 0.6 about encodings (see ``fields``) and stricter about content: a member
-that no peer could use, or that would make every push/pull of its neighbours fail, is refused at the door.
+Reading is as liberal as memberlist 0.6 about encodings (see ``go_msgpack``) and stricter about content: a
+member that no peer could use, or that would make every push/pull of its neighbours fail, is refused on
+receipt.
 """
 
 from __future__ import annotations
@@ -63,11 +64,11 @@ __all__ = [
 ]
 
 META_MAX_BYTES = 512
-"""Largest metadata a member may carry; memberlist holds only senders to it."""
+"""Largest metadata of a member; memberlist enforces it at the sender only."""
 CACHED_MAX_BYTES = 1024
-"""Longest encoded claim or record whose value is kept; those with a full name and metadata fit."""
+"""Longest encoded claim or record that is cached; one with a full name and metadata fits."""
 ERROR_MAX_CHARACTERS = 512
-"""What is kept of the text of an error reply."""
+"""Most characters kept of the text of an error reply."""
 
 _GO_INT_MAX = 2**63 - 1
 
@@ -87,14 +88,14 @@ def encode_user_stream(body: bytes) -> bytes:
 
 
 def decode(data: bytes, budget: ElementBudget | None = None) -> Message:
-    """Reads one message as it stands in a packet, without its outer layers.
+    """Reads one message of a packet, without its outer layers.
 
     Args:
         data: the message, type byte included.
         budget: of the packet it came in.
 
     Raises:
-        RemoteError: ``empty``; ``unknown-type`` for a type that packets cannot carry; ``msgpack`` for a body
+        RemoteError: ``empty``; ``unknown-type`` for a type not allowed in packets; ``msgpack`` for a body
             that memberlist would not decode either; ``elements`` for one that is too complex; ``name-size``
             for a name over 255 bytes; ``bad-alive`` for an unusable member (``record_from``).
     """
@@ -329,7 +330,7 @@ def user_length_from(value: object) -> int:
 
 
 def _check_member(reason: str, node: str, addr: bytes, meta: bytes | None, vsn: bytes) -> None:
-    """memberlist stores all that is refused here; its peers then crash or reject each other's push/pulls."""
+    """memberlist stores what is refused here; its peers then crash or reject each other's push/pulls."""
     name_bytes = len(node) if node.isascii() else len(node.encode("utf-8", "surrogateescape"))
     if not 0 < name_bytes <= NAME_MAX_BYTES:
         raise RemoteError(reason, f"name of {name_bytes} bytes")
@@ -356,7 +357,7 @@ _CLAIMS = frozenset((int(MessageType.SUSPECT), int(MessageType.ALIVE), int(Messa
 
 @lru_cache(maxsize=1 << 12)
 def _decode_claim(data: bytes) -> Message:
-    """Gossip brings every claim many times."""
+    """Cached, since gossip brings every claim many times."""
     return _PACKET_READERS[data[0]](unpack(data[1:]))
 
 

@@ -37,12 +37,12 @@ def compress_message_steps(message: bytes) -> Steps[bytes]:
 
 
 def compress_again_steps(message: bytes, may_compress: Callable[[int], bool]) -> Steps[bytes]:
-    """``compress_message`` in steps, or what it made of the same long message lately.
+    """``compress_message`` in steps, or its cached result for the same long message.
 
     Args:
         message: the bytes.
-        may_compress: asked, with the size, before a long message is compressed anew; on False it is returned
-            as it is, which every peer reads.
+        may_compress: called with the size before a long message is compressed; if it returns False, the
+            message is returned uncompressed, which every peer reads.
     """
     if len(message) < _CACHED_FROM_BYTES:
         return compress_message(message)
@@ -56,12 +56,12 @@ def compress_again_steps(message: bytes, may_compress: Callable[[int], bool]) ->
 
 
 _COMPRESSED: DecodeCache[bytes] = DecodeCache(budget=8 * 1024 * 1024)
-"""Whole states in compressed form: a node sends its own to many, and nodes that agree send the same."""
+"""Whole states, compressed: a node sends its own to many peers, and nodes that agree send the same bytes."""
 _CACHED_FROM_BYTES = 1024
 
 
 def shrink_message(message: bytes) -> bytes:
-    """``compress_message`` where the result is strictly shorter than ``message``, else ``message`` itself."""
+    """``compress_message`` if the result is strictly shorter than ``message``, else ``message`` itself."""
     if _cannot_shrink(message):
         return message
     wrapped = compress_message(message)
@@ -69,7 +69,7 @@ def shrink_message(message: bytes) -> bytes:
 
 
 def decompress_message(data: bytes, limit: int) -> bytes:
-    """Takes the compression layer off ``data`` (type byte included); at most ``limit`` bytes come out.
+    """Removes the compression layer of ``data`` (type byte included); the result has at most ``limit`` bytes.
 
     Raises:
         RemoteError: ``msgpack``, ``compress`` (also for an unknown algorithm), ``decompressed-too-large`` or
@@ -82,7 +82,7 @@ def decompress_message(data: bytes, limit: int) -> bytes:
 
 
 def packed_from(value: object) -> bytes:
-    """What a compression layer holds, from its unpacked body, still compressed.
+    """The compressed contents of a compression layer, from its unpacked body.
 
     Raises:
         RemoteError: ``msgpack``, or ``compress`` for an unknown algorithm.
@@ -95,10 +95,10 @@ def packed_from(value: object) -> bytes:
 
 
 def _cannot_shrink(message: bytes) -> bool:
-    """A lower bound of the compressed size, several times cheaper than compressing; it spares the pings.
+    """Whether a lower bound of the compressed size shows no gain; several times cheaper than compressing.
 
-    A pair of adjacent bytes not seen before always straddles two codes, so there is at least one code more
-    than there are distinct pairs; each takes 9 bits or more, and so do the clear and the end code.
+    A pair of adjacent bytes not seen before always spans two codes, so there is at least one code more than
+    there are distinct pairs. Each code takes 9 bits or more, and so do the clear code and the end code.
     """
     view = memoryview(message)
     even, odd = len(view) & ~1, (len(view) - 1) | 1

@@ -1,7 +1,7 @@
 """AES-GCM as memberlist applies it: ``version | nonce (12) | ciphertext | tag (16)``.
 
-Version 1 encrypts the plaintext as it is, version 0 (nodes that speak protocol 1) pads it to 16 bytes first.
-The version byte is not authenticated, so version 0 is read only when that is asked for.
+Version 1 encrypts the plaintext unchanged; version 0 (nodes that speak protocol 1) first pads it to 16 bytes.
+The version byte is not authenticated, so version 0 is read only with ``accept_encryption_v0``.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _BLOCK_BYTES = 16
 _NO_KEY = "no installed key fits"
 _NOTHING = "nothing inside the encryption"
 _STEP_BYTES = 1 << 20
-"""Bytes of a stream encrypted or decrypted in one step; a millisecond or two."""
+"""Bytes of a stream encrypted or decrypted in one step, which takes a millisecond or two."""
 
 
 def overhead(version: int) -> int:
@@ -41,7 +41,7 @@ def overhead(version: int) -> int:
 
 
 def sealed_size(plaintext_bytes: int, version: int) -> int:
-    """Exact length of what ``seal`` makes of a plaintext of ``plaintext_bytes``."""
+    """Exact length of the output of ``seal`` for a plaintext of ``plaintext_bytes``."""
     return overhead(version) + plaintext_bytes - (plaintext_bytes % _BLOCK_BYTES if version == 0 else 0)
 
 
@@ -52,7 +52,7 @@ def seal(key: bytes, plaintext: bytes, aad: bytes, nonce: bytes, version: int = 
         key: 16, 24 or 32 bytes.
         plaintext: one framed message, not empty.
         aad: the packet's label, or a stream's header and label.
-        nonce: 12 bytes that are never used twice with one key.
+        nonce: 12 bytes that must never be used twice with one key.
         version: 1, or 0 for very old peers.
     """
     return (
@@ -79,11 +79,11 @@ def seal_steps(key: bytes, plaintext: bytes, aad: bytes, nonce: bytes, version: 
 
 
 def open_sealed(keyring: Keyring, blob: bytes | memoryview, aad: bytes, accept_v0: bool) -> bytes:
-    """Decrypts what ``seal`` made, trying every key in the keyring's order.
+    """Decrypts output of ``seal``, trying every key in the keyring's order.
 
     Raises:
         RemoteError: ``empty``, for an empty blob or plaintext; ``version``, for a version above 1, or for 0
-            without ``accept_v0``; ``truncated``, for a blob too short to hold anything; ``decrypt``, when no
+            without ``accept_v0``; ``truncated``, for a blob that is too short; ``decrypt``, when no
             key fits or the padding of version 0 is wrong.
     """
     version = _version_of(blob, accept_v0)
@@ -110,7 +110,7 @@ def open_sealed_steps(
 ) -> Steps[None]:
     """``open_sealed`` into ``out``, in steps; raises the same errors.
 
-    What stands in ``out`` before the last step is not authenticated yet.
+    The contents of ``out`` are not authenticated before the last step.
     """
     if len(blob) <= _STEP_BYTES:
         out += open_sealed(keyring, blob, aad, accept_v0)

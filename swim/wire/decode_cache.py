@@ -1,4 +1,4 @@
-"""A cache of values by their bytes: members that agree send each other the same state again and again."""
+"""A small cache of decoded values by their bytes: members that agree send each other the same state."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ T = TypeVar("T")
 
 
 class DecodeCache(Generic[T]):
-    """The values read or made last, each with the bytes it belongs to; common to all nodes of a process.
+    """The latest decoded or encoded values, each with its bytes; shared by all nodes of a process.
 
     Args:
-        budget: bytes that everything kept may take, by the weights given to ``keep``; the oldest goes.
+        budget: bytes that all values may take, by the weights given to ``keep``; the oldest is dropped first.
     """
 
     __slots__ = ("_budget", "_values", "weight")
@@ -27,16 +27,16 @@ class DecodeCache(Generic[T]):
         """Bytes kept now."""
 
     def get(self, data: bytes) -> T | None:
-        """The value that belongs to these bytes, if it is kept."""
+        """The value of these bytes, if it is cached."""
         if len(data) > self._budget // 2:
             return None  # hashing it would take milliseconds
         found = self._values.get(data)
         return found[1] if found is not None else None
 
     def keep(self, data: bytes, value: T, weight: int) -> T:
-        """Keeps ``value``, which takes ``weight`` bytes beside ``data`` itself; returns it.
+        """Caches ``value``, which takes ``weight`` bytes in addition to ``data``; returns it.
 
-        What would take more than half of the budget is not kept.
+        A value that takes more than half of the budget is not cached.
         """
         weight += len(data)
         if weight > self._budget // 2 or data in self._values:
@@ -49,23 +49,23 @@ class DecodeCache(Generic[T]):
         return value
 
     def drop(self, data: bytes) -> None:
-        """Forgets what belongs to these bytes."""
+        """Drops the value of these bytes."""
         _, _, freed = self._values.pop(data, (data, None, 0))
         self.weight -= freed
 
     def shared(self, data: bytes) -> bytes | None:
-        """The equal bytes that are kept here, if there are any, so that nodes that agree hold one copy."""
+        """The equal bytes in the cache, if there are any, so that nodes that agree share one copy."""
         found = self._values.get(data)
         return found[0] if found is not None else None
 
 
 class OwnState:
-    """What one node says of its whole view, as bytes, until the view changes.
+    """One node's encoded state, until its view changes.
 
-    Where other nodes of this process say the same there is one copy; all others stay within a budget.
+    If other nodes of this process have the same state, there is one copy; all others stay within a budget.
 
     Args:
-        known: what peers said, by its bytes.
+        known: peers' states, by their bytes.
     """
 
     __slots__ = ("_key", "_known", "_shared")
@@ -76,14 +76,14 @@ class OwnState:
         self._shared: tuple[Hashable, bytes] = (None, b"")
 
     def get(self, version: Hashable) -> bytes:
-        """What was kept under this version of the view, or b""."""
+        """The state kept for this version of the view, or b""."""
         for kept, data in (self._shared, _OWN.get(self._key) or (None, b"")):
             if kept == version:
                 return data
         return b""
 
     def keep(self, version: Hashable, data: bytes) -> bytes:
-        """Keeps ``data`` in place of what was kept before; returns it, or the equal bytes that are kept."""
+        """Keeps ``data`` in place of the previous state; returns it, or equal bytes that are cached."""
         _OWN.drop(self._key)
         common = self._known.shared(data)
         if common is None:

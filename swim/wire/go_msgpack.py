@@ -54,15 +54,15 @@ _MAX_ARRAY = 1024
 _MAX_MAP = 256
 _CONTAINER_BYTES = bytes((*range(0x80, 0xA0), *range(0xDC, 0xE0)))
 UNPACKER_BYTES = 45_000
-"""What an incremental reader takes by itself, its stack above all."""
+"""Memory of an incremental reader itself, mostly its stack."""
 _BUFFER_BYTES = 4096
-"""What an incremental reader begins with; msgpack's own default is a megabyte for each."""
+"""Initial buffer of an incremental reader; msgpack's own default is a megabyte for each."""
 _SMALL_BYTES = 128
-"""Values of so few bytes, with their arrays held to as many elements, cannot be costly."""
+"""Values up to this many bytes, whose arrays have at most as many elements, cannot be costly."""
 _FEW_CONTAINERS = 8
-"""Nor can one with so few bytes that could begin a container."""
+"""Neither can a value with at most this many bytes that could begin a container."""
 _LONG_BYTES = 65_536
-"""In longer values those bytes are not counted: that would take milliseconds."""
+"""In longer values these bytes are not counted, since that would take milliseconds."""
 
 _PACK_OPTIONS: dict[str, Any] = {"use_bin_type": False}
 
@@ -88,7 +88,8 @@ def pack(fields: Mapping[str, Any] | list[str]) -> bytes:
     """Packs a struct whose keys are already in alphabetical order, or a list of texts.
 
     Raises:
-        LocalError: a text holds code points that are neither characters nor escaped bytes. Nothing was sent.
+        LocalError: a text contains code points that are neither characters nor escaped bytes. Nothing was
+            sent.
     """
     try:
         return _pack_strict(fields)
@@ -151,7 +152,7 @@ def _containers(data: bytes) -> int:
 
 
 def _charge(data: bytes | memoryview, budget: ElementBudget) -> None:
-    """Walks over one value without building it; what is malformed is left to msgpack to report."""
+    """Walks over one value without building it; malformed values are left for msgpack to report."""
     position, size = 0, len(data)
     left = min(budget.left, ELEMENTS_MAX)
     open_counts = [1]
@@ -181,7 +182,7 @@ def _charge(data: bytes | memoryview, budget: ElementBudget) -> None:
 def _shape(byte: int) -> tuple[int, int, int]:
     """What a first byte means: bytes to skip or elements, bytes of a length that follows, elements per count.
 
-    The last is 0 for what is no container.
+    The last is 0 for anything but a container.
     """
     if 0x80 <= byte < 0xA0:
         return byte & 0x0F, 0, 2 if byte < 0x90 else 1
@@ -266,7 +267,7 @@ def struct(value: object, order: Sequence[bytes]) -> Fields:
 
 
 def text(value: object) -> str:
-    """A text field: nil is empty, bytes that are not UTF-8 survive as surrogate escapes.
+    """A text field: nil is empty, bytes that are not UTF-8 become surrogate escapes.
 
     Raises:
         RemoteError: ``msgpack``, for any other type.

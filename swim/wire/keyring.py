@@ -13,12 +13,12 @@ _SIZES = (16, 24, 32)
 
 
 def fingerprint(key: bytes) -> str:
-    """Twelve hex digits that name ``key`` without giving it away; keys are shown in no other form."""
+    """Twelve hex digits that identify ``key`` without revealing it; keys are shown in no other form."""
     return hashlib.sha256(key).hexdigest()[:12]
 
 
 class Keyring:
-    """An ordered set of AES keys of 16, 24 or 32 bytes; the first one is primary. True when it holds a key.
+    """An ordered set of AES keys of 16, 24 or 32 bytes; the first one is primary. True if it holds a key.
 
     Changes take effect with the next packet or stream. The rules are those of memberlist's keyring.
 
@@ -49,10 +49,10 @@ class Keyring:
         return tuple(self._keys)
 
     def add(self, key: bytes) -> None:
-        """Installs ``key`` behind the others; one that is installed already stays where it is.
+        """Installs ``key`` after the others; one that is installed already keeps its place.
 
         Raises:
-            LocalError: the key has not 16, 24 or 32 bytes. The keyring is unchanged.
+            LocalError: the key does not have 16, 24 or 32 bytes. The keyring is unchanged.
         """
         if len(key) not in _SIZES:
             raise LocalError("key size must be 16, 24 or 32 bytes")
@@ -73,7 +73,7 @@ class Keyring:
         self.primary = self._keys[0]
 
     def remove(self, key: bytes) -> None:
-        """Takes ``key`` out; nothing happens if it is not installed.
+        """Removes ``key``; does nothing if it is not installed.
 
         Raises:
             LocalError: the key is primary. The keyring is unchanged.

@@ -1,7 +1,7 @@
-"""The label header (type 244): keeps the clusters of one network apart, outermost and in plain sight.
+"""The label header (type 244): keeps the clusters on one network apart; the outermost layer, in clear text.
 
-Since memberlist 0.3.0. Packets always carry it; on a stream only the dialling side writes it, once.
-Either way the label takes part in the authentication of encrypted data.
+Since memberlist 0.3.0. Packets always carry it; on a stream only the dialling side writes it, once. In both
+cases the label is part of the authenticated data of encryption.
 """
 
 from __future__ import annotations
@@ -43,17 +43,17 @@ def split_label(data: bytes | bytearray) -> tuple[bytes, int] | None:
 def check_label(
     received: bytes, configured: bytes, *, skip_inbound_label_check: bool, accept_unlabelled: bool = False
 ) -> None:
-    """Whether a packet or stream with the label ``received`` is for us.
+    """Checks that a packet or stream with the label ``received`` is for this node.
 
-    With ``skip_inbound_label_check`` a front end has already checked and removed the header: one that is
-    still there is wrong, whatever it says. With ``accept_unlabelled`` no header will do as well.
+    With ``skip_inbound_label_check``, a proxy has already checked and removed the header, so any header is
+    wrong. With ``accept_unlabelled``, a missing header is accepted too.
 
     Raises:
-        RemoteError: ``label``, when it is not.
+        RemoteError: ``label``, if it is not.
     """
     if accept_unlabelled and not received:
         return
     if received != (b"" if skip_inbound_label_check else configured):
         raise RemoteError(
-            "label", "header that should be gone" if skip_inbound_label_check else "another label"
+            "label", "header that should have been removed" if skip_inbound_label_check else "another label"
         )

@@ -8,7 +8,7 @@ from swim.wire.steps import Pause, Steps, finish
 __all__ = ["TABLE_BYTES", "compress", "compress_steps", "decompress", "decompress_steps"]
 
 TABLE_BYTES = 250_000
-"""What the table of strings takes in memory while short ones are decompressed, about."""
+"""Approximate memory of the table of strings while short data is decompressed."""
 
 _CLEAR = 256
 _END = 257
@@ -19,7 +19,7 @@ _LITERALS = [bytes((value,)) for value in range(256)] + [b"", b""]
 _FLUSH_BITS = 48
 _FLUSH_MASK = (1 << _FLUSH_BITS) - 1
 _STEP_BYTES = 8192
-"""Input of one step; some milliseconds."""
+"""Bytes of input per step, which takes some milliseconds."""
 
 
 def compress(data: bytes) -> bytes:
@@ -75,15 +75,15 @@ def compress_steps(data: bytes) -> Steps[bytes]:
 
 
 def decompress(data: bytes, limit: int) -> bytes:
-    """Restores what ``compress`` was given; bytes after the end code are ignored.
+    """Restores the input of ``compress``; bytes after the end code are ignored.
 
     Args:
         data: the compressed bytes.
-        limit: largest output accepted, bytes; it is checked before memory beyond it is taken.
+        limit: largest output accepted, bytes; checked before more memory is allocated.
 
     Raises:
-        RemoteError: ``decompressed-too-large`` beyond ``limit``; ``compress`` for a code that means nothing
-            yet, for a clear code after another one, or when the end code is missing.
+        RemoteError: ``decompressed-too-large`` beyond ``limit``; ``compress`` for a code before its
+            definition, for a clear code after another one, or when the end code is missing.
     """
     out = bytearray()
     finish(decompress_steps(data, limit, out))

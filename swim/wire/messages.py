@@ -70,14 +70,14 @@ class IndirectPing(NamedTuple):
 
 
 class Ack(NamedTuple):
-    """Answers a ping with the same ``seq_no``; ``payload`` is the upper layer's (Serf: a coordinate)."""
+    """Answers a ping with the same ``seq_no``; ``payload`` belongs to the delegate (Serf: a coordinate)."""
 
     seq_no: int
     payload: bytes | None = None
 
 
 class Nack(NamedTuple):
-    """A relay's word that it is alive but got no ack from the target in time."""
+    """A relay's report that it is alive but got no ack from the target in time."""
 
     seq_no: int
 
@@ -128,7 +128,7 @@ class NodeRecord(NamedTuple):
 
 
 class PushPull(NamedTuple):
-    """Full state: every record of the sender's table, then the layer above's opaque state."""
+    """Full state: every record of the sender's table, then the delegate's opaque state."""
 
     join: bool
     records: tuple[NodeRecord, ...]
@@ -136,7 +136,7 @@ class PushPull(NamedTuple):
 
 
 class User(NamedTuple):
-    """Opaque bytes for the layer above (Serf's messages travel here)."""
+    """Opaque bytes for the delegate (Serf's messages are sent in these)."""
 
     body: bytes
 

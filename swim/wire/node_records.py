@@ -1,4 +1,4 @@
-"""The records of push/pulls, read without reading again what is known."""
+"""The node records of push/pulls; records already decoded are reused."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from swim.wire.messages import NodeRecord
 __all__ = ["KNOWN_RECORDS", "RECORD_BYTES", "read_record"]
 
 RECORD_BYTES = 400
-"""What a record takes in memory beside its bytes on the wire, about."""
+"""Approximate memory of a record in addition to its bytes on the wire."""
 
 KNOWN_RECORDS: DecodeCache[tuple[NodeRecord, ...]] = DecodeCache(budget=24 * 1024 * 1024)
 """Whole tables by their bytes."""
 
 
 def read_record(data: bytes) -> NodeRecord:
-    """One record from its bytes; the same object for the same bytes, while it is known.
+    """One record from its bytes; the same object for the same bytes, while it is cached.
 
     Raises:
         RemoteError: as ``record_from`` and ``unpack``.

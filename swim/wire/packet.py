@@ -1,7 +1,8 @@
-"""A whole packet: the layers put around messages before sending, and peeled off on receipt.
+"""A whole packet: the layers added to messages before sending, and removed on receipt.
 
 From the outside in: label, encryption, CRC, compression, compound, message. The CRC is recognised once,
-directly inside the encryption; compound and compression may nest in any order on receipt, and never by us.
+directly inside the encryption. On receipt, compound and compression may nest in any order; this node never
+nests them.
 """
 
 from __future__ import annotations
@@ -23,13 +24,13 @@ from swim.wire.messages import MessageType
 __all__ = ["CRC_BYTES", "PacketCodec", "Wire", "WireFactory"]
 
 CRC_BYTES = 5
-"""What the CRC header adds to a packet."""
+"""Bytes that the CRC header adds to a packet."""
 
 _COMPOUND = int(MessageType.COMPOUND)
 _COMPRESS = int(MessageType.COMPRESS)
 _CRC = int(MessageType.CRC)
 _PACKED_MAX_BYTES = 16_384
-"""Longest compression layer in a packet; taking it off costs some ten milliseconds."""
+"""Longest compression layer in a packet; removing it takes some ten milliseconds."""
 _LABELLED = (b"", bytes((MessageType.LABEL,)))
 
 
@@ -42,7 +43,7 @@ class Wire(Protocol):
         ...
 
     def seal(self, messages: Sequence[bytes], *, crc: bool) -> bytes:
-        """One packet; nothing but its length matters to the node."""
+        """One packet; the node uses only its length."""
         ...
 
     def open(self, data: bytes, metrics: Metrics | None = None) -> list[bytes]:
@@ -50,16 +51,16 @@ class Wire(Protocol):
         ...
 
     def nonce_of(self, data: bytes) -> bytes:
-        """The nonce of an encrypted packet that ``open`` took."""
+        """The nonce of an encrypted packet that ``open`` accepted."""
         ...
 
 
 class PacketCodec:
-    """Seals and opens packets as one node's configuration says.
+    """Seals and opens packets according to one node's configuration.
 
     Args:
         config: label, compression, encryption switches and limits.
-        keyring: looked at anew for every packet.
+        keyring: read again for every packet.
         nonce: called once per encrypted packet; returns 12 bytes never returned before.
     """
 
@@ -80,11 +81,11 @@ class PacketCodec:
         return label + (crypto.overhead(self._version) if self._encrypts else 0)
 
     def seal(self, messages: Sequence[bytes], *, crc: bool) -> bytes:
-        """One packet holding ``messages``, in order, bare when there is just one.
+        """One packet with ``messages``, in order; a single message is not put into a compound.
 
         Args:
             messages: 1 to 127 whole messages, type byte included.
-            crc: put the CRC header on; for receivers known to speak protocol 5.
+            crc: add the CRC header; for receivers known to speak protocol 5.
 
         Raises:
             LocalError: too many, empty or overlong messages. Nothing was sent.
@@ -100,7 +101,7 @@ class PacketCodec:
         return add_label(data, self._label) if self._label else data
 
     def open(self, data: bytes, metrics: Metrics | None = None) -> list[bytes]:
-        """The messages of a packet in the order in which they stand in it, each with its type byte.
+        """The messages of a packet, in order, each with its type byte.
 
         A broken part of a compound is counted with ``metrics.dropped(reason)`` and left out; the others are
         returned. Nesting deeper than ``max_layers``, compression inside compression and output beyond
@@ -129,7 +130,7 @@ class PacketCodec:
         return _Peeler(self._config, metrics).opened(data)
 
     def nonce_of(self, data: bytes) -> bytes:
-        """The nonce of an encrypted packet that ``open`` took: after label and version byte."""
+        """The nonce of an encrypted packet that ``open`` accepted: after label and version byte."""
         header = split_label(data)
         start = 1 + (header[1] if header is not None else 0)
         return data[start : start + crypto.NONCE_BYTES]
@@ -166,11 +167,11 @@ class PacketCodec:
 
 
 WireFactory = Callable[[Config, Keyring, Callable[[], bytes]], Wire]
-"""Makes the wire of one node from its settings, its keyring and its source of nonces."""
+"""Makes the codec of one node from its settings, its keyring and its source of nonces."""
 
 
 class _Peeler:
-    """Takes compounds and compression apart, within the limits that hold for the whole packet."""
+    """Removes compounds and compression, within limits for the whole packet."""
 
     __slots__ = ("_budget", "_max_layers", "_messages", "_metrics", "_parts_left")
 
@@ -197,7 +198,7 @@ class _Peeler:
         if depth >= self._max_layers:
             raise RemoteError("nesting", f"over {self._max_layers} layers")
         if kind == _COMPRESS:
-            # Nobody compresses twice, and only so does the work follow from the bytes on the wire.
+            # No peer compresses twice, and this keeps the work in proportion to the bytes on the wire.
             if is_compressed:
                 raise RemoteError("nesting", "compression inside compression")
             if len(data) > _PACKED_MAX_BYTES:

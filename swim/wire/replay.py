@@ -19,7 +19,7 @@ class SeenNonces:
         self._old: set[bytes] = set()
 
     def admit(self, nonce: bytes) -> bool:
-        """Remembers a nonce; False if it is one of those remembered."""
+        """Remembers a nonce; False if it is remembered already."""
         if nonce in self._new or nonce in self._old:
             return False
         if len(self._new) >= self._half:

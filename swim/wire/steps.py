@@ -1,7 +1,7 @@
-"""Long work cut into steps, so that no stream keeps a node from answering pings.
+"""Long work in steps, so that no stream keeps a node from answering pings.
 
-A function that may take long is a generator: it yields after some milliseconds of work, and whoever runs it
-decides when to go on. ``finish`` runs one to its end where the input is known to be small.
+A function that may take long is a generator: it yields after some milliseconds of work, and its caller
+decides when to continue. ``finish`` runs one to its end where the input is known to be small.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ class Pause(Enum):
     BYTES = auto()
     """The rest of the input has not arrived."""
     TURN = auto()
-    """There is more to do; others come first."""
+    """There is more to do; other work comes first."""
 
 
 Steps = Generator[Pause, None, T]
-"""Work that returns a ``T`` and pauses on the way."""
+"""Work that returns a ``T`` and pauses in between."""
 
 
 def at_once(value: T) -> Steps[T]:
@@ -35,7 +35,7 @@ def at_once(value: T) -> Steps[T]:
 
 
 def finish(steps: Steps[T]) -> T:
-    """Runs ``steps`` to their end at once; their input must be there."""
+    """Runs ``steps`` to their end at once; all their input must be available."""
     while True:
         try:
             next(steps)

@@ -1,8 +1,8 @@
 """One message on a stream: the layers around it, and a parser that takes the bytes as they arrive.
 
 From the outside in: label (written by the dialling side only), encryption with its length, one level of
-compression, message. A stream carries one message per direction; an unencrypted one has no length of its own,
-so the parser decodes value by value and never waits for the end of the stream.
+compression, message. A stream carries one message per direction. An unencrypted message has no length, so the
+parser decodes value by value and never waits for the end of the stream.
 """
 
 from __future__ import annotations
@@ -37,21 +37,21 @@ StreamMessage = PushPull | User | Ping | Ack | ErrorReply
 
 _ENCRYPT_HEADER_BYTES = 5
 _VALUE_MAX_BYTES = 4096
-"""Longest header or record; one with a full name and metadata, however encoded, takes less than half."""
+"""Longest header or record; one with a full name and metadata, in any encoding, takes less than half."""
 _BLOCK_MAX_BYTES = 4 * 1024 * 1024
-"""Longest table that is looked up by its bytes."""
+"""Longest table that is looked up in the cache."""
 _WINDOW_BYTES = 16_384
-"""Values read in one step; some milliseconds."""
+"""Values read in one step, which takes some milliseconds."""
 _ACCEPTOR_TYPES = frozenset({int(MessageType.PUSH_PULL), int(MessageType.USER), int(MessageType.PING)})
 _DIALLER_TYPES = frozenset({int(MessageType.PUSH_PULL), int(MessageType.ACK), int(MessageType.ERROR)})
 
 
 class StreamCodec:
-    """Seals the messages that go out on streams, as one node's configuration says.
+    """Seals outgoing messages on streams according to one node's configuration.
 
     Args:
         config: label, compression, encryption switches and limits.
-        keyring: looked at anew for every message.
+        keyring: read again for every message.
         nonce: called once per encrypted message; returns 12 bytes never returned before.
         seen: nonces of the streams read so far; a copy of one is refused. None reads every stream.
     """
@@ -71,7 +71,7 @@ class StreamCodec:
     def seal(self, message: bytes, *, label_header: bool, label: bytes | None = None) -> bytes:
         """All bytes of one direction of a stream.
 
-        Like memberlist it compresses whenever compression is enabled, even where that makes a message longer.
+        Like memberlist, it compresses whenever compression is enabled, even if that makes a message longer.
 
         Args:
             message: one whole message, type byte included; a user message in its stream form.
@@ -104,7 +104,7 @@ class StreamCodec:
 class StreamParser:
     """Reads the one message of one direction of a stream, from chunks of any size, in linear time.
 
-    Nothing refers back to it, so what it holds is free as soon as its owner lets it go.
+    Nothing refers back to it, so its memory is freed as soon as its owner drops it.
 
     Args:
         codec: of the local node.
@@ -123,16 +123,16 @@ class StreamParser:
 
     @property
     def error_reply(self) -> bool:
-        """After a failure: whether memberlist would tell the peer why, with an ``ErrorReply``.
+        """After a failure: whether memberlist would send the peer the reason, as an ``ErrorReply``.
 
-        It does so when the encryption or compression layer cannot be peeled, and otherwise just closes: wrong
-        label, unknown type, undecodable body.
+        It does so if the encryption or compression layer cannot be removed. In other cases (wrong label,
+        unknown type, undecodable body) it just closes.
         """
         return self._reading.is_peeling
 
     @property
     def label(self) -> bytes:
-        """The stream's label, once it was read; on the dialling side the one that was sent."""
+        """The stream's label, once it was read; on the dialling side, the one that was sent."""
         return self._reading.label
 
     @property
@@ -142,7 +142,7 @@ class StreamParser:
 
     @property
     def memory(self) -> int:
-        """Bytes of memory that what was received takes now, in whichever form; about."""
+        """Approximate bytes of memory that the received data takes now, in any form."""
         return self._reading.memory
 
     def push(self, data: bytes) -> None:
@@ -152,7 +152,7 @@ class StreamParser:
 
     @property
     def is_oversized(self) -> bool:
-        """Whether more than ``max_stream_bytes`` came; an error if the message still waits for bytes."""
+        """Whether more than ``max_stream_bytes`` arrived; an error if the message still waits for bytes."""
         return self._room < 0
 
     def oversized(self) -> RemoteError:
@@ -160,9 +160,10 @@ class StreamParser:
         return RemoteError("too-large", f"stream of more than {self._size_max} bytes")
 
     def feed(self, data: bytes) -> StreamMessage | None:
-        """Takes the next bytes and reads on at once; returns the message once it is whole.
+        """Takes the next bytes and parses them at once; returns the message once it is complete.
 
-        Bytes after the message are ignored, and so is everything fed after a message or an error came out.
+        Bytes after the message are ignored, and so is everything fed after a message or an error was
+        returned.
 
         Raises:
             RemoteError: the stream is unusable: ``label``, ``plaintext``, ``decrypt``, ``version``,
@@ -183,7 +184,7 @@ class StreamParser:
 
 
 class _Reading:
-    """The state of a parser; its steps refer to it, and it to nobody.
+    """The state of a parser; its steps refer to it, and it refers to no other object.
 
     Positions count from the start of the innermost layer: ``_base`` is that of the first byte of ``_body``,
     ``_at`` that of the next value, ``_fed`` that of the first byte the unpacker has not seen.
@@ -214,7 +215,7 @@ class _Reading:
         self._codec = codec
         self.buffer = bytearray()
         self._body = bytearray()
-        self._block = b""  # all records, if they stood there in one piece
+        self._block = b""  # all records, if they arrived in one piece
         self._packed: bytes | bytearray = b""  # a layer, while it is decrypted or decompressed into the body
         self._base = self._at = self._fed = 0
         self._complete = False
@@ -225,7 +226,7 @@ class _Reading:
 
     @property
     def memory(self) -> int:
-        # What was read lives on in the records, and the unpacker has a copy of what it has not done with.
+        # What was read is in the records now, and the unpacker has a copy of the bytes it still needs.
         unpacker = UNPACKER_BYTES + 2 * max(self._fed - self._at, 0) if self._fed else 0
         held = len(self.buffer) + len(self._body) + len(self._block) + self._at
         if self._packed:
@@ -266,7 +267,7 @@ class _Reading:
         del self.buffer[:offset]
 
     def _strip_layers(self) -> Steps[int]:
-        """Takes encryption and compression off; returns the message type, its body comes next."""
+        """Removes encryption and compression; returns the message type, its body comes next."""
         while not self.buffer:
             yield Pause.BYTES
         if self.buffer[0] == MessageType.ENCRYPT:
@@ -346,7 +347,7 @@ class _Reading:
         return PushPull(join, records, (yield from self._raw(user_state_bytes)))
 
     def _value(self, largest: int) -> Steps[bytes]:
-        """The bytes of the next value, which nothing has built yet."""
+        """The bytes of the next value, not yet decoded."""
         start, end = yield from self._skip(largest)
         return bytes(self._body[start:end])
 
@@ -387,7 +388,7 @@ class _Reading:
         self._fed += len(window)
 
     def _receive(self) -> Steps[None]:
-        """Waits for bytes and adds them to the body, of which what was read goes."""
+        """Waits for bytes and adds them to the body; drops the part that was read."""
         if self._complete:
             raise RemoteError("truncated", "message cut short inside its layer")
         yield Pause.BYTES

@@ -170,7 +170,7 @@ def test_settings_name_the_field(field: str, value: Any) -> None:
 
 
 def test_an_agent_needs_a_role() -> None:
-    with pytest.raises(ConfigError, match="cannot both be off"):
+    with pytest.raises(ConfigError, match="at least one role"):
         AgentSettings(server_enabled=False, client_enabled=False)
 
 

@@ -114,7 +114,7 @@ def test_a_trace_replays_and_two_traces_differ(capsys: pytest.CaptureFixture[str
     assert (code, out.startswith("the same, ")) == (0, True)
     code, out, _ = run(capsys, "replay", str(one), "--diff", str(other))
     assert code == 1
-    assert out.startswith("made with seed: 1 | 2\nthe runs part at line ")
+    assert out.startswith("made with seed: 1 | 2\nthe runs diverge at line ")
     code, out, _ = run(capsys, "replay", str(one), "--diff", str(other), "--json")
     assert json.loads(out)["same"] is False
 
@@ -149,7 +149,7 @@ def test_of_a_run_of_several_worlds_the_first_is_drawn(
 ) -> None:
     words = ["run", "bn-join", "--nodes", "3", "--storms", "2", "--diagram", str(tmp_path / "d.svg")]
     code, _, err = run(capsys, *words)
-    assert (code, err) == (0, "swim: the run had 2 worlds, one after the other; drawn is the first\n")
+    assert (code, err) == (0, "swim: the run had 2 worlds, one after the other; only the first is drawn\n")
 
 
 def test_a_sweep_goes_on_where_it_stopped(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -170,7 +170,7 @@ def test_a_replay_file_without_records_runs_and_ends_as_the_run_does(
     header.write_text(json.dumps(made) + "\n")
     code, out, _ = run(capsys, "replay", str(header))
     assert code == 0
-    assert "holds none to compare with\nit ended well" in out
+    assert "has only a header, so nothing was compared\nit ended without a violation" in out
     made["made"] |= {"name": "rp-bootstrap", "options": {"nodes": "20", "limit": "0.1"}}
     header.write_text(json.dumps(made) + "\n")
     code, out, _ = run(capsys, "replay", str(header))

@@ -43,8 +43,9 @@ def agent(**_: object) -> int:
     the --config file (bind, retry_join, ...), whose [gossip] table also takes every field of swim.Config.
     A flag wins over a variable, a variable over the file.
 
-    SIGINT and SIGTERM leave the cluster gracefully, a second one stops at once. SIGHUP reads log level and
-    tags from the file again. With --json the bound addresses go to stdout as one line, once all are ready.
+    SIGINT and SIGTERM make the agent leave gracefully; a second one stops it at once. SIGHUP reloads the log
+    level and the tags from the file. With --json, the bound addresses are printed to stdout as one line once
+    all are ready.
     """
     ctx = click.get_current_context()
     settings = settings_of(ctx)
@@ -52,7 +53,7 @@ def agent(**_: object) -> int:
     try:
         with unwrapped(), LogOutput(plan.log_level, plan.log_format) as log:
             if settings.origins.get("encrypt") == "--encrypt":
-                _log.warning("the key is visible to every user of this machine (ps): rather use --key-file")
+                _log.warning("every user of this machine can see the key (ps): use --key-file instead")
             return trio.run(_Agent(ctx, settings, plan, log).run)
     except ConfigError as error:
         raise with_origin(error, settings) from None
@@ -77,7 +78,7 @@ class _Agent:
             trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals,
             ExitStack() as stack,
         ):
-            # Before the node starts: an address that cannot be had must not start anything.
+            # Before the node starts: if an address is not available, nothing must start.
             listener = stack.enter_context(listen(plan.api.http)) if plan.serves_http else None
             async with trio.open_nursery() as whole:
                 whole.start_soon(self._obey, signals, whole)
@@ -88,7 +89,7 @@ class _Agent:
                     await self._announce(self._cluster, listener, nursery)
                     if plan.join:
                         nursery.start_soon(self._join, self._cluster)
-                    # What exists now stays for good; the collector need not look at it again.
+                    # What exists now stays until the end; the garbage collector need not scan it again.
                     gc.collect()
                     gc.freeze()
                     await self._stopped.wait()
@@ -99,7 +100,7 @@ class _Agent:
     async def _announce(
         self, cluster: Cluster, listener: socket.socket | None, nursery: trio.Nursery
     ) -> None:
-        """Starts the HTTP API, prints a line for each endpoint that is ready, and lets the log follow."""
+        """Starts the HTTP API, prints a line for each endpoint that is ready, then releases the log."""
         ready = {"name": cluster.config.name, "gossip": join_host_port(*cluster.endpoint)}
         self._output.say(f"gossip ready on {ready['gossip']}")
         if listener is not None:
@@ -144,7 +145,7 @@ class _Agent:
                 _log.error("%s", outcome.error)
 
     async def _reload(self, cluster: Cluster) -> None:
-        """Takes log level and tags from the file anew; what is wrong in it changes nothing."""
+        """Reloads log level and tags from the file; a mistake in it changes nothing."""
         try:
             settings = settings_of(self._ctx)
             plan = plan_of(settings)
@@ -161,5 +162,10 @@ class _Agent:
         if ignored := self._settings.differences(settings, self._plan.config.keys != plan.config.keys):
             names = ", ".join(ignored)
             report(
-                _log, logging.WARNING, "not reloaded", "only a restart takes the new %s", names, names=ignored
+                _log,
+                logging.WARNING,
+                "not reloaded",
+                "changed, but needs a restart: %s",
+                names,
+                names=ignored,
             )

@@ -1,4 +1,4 @@
-"""``swim info`` and ``swim why``: what an agent can tell about itself and about a member's past."""
+"""``swim info`` and ``swim why``: an agent's own state, and the history of a member."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def info(ctx: click.Context) -> None:
 @output_options
 @click.pass_context
 def why(ctx: click.Context, name: str) -> None:
-    """Show how the state of member NAME changed, as this agent saw it, and who said so."""
+    """Show how the state of member NAME changed as seen by this agent: when, why, and by which accuser."""
     wanted = globals_of(ctx)
     with talking(wanted) as agent:
         document = agent.why(name)

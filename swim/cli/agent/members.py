@@ -1,4 +1,4 @@
-"""``swim members``, ``join``, ``leave`` and ``force-leave``: asking a running agent, and making it act."""
+"""``swim members``, ``join``, ``leave`` and ``force-leave``: query and control a running agent."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def _regex(option: str, text: str | None) -> re.Pattern[str]:
         return re.compile(".*" if text is None else text, re.DOTALL if text is None else re.NOFLAG)
     except (re.error, OverflowError, RecursionError) as error:
         context = click.get_current_context()
-        raise click.UsageError(f"{option}: {text!r} is no regular expression: {error}", context) from None
+        raise click.UsageError(f"{option}: {text!r} is not a regular expression: {error}", context) from None
 
 
 @click.command()
@@ -83,7 +83,7 @@ def _regex(option: str, text: str | None) -> re.Pattern[str]:
 @output_options
 @click.pass_context
 def join(ctx: click.Context, addresses: tuple[str, ...]) -> None:
-    """Make the agent join the nodes at these addresses; done if one of them answers."""
+    """Make the agent join the nodes at these addresses; succeeds if one of them answers."""
     wanted = globals_of(ctx)
     with talking(wanted) as agent:
         document = agent.join(addresses)
@@ -117,7 +117,7 @@ def leave(ctx: click.Context) -> None:
 @output_options
 @click.pass_context
 def force_leave(ctx: click.Context, name: str, prune: bool) -> None:
-    """Declare that the failed member NAME has left; a living one refutes it."""
+    """Declare that the failed member NAME has left; a member that is alive refutes it."""
     wanted = globals_of(ctx)
     with talking(wanted) as agent:
         try:
@@ -130,6 +130,6 @@ def force_leave(ctx: click.Context, name: str, prune: bool) -> None:
     if outcome == "unknown":
         fail(ExitCode.NOT_FOUND, f"no member is called {name!r}")
     if outcome == "leaving":
-        fail(ExitCode.TIMED_OUT, f"{name!r} has not answered yet; a living member will refute it")
+        fail(ExitCode.TIMED_OUT, f"{name!r} has not answered yet; if it is alive, it will refute this")
     if outcome == "refuted":
         fail(ExitCode.REFUSED, f"{name!r} is alive and refuted it; make it leave with 'swim leave' there")

@@ -1,4 +1,4 @@
-"""The settings of ``swim agent`` as one table; flags laid over the environment, laid over the file."""
+"""The settings of ``swim agent`` as one table; flags override the environment, which overrides the file."""
 
 from __future__ import annotations
 
@@ -49,26 +49,26 @@ OPTIONS = (
     Option(
         "bind",
         "text",
-        "Gossip address; 0.0.0.0 is all, port 0 a free one [127.0.0.1:4648].",
+        "Gossip address; 0.0.0.0 binds all, port 0 picks a free one [127.0.0.1:4648].",
         "HOST[:PORT]",
     ),
     Option(
         "advertise",
         "text",
-        "Address that other members use [the bound one, or the best of all].",
+        "Address sent to other members [the bound one, or the best of all].",
         "HOST[:PORT]",
     ),
     Option("http", "text", "HTTP API address [127.0.0.1:4646].", "HOST[:PORT]"),
     Option(
         "http_host",
         "list",
-        "Name with a dot under which HTTP clients reach this agent; * is any; repeatable.",
+        "Host name with a dot that HTTP clients may use; * allows any; repeatable.",
         "NAME",
     ),
-    Option("no_http", "switch", "Serve no HTTP API."),
-    Option("join", "list", "Join this address once at the start; repeatable.", "HOST[:PORT]"),
+    Option("no_http", "switch", "Do not serve the HTTP API."),
+    Option("join", "list", "Join this address once, at start; repeatable.", "HOST[:PORT]"),
     Option("retry_join", "list", "Keep trying to join this address; repeatable.", "HOST[:PORT]"),
-    Option("tag", "list", "Set a tag; repeatable, one a line in SWIM_TAG.", "KEY=VALUE"),
+    Option("tag", "list", "Set a tag; repeatable; in SWIM_TAG, one per line.", "KEY=VALUE"),
     Option(
         "profile",
         "text",
@@ -78,17 +78,17 @@ OPTIONS = (
     Option(
         "encrypt",
         "text",
-        "Gossip key: 16, 24 or 32 bytes in base64. Other users can see it in ps: rather use --key-file.",
+        "Gossip key: 16, 24 or 32 bytes in base64. Other users can see it in ps: use --key-file instead.",
         "KEY",
     ),
-    Option("key_file", "text", "Read the gossip keys from a file, the first one encrypts.", "FILE"),
+    Option("key_file", "text", "Read gossip keys from a file; the first one encrypts.", "FILE"),
     Option("label", "text", "Only talk to nodes with the same label.", "LABEL"),
     Option("region", "text", "Region shown over HTTP and set as a tag.", "REGION"),
     Option("datacenter", "text", "Data centre shown over HTTP and set as a tag.", "DATACENTER"),
     Option(
         "rpc_port",
         "number",
-        "Port other Nomad servers would be called at; sets the tags port and rpc_addr.",
+        "Nomad RPC port to announce; sets the tags port and rpc_addr.",
         "PORT",
     ),
     Option("name_with_region", "switch", "Use the name NAME.REGION, as Nomad's servers do."),
@@ -96,15 +96,23 @@ OPTIONS = (
     Option("log_level", "text", "Minimum log level [info].", choices=LEVELS),
     Option("log_format", "text", "Log format on stderr [text].", choices=("text", "json")),
     Option(
-        "delegate_version", "number", "Serf protocol; 0 speaks plain memberlist [5].", choices=tuple("02345")
+        "delegate_version",
+        "number",
+        "Serf protocol version; 0 speaks plain memberlist [5].",
+        choices=tuple("02345"),
     ),
-    Option("bootstrap_expect", "number", "Servers expected; a minority of them names no leader [0].", "N"),
+    Option(
+        "bootstrap_expect",
+        "number",
+        "Servers expected; without a majority of them, no leader is named [0].",
+        "N",
+    ),
     Option("disable_remote_exec", "switch", "Forbid remote execution on this agent."),
 )
 
 
 class Settings(NamedTuple):
-    """What was asked for, before any of it is tried.
+    """The requested settings, before any is used.
 
     Attributes:
         values: by ``Option.name``; the highest of flag, environment and file.
@@ -117,7 +125,7 @@ class Settings(NamedTuple):
     gossip: Mapping[str, Any]
 
     def differences(self, other: Settings, keys_differ: bool) -> list[str]:
-        """What differs between two readings, tags and log level apart, which a running agent can change."""
+        """The differences between two readings, except tags and log level, which can change at run time."""
         values = {name for name in {*self.values, *other.values} - {"tag", "log_level"}
                   if self.values.get(name) != other.values.get(name)}  # fmt: skip
         gossip = {name for name in {*self.gossip, *other.gossip} - {"tags"}
@@ -149,7 +157,7 @@ def options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class _Lines(click.types.StringParamType):
-    """Text; a variable holds one value a line, for they may have spaces in them."""
+    """Text; a variable holds one value per line, since values may contain spaces."""
 
     name = "text"
     envvar_list_splitter = "\n"
@@ -163,7 +171,7 @@ _FLAG_TYPES: dict[str, type] = {"text": str, "list": str, "number": int}
 
 
 def settings_of(ctx: click.Context) -> Settings:
-    """Lays flags over environment variables over the file named by ``--config``.
+    """Merges flags, environment variables and the file named by ``--config``, in this order of precedence.
 
     Raises:
         ConfigError: if the file cannot be read, has unknown keys or values of a wrong type (all are named),

@@ -1,4 +1,4 @@
-"""Talking to a running agent: its client, with HTTP's failures turned into exit codes."""
+"""Sends requests to a running agent; turns HTTP failures into exit codes."""
 
 from __future__ import annotations
 
@@ -29,6 +29,6 @@ def talking(wanted: Globals) -> Iterator[AgentClient]:
         fail(ExitCode.UNREACHABLE, str(error))
     except AgentError as error:
         if error.is_foreign:
-            text = f"what listens at {wanted.address} is not a swim agent; it answered {error.status}"
+            text = f"the server at {wanted.address} is not a swim agent; it answered {error.status}"
             fail(ExitCode.UNREACHABLE, text)
         fail(_CODES.get(error.status, ExitCode.FAILED), str(error))

@@ -1,4 +1,4 @@
-"""``swim cluster``: the options, the clock of the script, and the three ways to show what happens."""
+"""``swim cluster``: the options, the script's clock, and the three output formats."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ _PORT = click.IntRange(0, 65535)
     "seconds",
     type=duration,
     metavar="SECONDS",
-    help="Stop this long after all nodes run; otherwise at quit or a signal.",
+    help="Stop this long after all nodes run [at quit or a signal].",
 )
 @click.option(
     "--script",
@@ -70,18 +70,18 @@ _PORT = click.IntRange(0, 65535)
     type=_PORT,
     default=7946,
     show_default=True,
-    help="Gossip port of node-1, the others follow; 0 takes free ones.",
+    help="Gossip port of node-1, the others follow; 0 picks free ports.",
 )
 @click.option(
     "--http-base",
     type=_PORT,
     default=4646,
     show_default=True,
-    help="HTTP port of node-1, the others follow; 0 takes free ones.",
+    help="HTTP port of node-1, the others follow; 0 picks free ports.",
 )
-@click.option("--encrypt", is_flag=True, help="Encrypt gossip with a fresh key.")
+@click.option("--encrypt", is_flag=True, help="Encrypt gossip with a new key.")
 @click.option("--label", default="", help="Label of every packet and stream.")
-@click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Seed of the packet loss [random].")
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Run seed of the packet loss [random].")
 @click.option(
     "--trace",
     type=click.Path(dir_okay=False, writable=True, path_type=Path),
@@ -105,8 +105,8 @@ def cluster(
 ) -> int:
     """Run several real nodes on this machine, and inject failures by typing commands.
 
-    A terminal shows a table of every node's view and reads commands below it; without one, each transition is
-    one line. Exit code 5 means that the running nodes did not agree at the end of --for.
+    On a terminal, shows a table of every node's view and reads commands below it. Otherwise prints each
+    transition as one line. Exit code 5 means that the running nodes did not agree at the end of --for.
     """  # fmt: skip
     wanted = globals_of(ctx)
     try:
@@ -125,7 +125,7 @@ def cluster(
         keys=(os.urandom(32),) if encrypt else (),
         seed=secrets.randbelow(2**32) if seed is None else seed,
     )
-    # The nodes are broken on purpose: what they would warn of is what the table and the lines show.
+    # The nodes are broken on purpose: their warnings would repeat what the table and the lines show.
     with unwrapped(), LogOutput("error", "text") as log, _opened(trace) as file:
         return trio.run(_Session(plan, steps, seconds, wanted, file, log).run)
 
@@ -240,7 +240,7 @@ class _Session:
         return ready
 
     async def _wait_for_end(self) -> bool:
-        """True if it was the time of ``--for``, False if somebody asked to stop."""
+        """True if the time of ``--for`` is over, False if a user or a signal stopped it."""
         if self._seconds is None:
             await self._quit.wait()
             return False
@@ -276,7 +276,7 @@ class _Session:
         with raw_keys(), Live(console=console, auto_refresh=False, redirect_stdout=False) as live:
 
             def show() -> None:
-                # A picture is worth writing only while the terminal takes it; the last one is written anyway.
+                # Draw only while the terminal keeps up; the last picture is drawn in any case.
                 live.update(screen.picture(self._now(), console), refresh=not self._out.is_behind)
 
             async def redraw() -> None:
@@ -335,7 +335,7 @@ class _Session:
 
 
 def _dropped_line(count: int) -> str:
-    return f"... {count} pieces of output were lost: nobody read them in time\n"
+    return f"... {count} pieces of output were lost: the reader was too slow\n"
 
 
 def _tab_separated(rows: Iterable[Iterable[str]]) -> str:

@@ -1,4 +1,4 @@
-"""Reading verbs from a terminal key by key, so that typing doesn't disturb the live table."""
+"""Reads commands from a terminal key by key, so that typing doesn't disturb the live table."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _KILL_LINE = "\x15"
 
 @contextmanager
 def raw_keys() -> Iterator[None]:
-    """Hands over each key as it is struck, unseen; Ctrl-C still interrupts. Restores the mode at the end."""
+    """Delivers each key as it is typed, without echo; Ctrl-C still interrupts. Finally restores the mode."""
     descriptor = sys.stdin.fileno()
     before = termios.tcgetattr(descriptor)
     tty.setcbreak(descriptor)
@@ -42,7 +42,7 @@ async def keys() -> AsyncIterator[str]:
 
 
 def edit(typed: str, key: str) -> tuple[str, str | None]:
-    """What stands in the prompt after ``key``, and the finished line if it was Enter."""
+    """The prompt's text after ``key``, and the finished line if it was Enter."""
     if key in "\r\n":
         return "", typed
     if key in _BACKSPACE:

@@ -47,8 +47,8 @@ class ClusterPlan:
     Attributes:
         nodes: how many, named ``node-1`` to ``node-N``.
         profile: memberlist's timers: ``lan``, ``wan`` or ``local``.
-        bind_base: gossip port of node-1, the others follow; 0 takes free ones.
-        http_base: HTTP port of node-1, the others follow; 0 takes free ones.
+        bind_base: gossip port of node-1, the others follow; 0 picks free ports.
+        http_base: HTTP port of node-1, the others follow; 0 picks free ports.
         label: label of every packet and stream, or "".
         keys: gossip keys; empty for no encryption.
         seed: run seed of the packet loss.
@@ -63,7 +63,7 @@ class ClusterPlan:
     seed: int
 
     def config(self, name: str, bind: str, known: Iterable[str]) -> Config:
-        """Settings of one node that joins the first few of those whose gossip address is known."""
+        """Settings of one node, which joins the first few nodes whose gossip addresses are known."""
         return Config.profile(
             self.profile,
             name=name,
@@ -82,10 +82,10 @@ class LocalNode:
     Attributes:
         number: 1 to N.
         name: ``node-<number>``.
-        state: what became of it.
+        state: of its process.
         faults: the switches of its network.
         cluster: its running membership, or None while it is killed or has left.
-        bind: its gossip ``HOST:PORT``; the real port once it ran.
+        bind: its gossip ``HOST:PORT``; with the real port once it has run.
         url: base URL of its HTTP API; likewise.
     """
 
@@ -107,7 +107,7 @@ class LocalNode:
         return tuple(sorted(self.cluster.members(), key=lambda member: _by_number(member.name)))
 
     def history_of(self, event: Event) -> tuple[Transition, ...]:
-        """What it remembers of the member that an event is about."""
+        """Its history of the member that an event is about."""
         if self.cluster is None or not isinstance(event, MemberEvent):
             return ()
         return self.cluster.history(event.member.name)
@@ -122,7 +122,7 @@ class LocalNode:
         """Runs the node until it is stopped; reports every event it sees.
 
         Raises:
-            ConfigError: if a port is taken; names the flag that moves it.
+            ConfigError: if a port is in use; names the flag that changes it.
         """
         self._scope, self._stopped = trio.CancelScope(), trio.Event()
         try:
@@ -146,7 +146,7 @@ class LocalNode:
         return AgentSettings(node_name=self.name, http=self.url.removeprefix("http://"))
 
     async def stop(self, state: NodeState) -> None:
-        """Stops it at once, without a word to the others; harmless if it doesn't run."""
+        """Stops it at once, without a leave; does nothing if it doesn't run."""
         if self.cluster is None:
             return
         self.state = state
@@ -155,7 +155,7 @@ class LocalNode:
         await self._stopped.wait()
 
     async def leave(self) -> None:
-        """Leaves gracefully, then stops; harmless if it doesn't run."""
+        """Leaves gracefully, then stops; does nothing if it doesn't run."""
         if self.cluster is not None:
             self.faults.resume()
             await self.cluster.leave(timeout=_LEAVE_SECONDS)
@@ -169,7 +169,7 @@ class LocalNode:
                 pass
 
     def alive(self) -> int:
-        """How many members it believes alive."""
+        """How many members it lists as alive."""
         return sum(member.status is MemberStatus.ALIVE for member in self.members())
 
     def pause(self) -> None:
@@ -179,7 +179,7 @@ class LocalNode:
             self.faults.pause()
 
     def resume(self) -> None:
-        """Lets a paused node go on."""
+        """Resumes a paused node."""
         if self.state == "paused":
             self.state = "running"
             self.faults.resume()
@@ -202,10 +202,10 @@ class LocalCluster:
         self._nursery: trio.Nursery | None = None
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Runs all nodes until cancelled; started once they joined and agree (or after 15 s, if they don't).
+        """Runs all nodes until cancelled; reports started once all agree (or after 15 s, if they don't).
 
         Raises:
-            ConfigError: if a port is taken; names the flag that moves it.
+            ConfigError: if a port is in use; names the flag that changes it.
         """
         async with trio.open_nursery() as self._nursery:
             for node in self.nodes:
@@ -271,7 +271,7 @@ class LocalCluster:
 
     def _lose(self, fraction: float) -> None:
         for node in self.nodes:
-            # Each packet passes two switches, its sender's and its receiver's.
+            # Each packet passes two switches: its sender's and its receiver's.
             node.faults.loss = 1 - math.sqrt(1 - fraction)
 
     def _block(self, names: Iterable[str], others: Iterable[str]) -> None:
@@ -324,7 +324,7 @@ def _by_number(name: str) -> tuple[int, str]:
 
 @contextmanager
 def _naming_the_flag(name: str) -> Iterator[None]:
-    """Turns a taken port into an error that names the node and the flag of ``swim cluster`` that moves it."""
+    """Turns "port in use" into an error that names the node and the flag that changes the port."""
     try:
         with unwrapped():
             yield

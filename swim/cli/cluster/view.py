@@ -21,7 +21,7 @@ __all__ = ["Screen", "document", "line", "views"]
 _RECENT = 8
 _WIDEST = 10_000
 _FRAME_LINES = 5
-"""Title, header, rule and prompt, and a line left free for what else the terminal shows."""
+"""Title, header, rule and prompt, and a line left free for other output."""
 _STYLES = {
     "alive": "green",
     "suspect": "yellow",
@@ -94,7 +94,7 @@ class Screen:
 
     def __init__(self, nodes: Sequence[LocalNode]) -> None:
         self.prompt = ""
-        self.message = "type a verb (help lists them), quit ends"
+        self.message = "type a command (help lists them); quit ends"
         self._nodes = nodes
         self._recent: deque[str] = deque(maxlen=_RECENT)
 
@@ -105,8 +105,8 @@ class Screen:
     def picture(self, at: float, console: Console) -> Group:
         """Everything as of now, ``at`` seconds after the start, cut to the size of the terminal.
 
-        What does not fit in width becomes a count per status, what does not fit in height is left out: the
-        oldest transitions first, then members of whom everybody thinks well.
+        A table that is too wide becomes a count per status. If it is too high, lines are left out: first the
+        oldest transitions, then members that every node lists as alive.
         """
         header, rows = views(self._nodes)
         title = f"swim cluster, {at:.0f} s"
@@ -136,7 +136,7 @@ def _rich_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]
 
 
 def _most_troubled(rows: Sequence[list[str]], room: int) -> Sequence[list[str]]:
-    """All rows if there is room; else those with something wrong first, and how many more there are."""
+    """All rows if there is room; else those that are not healthy first, and how many more there are."""
     if len(rows) <= room:
         return rows
     ranked = sorted(rows, key=lambda row: set(row[1:]) <= {"running", "alive", "-"})

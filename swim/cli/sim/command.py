@@ -23,7 +23,9 @@ __all__ = ["sim"]
 
 _SEEDS = click.IntRange(0, 2**63 - 1)
 _FREE_OPTIONS = {"ignore_unknown_options": True, "allow_extra_args": True}
-_CODES = "Exit codes: 0 done, 1 interrupted, 2 usage, 127 the core crashed, 128 not in time, 129 violated."
+_CODES = (
+    "Exit codes: 0 done, 1 interrupted, 2 usage, 127 core crashed, 128 not in time, 129 property violated."
+)
 
 
 @click.group(
@@ -64,12 +66,14 @@ def list_(ctx: click.Context) -> None:
 @click.option(
     "--seed", type=_SEEDS, default=0, show_default=True, help="Run seed; the first one with --runs."
 )
-@click.option("--runs", type=click.IntRange(1), default=1, show_default=True, help="How many seeds in a row.")
 @click.option(
-    "--deterministic", is_flag=True, help="Leave out the wall-clock time, the only thing that varies."
+    "--runs", type=click.IntRange(1), default=1, show_default=True, help="Number of consecutive seeds."
 )
+@click.option("--deterministic", is_flag=True, help="Omit the wall-clock time, the only output that varies.")
 @click.option(
-    "--trace", type=click.Path(dir_okay=False, path_type=Path), help="Write all that happens, as JSON lines."
+    "--trace",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Record every packet and transition as JSON lines.",
 )
 @click.option(
     "--diagram", type=click.Path(dir_okay=False, path_type=Path), help="Draw packets between nodes (SVG)."
@@ -101,14 +105,14 @@ def run(
     settings: tuple[str, ...],
     options: Sequence[str],
 ) -> int:
-    """Play the scenario NAME.
+    """Run the scenario NAME.
 
     Every option that `swim sim list --json` shows for it can be given as --OPTION VALUE, such as --nodes 50.
     """
     from sims.scenarios.registry import run_scenario
 
     if runs > 1 and (trace or diagram or timeline):
-        raise click.UsageError("--trace and pictures show one run; leave out --runs", ctx)
+        raise click.UsageError("--trace and pictures are for one run; omit --runs", ctx)
     given, chosen = free_options(options), settings_of(settings)
     results = []
     with (

@@ -14,16 +14,18 @@ __all__ = ["explain"]
 
 @click.command(context_settings={"ignore_unknown_options": True})
 @click.option("--nodes", type=click.IntRange(2), default=100, show_default=True, help="Size of the cluster.")
-@click.option("--runs", type=click.IntRange(1), default=100, show_default=True, help="Of the vector model.")
+@click.option(
+    "--runs", type=click.IntRange(1), default=100, show_default=True, help="Runs of the vector model."
+)
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Run seed.")
 @click.argument("options", nargs=-1, type=click.UNPROCESSED, metavar="[--OPTION VALUE]...")
 @output_options
 @click.pass_context
 def explain(ctx: click.Context, nodes: int, runs: int, seed: int, options: Sequence[str]) -> None:
-    """Show how fast NODES nodes detect a failure and spread the news, and what they send.
+    """Show how fast a cluster detects a failure and how fast all nodes know, and what they send.
 
-    Every expectation is given by formula, from the vector model, and up to 600 nodes from the protocol code
-    in virtual time. Settings are given as --OPTION VALUE, such as --profile wan or --probe-interval 2.
+    Shows each figure by formula, from the vector model and, up to 600 nodes, from the protocol code in
+    virtual time. Give settings as --OPTION VALUE, such as --profile wan or --probe-interval 2.
     """
     try:
         from sims.model.options import read_options
@@ -44,7 +46,7 @@ def explain(ctx: click.Context, nodes: int, runs: int, seed: int, options: Seque
     ]
     notes = f"vector model: {found.model_runs} runs"
     crashes = "1 crash" if found.world_runs == 1 else f"{found.world_runs} crashes"
-    notes += f"; world: {crashes}" if found.world_runs else "; too large for the world"
+    notes += f"; world: {crashes}" if found.world_runs else "; too large for the protocol code"
     text = table(("EXPECTED", "FORMULA", "VECTOR MODEL", "WORLD"), cells)
     rows = [
         (row["name"], row["unit"], row["formula"], row["model"], row["world"])

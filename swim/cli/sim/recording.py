@@ -1,4 +1,4 @@
-"""Around a run: its options, a bar while it goes on, and the traces and pictures that it leaves behind."""
+"""Around a run: its options, a progress bar, and the traces and pictures that it writes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @click.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--diagram", type=_FILE, help="Draw packets between nodes over time (SVG).")
-@click.option("--timeline", type=_FILE, help="Draw who thinks what of whom over time (SVG).")
+@click.option("--timeline", type=_FILE, help="Draw each node's view of every other node over time (SVG).")
 @click.option("--from", "start", type=duration, metavar="SECONDS", help="Left end of the picture.")
 @click.option("--to", "end", type=duration, metavar="SECONDS", help="Right end of the picture.")
 @click.option("--node", "nodes", multiple=True, metavar="NAME", help="Show only this node; repeatable.")
@@ -39,7 +39,7 @@ def draw(
     end: float | None,
     nodes: tuple[str, ...],
 ) -> None:
-    """Draw pictures of a trace FILE, from `swim sim run --trace` or `swim cluster --trace`."""
+    """Draw a trace FILE written by `swim sim run --trace` or `swim cluster --trace`."""
     from sims.replay import read_trace
 
     if diagram is None and timeline is None:
@@ -64,7 +64,7 @@ def recording(
     diagram: Path | None,
     timeline: Path | None,
 ) -> Iterator[tuple[Observer, ...]]:
-    """Observers of a scenario's run; what was asked for is written when the block ends.
+    """Observers of a scenario's run; the requested files are written when the block ends.
 
     Raises:
         click.UsageError: one of the files cannot be written; nothing was run.
@@ -104,7 +104,7 @@ def recording(
 
 @contextmanager
 def _opened(option: str, path: Path | None) -> Iterator[TextIO | None]:
-    """The file of an option, to be written; None if it was not given."""
+    """The file of an option, opened for writing; None if it was not given."""
     if path is None:
         yield None
         return
@@ -122,7 +122,9 @@ def _write_pictures(
 ) -> None:
     worlds = 1 + sum(record["kind"] == "world" for record in records)
     if worlds > 1 and (diagram or timeline):
-        click.echo(f"swim: the run had {worlds} worlds, one after the other; drawn is the first", err=True)
+        click.echo(
+            f"swim: the run had {worlds} worlds, one after the other; only the first is drawn", err=True
+        )
     if diagram is not None:
         from sims.pictures.diagram import diagram as draw_diagram
 
@@ -149,7 +151,7 @@ def progress_bar(word: str, *, total: float) -> Iterator[Callable[[float, str], 
 
 
 def hush_nodes(ctx: click.Context) -> None:
-    """Until the command ends, nodes log nothing."""
+    """Silences the nodes' logs until the command ends."""
     from sims.workers import quiet_nodes
 
     ctx.with_resource(quiet_nodes())
@@ -171,7 +173,7 @@ def free_options(words: Sequence[str]) -> dict[str, str]:
     """``--kill 3 --profile=lan`` as a mapping.
 
     Raises:
-        click.UsageError: a word that is no option, or an option without its value.
+        click.UsageError: a word that is not an option, or an option without its value.
     """
     pairs: dict[str, str] = {}
     rest = list(words)

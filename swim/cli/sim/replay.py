@@ -1,4 +1,4 @@
-"""``swim sim replay``: a recorded run, or a swarm seed, once more; and where two runs part."""
+"""``swim sim replay``: runs a recorded run or a swarm seed again, and shows where two runs diverge."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @output_options
 @click.pass_context
 def replay(ctx: click.Context, file: Path | None, seed: int | None, other: Path | None) -> int:
-    """Run a trace or replay FILE again and compare line by line, or a swarm seed.
+    """Run a trace or replay FILE again and compare it line by line, or run a swarm seed.
 
-    Exit codes: 0 the same as recorded, 1 the runs part, 2 the file does not fit this version. A swarm seed,
-    and a replay file that holds nothing to compare with, end with 0, 127 (the core crashed), 128 (not in
-    time) or 129 (violated).
+    Exit codes: 0 same as recorded, 1 the runs diverge, 2 the file is from another version. A swarm seed, or a
+    replay file with nothing to compare, exits with 0, 127 (core crashed), 128 (not in time) or 129 (property
+    violated).
     """
     if (file is None) == (seed is None):
         raise click.UsageError("give either a FILE or --seed", ctx)
@@ -69,7 +69,7 @@ def _tell(wanted: Globals, recorded: Trace, difference: Difference | None, endin
 
 def _tell_ending(wanted: Globals, trace: Trace, ending: dict[str, Any]) -> int:
     document = {"seed": trace.header["seed"], "lines": len(trace.records) + 1, "ending": ending}
-    lines = [f"ran again, {document['lines']} lines; the file holds none to compare with"]
+    lines = [f"ran again, {document['lines']} lines; the file has only a header, so nothing was compared"]
     lacks = trace.header["made"].get("lacks")
     if ending["problem"]:
         lines.append(f"it ended with: {ending['problem']}")
@@ -77,7 +77,7 @@ def _tell_ending(wanted: Globals, trace: Trace, ending: dict[str, Any]) -> int:
         lines.append(f"no checker of the cluster complains, but the recorded run also had {lacks}:")
         lines.append("a replay file cannot hold that; run the test, or the program that it printed")
     else:
-        lines.append("it ended well")
+        lines.append("it ended without a violation")
     emit(wanted, document, text="\n".join(lines), rows=[(line,) for line in lines])
     return int(ending["exit_code"])
 

@@ -1,4 +1,4 @@
-"""``swim sim report``: the papers' experiments, played, tabled and drawn."""
+"""``swim sim report``: runs the papers' experiments, and writes tables and plots."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _INTERRUPTED = 130
     type=click.Path(file_okay=False, path_type=Path),
     default=Path("report"),
     show_default=True,
-    help="Folder for rows, tables and pictures; runs whose rows are there are not played again.",
+    help="Directory for rows, tables and plots; runs that have a row already are skipped.",
 )
 @click.option("--workers", type=click.IntRange(1), help="Processes [one per core].")
-@click.option("--no-play", is_flag=True, help="Only show the rows that are there.")
+@click.option("--no-play", is_flag=True, help="Only show the existing rows.")
 @output_options
 @click.pass_context
 def report(
@@ -32,7 +32,7 @@ def report(
 ) -> int | None:
     """Replay the experiments of the SWIM, Lifeguard and Rapid papers: all, or those named.
 
-    Each leaves its rows (CSV), a table (Markdown) and a plot (PNG) with the published figures beside ours.
+    Each writes its rows (CSV), a table (Markdown) and a plot (PNG), with the published figures next to ours.
     """
     from sims.experiments.report import report as write
 
@@ -46,7 +46,7 @@ def report(
                 progress=lambda name, done, total: progress(done / max(1, total), name),
             )
     except KeyboardInterrupt:
-        click.echo("swim: interrupted; the same command goes on", err=True)
+        click.echo("swim: interrupted; run the same command to continue", err=True)
         return _INTERRUPTED
     document = {
         "reports": [

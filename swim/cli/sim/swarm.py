@@ -12,7 +12,7 @@ __all__ = ["swarm"]
 )
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[OPTION]...")
 def swarm(arguments: tuple[str, ...]) -> int:
-    """Run many seeds: each picks a cluster, its settings and its faults; see --help."""
+    """Run many seeds; each picks a cluster, its settings and its faults."""
     from sims.swarm.__main__ import main
 
     return main(arguments, prog="swim sim swarm")

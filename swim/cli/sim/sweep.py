@@ -1,4 +1,4 @@
-"""``swim sim sweep``: a grid of options and seeds over all cores, into a file."""
+"""``swim sim sweep``: runs a grid of options and seeds on all cores, into a file."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _INTERRUPTED = 130
 @click.command(epilog="Exit codes: 0 done, 1 some runs failed, 2 usage, 130 interrupted.")
 @click.argument("what", metavar="NAME")
 @click.argument("axes", nargs=-1, metavar="[OPTION=VALUE,...]...")
-@click.option("--seeds", default="0-9", show_default=True, help="Such as 0-9 or 1,5,20-29.")
+@click.option("--seeds", default="0-9", show_default=True, help="Run seeds, such as 0-9 or 1,5,20-29.")
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
     default=Path("sweep.csv"),
     show_default=True,
-    help="A .csv file; if it has rows already, only the missing ones are run.",
+    help="A .csv file; if it has rows already, only the missing runs are made.",
 )
 @click.option("--workers", type=click.IntRange(1), help="Processes [one per core].")
 @click.option("--on", default="", metavar="dask://HOST:PORT", help="Run on a Dask cluster.")
@@ -40,7 +40,7 @@ def sweep(
 ) -> int:
     """Run the scenario NAME, or `vector`, with every combination of values and seeds.
 
-    Each finished run is a row of the file at once; Ctrl-C stops, and the same command goes on.
+    Each finished run is written to the file at once. After Ctrl-C, the same command continues.
     """
     from sims.experiments.sweep import Grid, parse_axes, parse_seeds, run_sweep
 
@@ -56,7 +56,7 @@ def sweep(
             )
     except KeyboardInterrupt:
         kept = out.with_suffix(".csv")
-        click.echo(f"swim: interrupted; the same command goes on from {kept}", err=True)
+        click.echo(f"swim: interrupted; run the same command to continue from {kept}", err=True)
         return _INTERRUPTED
     failed = [
         {"seed": each.work.seed, "options": dict(each.work.options), "error": repr(each.error)}

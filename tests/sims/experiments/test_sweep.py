@@ -241,7 +241,7 @@ def test_ctrl_c_leaves_a_file_to_go_on_with(tmp_path: Path) -> None:
     os.killpg(child.pid, signal.SIGINT)
     _, told = child.communicate(timeout=30)
     assert child.returncode == 130
-    assert told.decode().strip() == f"swim: interrupted; the same command goes on from {path}"
+    assert told.decode().strip() == f"swim: interrupted; run the same command to continue from {path}"
     assert is_gone(child.pid, deadline)
     before = path.read_text()
     assert 2 <= before.count("\n") < 201
