@@ -90,7 +90,7 @@ def test_several_runs_show_medians(capsys: pytest.CaptureFixture[str]) -> None:
         (["run", "join", "--profile", "moon"], "option profile: 'moon' is none of lan, wan, local"),
         (["run", "join", "--nodes"], "option --nodes needs a value"),
         (["run", "join", "nodes"], "unexpected argument 'nodes'"),
-        (["run", "join", "--runs", "2", "--trace", "x"], "--trace and pictures show one run"),
+        (["run", "join", "--runs", "2", "--trace", "x"], "--trace and pictures are for one run"),
         (["replay"], "give either a FILE or --seed"),
         (["sweep", "nope"], "there is no scenario 'nope'"),
         (["sweep", "join", "nodes=5", "--seeds", "x"], "'x' is not a list of seeds"),

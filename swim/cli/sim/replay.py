@@ -74,7 +74,7 @@ def _tell_ending(wanted: Globals, trace: Trace, ending: dict[str, Any]) -> int:
     if ending["problem"]:
         lines.append(f"it ended with: {ending['problem']}")
     elif lacks:
-        lines.append(f"no checker of the cluster complains, but the recorded run also had {lacks}:")
+        lines.append(f"no checker of the cluster reports a violation, but the recorded run also had {lacks}:")
         lines.append("a replay file cannot hold that; run the test, or the program that it printed")
     else:
         lines.append("it ended without a violation")
