@@ -36,7 +36,7 @@ def partition_heal(run: Run) -> None:
 
 @scenario("long-partition", seconds=300.0, at_least={"nodes": 2})
 def long_partition(run: Run) -> None:
-    """Two halves are apart until each has forgotten the other, including tombstones: they must find each other.
+    """Two halves are apart until both have forgotten each other, with tombstones: they must reunite.
 
     Past members and seeds stay candidates for reconnects, even when they are reaped.
     """
@@ -117,7 +117,7 @@ def one_way_loss(run: Run) -> None:
 
 @scenario("half-detached-node", seconds=120.0, at_least={"nodes": 3})
 def half_detached_node(run: Run) -> None:
-    """One node reaches only half of the others, both ways: no node may be declared failed, including this one.
+    """One node reaches only half of the others, both ways: no node may be declared failed, nor this one.
 
     Relays in the reachable half can confirm that it is alive; without them one such node starts storms of
     accusations.
@@ -134,7 +134,7 @@ def half_detached_node(run: Run) -> None:
 
 
 def part(run: Run, world: World, left: list[str], right: list[str], seconds: float) -> None:
-    """Lets a partition last, and expects that at its end each side lists the other as failed or not at all."""
+    """Lets a partition last; at its end each side must list the other as failed or not at all."""
     began = world.now
     sides = [(world.host(id), frozenset(right)) for id in left] + [
         (world.host(id), frozenset(left)) for id in right
