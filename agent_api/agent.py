@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
+import anyio.lowlevel
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -17,6 +18,11 @@ from agent_api.settings import AgentSettings
 from agent_api.shapes import dumps
 
 __all__ = ["Agent", "Call", "nothing"]
+
+T = TypeVar("T")
+
+_PORTION = 64
+"""Members put into JSON at once; some milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +61,23 @@ class Call:
         """``value`` as JSON, indented if the client asked for it."""
         pretty = self.query.pretty and status == 200
         return Response(dumps(value, pretty=pretty), status, media_type="application/json")
+
+    async def json_list(
+        self, document: dict[str, Any], key: str, values: Sequence[T], shape: Callable[[T], object]
+    ) -> Response:
+        """``document`` and a list as its last ``key``, made in portions: pings are answered in between."""
+        if len(values) <= _PORTION:
+            return self.json({**document, key: [shape(value) for value in values]})
+        head, tail = dumps({**document, key: [0]}, pretty=self.query.pretty).rsplit(b"0", 1)
+        indent = head[len(head.rstrip()) :]
+        portions = []
+        for start in range(0, len(values), _PORTION):
+            portion = [shape(value) for value in values[start : start + _PORTION]]
+            text = dumps({key: portion}, pretty=self.query.pretty)
+            portions.append(text[text.index(b"[") + 1 : text.rindex(b"]")].strip())
+            await anyio.lowlevel.checkpoint()
+        body = head + (b"," + indent).join(portions) + tail
+        return Response(body, media_type="application/json")
 
     @property
     def http_endpoint(self) -> tuple[str, int] | None:

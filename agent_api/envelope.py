@@ -5,13 +5,17 @@ from __future__ import annotations
 import gzip
 import logging
 from collections.abc import Mapping
+from functools import partial
 from time import perf_counter
 
+import anyio
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 __all__ = ["Envelope", "accepts_gzip", "answer_headers"]
 
 _COMPRESS_FROM_BYTES = 1024
+_THREAD_FROM_BYTES = 256 * 1024
+"""Longer answers are compressed in a thread."""
 _SECURITY_HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
@@ -76,7 +80,7 @@ class Envelope:
                 return
             if head is not None:
                 if compress and not message.get("more_body"):
-                    _compress(head, message)
+                    await _compress(head, message)
                 _log.debug(
                     "%s %s -> %d in %.1f ms",
                     scope["method"],
@@ -91,12 +95,14 @@ class Envelope:
         await self._app(scope, receive, dressed_send)
 
 
-def _compress(head: Message, message: Message) -> None:
+async def _compress(head: Message, message: Message) -> None:
     body = message.get("body", b"")
     headers = dict(head["headers"])
     if headers.get(b"content-type") != b"application/json" or len(body) < _COMPRESS_FROM_BYTES:
         return
-    message["body"] = gzip.compress(body, compresslevel=5, mtime=0)
+    packed = partial(gzip.compress, body, compresslevel=5, mtime=0)
+    is_long = len(body) >= _THREAD_FROM_BYTES
+    message["body"] = await anyio.to_thread.run_sync(packed) if is_long else packed()
     length = b"%d" % len(message["body"])
     head["headers"] = [(name, value) for name, value in head["headers"] if name != b"content-length"]
     head["headers"] += [(b"content-length", length), (b"content-encoding", b"gzip")]

@@ -76,14 +76,13 @@ class Endpoint:
 async def _members(call: Call) -> Response:
     call.query.check_common()
     cluster, settings = call.agent.cluster, call.agent.settings
-    return call.json(
-        {
-            "ServerName": settings.server_name(cluster.config.name),
-            "ServerRegion": settings.region,
-            "ServerDC": settings.datacenter,
-            "Members": [shapes.nomad_member(member) for member in shapes.nomad_order(cluster.members())],
-        }
-    )
+    document = {
+        "ServerName": settings.server_name(cluster.config.name),
+        "ServerRegion": settings.region,
+        "ServerDC": settings.datacenter,
+    }
+    members = shapes.nomad_order(cluster.members())
+    return await call.json_list(document, "Members", members, shapes.nomad_member)
 
 
 async def _servers(call: Call) -> Response:
@@ -150,7 +149,7 @@ async def _health(call: Call) -> Response:
 
 async def _swim_members(call: Call) -> Response:
     members = sorted(call.agent.cluster.members(), key=lambda member: member.name)
-    return call.json({"members": [shapes.member_shape(member) for member in members]})
+    return await call.json_list({}, "members", members, shapes.member_shape)
 
 
 async def _swim_info(call: Call) -> Response:

@@ -43,6 +43,7 @@ _PACKETS_MAX = 1_000
 _REQUESTS_MAX = 10
 _CHUNK_BYTES = 65_536
 _VERSIONS = bytes((1, 5, 2, 2, 5, 5))
+_PLAIN_VERSIONS = bytes((1, 5, 2, 0, 0, 0))
 _STRANGER = ("127.9.9.9", 9999)
 
 
@@ -84,7 +85,8 @@ class Victim:
         self._call(self.node.start)
         for number in range(1, members):
             host = (127, 0, number // 255, number % 255 + 1)
-            claim = Alive(1, f"node-{number}", bytes(host), 7946, None, _VERSIONS)
+            vsn = _VERSIONS if config.delegate_version else _PLAIN_VERSIONS
+            claim = Alive(1, f"node-{number}", bytes(host), 7946, None, vsn)
             self._call(self.node.receive_packet, encode(claim), (".".join(map(str, host)), 7946))
         self.received = self.sent = 0
         self.longest = self.seconds = 0.0

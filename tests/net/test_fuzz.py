@@ -38,6 +38,7 @@ SHARE = SECONDS / len(SECURED)
 """Seconds for each way of keeping others out; all of them are one layer."""
 WORKERS = 3
 """Of each kind: packets and streams."""
+POOL = 200
 PATIENCE = 0.02
 LATE_GROWTH_BYTES = 40_000_000
 """What memory may grow by in the second half of a long attack."""
@@ -57,6 +58,21 @@ class Holdings(NamedTuple):
 def holdings(pid: int, tasks: int) -> Holdings:
     pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
     return Holdings(len(os.listdir(f"/proc/{pid}/fd")), tasks, pages * os.sysconf("SC_PAGE_SIZE"))
+
+
+def again(random: Random, pool: list[bytes], make: Callable[[Random], bytes]) -> bytes:
+    """New input now and then, since it takes long to make; else old input, often with a byte changed."""
+    if len(pool) < POOL or not random.randrange(10):
+        data = make(random)
+        if len(pool) < POOL:
+            pool.append(data)
+        else:
+            pool[random.randrange(POOL)] = data
+        return data
+    old = bytearray(random.choice(pool))
+    if old and random.randrange(2):
+        old[random.randrange(len(old))] = random.getrandbits(8)
+    return bytes(old)
 
 
 class Attack:
@@ -82,16 +98,21 @@ class Attack:
         random = Random(f"{SEED} packets {number}")
         with trio.socket.socket(trio.socket.AF_INET, trio.socket.SOCK_DGRAM) as socket:
             await socket.bind((f"127.0.66.{number + 1}", 0))
+            pool: list[bytes] = []
             while True:
-                data = SOURCES[random.choice([*SOURCES])](random)
-                if random.randrange(2):
-                    data = layered(random, data)
-                if random.randrange(2):
-                    data = self._packets.seal([data[:60_000] or b"\0"], crc=bool(random.randrange(2)))
+                data = again(random, pool, self._packet)
                 with suppress(OSError):
                     await socket.sendto(data[:DATAGRAM_MAX_BYTES], self._endpoint)
                 self._sent("packet", data)
                 await trio.sleep(0.001 if random.randrange(20) == 0 else 0)
+
+    def _packet(self, random: Random) -> bytes:
+        data = SOURCES[random.choice([*SOURCES])](random)
+        if random.randrange(2):
+            data = layered(random, data)
+        if random.randrange(2):
+            data = self._packets.seal([data[:60_000] or b"\0"], crc=bool(random.randrange(2)))
+        return data
 
     async def _send_streams(self, number: int) -> None:
         random = Random(f"{SEED} streams {number}")
