@@ -9,12 +9,14 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 
+from swim.addresses import Endpoint, plain_ip
 from swim.errors import ConfigError, ConfigTypeError
 from swim.events import MemberStatus
 from swim.frozen import FrozenMap
 
 __all__ = [
     "data",
+    "endpoint",
     "flag",
     "number",
     "parse_duration",
@@ -114,6 +116,21 @@ def number(name: str, value: object, *, at_least: float = 0.0) -> float:
     if not math.isfinite(value) or value < at_least:
         raise ConfigError(name, f"must be at least {at_least:g}, not {value!r}")
     return value
+
+
+def endpoint(name: str, value: object) -> Endpoint:
+    """An IP address and a port, as a pair.
+
+    Raises:
+        ConfigTypeError: it is no such pair.
+        ConfigError: the address is none, or the port is not within 0 to 65535.
+    """
+    match value:
+        case (str(host), port):
+            if plain_ip(host) is None:
+                raise ConfigError(name, f"{host!r} is no IP address")
+            return host, whole_number(name, port, at_most=65535)
+    raise ConfigTypeError(name, f"must be an address and a port, not {_shown(value)}")
 
 
 def data(name: str, value: object) -> bytes:

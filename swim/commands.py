@@ -75,10 +75,17 @@ class Rejoin:
 
     Attributes:
         advertise: the endpoint to advertise from now on; None keeps the last one.
+
+    Raises:
+        ConfigError: naming ``advertise``.
     """
 
     _: KW_ONLY
     advertise: Endpoint | None = None
+
+    def __post_init__(self) -> None:
+        if self.advertise is not None:
+            checks.endpoint("advertise", self.advertise)
 
 
 @dataclass(frozen=True, slots=True)

@@ -310,7 +310,7 @@ class QueryResponse:
 class EventsLost:
     """This subscriber was too slow: ``count`` events are missing here.
 
-    ``members()`` makes up for member events; lost user events and queries do not come again.
+    ``members()`` makes up for member events, ``user_events()`` for user events; lost queries are gone.
     """
 
     count: int

@@ -18,7 +18,7 @@ from swim import checks
 from swim.addresses import Endpoint
 from swim.commands import Command, Ticket
 from swim.config import Config
-from swim.events import Member, MemberStatus, SeedStatus, Transition
+from swim.events import Member, MemberStatus, SeedStatus, Transition, UserEvent
 from swim.metrics import Metrics
 from swim.node import NodeStats
 
@@ -66,6 +66,10 @@ class Membership(Protocol):
 
     def history(self, name: str) -> tuple[Transition, ...]:
         """The last transitions of a member, oldest first; () if it is unknown."""
+
+    def user_events(self) -> tuple[UserEvent, ...]:
+        """The user events that this node remembers, oldest first: those of the last 512 stamps, at most
+        ``max_recent_event_bytes``. Whether they may be coalesced is not remembered; ``sequence`` is 0."""
 
     def seeds(self) -> tuple[SeedStatus, ...]:
         """How joining each of ``Config.seeds`` goes."""

@@ -44,7 +44,7 @@ from swim.core.engine import Engine
 from swim.core.output import Output, StreamEnd
 from swim.core.rng import Rng
 from swim.errors import ConfigTypeError, LocalError
-from swim.events import Member, MemberStatus, Reason, SeedStatus, Transition
+from swim.events import Member, MemberStatus, Reason, SeedStatus, Transition, UserEvent
 from swim.inspection import Inspection
 from swim.metrics import Metrics
 from swim.serf.delegate import SerfDelegate
@@ -295,6 +295,10 @@ class Node:
     def history(self, name: str) -> tuple[Transition, ...]:
         """A member's last transitions, oldest first."""
         return self._layer.roster.history(name)
+
+    def user_events(self) -> tuple[UserEvent, ...]:
+        """The user events that the node remembers, oldest first: as far back as Serf's window of stamps."""
+        return self._layer.events.remembered()
 
     def seeds(self) -> tuple[SeedStatus, ...]:
         """The state of joining each of ``Config.seeds``."""

@@ -58,7 +58,9 @@ RESULTS = st.builds(swim.JoinResult, st.lists(OUTCOMES, max_size=2).map(tuple))
 COMMANDS = st.one_of(
     st.builds(swim.Join, st.lists(TEXT, max_size=2), replay=st.booleans()),
     st.builds(swim.Leave),
-    st.builds(swim.Rejoin, advertise=st.none() | st.tuples(TEXT, st.integers(0, 65535))),
+    st.builds(
+        swim.Rejoin, advertise=st.none() | st.tuples(st.ip_addresses().map(str), st.integers(0, 65535))
+    ),
     st.builds(swim.ForceLeave, TEXT, prune=st.booleans()),
     st.builds(swim.SetTags, st.dictionaries(TEXT, TEXT, max_size=2)),
     st.builds(swim.SendUserEvent, TEXT, BYTES, coalesce=st.booleans()),

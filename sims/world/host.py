@@ -24,7 +24,7 @@ from swim.commands import (
     Ticket,
 )
 from swim.config import Config
-from swim.events import Event, Member, MemberStatus, Query, SeedStatus, Transition
+from swim.events import Event, Member, MemberStatus, Query, SeedStatus, Transition, UserEvent
 from swim.inspection import Inspection
 from swim.membership import Membership, Statuses, having
 from swim.metrics import Metrics
@@ -217,6 +217,10 @@ class SimNode:
     def history(self, name: str) -> tuple[Transition, ...]:
         """The last transitions of a member, oldest first; () if it is unknown."""
         return self.node.history(name)
+
+    def user_events(self) -> tuple[UserEvent, ...]:
+        """The user events that the node remembers, oldest first."""
+        return self.node.user_events()
 
     def seeds(self) -> tuple[SeedStatus, ...]:
         """How joining each of ``Config.seeds`` goes."""

@@ -34,6 +34,7 @@ from swim.events import (
     Query,
     SeedStatus,
     Transition,
+    UserEvent,
 )
 from swim.membership import Membership, Statuses, having
 from swim.metrics import Metrics
@@ -125,6 +126,12 @@ class Cluster:
         """The last ``history_size`` transitions of a member, oldest first; () if it is unknown."""
         self._check_thread()
         return self._node.history(checks.text("name", name))
+
+    def user_events(self) -> tuple[UserEvent, ...]:
+        """The user events that this node remembers, oldest first: those of the last 512 stamps, at most
+        ``max_recent_event_bytes``. Whether they may be coalesced is not remembered; ``sequence`` is 0."""
+        self._check_thread()
+        return self._node.user_events()
 
     def seeds(self) -> tuple[SeedStatus, ...]:
         """The state of joining each of ``Config.seeds``: whether a live member is there, the last error."""

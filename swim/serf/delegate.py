@@ -103,12 +103,11 @@ class SerfDelegate(Delegate):
 
     def do(self, now: float, command: ForceLeave | SetTags | SendUserEvent | SendQuery | Respond) -> int:
         """Begins a command of this layer; returns its ticket. Raises as ``Node.do`` does."""
-        match command:
-            case SetTags(tags):
-                meta = self._encode(tags)
-                ticket = self._engine.update(now, meta)
-                self._meta = meta
-                return ticket
+        if isinstance(command, SetTags):
+            meta = self._encode(command.tags)
+            ticket = self._engine.update(now, meta)
+            self._meta = meta
+            return ticket
         self._require_serf(_NAMES[type(command)])
         match command:
             case ForceLeave():

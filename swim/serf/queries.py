@@ -267,28 +267,26 @@ class Queries:
             Why it was not sent, or "".
         """
         context = self._context
-        if len(query.addr) not in (4, 16):
-            raise RemoteError("msgpack", "query address")
         response = QueryResponse(query.ltime, query.id, context.local.name, flags, payload)
         body = encode_serf(response)
         limit = context.config.query_response_size_limit
         if is_own:
             self._queues.check_size("answer", body, limit, "query_response_size_limit")
-        asker = endpoint_of(query.addr, query.port)
+        is_address = len(query.addr) in (4, 16)
+        asker = endpoint_of(query.addr, query.port) if is_address else None
         if asker == context.local.endpoint:
-            if (query.ltime, query.id) in self.channels:
-                self.channels.receive(response, asker)
+            self._answer_self(response)
             return ""
-        record = context.table.at(asker)
+        record = None if asker is None else context.table.at(asker)
         relays = min(query.relay_factor, _RELAYS_MAX)
         refusal = ""
-        if asker != source and (record is None or not context.is_proven(record)):
+        if asker is None or (asker != source and (record is None or not context.is_proven(record))):
             refusal = "answer-refused"
         elif len(body) > limit:
             refusal = "answer-size"
         elif not self._allowance.spend(now, 1 + relays):
             refusal = "answer-budget"
-        if refusal:
+        if refusal or asker is None:
             context.metrics.dropped(refusal)
             return refusal
         self._send(asker, body)
@@ -297,6 +295,14 @@ class Queries:
             for record in context.table.pick(relays, self._is_relay):
                 self._send(record.endpoint, relayed)
         return ""
+
+    def _answer_self(self, response: QueryResponse) -> None:
+        """Replies to a query of this node, unless it has ended."""
+        if (response.ltime, response.id) in self.channels:
+            try:
+                self.channels.receive(response, self._context.local.endpoint)
+            except RemoteError as error:
+                self._context.metrics.dropped(error.reason)
 
     def _is_relay(self, record: Record) -> bool:
         is_alive = record.state is State.ALIVE and record is not self._context.local

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 
 from swim.addresses import Endpoint
@@ -14,6 +15,8 @@ __all__ = ["ACK_FLAG", "ReplyChannel", "ReplyChannels"]
 
 ACK_FLAG = 1
 """In a response: it is the ack that the query was received, not an answer."""
+_ENDED_MAX = 64
+"""Ended queries whose late replies are told from those that nobody asked for."""
 _CHANNELS_MAX = 1024
 """Queries of the application that wait for replies at a time."""
 
@@ -60,6 +63,8 @@ class ReplyChannels:
 
     def __init__(self, context: Context) -> None:
         self._timers = context.timers
+        self._metrics = context.metrics
+        self._ended: deque[tuple[int, int]] = deque(maxlen=_ENDED_MAX)
         self._open: dict[tuple[int, int], ReplyChannel] = {}
         self._end = context.timers.kind(TimerKind.QUERY_END, self.end, self._is_open)
 
@@ -77,20 +82,25 @@ class ReplyChannels:
         self._timers.at(deadline, self._end, channel)
 
     def receive(self, response: QueryResponse, source: Endpoint | None) -> None:
-        """Hands a reply to its channel.
+        """Hands a reply to its channel; one that comes after the end is counted.
 
         Raises:
-            RemoteError: ``unexpected-response`` if none is open; or what the channel raises.
+            RemoteError: ``unexpected-response`` if there was none; or what the channel raises.
         """
-        channel = self._open.get((response.ltime, response.id))
-        if channel is None:
+        key = (response.ltime, response.id)
+        channel = self._open.get(key)
+        if channel is not None:
+            channel.receive(response, source)
+        elif key in self._ended:
+            self._metrics.count("swim.late-responses")
+        else:
             raise RemoteError("unexpected-response")
-        channel.receive(response, source)
 
     def end(self, now: float, channel: ReplyChannel) -> None:
         """Closes a channel, if it is open still."""
         if self._is_open(channel):
             del self._open[channel.key]
+            self._ended.append(channel.key)
             channel.ended(now)
 
     def _is_open(self, channel: ReplyChannel) -> bool:

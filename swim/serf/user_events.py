@@ -72,6 +72,10 @@ class UserEvents:
         if not self.clock.is_absurd(ltime):
             self._ring.ignore_before(ltime)
 
+    def remembered(self) -> tuple[events.UserEvent, ...]:
+        """The recent events once more, oldest first."""
+        return tuple(events.UserEvent(*key, ltime) for ltime, keys in self._ring.recent() for key in keys)
+
     def recent(self) -> Iterator[tuple[int, list[tuple[str, bytes]]]]:
         """Stamp and events of every slot inside the window, oldest first."""
         return self._ring.recent()

@@ -62,6 +62,7 @@ def check(members: Mapping[str, Membership], programs: Sequence[Program]) -> Non
         assert (member.members(status=["failed", "left"]), member.is_alone) == ((), False)
         assert member.member(name) == member.local
         assert member.history("n2")[-1].after == "alive"
+        assert [(event.name, event.payload) for event in member.user_events()] == [("role", b"web")]
         assert member.stats().members == 3
         assert member.metrics.counters["memberlist.udp.sent"] > 0
         assert member.advertised == member.local.endpoint

@@ -93,7 +93,8 @@ def test_each_member_replies_once_until_the_deadline(lone: Lone):
     assert lone.result(ticket) is None
     reply(lone, asked, "z", b"late")
     assert len(lone.replies[ticket]) == 4
-    assert lone.node.metrics.counters["swim.dropped.unexpected-response"] == 1
+    assert lone.node.metrics.counters["swim.late-responses"] == 1
+    assert not lone.node.metrics.drops
 
 
 def test_two_queries_at_a_time_have_their_own_replies(lone: Lone):
@@ -114,6 +115,15 @@ def test_no_more_members_reply_than_there_are(lone: Lone):
         lone.say(response, source=ASKER)
     assert len(lone.replies[ticket]) == 4
     assert lone.node.metrics.counters["swim.dropped.response-overflow"] == 6
+
+
+def test_forged_replies_do_not_make_the_own_answer_an_error(lone: Lone):
+    ticket, asked = ask(lone)
+    for number in range(4):
+        lone.say(messages.QueryResponse(asked.ltime, asked.id, f"forged-{number}", 0, b""), source=ASKER)
+    lone.command(Respond(lone.events[0], b"mine"))
+    assert len(lone.replies[ticket]) == 4
+    assert lone.node.metrics.counters["swim.dropped.response-overflow"] == 1
 
 
 def test_an_abandoned_query_finishes_and_takes_no_more_replies(lone: Lone):
@@ -236,8 +246,9 @@ def test_a_relayed_answer_that_would_be_too_large_goes_straight_only(lone: Lone)
     assert [to for to, _ in answers(lone)] == [ASKER]
 
 
-def test_an_answer_that_may_not_be_sent_is_an_error(lone: Lone):
-    lone.say(query(addr=pack_address("127.0.0.200")), source=ASKER)
+@pytest.mark.parametrize("addr", [pack_address("127.0.0.200"), b"", b"7 bytes"])
+def test_an_answer_that_may_not_be_sent_is_an_error(lone: Lone, addr: bytes):
+    lone.say(query(addr=addr, flags=1), source=ASKER)
     [event] = lone.events
     with pytest.raises(
         LocalError, match=re.escape("cannot be answered: the address to answer to is no member's")

@@ -140,6 +140,16 @@ def test_a_plain_pool_has_no_user_events():
     assert all(isinstance(event, MemberEvent) for event in lone.events)
 
 
+def test_recent_events_can_be_read_again(lone: Lone):
+    lone.say(messages.UserEvent(7, "deploy", b"v2", True), messages.UserEvent(5, "deploy", None))
+    lone.command(SendUserEvent("undo", b"v1"))
+    assert lone.node.user_events() == (
+        UserEvent("deploy", b"", 5), UserEvent("deploy", b"v2", 7), UserEvent("undo", b"v1", 8)
+    )  # fmt: skip
+    lone.say(messages.UserEvent(1000, "new", b""))
+    assert [event.name for event in lone.node.user_events()] == ["new"]
+
+
 # -- sent
 
 
