@@ -10,7 +10,7 @@ from swim.addresses import Endpoint
 from swim.commands import Command, Join, QueryReply
 from swim.config import Config
 from swim.core.member import pack_address
-from swim.core.output import Dial, Finished, Send, Transmit
+from swim.core.output import Dial, Finished, Send, StreamEnd, Transmit
 from swim.core.rng import Rng
 from swim.node import Node
 from swim.serf.messages import SerfMessage, encode_serf
@@ -117,6 +117,11 @@ class Lone:
         codec = StreamCodec(self.config, Keyring(self.config.keys), nonce)
         reply = codec.seal(encode(PushPull(True, tuple(records), body)), label_header=False)
         self.node.receive_stream(self.now, dial.stream_id, reply)
+        self._take()
+
+    def refuse(self) -> None:
+        """Nobody listens where this node dialled last."""
+        self.node.stream_ended(self.now, self._dials.pop().stream_id, StreamEnd.REFUSED)
         self._take()
 
     def command(self, command: Command) -> int:

@@ -133,6 +133,16 @@ def test_a_first_life_hears_nothing_from_before_its_seeds_answered():
     assert [event.name for event in received(lone)] == ["after"]
 
 
+def test_nor_does_it_if_its_seeds_answer_late():
+    lone = Lone(seeds=[f"127.0.0.2:{PORT}"], rejoin_interval=1.0, rejoin_interval_alone=1.0)
+    lone.refuse()
+    lone.advance(5)
+    lone.reply(pushed((5, "before", b"")))
+    assert received(lone) == []
+    lone.pushed(pushed((6, "after", b"")))
+    assert [event.name for event in received(lone)] == ["after"]
+
+
 def test_a_plain_pool_has_no_user_events():
     lone = Lone(delegate_version=0)
     lone.say(messages.UserEvent(5, "deploy", b"v1"))
