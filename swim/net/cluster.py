@@ -30,6 +30,7 @@ from swim.events import (
     JoinOutcome,
     JoinResult,
     Member,
+    MemberRefuted,
     MemberStatus,
     Query,
     SeedStatus,
@@ -50,6 +51,8 @@ _REFUSALS: dict[type[Command], str] = {
     Join: CANNOT_JOIN,
     Leave: "cannot leave: this cluster was closed",
 }
+_ANSWER_ROUNDS = 3
+"""Gossip intervals in which a live member refutes a force-leave, after it was sent often enough."""
 _FROM_THERE = "call trio.from_thread.run(..., trio_token=...) with the token of the one it was opened in"
 
 Status = Literal["running", "leaving", "left", "stopped"]
@@ -261,10 +264,16 @@ class Cluster:
         """
         command, timeout = ForceLeave(name, prune=prune), checks.seconds("timeout", timeout)
         ticket = self.do(command)
-        await _finished([ticket], timeout)
-        if not ticket.is_done:
-            raise TimeoutError(f"force-leave of {name}: no outcome within {timeout:g} s")
-        outcome = cast(ForceLeaveOutcome, await ticket.outcome())
+        async with self.events(kinds=MemberRefuted) as refutations:
+            await _finished([ticket], timeout)
+            if not ticket.is_done:
+                raise TimeoutError(f"force-leave of {name}: no outcome within {timeout:g} s")
+            outcome = cast(ForceLeaveOutcome, await ticket.outcome())
+            member = self.member(name)
+            if outcome is ForceLeaveOutcome.REFUTED and member is not None and member.status == "leaving":
+                with trio.move_on_after(_ANSWER_ROUNDS * self.config.gossip_interval):
+                    while self.member(name) == member and await anext(refutations, None) is not None:
+                        pass
         member = self.member(name)
         if outcome is ForceLeaveOutcome.REFUTED and (member is None or member.status != "alive"):
             return ForceLeaveOutcome.PRUNED if member is None else ForceLeaveOutcome(member.status)

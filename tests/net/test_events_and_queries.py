@@ -33,7 +33,7 @@ async def answering(*clusters: swim.Cluster) -> AsyncIterator[None]:
 async def test_a_user_event_reaches_every_subscriber_once(pool: Pool, autojump_clock: MockClock) -> None:
     three = await pool.form(3)
     subscriptions = [cluster.events(kinds=swim.UserEvent) for cluster in three]
-    await three[1].user_event("deploy", b"v1", coalesce=True)
+    await three[1].user_event("deploy", b"v1")
     await trio.sleep(5)
     for cluster in three:
         await cluster.leave()
@@ -41,7 +41,7 @@ async def test_a_user_event_reaches_every_subscriber_once(pool: Pool, autojump_c
         subscription.close()
         [event] = [event async for event in subscription]
         assert isinstance(event, swim.UserEvent)
-        assert (event.name, event.payload, event.coalesce) == ("deploy", b"v1", True)
+        assert (event.name, event.payload) == ("deploy", b"v1")
 
 
 async def test_every_member_answers_a_query_and_it_ends_in_time(
