@@ -21,10 +21,14 @@ from swim.core.table import Tombstone
 from swim.core.verify import ACCUSED_MAX, HELD_MAX, Accused, Held
 from swim.serf.delegate import SerfDelegate
 from swim.serf.member_list import Entry
+from swim.serf.queries import RECEIVED_MAX
+from swim.serf.replies import CHANNELS_MAX
 from swim.wire.keyring import fingerprint
 
 __all__ = ["CoreInspection", "Inspection", "Queue", "Records", "Roster", "Size"]
 
+_INTERNAL_CHANNELS = 1
+"""The query about a name conflict needs a channel, however many the application has."""
 _TIMERS_PER_MEMBER = 8
 _TIMERS_MIN = 4096
 
@@ -211,6 +215,8 @@ class Inspection(CoreInspection):
         for what, queue in (("intents", self.intents), ("events", self.events), ("queries", self.queries)):
             yield from _queue_sizes(what, queue)
         yield Size("kept intents", self._layer.kept_intents, config.max_intents)
+        yield Size("reply channels", len(self._layer.queries.channels), CHANNELS_MAX + _INTERNAL_CHANNELS)
+        yield Size("received queries", self._layer.queries.received, RECEIVED_MAX)
         most = max(_TIMERS_MIN, _TIMERS_PER_MEMBER * (len(self.table) + len(self.roster)))
         yield Size("timers", len(self._engine.context.timers), most)
 

@@ -25,7 +25,7 @@ from swim.serf.seen import RecentRing
 from swim.wire.codec import encode
 from swim.wire.messages import User
 
-__all__ = ["NO_BROADCAST", "Queries"]
+__all__ = ["NO_BROADCAST", "RECEIVED_MAX", "Queries"]
 
 NO_BROADCAST = 2
 _NANOSECONDS = 1e9
@@ -37,7 +37,7 @@ _ANSWERS_PER_SECOND = 100
 """Packets with answers, relayed ones included, in the long run; five times as many at once."""
 _QUERY_BYTES_MAX = 0xFFFF
 """Largest query taken, name and payload; streams could carry any."""
-_RECEIVED_MAX = 1024
+RECEIVED_MAX = 1024
 """Queries that the application may still answer."""
 _REFUSALS = {
     "answer-refused": "the address to answer to is no member's",
@@ -77,6 +77,11 @@ class Queries:
         self._allowance = TokenBucket(per_second=_ANSWERS_PER_SECOND, burst=5 * _ANSWERS_PER_SECOND)
         self._received: dict[tuple[int, int], _Received] = {}
         self._tickets: dict[int, ReplyChannel] = {}
+
+    @property
+    def received(self) -> int:
+        """How many received queries are remembered, to be answered by the application."""
+        return len(self._received)
 
     def ignore_before(self, ltime: int) -> None:
         """Queries stamped earlier are not wanted any more (Serf's queryMinTime)."""
@@ -228,7 +233,7 @@ class Queries:
     def _hand_out(self, now: float, query: Query, source: Endpoint | None) -> None:
         """Hands a query to the application, and remembers how to answer it."""
         deadline = now + query.timeout / _NANOSECONDS
-        if len(self._received) >= _RECEIVED_MAX:
+        if len(self._received) >= RECEIVED_MAX:
             oldest = self._received.pop(next(iter(self._received)))
             if oldest.deadline >= now and not oldest.is_answered:
                 self._context.metrics.dropped("unanswered-query")

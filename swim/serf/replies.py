@@ -11,13 +11,13 @@ from swim.core.timers import TimerKind
 from swim.errors import RemoteError
 from swim.serf.messages import QueryResponse
 
-__all__ = ["ACK_FLAG", "ReplyChannel", "ReplyChannels"]
+__all__ = ["ACK_FLAG", "CHANNELS_MAX", "ReplyChannel", "ReplyChannels"]
 
 ACK_FLAG = 1
 """In a response: it is the ack that the query was received, not an answer."""
 _ENDED_MAX = 64
 """Ended queries whose late replies are told from those that nobody asked for."""
-_CHANNELS_MAX = 1024
+CHANNELS_MAX = 1024
 """Queries of the application that wait for replies at a time."""
 
 Take = Callable[[QueryResponse, Endpoint | None], None]
@@ -71,10 +71,14 @@ class ReplyChannels:
     def __contains__(self, key: tuple[int, int]) -> bool:
         return key in self._open
 
+    def __len__(self) -> int:
+        """How many are open."""
+        return len(self._open)
+
     @property
     def is_full(self) -> bool:
         """Whether as many are open as applications may have."""
-        return len(self._open) >= _CHANNELS_MAX
+        return len(self._open) >= CHANNELS_MAX
 
     def open(self, channel: ReplyChannel, deadline: float) -> None:
         """Opens a channel until ``deadline``, absolute seconds."""

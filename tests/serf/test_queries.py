@@ -284,3 +284,12 @@ def test_a_query_of_a_stream_larger_than_any_packet_ends_here(lone: Lone):
     assert not lone.events
     assert not [message for _, message in lone.sent() if isinstance(message, User)]
     assert lone.node.metrics.counters["swim.dropped.query-size"] == 1
+
+
+def test_an_application_has_so_many_queries_open_at_a_time(lone: Lone):
+    for _ in range(1024):
+        lone.command(SendQuery("load", timeout=60.0))
+    with pytest.raises(LocalError, match="too many queries"):
+        lone.command(SendQuery("load"))
+    lone.advance(60.0)
+    lone.command(SendQuery("load"))

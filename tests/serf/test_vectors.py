@@ -19,7 +19,7 @@ from swim.serf.messages import (
     encode_serf,
 )
 from swim.serf.push_pull import PushPullState, RecentEvents, decode_state, encode_state
-from swim.serf.query_filters import QueryFilters
+from swim.serf.query_filters import QueryFilters, encode_filters
 from swim.serf.snapshot import Snapshot
 from swim.serf.tags import decode_tags, encode_tags
 from tests.serf.differences import DELIBERATE
@@ -61,6 +61,10 @@ def test_filters_of_real_queries(vector: Any):
     filters = QueryFilters(Metrics())
     assert filters.match(0.0, [body(vector)], "node-a", {"role": "web-7"})
     assert not filters.match(0.0, [body(vector)], "node-c", {"role": "a web"})
+    meant = vector["fields"]["body"]
+    is_tag = isinstance(meant, dict)
+    written = encode_filters((), {meant["Tag"]: meant["Expr"]}) if is_tag else encode_filters(meant, {})
+    assert written == (body(vector),)
 
 
 @pytest.mark.parametrize("vector", select("captured_gossip", *TOP_LEVEL))
