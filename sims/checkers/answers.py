@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from sims.checkers import inside
@@ -40,6 +41,12 @@ class RelayedAcksReturn(Checker):
     def __init__(self, *, collect: bool = False) -> None:
         super().__init__(collect=collect)
         self._relays = PerLife(_Relay)
+        self._translated_at: dict[object, float] = {}
+
+    def fault(self, world: World, kind: str, detail: Mapping[str, object]) -> None:
+        """See ``Observer``."""
+        if kind == "nat":
+            self._translated_at[detail["node"]] = world.now
 
     def received(self, world: World, node: SimNode, packet: Packet) -> None:
         """See ``Observer``."""
@@ -74,10 +81,9 @@ class RelayedAcksReturn(Checker):
         relay = self._relays.of(node)
         if relay.due and node.is_up and node.blocked_until <= world.now and node.processor is None:
             request = relay.due[0]
-            asker = world.host(request.asker)
-            stayed = (
-                asker.is_up and asker.since <= request.sent_at
-            )  # otherwise it may have another address now
+            asker, translated_at = world.host(request.asker), self._translated_at.get(request.asker, -1.0)
+            # Otherwise it may have another address now.
+            stayed = asker.is_up and max(asker.since, translated_at) <= request.sent_at
             if stayed and request.asker not in world.network.nats:
                 self.violated(world, node, f"the ack of a ping for {request.asker} did not go there")
         relay.due.clear()
