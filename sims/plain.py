@@ -18,14 +18,18 @@ def name_of(call: Callable[..., object]) -> str:
     return getattr(inner, "__qualname__", type(inner).__name__)
 
 
-def plain_function(call: Callable[..., object]) -> None:
+def plain_function(argument: str, call: Callable[..., object]) -> None:
     """Refuses ``async def`` functions and generators when they are passed in.
+
+    Args:
+        argument: what it was passed in as.
+        call: the function.
 
     Raises:
         UsageError: it is one, or it is not callable.
     """
     if not callable(call):
-        raise UsageError(f"a function is needed, not {call!r}")
+        raise UsageError(f"{argument}: a function is needed, not {call!r}")
     inner = call.func if isinstance(call, partial) else call
     if iscoroutinefunction(inner) or isasyncgenfunction(inner) or isgeneratorfunction(inner):
         raise _refusal(call)

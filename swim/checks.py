@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import wraps
+from inspect import signature
+from typing import Any, ParamSpec, TypeVar
 
 from swim.addresses import Endpoint, plain_ip
 from swim.errors import ConfigError, ConfigTypeError
@@ -15,11 +18,17 @@ from swim.events import MemberStatus
 from swim.frozen import FrozenMap
 
 __all__ = [
+    "Reader",
+    "arguments",
     "data",
     "endpoint",
+    "endpoints",
     "flag",
+    "instance",
     "number",
+    "optional",
     "parse_duration",
+    "port",
     "seconds",
     "secrets",
     "statuses",
@@ -29,6 +38,12 @@ __all__ = [
     "whole_number",
 ]
 
+P = ParamSpec("P")
+T = TypeVar("T")
+Reader = Callable[[str, object], Any]
+"""``read(name, value)`` returns the value as it is kept, or raises an error that names it."""
+
+_PORT_MAX = 65_535
 _LONGEST_SECONDS = 1e8
 _UNITS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
@@ -104,15 +119,17 @@ def flag(name: str, value: object) -> bool:
     return value
 
 
-def number(name: str, value: object, *, at_least: float = 0.0) -> float:
+def number(name: str, value: object, *, at_least: float = 0.0, at_most: float = math.inf) -> float:
     """A finite number.
 
     Raises:
         ConfigTypeError: it is not a number.
-        ConfigError: it is not finite, or below ``at_least``.
+        ConfigError: it is not finite, below ``at_least`` or above ``at_most``.
     """
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise ConfigTypeError(name, f"must be a number, not {_shown(value)}")
+    if value > at_most:
+        raise ConfigError(name, f"must be at most {at_most:g}, not {value!r}")
     if not math.isfinite(value) or value < at_least:
         raise ConfigError(name, f"must be at least {at_least:g}, not {value!r}")
     return value
@@ -129,7 +146,7 @@ def endpoint(name: str, value: object) -> Endpoint:
         case (str(host), port):
             if plain_ip(host) is None:
                 raise ConfigError(name, f"{host!r} is no IP address")
-            return host, whole_number(name, port, at_most=65535)
+            return host, whole_number(name, port, at_most=_PORT_MAX)
     raise ConfigTypeError(name, f"must be an address and a port, not {_shown(value)}")
 
 
@@ -182,6 +199,74 @@ def statuses(name: str, value: object) -> tuple[str, ...]:
         if word not in tuple(MemberStatus):
             raise ConfigError(name, f"must be one of {', '.join(MemberStatus)}, not {word!r}")
     return wanted
+
+
+def port(name: str, value: object) -> int:
+    """A port.
+
+    Raises:
+        ConfigTypeError: it is not an ``int``.
+        ConfigError: it is not from 0 to 65535.
+    """
+    return whole_number(name, value, at_most=_PORT_MAX)
+
+
+def endpoints(name: str, value: object) -> tuple[tuple[str, int], ...]:
+    """Several endpoints.
+
+    Raises:
+        ConfigTypeError: it is no iterable, or is one endpoint; otherwise as ``endpoint``.
+        ConfigError: as ``endpoint``.
+    """
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise ConfigTypeError(name, f"must be a sequence of endpoints, not {_shown(value)}")
+    return tuple(endpoint(name, item) for item in value)
+
+
+def instance(
+    what: str, *kinds: type, but: tuple[type, ...] = (), call: bool = False, method: str = ""
+) -> Reader:
+    """A reader of objects of some class.
+
+    Args:
+        what: how an error calls them, with its article.
+        kinds: the classes.
+        but: classes that are refused though they are among ``kinds``, as a string is that is iterable.
+        call: anything callable will do, too.
+        method: anything with a method of that name will do, too.
+    """
+
+    def read(name: str, value: object) -> object:
+        is_kind = isinstance(value, kinds) and not isinstance(value, but)
+        if is_kind or (call and callable(value)) or (method and hasattr(value, method)):
+            return value
+        raise ConfigTypeError(name, f"must be {what}, not {_shown(value)}")
+
+    return read
+
+
+def optional(read: Reader) -> Reader:
+    """A reader that takes None, too."""
+    return lambda name, value: None if value is None else read(name, value)
+
+
+def arguments(**readers: Reader) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """Checks a function's arguments, by their names, before it runs; not for what is called in a hot loop."""
+
+    def decorate(function: Callable[P, T]) -> Callable[P, T]:
+        names = tuple(signature(function).parameters)
+        assert readers.keys() <= set(names)
+
+        @wraps(function)
+        def checked(*args: P.args, **kwargs: P.kwargs) -> T:
+            for name, value in (*zip(names, args, strict=False), *kwargs.items()):
+                if name in readers:
+                    readers[name](name, value)
+            return function(*args, **kwargs)
+
+        return checked
+
+    return decorate
 
 
 def _shown(value: object) -> str:

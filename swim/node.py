@@ -27,6 +27,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from swim import checks
 from swim.addresses import Endpoint, join_host_port
 from swim.commands import (
     Command,
@@ -99,9 +100,17 @@ class Node:
         timers: its deadlines; a simulation may put conditions around some kinds (``Timers.wrap``).
 
     Raises:
-        ConfigError: naming ``tags``, if they take more than 512 bytes.
+        ConfigError: naming an argument that is wrong, or ``tags``, if they take more than 512 bytes.
     """
 
+    @checks.arguments(
+        config=checks.instance("a swim.Config", Config),
+        advertise=checks.endpoint,
+        bind_port=checks.port,
+        rng=checks.instance("a swim.lowlevel.Rng", Rng),
+        nonce=checks.optional(checks.instance("a function", call=True)),
+        snapshot=checks.instance("a string", str),
+    )
     def __init__(
         self,
         config: Config,

@@ -11,6 +11,7 @@ from sims.faults.kinds import FAULTS, Fault
 from sims.faults.rules import Overrides
 from sims.faults.serialize import from_plain, to_plain
 from sims.world import World
+from swim import checks
 
 __all__ = ["LONGEST", "Schedule"]
 
@@ -27,6 +28,18 @@ class Schedule(tuple[Fault, ...]):
     """
 
     __slots__ = ()
+
+    def __new__(cls, faults: Iterable[Fault] = (), /) -> Self:
+        """Takes the faults.
+
+        Raises:
+            ConfigTypeError: ``faults`` are none.
+        """
+        checks.instance("a sequence of faults", Iterable, but=(str,))("faults", faults)
+        made = super().__new__(cls, faults)
+        for fault in made:
+            checks.instance("a sequence of faults", Fault)("faults", fault)
+        return made
 
     def __repr__(self) -> str:
         if not self:

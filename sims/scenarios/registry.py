@@ -29,6 +29,7 @@ from sims.traces.fingerprint import Fingerprint
 from sims.world import Start, World
 from sims.world.network import Network
 from sims.world.observer import Observer
+from swim import checks
 from swim.config import Config
 from swim.config.profiles import PROFILES
 from swim.errors import ConfigError
@@ -238,6 +239,7 @@ def scenarios() -> Mapping[str, Scenario]:
     return dict(sorted(_REGISTRY.items()))
 
 
+@checks.arguments(seed=checks.instance("a whole number", int))
 def run_scenario(
     name: str,
     seed: int,

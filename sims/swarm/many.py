@@ -9,6 +9,7 @@ from functools import partial
 from sims.swarm.run import SwarmResult, run_swarm
 from sims.workers import compute
 from sims.world.observer import Observer
+from swim import checks
 
 __all__ = ["run_seeds"]
 
@@ -23,7 +24,21 @@ def run_seeds(
         jobs: processes, at least 1; with 1 everything happens here.
         observers: makes the observers of each run, such as ``Applications`` with invariants; if there are
             several processes it has to be importable by name.
+
+    Raises:
+        ConfigError: naming an argument that is wrong.
     """
+    checks.instance("a sequence of whole numbers", Sequence, but=(str, bytes))("seeds", seeds)
+    for seed in seeds:
+        checks.instance("a sequence of whole numbers", int)("seeds", seed)
+    checks.whole_number("jobs", jobs, at_least=1)
+    checks.instance("a function", call=True)("observers", observers)
+    return _run_seeds(seeds, jobs, observers)
+
+
+def _run_seeds(
+    seeds: Sequence[int], jobs: int, observers: Callable[[], Iterable[Observer]]
+) -> Generator[SwarmResult, None, None]:
     finished: dict[int, SwarmResult] = {}
     work = ((seed,) for seed in seeds)
     wanted = iter(seeds)

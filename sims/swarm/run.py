@@ -18,6 +18,7 @@ from sims.traces.fingerprint import Fingerprint
 from sims.world import World
 from sims.world.network import Link, Network
 from sims.world.observer import Observer
+from swim import checks
 
 __all__ = ["EXIT_CODES", "Outcome", "SwarmResult", "plan", "run_swarm"]
 
@@ -83,6 +84,7 @@ def plan(seed: int, options: SwarmOptions) -> Schedule:
     return planner.plan(options.kinds, options.faults, options.seconds)
 
 
+@checks.arguments(seed=checks.instance("a whole number", int), byte_mode=checks.flag)
 def run_swarm(
     seed: int,
     *,

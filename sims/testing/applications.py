@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from sims.errors import SimError, UsageError, ViolationError
 from sims.plain import name_of, plain_function, plain_result
 from sims.world.observer import Observer
+from swim import checks
 from swim.events import Event
 
 if TYPE_CHECKING:
@@ -57,9 +58,12 @@ class Applications(Observer):
         invariants: Iterable[Invariant] = (),
     ) -> None:
         self._start = start
+        checks.instance("a sequence of functions", Iterable)("invariants", invariants)
         self._invariants = tuple(invariants)
-        for call in (*([start] if start is not None else ()), *self._invariants):
-            plain_function(call)
+        if start is not None:
+            plain_function("start", start)
+        for call in self._invariants:
+            plain_function("invariants", call)
         self._lives: dict[str, tuple[int, Any]] = {}
         self._hosts: dict[str, SimNode] = {}
 
@@ -135,9 +139,8 @@ def once(world: World, node: SimNode, seconds: float, call: Callable[[], object]
 
     If the process is paused at that moment, it is called when the process goes on.
     """
-    plain_function(call)
-    if not seconds >= 0:
-        raise UsageError(f"seconds must be at least 0, not {seconds!r}")
+    plain_function("call", call)
+    checks.number("seconds", seconds)
     life = node.life
 
     def fire() -> None:
@@ -158,8 +161,8 @@ def every(world: World, node: SimNode, seconds: float, call: Callable[[], object
     While the process is paused nothing is called. One call that was due meanwhile follows when the process
     goes on, and the next ones as long after that as ever: like a loop that sleeps.
     """
-    plain_function(call)
-    if not seconds > 0:
+    plain_function("call", call)
+    if not checks.number("seconds", seconds) > 0:
         raise UsageError(f"seconds must be more than 0, not {seconds!r}")
 
     def tick() -> None:

@@ -18,7 +18,7 @@ import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from hypothesis import Phase, settings
 from hypothesis import strategies as st
@@ -52,6 +52,7 @@ from sims.world import Start, World
 from sims.world.host import SimNode
 from sims.world.network import Link
 from swim.config import Config
+from swim.errors import ConfigError
 
 __all__ = ["MembershipMachine", "hosts", "membership_machine"]
 
@@ -300,18 +301,26 @@ def membership_machine(
         name: of the class; Hypothesis prints it, and it names the replay file.
 
     Raises:
-        ValueError: a size below 1, or a name in ``without`` that is no rule.
+        ConfigError: naming an argument: a size below 1, no such start, or a name that is no rule.
     """
-    low, high = (nodes, nodes) if isinstance(nodes, int) else nodes
+    match nodes:
+        case int(low):
+            high = low
+        case (int(low), int(high)):
+            pass
+        case _:
+            raise ConfigError("nodes", f"must be a whole number, or a pair of them, not {nodes!r}")
     if not 1 <= low <= high:
-        raise ValueError(f"nodes must be at least 1, and the fewest first, not {nodes!r}")
+        raise ConfigError("nodes", f"must be at least 1, and the fewest first, not {nodes!r}")
+    if start not in get_args(Start):
+        raise ConfigError("start", f"must be one of {', '.join(get_args(Start))}, not {start!r}")
     body: dict[str, Any] = {
         "__doc__": MembershipMachine.__doc__,
         "setup": _Setup((low, high), config, start, application, tuple(invariants)),
     }
     for taken in without:
         if taken not in RULES:
-            raise ValueError(f"there is no rule {taken!r}; the rules are {', '.join(RULES)}")
+            raise ConfigError("without", f"there is no rule {taken!r}; the rules are {', '.join(RULES)}")
         body[taken] = None
     for added in rules:
         body[added.__name__] = added

@@ -18,7 +18,9 @@ from sims.faults.schedule import Schedule
 from sims.world import World
 from sims.world.latency import Constant, Exponential, Latency, Uniform
 from sims.world.network import Burst, Link, Network
+from swim import checks
 from swim.config import Config
+from swim.errors import ConfigError
 from swim.wire import codec
 from swim.wire.keyring import Keyring
 from swim.wire.messages import Ack, Alive, Dead, IndirectPing, Nack, Ping, Suspect, User
@@ -230,15 +232,17 @@ def fault_schedules(
         max_faults: the most there are in one schedule.
 
     Raises:
-        ValueError: no nodes, or a kind that cannot be drawn.
+        ConfigError: naming an argument: no nodes, or a kind that cannot be drawn.
     """
-    if not nodes:
-        raise ValueError("a fault needs a host: nodes is empty")
+    if not checks.texts("nodes", nodes):
+        raise ConfigError("nodes", "is empty, and a fault needs a host")
+    checks.number("seconds", seconds)
+    checks.whole_number("max_faults", max_faults)
     kinds = list(kinds)
     makers = _makers(list(nodes), seconds)
     for kind in kinds:
         if kind not in makers:
-            raise ValueError(f"fault_schedules cannot draw {kind.__name__}")
+            raise ConfigError("kinds", f"fault_schedules cannot draw {getattr(kind, '__name__', kind)}")
     if len(nodes) < 2:
         kinds = [kind for kind in kinds if kind not in (f.Split, f.CutPair, f.Join, f.ForceLeave)]
     one = st.one_of([makers[kind] for kind in kinds])

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from sims.world.host import SimNode
 from sims.world.observer import Observer, Packet, StreamStep
+from swim import checks
 from swim.addresses import join_host_port
 from swim.events import Event
 from swim.trace import Reader, Record, encode, event_record, header, plain, seconds
@@ -39,6 +40,7 @@ class EventTrace(Observer):
     level = "events"
     """What the header says is in the trace."""
 
+    @checks.arguments(sink=checks.optional(checks.instance("a function", call=True)))
     def __init__(
         self, sink: Callable[[str], object] | None = None, *, made: Mapping[str, Any] | None = None
     ) -> None:

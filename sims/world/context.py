@@ -12,6 +12,7 @@ from sims.world.clock import Clock
 from sims.world.convergence import Views
 from sims.world.network import Network
 from sims.world.observer import HOOKS, Observer
+from swim import checks
 from swim.core.rng import Rng
 from swim.wire.packet import WireFactory
 
@@ -56,7 +57,8 @@ class Context:
         Raises:
             UsageError: it is an ``async`` function or a generator.
         """
-        plain_function(call)
+        checks.number("when", when)
+        plain_function("call", call)
         self.clock.at(when, call, *args)
 
     def random_for(self, *use: str) -> Rng:
@@ -72,8 +74,9 @@ class Context:
         Raises:
             UsageError: a hook is an ``async`` function or a generator.
         """
+        checks.instance("an Observer", method="attached")("observer", observer)
         for name in HOOKS:
-            plain_function(getattr(observer, name))
+            plain_function(name, getattr(observer, name))
             if getattr(type(observer), name) is not getattr(Observer, name):
                 self._hooks[name].append(getattr(observer, name))
         self.watches_packets = self.watches("sent") or self.watches("received")

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from sims.world.clock import Clock
-from sims.world.latency import Constant, Latency
+from sims.world.latency import LATENCY, Constant, Latency
+from swim import checks
 from swim.core.rng import Rng
 
 __all__ = ["Processor"]
@@ -39,6 +40,12 @@ class Processor:
         busy: seconds of work done or begun.
     """
 
+    @checks.arguments(
+        packet=LATENCY,
+        timer=checks.optional(LATENCY),
+        stream=checks.optional(LATENCY),
+        send=checks.optional(LATENCY),
+    )
     def __init__(
         self,
         world: _HasTime,

@@ -257,7 +257,7 @@ class SimNode:
         Raises:
             UsageError: it is an ``async`` function or a generator.
         """
-        plain_function(call)
+        plain_function("call", call)
         self._subscribers.append(call)
 
     def publish(self, now: float, event: Event) -> None:
@@ -280,7 +280,7 @@ class SimNode:
         """Joins hosts or addresses."""
         if isinstance(addresses, str):
             return self.do(Join(addresses))  # which says what is wrong with that
-        endpoints = [at if isinstance(at, str) else join_host_port(*at.endpoint) for at in addresses]
+        endpoints = [join_host_port(*at.endpoint) if isinstance(at, SimNode) else at for at in addresses]
         return self.do(Join(endpoints, replay=replay))
 
     def set_tags(self, tags: Mapping[str, str]) -> Ticket:

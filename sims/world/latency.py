@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Protocol
 
+from swim import checks
 from swim.core.rng import Rng
 from swim.errors import ConfigError
 
-__all__ = ["Constant", "Empirical", "Exponential", "Latency", "Uniform"]
+__all__ = ["LATENCY", "Constant", "Empirical", "Exponential", "Latency", "Uniform"]
 
 
 class Latency(Protocol):
@@ -24,6 +25,10 @@ class Latency(Protocol):
     def draw(self, rng: Rng) -> float:
         """One sample, in seconds, at least 0."""
         ...
+
+
+LATENCY = checks.instance("a Latency, such as Constant(0.001)", method="draw")
+"""What takes the latency of a link."""
 
 
 def _check_seconds(field: str, seconds: float, least: float = 0.0) -> None:

@@ -7,12 +7,14 @@ default.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Literal, NamedTuple
 
 from sims.errors import UsageError
-from sims.world.latency import Constant, Exponential, Latency
+from sims.world.latency import LATENCY, Constant, Exponential, Latency
+from swim import checks
 from swim.addresses import Endpoint, join_host_port
 from swim.core.rng import Rng
 from swim.errors import ConfigError
@@ -114,13 +116,14 @@ class Link:
 
     def __post_init__(self) -> None:
         _check_chances(self, _PLAIN_FIELDS)
-        if self.bandwidth is not None and not self.bandwidth > 0.0:
+        LATENCY("latency", self.latency)
+        checks.optional(checks.instance("a Burst", Burst))("burst", self.burst)
+        if self.bandwidth is not None and not checks.number("bandwidth", self.bandwidth) > 0.0:
             raise ConfigError("bandwidth", f"must be more than 0, not {self.bandwidth!r}")
-        if self.mtu is not None and self.mtu < 1:
-            raise ConfigError("mtu", f"must be at least 1, not {self.mtu!r}")
-        for name in ("queue", "reorder_delay"):
-            if not getattr(self, name) >= 0:
-                raise ConfigError(name, f"must be at least 0, not {getattr(self, name)!r}")
+        if self.mtu is not None:
+            checks.whole_number("mtu", self.mtu, at_least=1)
+        checks.whole_number("queue", self.queue)
+        checks.number("reorder_delay", self.reorder_delay)
         shapes = (self.burst, self.mtu, self.bandwidth)
         is_plain = shapes == (None, None, None) and not any(getattr(self, name) for name in _PLAIN_FIELDS)
         object.__setattr__(self, "is_plain", is_plain)  # read for every packet
@@ -132,7 +135,7 @@ class Link:
 
 def _check_chances(owner: object, names: Iterable[str]) -> None:
     for name in names:
-        if not 0.0 <= getattr(owner, name) <= 1.0:
+        if not 0.0 <= checks.number(name, getattr(owner, name), at_least=-math.inf) <= 1.0:
             raise ConfigError(name, f"must be a chance from 0 to 1, not {getattr(owner, name)!r}")
 
 
@@ -189,6 +192,7 @@ class Network:
         dns_latency: of name lookups.
     """
 
+    @checks.arguments(default=checks.optional(checks.instance("a Link", Link)), dns_latency=LATENCY)
     def __init__(self, default: Link | None = None, *, dns_latency: Latency = _DNS) -> None:
         self.default = default or Link()
         self.dns_latency = dns_latency

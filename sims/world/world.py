@@ -21,6 +21,7 @@ from sims.world.hosts import Hosts
 from sims.world.logs import named_logs
 from sims.world.network import Nat, Network
 from sims.world.observer import Observer
+from swim import checks
 from swim.addresses import Endpoint, join_host_port
 from swim.commands import Command, Leave, Rejoin, Ticket
 from swim.config import Config
@@ -31,6 +32,9 @@ __all__ = ["Start", "World"]
 
 Start = Literal["join", "apart", "converged"]
 """How the first nodes start: all join the first one at time 0, each alone, or already knowing each other."""
+
+SETTINGS = checks.instance("a Config, or a function that makes one", Config, call=True)
+"""What takes the settings of nodes."""
 
 _RARE_COLLECTIONS = (50_000, 20, 100)
 """Thresholds of Python's garbage collector inside a run: nodes leave no cycles until they end, and searching
@@ -52,8 +56,17 @@ class World(Context):
 
     Raises:
         UsageError: there is no such start, or the network is another world's.
+        ConfigError: naming an argument that is wrong; so do the methods.
     """
 
+    @checks.arguments(
+        seed=checks.instance("a whole number", int),
+        nodes=checks.whole_number,
+        config=SETTINGS,
+        network=checks.optional(checks.instance("a Network", Network)),
+        byte_mode=checks.flag,
+        observers=checks.instance("a sequence of observers", Iterable),
+    )
     def __init__(
         self,
         seed: int = 0,
@@ -94,20 +107,23 @@ class World(Context):
         """Runs the next scheduled call; False if there is none."""
         return self._guarded(self.clock.step)
 
+    @checks.arguments(seconds=checks.number)
     def run_for(self, seconds: float) -> None:
         """Runs for this many virtual seconds."""
         self._guarded(lambda: self.clock.run(self.now + seconds))
 
+    @checks.arguments(limit=checks.number)
     def run_until(self, condition: Callable[[World], bool], limit: float) -> bool:
         """Runs until the condition holds, for at most ``limit`` seconds; returns whether it does.
 
         The condition is checked after every step, so it should take constant time, like ``world.converged``.
         """
-        plain_function(condition)
+        plain_function("condition", condition)
         if condition(self):
             return True
         return self._guarded(lambda: self.clock.run(self.now + limit, lambda: condition(self)))
 
+    @checks.arguments(limit=checks.number)
     def settle(self, limit: float = 120.0) -> float:
         """Runs until every view lists exactly the running nodes as alive; returns the seconds it took.
 
@@ -137,6 +153,14 @@ class World(Context):
 
     # -- hosts and nodes
 
+    @checks.arguments(
+        name=checks.text,
+        id=checks.text,
+        config=checks.optional(SETTINGS),
+        endpoint=checks.optional(checks.endpoint),
+        seeds=checks.instance("a sequence of hosts or addresses", Iterable, but=(str,)),
+        snapshot=checks.instance("a string", str),
+    )
     def add(
         self,
         name: str = "",
@@ -165,6 +189,7 @@ class World(Context):
         self.driver.boot(node, snapshot)
         return node
 
+    @checks.arguments(silent=checks.flag)
     def crash(self, node: SimNode | str, *, silent: bool = False) -> None:
         """Kills the process. Afterwards streams are refused, or get no answer if the host is ``silent``."""
         node = self.host(node)
@@ -174,6 +199,11 @@ class World(Context):
             self.driver.end(node, "crashed")
             self.tell_fault("crash", node=node.id, silent=silent)
 
+    @checks.arguments(
+        endpoint=checks.optional(checks.endpoint),
+        snapshot=checks.flag,
+        config=checks.optional(checks.instance("a Config", Config)),
+    )
     def restart(
         self,
         node: SimNode | str,
@@ -207,6 +237,7 @@ class World(Context):
         self.tell_fault("restart", node=node.id, endpoint=join_host_port(*node.endpoint), snapshot=snapshot)
         self.driver.boot(node, node.snapshot if snapshot else "")
 
+    @checks.arguments(seconds=checks.seconds)
     def pause(self, node: SimNode | str, seconds: float | None = None) -> None:
         """Pauses the process, as SIGSTOP does: packets wait in a buffer of 208 KiB, no timer fires."""
         node = self.host(node)
@@ -225,12 +256,14 @@ class World(Context):
         self.tell_fault("resume", node=node.id)
         self.driver.catch_up(node)
 
+    @checks.arguments(seconds=checks.number)
     def block(self, node: SimNode | str, seconds: float) -> None:
         """Holds the packets that a node receives and sends, while its timers fire (Lifeguard's anomaly)."""
         node = self.host(node)
         node.blocked_until = max(node.blocked_until, self.now + seconds)
         self.tell_fault("block", node=node.id, seconds=seconds)
 
+    @checks.arguments(stop=checks.flag)
     def leave(self, node: SimNode | str, *, stop: bool = True) -> Ticket:
         """Lets a node leave gracefully; with ``stop`` its process ends when that is done."""
         node = self.host(node)
@@ -290,13 +323,14 @@ class World(Context):
             return node
         found = self.nodes.get(node)
         if found is None:
-            raise UsageError(f"there is no host {node!r}")
+            raise UsageError(f"node: there is no host {node!r}")
         return found
 
     def host_at(self, endpoint: Endpoint) -> SimNode | None:
         """The host that packets to ``endpoint`` reach."""
         return self.hosts.at.get(endpoint)
 
+    @checks.arguments(data=checks.instance("bytes", bytes), source=checks.endpoint)
     def inject(self, node: SimNode | str, data: bytes, source: Endpoint) -> None:
         """Gives a node a packet from outside the world, now."""
         node = self.host(node)

@@ -7,7 +7,7 @@ the combinations when it is built and names the offending field.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Self, Unpack
 
@@ -192,11 +192,12 @@ class Config:
     validate_node_names: bool = False
     """Accept only names of ``[A-Za-z0-9.-]``. [Serf: ValidateNodeNames]"""
     user_event_size_limit: int = 512
-    """Bytes of a user event that this node sends, encoded; at most 9216. [Serf: UserEventSizeLimit]"""
+    """Largest user event that this node sends, encoded. [bytes, 0 to 9216; Serf: UserEventSizeLimit]"""
     query_size_limit: int = 1024
-    """Bytes of a query that this node sends, encoded. [Serf: QuerySizeLimit]"""
+    """Largest query that this node sends, encoded. [bytes, >= 0; Serf: QuerySizeLimit]"""
     query_response_size_limit: int = 1024
-    """Bytes of a response that this node sends to a query, encoded. [Serf: QueryResponseSizeLimit]"""
+    """Largest response that this node sends to a query, encoded.
+    [bytes, >= 0; Serf: QueryResponseSizeLimit]"""
     query_timeout_mult: int = 16
     """Time for responses to a query, in gossip intervals, times log10 of the cluster's size.
     [factor, >= 1; Serf: QueryTimeoutMult]"""
@@ -315,19 +316,15 @@ class Config:
         return replace(self, **fields)
 
 
-def _or_none(read: Callable[[str, object], Any]) -> Callable[[str, object], Any]:
-    return lambda name, value: None if value is None else read(name, value)
-
-
-_READERS: dict[str, Callable[[str, object], Any]] = {
+_READERS: dict[str, checks.Reader] = {
     "str": checks.text,
-    "str | None": _or_none(checks.text),
+    "str | None": checks.optional(checks.text),
     "int": lambda name, value: checks.whole_number(name, value, at_least=int(AT_LEAST.get(name, 0))),
     "float": lambda name, value: checks.number(name, value, at_least=AT_LEAST.get(name, -math.inf)),
     "bool": checks.flag,
     "Mapping[str, str]": checks.text_map,
     "tuple[str, ...]": checks.texts,
-    "tuple[str, ...] | None": _or_none(checks.texts),
+    "tuple[str, ...] | None": checks.optional(checks.texts),
     "tuple[bytes, ...]": checks.secrets,
 }
 """What a field takes, by its annotation."""

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import MutableSequence, Sequence
 from typing import Protocol, TypeVar
 
+from swim import checks
+
 __all__ = ["Bits", "Rng"]
 
 T = TypeVar("T")
@@ -27,6 +29,7 @@ class Rng:
 
     __slots__ = ("_bits",)
 
+    @checks.arguments(bits=checks.instance("a source of random bits", method="getrandbits"))
     def __init__(self, bits: Bits) -> None:
         self._bits = bits.getrandbits
 

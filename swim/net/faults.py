@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 import trio
 
+from swim import checks
 from swim.addresses import Endpoint
 from swim.core.rng import Rng
 from swim.net.taps import Tap
@@ -22,10 +23,10 @@ class LinkFaults:
     the port of an inbound stream does not identify its node. So set the switch at both sides of a cut.
 
     Attributes:
-        loss: probability, 0 to 1, that a packet is lost, applied to each one sent and each one received.
         tap: observes every packet and stream, including those that faults stop; None for none.
     """
 
+    @checks.arguments(seed=checks.optional(checks.instance("a whole number", int)))
     def __init__(self, *, loss: float = 0.0, seed: int | None = None) -> None:
         self.loss = loss
         self.tap: Tap | None = None
@@ -33,16 +34,34 @@ class LinkFaults:
         self._running: trio.Event | None = None
         self._rng = Rng(random.Random(seed))
 
+    @property
+    def loss(self) -> float:
+        """Probability, 0 to 1, that a packet is lost, applied to each one sent and each one received.
+
+        Raises:
+            ConfigError: it is set to anything else.
+        """
+        return self._loss
+
+    @loss.setter
+    def loss(self, loss: float) -> None:
+        """Sets it."""
+        self._loss = checks.number("loss", loss, at_most=1.0)
+
     def block(self, endpoints: Iterable[Endpoint]) -> None:
-        """Lets nothing through to or from ``endpoints``, in addition to those blocked before."""
-        self._blocked.update(endpoints)
+        """Lets nothing through to or from ``endpoints``, in addition to those blocked before.
+
+        Raises:
+            ConfigError: naming ``endpoints``; likewise ``unblock``.
+        """
+        self._blocked.update(checks.endpoints("endpoints", endpoints))
 
     def unblock(self, endpoints: Iterable[Endpoint] | None = None) -> None:
         """Reverts ``block`` for some endpoints, or for all."""
         if endpoints is None:
             self._blocked.clear()
         else:
-            self._blocked.difference_update(endpoints)
+            self._blocked.difference_update(checks.endpoints("endpoints", endpoints))
 
     @property
     def blocked(self) -> frozenset[Endpoint]:
@@ -74,7 +93,7 @@ class LinkFaults:
         """Decides the fate of one packet to or from ``endpoint``."""
         if endpoint in self._blocked:
             return False
-        return self.loss <= 0.0 or self._rng.uniform(0.0, 1.0) >= self.loss
+        return self._loss <= 0.0 or self._rng.uniform(0.0, 1.0) >= self._loss
 
 
 class FaultyTransport:

@@ -13,7 +13,8 @@ from swim import Config, ConfigError
 from swim.config.profiles import AT_LEAST
 
 NOTE = re.compile(
-    r"\[(?:(?P<unit>[\w/ ]+), (?P<range>any|>= [\d.]+); |(?P<values>[\w ,]+); )?(?P<source>[^;\[\]]+)\]$"
+    r"\[(?:(?P<unit>[a-z/ ]+), (?P<range>any|>= [\d.]+|\d+ to \d+); |(?P<values>[\w ,]+); )?"
+    r"(?P<source>[^;\[\]]+)\]$"
 )
 UNITS = {
     *("answers", "broadcasts", "bytes", "bytes/s", "elements", "events", "factor", "intents", "layers"),
@@ -70,8 +71,12 @@ def test_a_number_says_its_unit_and_the_range_that_is_enforced(name: str) -> Non
         assert name not in AT_LEAST
         Config(name="n1", **{name: -1.0})  # type: ignore[arg-type]
     else:
-        least = float(said["range"].removeprefix(">= "))
+        low, _, high = said["range"].removeprefix(">= ").partition(" to ")
+        least = float(low)
         assert least == AT_LEAST[name]
+        if high:
+            refused(name, int(high) + 1)
+            Config(name="n1", **{name: int(high)})  # type: ignore[arg-type]
         refused(name, int(least) - 1 if SETTINGS[name][0] == "int" else least - 0.0001)
 
 

@@ -13,6 +13,7 @@ from sims.errors import UsageError, ViolationError
 from sims.testing.applications import Applications, every, once
 from sims.world import Observer, World
 from sims.world.host import SimNode
+from swim import SwimError
 from swim.config import Config
 from swim.events import Event, MemberEvent, MemberReaped
 
@@ -212,5 +213,5 @@ def test_a_timer_that_fires_once_survives_a_pause_and_ends_with_the_life() -> No
 @pytest.mark.parametrize("seconds", [0.0, -1.0, float("nan")])
 def test_a_period_has_to_be_positive(seconds: float) -> None:
     world = World(nodes=1)
-    with pytest.raises(UsageError, match="seconds must be"):
+    with pytest.raises(SwimError, match=r"^seconds"):
         every(world, world.host("n1"), seconds, lambda: None)

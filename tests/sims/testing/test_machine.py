@@ -20,6 +20,7 @@ from sims.testing.machine import MembershipMachine, hosts, membership_machine
 from sims.testing.reproducer import Program
 from sims.world import World
 from swim.config import Config
+from swim.errors import ConfigError
 from tests.sims.settings import examples
 
 Small = membership_machine(nodes=(5, 8), name="Small")
@@ -154,11 +155,11 @@ def test_a_program_never_shows_gossip_keys(config: Callable[..., Config] | Confi
 @pytest.mark.parametrize(
     ("make", "problem"),
     [
-        (lambda: membership_machine(nodes=0), "nodes must be at least 1"),
+        (lambda: membership_machine(nodes=0), "nodes: must be at least 1"),
         (lambda: membership_machine(nodes=(5, 3)), "the fewest first"),
         (lambda: membership_machine(without=["crashes"]), "there is no rule 'crashes'"),
     ],
 )
 def test_mistakes_are_told(make: Callable[[], object], problem: str) -> None:
-    with pytest.raises(ValueError, match=problem):
+    with pytest.raises(ConfigError, match=problem):
         make()

@@ -29,7 +29,7 @@ from sims.world import World
 from sims.world.latency import Constant
 from sims.world.network import Link
 from swim.config import Config
-from swim.errors import RemoteError
+from swim.errors import ConfigError, RemoteError
 from swim.wire.codec import decode
 from swim.wire.keyring import Keyring
 from swim.wire.messages import Ping
@@ -107,9 +107,9 @@ def test_one_host_is_not_split(schedule: Schedule) -> None:
 
 
 def test_mistakes_are_told() -> None:
-    with pytest.raises(ValueError, match="nodes is empty"):
+    with pytest.raises(ConfigError, match="nodes: is empty"):
         fault_schedules([], 5)
-    with pytest.raises(ValueError, match="cannot draw Add"):
+    with pytest.raises(ConfigError, match=r"kinds: .*cannot draw Add"):
         fault_schedules(HOSTS, 5, kinds=[Add])
 
 

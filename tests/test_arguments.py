@@ -1,0 +1,222 @@
+"""Every public function refuses a wrong argument before it does anything, and names the argument.
+
+The methods of ``Cluster`` and ``open_cluster`` are in ``tests/net/test_arguments.py``.
+"""
+
+from __future__ import annotations
+
+import inspect
+import random
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import sims
+import swim
+import swim.lowlevel
+import swim.testing
+from sims import World
+from sims.faults import Crash
+from swim import Config, SwimError
+from swim.lowlevel import Node, Rng
+from swim.testing import LinkFaults
+
+ENDPOINT = ("10.0.0.1", 7946)
+BITS = Rng(random.Random(1))
+
+
+def node(**given: Any) -> Node:
+    arguments = {"config": Config.lan(name="n1"), "advertise": ENDPOINT, "bind_port": 7946, "rng": BITS}
+    return Node(**arguments | given)
+
+
+def world(**given: Any) -> World:
+    return World(**{"seed": 1, "nodes": 2} | given)
+
+
+def of_world(method: str) -> Callable[..., Any]:
+    return lambda *args, **given: getattr(world(), method)(*args, **given)
+
+
+def of_node(method: str) -> Callable[..., Any]:
+    return lambda *args, **given: getattr(world().host("n1"), method)(*args, **given)
+
+
+def of_faults(method: str) -> Callable[..., Any]:
+    return lambda *args, **given: getattr(LinkFaults(), method)(*args, **given)
+
+
+def timer(function: Callable[..., Any]) -> Callable[..., Any]:
+    def start(**given: Any) -> None:
+        made = world()
+        function(made, made.host("n1"), **{"seconds": 1.0, "call": print} | given)
+
+    return start
+
+
+def every_seed(**given: Any) -> object:
+    return sims.run_seeds(**{"seeds": [1]} | given)
+
+
+NO_TEXT, NO_NUMBER, NO_ENDPOINT = (
+    [7, None],
+    ["1", None, True, float("nan")],
+    ["10.0.0.1:1", 7, ("a", "b"), ("a", 70_000)],
+)
+NO_FLAG, NO_CALL, NO_CONFIG = [1, "yes", None], [7, "print"], ["lan", {}]
+NEGATIVE = [-1, -0.5]
+TWO = {"nodes": ["n1"], "seconds": 5.0}
+
+WRONG: list[tuple[str, Callable[..., Any], str, list[Any], dict[str, Any]]] = [
+    ("Join", swim.Join, "addresses", ["n1", 7, [7]], {}),
+    ("ForceLeave", swim.ForceLeave, "name", NO_TEXT, {}),
+    ("ForceLeave", swim.ForceLeave, "prune", NO_FLAG, {"name": "n1"}),
+    ("SetTags", swim.SetTags, "tags", ["a=b", {"a": 1}], {}),
+    ("Rejoin", swim.Rejoin, "advertise", NO_ENDPOINT, {}),
+    ("SendUserEvent", swim.SendUserEvent, "name", [*NO_TEXT, "x" * 300], {}),
+    ("SendUserEvent", swim.SendUserEvent, "payload", ["text", None], {"name": "e"}),
+    ("SendUserEvent", swim.SendUserEvent, "coalesce", NO_FLAG, {"name": "e"}),
+    ("SendQuery", swim.SendQuery, "name", [*NO_TEXT, "_serf_x"], {}),
+    ("SendQuery", swim.SendQuery, "payload", ["text", None], {"name": "q"}),
+    ("SendQuery", swim.SendQuery, "nodes", ["n1", [7]], {"name": "q"}),
+    ("SendQuery", swim.SendQuery, "tags", ["a=b", {"a": 1}], {"name": "q"}),
+    ("SendQuery", swim.SendQuery, "ack", NO_FLAG, {"name": "q"}),
+    ("SendQuery", swim.SendQuery, "relay_factor", [-1, 256, 1.5], {"name": "q"}),
+    ("SendQuery", swim.SendQuery, "timeout", ["1", -1, float("nan")], {"name": "q"}),
+    ("Respond", swim.Respond, "query", ["q", None], {}),
+    ("Respond", swim.Respond, "payload", ["text", None], {"query": swim.Query("q")}),
+    ("Config", Config.lan, "tags", [3, {"a": 1}], {"name": "n1"}),
+    ("Config", lambda profile: Config.profile(profile, name="n1"), "profile", ["LAN", 7], {}),
+    ("Config", Config.lan(name="n1").with_changes, "probe_interval", ["1", -1, float("inf")], {}),
+    ("LinkFaults", LinkFaults, "loss", [*NO_NUMBER, -0.1, 1.1], {}),
+    ("LinkFaults", LinkFaults, "seed", ["1", 1.5], {}),
+    ("LinkFaults", lambda loss: setattr(LinkFaults(), "loss", loss), "loss", [*NO_NUMBER, -0.1, 1.1], {}),
+    ("LinkFaults", of_faults("block"), "endpoints", ["10.0.0.1:1", ENDPOINT, ["10.0.0.1:1"], 7, None], {}),
+    ("LinkFaults", of_faults("unblock"), "endpoints", ["10.0.0.1:1", ENDPOINT, ["10.0.0.1:1"], 7], {}),
+    ("Node", node, "config", NO_CONFIG, {}),
+    ("Node", node, "advertise", [*NO_ENDPOINT, None], {}),
+    ("Node", node, "bind_port", ["1", -1, 65_536], {}),
+    ("Node", node, "rng", [random.Random(1), 7], {}),
+    ("Node", node, "nonce", [b"x" * 12], {}),
+    ("Node", node, "snapshot", [b"leave\n", None], {}),
+    ("Rng", Rng, "bits", [7, None], {}),
+    ("World", world, "seed", ["x", 1.5, None], {}),
+    ("World", world, "nodes", ["3", -1, 1.5], {}),
+    ("World", world, "config", NO_CONFIG, {}),
+    ("World", world, "network", ["x", 7], {}),
+    ("World", world, "byte_mode", NO_FLAG, {}),
+    ("World", world, "start", ["x", 7], {}),
+    ("World", world, "observers", [7, None], {}),
+    ("World", of_world("run_for"), "seconds", [*NO_NUMBER, *NEGATIVE], {}),
+    ("World", of_world("run_until"), "condition", NO_CALL, {"limit": 1.0}),
+    ("World", of_world("run_until"), "limit", [*NO_NUMBER, *NEGATIVE], {"condition": bool}),
+    ("World", of_world("settle"), "limit", [*NO_NUMBER, *NEGATIVE], {}),
+    ("World", of_world("at"), "when", [*NO_NUMBER, *NEGATIVE], {"call": print}),
+    ("World", of_world("at"), "call", NO_CALL, {"when": 1.0}),
+    ("World", of_world("observe"), "observer", [7, "x"], {}),
+    ("World", of_world("add"), "name", NO_TEXT, {}),
+    ("World", of_world("add"), "id", NO_TEXT, {}),
+    ("World", of_world("add"), "config", NO_CONFIG, {}),
+    ("World", of_world("add"), "endpoint", NO_ENDPOINT, {}),
+    ("World", of_world("add"), "seeds", ["n1", 7], {}),
+    ("World", of_world("add"), "snapshot", [7, b""], {}),
+    ("World", of_world("host"), "node", ["n9", 7, None], {}),
+    ("World", of_world("crash"), "node", ["n9", 7], {}),
+    ("World", of_world("crash"), "silent", NO_FLAG, {"node": "n1"}),
+    ("World", of_world("restart"), "endpoint", NO_ENDPOINT, {"node": "n1"}),
+    ("World", of_world("restart"), "config", NO_CONFIG, {"node": "n1"}),
+    ("World", of_world("restart"), "snapshot", ["x", 1], {"node": "n1"}),
+    ("World", of_world("pause"), "seconds", ["1", -1, float("nan")], {"node": "n1"}),
+    ("World", of_world("block"), "seconds", [*NO_NUMBER, *NEGATIVE], {"node": "n1"}),
+    ("World", of_world("leave"), "stop", NO_FLAG, {"node": "n1"}),
+    ("World", of_world("command"), "command", ["leave", 7], {"node": "n1"}),
+    ("World", of_world("inject"), "data", ["x", None], {"node": "n1", "source": ENDPOINT}),
+    ("World", of_world("inject"), "source", NO_ENDPOINT, {"node": "n1", "data": b"x"}),
+    ("SimNode", of_node("do"), "command", ["leave", 7], {}),
+    ("SimNode", of_node("join"), "addresses", ["n1", [7]], {}),
+    ("SimNode", of_node("set_tags"), "tags", ["a=b", {"a": 1}], {}),
+    ("SimNode", of_node("force_leave"), "name", NO_TEXT, {}),
+    ("SimNode", of_node("subscribe"), "call", NO_CALL, {}),
+    ("Link", sims.Link, "loss", [*NO_NUMBER, -0.1, 1.1], {}),
+    ("Link", sims.Link, "latency", [0.1, "x", None], {}),
+    ("Link", sims.Link, "burst", [0.1, "x"], {}),
+    ("Link", sims.Link, "mtu", ["x", 0, 1.5], {}),
+    ("Link", sims.Link, "bandwidth", ["x", 0, -1], {}),
+    ("Link", sims.Link, "queue", ["x", -1, None], {}),
+    ("Network", sims.Network, "default", [7, "x"], {}),
+    ("Network", sims.Network, "dns_latency", [0.1, None], {}),
+    ("Processor", lambda **given: sims.Processor(world(), **given), "packet", [0.1, None], {}),
+    ("Schedule", lambda faults: sims.Schedule(faults), "faults", ["x", 7, [7], [Crash]], {}),
+    ("TraceWriter", sims.TraceWriter, "sink", [7, "x"], {}),
+    ("Applications", sims.Applications, "start", NO_CALL, {}),
+    ("Applications", sims.Applications, "invariants", [7, [7]], {}),
+    ("once", timer(sims.once), "seconds", [*NO_NUMBER, *NEGATIVE], {}),
+    ("once", timer(sims.once), "call", NO_CALL, {}),
+    ("every", timer(sims.every), "seconds", [*NO_NUMBER, *NEGATIVE, 0], {}),
+    ("every", timer(sims.every), "call", NO_CALL, {}),
+    ("run_scenario", sims.run_scenario, "seed", ["1", None], {"name": "kill-k"}),
+    ("run_swarm", sims.run_swarm, "seed", ["1", None], {}),
+    ("run_swarm", sims.run_swarm, "byte_mode", NO_FLAG, {"seed": 1}),
+    ("run_seeds", every_seed, "seeds", ["12", 7, ["1"]], {}),
+    ("run_seeds", every_seed, "jobs", [0, "2"], {}),
+    ("run_seeds", every_seed, "observers", NO_CALL, {}),
+    ("fault_schedules", sims.fault_schedules, "nodes", [[], "n1", [7]], {"seconds": 5.0}),
+    ("fault_schedules", sims.fault_schedules, "seconds", [*NO_NUMBER, *NEGATIVE], {"nodes": ["n1"]}),
+    (
+        "fault_schedules",
+        sims.fault_schedules,
+        "kinds",
+        [[7], [Crash, str]],
+        {"nodes": ["n1"], "seconds": 5.0},
+    ),
+    ("fault_schedules", sims.fault_schedules, "max_faults", [-1, "x"], TWO),
+    ("membership_machine", sims.membership_machine, "nodes", [0, "x", (5, 3), (1, 2, 3)], {}),
+    ("membership_machine", sims.membership_machine, "start", ["x", 7], {}),
+    ("membership_machine", sims.membership_machine, "without", [["nope"]], {}),
+]
+
+
+@pytest.mark.parametrize(
+    ("call", "argument", "value", "others"),
+    [
+        pytest.param(call, argument, value, others, id=f"{name}-{argument}-{index}-{number}")
+        for index, (name, call, argument, values, others) in enumerate(WRONG)
+        for number, value in enumerate(values)
+    ],
+)
+def test_a_wrong_argument_is_named(
+    call: Callable[..., Any], argument: str, value: object, others: dict[str, Any]
+) -> None:
+    with pytest.raises(SwimError, match=rf"^{argument}\b"):
+        call(**{argument: value} | others)
+
+
+def test_a_scenario_that_there_is_not() -> None:
+    with pytest.raises(sims.UsageError, match=r"^there is no scenario 'nope'; see"):
+        sims.run_scenario("nope", 1)
+
+
+WITHOUT_A_ROW = {
+    *("Cluster", "Membership", "Responses", "Subscription", "Ticket"),  # not made by callers
+    *("Leave", "safety_checkers", "Observer"),  # nothing that could be wrong, or a class to derive from
+    *("open_cluster", "run_cluster"),  # see tests/net/test_arguments.py
+    *("Metrics", "NodeStats", "Accepted", "Output", "Tap", "Transport", "Endpoint"),
+}
+"""What has no row above, and why."""
+
+
+def is_value(found: object) -> bool:
+    """Events, results and errors: values that the library makes."""
+    return not inspect.isclass(found) or found.__module__ in ("swim.events", "swim.errors", "sims.errors")
+
+
+@pytest.mark.parametrize(
+    "module", [swim, swim.lowlevel, swim.testing, sims], ids=lambda module: module.__name__
+)
+def test_every_public_name_has_a_row_or_a_reason(module: Any) -> None:
+    tested = {name for name, *_ in WRONG}
+    for name in set(module.__all__) - tested - WITHOUT_A_ROW:
+        found = getattr(module, name)
+        assert is_value(found), name
+        assert not inspect.isfunction(found), name
