@@ -149,6 +149,9 @@ def _start(title: str, x: str, y: str) -> tuple[Figure, Axes]:
 
 
 def _finish(figure: Figure, axes: Axes, path: Path) -> None:
+    """Saves the picture; below it stands the command that plays its runs, with their seeds."""
     figure.legend(frameon=False, fontsize=8, loc="outside right upper")
+    command = f"swim sim report {path.stem.removeprefix('exp-')}"
+    figure.text(0.995, 0.01, command, fontsize=7, color="#777777", ha="right", va="bottom")
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=110, metadata={"Software": ""})

@@ -8,7 +8,7 @@ import pytest
 
 from swim.core.member import State
 from swim.wire.codec import encode
-from swim.wire.messages import Alive, Suspect
+from swim.wire.messages import Alive, Dead, NodeRecord, Suspect
 from tests.core.differences import differing
 from tests.core.solo import PORT, VSN, Solo, key_of
 from tests.wire.vectors import load, select, some
@@ -139,3 +139,25 @@ def test_an_accusation_at_the_last_incarnation_does_not_wrap() -> None:
     local = solo.engine.context.local
     assert local.incarnation == 2**32 - 1
     assert solo.queued == [encode(local.alive_claim())]
+
+
+@pytest.mark.parametrize("length", [1, 128, 129, 255])
+def test_names_as_long_as_go_pools_use_are_members_whatever_is_said_of_them(length: int) -> None:
+    """Our own names end at 128 bytes, as Serf has it; memberlist's are as long as their users like."""
+    name, solo = "n" * length, Solo()
+    solo.meet(name)
+    assert solo.state(name) == "alive"
+    solo.hear(Suspect(1, name, "node-b"))
+    assert solo.state(name) == "suspect"
+    solo.hear(Dead(1, name, "node-b"))
+    assert solo.state(name) == "dead"
+    solo.hear(Dead(1, name, name))
+    assert solo.state(name) == "left"
+
+
+@pytest.mark.parametrize("length", [129, 255])
+def test_a_long_name_comes_by_push_pull_too(length: int) -> None:
+    name, solo = "n" * length, Solo()
+    record = NodeRecord(name, key_of("127.0.1.1"), PORT, b"", 1, State.ALIVE, VSN)
+    solo.answered([record], host="127.0.1.1")
+    assert solo.state(name) == "alive"
