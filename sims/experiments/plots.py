@@ -120,13 +120,19 @@ def draw_bars(
                     left, height, width * 0.92, color=colour, label=group.label if place == first else None
                 )
                 axes.annotate(
-                    f"{height:.3g}", (left, height), ha="center", va="bottom", fontsize=6, color="#333333"
+                    f" {height:.3g}",
+                    (left, height),
+                    ha="center",
+                    va="bottom",
+                    fontsize=6,
+                    color="#333333",
+                    rotation=90 if len(groups) > 2 else 0,  # neighbours of one height would collide
                 )
     axes.set_xticks(range(len(categories)), [name.replace("-", "-\n") for name in categories])
     if log:
         axes.set_yscale("symlog", linthresh=1)
     tallest = max((height or 0.0 for group in groups for height in group.heights), default=0.0)
-    axes.set_ylim(0, max(tallest * (2.0 if log else 1.1), 0.1))
+    axes.set_ylim(0, max(tallest * (4.0 if log else 1.15), 0.1))
     _finish(figure, axes, path)
 
 
@@ -139,7 +145,7 @@ def _start(title: str, x: str, y: str) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(8.0, 3.8), layout="constrained")
     FigureCanvasAgg(figure)
     axes: Any = figure.add_subplot()
-    axes.set_title(title, fontsize=11, loc="left")
+    figure.suptitle(title, fontsize=11, x=0.01, ha="left")  # as wide as the picture: it may pass the legend
     axes.set_xlabel(x)
     axes.set_ylabel(y)
     axes.grid(axis="y", color="#dddddd", linewidth=0.6)
@@ -150,7 +156,7 @@ def _start(title: str, x: str, y: str) -> tuple[Figure, Axes]:
 
 def _finish(figure: Figure, axes: Axes, path: Path) -> None:
     """Saves the picture; below it stands the command that plays its runs, with their seeds."""
-    figure.legend(frameon=False, fontsize=8, loc="outside right upper")
+    figure.legend(frameon=False, fontsize=8, loc="outside right center")
     command = f"swim sim report {path.stem.removeprefix('exp-')}"
     figure.text(0.995, 0.01, command, fontsize=7, color="#777777", ha="right", va="bottom")
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -83,7 +83,7 @@ def measure_sizes(
 
 
 def draw(config: Config, points: Sequence[Point], folder: Path) -> list[Path]:
-    """Draws ``detection.png``, ``dissemination.png`` and ``traffic.png``; returns where they are."""
+    """Draws ``detection``, ``dissemination``, ``traffic`` and ``gossip``, all PNG; returns where they are."""
     sizes = [point.nodes for point in points]
     theory = [formulas.failure_spread(config, n) for n in sizes]
     loads = [traffic(config, n) for n in sizes]
@@ -102,16 +102,17 @@ def draw(config: Config, points: Sequence[Point], folder: Path) -> list[Path]:
         "formula, all": ([1000 * spread["all"] for spread in theory], "--"),
     }
     load = {
-        "pings and acks, B/s": ([each.packet_bytes_per_second for each in loads], "-"),
-        "push/pull, B/s": ([each.push_pull_bytes_per_second for each in loads], "-"),
-        "gossip about one death, B": ([each.bytes_per_death for each in loads], "-"),
+        "pings and acks": ([each.packet_bytes_per_second for each in loads], "-"),
+        "push/pull": ([each.push_pull_bytes_per_second for each in loads], "-"),
     }
+    gossip = {"at most": ([each.bytes_per_death for each in loads], "-")}
     return [
         _plot(folder / "detection.png", "From a crash to the first verdict", "seconds", sizes, detection),
         _plot(
             folder / "dissemination.png", "From the first verdict on", "milliseconds", sizes, dissemination
         ),
-        _plot(folder / "traffic.png", "Sent by each node", "bytes", sizes, load),
+        _plot(folder / "traffic.png", "Sent by each node", "bytes per second", sizes, load),
+        _plot(folder / "gossip.png", "Sent by each node about one death", "bytes", sizes, gossip),
     ]
 
 
@@ -132,6 +133,7 @@ def _plot(path: Path, title: str, unit: str, sizes: Sequence[int], lines: dict[s
     axes.set_xlabel("nodes")
     axes.set_ylabel(unit)
     axes.set_title(title)
+    figure.text(0.995, 0.01, "python -m sims.theory.scale", fontsize=7, color="#777777", ha="right")
     axes.grid(alpha=0.3)
     axes.legend(frameon=False)
     path.parent.mkdir(parents=True, exist_ok=True)
