@@ -193,7 +193,7 @@ def _seed_shape(cluster: ClusterLike, seed: SeedStatus) -> dict[str, Any]:
 
 
 def _message_shape(event: UserEvent | Query) -> dict[str, Any]:
-    """The payload is any bytes, so it is told in base64."""
+    """The payload is any bytes, so it is sent in base64."""
     return {
         "sequence": event.sequence,
         "name": event.name,

@@ -247,8 +247,8 @@ class UserEvent:
         name: chosen by the sender.
         payload: the sender's bytes; b"" if there were none.
         ltime: stamp of the cluster's event clock: greater than that of every event its sender had seen.
-        coalesce: receivers may drop it in favour of a newer one of the same name; nothing here does. False
-            for an event that came with a push/pull, which does not tell.
+        coalesce: receivers may drop it in favour of a newer one of the same name; swim never does. False for
+            an event from a push/pull, which does not carry this flag.
         sequence: number of the event at this node.
     """
 
@@ -266,9 +266,9 @@ class Query:
     Attributes:
         name: chosen by the asker; Serf's internal queries (``_serf_...``) are never shown.
         payload: the asker's bytes; b"" if there were none.
-        source: name of the asking member; "" if it did not say.
+        source: name of the member that sent the query; "" if the query does not give it.
         ltime: stamp of the cluster's query clock.
-        id: tells queries of one stamp apart.
+        id: distinguishes queries with the same stamp.
         deadline: until when an answer counts, seconds on the clock of ``Cluster.now``.
         sequence: number of the event at this node.
     """

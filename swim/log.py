@@ -267,7 +267,7 @@ class LogRing(logging.Handler):
 
 
 class LogReader:
-    """A place in a ``LogRing``. One that reads too seldom loses records, and is told how many."""
+    """A position in a ``LogRing``. A reader that is too slow loses records, and gets their number."""
 
     __slots__ = ("_level", "_ring", "_seen")
 

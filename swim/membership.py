@@ -45,7 +45,7 @@ class Membership(Protocol):
 
     @property
     def advertised(self) -> Endpoint:
-        """The address and port that peers are told."""
+        """The address and port that are sent to peers."""
 
     @property
     def local(self) -> Member:

@@ -208,7 +208,7 @@ class Node:
         self._engine.cut_off(now, is_cut_off=is_cut_off)
 
     def sends_from(self, _now: float, host: str) -> None:
-        """Tells the node that what it sends leaves from ``host``, which it does not advertise."""
+        """Sets the source address of the node's output, ``host``, which it does not advertise."""
         self._engine.context.paths.source = host
 
     # -- outputs

@@ -90,7 +90,7 @@ class Wire:
         """Nothing is kept."""
 
     def admit(self) -> None:
-        """Nobody joins."""
+        """No node joins."""
 
 
 class Target(Victim):

@@ -21,7 +21,7 @@ def texts(unread: Unread) -> list[str]:
 
 
 def logger_of(ring: LogRing) -> logging.Logger:
-    """A logger of nobody else's."""
+    """A logger that no other code uses."""
     logger = logging.Logger("swim")
     logger.addHandler(ring)
     return logger

@@ -29,7 +29,7 @@ MEMBERS = (b"node-0", b"node-1", b"node-2")
 
 
 def wordy(random: Random) -> bytes:
-    """A recorded message in which one field or two hold a long text, often about somebody who is known."""
+    """A recorded message in which one field or two hold a long text, often about a known member."""
     head, fields, rest = random.choice(structs())
     fields = dict(fields)
     for name in (b"Node", b"Name"):

@@ -34,7 +34,7 @@ class Peer:
     stop: str = ""
 
     def fold(self) -> dict[str, Member]:
-        """The members as the events tell them."""
+        """The members by folding the events."""
         table = {member.name: member for member in self.listed}
         for event in self.events:
             assert isinstance(event, MemberEvent)
@@ -126,7 +126,7 @@ class World:
         self._pump(peer)
 
     def check(self) -> None:
-        """What holds at every moment: the events of each node, killed ones too, tell its table."""
+        """What holds at every moment: the events of each node, including killed ones, fold to its table."""
         for peer in self.all:
             assert peer.fold() == {member.name: member for member in peer.node.members()}
 
@@ -136,7 +136,7 @@ class World:
             del self.peers[peer.endpoint]
 
     def pause(self, peer: Peer, seconds: float) -> None:
-        """Like SIGSTOP: packets wait, nothing fires; afterwards input comes first, with the gap told."""
+        """Like SIGSTOP: packets wait, no timer fires; then input comes first, and the gap is reported."""
         peer.up = False
         backlog: list[tuple[bytes, Endpoint]] = []
         peer.node_backlog = backlog  # type: ignore[attr-defined]

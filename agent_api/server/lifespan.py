@@ -37,7 +37,7 @@ class Lifespan:
         await self._ready.wait()
 
     def stop(self) -> None:
-        """Tells the application to shut down; the nursery ends once it has."""
+        """Makes the application shut down; the nursery ends once it has."""
         self._stop.set()
 
     async def _run(self) -> None:

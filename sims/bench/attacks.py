@@ -1,6 +1,6 @@
-"""What a non-member may send to cost a node most, kind by kind: packets, and whole requests on streams.
+"""The most expensive input that a non-member can send, by kind: packets, and whole requests on streams.
 
-Each kind is an endless source of input that differs from piece to piece, drawn from one ``Random``.
+Each kind is an endless source of different inputs, drawn from one ``Random``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Fleets brought up and kept going, and samples taken from them."""
+"""Starts fleets, keeps them running, and takes samples from them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def start_all(fleet: Fleet, options: Options) -> None:
 
 
 def joined_fleet(engine: Engine, options: Options, *, nice: int = 0) -> Fleet:
-    """A running fleet, a context manager, in which everybody knows everybody."""
+    """A running fleet, a context manager, in which all agents know each other."""
     fleet = Fleet(engine, options.profile, nice=nice)
     try:
         start_all(fleet, options)
@@ -35,7 +35,7 @@ def joined_fleet(engine: Engine, options: Options, *, nice: int = 0) -> Fleet:
 
 
 def pump_all(fleets: Sequence[Fleet], seconds: float) -> None:
-    """Lets time pass for all fleets at once."""
+    """Runs all fleets at once for a while."""
     deadline = Fleet.clock() + seconds
     while (left := deadline - Fleet.clock()) > 0:
         for fleet in fleets:
@@ -43,7 +43,7 @@ def pump_all(fleets: Sequence[Fleet], seconds: float) -> None:
 
 
 def say(run: int, engine: Engine, samples: Samples) -> None:
-    """Tells the latest value of every measure."""
+    """Prints the latest value of every measure."""
     progress(f"run {run + 1}, {engine.name}: " + ", ".join(f"{k} {v[-1]:.3g}" for k, v in samples.items()))
 
 

@@ -1,4 +1,4 @@
-"""How to start, ask and read each kind of agent."""
+"""How to start, control and read each kind of agent."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["ENGINES", "Engine", "Place", "SharedProcess", "Sighting"]
 
 
 class Place(NamedTuple):
-    """Where one agent lives: its name, gossip port and control port, on 127.0.0.1."""
+    """One agent's name, gossip port and control port, on 127.0.0.1."""
 
     name: str
     gossip_port: int
@@ -45,7 +45,7 @@ class Engine(Protocol):
         ...
 
     def read(self, line: str) -> tuple[str, str] | None:
-        """Kind and subject of the transition in a log line, if it tells one."""
+        """Kind and subject of the transition in a log line, if it contains one."""
         ...
 
     def connect(self, place: Place) -> socket.socket:
@@ -135,12 +135,12 @@ class SharedProcess(_Swim):
         return [sys.executable, "-m", "swim", "cluster", *size, *ports]
 
     def read(self, line: str) -> tuple[str, str] | None:
-        """Who saw whom join, as one subject."""
+        """Observer and joined member, as one subject."""
         found = self._transition.search(line)
         return ("joined", f"{found[1]} {found[2]}") if found else None
 
     def is_complete(self, pairs: int) -> bool:
-        """True if everybody saw every other join."""
+        """True if every node saw every other join."""
         return pairs >= self.nodes * (self.nodes - 1)
 
 

@@ -1,4 +1,4 @@
-"""Many agents of one kind as child processes, and one loop that stamps what they log."""
+"""Many agents of one kind as child processes, and one loop that timestamps their log lines."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _STARTING_AT_ONCE = 8
 
 
 def progress(text: str) -> None:
-    """Says on standard error what is going on."""
+    """Prints the progress on standard error."""
     print(f"  {text}", file=sys.stderr, flush=True)
 
 
 class Agent:
-    """One running agent, the transitions it logged and the names it ever knew."""
+    """One running agent, the transitions that it logged and all names that it knew."""
 
     def __init__(self, engine: Engine, place: Place, argv: list[str]) -> None:
         self.place = place
@@ -159,7 +159,7 @@ class Fleet:
         return self.add(agent.place)
 
     def pump(self, until: Callable[[], bool], timeout: float) -> bool:
-        """Stamps log lines until ``until()`` holds or ``timeout`` seconds passed; tells which."""
+        """Timestamps log lines until ``until()`` holds or ``timeout`` seconds passed; returns which."""
         deadline = time.monotonic() + timeout
         while not until():
             left = deadline - time.monotonic()
@@ -217,7 +217,7 @@ class Fleet:
             return probe.connect_ex(("127.0.0.1", agent.place.control_port)) == 0
 
     def _drain(self, source: Agent | socket.socket) -> None:
-        """Reads what is there; whatever a control connection answers is only taken off the wire."""
+        """Reads available output; answers on control connections are discarded."""
         if isinstance(source, socket.socket):
             with contextlib.suppress(OSError):
                 if source.recv(65_536):

@@ -1,6 +1,6 @@
-"""What members that do not exist cost real agents: failures noticed late, newcomers kept out, work.
+"""The cost of members that do not exist, to real agents: late detection, refused newcomers, work.
 
-A non-member invents them: in packets, in push/pulls, as alive and as gone. Nobody answers at their addresses.
+A non-member invents them: in packets, in push/pulls, as alive and as gone. Their addresses do not answer.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def _tell(fleet: Fleet, packets: Iterable[bytes]) -> None:
 
 
 def _tell_gone(fleet: Fleet) -> None:
-    """Tells of members that left: as records, as names, and by packets in their own name."""
+    """Sends claims about members that left: as records, as names, and by packets in their own name."""
     names = [f"gone-{number}" for number in range(_GONE)]
     for some in _batches(enumerate(names), _RECORDS_PER_STREAM):
         records = tuple(NodeRecord(name, _addr(n), 7946, None, 1, 3, _VERSIONS) for n, name in some)
@@ -119,7 +119,7 @@ def _running(fleet: Fleet) -> list[Agent]:
 
 
 def _kill(fleet: Fleet, victim: Agent, packets: Iterable[bytes]) -> float:
-    """Ends one agent after ghosts were told to all; seconds until all others noticed."""
+    """Ends one agent after ghosts were announced to all; seconds until all others detected it."""
     _tell(fleet, packets)
     started, name = fleet.clock(), victim.place.name
     victim.signal(SIGKILL)

@@ -1,4 +1,4 @@
-"""What hostile input costs a node, kind by kind: memory it keeps, bytes it sends, time it works.
+"""The cost of hostile input to a node, by kind: memory, bytes sent, processor time.
 
 One node without sockets that knows twenty members takes some of each kind. Time and memory are measured in
 separate runs, since measuring memory takes time.
@@ -31,10 +31,10 @@ _LIMITS = {"kept, MiB": 24.0, "sent, B per B": 2.0, "CPU, us per B": 4.0, "longe
 _LARGER = {"empty push/pull": {"sent, B per B": 200.0, "CPU, us per B": 60.0}}
 """A push/pull is answered with the whole table; a stream has proven its address, and its slots are few."""
 LIMITS = {kind: _LIMITS | _LARGER.get(kind, {}) for kind in (*PACKETS, *STREAMS)}
-"""Most that each kind may cause, by measure.
+"""Maximum for each kind, by measure.
 
-What is kept is limited by the budgets of caches, queues and tables, however much comes. The longest call is
-that of any input or timer; the machine's own pauses count.
+Memory is limited by the budgets of caches, queues and tables, whatever the amount of input. The longest call
+is that of any input or timer, including pauses of the machine.
 """
 
 _PACKET_BYTES = 100_000
@@ -59,7 +59,7 @@ def hostile(_: Sequence[Engine], options: Options) -> dict[str, Samples]:
 
 
 class Victim:
-    """A node that takes input; it adds up what comes out.
+    """A node that receives input; its output is summed up.
 
     Attributes:
         received: bytes taken.
@@ -67,7 +67,7 @@ class Victim:
         longest: seconds of processor time of the longest call.
         seconds: those of all calls.
         node: the node.
-        dialled: streams that it wants opened.
+        dialled: streams that it dialled.
         replied: what it sent last on a stream that was opened to it.
         on_event: called with each event that it hands to its application.
     """
@@ -117,7 +117,7 @@ class Victim:
             self.pass_time(0.002)
 
     def pass_time(self, seconds: float) -> None:
-        """What is due in the next ``seconds`` happens."""
+        """Runs everything that is due in the next ``seconds``."""
         end = self.now + seconds
         while self._next() <= end:
             self.now = max(self.now, self._next())

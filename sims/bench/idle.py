@@ -1,4 +1,4 @@
-"""What a node costs while nothing happens."""
+"""The cost of an idle node."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def one_process(engines: Sequence[Engine], options: Options) -> dict[str, Sample
 
 
 def _context(nodes: int, options: Options) -> Fleet:
-    """A running ``swim cluster`` in which everybody knows everybody."""
+    """A running ``swim cluster`` in which all nodes know each other."""
     engine = SharedProcess(nodes)
     fleet = Fleet(engine, options.profile)
     try:

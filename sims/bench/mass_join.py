@@ -1,4 +1,4 @@
-"""What joining costs next to memberlist's rules, in virtual time: many at once, one into a calm cluster."""
+"""The cost of joins next to memberlist's rules, in virtual time: many at once, one into a calm cluster."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Hostile noise for agents under test: malformed packets, half-open streams and broken HTTP requests.
 
-Nothing here names a member or carries a user message, so nothing of it can travel on to other agents.
+Nothing here names a member or contains a user message, so nothing of it can spread to other agents.
 """
 
 from __future__ import annotations

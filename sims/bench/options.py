@@ -1,4 +1,4 @@
-"""What a scenario is given, and what it gives back."""
+"""The input of a scenario, and its output."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 __all__ = ["Options", "Samples"]
 
 Samples = dict[str, list[float]]
-"""Values of each measure, one per run (or per window); the unit stands at the end of the measure's name."""
+"""Values of each measure, one per run (or per window); the measure's name ends with the unit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """How big, how often, how long.
+    """Size, repetitions and duration.
 
     Attributes:
         nodes: agents of each kind; members of the table.

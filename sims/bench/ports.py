@@ -1,4 +1,4 @@
-"""Loopback ports that nobody else is likely to take meanwhile."""
+"""Loopback ports that no other process is likely to take meanwhile."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _untried = iter(random.sample(_BELOW_EPHEMERAL, len(_BELOW_EPHEMERAL)))
 def free_port() -> int:
     """A port free on 127.0.0.1 for TCP and UDP, outside the range from which Linux takes source ports.
 
-    No port is returned twice: whoever got it may not have bound it yet.
+    No port is returned twice: its caller may not have bound it yet.
 
     Raises:
         OSError: if there is none left.

@@ -1,4 +1,4 @@
-"""What Linux says about a running process."""
+"""Data of a running process from Linux's ``/proc``."""
 
 from __future__ import annotations
 

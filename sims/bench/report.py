@@ -66,11 +66,11 @@ TARGETS: dict[tuple[str, str], Target] = {
     ("world", "10000 nodes, peak RSS, MiB"): Target(limit=8192.0),
     ("world", "10^6 in the vector model, s"): Target(limit=60.0),
 }
-"""What a release has to reach, by scenario and measure."""
+"""The targets of a release, by scenario and measure."""
 
 
 def document(scenario: str, results: dict[str, Samples]) -> dict[str, Any]:
-    """The run as one JSON document: every value, medians, ratios of medians and target verdicts."""
+    """The run as one JSON document: every value, medians, ratios of medians, and whether targets were met."""
     ours, theirs = _sides(results)
     measures = {}
     for measure in dict.fromkeys([*ours, *theirs]):
@@ -104,7 +104,7 @@ def _ratio(ours: list[float] | None, theirs: list[float] | None) -> float | None
 
 
 def _sides(results: dict[str, Samples]) -> tuple[Samples, Samples]:
-    """What is judged, and what it is compared with."""
+    """The measured values, and those that they are compared with."""
     if "simulated" in results:
         return results["simulated"], results["real"]
     return results.get("swim", {}), results.get("serf") or results.get("memberlist", {})

@@ -1,10 +1,10 @@
-"""Does the simulator tell the truth? The same kills, joins and leaves in a ``World`` and in ``swim cluster``.
+"""Is the simulator accurate? The same kills, joins and leaves in a ``World`` and in ``swim cluster``.
 
-Both play the same script with the same settings, and both leave a trace: nodes are killed, restarted (that is
-the join) and leave, one after another. Compared is how long it takes until the last of the others knows. The
-virtual packets travel as long as the real ones did, and the virtual nodes share one processor that works as
-long as the real process did, both by the quantiles of the real trace; what a process needs to start is left
-out by counting a join from the newcomer's first stream.
+Both run the same script with the same settings, and both write a trace: nodes are killed, restarted (that is
+the join) and leave, one after another. The measure is the time until the last of the others knows. Virtual
+packets take as long as the real ones did, and the virtual nodes share one processor whose work takes as long
+as in the real process, both by the quantiles of the real trace. The start of a process is excluded by
+counting a join from the newcomer's first stream.
 """
 
 from __future__ import annotations
@@ -35,18 +35,18 @@ __all__ = ["simulated"]
 _SEEDS = 10
 _ROUND = 75.0
 _STEPS = ((5.0, "kill"), (40.0, "restart"), (50.0, "leave"), (60.0, "restart"))
-"""What happens to a node within its round, seconds; it is back for good before the next one's turn."""
+"""The faults of a node within its round, seconds; it is back for good before the next node's round."""
 _MEASURES = {"crash": ("kill", "failed"), "restart": ("join", "joined"), "leave": ("leave", "left")}
-"""By the fault in a trace: what the measure is called, and the event that tells of it."""
+"""By the fault in a trace: the name of the measure, and the event that shows it."""
 _QUANTILES = 200
 _AT_ONCE = 0.001
-"""Seconds between two sends of which the second did not wait for anything."""
+"""Maximum seconds between two sends of which the second did not wait for anything."""
 
 Records = list[dict[str, Any]]
 
 
 class _Costs(NamedTuple):
-    """What takes how long, in one process that runs all nodes."""
+    """The costs of each kind of work, in one process that runs all nodes."""
 
     travel: Latency
     packet: Latency
@@ -62,7 +62,7 @@ class _Step(NamedTuple):
 
 
 def simulated(_: Sequence[Engine], options: Options) -> dict[str, Samples]:
-    """Virtual and real time until everybody knows, side by side; ``options.runs`` rounds of each."""
+    """Virtual and real time until all nodes know, side by side; ``options.runs`` rounds of each."""
     steps = list(_steps(options))
     real = _real(options, steps)
     costs = _costs(real)
@@ -134,7 +134,7 @@ def _parsed(lines: Iterable[str]) -> Records:
 
 
 def _costs(records: Records) -> _Costs:
-    """Reads off a real trace what one core took for what; all nodes share a process."""
+    """Extracts the costs of one core from a real trace; all nodes share a process."""
     records = [record for record in records if record["kind"] in ("send", "recv", "stream")]
     sent = {record["packet"]: record["at"] for record in records if record["kind"] == "send"}
     pairs = [

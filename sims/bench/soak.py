@@ -24,7 +24,7 @@ _CALM_SECONDS = 60.0
 
 
 def soak(engines: Sequence[Engine], options: Options) -> dict[str, Samples]:
-    """Agents are killed, paused and asked to leave, one at a time, and come back; ours hear noise meanwhile.
+    """Agents are killed, paused and asked to leave, one at a time, and come back; ours also receive noise.
 
     The window is the time of trouble. Each measure has one value per agent. ``--runs`` is the seed.
 
@@ -59,7 +59,7 @@ class _Soak:
         return [agent for fleet in self._fleets for agent in fleet.agents]
 
     def gather(self) -> None:
-        """Joins everybody to the first agent, and notes what each one costs."""
+        """Joins all agents to the first, and measures the cost of each."""
         for fleet in self._fleets:
             for agent in fleet.agents:
                 fleet.join_one(agent, self._agents[0].place)
@@ -84,7 +84,7 @@ class _Soak:
         self._judge()
 
     def results(self) -> dict[str, Samples]:
-        """What was seen by each kind of agent, and what its agents cost before and after."""
+        """What each kind of agent observed, and the cost of its agents before and after."""
         results: dict[str, Samples] = {}
         names = {agent.place.name for agent in self._agents}
         for fleet in self._fleets:
@@ -122,7 +122,7 @@ class _Soak:
         self._up_since[name] = Fleet.clock()
 
     def _return(self, fleet: Fleet, agent: Agent) -> None:
-        """After some time the agent is started again at its place and joins somebody who runs."""
+        """After some time, restarts the agent at its place and joins it to a running one."""
         name = agent.place.name
         self._up_since[name] = float("inf")
         self._wait(lambda: False, self._random.uniform(*_DOWN_SECONDS))
@@ -133,7 +133,7 @@ class _Soak:
         self._up_since[name] = Fleet.clock()
 
     def _judge(self) -> None:
-        """Notes for how long each observer has called a running agent failed since that one is up.
+        """Records how long each observer has listed a running agent as failed since that agent is up.
 
         Raises:
             SystemExit: if an agent ended by itself; its last log lines are shown.
@@ -153,7 +153,7 @@ class _Soak:
                 self._longest[name] = max(self._longest.get(name, 0.0), min(until, now) - start)
 
     def _wait(self, until: Callable[[], bool], seconds: float) -> bool:
-        """Reads all logs and makes noise at ours until ``until()`` holds; tells whether it did in time."""
+        """Reads all logs and sends noise to ours until ``until()`` holds; returns whether it did in time."""
         deadline = Fleet.clock() + seconds
         while not until():
             now = Fleet.clock()

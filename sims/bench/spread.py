@@ -17,7 +17,7 @@ _VERDICT_TIMEOUT = 60.0
 
 
 def join(engines: Sequence[Engine], options: Options) -> dict[str, Samples]:
-    """All agents join one at the same moment: when does everybody know everybody?"""
+    """All agents join one at the same moment: when do all know each other?"""
     results: dict[str, Samples] = {engine.name: {} for engine in engines}
     for run in range(options.runs):
         for engine in engines:
@@ -48,7 +48,7 @@ def fail(engines: Sequence[Engine], options: Options) -> dict[str, Samples]:
 
 
 def leave(engines: Sequence[Engine], options: Options) -> dict[str, Samples]:
-    """One agent after another leaves gracefully and is restarted: when does everybody know that it left?"""
+    """One agent after another leaves gracefully and is restarted: when do all know that it left?"""
 
     def measure(fleet: Fleet, victim: Agent, samples: Samples) -> None:
         _add_spread(samples, "left", fleet, victim, fleet.leave(victim))
@@ -73,7 +73,7 @@ def _one_by_one(
 
 
 def _add_return(samples: Samples, fleet: Fleet, victim: Agent) -> None:
-    """Starts the victim again and waits until everybody has it back."""
+    """Restarts the victim and waits until all others list it as alive again."""
     fresh = fleet.restart(victim)
     started = fleet.join_one(fresh)
     _add_spread(samples, "back", fleet, fresh, started)

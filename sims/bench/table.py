@@ -43,7 +43,7 @@ def measure(members: int) -> float:
     """MiB of resident memory that ``members`` members add to this process.
 
     Raises:
-        RuntimeError: if the node did not take them all.
+        RuntimeError: if the node did not accept all.
     """
     node = Node(
         Config.lan(name="observer", max_new_members_per_packet=64),

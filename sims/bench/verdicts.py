@@ -1,4 +1,4 @@
-"""Whether agents that run are wrongly called failed when the machine is in trouble."""
+"""Whether running agents are wrongly declared failed when the machine is overloaded."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _WATCHED_SECONDS = 20.0
 
 
 def pause(engines: Sequence[Engine], options: Options) -> dict[str, Samples]:
-    """Some agents are stopped for a while and then go on: who is wrongly called failed?"""
+    """Some agents are stopped for a while and then continue: which are wrongly declared failed?"""
     results: dict[str, Samples] = {}
     for engine in engines:
         samples = results.setdefault(engine.name, {})
@@ -43,7 +43,7 @@ def pause(engines: Sequence[Engine], options: Options) -> dict[str, Samples]:
 
 
 def starve(engines: Sequence[Engine], options: Options) -> dict[str, Samples]:
-    """Agents at nice 19 next to busy loops at nice 0: who is wrongly called failed?"""
+    """Agents at nice 19 next to busy loops at nice 0: which are wrongly declared failed?"""
     results: dict[str, Samples] = {}
     for engine in engines:
         samples = results.setdefault(engine.name, {})
@@ -60,7 +60,7 @@ def starve(engines: Sequence[Engine], options: Options) -> dict[str, Samples]:
 
 
 class _Hogs:
-    """Busy loops in processes of their own, killed at the end."""
+    """Busy loops in separate processes, killed at the end."""
 
     def __init__(self, count: int) -> None:
         command = [sys.executable, "-c", "while True: pass"]

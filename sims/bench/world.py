@@ -1,7 +1,7 @@
-"""How fast clusters are simulated, and how large they may be: one process on one core, no agents, no Serf.
+"""Speed and size of simulated clusters: one process on one core, no agents, no Serf.
 
-Each part is measured in a child process of its own, ``python -m sims.bench.world PART SEED``, so that memory
-is that part's alone.
+Each part is measured in its own child process, ``python -m sims.bench.world PART SEED``, so that memory is
+counted separately.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from swim.config import Config
 __all__ = ["world"]
 
 _WARM_UP_SECONDS = {100: 150.0, 1000: 240.0}
-"""Longer than a push/pull period: a pair that meets for the first time compares all it knows."""
+"""Longer than a push/pull period: a pair that exchanges for the first time compares all its records."""
 _STEADY_SECONDS = {100: 120.0, 1000: 60.0}
 _LARGE = 10_000
 _KILLED = 10

@@ -123,11 +123,11 @@ class TransmitsAreLimited(Checker):
         node = world.host(packet.source)
         target = node.inspect().table.at(packet.endpoint)
         if node.blocked_until >= world.now or target is None or not target.is_live:
-            return  # it waited on this host, or goes to a member held dead, or to nobody known
+            return  # it waited on this host, or goes to a member held dead, or to an unknown address
         if target.changed_at == world.now:
             return  # the member may have been held dead when this was made
         if len(self._names_at.get(packet.endpoint, ())) > 1:
-            return  # a former, dead member of that address may have been meant
+            return  # it may be for an earlier, dead member of that address
         told = self._lives.of(node)
         for message in opened(node, packet.data):
             key = self._gossip(node, message)

@@ -1,4 +1,4 @@
-"""User events: an application receives each at most once, and in calm everybody receives it in time."""
+"""User events: an application receives each at most once, and in a calm world all receive it in time."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Key = tuple[int, str, bytes]
 
 
 def _key(event: UserEvent) -> Key:
-    """What Serf tells events apart by."""
+    """What distinguishes events in Serf."""
     return event.ltime, event.name, event.payload
 
 
@@ -86,13 +86,13 @@ class UserEventsReachAll(Liveness):
         while self._followed and world.now > self._followed[0].since + self.bound(world):
             (ltime, name, _), since, missing = self._followed.popleft()
             if self.calm.since > since:
-                continue  # somebody interfered meanwhile
+                continue  # a fault or a command came meanwhile
             for late, life in missing.values():
                 if late.life == life and late.counts:
                     self.violated(world, late, f"the user event {name}, stamped {ltime}, has not arrived")
 
     def _is_calm(self, world: World) -> bool:
-        """Whether everybody had the time to know everybody."""
+        """Whether all nodes had the time to learn of each other."""
         running, n = world.running(), len(world.nodes)
         config, latency = running[0].config, self.calm.latency
         settles = convergence_bound(config, n, latency=latency, gone=n - len(running), live=len(running))

@@ -84,7 +84,7 @@ class LeasedCache(ShardedCache):
         return [m.name for m in self.node.members() if m.status is MemberStatus.ALIVE and not m.is_suspect]
 
     def owns(self, key: str) -> bool:
-        """Nobody owns anything in a minority, in a view that just changed, or right after standing still."""
+        """Owns nothing in a minority, while its view has just changed, or right after a pause."""
         now = self.world.now
         return (
             now - self.ticked_at <= 2 * self.TICK_SECONDS

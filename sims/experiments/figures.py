@@ -1,4 +1,4 @@
-"""How the rows of an experiment become a table and a picture, with what the papers published beside."""
+"""Makes tables and pictures from the rows of an experiment, with the published figures."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def curves_by_size(title: str, unit: str, *measures: tuple[str, str]) -> Callabl
 
 
 def accuracy_table(rows: Rows) -> str:
-    """Accusations and verdicts by loss and size, beside the paper's formula."""
+    """Accusations and false positives by loss and size, with the paper's formula."""
     sizes = _in_order(rows, "nodes")
     body: list[Sequence[object]] = []
     for loss in _in_order(rows, "loss"):
@@ -132,14 +132,14 @@ def accuracy_curves(rows: Rows, path: Path) -> None:
 
 
 def _published_sizes() -> dict[str, float]:
-    """The SWIM paper's group sizes by our names of the ways in which news spread."""
+    """The SWIM paper's group sizes by our names of the ways of dissemination."""
     [series] = published("group_size")
     names = ("multicast", "infection", "suspicion")
     return {name: size for name, (_, size) in zip(names, series.points, strict=True)}
 
 
 def loss_table(rows: Rows) -> str:
-    """Group sizes at the end, by the way news spread."""
+    """Group sizes at the end, by the way of dissemination."""
     theirs = _published_sizes()
     return markdown(
         ("dissemination", "published", "ours, mean", "least", "most"),
@@ -258,7 +258,7 @@ def arm_curves(option: str, title: str, x: str, theirs: str, runs: int = 1) -> C
 
 
 _LATENCIES = (
-    ("first_p50_seconds", "first verdict, median"),
+    ("first_p50_seconds", "first failed, median"),
     ("first_p99_seconds", "first, 99 %"),
     ("all_p50_seconds", "last healthy member's, median"),
     ("all_p99_seconds", "last, 99 %"),
@@ -266,7 +266,7 @@ _LATENCIES = (
 
 
 def latency_table(rows: Rows) -> str:
-    """Seconds from a crash to the first verdict and to the last member's, by arm."""
+    """Seconds from a crash until the first and the last member declare it failed, by arm."""
     [theirs] = published("first_p50_seconds")
     told = {"swim": theirs.points[0][1], "lifeguard": theirs.points[0][1]}
     body = [
@@ -285,11 +285,11 @@ def latency_bars(rows: Rows, path: Path) -> None:
     groups = [Bars(label, known, is_published=True)]
     for measure, title in _LATENCIES[::2]:
         groups.append(Bars(f"{title}, ours", tuple(_mean(rows, measure, arm=arm) for arm in arms)))
-    draw_bars(path, arms, groups, title="From a crash to its verdict, by component", y="seconds")
+    draw_bars(path, arms, groups, title="From a crash to failed, by component", y="seconds")
 
 
 def bootstrap_table(rows: Rows) -> str:
-    """Seconds until all see all, and sizes seen on the way."""
+    """Seconds until all see all, and sizes seen meanwhile."""
     body: list[Sequence[object]] = [
         (series.label, int(x), y, dict(sizes.points).get(x))
         for series, sizes in zip(published("all_seconds"), published("unique_sizes"), strict=True)
@@ -307,7 +307,7 @@ def bootstrap_curves(rows: Rows, path: Path) -> None:
     """The same seconds as curves."""
     arms = _in_order(rows, "arm")
     curves = [_curve(rows, "nodes", "all_seconds", _label(arm), arm=arm) for arm in arms]
-    title = "Bootstrap: everybody joins one seed within a second"
+    title = "Bootstrap: all nodes join one seed within a second"
     draw_curves(
         path, curves + _theirs("all_seconds"), title=title, x="members", y="seconds until all see all"
     )
@@ -325,7 +325,7 @@ _FAULT_MEASURES = (
 
 
 def fault_table(rows: Rows) -> str:
-    """What healthy members thought of each other and of the faulty, a line per run."""
+    """The healthy members' views of each other and of the faulty ones, a line per run."""
     body = [
         (row["arm"], row["nodes"], row["faulty"], *(float(row[name]) for name, _ in _FAULT_MEASURES))
         for row in rows

@@ -39,7 +39,7 @@ class Experiment:
     Attributes:
         name: of the report, and of its files.
         title: one line.
-        grid: what is played.
+        grid: the runs.
         table: Markdown made of all rows.
         draw: writes the picture.
     """
@@ -52,7 +52,7 @@ class Experiment:
 
     @property
     def command(self) -> str:
-        """The command line that plays the grid."""
+        """The command line that runs the grid."""
         axes = " ".join(f"{name}={','.join(values)}" for name, values in self.grid.axes.items())
         first, last = self.grid.seeds[0], self.grid.seeds[-1]
         seeds = str(first) if first == last else f"{first}-{last}"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["Bars", "Curve", "draw_bars", "draw_curves"]
 
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
-"""Okabe and Ito's, told apart by colour-blind eyes; markers differ too."""
+"""Okabe and Ito's, which colour-blind readers can distinguish; markers differ too."""
 
 _MARKERS = "osD^vP"
 _PUBLISHED = "#555555"

@@ -1,7 +1,7 @@
-"""What the papers published, as data: the figures that our runs are shown beside.
+"""The papers' published figures as data, for comparison with our runs.
 
-Each value names its source and how it was read: ``primary`` (in the text or a table of the paper),
-``figure`` (off one of its figures, about 5 %), ``memory`` (recalled, not read again).
+Each value names its source and how it was read: ``primary`` (in the text or a table of the paper), ``figure``
+(from one of its figures, about 5 %), ``memory`` (recalled, not read again).
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ class Series:
     """One published curve.
 
     Attributes:
-        measure: what it shows, by the name of our measure.
-        label: how a legend calls it.
+        measure: the name of our measure.
+        label: its name in a legend.
         points: x and y.
         source: paper and place.
         reading: how the values were read.

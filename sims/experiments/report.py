@@ -1,7 +1,7 @@
-"""The papers' experiments, played, tabled and drawn: our figures beside the published ones.
+"""Runs the papers' experiments, and makes tables and pictures with the published figures.
 
-``report(["swim-load"], Path("out"))`` plays what ``out/swim-load.csv`` lacks, one row per run, and writes
-``out/swim-load.md`` and ``out/img/exp-swim-load.png``. Interrupt it, and the same call goes on.
+``report(["swim-load"], Path("out"))`` runs what ``out/swim-load.csv`` lacks, one row per run, and writes
+``out/swim-load.md`` and ``out/img/exp-swim-load.png``. After an interruption, the same call continues.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ def report(
     play: bool = True,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> list[Written]:
-    """Plays experiments as far as their rows are missing, and writes tables and pictures.
+    """Runs experiments whose rows are missing, and writes tables and pictures.
 
     Args:
-        names: of ``EXPERIMENTS``; none stands for all.
+        names: of ``EXPERIMENTS``; none means all.
         out: folder for ``NAME.csv``, ``NAME.md`` and ``img/exp-NAME.png``.
         workers: processes, by default one per core.
-        play: False shows the rows that are there, however many.
+        play: False only shows the existing rows.
         progress: called with the experiment, rows done and rows in all.
 
     Raises:
@@ -85,6 +85,6 @@ def _write(
 
 
 def _in_order(grid: Grid, file: RowFile) -> list[dict[str, str]]:
-    """The rows in the order of the grid: in the file they are in the order in which runs ended."""
+    """The rows in the order of the grid; in the file they are in the order in which runs finished."""
     place = {(str(work.seed), *work.options.values()): index for index, work in enumerate(grid)}
     return sorted(file.rows, key=lambda row: place.get(file.key(row), len(place)))

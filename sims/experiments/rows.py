@@ -21,8 +21,8 @@ _HEAD = ("sweep", "what", "seed")
 class RowFile:
     """A CSV file with the columns ``sweep`` (version), ``what``, ``seed``, the options, then the measures.
 
-    Opening an existing file reads the rows that are there; a row cut short by a crash is dropped. A measure
-    that only later rows have gets a column of its own, empty in the rows before.
+    Opening an existing file reads its rows; a row truncated by a crash is dropped. A measure that only later
+    rows have gets its own column, empty in the rows before.
 
     Args:
         path: the file; it need not exist.
@@ -58,11 +58,11 @@ class RowFile:
         self._file.close()
 
     def key(self, row: Mapping[str, str]) -> tuple[str, ...]:
-        """What tells a row from the others: its seed and options."""
+        """What identifies a row: its seed and options."""
         return (row["seed"], *(row[name] for name in self._options))
 
     def append(self, seed: int, options: Mapping[str, str], measures: Mapping[str, float]) -> None:
-        """Writes one row and sees it onto the disk."""
+        """Writes one row and syncs it to disk."""
         row = {"sweep": self._mark, "what": self._what, "seed": str(seed), **options}
         row |= {f"m.{name}" if name in row else name: repr(float(value)) for name, value in measures.items()}
         new = [name for name in row if name not in self._header]
@@ -101,7 +101,7 @@ class RowFile:
             os.truncate(self.path, len(whole))
 
     def _rewrite(self) -> None:
-        """Writes everything anew beside the file and puts it in its place."""
+        """Rewrites everything next to the file and replaces the file."""
         beside = self.path.with_name(self.path.name + ".new")
         with beside.open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, self._header, restval="")

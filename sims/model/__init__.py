@@ -1,4 +1,4 @@
-"""The same protocol as arrays: 10^4 to 10^6 nodes, or hundreds of small clusters side by side, in seconds."""
+"""The same protocol as arrays: 10^4 to 10^6 nodes, or hundreds of small clusters in parallel, in seconds."""
 
 from __future__ import annotations
 

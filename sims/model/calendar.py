@@ -1,4 +1,4 @@
-"""When things happen: events in short buckets of virtual time, each event with its exact moment."""
+"""Events in short buckets of virtual time, each event with its exact time."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 __all__ = ["Array", "Calendar"]
 
 Array = NDArray[Any]
-"""Any NumPy array; what it holds is said where it is named."""
+"""Any NumPy array; its contents are documented where it is defined."""
 
 _KINDS = ("arrival", "verdict", "sync", "probe", "gossip")
 _RADIX_MAX = 65_535
 
 
 class Calendar:
-    """Columns of events, filed by bucket, so that a whole bucket is handled with a few array operations.
+    """Columns of events, sorted by bucket, so that a whole bucket is handled with a few array operations.
 
     Args:
         step: length of a bucket, seconds.
@@ -27,14 +27,14 @@ class Calendar:
     def __init__(self, step: float) -> None:
         self.step = step
         self.bucket = 0
-        """The bucket at hand; what is filed for an earlier one falls into it."""
+        """The current bucket; events filed for an earlier one are added to it."""
         self._filed: dict[tuple[int, str], list[tuple[Array, ...]]] = {}
         self._due: list[int] = []
         self._known: set[int] = set()
 
     @property
     def end(self) -> float:
-        """Where the bucket at hand ends, seconds."""
+        """The end of the current bucket, seconds."""
         return (self.bucket + 1) * self.step
 
     def file(self, kind: str, times: Array, *columns: Array) -> None:
@@ -56,7 +56,7 @@ class Calendar:
             self._put(first + int(offsets[start]), kind, tuple(c[part] for c in (times, *columns)))
 
     def take(self, kind: str) -> tuple[Array, ...] | None:
-        """The events of a kind in the bucket at hand, as columns; None if there are none."""
+        """The events of a kind in the current bucket, as columns; None if there are none."""
         parts = self._filed.pop((self.bucket, kind), None)
         if parts is None:
             return None

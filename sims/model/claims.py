@@ -1,4 +1,4 @@
-"""Claims taken in, whole arrays at once: the rules of ``swim.core.precedence`` and of suspicions."""
+"""Applies claims, whole arrays at once: the rules of ``swim.core.precedence`` and of suspicions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _UNIT = 1e9
 
 
 class Columns(NamedTuple):
-    """Claims on their way, one array each: when and where they arrive, what they say, who sent them."""
+    """Claims in flight, one array per field: arrival time and place, content, sender."""
 
     times: Array
     places: Array
@@ -33,7 +33,7 @@ class Columns(NamedTuple):
 
 
 class Claims:
-    """Applies claims to the views. Equal moments do not happen; several claims for one place go in order."""
+    """Applies claims to the views. No two arrive at the same time; those for one place apply in order."""
 
     def __init__(self, state: State) -> None:
         self._state = state
@@ -47,13 +47,13 @@ class Claims:
         self._share = np.array([remaining(c, max(wanted, 1), 0, 0, _UNIT) / _UNIT for c in range(wanted + 1)])
 
     def send(self, columns: Columns) -> None:
-        """Lets claims travel, but only those that can still matter: what a view knows it never forgets."""
+        """Sends claims, but only those that can still change a view, since a view never forgets."""
         useful = self._matters(columns)
         if useful.any():
             self._state.calendar.file("arrival", *columns.only(useful))
 
     def take_in(self) -> None:
-        """Applies everything that arrives in the bucket at hand."""
+        """Applies all claims that arrive in the current bucket."""
         due = self._state.calendar.take("arrival")
         if due is None:
             return
@@ -85,7 +85,7 @@ class Claims:
             suspect[which] = self._is_news(places[which], columns.accusers[which])
         dead = (kinds == DEAD) & ~older & (view != DEAD)
         expiry = (kinds == _EXPIRY) & (view == SUSPECT) & (state.deadline[places] == columns.times)
-        # Who has the refutation corrects whoever still accuses.
+        # A node that has the refutation answers nodes that still accuse.
         stale = (kinds != ALIVE) & older & (view == ALIVE) & (columns.origins >= 0)
         useful: Array = (alive | suspect | dead | expiry | stale) & state.up[places % state.total]
         return useful
@@ -167,7 +167,7 @@ class Claims:
         self.queue(columns._replace(kinds=np.full(len(places), DEAD, np.int8)))
 
     def _count_healthy(self, what: str, places: Array) -> int:
-        """Counts what is false: verdicts at places that are about members that run. Returns how many are."""
+        """Counts false positives: places about running members that are declared failed. Returns how many."""
         state = self._state
         healthy = places[places >= state.setup.kills * state.total]
         state.count(what, healthy % state.total)

@@ -23,11 +23,11 @@ QUANTILES = {"half": 0.5, "p90": 0.9, "p99": 0.99, "p9999": 0.9999, "all": 1.0}
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What one run showed. Seconds count from time 0, when the members crashed or published.
+    """The result of one run. Seconds count from time 0, when the members crashed or published.
 
     Attributes:
         seconds: virtual time that passed.
-        measures: by name; a measure that does not apply is absent, one that never came about is infinite.
+        measures: by name; one that does not apply is absent, one that was never reached is infinite.
     """
 
     seconds: float
@@ -41,7 +41,7 @@ def simulate(config: Config, setup: Setup, *, seed: int, runs: int = 1) -> tuple
         config: every node's settings.
         setup: what happens.
         seed: decides everything else.
-        runs: clusters side by side, at least 1. Memory goes with runs times nodes.
+        runs: clusters in parallel, at least 1. Memory grows with runs times nodes.
 
     Raises:
         ConfigError: the nodes do not probe, or the latency has no vector form.

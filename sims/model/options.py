@@ -21,7 +21,7 @@ def read_options(options: Mapping[str, object]) -> tuple[Config, Setup]:
     """The settings and the setup that options describe, as values or as text.
 
     Raises:
-        UsageError: an unknown name, or text that is no such value.
+        UsageError: an unknown name, or text that is not a valid value.
         ConfigError: a value that is out of range.
     """
     profile = str(options.get("profile", "lan"))

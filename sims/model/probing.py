@@ -1,4 +1,4 @@
-"""Probe rounds: who is probed when, what the network lets through, and what the prober concludes."""
+"""Probe rounds: which member is probed when, what the network delivers, and what the prober concludes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _DRAWS_MAX = 64
 
 
 class _Rounds(NamedTuple):
-    """Probe rounds: when they began, who probes whom, and the target's place, ``NOBODY`` if it has no row."""
+    """Probe rounds: start, prober, target, and the target's row, ``NOBODY`` if it has none."""
 
     times: Array
     nodes: Array
@@ -31,10 +31,10 @@ class _Rounds(NamedTuple):
 
 
 class Probing:
-    """Runs everybody's probe rounds, as ``swim.core.prober`` and ``swim.core.ping_responder`` do.
+    """Runs all nodes' probe rounds, as ``swim.core.prober`` and ``swim.core.ping_responder`` do.
 
-    Every member is met once in a cycle of n - 1 rounds, in an order of its own at each prober: the rounds in
-    which the rows come are drawn when a cycle begins; the others go to random members without a row.
+    Every member is probed once in a cycle of n - 1 rounds, in a separate order at each prober. The rounds
+    that probe rows are drawn when a cycle begins; the others probe random members without a row.
     """
 
     def __init__(self, state: State, claims: Claims, spread: Spread) -> None:
@@ -57,7 +57,7 @@ class Probing:
     # -- whom to probe
 
     def begin(self) -> None:
-        """Begins the rounds that are due in the bucket at hand."""
+        """Begins the rounds that are due in the current bucket."""
         state = self._state
         due = state.calendar.take("probe")
         if due is None:
@@ -68,7 +68,7 @@ class Probing:
         state.count("probes", nodes)
         rows = self._next_rows(nodes)
         if not state.setup.loss and not state.is_busy:
-            # Nothing rides along, and whoever has no row answers.
+            # Nothing is piggybacked, and members without a row answer.
             met = rows != NOBODY
             state.score[nodes[~met]] = np.maximum(state.score[nodes[~met]] - 1, 0)
             self._file(times[~met] + self._interval, nodes[~met])
@@ -81,7 +81,7 @@ class Probing:
             self._probe(_Rounds(times, nodes, targets, places).only(~idle))
 
     def _next_rows(self, nodes: Array) -> Array:
-        """The row that each node meets in this round, ``NOBODY`` if none; counts the round."""
+        """The row that each node probes in this round, ``NOBODY`` if none; counts the round."""
         state = self._state
         number = self._round[nodes]
         over = number >= self._cycle_end[nodes]
@@ -102,7 +102,7 @@ class Probing:
         self._cycle_end[nodes] = start + np.maximum(state.n - 1 - known_dead, 1)
 
     def _order(self, nodes: Array) -> Array:
-        """At which of a cycle's n - 1 rounds each node meets each row; its own row counts for nothing."""
+        """In which of a cycle's n - 1 rounds each node probes each row; its own row is ignored."""
         state, n = self._state, self._state.n
         if state.rows < n:
             return state.distinct(len(nodes), n - 1, state.rows).astype(np.int32)
@@ -112,7 +112,7 @@ class Probing:
         return after
 
     def _targets(self, nodes: Array, rows: Array) -> Array:
-        """Whom each node probes: its row's member, or a random one without a row."""
+        """The member that each node probes: its row's member, or a random one without a row."""
         state, n = self._state, self._state.n
         runs = nodes // n
         targets = np.where(rows == NOBODY, NOBODY, state.subject[np.maximum(rows, 0), runs])
@@ -140,7 +140,7 @@ class Probing:
             self._ask_relays(rounds.only(~acked))
 
     def _ping(self, rounds: _Rounds) -> Array:
-        """The ping and its ack, each with what rides along; which rounds were acked."""
+        """The ping and its ack, each with piggybacked claims; which rounds were acked."""
         state = self._state
         times, nodes, targets, places = rounds
         there = times + state.draw_latency(len(nodes))
@@ -163,7 +163,7 @@ class Probing:
         return returned
 
     def _accuse(self, arrive: Array, accusers: Array, accused: Array, chosen: Array) -> None:
-        """Tells members what is held against them, in the very packet they get."""
+        """Sends members the accusation against them, in the same packet."""
         state = self._state
         accusers, accused = accusers[chosen], accused[chosen]
         base = state.row_of[accused] * state.total
@@ -172,7 +172,7 @@ class Probing:
         self._claims.send(Columns(arrive[chosen], base + accused, view, incarnation, origins, origins))
 
     def _ask_relays(self, rounds: _Rounds) -> None:
-        """No ack in time: relays and a stream are tried, then the round ends with a verdict."""
+        """No ack in time: tries relays and a stream, then ends the round with its outcome."""
         state, config = self._state, self._state.config
         times, nodes, targets, places = rounds
         asked = times + config.probe_timeout
@@ -207,7 +207,7 @@ class Probing:
         self._file(times + steps * self._interval, nodes)
 
     def _relay(self, asked: Array, nodes: Array, relays: Array, targets: Array) -> tuple[Array, Array]:
-        """One relay for each round: when its ack and when its nack come; infinite if never."""
+        """One relay for each round: the times of its ack and its nack; infinite if never."""
         state, config, carry = self._state, self._state.config, self._spread.carry
         count = len(nodes)
         lost = [state.draw_loss(count) for _ in range(4)]
@@ -237,10 +237,10 @@ class Probing:
         refused = np.where(up | state.setup.silent, np.inf, asked + 2 * there)
         return up & (asked + 3 * there + back < end), np.where(refused < end, refused, np.inf)
 
-    # -- the verdict
+    # -- the outcome
 
     def conclude(self) -> None:
-        """Carries out the verdicts that fall in the bucket at hand: the score moves, failed ones accuse."""
+        """Carries out the outcomes in the current bucket: adjusts health scores, accuses failed targets."""
         state = self._state
         due = state.calendar.take("verdict")
         if due is None:

@@ -1,4 +1,4 @@
-"""How claims get around: gossip rounds, packets that have room, and push/pull."""
+"""How claims spread: gossip rounds, piggybacking, and push/pull."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _DRAWS_MAX = 64
 
 
 class Spread:
-    """Sends what is queued, as ``swim.core.gossip`` and ``swim.core.push_pull`` do."""
+    """Sends queued claims, as ``swim.core.gossip`` and ``swim.core.push_pull`` do."""
 
     def __init__(self, state: State, claims: Claims) -> None:
         self._state = state
@@ -32,7 +32,7 @@ class Spread:
     # -- gossip
 
     def _poke(self, times: Array, nodes: Array) -> None:
-        """Sees to it that a gossip round is due where something was queued."""
+        """Schedules gossip rounds where something was queued."""
         state, config = self._state, self._state.config
         if not config.gossip_interval or not config.gossip_nodes:
             return
@@ -44,7 +44,7 @@ class Spread:
         state.calendar.file("gossip", armed, nodes)
 
     def gossip(self) -> None:
-        """Runs the gossip rounds that are due in the bucket at hand."""
+        """Runs the gossip rounds that are due in the current bucket."""
         state = self._state
         due = state.calendar.take("gossip")
         if due is None:
@@ -68,18 +68,18 @@ class Spread:
         return pending
 
     def _queued(self, nodes: Array) -> Array:
-        """The kind of what is queued, by row and node."""
+        """The kind of the queued claim, by row and node."""
         state = self._state
         return state.kind.reshape(state.rows, state.total).take(nodes, axis=1)
 
     def carry(self, arrive: Array, senders: Array, receivers: Array, lost: Array) -> Array:
-        """Lets one packet per pair take along what its sender has queued.
+        """Piggybacks the sender's queued claims on one packet per pair.
 
         Args:
             arrive: when each packet arrives, seconds.
             senders: nodes.
             receivers: nodes.
-            lost: packets that go nowhere; they count as transmits all the same.
+            lost: packets that do not arrive; they still count as transmits.
 
         Returns:
             Which packets carried anything.
@@ -107,7 +107,7 @@ class Spread:
         return carried
 
     def _charge(self, places: Array, senders: Array, receivers: Array) -> None:
-        """Counts a transmit, but not toward members that the sender believes dead."""
+        """Counts a transmit, except to members that the sender holds dead."""
         state = self._state
         live = state.view(senders, receivers) <= SUSPECT
         places = places[live]
@@ -121,9 +121,9 @@ class Spread:
         """``count`` distinct random others for each node, ``NOBODY`` where there are not enough.
 
         Args:
-            nodes: who chooses.
+            nodes: the nodes that choose.
             count: how many.
-            refuses: ``refuses(positions, candidates)``: who is not eligible for ``nodes[positions]``.
+            refuses: ``refuses(positions, candidates)``: which are not eligible for ``nodes[positions]``.
         """
         n = self._state.n
         if n <= _SCAN_UP_TO or n < 3 * count:
@@ -174,7 +174,7 @@ class Spread:
     # -- push/pull
 
     def sync(self) -> None:
-        """Runs the push/pulls that begin in the bucket at hand, both ways."""
+        """Runs the push/pulls that begin in the current bucket, in both directions."""
         state = self._state
         due = state.calendar.take("sync")
         if due is None:
@@ -197,7 +197,7 @@ class Spread:
         self._tell_all(times + 3 * there + back, peers, nodes)
 
     def _tell_all(self, arrive: Array, sources: Array, targets: Array) -> None:
-        """Sends whole views; a verdict in them only raises the receiver's own suspicion."""
+        """Sends whole views; a dead record in them only raises the receiver's own suspicion."""
         state = self._state
         for row in range(state.rows):
             seen, known = row * state.total + sources, row * state.total + targets
@@ -218,7 +218,7 @@ class Spread:
             )
 
     def stream_delay(self, count: int) -> Array:
-        """How long that many pieces of streams travel, retransmissions included; infinite if in vain."""
+        """Seconds that these segments of streams take, with retransmissions; infinite if they are lost."""
         state = self._state
         delay = state.draw_latency(count)
         loss = state.setup.loss

@@ -32,18 +32,18 @@ _LATENCY = Exponential()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setup:
-    """What happens in a run, from time 0 on, in a cluster where everybody knows everybody.
+    """What happens in a run, from time 0 on, in a cluster where all nodes know each other.
 
     Attributes:
         nodes: size of the cluster, at least 2.
         kills: members that crash together at time 0.
         updates: members that publish new metadata at time 0.
-        watched: healthy members whose false accusations are followed, at most all; what others suffer is not
-            looked at.
-        loss: chance that a packet is lost, 0 to 1; pieces of streams are retransmitted instead.
+        watched: healthy members whose false accusations are simulated, at most all; those of others are
+            ignored.
+        loss: probability that a packet is lost, 0 to 1; segments of streams are retransmitted instead.
         latency: of every packet.
         silent: crashed hosts do not even refuse streams, so that accusers wait for the round's end.
-        seconds: how long it runs when somebody is watched, and at most otherwise.
+        seconds: how long it runs if members are watched, and at most otherwise.
 
     Raises:
         ConfigError: naming the field.

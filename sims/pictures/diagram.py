@@ -1,7 +1,7 @@
 """A space-time diagram as SVG: a line per node, time to the right, every packet a slanted arrow.
 
-Lost packets are red and end in a cross on their way. Bars above a node's line show whom it suspects and has
-given up, a bar below its indirect probes. Tooltips hold the decoded messages.
+Lost packets are red and end in a cross. Bars above a node's line show which members it suspects or holds
+dead, a bar below shows its indirect probes. Tooltips contain the decoded messages.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _LOST = "#e11d48"
 _NEWS = {"dead": "#b3261e", "suspect": "#f5b942", "alive": "#2f9e44"}
 _PROBE = "#8b5cf6"
 _LAST_LABELS = 0.94
-"""From this share of the time on there is no room for a word to the right."""
+"""Share of the time axis beyond which there is no room for a label to the right."""
 _WIDE_FAULTS = ("cut", "heal", "calm", "set-link", "rule-ended", "set-names", "loss")
 
 
@@ -64,8 +64,8 @@ def diagram(
         start: left end of the window, seconds; the trace's beginning.
         end: right end; the trace's end.
         nodes: whose lines to show, and the packets between them; all.
-        arrows: at most so many are drawn, and the picture says how many are not: first those without news go,
-            then an even share of the rest. By default 4,000, and 1,500 for more than 12 nodes.
+        arrows: how many are drawn at most; the picture shows how many are omitted: first those without
+            claims, then an even share of the rest. By default 4,000, and 1,500 for more than 12 nodes.
         title: of the run, such as its scenario and seed.
 
     Raises:
@@ -132,7 +132,7 @@ def _draw_node(picture: Picture, history: History, node: str, y: float, lane: fl
 
 
 def _lane(lanes: list[float], span: Span) -> int:
-    """The lowest lane that is free when the span starts; the last one takes what does not fit."""
+    """The lowest lane that is free when the span starts; the last lane if none is."""
     for index, free_from in enumerate(lanes):
         if free_from <= span.start:
             lanes[index] = span.end
@@ -198,7 +198,7 @@ def _draw_faults(picture: Picture, records: Sequence[Record], rows: dict[str, fl
 
 
 class _Labels:
-    """Keeps labels on one line, or on a few below each other, from running into each other."""
+    """Places labels on one line, or on a few lines, without overlaps."""
 
     def __init__(self, top: float, levels: int) -> None:
         self._top = top
@@ -214,7 +214,7 @@ class _Labels:
 
 
 def _label(picture: Picture, at: float, x: float, y: float | None, text: str) -> str:
-    """Beside a mark; before it where the picture ends behind. Nothing where there is no room."""
+    """A label next to a mark, on the left at the picture's right end; none if there is no room."""
     if y is None:
         return ""
     scale = picture.scale
@@ -227,7 +227,7 @@ def _label(picture: Picture, at: float, x: float, y: float | None, text: str) ->
 
 
 def _draw_flights(picture: Picture, records: Sequence[Record], rows: dict[str, float], arrows: int) -> str:
-    """Draws what fits; returns what was left out, in words."""
+    """Draws the arrows that fit; returns a text about those omitted."""
     scale = picture.scale
     drawn = [
         flight
@@ -264,7 +264,7 @@ def _draw_flight(picture: Picture, flight: Flight, y1: float, y2: float) -> None
             bead = f'<circle cy="{(y1 + y2) / 2:g}" r="2.6" fill="{_NEWS[flight.news]}"/>'
             picture.mark(middle, bead, title=title)
         return
-    # A packet that nobody reads gets through the network, but not in.
+    # A packet that no process reads passes the network, but is not received.
     share = 0.86 if flight.fate == "unheard" else 0.5
     at, y = flight.sent + share * (flight.arrives - flight.sent), y1 + share * (y2 - y1)
     title += flight.fate

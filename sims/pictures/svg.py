@@ -1,7 +1,7 @@
 """Pictures over time as SVG: a page with a time axis that can be zoomed and moved in a browser.
 
-Everything is placed by time: what has a ``data-a`` (and ``data-b``) attribute is moved by the embedded script
-when the scale changes. Without scripts the picture stands still and is complete.
+Everything is placed by time: elements with a ``data-a`` (and ``data-b``) attribute are moved by the embedded
+script when the scale changes. Without scripts the picture is static and complete.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ class Scale:
 class Picture:
     """A picture under construction; elements are drawn in the order in which they are added.
 
-    What has a time is cut off at the window's edges; what stays where it is comes on top.
+    Elements with a time are clipped at the window's edges; fixed elements are on top.
 
     Args:
         scale: of the time axis.
@@ -134,17 +134,17 @@ class Picture:
         self._add(f'{body} y="{y:g}" height="{height:g}" style="{style}"', "rect", title)
 
     def mark(self, at: float, markup: str, *, title: str = "") -> None:
-        """Anything that belongs to one time: markup drawn around x = 0."""
+        """Markup at one time, drawn around x = 0."""
         shown = f"<title>{escape(title)}</title>" if title else ""
         x = self.scale.x(at)
         self._timed.append(f'<g data-a="{at:.6f}" transform="translate({x},0)">{shown}{markup}</g>')
 
     def text(self, x: float, y: float, words: str, style: str = "") -> None:
-        """Words that stay where they are."""
+        """Text at a fixed place."""
         self._fixed.append(f'<text x="{x:g}" y="{y:g}" style="{style}">{escape(words)}</text>')
 
     def fixed(self, markup: str) -> None:
-        """Anything that stays where it is."""
+        """Markup at a fixed place."""
         self._fixed.append(markup)
 
     def render(self, height: float) -> str:

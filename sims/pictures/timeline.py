@@ -1,7 +1,7 @@
 """Each node's view of every other node over time, as an SVG picture.
 
-One block per member: first what its process really did, then a row for each observer. Members of whom nobody
-ever thought ill are named, not drawn.
+One block per member: first the true state of its process, then a row for each observer. Members that every
+observer always listed as alive are named, not drawn.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ CONDITIONS: dict[str, str] = {
     "crashed": "#f3dede",
     "stopped": "#f3dede",
 }
-"""Colour of each condition of a process."""
+"""Colour of each state of a process."""
 
 _WIDTH = 1200
 _LEFT = 150
@@ -50,7 +50,7 @@ def timeline(
         start: left end of the window, seconds; the trace's beginning.
         end: right end; the trace's end.
         nodes: observers and members to show; all.
-        everybody: also draw members of whom nobody thought ill.
+        everybody: also draw members that every observer always listed as alive.
         title: of the run, such as its scenario and seed.
 
     Raises:
@@ -74,7 +74,7 @@ def timeline(
     if quiet:
         shown = ", ".join(quiet[:_NAMED])
         shown += f" and {len(quiet) - _NAMED} more" if len(quiet) > _NAMED else ""
-        picture.text(12, y + 14, f"alive all the time, to everybody who knew them: {shown}", "fill:#6b7280")
+        picture.text(12, y + 14, f"alive in every view that listed them: {shown}", "fill:#6b7280")
         y += 24
     _legend(picture, y + 8)
     return picture.render(y + 38)

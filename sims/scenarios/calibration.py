@@ -41,7 +41,7 @@ _ARMS: dict[str, dict[str, Any]] = {
     },
 }
 _ARMS["plain-no-tcp"] = _ARMS["plain"] | {"disable_tcp_pings": True}
-"""Settings by arm. ``plain`` is not exactly SWIM: early verdicts, verification and eager gossip stay on."""
+"""Settings by arm. ``plain`` is not exactly SWIM: early ends, verification and eager gossip stay on."""
 _CHECKED_MAX = 50
 """Larger clusters run without checkers, which cost as much as the nodes."""
 _NEWS = "heard it through the grapevine"

@@ -75,7 +75,7 @@ def slow_relay(run: Run) -> None:
         node.reader = reader
     world.run_for(run["seconds"])
     measure_wrong(run, wrong, allowed=True)
-    run.expect(not wrong.failed_at_healthy, f"{wrong.failed_at_healthy} verdicts against healthy members")
+    run.expect(not wrong.failed_at_healthy, f"{wrong.failed_at_healthy} healthy members failed")
     for node in slow:
         node.reader = None
     recover(run, world)

@@ -1,6 +1,6 @@
-"""Many seeds, each a cluster with its own settings and faults; exit code of the worst.
+"""Run many seeds, each a cluster with its own settings and faults; the exit code is that of the worst.
 
-Every seed that fails is a line with the command that runs it again, and what the seed had picked.
+For every seed that fails, prints the command that runs it again, and what the seed picked.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ _LINE_SECONDS = 10.0
 def main(arguments: Sequence[str] | None = None, *, prog: str = "python -m sims.swarm") -> int:
     """Runs the seeds and returns the exit code: 0, or that of the worst seed; 130 after Ctrl-C."""
     parser = ArgumentParser(prog=prog, description=__doc__)
-    parser.add_argument("--seeds", type=at_least_one, default=100, help="how many (default 100)")
-    parser.add_argument("--start", type=int, default=0, help="the first (default 0)")
+    parser.add_argument("--seeds", type=at_least_one, default=100, help="number of seeds (default 100)")
+    parser.add_argument("--start", type=int, default=0, help="first seed (default 0)")
     parser.add_argument("--jobs", type=at_least_one, default=1, help="processes (default 1)")
     parser.add_argument(
         "--observers",
         metavar="MODULE:FUNCTION",
         default="",
-        help="makes further observers for each run, such as your Applications",
+        help="returns further observers for each run, such as your Applications",
     )
     parser.add_argument("--verbose", action="store_true", help="print every seed's settings and faults")
     options = parser.parse_args(arguments)
@@ -84,7 +84,7 @@ def _summary(outcomes: Counter[str]) -> str:
 
 
 class _Progress:
-    """A bar on a terminal's stderr; elsewhere a line now and then."""
+    """A progress bar on a terminal's stderr; otherwise an occasional line."""
 
     def __init__(self, total: int) -> None:
         self._total = total

@@ -1,4 +1,4 @@
-"""The end of a swarm run: what a healed core has to agree on, in which time, and whom to introduce first."""
+"""The end of a swarm run: what the healed nodes must agree on, by when, and which ones an operator joins."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ __all__ = ["INTRODUCE_AGAIN", "agree", "agreement_bound", "crash_bound", "differ
 _GONE = (MemberStatus.FAILED, MemberStatus.LEFT)
 _LOOK = 1.0
 INTRODUCE_AGAIN = 10.0
-"""Seconds until an operator who joined two groups looks whether that worked."""
+"""Seconds until an operator who joined two groups checks whether that worked."""
 
 
 def agreement_bound(world: World, latency: float) -> float:
-    """Seconds within which the nodes that run have to agree."""
+    """Seconds within which the running nodes must agree."""
     live, n = len(world.running()), len(world.nodes)
 
     def bound(config: Config) -> float:
@@ -33,7 +33,7 @@ def agreement_bound(world: World, latency: float) -> float:
 
 
 def crash_bound(world: World, latency: float) -> float:
-    """Seconds within which they have to notice one more crash."""
+    """Seconds within which they must detect one more crash."""
     n = len(world.nodes)
     return _slowest(
         world,
@@ -44,7 +44,7 @@ def crash_bound(world: World, latency: float) -> float:
 
 
 def agree(world: World, end: float, problem: str) -> None:
-    """Lets time pass until the nodes that run agree.
+    """Runs until the running nodes agree.
 
     Raises:
         NotConvergedError: if they do not at ``end``, with ``problem`` and the differences, a line each.
@@ -56,7 +56,7 @@ def agree(world: World, end: float, problem: str) -> None:
 
 
 def differences(world: World) -> list[str]:
-    """Who sees what that is not so: the core alive where it is, as it is; everybody else failed or left."""
+    """Wrong views: all running nodes must be alive with their address and tags, all others failed or left."""
     core = {node.name: node for node in world.running()}
     lines = []
     for viewer in core.values():
@@ -76,10 +76,11 @@ def differences(world: World) -> list[str]:
 
 
 def introduce(world: World) -> None:
-    """Where some nodes have no way of finding the others, an operator joins them, until they have.
+    """If some nodes have no way to find the others, an operator joins them, until they have one.
 
-    A way is one node that knows another's present address as a member's, not left, or as a seed's. A join
-    fails while one of the two is blocked, for one: the operator looks again after ``INTRODUCE_AGAIN`` s.
+    A way is a node that knows another's current address as that of a member, not left, or of a seed. A join
+    fails, for example, while one of the two is blocked: the operator checks again after ``INTRODUCE_AGAIN``
+    s.
     """
     core = world.running()
     groups: list[list[SimNode]] = []
@@ -98,7 +99,7 @@ def introduce(world: World) -> None:
 
 
 def _known(world: World, node: SimNode) -> list[Endpoint]:
-    """Where a node looks for others."""
+    """The addresses at which a node looks for others."""
     found = [
         (member.address, member.port) for member in node.members() if member.status is not MemberStatus.LEFT
     ]

@@ -1,4 +1,4 @@
-"""How each kind of trouble is drawn: a few faults that belong together, at a time, on random hosts."""
+"""How each kind of trouble is drawn: a few related faults, at a random time, on random hosts."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ from swim.core.rng import Rng
 __all__ = ["ANCHOR", "KINDS", "LATEST", "SEED_NAME", "Planner"]
 
 ANCHOR = "n1"
-"""The host that everybody is told to join; in an anchored run it never moves nor leaves."""
+"""The host that all nodes join; in an anchored run it never moves or leaves."""
 
 SEED_NAME = "seeds.example"
-"""What nodes that start apart are told to join; at first the anchor's name."""
+"""The seed name of nodes that start apart; at first it resolves to the anchor."""
 
 _CHANCES = (0.02, 0.1, 0.3, 0.6)
 _CORRUPT = 0.01
 LATEST = 45.0
-"""Seconds that a packet is held back at most: then those whom it calls alive may be dead and forgotten."""
+"""Maximum seconds that a packet is delayed; by then, members that it claims alive may be dead and reaped."""
 
 
 class Planner:
@@ -47,7 +47,7 @@ class Planner:
 
     Args:
         rng: decides.
-        hosts: ids of those that are there at the start.
+        hosts: ids of the first hosts.
         link: the usual link.
         slower: stretches all durations.
         anchored: spares the anchor.
@@ -61,10 +61,10 @@ class Planner:
         self._slower = slower
 
     def plan(self, kinds: tuple[str, ...], count: int, seconds: float) -> Schedule:
-        """``count`` times something of one of the kinds; what would begin after ``seconds`` is left out."""
+        """Draws ``count`` times from the kinds; faults that would begin after ``seconds`` are omitted."""
         if not kinds:
             return Schedule()
-        # Most of them late, so that healing finds many under way.
+        # Most of them late, so that many are in progress when healing begins.
         draws = [(self.rng.uniform(0.0, seconds), self.rng.uniform(0.0, seconds)) for _ in range(count)]
         times = sorted(round(max(pair), 3) for pair in draws)
         drawn = [fault for at in times for fault in KINDS[self.rng.choice(kinds)](self, at)]
@@ -86,16 +86,16 @@ class Planner:
         return tuple(sorted(shuffled[:wanted]))
 
     def rest(self, hosts: tuple[str, ...]) -> tuple[str, ...]:
-        """Everybody else."""
+        """All other hosts."""
         return tuple(host for host in self.hosts if host not in hosts)
 
     def duration(self) -> float:
-        """Short beside a probe round, beside a suspicion, or long beside both; seconds."""
+        """Shorter than a probe round, shorter than a suspicion, or longer than both; seconds."""
         low, high = self.rng.choice(((0.1, 2.0), (2.0, 12.0), (12.0, 60.0)))
         return round(self.rng.uniform(low, high) * self._slower, 3)
 
     def chance(self) -> float:
-        """How likely something is on a bad link."""
+        """A probability for a fault of a bad link."""
         return self.rng.choice(_CHANCES)
 
 
@@ -227,4 +227,4 @@ KINDS: dict[str, Callable[[Planner, float], list[Fault]]] = {
     "nat": _nat,
     "bad-link": _bad_link,
 }
-"""Name of each kind, and what draws it."""
+"""The kinds by name, with the function that draws each."""

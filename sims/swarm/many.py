@@ -1,4 +1,4 @@
-"""Many seeds, here or on several processes, their results in the order of the seeds."""
+"""Runs many seeds, in this process or several, and yields their results in the order of the seeds."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ __all__ = ["run_seeds"]
 def run_seeds(
     seeds: Sequence[int], *, jobs: int = 1, observers: Callable[[], Iterable[Observer]] = tuple
 ) -> Generator[SwarmResult, None, None]:
-    """The results of ``seeds``, one by one as they come; closing the iterator ends the processes.
+    """The results of ``seeds``, one by one as they finish; closing the iterator ends the processes.
 
     Args:
         seeds: which.
-        jobs: processes, at least 1; with 1 everything happens here.
-        observers: makes the observers of each run, such as ``Applications`` with invariants; if there are
-            several processes it has to be importable by name.
+        jobs: processes, at least 1; with 1 everything runs in this process.
+        observers: makes the observers of each run, such as ``Applications`` with invariants; with several
+            processes it must be importable by name.
 
     Raises:
         ConfigError: naming an argument that is wrong.

@@ -1,7 +1,7 @@
-"""What one seed picks before anything runs: the cluster, its settings, and which faults are possible at all.
+"""What one seed picks before the run: the cluster, its settings, and which kinds of faults are possible.
 
-Swarm testing: leaving most of the choices out of a run finds more than having all of them in each one, so
-every setting keeps its default, and every kind of fault is off, with some probability of its own.
+Swarm testing: omitting most choices from a run finds more bugs than including all of them in each run. So
+every setting keeps its default, and every kind of fault is off, with a probability of its own.
 """
 
 from __future__ import annotations
@@ -68,20 +68,20 @@ _COMMON = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SwarmOptions:
-    """Everything a run is made of but the faults themselves.
+    """All choices of a run except the faults themselves.
 
     Attributes:
-        nodes: how many there are at the start.
+        nodes: the number of first nodes.
         profile: ``lan``, ``local`` or ``wan``.
-        settings: what differs from the profile, in nodes of odd number.
-        others: the same of even number; what nodes have to have in common is.
+        settings: differences from the profile, for nodes with odd numbers.
+        others: the same for even numbers; shared settings are equal in both.
         latency: of every packet.
-        start: how the nodes come up, see ``sims.world.Start``; those that start apart have a seed by name.
-        anchored: the first node, the seed of all others, never moves nor leaves, and is up after the faults.
+        start: how the nodes start, see ``sims.world.Start``; those that start apart have a seed by name.
+        anchored: the first node, the seed of all others, never moves or leaves, and runs after the faults.
         kinds: the kinds of faults that may happen, see ``sims.swarm.kinds``.
         faults: how many happen.
-        seconds: within which they begin; then those that last are ended.
-        comeback: chance that a crashed node is started again when the faults are over.
+        seconds: within which they begin; then lasting ones are ended.
+        comeback: probability that a crashed node is restarted when the faults are over.
     """
 
     nodes: int
@@ -98,11 +98,11 @@ class SwarmOptions:
 
     @property
     def slower(self) -> float:
-        """How much longer everything takes than in the lan profile."""
+        """The factor by which everything takes longer than in the lan profile."""
         return _SLOWER[self.profile]
 
     def config(self, name: str, **given: Any) -> Config:
-        """The settings of the node of that name."""
+        """The settings of the node with this name."""
         settings = self.others if name[-1:] in "02468" else self.settings
         return Config.profile(self.profile, name=name, **(dict(settings) | given))
 
@@ -120,7 +120,7 @@ class SwarmOptions:
 
 
 def _listed(settings: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name}={_shown(value)}" for name, value in settings.items()) or "as the profile says"
+    return ", ".join(f"{name}={_shown(value)}" for name, value in settings.items()) or "as in the profile"
 
 
 def _shown(value: Any) -> str:
@@ -128,13 +128,13 @@ def _shown(value: Any) -> str:
 
 
 def rng_of(seed: int, use: str) -> Rng:
-    """Random bits of a swarm seed, separate for each use."""
+    """Random bits of a swarm seed, separate for each purpose."""
     digest = blake2b(f"swarm {seed} {use}".encode(), digest_size=16).digest()
     return Rng(random.Random(int.from_bytes(digest, "big")))
 
 
 def pick_options(seed: int) -> SwarmOptions:
-    """What a seed stands for."""
+    """The choices of a seed."""
     rng = rng_of(seed, "options")
     profile = rng.choice(("lan", "lan", "lan", "local", "local", "wan"))
     settings = _pick_settings(rng)

@@ -1,4 +1,4 @@
-"""One swarm run: faults with all checkers on, then a healed core that has to agree in time."""
+"""One swarm run: faults with all checkers on, then healing, after which the nodes must agree in time."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ _LINGER = 20.0
 
 @dataclass(frozen=True, slots=True)
 class SwarmResult:
-    """What came out of one seed.
+    """The result of one seed.
 
     Attributes:
         seed: which.
-        options: what it picked.
+        options: its choices.
         schedule: the faults.
         outcome: ``ok``, ``crash`` (the protocol code or an application raised), ``liveness`` or ``safety``.
-        violations: what was wrong, a line each.
-        virtual_seconds: how long the run took in its own time.
-        healed_seconds: how long the core took to agree, and
-        bound: how long it may have taken.
-        steps: things that happened.
+        violations: one line each.
+        virtual_seconds: duration of the run in virtual time.
+        healed_seconds: how long the nodes took to agree.
+        bound: how long they were allowed to take.
+        steps: number of handled inputs.
         trace_sha256: fingerprint of the whole run.
     """
 
@@ -64,7 +64,7 @@ class SwarmResult:
 
     @property
     def replay(self) -> str:
-        """The command that does it again."""
+        """The command that runs it again."""
         return f"python -m sims.swarm --start {self.seed} --seeds 1 --verbose"
 
     def __str__(self) -> str:
@@ -92,13 +92,13 @@ def run_swarm(
     byte_mode: bool = True,
     observers: Iterable[Observer] = (),
 ) -> SwarmResult:
-    """Plays one seed.
+    """Runs one seed.
 
     Args:
         seed: decides everything.
-        options: instead of those that the seed picks.
+        options: in place of those that the seed picks.
         byte_mode: see ``World``.
-        observers: watch the world, as a trace does; with ``Applications`` your own program rides on it.
+        observers: added to the world, such as a trace, or ``Applications`` with your own program.
     """
     return _Swarm(seed, options or pick_options(seed), byte_mode, observers).play()
 
@@ -175,7 +175,7 @@ class _Swarm:
         return world
 
     def _heal(self, world: World) -> None:
-        """The faults end, wherever they are, some of the dead come back: the core has to agree in time."""
+        """Ends all faults and restarts some crashed nodes: the nodes must agree in time."""
         rng, options = rng_of(self._seed, "healing"), self._options
         crashed = [node for node in world.nodes.values() if node.state == "crashed"]
         back = [
@@ -191,14 +191,14 @@ class _Swarm:
             world.network.set_names(SEED_NAME, [core[0].endpoint])
         introduce(world)
         latency = worst_latency(options.latency)
-        # What was held back by a block, a slow reader or the network still comes, late.
+        # Packets delayed by a block, a slow reader or the network still arrive, late.
         late = LATEST + max(0.0, self._schedule.seconds - options.seconds)
         began, self._bound = world.now, late + INTRODUCE_AGAIN + agreement_bound(world, latency)
         problem = f"the core does not agree {self._bound:.0f} s after the faults ended"
         agree(world, began + self._bound, problem)
         self._healed = world.now - began
         world.run_for(_LINGER * options.slower)
-        # What was under way may still have upset the agreement, but not for longer than the bound.
+        # Messages in flight may still have disturbed the agreement, but not for longer than the bound.
         agree(world, max(began + self._bound, world.now), problem)
         if len(core) > 2:
             bound = crash_bound(world, latency)

@@ -1,7 +1,7 @@
-"""Your own program on simulated nodes: one application per life of a node, timers, and properties of all.
+"""Your own program on simulated nodes: one application per run of a node, timers, and invariants.
 
-An application sees what it would see of a real cluster: the same events in the same order, ``members()``, and
-the commands of its node. Only the time is virtual::
+An application has the interface of a real cluster: the same events in the same order, ``members()``, and the
+commands of its node. Only the time is virtual::
 
     caches = Applications(Cache, invariants=[one_owner])
     world = World(seed, nodes=5, observers=[caches])
@@ -28,27 +28,27 @@ if TYPE_CHECKING:
 __all__ = ["Applications", "Invariant", "every", "once"]
 
 RAISED = "raised by the application: "
-"""How the note begins that an application's exception gets."""
+"""The start of the note on an application's exception."""
 
 Invariant = Callable[["World", Mapping[str, Any]], object]
 """``check(world, applications)`` asserts something, or returns whether it holds.
 
-The applications are those that run now, by host id.
+The applications are the running ones, by host id.
 """
 
 
 class Applications(Observer):
-    """Starts an application in every life of every node, hands it the node's events, and checks them all.
+    """Starts an application in every run of every node, passes it the node's events, and checks invariants.
 
     Args:
-        start: ``start(world, node)`` returns the application of one life. If that has a method
-            ``on_event(now, event)``, it gets every event of the life, the node's own arrival first; it may
-            use the node's commands. None starts nothing: then only the invariants count.
-        invariants: called after every step of a node. An ``AssertionError``, and ``False`` as the result,
-            become a ``ViolationError`` that says when and where, and end the run.
+        start: ``start(world, node)`` returns the application of one run. If it has a method ``on_event(now,
+            event)``, that receives every event of the run, first the node's own join; it may use the node's
+            commands. None starts nothing: then only the invariants count.
+        invariants: called after every step of a node. An ``AssertionError``, or ``False`` as the result,
+            becomes a ``ViolationError`` with time and node, and ends the run.
 
-    Any other exception of yours passes through, with a note that names node, virtual time and run seed.
-    Nothing here may be ``async``: a coroutine is refused with a ``UsageError`` as soon as it is returned.
+    Any other exception of yours is raised with a note that names node, virtual time and run seed. Callbacks
+    must not be ``async``: a coroutine is refused with a ``UsageError`` as soon as it is returned.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class Applications(Observer):
         self._hosts: dict[str, SimNode] = {}
 
     def __getitem__(self, host: str) -> Any:
-        """The application of a host's present or last life."""
+        """The application of a host's current or last run."""
         return self._lives[host][1]
 
     def running(self) -> dict[str, Any]:
@@ -80,13 +80,13 @@ class Applications(Observer):
         }
 
     def attached(self, world: World) -> None:
-        """Starts the applications of nodes that run already; they have missed what happened so far."""
+        """Starts the applications of nodes that run already; they have missed earlier events."""
         for node in world.nodes.values():
             if node.is_up:
                 self._begin(world, node)
 
     def event(self, world: World, node: SimNode, event: Event) -> None:
-        """The first event of a life starts its application, which then gets that event too."""
+        """The first event of a run starts its application, which then receives that event too."""
         self._begin(world, node)
 
     def stepped(self, world: World, node: SimNode) -> None:
@@ -123,7 +123,7 @@ class Applications(Observer):
 
 @contextmanager
 def attributed(world: World, node: SimNode, call: Callable[..., object]) -> Iterator[None]:
-    """Notes on an exception of the application where and when it was raised."""
+    """Adds a note to an exception of the application: where and when it was raised."""
     try:
         yield
     except SimError:
@@ -135,9 +135,9 @@ def attributed(world: World, node: SimNode, call: Callable[..., object]) -> Iter
 
 
 def once(world: World, node: SimNode, seconds: float, call: Callable[[], object]) -> None:
-    """Calls ``call()`` in so many virtual seconds, if the node's present life lasts until then.
+    """Calls ``call()`` after this many virtual seconds, if the node's current run lasts until then.
 
-    If the process is paused at that moment, it is called when the process goes on.
+    If the process is paused at that moment, it is called when the process resumes.
     """
     plain_function("call", call)
     checks.number("seconds", seconds)
@@ -156,10 +156,10 @@ def once(world: World, node: SimNode, seconds: float, call: Callable[[], object]
 
 
 def every(world: World, node: SimNode, seconds: float, call: Callable[[], object]) -> None:
-    """Calls ``call()`` every so many virtual seconds as long as the node's present life lasts.
+    """Calls ``call()`` every ``seconds`` of virtual time, as long as the node's current run lasts.
 
-    While the process is paused nothing is called. One call that was due meanwhile follows when the process
-    goes on, and the next ones as long after that as ever: like a loop that sleeps.
+    While the process is paused nothing is called. If a call was due meanwhile, one follows when the process
+    resumes, and the next ones at the usual interval after that: like a loop that sleeps.
     """
     plain_function("call", call)
     if not checks.number("seconds", seconds) > 0:

@@ -1,14 +1,13 @@
-"""A Hypothesis state machine that plays with a simulated cluster and shrinks what goes wrong.
+"""A Hypothesis state machine that exercises a simulated cluster and shrinks failures.
 
 ``membership_machine`` makes one from plain functions and values::
 
     Machine = membership_machine(nodes=(3, 7))
     TestMembership = Machine.TestCase
 
-Every rule puts one fault of ``sims.faults`` into the world and lets a moment pass. The safety checkers watch
-every step; at the end, when all faults are over, the nodes have to agree within the bound that their settings
-promise. A failing example says how to see it again: as Hypothesis's list of rules, as a program to paste, and
-as a replay file.
+Every rule injects one fault of ``sims.faults`` and lets a moment pass. The safety checkers check every step.
+At the end, when all faults are over, the nodes must agree within the bound given by their settings. A failing
+example can be reproduced from Hypothesis's list of rules, from a program to paste, and from a replay file.
 """
 
 from __future__ import annotations
@@ -57,13 +56,13 @@ from swim.errors import ConfigError
 __all__ = ["MembershipMachine", "hosts", "membership_machine"]
 
 ANCHOR = "n1"
-"""The host that new nodes join. It may crash, but it does not leave or move, and in the end it is back."""
+"""The host that new nodes join. It may crash, but it does not leave or move, and at the end it runs."""
 
 _MOMENT = 2.0**-10
 """Seconds that pass after each fault, so that no two happen at once, and all times are exact."""
 _STEPS = 20
 _LATENCY = 0.02
-"""More than any packet takes when the faults are over; seconds."""
+"""Seconds, more than any packet takes when the faults are over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +75,7 @@ class _Setup:
 
 
 def hosts(*states: str) -> st.SearchStrategy[str]:
-    """Ids of the machine's hosts in one of these states (of all hosts if there is none), for a rule."""
+    """Ids of the machine's hosts in one of these states (of all hosts if none is given), for a rule."""
     return st.runner().flatmap(lambda machine: st.sampled_from(machine.ids(*states)))
 
 
@@ -84,9 +83,9 @@ class MembershipMachine(RuleBasedStateMachine):
     """Rules over one ``World``; see ``membership_machine``, which makes usable ones.
 
     Attributes:
-        setup: what ``membership_machine`` was told.
+        setup: the arguments of ``membership_machine``.
         world: the cluster.
-        applications: what rides on it, by host id.
+        applications: the applications on it, by host id.
     """
 
     setup = _Setup((2, 7), Config.local, "join", None, ())
@@ -106,10 +105,10 @@ class MembershipMachine(RuleBasedStateMachine):
     # -- for rules
 
     def do(self, kind: type[Fault], *what: Any, **more: Any) -> None:
-        """Lets a fault happen now: ``machine.do(Crash, "n2", silent=True)``. It becomes part of the program.
+        """Injects a fault now: ``machine.do(Crash, "n2", silent=True)``. It becomes part of the program.
 
         Raises:
-            UsageError: it names a host that is not there, or a value that does not fit.
+            UsageError: it names a host that does not exist, or a value that is not valid.
         """
         fault = kind(self.world.now, *what, **more)
         Schedule([fault]).check(self.world.nodes)
@@ -118,9 +117,10 @@ class MembershipMachine(RuleBasedStateMachine):
         self.world.run_for(_MOMENT)
 
     def ids(self, *states: str) -> list[str]:
-        """Ids of the hosts in one of these states, or of all hosts if there is none.
+        """Ids of the hosts in one of these states, or of all hosts if none is given.
 
-        The states are those of ``SimNode``, but a node that left and keeps its process is ``leaving``.
+        The states are those of ``SimNode``, except that a node that left and keeps its process is
+        ``leaving``.
         """
         found = [node.id for node in self.world.nodes.values() if _state_of(node) in states]
         return found or list(self.world.nodes)
@@ -178,12 +178,12 @@ class MembershipMachine(RuleBasedStateMachine):
 
     @rule(node=hosts("crashed", "left"), snapshot=st.booleans(), moved=st.booleans())
     def restart(self, node: str, snapshot: bool, moved: bool) -> None:
-        """A process starts anew, perhaps at a new address."""
+        """A process restarts, perhaps at a new address."""
         self.do(Readdress if moved and node != ANCHOR else Restart, node, snapshot=snapshot)
 
     @rule(node=hosts("running"), seconds=durations())
     def pause(self, node: str, seconds: float) -> None:
-        """A process stands still for a while."""
+        """A process is paused for a while."""
         self.do(Pause, node, seconds)
 
     @rule(node=hosts("running"), seconds=durations())
@@ -211,7 +211,7 @@ class MembershipMachine(RuleBasedStateMachine):
     @precondition(lambda self: len(self.world.nodes) > 1)
     @rule(groups=st.runner().flatmap(lambda self: splits(self.ids())), seconds=durations())
     def split(self, groups: tuple[tuple[str, ...], ...], seconds: float) -> None:
-        """The network parts for a while."""
+        """The network is partitioned for a while."""
         self.do(Split, groups, seconds)
 
     @rule(source=hosts("running"), other=hosts("running"), seconds=durations(), one_way=st.booleans())
@@ -226,13 +226,13 @@ class MembershipMachine(RuleBasedStateMachine):
         seconds=durations(),
     )
     def degrade(self, source: str | None, other: str | None, link: Link, seconds: float) -> None:
-        """Packets and streams from one host to another suffer for a while; None is any host."""
+        """The link from one host to another is degraded for a while; None is any host."""
         self.do(SetLink, source, other, link, seconds)
 
     # -- the end
 
     def teardown(self) -> None:
-        """Every fault ends; then the nodes have to agree in time. If the run failed already, says how."""
+        """Ends every fault; then the nodes must agree in time. If the run failed already, reports it."""
         error = sys.exception()
         if error is self._handled_before:
             try:
@@ -291,13 +291,13 @@ def membership_machine(
 
     Args:
         nodes: how many there are, or the fewest at first and the most ever.
-        config: settings of every node, as ``World`` takes them.
-        start: how they come up.
+        config: settings of every node, as for ``World``.
+        start: how they start, as for ``World``.
         rules: your own: functions under ``hypothesis.stateful.rule(...)``, with the machine as first
             argument. They call ``machine.do(...)`` and use ``machine.world`` and ``machine.applications``.
-        without: names of rules that are not to be used, such as ``"leave"``.
+        without: names of rules to omit, such as ``"leave"``.
         invariants: ``check(world, applications)``, called after every step of a node; see ``Applications``.
-        application: started in every life of every node; see ``Applications``.
+        application: started in every run of every node; see ``Applications``.
         name: of the class; Hypothesis prints it, and it names the replay file.
 
     Raises:

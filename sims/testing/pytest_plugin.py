@@ -1,7 +1,7 @@
-"""The pytest plugin: simulated clusters as fixtures, and how to see a failure again.
+"""The pytest plugin: simulated clusters as fixtures, and how to reproduce a failure.
 
-Loaded by pytest on its own once the distribution is installed (or by ``-p sims.testing.pytest_plugin``).
-Until a test asks for a fixture nothing but this file is imported.
+pytest loads it once the distribution is installed (or by ``-p sims.testing.pytest_plugin``). Until a test
+uses a fixture, only this file is imported.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--swim-seed",
         type=int,
         metavar="N",
-        help="run seed of the swim_world, swim_cluster and swim_swarm fixtures, instead of their own",
+        help="run seed of the swim_world, swim_cluster and swim_swarm fixtures, in place of their own",
     )
 
 
@@ -36,7 +36,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Declares the marker."""
     config.addinivalue_line(
         "markers",
-        "swim_swarm(seeds=20, start=0): runs the test with so many seeds; see the fixture swim_swarm",
+        "swim_swarm(seeds=20, start=0): runs the test with this many seeds; see the fixture swim_swarm",
     )
 
 
@@ -58,8 +58,8 @@ def _marked_seeds(seeds: int = 20, start: int = 0) -> range:
 def swim_world(request: pytest.FixtureRequest) -> Callable[..., World]:
     """Makes simulated clusters: ``swim_world(nodes=5)``, with the arguments of ``sims.world.World``.
 
-    The run seed comes from the test's node id, so a test sees the same run every time; ``--swim-seed N`` and
-    the argument ``seed`` override it. The safety checkers watch unless ``checked=False``.
+    The run seed is derived from the test's node id, so a test sees the same run every time; ``--swim-seed N``
+    and the argument ``seed`` override it. The safety checkers observe it unless ``checked=False``.
     """
     from sims.checkers import safety_checkers
     from sims.world import World
@@ -93,7 +93,7 @@ def swim_swarm(request: pytest.FixtureRequest) -> Callable[..., SwarmResult]:
 
     The test runs once for each seed of its marker ``@pytest.mark.swim_swarm(seeds=20)``. A seed picks a
     cluster, its settings and a schedule of faults; the test fails with all of that if a checker or an
-    invariant does not hold. Takes the arguments of ``sims.swarm.run_swarm`` but for the seed.
+    invariant does not hold. Takes the arguments of ``sims.swarm.run_swarm`` except the seed.
     """
     from sims.swarm import run_swarm
     from sims.workers import quiet_nodes
@@ -113,7 +113,7 @@ def swim_swarm(request: pytest.FixtureRequest) -> Callable[..., SwarmResult]:
 def pytest_runtest_makereport(
     item: pytest.Item,
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Tells the seed of a failed test, and the command that runs it again."""
+    """Reports the seed of a failed test, and the command that runs it again."""
     report = yield
     seeds = item.stash.get(_SEEDS, None)
     if report.failed and seeds:

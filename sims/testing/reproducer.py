@@ -1,6 +1,6 @@
-"""One run as a value: what to start, which faults, how long. It runs, prints as Python, and can be replayed.
+"""One run as a value: nodes, faults and duration. It can be run, printed as Python, and replayed.
 
-This is what a failing property test leaves behind.
+A failing property test produces one.
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ _WORLD_IMPORT = "from sims.world import World"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
-    """A run from nothing.
+    """A complete run.
 
     Attributes:
         seed: of the world.
-        nodes: how many there are at first.
-        config: settings of every node, as ``World`` takes them.
-        start: how they come up, see ``sims.world.Start``.
+        nodes: the number of first nodes.
+        config: settings of every node, as for ``World``.
+        start: how they start, see ``sims.world.Start``.
         schedule: faults, applied at time 0.
         seconds: how long it runs.
-        settle: after that, within so many seconds all running nodes have to see exactly each other; None to
-            ask for nothing.
+        settle: after that, within this many seconds all running nodes must list exactly each other; None
+            checks nothing.
         application: see ``Applications``.
         invariants: see ``Applications``.
     """
@@ -59,7 +59,7 @@ class Program:
     invariants: tuple[Invariant, ...] = ()
 
     def run(self, observers: Iterable[Observer] = ()) -> World:
-        """Runs it under the safety checkers; returns the world as it is at the end.
+        """Runs it with the safety checkers; returns the world at the end.
 
         Raises:
             ViolationError: a checker or an invariant does not hold.
@@ -77,7 +77,7 @@ class Program:
         return world
 
     def __str__(self) -> str:
-        """Python that does the same, ready to paste."""
+        """An equivalent Python program, ready to paste."""
         imports = {_CHECKERS_IMPORT, _SCHEDULE_IMPORT, _WORLD_IMPORT, *_imports_of(self.schedule)}
 
         def source(value: object) -> str:
@@ -114,7 +114,7 @@ class Program:
         """Writes a replay file for ``swim sim replay``: cluster and faults, without the application.
 
         Returns:
-            False, and nothing is written, if the settings hold what a replay file cannot: gossip keys.
+            False, and nothing is written, if the settings contain gossip keys, which a replay file must not.
         """
         profile, changed = _from_profile(_example(self.config))
         if "keys" in changed:
@@ -137,9 +137,9 @@ class Program:
 def pasteable(value: object) -> tuple[str, list[str]]:
     """A value as Python source, and the import lines that it needs.
 
-    Settings are told from the nearest profile, functions and classes by their names. What cannot be imported
-    (a lambda, something inside a function) gets a comment instead, for you to define it; so do gossip keys,
-    which are never printed.
+    Settings are printed as changes of the nearest profile, functions and classes by their names. A value that
+    cannot be imported (a lambda, a nested function) becomes a comment, for you to define it; so do gossip
+    keys, which are never printed.
     """
     match value:
         case Config():
@@ -164,7 +164,7 @@ _CONFIG_IMPORT = "from swim.config import Config"
 
 
 def _arguments(args: Iterable[object], keywords: Mapping[str, object]) -> tuple[str, list[str]]:
-    """Arguments as source, and a comment for what stands in place of gossip keys."""
+    """Arguments as source, and a comment in place of gossip keys."""
     given = {name: repr(value) for name, value in keywords.items()}
     comments = []
     if keywords.get("keys"):

@@ -1,7 +1,7 @@
-"""Hypothesis strategies for everything a simulated run is made of. They shrink to small and plain.
+"""Hypothesis strategies for all parts of a simulated run. They shrink towards few and simple.
 
-What they yield are frozen values, or prints as the call that made it, so a failing example can be pasted.
-Durations are milliseconds; those that fail shrink to quarters of a second where that fails as well.
+They yield frozen values, or values whose repr is the call that made them, so a failing example can be pasted.
+Durations are whole milliseconds; they shrink to quarters of a second where that fails as well.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ DEFAULT_KINDS: tuple[type[f.Fault], ...] = (
     f.Crash, f.Restart, f.Pause, f.Split, f.CutPair, f.SetLink, f.Leave, f.Rejoin, f.SetTags, f.Readdress,
     f.Block, f.SlowReader,
 )  # fmt: skip
-"""The kinds of fault that a schedule draws from unless told otherwise."""
+"""The kinds of fault that a schedule draws from by default."""
 
 
 def durations(low: float = 0.25, high: float = 30.0) -> st.SearchStrategy[float]:
@@ -63,12 +63,12 @@ def durations(low: float = 0.25, high: float = 30.0) -> st.SearchStrategy[float]
 def configs(
     *, name: str = "n1", profiles: Iterable[Callable[..., Config]] = _PROFILES, **fixed: Any
 ) -> st.SearchStrategy[Config]:
-    """Settings that work, of one node.
+    """Valid settings of one node.
 
     Args:
         name: its name.
         profiles: ``Config.local`` and the like, to choose from; the first is the plainest.
-        fixed: fields that are not to vary.
+        fixed: fields that do not vary.
     """
     varied = {key: value for key, value in _OPTIONS.items() if key not in fixed}
     return st.sampled_from(list(profiles)).flatmap(
@@ -101,11 +101,11 @@ _OPTIONS: dict[str, st.SearchStrategy[Any]] = {
     "push_pull_interval": st.sampled_from([15.0, 5.0, 60.0]),
 }
 _PER_NODE = ("tags", "delegate_version", "protocol_version", "enable_compression", "indirect_checks")
-"""What may differ from node to node; a cluster agrees on the rest, above all on label and keys."""
+"""Fields that may differ between nodes; a cluster shares the others, above all label and keys."""
 
 
 def _made(profile: Callable[..., Config], options: dict[str, Any]) -> st.SearchStrategy[Config]:
-    """One value, which Hypothesis prints as the call that made it."""
+    """A value that Hypothesis prints as the call that made it."""
 
     def make(**given: Any) -> Config:
         return profile(**given)
@@ -116,7 +116,7 @@ def _made(profile: Callable[..., Config], options: dict[str, Any]) -> st.SearchS
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """The nodes a world starts with, each with its own settings."""
+    """The first nodes of a world, each with its own settings."""
 
     configs: tuple[Config, ...]
 
@@ -135,13 +135,13 @@ def clusters(
     profiles: Iterable[Callable[..., Config]] = _PROFILES,
     **fixed: Any,
 ) -> st.SearchStrategy[Cluster]:
-    """Clusters of mixed sizes, settings and versions, whose nodes can talk with each other.
+    """Clusters of mixed sizes, settings and versions, whose nodes are compatible with each other.
 
     Args:
-        min_nodes: at least so many.
-        max_nodes: and at most so many.
-        profiles: one of them holds for all nodes.
-        fixed: fields of ``Config`` that are not to vary.
+        min_nodes: minimum size.
+        max_nodes: maximum size.
+        profiles: one of them applies to all nodes.
+        fixed: fields of ``Config`` that do not vary.
     """
     return _clusters(st.integers(min_nodes, max_nodes), list(profiles), fixed)
 
@@ -184,10 +184,10 @@ def links(*, worst: float = 0.5, slowest: float = 0.2, corrupt: float = 0.0) -> 
     """One direction between two hosts.
 
     Args:
-        worst: greatest chance, 0 to 1, of each thing that can happen to a packet or stream.
-        slowest: greatest mean latency, seconds.
-        corrupt: greatest chance that a bit is flipped. Packets of protocol 5 have a checksum and encrypted
-            ones cannot be changed unnoticed; others lie then, and properties may not hold.
+        worst: maximum probability, 0 to 1, of each fault of a packet or stream.
+        slowest: maximum mean latency, seconds.
+        corrupt: maximum probability that a bit is flipped. Packets of protocol 5 have a checksum, and
+            encrypted ones are authenticated; in others the claims change, and properties may not hold.
     """
     chance = _chances(worst)
     return st.builds(
@@ -208,7 +208,7 @@ def links(*, worst: float = 0.5, slowest: float = 0.2, corrupt: float = 0.0) -> 
 
 
 def networks(*, worst: float = 0.25, slowest: float = 0.05) -> st.SearchStrategy[Network]:
-    """Networks with one link for all; ``SetLink`` in a schedule makes single links differ. See ``links``."""
+    """Networks with one link for all; ``SetLink`` in a schedule changes single links. See ``links``."""
     return st.builds(Network, links(worst=worst, slowest=slowest), dns_latency=latencies(longest=slowest))
 
 
@@ -225,11 +225,11 @@ def fault_schedules(
     """Schedules of faults, in order of time.
 
     Args:
-        nodes: ids of the hosts there are, at least one.
-        seconds: everything has begun and, if it ends by itself, ended by then.
-        kinds: kinds of fault to draw from, the plainest first. Of those in ``sims.faults``, ``Add``,
+        nodes: ids of the existing hosts, at least one.
+        seconds: by then everything has begun and, if it ends by itself, ended.
+        kinds: kinds of fault to draw from, the simplest first. Of those in ``sims.faults``, ``Add``,
             ``SetNames`` and ``Translate`` need values that only you know, and are refused.
-        max_faults: the most there are in one schedule.
+        max_faults: maximum number in one schedule.
 
     Raises:
         ConfigError: naming an argument: no nodes, or a kind that cannot be drawn.
@@ -287,7 +287,7 @@ def _makers(nodes: list[str], seconds: float) -> dict[type[f.Fault], st.SearchSt
 
 
 def splits(nodes: Sequence[str]) -> st.SearchStrategy[tuple[tuple[str, ...], ...]]:
-    """Two groups that are both not empty and hold every node, as ``Split`` takes them."""
+    """Two non-empty groups that contain every node, as for ``Split``."""
     return st.sets(st.sampled_from(list(nodes)), min_size=1, max_size=max(1, len(nodes) - 1)).map(
         lambda side: (
             tuple(node for node in nodes if node in side),
@@ -302,11 +302,11 @@ def splits(nodes: Sequence[str]) -> st.SearchStrategy[tuple[tuple[str, ...], ...
 def packets(
     config: Config | None = None, *, names: Sequence[str] = ("n1", "n2", "x")
 ) -> st.SearchStrategy[bytes]:
-    """Datagrams for a node: valid ones in its framing, valid ones broken a little, and any bytes at all.
+    """Datagrams for a node: valid ones in its encoding, slightly broken ones, and arbitrary bytes.
 
     Args:
         config: the receiver's label, keys and compression; by default none of them.
-        names: whom the messages are about.
+        names: the members that the messages are about.
     """
     keys = config.keys if config is not None else ()
     framing = PacketCodec(config or Config.lan(name="x"), Keyring(keys), lambda: bytes(12))
@@ -345,5 +345,5 @@ def _messages(names: Sequence[str]) -> st.SearchStrategy[Any]:
 
 
 def _edits() -> st.SearchStrategy[list[tuple[int, int | None]]]:
-    """Places in a packet, and what goes there instead; None cuts the packet off."""
+    """Places in a packet, and their replacements; None truncates the packet."""
     return st.lists(st.tuples(st.integers(0, 200), st.none() | st.integers(0, 255)), max_size=4)

@@ -1,1 +1,1 @@
-"""What the protocol promises: bounds, formulas and expected traffic, computed from the settings."""
+"""Theory of the protocol: bounds, formulas and expected traffic, computed from the settings."""

@@ -1,10 +1,10 @@
-"""How long good things may take at most, in seconds, computed from the settings: what liveness is held to.
+"""Upper bounds in seconds, computed from the settings, which the liveness checkers use.
 
-All bounds are for a calm network (no loss, nothing cut), whose slowest packet takes ``latency`` seconds, and
-for nodes that run. ``n`` counts the members that a node has in its table, the dead that it has not reaped
-among them. ``inf`` means that nothing but luck brings it about, because what would is switched off.
+All bounds are for a calm network (no loss, no cuts), whose slowest packet takes ``latency`` seconds, and for
+running nodes. ``n`` counts the members in a node's table, including dead ones that are not reaped. ``inf``
+means that only luck can make it happen, because the mechanism is switched off.
 
-Where chance decides (who gossips to whom), the bound holds but for one time in ``1 / RISK``.
+Where random choices decide (gossip targets), the bound fails at most one time in ``1 / RISK``.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ __all__ = [
 ]
 
 RISK = 1e-5
-"""Chance that a bound with chance in it is passed in a run that is right."""
+"""Probability that a probabilistic bound is exceeded in a correct run."""
 
 _INF = float("inf")
 _STREAM_TRIPS = 6
 
 
 def worst_latency(latency: Latency) -> float:
-    """Seconds that a packet takes at most; for an exponential, but for one packet in 10^9."""
+    """Maximum seconds of a packet; for an exponential, all but one packet in 10^9."""
     match latency:
         case Constant(seconds):
             return seconds
@@ -54,11 +54,12 @@ def worst_latency(latency: Latency) -> float:
 
 
 def probe_bound(config: Config, n: int, *, failing: int = 1) -> float:
-    """Until a given node has begun a probe of a given live member.
+    """Time until a given node has begun a probe of a given live member.
 
     A node walks its list in a new random order each time, so two probes of one member are at most 2(n-1) - 1
     rounds apart (SWIM, section 4.3). A round takes one interval, but a failing one takes the health score + 1
-    of them, and each of the ``failing`` members may be met twice on the way. At most one round was under way.
+    of them, and each of the ``failing`` members may be probed twice before. At most one round was in
+    progress.
     """
     interval = config.probe_interval
     if not interval:
@@ -68,21 +69,21 @@ def probe_bound(config: Config, n: int, *, failing: int = 1) -> float:
 
 
 def longest_suspicion(config: Config, n: int) -> float:
-    """From a suspicion's start to its end if nobody refutes it.
+    """Time from a suspicion's start to its end without a refutation.
 
-    With enough confirmations, which is the rule, it ends after m = ``suspicion_mult`` log10(n) intervals;
-    without any after ``suspicion_max_timeout_mult`` times that (Lifeguard, section 4.2), which is also what
-    an unhealthy node may stretch it to. This is the longer one.
+    With enough confirmations, which is usual, it ends after m = ``suspicion_mult`` log10(n) intervals;
+    without any, after ``suspicion_max_timeout_mult`` times that (Lifeguard, section 4.2), which is also the
+    maximum at an unhealthy node. This is the longer one.
     """
     shortest = suspicion_timeout(config.suspicion_mult, n, config.probe_interval or 1.0)
     return shortest * config.suspicion_max_timeout_mult
 
 
 def gossip_bound(config: Config, n: int, *, latency: float) -> float:
-    """Until news has reached everybody whom gossip reaches, usually everybody.
+    """Time until a broadcast has reached every member that gossip reaches, usually all.
 
-    A push epidemic with fan-out f takes log(n)/log(1+f) + ln(n)/f rounds and a few more (Pittel 1987); one
-    round more for each end's phase. About n·e^-λ members are missed, where λ is the transmit limit.
+    A push epidemic with fan-out f takes log(n)/log(1+f) + ln(n)/f rounds and a few more (Pittel 1987), plus
+    one round for each end's phase. About n·e^-λ members are missed, where λ is the transmit limit.
     """
     fanout = config.gossip_nodes
     if not config.gossip_interval or not fanout:
@@ -93,12 +94,12 @@ def gossip_bound(config: Config, n: int, *, latency: float) -> float:
 
 
 def dissemination_bound(config: Config, n: int, *, latency: float) -> float:
-    """Until news has reached everybody, also whom gossip missed.
+    """Time until a broadcast has reached every member, including those that gossip missed.
 
-    Two regimes. Gossip reaches a member but for a chance of about e^-λ; the few it missed learn by push/pull,
-    whichever of the two dials: in each period everybody exchanges once with somebody random, so that their
-    number at least halves, and a last one cannot miss. Without gossip everybody is such a one. The
-    first period may last two (random phase), and one more is for an exchange that met a member just gone.
+    There are two regimes. Gossip misses a member with a probability of about e^-λ. The few missed ones learn
+    by push/pull, whichever side dials: in each period every node exchanges once with a random member, so
+    their number at least halves, and the last one cannot miss. Without gossip all members are such. The first
+    period may last two (random phase), and one more is for an exchange with a member that is just gone.
     """
     if n < 2:
         return 0.0
@@ -116,9 +117,9 @@ def dissemination_bound(config: Config, n: int, *, latency: float) -> float:
 
 
 def _missed(n: int, limit: int) -> int:
-    """How many of n - 1 miss what each sends ``limit`` times, but for one time in ``1 / RISK``; at least 1.
+    """How many of n - 1 miss a broadcast sent ``limit`` times by each, but one time in ``1 / RISK``; min. 1.
 
-    By logarithms: the ways to choose some of many members exceed any float.
+    Computed with logarithms, since the number of combinations exceeds any float.
     """
     if not limit:
         return n - 1
@@ -134,11 +135,12 @@ def _missed(n: int, limit: int) -> int:
 
 
 def detection_bound(config: Config, n: int, *, latency: float, failing: int = 1) -> float:
-    """From a crash until every node that runs shows it as failed.
+    """Time from a crash until every running node lists the member as failed.
 
-    Every node finds out by itself at the latest: it probes the member within ``probe_bound``, the round takes
-    up to the highest health score + 1 intervals, and the suspicion its longest; gossip only makes it faster.
-    With many ``failing`` at once a node that hears nobody doubts itself and accuses one in half a suspicion.
+    At the latest every node detects it by itself: it probes the member within ``probe_bound``, the round
+    takes up to the highest health score + 1 intervals, and the suspicion its maximum; gossip only makes it
+    faster. With many ``failing`` at once, a node without any acks doubts itself and accuses one member per
+    half a suspicion.
     """
     interval = config.probe_interval
     if not interval:
@@ -152,11 +154,11 @@ def detection_bound(config: Config, n: int, *, latency: float, failing: int = 1)
 
 
 def refutation_bound(config: Config, n: int, *, latency: float, failing: int = 1) -> float:
-    """From the end of a disturbance until no view shows a member that runs as failed.
+    """Time from the end of a disturbance until no view lists a running member as failed.
 
-    Who is held to be failed learns so from the answer to its own probe of who holds it (buddy system), or by
-    push/pull; it refutes at once, and the news has to spread. A suspicion that nobody refuted in time may be
-    still to come: then this begins after it.
+    A member held failed learns it from the ack to its own probe of a node that holds it (buddy system), or by
+    push/pull. It refutes at once, and the refutation must spread. If a suspicion has yet to expire, this
+    begins after it.
     """
     learns = dissemination_bound(config, n, latency=latency)
     if config.buddy_system and config.probe_interval:
@@ -165,13 +167,13 @@ def refutation_bound(config: Config, n: int, *, latency: float, failing: int = 1
 
 
 def healing_bound(config: Config, n: int, *, latency: float, gone: int = 0, live: int = 1) -> float:
-    """From the end of a partition until everybody on each side shows everybody on the other as alive.
+    """Time from the end of a partition until all nodes on each side list all nodes on the other as alive.
 
-    Somebody has to dial the other side: every node tries one member that it lost, and one seed, at a random
-    0.5 to 1.5 times ``rejoin_interval``. An attempt finds one of the ``gone`` members instead with a chance
-    of gone / (gone + 1) at worst; ``live`` nodes try. Two successes are needed: the first lets everybody know
-    that the other side holds it dead, which they refute; the second carries the refutations across. Each
-    then has to spread, and suspicions that the exchange raised have to be refuted.
+    A node must dial the other side: every node tries one lost member, and one seed, at a random 0.5 to 1.5
+    times ``rejoin_interval``. At worst, an attempt dials one of the ``gone`` members with a probability of
+    gone / (gone + 1); ``live`` nodes try. Two successes are needed: with the first, all nodes learn that the
+    other side holds them dead, which they refute; the second carries the refutations across. Each must then
+    spread, and suspicions raised by the exchange must be refuted.
     """
     if not config.rejoin_interval:
         return _INF
@@ -183,25 +185,25 @@ def healing_bound(config: Config, n: int, *, latency: float, gone: int = 0, live
 
 
 def join_bound(config: Config, n: int, *, latency: float) -> float:
-    """From a join of a seed that runs until everybody knows everybody: one stream, then dissemination."""
+    """Time from a join of a running seed until all nodes know each other: one stream, then dissemination."""
     return _STREAM_TRIPS * latency + dissemination_bound(config, n, latency=latency)
 
 
 def leave_bound(config: Config, n: int, *, latency: float) -> float:
-    """From the command to leave until every node that runs shows the member as left.
+    """Time from the leave command until every running node lists the member as left.
 
-    The leave itself takes at most ``broadcast_timeout`` and ``leave_propagate_delay``, and gossip goes on.
+    The leave itself takes at most ``broadcast_timeout`` and ``leave_propagate_delay``, and gossip continues.
     """
     takes = max(config.broadcast_timeout, config.leave_propagate_delay) + 1.25 * config.gossip_interval
     return takes + dissemination_bound(config, n, latency=latency)
 
 
 def convergence_bound(config: Config, n: int, *, latency: float, gone: int, live: int) -> float:
-    """From the end of all faults until the ``live`` nodes agree: ``gone`` ones failed or left, nobody else.
+    """Time from the end of all faults until the ``live`` nodes agree: only ``gone`` ones are failed or left.
 
-    The dead are found out, and the living find each other, at the same time; a verdict on the living that was
-    under way when the faults ended comes first. The sum supposes the worst of everything at once: of 200
-    swarm runs the slowest took an eighth of it, half of them less than a thousandth.
+    Dead members are detected, and live ones find each other, at the same time; suspicions of live members
+    that were running when the faults ended expire first. The sum assumes the worst of everything at once: of
+    200 swarm runs the slowest took an eighth of it, half of them less than a thousandth.
     """
     detection = detection_bound(config, n, latency=latency, failing=max(1, gone))
     spread = dissemination_bound(config, n, latency=latency)

@@ -18,10 +18,10 @@ from swim.config import Config
 __all__ = ["LOSSES", "Explanation", "Row", "explain"]
 
 LOSSES = (0.05, 0.1, 0.2)
-"""Packet losses for which the odds of a false suspicion are told."""
+"""Packet losses for which the odds of a false suspicion are shown."""
 
 _WORLD_RUNS = ((200, 5), (600, 1), (math.inf, 0))
-"""Up to how many nodes how many crashes the protocol code plays: a thousand nodes would take minutes."""
+"""Crashes simulated with the protocol code, by cluster size; a thousand nodes would take minutes."""
 _MODEL_CELLS = 2_000_000
 _SETTLE_SECONDS = 60.0
 _PAUSE_SECONDS = 5.0
@@ -41,9 +41,9 @@ class Row(NamedTuple):
         text: what it is, for people.
         unit: ``s``, ``B/s``, ``packets/s``, ``packets``, ``per hour`` or ``""``.
         formula: by theory; None if there is no formula.
-        model: median over the runs of the vector model; None if it does not tell.
-        world: median over the runs of the protocol code itself; None if the cluster is too large or it does
-            not tell.
+        model: median over the runs of the vector model; None if it has none.
+        world: median over the runs of the protocol code itself; None if the cluster is too large or it has
+            none.
     """
 
     name: str
@@ -219,8 +219,8 @@ def _by_world(config: Config, nodes: int, crashes: int, seed: int) -> dict[str, 
     losses = [loss for loss in detection.losses if len(loss.failed) == nodes - 1]
     if not losses:
         return found
-    # Who declares it first waited for nobody else's verdict, only for its own suspicion.
-    # A member that was never seen first-hand is believed dead without a suspicion of one's own.
+    # The first node that declares it failed waited only for its own suspicion.
+    # A member that was never seen first-hand is believed dead without an own suspicion.
     waits = [
         min((at, at - loss.suspected.get(who, at)) for who, at in loss.failed.items()) for loss in losses
     ]
@@ -234,7 +234,7 @@ def _by_world(config: Config, nodes: int, crashes: int, seed: int) -> dict[str, 
 
 
 def _idle(world: World, period: float) -> dict[str, float]:
-    """Packets and bytes while nothing happens, over one push/pull of everybody."""
+    """Packets and bytes of an idle cluster, over one push/pull of every node."""
     world.run_for(2 * period)  # the first ones come late
     before = Traffic(world)
     world.run_for(period)

@@ -1,7 +1,7 @@
-"""What theory says about a cluster: detection, suspicion, dissemination, traffic, false suspicions.
+"""Formulas for a cluster: detection, suspicion, dissemination, traffic, false suspicions.
 
-Everything follows from a ``Config`` and a number of nodes; the parts that the engine computes itself are the
-engine's own functions. The simulators are the check: see ``sims.theory.explain``.
+Everything follows from a ``Config`` and a number of nodes; values that the engine computes itself come from
+the engine's own functions. The simulators verify them: see ``sims.theory.explain``.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _HOPS_MAX = 2000
 
 
 def detection_wait(config: Config, n: int, share: float = 0.5) -> float:
-    """Seconds until somebody probes a crashed member, not exceeded in that share of the cases.
+    """Seconds until a crashed member is probed, not exceeded in this share of the cases.
 
     Each of n - 1 probers has its own random order, so the wait W has P(W > t) = (1 - t / ((n-1) T))^(n-1),
     close to an exponential of mean T (SWIM, section 4.1, gives T / (1 - 1/e) for synchronous periods).
@@ -53,7 +53,7 @@ def detection_wait(config: Config, n: int, share: float = 0.5) -> float:
 
 
 def verdict_delay(config: Config, n: int, *, silent: bool = False) -> float:
-    """Seconds from the probe of a crashed member to the accusation, packets taking no time.
+    """Seconds from the probe of a crashed member to the accusation, if packets take no time.
 
     memberlist waits for the end of the probe interval. With ``early_verdict`` a round ends once all relays
     have nacked and the stream was refused, unless the host is ``silent`` and refuses nothing.
@@ -69,9 +69,9 @@ class Suspicions(NamedTuple):
     """How long a suspicion lasts, seconds; see ``suspicions``.
 
     Attributes:
-        shortest: with all confirmations that are wanted.
+        shortest: with all confirmations.
         longest: with none.
-        confirmations: independent accusers beside the first that bring it down to ``shortest``.
+        confirmations: independent accusers after the first that shorten it to ``shortest``.
     """
 
     shortest: float
@@ -101,9 +101,9 @@ def first_suspected(config: Config, n: int, share: float = 0.5, *, silent: bool 
 def first_failed(config: Config, n: int, share: float = 0.5, *, silent: bool = False) -> float:
     """Seconds from a crash to the first node that counts it as failed: W, the round, the shortest suspicion.
 
-    Confirmations come one probe interval apart on average, so they are all there before the shortest
-    suspicion ends, except in the smallest clusters. Of two nodes, the one that is left cannot ask a third; it
-    blames itself as much and waits twice as long.
+    Confirmations arrive one probe interval apart on average, so all arrive before the shortest suspicion
+    ends, except in the smallest clusters. Of two nodes, the one left cannot ask a third; its health score
+    rises and it waits twice as long.
     """
     low, _, _ = suspicions(config, n)
     alone = n == 2 and config.awareness_stretches_suspicion and config.awareness_max_multiplier > 1
@@ -129,23 +129,23 @@ def transmit_limit(config: Config, n: int) -> int:
 
 
 def gossip_rounds(config: Config, n: int) -> float:
-    """Synchronous rounds until push gossip of this fan-out reaches everybody: log_(1+f) n + ln n / f."""
+    """Synchronous rounds until push gossip of this fan-out reaches all nodes: log_(1+f) n + ln n / f."""
     fanout = config.gossip_nodes
     return math.log(n) / math.log(1 + fanout) + math.log(n) / fanout if fanout else math.inf
 
 
 def missed_by_gossip(config: Config, n: int) -> float:
-    """Expected members that gossip alone never tells, n e^-limit; they wait for a probe or a push/pull."""
+    """Expected members that gossip alone never reaches, n e^-limit; they wait for a probe or a push/pull."""
     return n * math.exp(-transmit_limit(config, n))
 
 
 def dissemination(config: Config, n: int, *, latency: float = _LATENCY) -> dict[str, float]:
-    """Seconds from one node's news until shares of the cluster have it by gossip: half, p90, p99, p9999, all.
+    """Seconds from a broadcast until shares of the cluster have it by gossip: half, p90, p99, p9999, all.
 
-    A mean-field recursion: who learns of it tells ``gossip_nodes`` random members one eager delay later, and
-    again every gossip interval until the transmit limit; ``sent`` packets hit n (1 - e^(-sent/n)) of n. In
-    the end ln 2 members are missing in every second run: then ``all`` have it; infinite if the sending ends
-    before.
+    A mean-field recursion: a node that learns of it sends it to ``gossip_nodes`` random members one eager
+    delay later, and again every gossip interval until the transmit limit; ``sent`` packets reach n (1 -
+    e^(-sent/n)) of n. When an expected ln 2 members are missing, in every second run ``all`` have it;
+    infinite if the sending ends before.
 
     Args:
         config: the settings.
@@ -159,7 +159,7 @@ def failure_spread(config: Config, n: int, *, latency: float = _LATENCY) -> dict
     """Seconds from the first node that says failed until shares of the cluster do; names as above.
 
     Two waves: each node's own suspicion ends as much later than the first one's as it began later, and the
-    news of the failure is gossiped besides. So whoever one wave misses is mostly caught by the other.
+    dead claim is gossiped as well. A node missed by one wave is mostly reached by the other.
     """
     suspicion = _wave(config, n, latency, [])
     return _moments(config, n, latency, _wave(config, n, latency, suspicion))
@@ -171,7 +171,7 @@ def _hop(config: Config, latency: float) -> float:
 
 
 def _wave(config: Config, n: int, latency: float, timers: list[float]) -> list[float]:
-    """Members that still miss the news after each hop; ``timers``: who would still miss it without gossip."""
+    """Members that still miss the claim after each hop; ``timers``: those that would without gossip."""
     missing = [float(n - 1)]
     if not config.gossip_interval or not config.gossip_nodes:
         return missing + timers
@@ -208,10 +208,10 @@ def push_pull_period(config: Config, n: int) -> float:
 
 
 def probe_failure(config: Config, loss: float) -> float:
-    """Chance that the probe of a healthy member fails when packets are lost with chance ``loss``.
+    """Probability that the probe of a healthy member fails when packets are lost with probability ``loss``.
 
-    SWIM, section 3.1: neither the direct ping nor any relay brings an ack, and the stream ping does not
-    either. A lost piece of a stream is sent again after 0.2 s, 0.4 s and so on, as in ``sims.world.network``.
+    SWIM, section 3.1: neither the direct ping nor any relay nor the stream ping brings an ack. A lost segment
+    of a stream is sent again after 0.2 s, 0.4 s and so on, as in ``sims.world.network``.
     """
     passes = 1 - loss
     packets = (1 - passes**2) * (1 - passes**4) ** config.indirect_checks

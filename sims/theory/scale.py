@@ -32,9 +32,9 @@ class Point(NamedTuple):
         nodes: how many.
         runs: how many clusters.
         suspected: crash to the first suspicion.
-        failed: crash to the first verdict.
+        failed: crash to the first node that declares it failed.
         failed_p95: the same, 19 of 20 times within; not a number if there were fewer than 20 runs.
-        half: first verdict to that of half of the members.
+        half: from the first to half of the members.
         p9999: to that of 99.99 %.
         everybody: to the last one.
     """
@@ -56,7 +56,7 @@ def measure_sizes(
     seed: int = 1,
     progress: Callable[[str], None] = lambda line: None,
 ) -> list[Point]:
-    """Simulates one crash in clusters of every size, the small ones often."""
+    """Simulates one crash in clusters of every size, small ones many times."""
     points = []
     for nodes in sizes:
         runs = 1 if nodes >= _ONCE_FROM else max(_RUNS_MIN, min(_RUNS_MAX, _CELLS // nodes))
@@ -89,8 +89,8 @@ def draw(config: Config, points: Sequence[Point], folder: Path) -> list[Path]:
     loads = [traffic(config, n) for n in sizes]
     detection = {
         "first suspicion": ([p.suspected for p in points], "o"),
-        "first verdict, median": ([p.failed for p in points], "o"),
-        "first verdict, 95 of 100": ([p.failed_p95 for p in points], "o"),
+        "first failed, median": ([p.failed for p in points], "o"),
+        "first failed, 95 of 100": ([p.failed_p95 for p in points], "o"),
         "formula": ([formulas.first_failed(config, n) for n in sizes], "--"),
         "formula, 95 of 100": ([formulas.first_failed(config, n, 0.95) for n in sizes], "--"),
     }
@@ -107,10 +107,8 @@ def draw(config: Config, points: Sequence[Point], folder: Path) -> list[Path]:
     }
     gossip = {"at most": ([each.bytes_per_death for each in loads], "-")}
     return [
-        _plot(folder / "detection.png", "From a crash to the first verdict", "seconds", sizes, detection),
-        _plot(
-            folder / "dissemination.png", "From the first verdict on", "milliseconds", sizes, dissemination
-        ),
+        _plot(folder / "detection.png", "From a crash to the first failed", "seconds", sizes, detection),
+        _plot(folder / "dissemination.png", "From the first failed on", "milliseconds", sizes, dissemination),
         _plot(folder / "traffic.png", "Sent by each node", "bytes per second", sizes, load),
         _plot(folder / "gossip.png", "Sent by each node about one death", "bytes", sizes, gossip),
     ]

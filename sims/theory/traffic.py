@@ -1,4 +1,4 @@
-"""What a cluster sends: packets and bytes per node, from the sizes of messages as the codec writes them."""
+"""The traffic of a cluster: packets and bytes per node, from the sizes of encoded messages."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _STAMP = 1000
 
 
 class Traffic(NamedTuple):
-    """What one node of an idle cluster sends, and what a death adds. Packets' bytes include their headers.
+    """Traffic of one node of an idle cluster, and the addition for a death. Packet bytes include headers.
 
     Attributes:
         packets_per_second: pings and acks.
         packet_bytes_per_second: of these.
-        push_pull_bytes_per_second: what it sends on streams, those it began and those it answers.
-        packets_per_death: gossip packets each node sends at most about one crashed member: the suspicion and
-            its confirmations, unless a newer one replaces them in the queue, and the death.
+        push_pull_bytes_per_second: sent on streams, those it dialled and those it answers.
+        packets_per_death: maximum gossip packets per node about one crashed member: the suspicion and its
+            confirmations, unless a newer one replaces them in the queue, and the dead claim.
         bytes_per_death: of these.
     """
 
@@ -43,9 +43,9 @@ class Traffic(NamedTuple):
 
 
 def traffic(config: Config, n: int) -> Traffic:
-    """What one node of ``n`` sends.
+    """Traffic of one node of ``n``.
 
-    A probe round is one ping and one ack per node and interval. Each node begins one push/pull a period and
+    A probe round is one ping and one ack per node and interval. Each node dials one push/pull per period and
     answers one on average.
     """
     name = _name(n)
@@ -71,7 +71,7 @@ def packet_bytes(config: Config, message: bytes) -> int:
 
 
 def push_pull_bytes(config: Config, n: int) -> float:
-    """What one side of a push/pull sends in a cluster of ``n``, without TCP and IP headers."""
+    """Bytes that one side of a push/pull sends in a cluster of ``n``, without TCP and IP headers."""
     # The message is linear in the members; a million of them need not be encoded.
     few, more = _state_bytes(config, n, 32), _state_bytes(config, n, 64)
     return few + (more - few) / 32 * (n - 32)

@@ -1,4 +1,4 @@
-"""Where two traces part, and what came of it."""
+"""The first difference of two traces, and its consequences."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ class Difference:
     """How one trace differs from another.
 
     Attributes:
-        made: how the runs were made differently, as fields of the headers.
-        number: line on which they part; the header is line 1.
+        made: differences in how the runs were made, as fields of the headers.
+        number: line of the first difference; the header is line 1.
         context: the records before it, common to both.
         left: the record there, None if the first trace ends there.
         right: the same of the second.
         changes: the fields in which those two differ.
-        views: how the runs end up differently: observer, member, and the state in each.
-        only_left: transitions that only the first run has, in words with their time.
+        views: how the final views differ: observer, member, and the state in each.
+        only_left: transitions that only the first run has, as text with their time.
         only_right: the same of the second.
         moved: transitions that both have, at different times.
     """
@@ -96,7 +96,7 @@ class Difference:
 
 
 def diff(first: Trace, second: Trace, *, context: int = 3) -> Difference | None:
-    """Compares two traces record by record; None if they are equal but for their headers.
+    """Compares two traces record by record; None if they are equal except for their headers.
 
     Args:
         first: one trace.
@@ -156,7 +156,7 @@ def _final_views(trace: Trace) -> dict[tuple[str, str], str]:
 
 
 def _events(trace: Trace) -> dict[tuple[Any, ...], Record]:
-    """Every transition by what it is: who, whom, what, and for which time."""
+    """Every transition by observer, member, kind, and its number among equal ones."""
     seen: Counter[tuple[Any, ...]] = Counter()
     events: dict[tuple[Any, ...], Record] = {}
     for record in trace.records:

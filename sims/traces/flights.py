@@ -1,4 +1,4 @@
-"""What travelled in a trace, and what nodes were busy with: packets, streams and indirect probes in time."""
+"""Packets, streams and indirect probes of a trace, over time."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class Flight(NamedTuple):
 
     Attributes:
         kind: type of its first message, or ``stream``.
-        news: the gravest claim it carries, of ``dead``, ``suspect``, ``alive``; or "".
+        news: the most severe claim it carries, of ``dead``, ``suspect``, ``alive``; or "".
         sent: when, seconds.
-        arrives: when, seconds; for what never did, when it would have.
-        fate: ``arrived``, what the network did to it, or ``unheard``: nobody was there to read it.
+        arrives: when, seconds; for a lost one, when it would have arrived.
+        fate: ``arrived``, what the network did to it, or ``unheard``: no process was there to read it.
         words: its messages.
     """
 
@@ -38,7 +38,7 @@ class Flight(NamedTuple):
 
     @property
     def is_routine(self) -> bool:
-        """Whether it is a ping or ack that arrived and carried no news."""
+        """Whether it is a ping or ack that arrived and carried no claims."""
         return self.kind in ("ping", "ack") and not self.news and self.fate == "arrived"
 
 
@@ -46,7 +46,7 @@ class IndirectProbe(NamedTuple):
     """From the moment a node asks relays until an answer, a suspicion, or its next probe.
 
     Attributes:
-        outcome: ``acked``, ``suspect``, or "" if the trace does not tell.
+        outcome: ``acked``, ``suspect``, or "" if the trace does not show it.
     """
 
     node: str
@@ -80,7 +80,7 @@ def flights(records: Iterable[Record]) -> list[Flight]:
 
 
 def _usual_seconds(sent: dict[int, Record], arrivals: dict[int, list[Record]]) -> float:
-    """How long what did not arrive would have taken: as long as others."""
+    """The time that a lost packet would have taken: as long as others."""
     took = [each["at"] - sent[number]["at"] for number, all_of in arrivals.items() for each in all_of]
     return median(took) if took else _DEFAULT_SECONDS
 
@@ -106,7 +106,7 @@ def _packet(record: Record, arrivals: list[Record] | None, usual: float) -> Iter
 
 
 def _stream(record: Record, waiting: dict[int, Record], usual: float) -> Iterator[Flight]:
-    """The request flies from dial to arrival, the answer from then on; one that fails is lost on its way."""
+    """The request travels from dial to arrival, the answer from then on; a failed one is lost in between."""
     number, at = record["stream"], record["at"]
     dial = waiting.get(number)
     if record["step"] == "dial":

@@ -1,4 +1,4 @@
-"""What a trace tells about nodes over time: who ran when, and who thought what of whom."""
+"""The history in a trace: when each process ran, and each node's view of every member over time."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Span(NamedTuple):
     """One state of something, from ``start`` to ``end`` seconds.
 
     Attributes:
-        why: what brought it about, in words.
+        why: its cause, as text.
     """
 
     state: str
@@ -43,7 +43,7 @@ class Span(NamedTuple):
 
 
 def first_world(records: Iterable[Record]) -> list[Record]:
-    """The records up to where a run begins its second world: there times and numbers begin again."""
+    """The records of a run's first world; in the next one, times and numbers begin again."""
     return list(takewhile(lambda record: record["kind"] != "world", records))
 
 
@@ -54,8 +54,8 @@ class History:
         records: of one world, in order.
 
     Attributes:
-        nodes: ids of all hosts, in the order in which they came.
-        members: names of all members that anybody listed, in that order.
+        nodes: ids of all hosts, in order of appearance.
+        members: names of all members listed by any node, in that order.
         end: time of the last record, seconds.
     """
 
@@ -75,7 +75,7 @@ class History:
         return self._closed(self._conditions.get(node, []))
 
     def view(self, node: str, member: str) -> list[Span]:
-        """What a node that took part thought of a member: ``alive``, ``suspect``, ...; unlisted: no span."""
+        """A participating node's view of a member: ``alive``, ``suspect``, ...; unlisted: no span."""
         spans = self._closed(self._views.get(node, {}).get(member, []))
         present = [span for span in self.conditions(node) if span.state not in _GONE]
         return [
@@ -87,7 +87,7 @@ class History:
         ]
 
     def is_doubted(self, member: str, start: float, end: float) -> bool:
-        """Whether within a window anybody thought anything else of a member than that it is alive."""
+        """Whether any node listed a member as anything but alive within a window."""
         return any(
             span.state != "alive" and span.clipped(start, end) is not None
             for node in self._views

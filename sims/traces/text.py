@@ -1,4 +1,4 @@
-"""Records of a trace in words: one line each, for golden traces, differences and tooltips.
+"""Records of a trace as text: one line each, for golden traces, differences and tooltips.
 
 ``n3@2`` is the member n3 at incarnation 2. Sequence numbers are left out: they are drawn at random.
 """

@@ -1,7 +1,7 @@
 """Traces: everything that happens in a world, as JSON lines with a running hash.
 
 ``TraceWriter`` writes packets, streams, transitions and faults; ``EventTrace`` only the last two, and then
-packets cost nothing. Watching does not change a run.
+packets cost nothing. Tracing does not change a run.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class EventTrace(Observer):
     """
 
     level = "events"
-    """What the header says is in the trace."""
+    """The level of the trace, for the header."""
 
     @checks.arguments(sink=checks.optional(checks.instance("a function", call=True)))
     def __init__(
@@ -55,7 +55,7 @@ class EventTrace(Observer):
         return self._hash.hexdigest()
 
     def attached(self, world: World) -> None:
-        """The first world gives the header; one more in the same run is a line of its own."""
+        """Writes the header for the first world, and a line for each further one of the same run."""
         if not self.lines:
             self.write(header(world.seed, self._made, self.level))
         else:
@@ -66,7 +66,7 @@ class EventTrace(Observer):
         self.write(event_record(world.now, node.id, event))
 
     def fault(self, world: World, kind: str, detail: Mapping[str, object]) -> None:
-        """A fault; its details stand beside the common fields."""
+        """A fault; its details are added to the common fields."""
         told = {name if name not in _RESERVED else f"{name}_": plain(what) for name, what in detail.items()}
         self.write({"at": seconds(world.now), "fault": kind, "kind": "fault", **told})
 
@@ -96,7 +96,7 @@ class TraceWriter(EventTrace):
         self._dropped: dict[str, tuple[int, int, dict[str, int]]] = {}
 
     def attached(self, world: World) -> None:
-        """Forgets the hosts and streams of the world before: those of the next have the same names."""
+        """Forgets the hosts and streams of the previous world; those of the next have the same names."""
         super().attached(world)
         for known in (self._readers, self._diallers, self._dropped):
             known.clear()
@@ -133,7 +133,7 @@ class TraceWriter(EventTrace):
         self.write(record)
 
     def stream(self, world: World, step: StreamStep) -> None:
-        """A step of a stream; what its dialler sent is shown with ``dial``, the answer as it arrives."""
+        """A step of a stream; the request is shown with ``dial``, the answer as it arrives."""
         record: Record = {
             "at": seconds(world.now),
             "from": step.source,
@@ -163,7 +163,7 @@ class TraceWriter(EventTrace):
         return reader
 
     def _newly_dropped(self, node: SimNode) -> list[str]:
-        """Reasons counted since the last look, streams between packets included."""
+        """Drop reasons counted since the last call, including those of streams in between."""
         life, _, before = self._dropped.get(node.id, (0, 0, {}))
         if life != node.life:
             before = {}

@@ -185,7 +185,7 @@ class SimNode:
 
     @property
     def advertised(self) -> Endpoint:
-        """The address and port that peers are told."""
+        """The address and port that are sent to peers."""
         return self.node.advertised
 
     @property
@@ -327,7 +327,7 @@ class SimNode:
         return self.do(Rejoin())
 
     def leave(self, *, stop: bool = True) -> Ticket:
-        """Leaves gracefully and, unless told otherwise, ends when done."""
+        """Leaves gracefully; by default the process ends when that is done."""
         return self._commands.leave(self, stop=stop)
 
 

@@ -47,7 +47,7 @@ class Config:
     """Address sent to peers, ``HOST[:PORT]``; None picks one of the bind address's family.
     [memberlist: AdvertiseAddr, AdvertisePort]"""
     seeds: tuple[str, ...] = ()
-    """Addresses to join, ``HOST[:PORT]``; names are resolved anew at every attempt. [swim]"""
+    """Addresses to join, ``HOST[:PORT]``; names are resolved again at every attempt. [swim]"""
     tags: Mapping[str, str] = field(default_factory=FrozenMap)
     """Serf tags; at most 512 bytes once encoded. [Serf: Tags]"""
 

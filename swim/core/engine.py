@@ -327,7 +327,7 @@ class Engine:
                 yield from self.push_pulls.merge(message, source, dialled=False)
                 context.is_fresh = False
                 if was_alone:
-                    context.delegate.announce_join(self.streams.now)  # a founder: it dials nobody
+                    context.delegate.announce_join(self.streams.now)  # a founder: it has no seed to dial
             case User():
                 context.elements.left = context.config.max_packet_elements
                 context.delegate.user_message(self.streams.now, message.body, None)

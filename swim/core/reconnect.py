@@ -1,7 +1,7 @@
 """Reconnects: dials seeds and failed members that are not alive again, at a jittered interval.
 
 memberlist forgets dead members, and Serf gives up after a day; two halves of a healed partition then stay
-apart. Here every seed (a name, resolved anew each time) stays a candidate for ever, and a failed member for
+apart. Here every seed (a name, resolved again each time) stays a candidate for ever, and a failed member for
 seven days (the latest 1,024). The whole cluster shares one budget: the first live member by name dials one
 candidate per interval, and all others together one per four intervals, in case the first cannot reach it. So
 lost members cost about two dials a minute, however large the cluster.
@@ -136,7 +136,7 @@ class Reconnects:
             return
         for name, past in list(self._past.items()):
             if now - past.since > _PAST_SECONDS or self._is_live(past.endpoint):
-                self.forget(name)  # too long ago, or somebody else lives there now
+                self.forget(name)  # too long ago, or another member uses the address
         if self._is_my_turn():
             endpoints = {past.endpoint for past in self._past.values()}
             seeds = [seed for seed in context.config.seeds if not self._is_satisfied(seed)]

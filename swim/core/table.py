@@ -152,7 +152,7 @@ class Table:
         self.local = base.records[self.local.name]
 
     def __len__(self) -> int:
-        """memberlist's node-count estimate: everyone not reaped, dead and self included."""
+        """memberlist's node-count estimate: all members not reaped, including dead ones and self."""
         return self._count
 
     def __iter__(self) -> Iterator[Record]:

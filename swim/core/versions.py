@@ -47,7 +47,7 @@ class _Common(NamedTuple):
 
 
 def _common(alive: Iterable[bytes]) -> _Common:
-    """What everybody with one of these versions understands."""
+    """The range that all members with these versions understand."""
     low, high, delegate_low, delegate_high = 0, 255, 0, 255
     for vsn in alive:
         if len(vsn) >= 5:

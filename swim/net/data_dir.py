@@ -48,7 +48,7 @@ def locked(directory: Path, owner: str) -> Iterator[None]:
     try:
         status = os.fstat(handle)
         if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
-            # Another name of somebody's file: what is written here would be written there.
+            # Another name of some other file, which a write would change.
             why = (
                 f"{_LOCK_NAME} is a hard link" if stat.S_ISREG(status.st_mode) else f"{_LOCK_NAME} is no file"
             )
@@ -87,7 +87,7 @@ def extend(path: Path, size: int) -> int:
     status = os.fstat(handle)
     if not stat.S_ISREG(status.st_mode) or status.st_size != size or status.st_nlink != 1:
         os.close(handle)
-        raise OSError(errno.ESTALE, "somebody else changed it")
+        raise OSError(errno.ESTALE, "another process changed it")
     return handle
 
 

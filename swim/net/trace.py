@@ -70,10 +70,9 @@ class ClusterTrace:
         write(encode(header(seed, {"by": "cluster", **made}, "all")))
 
     def event(self, node: str, event: Event, history: Iterable[Transition] = ()) -> None:
-        """What a node told its application.
+        """An event that a node reported to its application.
 
-        It is written when the node's event is read. A transition is dated when it happened, which ``history``
-        knows.
+        The record is written when the node's event is read. A transition has the time from ``history``.
         """
         at = trio.current_time()
         if isinstance(event, MemberEvent):

@@ -123,7 +123,7 @@ class SerfDelegate(Delegate):
         return ticket
 
     def restore(self, snapshot: Snapshot) -> None:
-        """A former life's clocks; what it saw is not handed out again (Serf's eventMinTime, queryMinTime)."""
+        """Restores the clocks of the last run; its events are not delivered again (Serf's eventMinTime)."""
         self.clock.witness(snapshot.clock)
         for part, last in ((self.events, snapshot.event_clock), (self.queries, snapshot.query_clock)):
             part.clock.witness(last)

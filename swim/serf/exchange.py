@@ -31,8 +31,8 @@ class StateExchange:
     Args:
         context: of the node.
         clocks: of members, of user events, of queries.
-        roster: whose stamps are told.
-        members: takes what peers tell of members.
+        roster: its stamps are sent.
+        members: receives what peers list about members.
         events: the recent user events, sent along and received.
     """
 

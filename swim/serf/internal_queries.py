@@ -49,7 +49,7 @@ class InternalQueries:
         return handler(query.payload or b"")
 
     def _conflict(self, payload: bytes) -> bytes | None:
-        """Where this node believes the member of that name to be; nobody is asked about itself."""
+        """The address that this node has for the member of that name; a node does not answer about itself."""
         name = payload.decode("utf-8", "surrogateescape")
         if name == self._name:
             return None

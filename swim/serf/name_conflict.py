@@ -97,7 +97,7 @@ class Conflicts:
         """Takes the vote of a live member that sent it from its own address.
 
         Raises:
-            RemoteError: ``vote-of-non-member`` from anybody else.
+            RemoteError: ``vote-of-non-member`` from other senders.
         """
         voter = self._engine.context.table.get(response.node)
         if voter is None or not voter.is_live or not voter.verified or source != voter.endpoint:

@@ -123,7 +123,7 @@ class Queries:
         return ticket
 
     def end(self, now: float, ticket: int) -> None:
-        """Nobody waits for further replies to that query."""
+        """Ends the wait for replies to that query."""
         channel = self._tickets.get(ticket)
         if channel is not None:
             self.channels.end(now, channel)
@@ -216,7 +216,7 @@ class Queries:
         Raises:
             ConfigError: naming ``payload``: the answer is larger than ``query_response_size_limit``.
             LocalError: the query was answered, is past its deadline, or unknown; or the answer may not be
-                sent: to an address that nobody vouches for, or too soon after too many others.
+                sent: to an address that is not known to be a node's, or too soon after too many others.
         """
         key = (query.ltime, query.id)
         received = self._received.get(key)
@@ -261,9 +261,9 @@ class Queries:
         *,
         is_own: bool = False,
     ) -> str:
-        """Sends an answer straight to who asked, and by as many relays as asked for.
+        """Sends a response directly to the sender, and through as many relays as the query asks for.
 
-        Only to a member's address or to where the query came from: nobody can aim our answers at others.
+        Only to a member's address or to the query's source, so a sender cannot aim responses at others.
 
         Args:
             is_own: the application's answer, whose size is the application's fault.

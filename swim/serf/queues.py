@@ -43,7 +43,7 @@ class SerfQueues:
     def intent(self, now: float, intent: JoinIntent | LeaveIntent, *, ticket: int | None = None) -> None:
         """Queues an intent of this node; ``ticket`` is finished when it was sent often enough.
 
-        That this node joined is kept while nobody can hear it: its first peer may come by a packet.
+        This node's own join is kept while it has no peer: its first peer may arrive by a packet.
         """
         is_kept = isinstance(intent, JoinIntent) and intent.node == self._name
         self._queue(now, self.intents, encode_serf(intent), name=intent.node, ticket=ticket, is_kept=is_kept)

@@ -45,7 +45,7 @@ class UserEvents:
     def receive(self, ltime: int, name: str, payload: bytes | None, coalesce: bool = False) -> bool:
         """Takes an event and hands it to the application; True if it was new and recent."""
         body = payload or b""
-        if len(name) + len(body) > USER_EVENT_BYTES_MAX:  # it would ride in all of our push/pulls, too
+        if len(name) + len(body) > USER_EVENT_BYTES_MAX:  # it would be in all of our push/pulls, too
             self._metrics.dropped("event-size")
             return False
         if not self._ring.admit(ltime, (name, body)):

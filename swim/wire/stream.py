@@ -309,7 +309,7 @@ class _Reading:
         yield from crypto.open_sealed_steps(keyring, blob, header + self.label, accept_v0, self._body)
         seen = self._codec.seen if self._codec.config.gossip_verify_incoming else None
         if seen is not None and not seen.admit(bytes(blob[1 : 1 + crypto.NONCE_BYTES])):
-            self.is_peeling = False  # whoever sends it again gets no answer
+            self.is_peeling = False  # the sender of the copy gets no answer
             raise RemoteError("replayed", "a copy of a stream")
         self._packed = b""
         self._complete = True
@@ -327,7 +327,7 @@ class _Reading:
             raise RemoteError("too-many-records", f"push/pull of {count} records")
         start = self._at
         end = max(len(self._body) - user_state_bytes, start)
-        if end - start <= _BLOCK_MAX_BYTES:  # else nobody keeps it
+        if end - start <= _BLOCK_MAX_BYTES:  # otherwise no reference keeps it
             self._block = bytes(self._body[start:end])
         whole = KNOWN_RECORDS.get(self._block)
         if whole is not None and len(whole) == count:

@@ -1,4 +1,4 @@
-"""A cluster that gossips with nobody: what ``swim.Cluster`` shows, over a table that the test fills."""
+"""A cluster without a network: the interface of ``swim.Cluster`` over a table that the test fills."""
 
 # ruff: noqa: ASYNC109  the signatures are those of swim.Cluster
 

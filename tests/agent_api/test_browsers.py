@@ -1,4 +1,4 @@
-"""Pages of other sites in somebody's browser: they read and change nothing."""
+"""Pages of other sites in a browser can neither read nor write."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Real commands whose output nobody reads, or whose reader went away."""
+"""Real commands whose output is not read, or whose reader closed the pipe."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from tests.world import World
 
 @pytest.fixture
 def new_world() -> Iterator[Callable[..., World]]:
-    """Makes worlds; at the end, the events of every node in them must tell its table."""
+    """Makes worlds; at the end, the events of every node in them must fold to its table."""
     worlds: list[World] = []
 
     def make(seed: int = 1, **options: Any) -> World:

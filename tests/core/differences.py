@@ -5,13 +5,15 @@ from __future__ import annotations
 _QUEUED_UNDER_NAME = (
     "queue_names: a refutation takes the node's own name, so that it replaces an older alive of self"
 )
-_LATE_LEAVE = "broadcasts, events, state: a leave that comes after the failure verdict is believed"
+_LATE_LEAVE = (
+    "broadcasts, events, state: a leave that arrives after the member was declared failed is believed"
+)
 _NO_VSN = "a claim without version bytes is refused, since it would block push/pulls of the whole cluster"
 _LEAVING = "broadcasts, health_score, incarnation, local_incarnation, queue_names: who leaves does not refute"
 _OWN_NUMBER = "local_incarnation: the accusation's number is taken over, so that the own leave is no older"
 _LEAVING_DEAD = "broadcasts, state: who is leaving and called dead has left, and says so itself"
 _ASKED_FIRST = "events: no conflict yet; who answers at the new address under a dead member's name takes it"
-_FORMER_LIFE = "events: no conflict until somebody answers where the own name is claimed from"
+_FORMER_LIFE = "events: no conflict until a node answers at the address from which the own name is claimed"
 _SAME_HOST = "after_addr, after_incarnation, events: both forms of one IPv4 address are the same host"
 
 DELIBERATE: dict[str, str] = {

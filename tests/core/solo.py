@@ -1,4 +1,4 @@
-"""One engine with nobody around it: a test plays all the others and reads what it sends."""
+"""One engine without peers: a test plays all other nodes and reads what it sends."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def key_of(host: str) -> bytes:
 
 
 class Upstairs:
-    """A delegate that writes down what it is told, in memberlist's terms."""
+    """A delegate that records its calls, in memberlist's terms."""
 
     def __init__(self, meta: bytes | None, backlog: Backlog) -> None:
         self.backlog = backlog
@@ -164,11 +164,11 @@ class Solo:
         self.collect()
 
     def pushed(self, records: Iterable[NodeRecord], *, join: bool = False, host: str = "127.0.0.77") -> None:
-        """Somebody dials and pushes its table."""
+        """A peer dials and pushes its table."""
         self.dialled(encode(PushPull(join, tuple(records))), host=host)
 
     def answered(self, records: Iterable[NodeRecord], *, host: str = "127.0.0.77") -> None:
-        """The node dials somebody, who answers with its table."""
+        """The node dials a peer, which answers with its table."""
         self.engine.join(self.now, [f"{host}:{PORT}"])
         self.collect()
         dial = next(action for action in reversed(self.streams) if isinstance(action, Dial))
@@ -177,7 +177,7 @@ class Solo:
         self.collect()
 
     def dialled(self, data: bytes, *, host: str = "127.0.0.77") -> None:
-        """Somebody dials and writes ``data``."""
+        """A peer dials and writes ``data``."""
         stream_id = self.engine.accept_stream(self.now, (host, 50000))
         assert stream_id is not None
         self.engine.receive_stream(self.now, stream_id, data)
@@ -200,7 +200,7 @@ class Solo:
         incarnation: int = 1,
         state: State = State.ALIVE,
     ) -> None:
-        """Members become known, first-hand; the nth of a call lives at 127.0.1.n, ``node-b`` at 127.0.0.2."""
+        """Members become known, first-hand; the nth of a call is at 127.0.1.n, ``node-b`` at 127.0.0.2."""
         for place, name in enumerate(names):
             host = "127.0.0.2" if name == "node-b" else f"127.0.1.{place}"
             claim = Alive(incarnation, name, key_of(host), PORT, meta, vsn)

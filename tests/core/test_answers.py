@@ -32,7 +32,7 @@ def relay(seq_no: int = 9, *, to: Endpoint = MEMBER, name: str = "node-b", nack:
 
 
 def haunted(**settings: Any) -> Solo:
-    """A node that was told of a member at another service's address, and pinged there in vain."""
+    """A node with a claim about a member at another service's address, where a ping got no ack."""
     solo = acquainted(**settings)
     solo.hear(Alive(1, "ghost", key_of(GHOST[0]), GHOST[1], None, VSN), source=OTHER)
     solo.engine.context.contacts.pinged(GHOST)
@@ -81,7 +81,7 @@ def test_an_ack_to_a_non_member_is_hardly_larger_than_the_ping() -> None:
 
 
 def test_gossip_rides_on_answers_within_a_hosts_allowance() -> None:
-    """Whoever sends pings all the time neither drains the broadcasts nor has more sent than is allowed."""
+    """A host that keeps sending pings neither drains the broadcasts nor causes more than its allowance."""
     solo = acquainted(gossip_interval=0.2, max_answer_bytes_per_second=5000)
     sizes = []
     for number in range(400):
@@ -186,7 +186,7 @@ def test_a_translated_member_is_answered_at_its_own_address() -> None:
 
 
 def test_a_ghosts_address_gets_one_ping_and_nothing_else() -> None:
-    """Neither relayed pings, nor answers, nor streams go where nobody ever acked; our own probes aside."""
+    """No relayed pings, answers or streams go to an address that never acked; only own probes do."""
     solo = acquainted()
     solo.hear(Alive(1, "ghost", key_of(GHOST[0]), GHOST[1], None, VSN), source=OTHER)
     for number in range(20):
@@ -202,7 +202,7 @@ def test_streams_go_only_where_an_ack_came_from(acked: bool) -> None:
     """The stream ping of a probe, push/pulls and attempts to find the lost."""
     solo = Solo(seed=3, probe_interval=1.0, push_pull_interval=2.0, rejoin_interval=1.0)
     claim = Alive(1, "ghost", key_of(GHOST[0]), GHOST[1], None, VSN)
-    solo.hear(claim, source=GHOST)  # as anybody can fake
+    solo.hear(claim, source=GHOST)  # as any host can fake
     if acked:
         solo.advance(1.0)
         for to, ping in solo.sent_of(Ping):

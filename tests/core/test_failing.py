@@ -1,4 +1,4 @@
-"""Failure detection: whoever is gone is found out in time, and nobody else."""
+"""Failure detection: failed members are detected in time, and no others."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def slow(*values: int) -> Any:
 
 
 def detection_bound(config: Config, n: int) -> float:
-    """Longest time to a verdict among healthy nodes: its turn, one round, the whole suspicion, news."""
+    """Longest detection time among healthy nodes: its turn, one round, the whole suspicion, gossip."""
     turns = (2 * (n - 1) - 1) * config.probe_interval
     return turns + config.probe_interval + longest_suspicion(config, n) + 1.0
 
@@ -56,7 +56,7 @@ def test_a_killed_node_is_failed_by_all_in_time(
 def test_survivors_do_not_doubt_themselves_where_hosts_refuse_their_streams(
     new_world: NewWorld, count: int, left: int, make: Callable[..., Config]
 ) -> None:
-    """Most died at once, and nobody acks, nacks or confirms; but their hosts are heard from.
+    """Most died at once, and no member acks, nacks or confirms; but their hosts refuse streams.
 
     The first death is found out as fast as that of one among many, the others as their turns come.
     """

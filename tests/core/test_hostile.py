@@ -1,4 +1,4 @@
-"""What strangers, liars and noise can do to one engine: be counted, and nothing else."""
+"""Input of non-members, forged claims and noise are counted and have no other effect."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def table_of(solo: Solo) -> list[Any]:
 
 
 def probing(**settings: Any) -> tuple[Solo, Source, int]:
-    """An engine that has just pinged somebody: whom, and under which number."""
+    """An engine that has just pinged a member: which, and under which number."""
     solo = acquainted(probe_interval=1.0, gossip_interval=0, push_pull_interval=0, **settings)
     deadline = solo.engine.context.timers.next_deadline()
     assert deadline is not None

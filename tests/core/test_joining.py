@@ -1,4 +1,4 @@
-"""Joining: storms, names that resolve anew, refusals, and what one node does with nobody around."""
+"""Joining: storms, names that are resolved again, refusals, and a node without peers."""
 
 from __future__ import annotations
 

@@ -97,7 +97,7 @@ def test_transmits_to_the_dead_are_not_charged() -> None:
 def test_the_dead_are_told_of_their_death_a_few_times_and_a_leave_does_not_wait_for_it(
     new_world: NewWorld, left: int
 ) -> None:
-    """Even where all news came from the only other member that is left, which is not told it again."""
+    """Even if all claims came from the only other member that is left, which does not receive them again."""
     world = new_world()
     *rest, victim = world.cluster(left + 1)
     world.kill(victim)

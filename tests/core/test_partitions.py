@@ -21,7 +21,7 @@ SERF_VSN = bytes((1, 5, 2, 2, 5, 5))
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("seconds", [10, 40, 300])
 def test_two_halves_find_each_other_again(new_world: NewWorld, seed: int, seconds: float) -> None:
-    """Also when the dead were forgotten on both sides long ago, and nobody helps."""
+    """Also if both sides reaped each other long ago, without a join command."""
     world = new_world(seed)
     peers = world.cluster(8)
     world.partition(peers[:3], peers[3:])

@@ -1,4 +1,4 @@
-"""Outstanding pings: whose ack counts, what it yields, and that nobody guesses it."""
+"""Outstanding pings: whose ack counts, what it yields, and that it cannot be guessed."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def quiet(**settings: Any) -> Solo:
     return solo
 
 
-# -- whose ack counts: whoever knows the number
+# -- whose ack counts: any sender that knows the number
 
 
 @pytest.mark.parametrize("source", TRANSLATED)

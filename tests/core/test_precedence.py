@@ -15,7 +15,7 @@ AFTER = {
     Verdict.REFRESH: Stored.ALIVE,
     Verdict.SUSPECT: Stored.SUSPECT,
     Verdict.DEAD: Stored.DEAD,
-    Verdict.ASK: Stored.DEAD,  # if nobody answers
+    Verdict.ASK: Stored.DEAD,  # if no node answers
     Verdict.LEFT: Stored.LEFT,
 }
 

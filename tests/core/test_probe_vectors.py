@@ -162,7 +162,7 @@ def test_answer(vector: dict[str, Any]) -> None:
 OLD_MEMBER = Record(
     Alive(1, "x", key_of(TARGET[0]), TARGET[1], None, b"\1\4\2\0\0\0"), State.ALIVE, 0.0, verified=True
 )
-"""Broadcasts ride along to members only, and this one reads no CRC."""
+"""Broadcasts are piggybacked for members only, and this one does not read a CRC."""
 
 
 def crowded(fields: dict[str, Any]) -> Solo:

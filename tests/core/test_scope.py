@@ -1,4 +1,4 @@
-"""Addresses that cannot work: dropped where claims come in, refused where somebody is dialled."""
+"""Addresses that cannot work: dropped in claims, refused when they are dialled."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_a_claim_with_an_address_that_cannot_work_is_dropped_and_counted(own: st
     solo.hear(alive("ghost", host), source=(peer_of(own), PORT))
     assert solo.state("ghost") == "absent"
     assert dropped(solo) == 1
-    assert not solo.transmits  # nobody is asked for it either
+    assert not solo.transmits  # and no ping or stream goes out for it
     solo.pushed([record("peer", peer_of(own))], host=peer_of(own))
     solo.pushed([record("peer", peer_of(own)), record("ghost", host)], host=peer_of(own))
     assert (solo.state("peer"), solo.state("ghost")) == ("alive", "absent")

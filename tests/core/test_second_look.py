@@ -1,4 +1,4 @@
-"""A verdict about a member that nobody suspected is checked with a ping before it is believed."""
+"""A death claim about a member that is not suspected is checked with a ping before it is believed."""
 
 from __future__ import annotations
 

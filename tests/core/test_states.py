@@ -29,7 +29,7 @@ def prepared(before: dict[str, Any], options: dict[str, Any], meta: bytes | None
         dead_node_reclaim_time=float(options.get("reclaim_s", 0)),
     )
     solo.meet(*OTHERS)
-    solo.pushed([])  # from now on what is said of the node may be of this life
+    solo.pushed([])  # from now on claims about the node may be about this run
     if not is_self and before["state"] != "absent":
         solo.meet("node-b", meta=meta, incarnation=incarnation, state=State[before["state"].upper()])
     if before.get("local_leaving"):
@@ -43,7 +43,7 @@ def prepared(before: dict[str, Any], options: dict[str, Any], meta: bytes | None
 
 
 def observed(solo: Solo, name: str, expected: dict[str, Any], suspicion: object) -> dict[str, Any]:
-    """What the vector's ``after`` tells, as our engine has it; the queue is emptied by looking."""
+    """The engine's state in the form of the vector's ``after``; reading the queue empties it."""
     record = solo.record(name)
     running = solo.engine.claims.suspicions.get(name)
     messages = solo.queued

@@ -1,4 +1,4 @@
-"""Suspicion, self-doubt and the verdict of one probe round, each by itself."""
+"""Suspicion, self-doubt and the outcome of one probe round, each by itself."""
 
 from __future__ import annotations
 

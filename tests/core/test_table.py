@@ -206,7 +206,7 @@ def rank(one: Record) -> int:
 def test_the_live_one_of_several_names_at_an_endpoint_is_found(
     steps: list[tuple[int, int, tuple[State, bool], bool]], is_based: bool
 ) -> None:
-    """Whoever comes, goes, moves or dies there: a name that is gone never hides one that lives."""
+    """Whatever joins, leaves, moves or dies at an endpoint: a name that is gone never hides a live one."""
     local = record("m0", 6999)
     table = Table(Rng(random.Random(1)), local, max_tombstones=10)
     if is_based:

@@ -1,4 +1,4 @@
-"""What is said straight to whom it concerns, and what is not said because it no longer holds."""
+"""Claims sent directly to the node that they concern, and claims not sent because they are stale."""
 
 from __future__ import annotations
 

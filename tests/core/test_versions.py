@@ -1,4 +1,4 @@
-"""Members with odd protocol versions are refused by one rule, wherever they come from, and nobody else."""
+"""Members with incompatible protocol versions are refused by one rule, from any source, and no others."""
 
 from __future__ import annotations
 

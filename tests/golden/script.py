@@ -13,11 +13,11 @@ Time::
     settle                                      until all agree on who runs
     run 5s
     until n1 sees n2 failed [limit=60s]         also: all see n2 failed
-    until n1 sends n2 ping [limit=60s]          the packet is on its way then, and nobody has reacted yet
+    until n1 sends n2 ping [limit=60s]          the packet is in flight then, and no node has reacted yet
 
 Trouble and commands to nodes are the faults of ``sims.faults.words``, and::
 
-    tell n1 from n3: suspect n2@1 by n3         a packet out of nowhere: alive, suspect, dead, left
+    `tell n1 from n3: suspect n2@1 by n3`       a packet from outside: alive, suspect, dead, left
 
 Looking::
 
@@ -265,7 +265,7 @@ class Stage:
     def _is_wanted(self, record: Record) -> bool:
         kind = record["kind"]
         if record.get("fault") == "inject":
-            return False  # told in words already
+            return False  # already written as text
         if kind in ("event", "fault"):
             return not self._types and self._is_about(record.get("node", ""))
         if kind not in ("send", "recv", "stream") or self._wanted == "events":

@@ -12,9 +12,9 @@ _LOOPBACK = "127.0.0.1"
 
 
 class Door:
-    """Forwards packets to ``peer`` as a NAT would, one inner socket per sender; drops those of strangers.
+    """Forwards packets to ``peer`` as a NAT would, one inner socket per sender; drops those of others.
 
-    Streams find nobody here. So a peer that advertises its door exchanges packets with ``allowed`` alone, and
+    Streams are refused. So a peer that advertises its door exchanges packets with ``allowed`` alone, and
     state only over the streams it opens itself.
     """
 

@@ -32,7 +32,7 @@ class Seen(NamedTuple):
 
 
 class Peer(Protocol):
-    """What every kind of peer can be asked, whoever wrote it."""
+    """The interface of every kind of peer."""
 
     name: str
     address: str
@@ -127,7 +127,7 @@ class SerfAgent(Subprocess):
         return True
 
     def advertise(self, address: str) -> None:
-        """Tells others another address than its own from the next start on."""
+        """Advertises another address than its own from the next start on."""
         self._options += ["-advertise", address]
 
     async def aclose(self) -> None:
@@ -304,7 +304,7 @@ class Alertmanager(Subprocess):
             return False
 
     async def peers(self) -> dict[str, str]:
-        """Address by name of everybody it counts as a peer, itself included."""
+        """Addresses by name of all that it counts as peers, itself included."""
         cluster = (await self._status())["cluster"]
         return {peer["name"]: peer["address"] for peer in cluster["peers"]}
 

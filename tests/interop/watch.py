@@ -1,4 +1,4 @@
-"""Waiting for many peers to agree, and catching every wrong verdict on the way."""
+"""Waits for many peers to agree, and catches every false positive meanwhile."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Watch:
         )
 
     def only_failed(self, *names: str, serf_may_call: Collection[str] = ()) -> None:
-        """No peer announced as failed anybody but these members since the last call.
+        """No peer announced any member but these as failed since the last call.
 
         Real Serf agents may also name those of ``serf_may_call``: one that gets another's death in one packet
         with its leave intent handles the two in either order.

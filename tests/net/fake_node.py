@@ -1,4 +1,4 @@
-"""A node that records what the driver tells it and asks for whatever a test puts in its way."""
+"""A node that records the driver's calls and outputs whatever a test queues."""
 
 from __future__ import annotations
 

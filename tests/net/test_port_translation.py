@@ -21,7 +21,7 @@ class Forwarder:
     """One public port, for packets and streams, in front of a node that is bound to another one.
 
     Each client gets a port of its own towards the node, as with address translation: the node sees every
-    packet come from a port that nobody advertises, and what it sends by itself leaves from its own.
+    packet come from a port that no member advertises, and its own output leaves from its own port.
     """
 
     def __init__(self, nursery: trio.Nursery) -> None:

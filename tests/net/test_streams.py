@@ -209,7 +209,7 @@ async def test_a_real_reset_and_a_real_refusal() -> None:
 
 
 def listener_endpoint() -> tuple[str, int]:
-    """An endpoint where nobody listens any more."""
+    """An endpoint without a listener."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         endpoint: tuple[str, int] = listener.getsockname()
     return endpoint

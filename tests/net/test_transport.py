@@ -1,4 +1,4 @@
-"""Real sockets: ports, families, errors that name the field; and the address that peers are told."""
+"""Real sockets: ports, families, errors that name the field; and the advertised address."""
 
 from __future__ import annotations
 

@@ -204,7 +204,7 @@ def _prepared(cell: Cell, settings: dict[str, Any]) -> Lone:
 
 
 def _crowd(lone: Lone) -> None:
-    """Members come that nobody sees, as many as may."""
+    """Adds members that are never seen first-hand, up to the quota."""
     for number in range(64):
         ghost = Alive(1, f"ghost-{number}", bytes((127, 9, 9, number)), PORT, META, VSN)
         lone.hear(ghost, source=SPEAKER)
@@ -251,7 +251,7 @@ def _prune(lone: Lone, incarnation: int) -> None:
 
 
 def _hear_of(lone: Lone) -> None:
-    """Somebody else says that ``x`` is alive."""
+    """Another node claims that ``x`` is alive."""
     lone.hear(Alive(STORED, "x", pack_address(HOME[0]), PORT, META, VSN), source=SPEAKER)
 
 
@@ -270,7 +270,7 @@ def _turn(lone: Lone, stored: Stored) -> None:
 
 
 def _observed(cell: Cell, way: Way, settings: dict[str, Any]) -> str:
-    """Brings the claim about and tells the verdict from what the node then says and sends."""
+    """Sends the claim and derives the verdict from the node's events and packets."""
     lone = _prepared(cell, settings)
     before, counters, status = lone.sent(), lone.node.metrics.counters.copy(), lone.node.status
     lone.events.clear()

@@ -42,7 +42,7 @@ def statuses_markdown() -> str:
 
 
 def word(decision: Decision) -> str:
-    """What a cell says of one decision: the verdict, or in italics why the claim is ignored."""
+    """The text of one decision in a cell: the verdict, or in italics why the claim is ignored."""
     return f"*{decision.why}*" if decision.verdict is Verdict.IGNORE else decision.verdict.value
 
 

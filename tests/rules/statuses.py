@@ -62,7 +62,7 @@ def outcome(cell: Cell) -> str:
     counters, status = lone.node.metrics.counters.copy(), lone.status(cell.subject)
     _bring_about(lone, cell, ltime)
     events = [event for event in lone.events if event.member.name == cell.subject]
-    if cell.cause is Cause.DIED:  # nobody dies unsuspected
+    if cell.cause is Cause.DIED:  # no member dies without a suspicion
         events = [event for event in events if not isinstance(event, MemberSuspected)]
     passed_on = lone.bodies(0.05)
     reasons = [

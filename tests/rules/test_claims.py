@@ -66,7 +66,7 @@ def test_a_changed_cell_is_noticed(stored: Stored, monkeypatch: pytest.MonkeyPat
 
 
 def _others(verdict: Verdict, claim: Claim) -> list[Verdict]:
-    """Verdicts to put in a cell's place: none, and what such a claim may come to elsewhere in the table."""
+    """Verdicts to put into a cell: none, and those that such a claim has elsewhere in the table."""
     of_column = dict.fromkeys(d.verdict for row in RULES.values() for d in row.get(claim, ()))
     return [other for other in of_column if other is not verdict]
 

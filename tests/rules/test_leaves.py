@@ -1,4 +1,4 @@
-"""Leaves that some have missed, members that come back after one, and leaves that nobody made."""
+"""Leaves that some nodes missed, members that come back after a leave, and forged leaves."""
 
 from __future__ import annotations
 

@@ -81,5 +81,5 @@ SAME_THERE: dict[Entered, set[tuple[Effect, Effect]]] = {
 def _holds(cell: Cell) -> bool:
     try:
         return statuses.outcome(cell) == CELLS[cell]
-    except Exception:  # an effect that cannot be carried out there, or is told by nothing expected
+    except Exception:  # an effect that cannot be carried out there, or has no expected event
         return False

@@ -14,7 +14,7 @@ DELIBERATE: dict[str, str] = {
     "decoder_leniency/filter tag bin@0.9.4": _OLD_DECODER,
     "decoder_leniency/relay ip str": "an address has 4 or 16 bytes; Serf keeps anything and fails on sending",
     "decoder_leniency/member Status str": "of a conflict response only the address is looked at",
-    "decoder_leniency/filter empty blob": "lets nobody in and ends here; every Serf process dies of it",
+    "decoder_leniency/filter empty blob": "matches no node and is not passed on; it crashes any Serf process",
     # writing
     **{
         f"messages/{name}@0.10": _UNSIGNED

@@ -1,4 +1,4 @@
-"""One node with nobody around it: a test plays all the others and reads what it sends."""
+"""One node without peers: a test plays all other nodes and reads what it sends."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Lone:
         self.hear(*map(User, bodies), source=source)
 
     def meet(self, *names: str, incarnation: int = 1, vsn: bytes = VSN, **tags: str) -> None:
-        """These members tell of themselves that they are alive."""
+        """These members claim to be alive."""
         meta = encode_tags(tags, delegate_version=5)
         for name in names:
             host, port = home(name)
@@ -78,7 +78,7 @@ class Lone:
             self.hear(claim, source=(host, port))
 
     def fail(self, name: str, *, incarnation: int = 1) -> None:
-        """A suspicion is told, and then the verdict: without it the node would ask the member first."""
+        """First a suspect claim, then the dead claim; without the first, the node would ping the member."""
         self.hear(Suspect(incarnation, name, "somebody"), Dead(incarnation, name, "somebody"))
 
     def part(self, name: str, *, incarnation: int = 1) -> None:
@@ -93,7 +93,7 @@ class Lone:
         join: bool = False,
         host: str = "127.0.0.77",
     ) -> PushPull:
-        """Somebody dials and pushes its state; returns what this node answers."""
+        """A peer dials and pushes its state; returns this node's answer."""
         body = state if isinstance(state, bytes) else encode_state(state)
         accepted = self.node.accept_stream(self.now, (host, 50000))
         assert accepted is not None
@@ -106,7 +106,7 @@ class Lone:
         return reply
 
     def answered(self, records: Iterable[NodeRecord], *, host: str = "127.0.0.77") -> None:
-        """This node dials somebody, who answers with these records."""
+        """This node dials a peer, which answers with these records."""
         self.command(Join([f"{host}:{PORT}"]))
         self.reply(records=records)
 
@@ -146,7 +146,7 @@ class Lone:
     # -- out
 
     def state(self) -> PushPullState:
-        """The Serf state this node tells in a push/pull."""
+        """The Serf state that this node sends in a push/pull."""
         return decode_state(self.pushed().user_state)
 
     def stamp(self, name: str) -> int | None:
@@ -168,7 +168,7 @@ class Lone:
         return [message.body for _, message in self.sent() if isinstance(message, User)]
 
     def settle(self) -> None:
-        """What happened so far was preparation: all of it is told."""
+        """Everything so far was preparation: sends all of it."""
         self.bodies(5)
         assert not self.bodies(5)
         self.events.clear()
@@ -198,7 +198,7 @@ class Lone:
 
 
 def home(name: str) -> Endpoint:
-    """Where a member of these tests lives."""
+    """The address of a member of these tests."""
     return f"127.0.0.{2 + 'xyzw'.index(name)}", PORT
 
 

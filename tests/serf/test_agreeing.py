@@ -34,7 +34,7 @@ def test_what_is_told_follows_every_change() -> None:
     ):
         told = lone.pushed().user_state
         lone.pushed(told)
-        lone.pushed(told)  # now everybody says the same, and one copy is kept
+        lone.pushed(told)  # now all nodes send the same, and one copy is kept
         change()
         assert lone.pushed().user_state != told
 

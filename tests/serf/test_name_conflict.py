@@ -32,7 +32,7 @@ def lone() -> Lone:
 
 
 def rival_appears(lone: Lone, incarnation: int = 5) -> None:
-    """A claim to the own name from elsewhere, where somebody answers the ping that checks it."""
+    """A claim to the own name from an address where a node answers the ping that checks it."""
     lone.sent()
     lone.hear(impostor(incarnation=incarnation))
     [ping] = [m for to, m in lone.sent() if isinstance(m, Ping) and (to, m.node) == (RIVAL, "me")]

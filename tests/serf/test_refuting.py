@@ -1,4 +1,4 @@
-"""Claims about this node: leaves never meant, stamps of a former life, and what real Serf makes of both."""
+"""Claims about this node: forged leaves, stamps of an earlier run, and how real Serf handles both."""
 
 from __future__ import annotations
 

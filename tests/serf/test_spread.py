@@ -53,7 +53,7 @@ def lone() -> Lone:
 
 
 def answers(lone: Lone) -> list[tuple[Any, Any]]:
-    """Serf messages sent so far that went straight to somebody."""
+    """Serf messages sent so far directly to one member."""
     return [(to, decode_serf(m.body)) for to, m in lone.sent() if isinstance(m, User)]
 
 
@@ -329,7 +329,7 @@ def test_key_queries_and_pings_are_not_answered_beyond_the_ack(lone: Lone):
 
 
 def test_neither_answers_nor_relayed_messages_go_to_a_member_that_nobody_saw(lone: Lone):
-    """Its address may be any service's: somebody only said that a member is there."""
+    """Its address may belong to any service: a claim only named it as a member's."""
     ghost = ("127.0.0.80", 25)
     claim = Alive(1, "ghost", pack_address(ghost[0]), ghost[1], None, VSN)
     lone.hear(claim, source=home("x"))

@@ -83,7 +83,7 @@ UNKNOWN = {
 
 
 def prepared(state: str) -> Lone:
-    """A node that knows two other members and has ``x`` in ``state``, all of it told and done."""
+    """A node that knows two other members and has ``x`` in ``state``, with nothing left to send."""
     lone = Lone()
     lone.meet("y", "z")
     if state != "unknown":

@@ -72,7 +72,7 @@ def test_a_crash_is_suspected_after_a_round_and_failed_after_the_suspicion():
     shortest = suspicion_timeout(config.suspicion_mult, 3, config.probe_interval)
     [first], [declared] = seen.first_suspected(), seen.first_failed()
     assert first == min(loss.suspected.values())
-    # The round has to end first, and nobody begins later than after the others' two rounds.
+    # The round has to end first, and no node begins later than after the others' two rounds.
     assert config.probe_timeout < first < 3 * config.probe_interval
     assert shortest - LATENCY <= declared - first <= shortest * config.suspicion_max_timeout_mult
     assert seen.last_failed() == [max(loss.failed.values())]
@@ -124,7 +124,7 @@ def test_completion_is_the_last_join_that_a_node_saw():
     assert max(completion.seconds.values()) == pytest.approx(world.now - 1)
 
 
-# -- wrong verdicts
+# -- false positives
 
 
 def test_verdicts_against_the_dead_are_right():
@@ -194,7 +194,7 @@ def test_agreement_adds_up_the_time_without_it():
     world = small(3, agreement, failed)
     world.crash("n3")
     world.run_for(30)
-    # From the first verdict to the last; before and after that all views are the same.
+    # From the first failed report to the last; before and after that all views are the same.
     spread = max(failed.seconds.values()) - min(failed.seconds.values())
     assert agreement.since == pytest.approx(failed.began + max(failed.seconds.values()))
     assert agreement.differed(world.now) == pytest.approx(spread, abs=0.2)

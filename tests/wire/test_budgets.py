@@ -205,7 +205,7 @@ def test_a_value_of_a_stream_is_built_only_if_it_is_small(kind, body):
 def test_long_streams_are_read_in_turns_and_short_ones_at_once():
     for count, least in ((100, 0), (4000, 5)):
         for number, settings in enumerate(({}, {"enable_compression": True})):
-            records = many_records(count, meta=bytes((number,)))  # nobody knows them yet
+            records = many_records(count, meta=bytes((number,)))  # no node knows them yet
             data = codec(**settings).seal(records, label_header=True)
             parser = StreamParser(codec(**settings), acceptor=True)
             parser.push(data)

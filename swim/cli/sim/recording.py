@@ -137,7 +137,7 @@ def _write_pictures(
 
 @contextmanager
 def progress_bar(word: str, *, total: float) -> Iterator[Callable[[float, str], None]]:
-    """A bar on a terminal's stderr, nothing elsewhere; yields ``told(done, word)``."""
+    """A progress bar on a terminal's stderr, otherwise nothing; yields a function of the share and a word."""
     if not sys.stderr.isatty():
         yield lambda done, word: None
         return

@@ -97,7 +97,7 @@ async def test_many_unfinished_heads_are_all_closed(autojump_clock: trio.testing
 
 
 async def endless(scope: Scope, receive: Receive, send: Send) -> None:
-    """Sends without end and never looks whether somebody is there."""
+    """Sends without end and never checks for a disconnect."""
     if scope["type"] == "http":
         await send({"type": "http.response.start", "status": 200, "headers": []})
         while True:
@@ -212,7 +212,7 @@ def cluster_app(cluster: Any) -> Any:
 
 
 class FailingListener(MemoryListener):
-    """Has no descriptors as often as it is told."""
+    """Runs out of descriptors a given number of times."""
 
     def __init__(self) -> None:
         super().__init__()

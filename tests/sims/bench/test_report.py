@@ -1,4 +1,4 @@
-"""Medians, ratios and target verdicts of a run."""
+"""Medians, ratios and targets of a run."""
 
 from __future__ import annotations
 

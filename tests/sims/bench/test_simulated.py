@@ -1,4 +1,4 @@
-"""The simulator beside real nodes: what the real trace does not tell is said."""
+"""The simulator next to real nodes: reports what the real trace does not contain."""
 
 from __future__ import annotations
 

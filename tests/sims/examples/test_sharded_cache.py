@@ -1,4 +1,4 @@
-"""A user's program on simulated nodes: the toy cache's bug is found, its cure stands, the README is true."""
+"""A user's program on simulated nodes: the toy cache's bug is found, its fix passes, the README is true."""
 
 from __future__ import annotations
 

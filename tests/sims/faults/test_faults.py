@@ -68,7 +68,7 @@ ONE_OF_EACH: tuple[Fault, ...] = (
 
 
 class Faults(Observer):
-    """Keeps what the world was told."""
+    """Records the world's faults."""
 
     def __init__(self) -> None:
         self.told: list[tuple[str, Mapping[str, object]]] = []

@@ -1,9 +1,9 @@
 """The vector model and the protocol code itself show the same distributions.
 
-Stated error: the median of the first verdict within 10 %, those of its way to half and to 90 % of the members
-within 5 %; and, once 5 % in time are forgiven, a distance between the distributions of these and of the last
-verdict that chance alone exceeds once in a hundred times. (The median of the last verdict says little: half
-the time nobody waits for a second gossip round, half the time somebody does.)
+Stated error: the median of the first failed report within 10 %, those of its way to half and to 90 % of the
+members within 5 %; and, once 5 % in time are forgiven, a distance between the distributions of these and of
+the last one that chance alone exceeds once in a hundred times. (The median of the last one says little: in
+half of the runs no node waits for a second gossip round.)
 """
 
 from __future__ import annotations

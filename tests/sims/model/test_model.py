@@ -142,7 +142,7 @@ def test_every_latency_is_drawn_from(latency: Constant | Uniform | Empirical) ->
 def test_two_nodes_are_enough() -> None:
     [result] = simulate(LAN, Setup(nodes=2), seed=1)
     waits = result.measures["failed_first"] - result.measures["suspected_first"]
-    # Nobody else can tell whose fault it is: the prober doubts itself as much.
+    # No third node can settle whose fault it is: the prober's health score rises as much.
     assert waits == pytest.approx(2 * formulas.suspicions(LAN, 2).shortest)
     assert result.measures["failed_first"] <= formulas.first_failed(LAN, 2, 1.0)
 

@@ -197,7 +197,7 @@ def test_too_many_arrows_leave_out_the_routine_ones_and_say_so() -> None:
 def test_timeline_has_a_row_per_observer_and_names_who_was_never_doubted() -> None:
     svg = timeline(crash())
     bars = titles(svg, "rect")
-    assert "alive all the time, to everybody who knew them: n1, n2, n4, n5" in svg
+    assert "alive in every view that listed them: n1, n2, n4, n5" in svg
     for observer in ("n1", "n2", "n4", "n5"):
         assert any(title.startswith(f"{observer} has n3 failed, ") for title in bars)
     assert any("n3 itself: crashed" in title for title in bars)

@@ -144,7 +144,7 @@ def test_numbers_that_no_scenario_can_play_are_refused_by_name(name: str, option
 
 
 def refusal(name: str, options: Mapping[str, object]) -> str:
-    """What is said against the options, or "" if they are played to an end, good or bad."""
+    """Why the options are refused, or "" if they are run to an end, good or bad."""
     try:
         result = run_scenario(name, 1, options)
     except UsageError as error:

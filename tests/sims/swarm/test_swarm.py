@@ -1,4 +1,4 @@
-"""Swarm runs: seeds that pass, the same run again, and each kind of failure told as what it is."""
+"""Swarm runs: seeds that pass, the same run again, and each kind of failure reported as such."""
 
 from __future__ import annotations
 

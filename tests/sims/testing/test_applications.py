@@ -19,7 +19,7 @@ from swim.events import Event, MemberEvent, MemberReaped
 
 
 class Roll:
-    """Keeps the members as the events tell them, and counts seconds."""
+    """Keeps the members by folding the events, and counts seconds."""
 
     def __init__(self, world: World, node: SimNode) -> None:
         self.node = node
@@ -96,12 +96,12 @@ def test_an_invariant_says_when_and_where() -> None:
     def everybody_alive(world: World, applications: Mapping[str, Any]) -> None:
         assert applications == {}
         for node in world.running():
-            assert "failed" not in node.statuses().values(), f"{node.id} misses somebody"
+            assert "failed" not in node.statuses().values(), f"{node.id} misses a member"
 
     world = World(nodes=3, config=Config.local, observers=[Applications(invariants=[everybody_alive])])
     world.settle()
     world.crash("n2")
-    with pytest.raises(ViolationError, match=r"n\d misses somebody") as caught:
+    with pytest.raises(ViolationError, match=r"n\d misses a member") as caught:
         world.run_for(60.0)
     assert caught.value.checker.endswith("everybody_alive")
     assert caught.value.at == world.now
@@ -109,7 +109,7 @@ def test_an_invariant_says_when_and_where() -> None:
 
 
 async def later(*_: object) -> None:
-    raise AssertionError("nobody awaits this")
+    raise AssertionError("this is never awaited")
 
 
 def generated(*_: object) -> Iterator[None]:

@@ -52,7 +52,7 @@ def test_clusters_of_other_settings(config: Callable[..., Config]) -> None:
 
 def nobody_fails(world: World, applications: Mapping[str, Any]) -> None:
     for node in world.running():
-        assert "failed" not in node.statuses().values(), f"{node.id} holds somebody to be failed"
+        assert "failed" not in node.statuses().values(), f"{node.id} lists a member as failed"
 
 
 @pytest.fixture

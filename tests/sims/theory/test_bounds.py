@@ -115,7 +115,7 @@ def test_crashes_are_detected_in_time(nodes: int, profile: Callable[..., Config]
 
 
 def test_every_prober_may_be_on_its_own() -> None:
-    """Without gossip, relays or confirmations everybody has to find out alone: that is what is bounded."""
+    """Without gossip, relays or confirmations every node must detect the failure alone, which is bounded."""
     alone = {"gossip_interval": 0.0, "indirect_checks": 0, "push_pull_interval": 0.0}
     config = Config.local(name="any", **alone)
     bound = detection_bound(config, 6, latency=LATENCY)

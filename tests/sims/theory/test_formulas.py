@@ -83,7 +83,7 @@ def test_push_pulls_are_scaled() -> None:
 @pytest.mark.slow
 def test_traffic_of_an_idle_world() -> None:
     world = World(1, nodes=40, start="converged")
-    world.run_for(90)  # by then everybody has begun its push/pulls
+    world.run_for(90)  # by then every node has begun its push/pulls
     sent = measure.Traffic(world)
     world.run_for(120)
     rates = sent.rates()

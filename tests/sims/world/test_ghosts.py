@@ -1,4 +1,4 @@
-"""Members that do not exist neither slow the detection of a real failure nor stay, whoever announces them."""
+"""Members that do not exist neither slow the detection of a real failure nor stay, whatever their source."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_ghosts_do_not_stay(attack: object) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("attack", [from_outside, from_a_member, by_stream])
 def test_ghosts_that_failed_are_not_looked_for(attack: object) -> None:
-    """Nobody ever saw them: their addresses get no dial, and no ping once they are listed as failed."""
+    """Never seen first-hand: their addresses get no dial, and no ping once they are listed as failed."""
     world = World(1, nodes=4, config=Config.lan)
     world.settle()
     world.run_for(20.0)

@@ -11,7 +11,7 @@ MINUTES = 10
 
 
 def dials(world: World) -> int:
-    """Attempts of all nodes to reach somebody lost."""
+    """Attempts of all nodes to reach lost members."""
     return sum(node.metrics.counters["swim.rejoin.attempts"] for node in world.running())
 
 

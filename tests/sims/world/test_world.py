@@ -1,4 +1,4 @@
-"""The virtual world: time, lives of hosts, and views that know when they agree."""
+"""The virtual world: time, runs of hosts, and views that know when they agree."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ def treats_leave_as_dead(patch: pytest.MonkeyPatch) -> None:
     rule(patch, Stored.DEAD, LEAVE, I, I, I)
 
 
-@bug("A node does not refute what is said against it.", scripts.SPLIT, HealthyMembersAreNotFailed)
+@bug("A node does not refute accusations.", scripts.SPLIT, HealthyMembersAreNotFailed)
 def never_refutes(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Claims, "_refute", lambda self, now, accused, reason: None)
 
@@ -144,7 +144,7 @@ def one_accuser_confirms_itself(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Suspicion, "confirm", gullible)
 
 
-@bug("A lone accuser that nobody answers wants no confirmation.", scripts.VANISH, SuspicionsTakeTheirTime)
+@bug("A lone accuser without any acks expects no confirmation.", scripts.VANISH, SuspicionsTakeTheirTime)
 def is_certain_without_a_refusal(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(ProbeRound, "is_refused", property(lambda self: True, lambda self, value: None))
 
@@ -170,7 +170,7 @@ def does_not_believe_late_leaves(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Members, "leave_intent", lambda self, now, intent, reason: False)
 
 
-@bug("A node that leaves tells nobody.", scripts.LEAVE, LeavesAreNotFailures)
+@bug("A node leaves without announcing it.", scripts.LEAVE, LeavesAreNotFailures)
 def leaves_without_a_word(patch: pytest.MonkeyPatch) -> None:
     def begin(self: Any, now: float, ticket: int) -> None:
         self._context.status = "left"

@@ -40,13 +40,13 @@ def forgets_to_queue(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Claims, "_queue", only_own)
 
 
-@bug("Broadcasts are told five times too often.", scripts.CRASH, TransmitsAreLimited)
+@bug("Broadcasts are sent five times too often.", scripts.CRASH, TransmitsAreLimited)
 def wrong_transmit_limit(patch: pytest.MonkeyPatch) -> None:
     limit = broadcast.retransmit_limit
     patch.setattr(broadcast, "retransmit_limit", lambda mult, n: 5 * limit(mult, n))
 
 
-@bug("Intents are told five times too often.", scripts.LEAVE, TransmitsAreLimited)
+@bug("Intents are sent five times too often.", scripts.LEAVE, TransmitsAreLimited)
 def wrong_transmit_limit_of_intents(patch: pytest.MonkeyPatch) -> None:
     build = SerfQueues.__init__
 

@@ -150,7 +150,7 @@ def old_join_intents_count(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Members, "join_intent", forgetful)
 
 
-@bug("Every failure is told twice.", scripts.CRASH, EventsTellTheTable)
+@bug("Every failure is reported twice.", scripts.CRASH, EventsTellTheTable)
 def tells_events_twice(patch: pytest.MonkeyPatch) -> None:
     emit = Roster._emit
 
@@ -186,7 +186,7 @@ def does_not_record_failures(patch: pytest.MonkeyPatch) -> None:
 
 
 @bug(
-    "A past member that nobody looks for any more stays in the snapshot.",
+    "A past member that is no longer dialled stays in the snapshot.",
     scripts.CRASH,
     RecordsTellTheSnapshot,
 )

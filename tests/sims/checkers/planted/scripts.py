@@ -83,7 +83,7 @@ OVERSLEEP = Script(
     nodes=3,
     config=partial(quick, probe_interval=0.5, probe_timeout=0.2),
 )
-"""One falls asleep in the middle of a suspicion; when it wakes up there is nobody left to tell it more."""
+"""One node is paused during a suspicion; when it resumes, no other node is left to send it more."""
 
 LATE_JOIN = Script(
     Schedule([Crash(10.0, "n3"), Add(42.0, "late", ("n1",)), Readdress(60.0, "n4"), Restart(90.0, "n5")]),
@@ -152,7 +152,7 @@ SWAP = Script(Schedule([Crash(10.0, "n3")]), 200.0, prepare=_take_addresses)
 
 
 def _change(world: World, **settings: Any) -> None:
-    """A host starts anew with other settings, at the address that all know."""
+    """A host restarts with other settings, at the address that all know."""
 
     def change() -> None:
         world.restart("n3", config=world.host("n3").config.with_changes(**settings))
