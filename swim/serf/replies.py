@@ -16,7 +16,7 @@ __all__ = ["ACK_FLAG", "CHANNELS_MAX", "ReplyChannel", "ReplyChannels"]
 ACK_FLAG = 1
 """In a response: it is the ack that the query was received, not an answer."""
 _ENDED_MAX = 64
-"""Ended queries whose late replies are told from those that nobody asked for."""
+"""Ended queries remembered, so that their late replies do not count as unexpected."""
 CHANNELS_MAX = 1024
 """Queries of the application that wait for replies at a time."""
 

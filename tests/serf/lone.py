@@ -120,7 +120,7 @@ class Lone:
         self._take()
 
     def refuse(self) -> None:
-        """Nobody listens where this node dialled last."""
+        """The address that this node dialled last refuses the stream."""
         self.node.stream_ended(self.now, self._dials.pop().stream_id, StreamEnd.REFUSED)
         self._take()
 
