@@ -15,7 +15,8 @@ from swim.serf.push_pull import PushPullState, RecentEvents, decode_state, encod
 from swim.serf.tags import decode_tags, encode_tags
 from tests.serf.lone import Lone, serf_state
 
-ALLOWED = {"MemberLeaving", "MemberLeft", "MemberRefuted", "MemberReaped", "MemberRestarted"}
+MEMBERS = {"MemberLeaving", "MemberLeft", "MemberRefuted", "MemberReaped", "MemberRestarted"}
+ALLOWED = {*MEMBERS, "UserEvent", "Query"}
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats() | st.binary(max_size=20),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.binary(max_size=8), inner, max_size=4),
