@@ -1,6 +1,6 @@
-"""What a node holds inside, to look at: for checkers of simulations, for tests, and for a debugger.
+"""Read-only views of a node's internal state, for checkers of simulations, tests, and debugging.
 
-Nothing is copied: a view costs nothing until it is read, and always shows the node as it is now.
+Nothing is copied: a view costs nothing until it is read, and always shows the current state.
 """
 
 from __future__ import annotations
@@ -79,11 +79,11 @@ class Queue(Protocol):
 
     @property
     def waiting(self) -> Mapping[str, Broadcast]:
-        """What is still to be sent, by name."""
+        """Entries that are still to be sent, by name."""
 
     @property
     def retired(self) -> Mapping[str, Broadcast]:
-        """What was sent often enough a short while ago, by name."""
+        """Entries that reached the transmit limit recently, by name."""
 
     @property
     def queued(self) -> int:
@@ -102,7 +102,7 @@ class Queue(Protocol):
 
 
 class Size(NamedTuple):
-    """How large one thing in a node is, and may be."""
+    """The size of one structure in a node, and its limit."""
 
     what: str
     size: int
@@ -159,7 +159,7 @@ class CoreInspection:
         return tuple(map(fingerprint, self._engine.context.keyring.keys))
 
     def is_newcomer(self, now: float) -> bool:
-        """Whether it found its first peer just now, and takes second-hand news as it comes."""
+        """Whether it found its first peer just now, and accepts second-hand claims without checks."""
         return self._engine.context.is_newcomer(now)
 
     def open(self, data: bytes) -> list[bytes]:

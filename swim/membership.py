@@ -1,8 +1,8 @@
-"""The one surface of a member that runs in this process: on trio (``Cluster``) or simulated (``SimNode``).
+"""The common interface of a member in this process: on trio (``Cluster``) or simulated (``SimNode``).
 
 A program written against ``Membership`` runs on both, unchanged. Reading never waits. A command begins at
-once, and its ``Ticket`` is done some time later. Two things are not common to both, for one side waits and
-the other does not:
+once, and its ``Ticket`` is done some time later. Two things differ, since one side waits and the other does
+not:
 
 - Events come by ``async for`` over ``Cluster.events()``, and to the function given to ``SimNode.subscribe``.
 - The methods named after commands take the same arguments. On a ``Cluster`` they are awaited and give the
@@ -29,7 +29,7 @@ Statuses = MemberStatus | str | Iterable[MemberStatus | str] | None
 
 
 class Membership(Protocol):
-    """The cluster as one member sees it, and what it can be asked to do."""
+    """The cluster as one member sees it, and its commands."""
 
     @property
     def config(self) -> Config:
@@ -59,7 +59,7 @@ class Membership(Protocol):
         """The listed members, or those of a status: an immutable snapshot."""
 
     def alive(self) -> tuple[Member, ...]:
-        """The members that are alive, suspect ones and this node included."""
+        """The members that are alive, including suspect ones and this node."""
 
     def member(self, name: str) -> Member | None:
         """One member by name, or None."""
@@ -72,7 +72,7 @@ class Membership(Protocol):
         ``max_recent_event_bytes``. Whether they may be coalesced is not remembered; ``sequence`` is 0."""
 
     def seeds(self) -> tuple[SeedStatus, ...]:
-        """How joining each of ``Config.seeds`` goes."""
+        """The state of joining each of ``Config.seeds``."""
 
     def stats(self) -> NodeStats:
         """Counts of members, clocks and queues, and the health score."""
@@ -93,7 +93,7 @@ def having(members: tuple[Member, ...], status: Statuses) -> tuple[Member, ...]:
     """The members of a status, or of one of these.
 
     Raises:
-        ConfigError: naming ``status``, if there is none such.
+        ConfigError: naming ``status``, if there is no such status.
     """
     if status is None:
         return members

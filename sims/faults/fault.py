@@ -1,4 +1,4 @@
-"""What every fault is: a time, what it does to a world, and the hosts that it names."""
+"""The base of all faults: a time, an effect on a world, and the hosts that it names."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _NAMES_HOSTS = ("node", "target", "source", "targets", "sources", "groups", "see
 
 @dataclass(frozen=True, slots=True)
 class Fault(ABC):
-    """Base of everything that a schedule can do.
+    """Base of all faults and commands of a schedule.
 
     Attributes:
         at: seconds after the schedule is applied, at least 0.
@@ -32,17 +32,17 @@ class Fault(ABC):
 
     @property
     def kind(self) -> str:
-        """The class name in small letters with dashes, such as ``force-leave``."""
+        """The class name in lower case with dashes, such as ``force-leave``."""
         return re.sub(r"(?<!^)(?=[A-Z])", "-", type(self).__name__).lower()
 
     @property
     def lasts(self) -> float:
-        """Seconds until it is over by itself; 0 if it happens at once or stays."""
+        """Seconds until it ends by itself; 0 if it is instantaneous or permanent."""
         return getattr(self, "seconds", None) or 0.0
 
     @abstractmethod
     def begin(self, world: World, overrides: Overrides) -> None:
-        """Lets it happen now; a ``Schedule`` calls it at its time."""
+        """Starts it now; called by a ``Schedule`` at its time."""
 
     def hosts(self) -> Iterator[tuple[str, str]]:
         """Every host it names, as field and id."""
@@ -51,7 +51,7 @@ class Fault(ABC):
                 yield from ((each.name, host) for host in hosts_in(getattr(self, each.name)))
 
     def problem(self) -> str:
-        """What is wrong with it whatever the world: field and reason; "" if nothing is."""
+        """What is wrong with it in any world: field and reason; "" if nothing."""
         if self.at < 0:
             return f"at must be at least 0, not {self.at!r}"
         seconds = getattr(self, "seconds", None)

@@ -1,6 +1,6 @@
 """Faults as text, for ``swim cluster`` and for scripts of simulations.
 
-``kill`` and ``partition`` are other words for ``crash`` and ``split``, and ``loss 20%`` is short for
+``kill`` and ``partition`` are synonyms of ``crash`` and ``split``, and ``loss 20%`` is short for
 ``link * -> * loss=0.2``.
 
 A script is steps joined by ``;`` or line ends. A step is a fault, optionally after the time at which it
@@ -94,9 +94,9 @@ def parse_fault(
 
     Args:
         text: see ``USAGE``.
-        hosts: ids of the hosts there are; the first one is also ``1``.
-        link: what ``link`` and ``loss`` change; other fields are as there.
-        also: verbs of the caller's own, to be suggested for one that is unknown.
+        hosts: ids of the existing hosts; the first one is also ``1``.
+        link: the link that ``link`` and ``loss`` change; it gives the other fields.
+        also: further verbs of the caller, to be suggested for an unknown one.
 
     Raises:
         UsageError: one line that says what is wrong.
@@ -128,7 +128,7 @@ def parse_schedule(text: str, hosts: Sequence[str], *, link: Link | None = None)
 
 @dataclass(slots=True)
 class _Statement:
-    """What is left to be read of a statement."""
+    """The rest of a statement that is being read."""
 
     verb: str
     kind: str

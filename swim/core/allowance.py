@@ -10,7 +10,7 @@ _HOSTS_MAX = 1024
 
 
 class Allowance:
-    """A token bucket for each host, for what goes out beyond bare answers.
+    """A token bucket for each host, for bytes sent in addition to bare answers.
 
     Args:
         rate: bytes per second, and most bytes at once; 0 allows nothing.

@@ -42,7 +42,7 @@ class TimerKind(Enum):
     GOSSIP = "gossip"
     """The next gossip round."""
     STREAM_TURN = "stream-turn"
-    """Streams with much to decode go on."""
+    """The next step of streams with much to decode."""
     PUSH_PULL = "push-pull"
     """The next periodic push/pull."""
     SETTLE = "settle"
@@ -50,17 +50,17 @@ class TimerKind(Enum):
     RECONNECT = "reconnect"
     """A lost member or a seed is dialled."""
     REAP = "reap"
-    """A dead member gives way to its tombstone."""
+    """A dead member is reaped and leaves a tombstone."""
     LEAVE_DECLARE = "leave-declare"
-    """The intent had time to spread: the own leave is declared."""
+    """The intent had time to spread: this node's leave is declared."""
     LEAVE_END = "leave-end"
-    """The own leave is over, if it has spread or took too long."""
+    """This node's leave is over, since it has spread or took too long."""
     BROADCAST_END = "broadcast-end"
     """A command whose broadcast was not sent often enough in time finishes."""
     FORGET = "forget"
     """A member that failed or left is no longer listed."""
     LEAVING = "leaving"
-    """A member announced its leave some time ago and is still here: it has to be seen again."""
+    """A member announced its leave some time ago and is still listed: it must be seen again."""
     LEAVING_END = "leaving-end"
     """A member that announced its leave was not seen since."""
     QUERY_END = "query-end"
@@ -121,7 +121,7 @@ class Timers:
         heapq.heappush(self._heap, (deadline, self._order, timer, token))
 
     def wrap(self, kind: TimerKind, around: Callable[[float, Callable[[], None]], float | None]) -> None:
-        """Puts a simulation's own condition around a kind of timer.
+        """Wraps a kind of timer for a simulation.
 
         Args:
             kind: which one.

@@ -34,9 +34,9 @@ _RELAY_SINCE_PROTOCOL = 5
 _RELAYS_MAX = 5
 """Most relays that a response is sent through, whatever the query asks for."""
 _ANSWERS_PER_SECOND = 100
-"""Packets with answers, relayed ones included, in the long run; five times as many at once."""
+"""Packets with responses per second, relayed ones included; five times as many at once."""
 _QUERY_BYTES_MAX = 0xFFFF
-"""Largest query taken, name and payload; streams could carry any."""
+"""Largest query accepted, bytes of name and payload; streams could carry any size."""
 RECEIVED_MAX = 1024
 """Queries that the application may still answer."""
 _REFUSALS = {
@@ -84,7 +84,7 @@ class Queries:
         return len(self._received)
 
     def ignore_before(self, ltime: int) -> None:
-        """Queries stamped earlier are not wanted any more (Serf's queryMinTime)."""
+        """Ignores queries with earlier stamps (Serf's queryMinTime)."""
         self._ring.ignore_before(ltime)
 
     # -- sent
@@ -141,7 +141,7 @@ class Queries:
         relay_factor: int = 0,
         timeout: float | None = None,
     ) -> ReplyChannel:
-        """Asks all members, this node included, whom the filters let in.
+        """Sends a query to all members that the filters match, including this node.
 
         Args:
             now: seconds.
@@ -185,7 +185,7 @@ class Queries:
     # -- received
 
     def receive(self, now: float, query: Query, source: Endpoint | None) -> bool:
-        """Takes a query; True if it is to be passed on.
+        """Receives a query; True if it is to be passed on.
 
         Args:
             now: seconds.
@@ -193,7 +193,7 @@ class Queries:
             source: where the packet came from; None on a stream.
 
         Raises:
-            RemoteError: ``crashes-peers``, for what real Serf dies of: it ends here; ``query-size``.
+            RemoteError: ``crashes-peers``, for a query that crashes Serf agents; ``query-size``.
         """
         if self.internal.crashes_serf(query):
             raise RemoteError("crashes-peers")
@@ -231,7 +231,7 @@ class Queries:
         self._received[key] = received._replace(is_answered=True)
 
     def _hand_out(self, now: float, query: Query, source: Endpoint | None) -> None:
-        """Hands a query to the application, and remembers how to answer it."""
+        """Delivers a query to the application, and remembers how to answer it."""
         deadline = now + query.timeout / _NANOSECONDS
         if len(self._received) >= RECEIVED_MAX:
             oldest = self._received.pop(next(iter(self._received)))

@@ -14,7 +14,7 @@ from swim.serf.messages import QueryResponse
 __all__ = ["ACK_FLAG", "CHANNELS_MAX", "ReplyChannel", "ReplyChannels"]
 
 ACK_FLAG = 1
-"""In a response: it is the ack that the query was received, not an answer."""
+"""Flag of a response: it acks that the query was received, and is not an answer."""
 _ENDED_MAX = 64
 """Ended queries remembered, so that their late replies do not count as unexpected."""
 CHANNELS_MAX = 1024
@@ -44,7 +44,7 @@ class ReplyChannel:
         self._seen: tuple[set[str], set[str]] = (set(), set())  # who answered, who acked
 
     def receive(self, response: QueryResponse, source: Endpoint | None) -> None:
-        """Takes a reply; a second one of the same member and kind, which relays cause, is passed over.
+        """Receives a reply; a second one of the same member and kind, which relays cause, is ignored.
 
         Raises:
             RemoteError: ``response-overflow``: more members replied than there were.
@@ -86,7 +86,7 @@ class ReplyChannels:
         self._timers.at(deadline, self._end, channel)
 
     def receive(self, response: QueryResponse, source: Endpoint | None) -> None:
-        """Hands a reply to its channel; one that comes after the end is counted.
+        """Passes a reply to its channel; one that arrives after the end is counted.
 
         Raises:
             RemoteError: ``unexpected-response`` if there was none; or what the channel raises.

@@ -1,4 +1,4 @@
-"""User events: taken in once each, handed to the application, passed on, and sent (Serf's UserEvent)."""
+"""User events: received once each, delivered to the application, passed on, and sent (Serf's UserEvent)."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class UserEvents:
         return self._ring.admitted
 
     def receive(self, ltime: int, name: str, payload: bytes | None, coalesce: bool = False) -> bool:
-        """Takes an event and hands it to the application; True if it was new and recent."""
+        """Receives an event and delivers it to the application; True if it was new and recent."""
         body = payload or b""
         if len(name) + len(body) > USER_EVENT_BYTES_MAX:  # it would be in all of our push/pulls, too
             self._metrics.dropped("event-size")
@@ -68,7 +68,7 @@ class UserEvents:
         self.receive(*message)
 
     def ignore_before(self, ltime: int) -> None:
-        """Events stamped earlier are not wanted any more (Serf's eventMinTime)."""
+        """Ignores events with earlier stamps (Serf's eventMinTime)."""
         if not self.clock.is_absurd(ltime):
             self._ring.ignore_before(ltime)
 

@@ -51,7 +51,7 @@ def document(seed: int, seconds: float, nodes: Sequence[LocalNode]) -> dict[str,
 
 
 def line(at: float, observer: str, event: Event) -> str:
-    """One event as one line: when, who saw it, about whom or what it is, and why."""
+    """One event as one line: time, observer, subject, reason."""
     match event:
         case EventsLost(count):
             return f"{at:9.3f}  {observer}  lost {count} events"
