@@ -7,12 +7,14 @@ gossip keys not at all.
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import platform
 import threading
 import uuid
 from collections.abc import Mapping
+from importlib.resources import files
 from typing import Any
 
 import anyio
@@ -26,7 +28,8 @@ from swim.addresses import join_host_port, split_host_port
 
 __all__ = ["self_document"]
 
-_SECOND = 1_000_000_000
+_TEMPLATE: dict[str, Any] = json.loads((files("agent_api") / "self_template.json").read_text("utf-8"))
+"""The configuration document without what depends on this agent."""
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "i686": "386", "armv7l": "arm"}
 _LEVEL_NAMES = {logging.DEBUG: "DEBUG", logging.INFO: "INFO", logging.WARNING: "WARN", logging.ERROR: "ERROR"}
 _SECRET_WORDS = ("token", "secret", "auth", "key", "cookie")
@@ -64,175 +67,49 @@ def _config(call: Call) -> dict[str, Any]:
     serf_host, serf_port = cluster.endpoint
     rpc = call.agent.servers.address(cluster.local)
     rpc_host, _, rpc_port = rpc.rpartition(":")
-    consul, vault = _consul(settings), _vault(settings)
-    return {
-        "ACL": {"Enabled": False, "ReplicationToken": _redacted(settings.replication_token)},
-        "Addresses": {"HTTP": http[0], "RPC": rpc_host.strip("[]"), "Serf": serf_host},
-        "AdvertiseAddrs": {
-            "HTTP": join_host_port(*http),
-            "RPC": rpc,
-            "Serf": join_host_port(*cluster.advertised),
+    document = _over(
+        _TEMPLATE,
+        {
+            "ACL": {"ReplicationToken": _redacted(settings.replication_token)},
+            "Addresses": {"HTTP": http[0], "RPC": rpc_host.strip("[]"), "Serf": serf_host},
+            "AdvertiseAddrs": {
+                "HTTP": join_host_port(*http),
+                "RPC": rpc,
+                "Serf": join_host_port(*cluster.advertised),
+            },
+            "BindAddr": serf_host,
+            "Client": {"DisableRemoteExec": settings.disable_remote_exec, "Enabled": settings.client_enabled},
+            "Consul": {"Token": _redacted(settings.consul_token)},
+            "DataDir": settings.data_dir,
+            "Datacenter": settings.datacenter,
+            "HTTPAPIResponseHeaders": _redacted_headers(settings.http_api_response_headers),
+            "LeaveOnInt": settings.leave_on_interrupt,
+            "LeaveOnTerm": settings.leave_on_terminate,
+            "Limits": {"HTTPMaxConnsPerClient": settings.limits.max_conns_per_client},
+            "LogLevel": _log_level(settings),
+            "NodeName": settings.server_name(cluster.config.name),
+            "Ports": {"HTTP": http[1], "RPC": int(rpc_port), "Serf": serf_port},
+            "Region": settings.region,
+            "Server": {
+                "BootstrapExpect": settings.bootstrap_expect,
+                "Enabled": settings.server_enabled,
+                "RetryInterval": f"{settings.retry_interval:g}s",
+                "RetryJoin": list(settings.retry_join),
+                "RetryMaxAttempts": settings.retry_max_attempts,
+                "StartJoin": list(settings.start_join),
+            },
+            "Telemetry": {"CirconusAPIToken": _redacted(settings.circonus_api_token)},
+            "Vault": {"Token": _redacted(settings.vault_token)},
+            "Version": {"Version": __version__},
         },
-        "BindAddr": serf_host,
-        "Client": _client(settings),
-        "Consul": consul,
-        "Consuls": [consul],
-        "DataDir": settings.data_dir,
-        "Datacenter": settings.datacenter,
-        "DevMode": False,
-        "DisableAnonymousSignature": True,
-        "DisableUpdateCheck": True,
-        "EnableDebug": False,
-        "EnableSyslog": False,
-        "Files": None,
-        "HTTPAPIResponseHeaders": _redacted_headers(settings.http_api_response_headers),
-        "LeaveOnInt": settings.leave_on_interrupt,
-        "LeaveOnTerm": settings.leave_on_terminate,
-        "Limits": {
-            "HTTPMaxConnsPerClient": settings.limits.max_conns_per_client,
-            "HTTPSHandshakeTimeout": "5s",
-            "RPCMaxConnsPerClient": 0,
-        },
-        "LogLevel": _log_level(settings),
-        "NodeName": settings.server_name(cluster.config.name),
-        "Ports": {"HTTP": http[1], "RPC": int(rpc_port), "Serf": serf_port},
-        "Region": settings.region,
-        "Revision": "",
-        "Server": _server(settings),
-        "SyslogFacility": "LOCAL0",
-        "TLSConfig": {
-            "CAFile": "",
-            "CertFile": "",
-            "EnableHTTP": False,
-            "EnableRPC": False,
-            "KeyFile": "",
-            "VerifyServerHostname": False,
-        },
-        "Telemetry": _telemetry(settings),
-        "UI": {"Enabled": False, "ShowCLIHints": False},
-        "Vault": vault,
-        "Vaults": [vault],
-        "Version": {
-            "BuildDate": "0001-01-01T00:00:00Z",
-            "Revision": "",
-            "Version": __version__,
-            "VersionMetadata": "",
-            "VersionPrerelease": "",
-        },
-        "VersionPrerelease": "",
-    }
+    )
+    return document | {"Consuls": [document["Consul"]], "Vaults": [document["Vault"]]}
 
 
-def _client(settings: AgentSettings) -> dict[str, Any]:
-    return {
-        "AllocDir": "",
-        "ChrootEnv": {},
-        "ClientMaxPort": 14512,
-        "ClientMinPort": 14000,
-        "DisableRemoteExec": settings.disable_remote_exec,
-        "Enabled": settings.client_enabled,
-        "GCDiskUsageThreshold": 80,
-        "GCInodeUsageThreshold": 70,
-        "GCInterval": 600 * _SECOND,
-        "MaxKillTimeout": "30s",
-        "Meta": {},
-        "NetworkInterface": "",
-        "NetworkSpeed": 0,
-        "NodeClass": "",
-        "Options": {},
-        "Reserved": {
-            "CPU": 0,
-            "DiskMB": 0,
-            "MemoryMB": 0,
-            "ParsedReservedPorts": None,
-            "ReservedPorts": "",
-        },
-        "Servers": None,
-        "StateDir": "",
-    }
-
-
-def _server(settings: AgentSettings) -> dict[str, Any]:
-    return {
-        "BootstrapExpect": settings.bootstrap_expect,
-        "DataDir": "",
-        "Enabled": settings.server_enabled,
-        "EnabledSchedulers": None,
-        "HeartbeatGrace": "",
-        "NodeGCThreshold": "",
-        "NumSchedulers": 0,
-        "ProtocolVersion": 0,
-        "RejoinAfterLeave": False,
-        "RetryInterval": f"{settings.retry_interval:g}s",
-        "RetryJoin": list(settings.retry_join),
-        "RetryMaxAttempts": settings.retry_max_attempts,
-        "StartJoin": list(settings.start_join),
-    }
-
-
-def _consul(settings: AgentSettings) -> dict[str, Any]:
-    return {
-        "Addr": "",
-        "Auth": "",
-        "AutoAdvertise": False,
-        "CAFile": "",
-        "CertFile": "",
-        "ChecksUseAdvertise": False,
-        "ClientAutoJoin": False,
-        "ClientServiceName": "",
-        "EnableSSL": False,
-        "KeyFile": "",
-        "ServerAutoJoin": False,
-        "ServerServiceName": "",
-        "Timeout": 5 * _SECOND,
-        "Token": _redacted(settings.consul_token),
-        "VerifySSL": False,
-    }
-
-
-def _vault(settings: AgentSettings) -> dict[str, Any]:
-    return {
-        "Addr": "",
-        "AllowUnauthenticated": False,
-        "ConnectionRetryIntv": 30 * _SECOND,
-        "Enabled": None,
-        "Role": "",
-        "TLSCaFile": "",
-        "TLSCaPath": "",
-        "TLSCertFile": "",
-        "TLSKeyFile": "",
-        "TLSServerName": "",
-        "TLSSkipVerify": None,
-        "TaskTokenTTL": "",
-        "Token": _redacted(settings.vault_token),
-    }
-
-
-def _telemetry(settings: AgentSettings) -> dict[str, Any]:
-    return {
-        "CirconusAPIApp": "",
-        "CirconusAPIToken": _redacted(settings.circonus_api_token),
-        "CirconusAPIURL": "",
-        "CirconusBrokerID": "",
-        "CirconusBrokerSelectTag": "",
-        "CirconusCheckDisplayName": "",
-        "CirconusCheckForceMetricActivation": "",
-        "CirconusCheckID": "",
-        "CirconusCheckInstanceID": "",
-        "CirconusCheckSearchTag": "",
-        "CirconusCheckSubmissionURL": "",
-        "CirconusCheckTags": "",
-        "CirconusSubmissionInterval": "",
-        "CollectionInterval": "1s",
-        "DataDogAddr": "",
-        "DataDogTags": [],
-        "DisableHostname": False,
-        "PublishAllocationMetrics": False,
-        "PublishNodeMetrics": False,
-        "StatsdAddr": "",
-        "StatsiteAddr": "",
-        "UseNodeName": False,
-    }
+def _over(template: Mapping[str, Any], live: Mapping[str, Any]) -> dict[str, Any]:
+    """The template with the live values laid over it, section by section."""
+    sections = {name: _over(template.get(name, {}), v) for name, v in live.items() if isinstance(v, dict)}
+    return {**template, **live, **sections}
 
 
 def _stats(agent: Agent) -> dict[str, dict[str, str]]:

@@ -6,15 +6,14 @@ The version byte is not authenticated, so version 0 is read only with ``accept_e
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from swim.errors import RemoteError
-from swim.wire.keyring import Keyring
+from swim.wire.keyring import Keyring, cipher
 from swim.wire.steps import Pause, Steps
 
 if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+    pass
 
 __all__ = [
     "NONCE_BYTES",
@@ -56,7 +55,7 @@ def seal(key: bytes, plaintext: bytes, aad: bytes, nonce: bytes, version: int = 
         version: 1, or 0 for very old peers.
     """
     return (
-        bytes((version,)) + nonce + _cipher(key).encrypt(nonce, plaintext + _padding(plaintext, version), aad)
+        bytes((version,)) + nonce + cipher(key).encrypt(nonce, plaintext + _padding(plaintext, version), aad)
     )
 
 
@@ -92,7 +91,7 @@ def open_sealed(keyring: Keyring, blob: bytes | memoryview, aad: bytes, accept_v
 
     for key in keyring.keys:
         try:
-            plaintext = _cipher(key).decrypt(nonce, ciphertext, aad)
+            plaintext = cipher(key).decrypt(nonce, ciphertext, aad)
         except InvalidTag:
             continue
         break
@@ -170,10 +169,3 @@ def _unpadded_size(padded: bytes | bytearray) -> int:
     if not 1 <= pad <= min(_BLOCK_BYTES, len(padded)) or padded[-pad:] != bytes((pad,)) * pad:
         raise RemoteError("decrypt", "padding")
     return len(padded) - pad
-
-
-@lru_cache(maxsize=64)
-def _cipher(key: bytes) -> AESGCM:
-    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
-    return AESGCM(key)

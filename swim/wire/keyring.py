@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from swim.errors import LocalError
 
-__all__ = ["Keyring", "fingerprint"]
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+__all__ = ["Keyring", "cipher", "fingerprint"]
 
 _SIZES = (16, 24, 32)
 
@@ -15,6 +20,14 @@ _SIZES = (16, 24, 32)
 def fingerprint(key: bytes) -> str:
     """Twelve hex digits that identify ``key`` without revealing it; keys are shown in no other form."""
     return hashlib.sha256(key).hexdigest()[:12]
+
+
+@lru_cache(maxsize=64)
+def cipher(key: bytes) -> AESGCM:
+    """The cipher of a key. They are kept, because making one takes longer than using it for a packet."""
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # loaded when encryption is first used
+
+    return AESGCM(key)
 
 
 class Keyring:
@@ -82,3 +95,4 @@ class Keyring:
             raise LocalError("Removing the primary key is not allowed")
         if key in self._keys:
             self._keys.remove(key)
+            cipher.cache_clear()

@@ -144,3 +144,21 @@ def test_the_sharp_tools_have_rooms_of_their_own() -> None:
     assert not {*swim.lowlevel.__all__, *swim.testing.__all__} & set(swim.__all__)
     for module in (swim, swim.lowlevel, swim.testing):
         assert all(hasattr(module, name) for name in module.__all__)
+
+
+async def test_what_the_block_raises_comes_out_as_it_is_and_the_others_see_a_failure(
+    pool: Pool, autojump_clock: MockClock
+) -> None:
+    one = await pool.start("n1")
+    mistake = ZeroDivisionError("on purpose")
+    config = swim.Config.local(name="n2", bind="10.0.0.2:7946", seeds=["10.0.0.1"])
+    caught: list[tuple[str, Exception]] = []
+    try:
+        async with swim.open_cluster(config, transport=pool.network.transport("10.0.0.2")) as two:
+            await until(lambda: statuses(one).get("n2") == "alive")
+            raise mistake
+    except Exception as error:
+        caught.append((two.status, error))
+    assert caught == [("stopped", mistake)]
+    assert ("10.0.0.2", 7946) not in pool.network.bound
+    await until(lambda: statuses(one)["n2"] == "failed")

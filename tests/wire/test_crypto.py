@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from swim.errors import LocalError, RemoteError
 from swim.wire.crypto import open_sealed, open_sealed_steps, overhead, seal, seal_steps, sealed_size
-from swim.wire.keyring import Keyring, fingerprint
+from swim.wire.keyring import Keyring, cipher, fingerprint
 from swim.wire.steps import Pause, Steps
 from tests.wire.differences import DELIBERATE
 from tests.wire.vectors import KEY, load, select, some
@@ -167,3 +167,15 @@ def test_keys_are_shown_as_fingerprints_only():
 def test_cryptography_is_loaded_only_when_it_is_needed():
     code = "import sys, swim.wire.packet, swim.wire.stream; sys.exit('cryptography' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_removed_keys_cipher_is_let_go() -> None:
+    keyring = Keyring([b"a" * 16, b"b" * 16])
+    blob = seal(b"b" * 16, b"text", b"", b"n" * 12)
+    assert open_sealed(keyring, blob, b"", False) == b"text"
+    kept = cipher(b"b" * 16)
+    assert cipher(b"b" * 16) is kept
+    keyring.remove(b"b" * 16)
+    assert cipher.cache_info().currsize == 0
+    with pytest.raises(RemoteError):
+        open_sealed(keyring, blob, b"", False)
