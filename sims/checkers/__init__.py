@@ -25,6 +25,7 @@ from sims.checkers.spread import NewsIsPassedOn, PacketsFit, TransmitsAreLimited
 from sims.checkers.strangers import StrangersChangeNothing
 from sims.checkers.suspicions import SuspicionsEndInTime, SuspicionsTakeTheirTime
 from sims.checkers.tables import NodesBelieveInThemselves, RosterFollowsTable, StampsNeverGoBack
+from sims.checkers.tombstones import TombstonesLast
 from sims.checkers.user_events import UserEventsComeOnce, UserEventsReachAll
 
 __all__ = [
@@ -56,6 +57,7 @@ __all__ = [
     "StrangersChangeNothing",
     "SuspicionsEndInTime",
     "SuspicionsTakeTheirTime",
+    "TombstonesLast",
     "TransmitsAreLimited",
     "UserEventsComeOnce",
     "UserEventsReachAll",
@@ -86,6 +88,7 @@ SAFETY: tuple[type[Checker], ...] = (
     PacketsFit,
     LimitsHold,
     GoneMembersAreReaped,
+    TombstonesLast,
     StrangersChangeNothing,
 )
 LIVENESS: tuple[type[Checker], ...] = (

@@ -76,8 +76,9 @@ class _Queue:
 class QueuesDrain(Checker):
     """A broadcast leaves the queue as fast as gossip rounds allow, while there is a member to gossip to.
 
-    Each round sends it to ``gossip_nodes`` members, except the member that it came from and recently failed
-    ones, until it has reached the transmit limit.
+    Each round sends it to ``gossip_nodes`` members until it has reached the transmit limit. What goes to
+    recently failed ones does not count, and the member that it came from is left out unless it is the only
+    live one.
     """
 
     def __init__(self, *, collect: bool = False) -> None:
@@ -105,8 +106,8 @@ class QueuesDrain(Checker):
             return
         targets = inside.targets(node, world.now)
         live = sum(record.is_live for record in targets)
-        if live < 2 or node.processor is not None:
-            return  # one live peer is not sent what came from itself, while failed ones are gossiped to
+        if not live or node.processor is not None:
+            return
         rounds = _rounds(config, queue, len(table), live, len(targets))
         if waited > rounds * config.gossip_interval:
             problem = f"{len(queue)} broadcasts wait for {waited:.2f} s, over {rounds} gossip rounds"
@@ -116,7 +117,7 @@ class QueuesDrain(Checker):
 
 def _rounds(config: Config, queue: Queue, n: int, live: int, targets: int) -> int:
     """Gossip rounds that empty a queue, with a margin for the random choice of members."""
-    each = min(config.gossip_nodes, targets) * (live - 1) / targets  # not to the member that it came from
+    each = min(config.gossip_nodes, targets) * max(1, live - 1) / targets  # not to the one that it came from
     size = sum(len(entry.message) + 4 for entry in queue.waiting.values())
     packets = 1 + 2 * size / config.udp_buffer_size
     limit = min(retransmit_limit(config.retransmit_mult, n), 1_000_000)

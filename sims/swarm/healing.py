@@ -56,8 +56,12 @@ def agree(world: World, end: float, problem: str) -> None:
 
 
 def differences(world: World) -> list[str]:
-    """Wrong views: all running nodes must be alive with their address and tags, all others failed or left."""
+    """Wrong views: all running nodes must be alive with their address and tags, all others failed or left.
+
+    A node that knows of a leave spreads it: if any view shows a member as left, no view may show it as failed.
+    """
     core = {node.name: node for node in world.running()}
+    left = {m.name: v.id for v in core.values() for m in v.members() if m.status is MemberStatus.LEFT}
     lines = []
     for viewer in core.values():
         lines += [f"{viewer.id} does not list {name}" for name in core if viewer.member(name) is None]
@@ -66,6 +70,9 @@ def differences(world: World) -> list[str]:
             if node is None:
                 if member.status not in _GONE:
                     lines.append(f"{viewer.id} shows {member.name} as {member.status}, it is gone")
+                elif member.status is MemberStatus.FAILED and member.name in left:
+                    known_by = left[member.name]
+                    lines.append(f"{viewer.id} shows {member.name} as failed, it left, as {known_by} knows")
                 continue
             own = node.node.local
             for field in ("status", "address", "port", "tags"):

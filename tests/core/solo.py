@@ -14,6 +14,7 @@ from swim.core.member import Record, State
 from swim.core.output import Close, Dial, Finished, Send
 from swim.core.rng import Rng
 from swim.events import Reason
+from swim.inspection import CoreInspection
 from swim.metrics import Metrics
 from swim.wire.codec import decode, encode
 from swim.wire.keyring import Keyring
@@ -148,6 +149,8 @@ class Solo:
         self.packets = PacketCodec(self.config, Keyring(self.config.keys), lambda: bits.randbytes(12))
         self.upstairs = Upstairs(meta, self.engine.context.backlog)
         self.engine.start(self.now, self.upstairs)
+        self.inside = CoreInspection(self.engine)
+        self.table = self.inside.table
         self.transmits: list[tuple[Endpoint, bytes]] = []
         self.streams: list[Dial | Send | Close] = []
         self.finished: list[Finished] = []

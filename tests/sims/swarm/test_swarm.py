@@ -24,6 +24,7 @@ from swim.core.claims import Claims
 from swim.core.pings import Pings
 from swim.core.prober import Prober
 from swim.node import Node
+from tests.sims.checkers.planted import in_tables, scripts
 
 SEEDS = range(12)
 SMALL = 8
@@ -85,6 +86,31 @@ def test_who_knows_nobody_any_more_is_introduced() -> None:
     assert differences(world) == []
     world.crash("n2")
     assert differences(world) == ["n1 shows n2 as alive, it is gone", "n3 shows n2 as alive, it is gone"]
+
+
+def test_failed_is_not_accepted_for_left_where_somebody_knows_better() -> None:
+    scripts.PLAIN_LOST_LEAVE.play(0, ended := [Ended()])
+    assert ended[0].differences == []
+    with pytest.MonkeyPatch.context() as patch:
+        in_tables.merges_the_left_as_suspect(patch)
+        scripts.PLAIN_LOST_LEAVE.play(0, ended := [Ended()])
+    assert ended[0].differences == ["n2 shows n4 as failed, it left, as n6 knows"]
+
+
+class Ended(Checker):
+    """Keeps what a swarm run would say at the end."""
+
+    def finish(self, world: World) -> None:
+        self.differences = differences(world)
+
+
+@pytest.mark.slow
+def test_tombstones_that_are_too_short_are_a_safety_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    in_tables.tombstones_are_too_short(monkeypatch)
+    settings = {"gossip_to_the_dead_time": 5.0}
+    result = run_swarm(7, options=replace(quick("crash"), settings=settings, seconds=60.0))
+    assert result.outcome == "safety"
+    assert result.violations[0].startswith("TombstonesLast at ")
 
 
 @pytest.mark.parametrize("blocked", ["n1", "n2"])

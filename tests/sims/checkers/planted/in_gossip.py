@@ -104,6 +104,12 @@ def never_gossips(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Gossip, "poke", lambda self, now: None)
 
 
+@bug("The only live peer never receives what came from itself.", scripts.LAST_TWO, QueuesDrain)
+def spares_the_only_peer(patch: pytest.MonkeyPatch) -> None:
+    fill = Gossip._fill
+    patch.setattr(Gossip, "_fill", lambda self, *args, exclude=True: fill(self, *args))
+
+
 @bug("Every gossip round goes to the same members.", scripts.GOSSIP, NewsSpreads)
 def gossips_to_the_same(patch: pytest.MonkeyPatch) -> None:
     def first(self: Any, count: int, eligible: Any, **among: bool) -> list[Any]:

@@ -16,6 +16,7 @@ from sims.checkers import (
     RecordsTellTheSnapshot,
     RosterFollowsTable,
     StampsNeverGoBack,
+    TombstonesLast,
     ViewsAgree,
 )
 from swim.core.broadcast import BroadcastQueue
@@ -113,6 +114,28 @@ def tombstones_have_no_end(patch: pytest.MonkeyPatch) -> None:
         bury(self, record, expires)
 
     patch.setattr(Table, "bury", keep_all)
+
+
+@bug(
+    "Tombstones last no longer than the dead are gossiped to.",
+    scripts.CRASH,
+    TombstonesLast,
+)
+def tombstones_are_too_short(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(
+        Reaper, "_tombstone_seconds", lambda self, record: self._context.config.gossip_to_the_dead_time
+    )
+
+
+@bug("A tombstone makes room for the next one.", scripts.GRAVES_IN_TURN, TombstonesLast)
+def keeps_one_tombstone(patch: pytest.MonkeyPatch) -> None:
+    bury = Table.bury
+
+    def keep_last(self: Any, record: Record, expires: float) -> None:
+        self._tombstones.clear()
+        bury(self, record, expires)
+
+    patch.setattr(Table, "bury", keep_last)
 
 
 @bug("One member is never probed.", scripts.CRASH, CrashedMembersAreFailed)

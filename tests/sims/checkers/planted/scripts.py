@@ -178,6 +178,16 @@ GRAVES = Script(
 )
 """More die than a node may remember."""
 
+LAST_TWO = Script(
+    Schedule([Crash(10.0, name) for name in ("n2", "n3", "n4", "n5")] + [SetTags(40.0, "n6", {"a": "b"})]),
+    60.0,
+    config=partial(quick, gossip_to_the_dead_time=60.0, rejoin_interval=0.0),
+)
+"""Two survive of six; the failed are gossiped to for a while, and one of the two has news."""
+
+GRAVES_IN_TURN = Script(Schedule([Crash(10.0, "n2"), Crash(30.0, "n3")]), 90.0)
+"""One dies after the other."""
+
 
 def _send_events(world: World) -> None:
     """Applications send user events: in pairs, under one stamp, while others are cut off and in calm."""
