@@ -16,10 +16,10 @@ from sims.world.observer import Observer, Packet
 from swim.config import Config
 from swim.core.broadcast import BroadcastQueue, Priority
 from swim.core.member import pack_address
-from swim.core.output import Transmit
 from swim.errors import ConfigError
 from swim.wire.codec import encode
 from swim.wire.messages import Ack, Alive, Dead, IndirectPing, Ping
+from swim.wire.packet import PacketCodec
 
 
 def test_settings_with_which_no_two_nodes_can_talk_are_refused() -> None:
@@ -136,9 +136,9 @@ def test_a_ping_that_checks_news_is_not_taken_for_a_relayed_one(asked_at: str) -
     n1, n2, n3 = world.nodes.values()
     target, own = pack_address(asked_at), pack_address(n3.endpoint[0])
     request = IndirectPing(7, target, 7946, "n2", True, own, 7946, "n3")
-    packet = inside.context(n3).packets.seal([encode(request), encode(Dead(1, "n2", "n3"))], crc=False)
-    inside.context(n3).output.transmits.append(Transmit(n1.endpoint, packet))
-    world.driver.pump(n3)
+    codec = PacketCodec(n3.config, n3.node.keyring, bytes)
+    packet = codec.seal([encode(request), encode(Dead(1, "n2", "n3"))], crc=False)
+    world.driver.packets.send(n3, n1.endpoint, packet)
     world.run_for(0.5)
     assert (7 in acked.numbers) == (asked_at == n2.endpoint[0])
 
