@@ -6,6 +6,7 @@ import random
 
 import pytest
 
+from sims.world.host import SimNode
 from swim.commands import ForceLeave, Join, Leave, Rejoin, SetTags
 from swim.config import Config
 from swim.core.rng import Rng
@@ -23,64 +24,52 @@ from swim.node import Node
 from swim.serf.snapshot import Snapshot
 from swim.wire.codec import decode, encode
 from swim.wire.messages import Ack
-from tests.world import Peer, World
+from tests.clusters import add, agree, cluster, split, world_of
 
 
-def views(peers: list[Peer]) -> list[dict[str, str]]:
+def views(peers: list[SimNode]) -> list[dict[str, str]]:
     return [peer.statuses() for peer in peers]
 
 
-def events_about(peer: Peer, name: str, *kinds: type) -> list[str]:
-    return [type(e).__name__ for e in peer.events if isinstance(e, kinds) and e.member.name == name]
-
-
-def restart(world: World, peer: Peer, *others: Peer, snapshot: str = "", **settings: object) -> Peer:
-    """The same name at the same place, as a new process."""
-    again = world.add(peer.node.config.name, peer.endpoint[1], snapshot=snapshot, **settings)
-    if others:
-        world.join(again, *others)
-    return again
+def events_about(node: SimNode, name: str, *kinds: type) -> list[str]:
+    return [type(e).__name__ for e in node.events if isinstance(e, kinds) and e.member.name == name]
 
 
 # -- leave, failure, return
 
 
 def test_events_and_snapshot_agree_through_a_whole_life():
-    world = World()
-    peers = world.cluster(5)
-    world.command(peers[4], Leave())
-    world.kill(peers[3])
-    world.run(60)
-    world.command(peers[0], ForceLeave("n4", prune=True))
-    world.command(peers[1], SetTags({"role": "db"}))
-    world.run(20)
+    world, peers = cluster(5)
+    peers[4].do(Leave())
+    world.crash(peers[3])
+    world.run_for(60)
+    peers[0].do(ForceLeave("n4", prune=True))
+    peers[1].do(SetTags({"role": "db"}))
+    world.run_for(20)
     for peer in peers[:3]:
-        assert peer.fold() == {member.name: member for member in peer.node.members()}
         assert peer.statuses() == {"n1": "alive", "n2": "alive", "n3": "alive", "n5": "left"}
         sequences = [event.sequence for event in peer.events]  # type: ignore[union-attr]
         assert sequences == list(range(1, len(sequences) + 1))
 
 
 def test_a_leave_is_seen_as_left_by_all_and_finishes():
-    world = World()
-    peers = world.cluster(4)
-    ticket = world.command(peers[3], Leave())
-    world.run(15)
-    assert peers[3].finished == {**peers[3].finished, ticket: None}
+    world, peers = cluster(4)
+    ticket = peers[3].do(Leave())
+    world.run_for(15)
+    assert ticket.result is None
     assert peers[3].node.status == "left"
     assert {view["n4"] for view in views(peers[:3])} == {"left"}
     assert not [e for p in peers[:3] for e in p.events if isinstance(e, MemberFailed)]
 
 
 def test_after_a_leave_the_same_node_comes_back():
-    world = World()
-    peers = world.cluster(3)
-    world.command(peers[2], Leave())
-    world.run(15)
+    world, peers = cluster(3)
+    peers[2].do(Leave())
+    world.run_for(15)
     with pytest.raises(LocalError):
-        peers[2].node.do(world.now, Join(["127.0.0.1:7000"]))
-    world.command(peers[2], Rejoin())
-    world.run(5)
+        peers[2].do(Join(["127.0.0.1:7000"]))
+    peers[2].do(Rejoin())
+    world.run_for(5)
     assert {status for view in views(peers) for status in view.values()} == {"alive"}
     assert events_about(peers[0], "n3", MemberJoined, MemberLeft) == [
         "MemberJoined",
@@ -90,182 +79,159 @@ def test_after_a_leave_the_same_node_comes_back():
 
 
 def test_leave_is_possible_alone_and_twice():
-    world = World()
-    alone = world.add("n1")
-    tickets = [world.command(alone, Leave()) for _ in range(2)]
-    world.run(1)
-    assert [alone.finished[ticket] for ticket in tickets] == [None, None]
+    world = world_of()
+    alone = add(world, "n1")
+    tickets = [alone.do(Leave()) for _ in range(2)]
+    world.run_for(1)
+    assert [ticket.result for ticket in tickets] == [None, None]
 
 
 # -- force-leave
 
 
 def test_a_failed_member_is_forced_out_of_every_view():
-    world = World()
-    peers = world.cluster(4)
-    world.kill(peers[3])
-    world.run(60)
-    ticket = world.command(peers[0], ForceLeave("n4"))
-    world.run(10)
-    assert peers[0].finished[ticket] is ForceLeaveOutcome.LEFT
+    world, peers = cluster(4)
+    world.crash(peers[3])
+    world.run_for(60)
+    ticket = peers[0].do(ForceLeave("n4"))
+    world.run_for(10)
+    assert ticket.result is ForceLeaveOutcome.LEFT
     assert {view["n4"] for view in views(peers[:3])} == {"left"}
 
 
 def test_a_pruned_member_is_gone_everywhere_until_it_really_returns():
-    world = World()
-    peers = world.cluster(4, push_pull_interval=5)
-    world.kill(peers[3])
-    world.run(60)
-    ticket = world.command(peers[1], ForceLeave("n4", prune=True))
-    world.run(120)
-    assert peers[1].finished[ticket] is ForceLeaveOutcome.PRUNED
+    world, peers = cluster(4, push_pull_interval=5)
+    world.crash(peers[3])
+    world.run_for(60)
+    ticket = peers[1].do(ForceLeave("n4", prune=True))
+    world.run_for(120)
+    assert ticket.result is ForceLeaveOutcome.PRUNED
     assert all("n4" not in view for view in views(peers[:3]))
-    again = restart(world, peers[3], peers[0])
-    world.run(20)
-    assert {view.get("n4") for view in views([*peers[:3], again])} == {"alive"}
+    world.restart(peers[3], snapshot=False)
+    peers[3].join([peers[0]])
+    world.run_for(20)
+    assert {view.get("n4") for view in views(peers)} == {"alive"}
 
 
 @pytest.mark.parametrize("prune", [False, True])
 def test_an_alive_member_refutes_within_seconds_and_is_never_hidden(prune: bool):
-    world = World()
-    peers = world.cluster(4)
-    ticket = world.command(peers[0], ForceLeave("n4", prune=prune))
-    world.run(8)
-    assert peers[0].finished[ticket] is ForceLeaveOutcome.REFUTED
+    world, peers = cluster(4)
+    ticket = peers[0].do(ForceLeave("n4", prune=prune))
+    world.run_for(8)
+    assert ticket.result is ForceLeaveOutcome.REFUTED
     assert {view.get("n4") for view in views(peers)} == {"alive"}
     assert not [e for p in peers for e in p.events if isinstance(e, MemberReaped | MemberLeft)]
 
 
 def test_nobody_doubts_a_node_that_forces_itself_out():
-    world = World()
-    peers = world.cluster(3)
-    ticket = world.command(peers[0], ForceLeave("n1"))
-    world.run(8)
-    assert peers[0].finished[ticket] is ForceLeaveOutcome.REFUTED
+    world, peers = cluster(3)
+    ticket = peers[0].do(ForceLeave("n1"))
+    world.run_for(8)
+    assert ticket.result is ForceLeaveOutcome.REFUTED
     assert {view["n1"] for view in views(peers)} == {"alive"}
 
 
 def test_forcing_out_an_unknown_name_is_said_to_be_so():
-    world = World()
-    peers = world.cluster(2)
-    ticket = world.command(peers[0], ForceLeave("nobody"))
-    world.run(8)
-    assert peers[0].finished[ticket] is ForceLeaveOutcome.UNKNOWN
+    world, peers = cluster(2)
+    ticket = peers[0].do(ForceLeave("nobody"))
+    world.run_for(8)
+    assert ticket.result is ForceLeaveOutcome.UNKNOWN
 
 
 def test_force_leave_needs_a_running_node():
-    world = World()
-    alone = world.add("n1")
-    world.command(alone, Leave())
+    world = world_of()
+    alone = add(world, "n1")
+    alone.do(Leave())
     with pytest.raises(LocalError):
-        alone.node.do(world.now, ForceLeave("n1"))
+        alone.do(ForceLeave("n1"))
 
 
 # -- tags
 
 
 def test_new_tags_spread_as_an_update():
-    world = World()
-    peers = world.cluster(4)
-    ticket = world.command(peers[0], SetTags({"role": "db", "zone": "b"}))
-    world.run(6)
-    assert peers[0].finished[ticket] is None
+    world, peers = cluster(4)
+    ticket = peers[0].do(SetTags({"role": "db", "zone": "b"}))
+    world.run_for(6)
+    assert ticket.result is None
     for peer in peers:
-        assert peer.node.member("n1").tags == {"role": "db", "zone": "b"}  # type: ignore[union-attr]
+        assert peer.member("n1").tags == {"role": "db", "zone": "b"}  # type: ignore[union-attr]
         assert events_about(peer, "n1", MemberUpdated, MemberRestarted) == ["MemberUpdated"]
 
 
 def test_too_many_tags_are_refused_by_name_and_the_old_ones_stay():
-    world = World()
-    peers = world.cluster(2, tags={"role": "web"})
+    world, peers = cluster(2, tags={"role": "web"})
     with pytest.raises(ConfigError, match="big") as refusal:
-        peers[0].node.do(world.now, SetTags({"a": "b", "big": "x" * 600}))
+        peers[0].do(SetTags({"a": "b", "big": "x" * 600}))
     assert refusal.value.field == "tags"
-    world.run(40)
+    world.run_for(40)
     assert peers[0].node.local.tags == {"role": "web"}
-    assert peers[1].node.member("n1").tags == {"role": "web"}  # type: ignore[union-attr]
+    assert peers[1].member("n1").tags == {"role": "web"}  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(("size", "fits"), [(505, True), (506, False)])
 def test_the_limit_of_tags_is_512_bytes_encoded(size: int, fits: bool):
-    world = World()
+    world = world_of()
     tags = {"k": "x" * size}
     if fits:
-        assert world.add("n1", tags=tags).node.local.tags == tags
+        assert add(world, "n1", tags=tags).node.local.tags == tags
     else:
         with pytest.raises(ConfigError, match=r"^tags: "):
-            world.add("n1", tags=tags)
+            add(world, "n1", tags=tags)
 
 
 # -- restarts and snapshots
 
 
 def test_a_restart_is_told_apart_from_an_update():
-    world = World()
-    peers = world.cluster(4)
-    world.run(30)
-    snapshot = peers[3].node.snapshot()
-    world.kill(peers[3])
-    again = restart(world, peers[3], peers[0], snapshot=snapshot)
-    world.run(10)
-    assert {view["n4"] for view in views([*peers[:3], again])} == {"alive"}
+    world, peers = cluster(4)
+    world.run_for(30)
+    world.restart(peers[3])
+    peers[3].join([peers[0]])
+    world.run_for(10)
+    assert {view["n4"] for view in views(peers)} == {"alive"}
     for peer in peers[:3]:
         assert events_about(peer, "n4", MemberRestarted, MemberFailed) == ["MemberRestarted"]
 
 
 def test_the_restart_of_the_node_that_all_joined_is_one_too():
-    world = World()
-    peers = world.cluster(4)
-    world.run(30)
-    snapshot = peers[0].node.snapshot()
-    world.kill(peers[0])
-    restart(world, peers[0], peers[1], snapshot=snapshot)
-    world.run(10)
+    world, peers = cluster(4)
+    world.run_for(30)
+    world.restart(peers[0])
+    peers[0].join([peers[1]])
+    world.run_for(10)
     for peer in peers[1:]:
         assert events_about(peer, "n1", MemberRestarted, MemberFailed) == ["MemberRestarted"]
 
 
 def test_the_incarnation_survives_and_starts_above():
-    world = World()
-    peers = world.cluster(3)
+    world, peers = cluster(3)
     for step in range(4):
-        world.command(peers[0], SetTags({"step": str(step)}))
+        peers[0].do(SetTags({"step": str(step)}))
     before = peers[0].node.local.incarnation
-    snapshot = peers[0].node.snapshot()
-    world.kill(peers[0])
-    again = restart(world, peers[0], peers[1], snapshot=snapshot)
-    assert again.node.local.incarnation > before
-    world.run(5)
-    told = [member for peer in peers[1:] for member in peer.node.members() if member.name == "n1"]
-    assert [member.incarnation for member in told] == 2 * [again.node.local.incarnation]
+    world.restart(peers[0])
+    peers[0].join([peers[1]])
+    assert peers[0].node.local.incarnation > before
+    world.run_for(5)
+    told = [member for peer in peers[1:] for member in peer.members() if member.name == "n1"]
+    assert [member.incarnation for member in told] == 2 * [peers[0].node.local.incarnation]
 
 
 def test_a_restarted_node_looks_for_alive_and_failed_members_alike():
-    world = World()
-    peers = world.cluster(4, rejoin_interval=0)
-    world.partition(peers[:2], peers[2:])
-    world.run(60)
+    world, peers = cluster(4, rejoin_interval=0)
+    split(world, peers[:2], peers[2:])
+    world.run_for(60)
     assert peers[0].statuses() == {"n1": "alive", "n2": "alive", "n3": "failed", "n4": "failed"}
-    snapshots = [peer.node.snapshot() for peer in peers[:2]]
+    world.network.heal()
     for peer in peers[:2]:
-        world.kill(peer)
-    world.heal()
-    again = [
-        restart(world, peer, snapshot=text, rejoin_interval=5.0)
-        for peer, text in zip(peers[:2], snapshots, strict=True)
-    ]
-    everybody = [*again, *peers[2:]]
-    assert world.run(
-        120, until=lambda: all(set(v.values()) == {"alive"} and len(v) == 4 for v in views(everybody))
-    )
+        world.restart(peer, config=peer.config.with_changes(rejoin_interval=5.0))
+    assert world.run_until(lambda _: agree(peers), 120)
 
 
 def test_a_restarted_node_takes_up_its_clocks():
-    world = World()
-    peers = world.cluster(3)
+    _, peers = cluster(3)
     before = peers[0].node.stats()
-    again = restart(World(), peers[0], snapshot=peers[0].node.snapshot())
-    after = again.node.stats()
+    after = add(world_of(), "n1", snapshot=peers[0].node.snapshot()).node.stats()
     assert (after.member_time, after.event_time, after.query_time) == (
         before.member_time,
         before.event_time,
@@ -274,10 +240,9 @@ def test_a_restarted_node_takes_up_its_clocks():
 
 
 def test_a_snapshot_reads_back_as_what_it_says():
-    world = World()
-    peers = world.cluster(3)
-    world.kill(peers[2])
-    world.run(60)
+    world, peers = cluster(3)
+    world.crash(peers[2])
+    world.run_for(60)
     replayed = Snapshot.replay(peers[0].node.snapshot())
     assert set(replayed.alive) == {"n1", "n2"}
     assert replayed.failed == {"n3": peers[2].endpoint}
@@ -285,10 +250,9 @@ def test_a_snapshot_reads_back_as_what_it_says():
 
 
 def test_a_node_that_left_remembers_its_number_and_nobody():
-    world = World()
-    peers = world.cluster(2)
-    world.command(peers[1], Leave())
-    world.run(15)
+    world, peers = cluster(2)
+    peers[1].do(Leave())
+    world.run_for(15)
     replayed = Snapshot.replay(peers[1].node.snapshot())
     assert (replayed.alive, replayed.failed, replayed.left) == ({}, {}, True)
     assert replayed.incarnation == peers[1].node.local.incarnation
@@ -308,7 +272,7 @@ def test_a_node_that_left_remembers_its_number_and_nobody():
     ],
 )
 def test_broken_lines_of_a_snapshot_are_skipped(line: str):
-    node = World().add("n1", snapshot=f"{line}\n").node
+    node = add(world_of(), "n1", snapshot=f"{line}\n").node
     assert (node.local.incarnation, node.stats().member_time, len(node.members())) == (1, 1, 1)
     assert node.next_deadline() is None
 
@@ -317,10 +281,9 @@ def test_broken_lines_of_a_snapshot_are_skipped(line: str):
 
 
 def test_why_a_member_is_what_it_is():
-    world = World()
-    peers = world.cluster(3)
-    world.kill(peers[2])
-    world.run(60)
+    world, peers = cluster(3)
+    world.crash(peers[2])
+    world.run_for(60)
     history = peers[0].node.history("n3")
     assert [(line.before, line.after) for line in history] == [
         ("unknown", "alive"),
@@ -331,11 +294,10 @@ def test_why_a_member_is_what_it_is():
 
 
 def test_history_is_bounded():
-    world = World()
-    peers = world.cluster(2, history_size=3)
+    world, peers = cluster(2, history_size=3)
     for step in range(10):
-        world.command(peers[0], SetTags({"step": str(step)}))
-    world.run(10)
+        peers[0].do(SetTags({"step": str(step)}))
+    world.run_for(10)
     assert len(peers[0].node.history("n1")) == 3
 
 
@@ -348,22 +310,21 @@ def test_an_unstarted_node_has_no_entry_of_its_own():
 
 
 def test_a_name_conflict_is_won_by_who_was_there_first():
-    world = World()
-    peers = world.cluster(4)
-    rival = world.add("n4", 7999)
-    world.join(rival, peers[0])
-    world.run(30)
-    assert rival.stop
-    assert not peers[3].stop
+    world, peers = cluster(4)
+    rival = add(world, "n4", id="rival")
+    rival.join([peers[0]])
+    world.run_for(30)
+    assert rival.stopped_because
+    assert not peers[3].stopped_because
     assert {view["n4"] for view in views(peers)} == {"alive"}
 
 
 def test_two_nodes_of_one_name_alone_both_stay():
-    world = World()
-    one, other = world.add("same"), world.add("same")
-    world.join(one, other)
-    world.run(30)
-    assert (one.stop, other.stop) == ("", "")
+    world = world_of()
+    one, other = add(world, "same"), add(world, "same", id="other")
+    one.join([other])
+    world.run_for(30)
+    assert (one.stopped_because, other.stopped_because) == ("", "")
 
 
 def test_who_stands_in_the_snapshot_is_pinged_before_it_is_dialled() -> None:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
 from typing import Any
 
 import pytest
 
+from sims.world import World
+from sims.world.host import SimNode
+from sims.world.observer import Observer, Packet, StreamStep
 from swim.commands import Leave
 from swim.core.output import Dial, StreamEnd
 from swim.wire.codec import encode
 from swim.wire.messages import Ack, Alive, Dead, IndirectPing, Nack, Ping, Suspect
+from tests.clusters import cluster, lose, world_of
 from tests.core.solo import PORT, VSN, Solo, key_of
 from tests.core.test_hostile import probing
-from tests.world import World
 
-NewWorld = Callable[..., World]
 SECURE: dict[str, Any] = {"label": "pool", "keys": (b"k" * 32,)}
 
 
@@ -93,23 +95,39 @@ def test_transmits_to_the_dead_are_not_charged() -> None:
     assert told.count(("127.0.0.2", PORT)) > 0
 
 
+class Traffic(Observer):
+    """Counts what happens to each node."""
+
+    def __init__(self) -> None:
+        self.packets_to: Counter[str] = Counter()
+        self.steps: Counter[str] = Counter()
+        self.stream_steps = 0
+
+    def sent(self, world: World, packet: Packet) -> None:
+        self.packets_to[packet.target] += 1
+
+    def stream(self, world: World, step: StreamStep) -> None:
+        self.stream_steps += 1
+
+    def stepped(self, world: World, node: SimNode) -> None:
+        self.steps[node.id] += 1
+
+
 @pytest.mark.parametrize("left", [2, 3, 4])
-def test_the_dead_are_told_of_their_death_a_few_times_and_a_leave_does_not_wait_for_it(
-    new_world: NewWorld, left: int
-) -> None:
+def test_the_dead_are_told_of_their_death_a_few_times_and_a_leave_does_not_wait_for_it(left: int) -> None:
     """Even if all claims came from the only other member that is left, which does not receive them again."""
-    world = new_world()
-    *rest, victim = world.cluster(left + 1)
-    world.kill(victim)
-    assert world.run(60, lambda: all(peer.statuses()["n" + str(left + 1)] == "failed" for peer in rest))
-    to_the_dead: list[int] = []
-    world.blocked = lambda source, target: target == victim.endpoint and not to_the_dead.append(1)
-    world.run(40)
-    limit = rest[0].node.inspect().broadcasts.limit
-    assert len(to_the_dead) <= left * 2 * limit
-    assert not any(peer.node.inspect().broadcasts.waiting for peer in rest)
-    ticket = world.command(rest[0], Leave())
-    assert world.run(2, lambda: ticket in rest[0].finished)
+    world, (*rest, victim) = cluster(left + 1)
+    world.crash(victim)
+    assert world.run_until(
+        lambda _: all(peer.statuses()["n" + str(left + 1)] == "failed" for peer in rest), 60
+    )
+    world.observe(traffic := Traffic())
+    world.run_for(40)
+    limit = rest[0].inspect().broadcasts.limit
+    assert traffic.packets_to[victim.id] <= left * 2 * limit
+    assert not any(peer.inspect().broadcasts.waiting for peer in rest)
+    ticket = rest[0].do(Leave())
+    assert world.run_until(lambda _: ticket.is_done, 2)
 
 
 def test_a_relay_nacks_before_the_requesters_round_ends() -> None:
@@ -162,31 +180,30 @@ def test_a_packet_that_cannot_be_sent_goes_to_the_relays_at_once() -> None:
     assert {request.seq_no for _, request in solo.sent_of(IndirectPing)} == {seq_no}
 
 
-def test_a_node_alone_has_nothing_to_wake_for(new_world: NewWorld) -> None:
-    world = new_world()
-    alone = world.add("alone")
-    world.run(3600)
-    assert (alone.wakes, world.packets) == (0, 0)
+def test_a_node_alone_has_nothing_to_wake_for() -> None:
+    world = world_of(1)
+    world.observe(traffic := Traffic())
+    world.run_for(3600)
+    assert not traffic.steps
 
 
-def test_an_idle_cluster_wakes_for_probes_and_push_pulls_only(new_world: NewWorld) -> None:
-    world = new_world()
-    peers = world.cluster(5)
-    world.run(30)
-    wakes, packets = [peer.wakes for peer in peers], world.packets
-    world.run(300)
-    assert max(peer.wakes - before for peer, before in zip(peers, wakes, strict=True)) <= 300 + 15 + 5
-    assert world.packets - packets <= 5 * 2 * 305, "a ping and an ack a second for each node"
+def test_an_idle_cluster_wakes_for_probes_and_push_pulls_only() -> None:
+    world, peers = cluster(5)
+    world.run_for(30)
+    world.observe(traffic := Traffic())
+    world.run_for(300)
+    wakes = [traffic.steps[peer.id] - traffic.packets_to[peer.id] - traffic.stream_steps for peer in peers]
+    assert max(wakes) <= 300 + 15 + 5
+    assert traffic.packets_to.total() <= 5 * 2 * 305, "a ping and an ack a second for each node"
 
 
-def test_the_same_seed_is_the_same_run(new_world: NewWorld) -> None:
+def test_the_same_seed_is_the_same_run() -> None:
     def run() -> tuple[int, list[Any]]:
-        world = new_world(seed=11)
-        peers = world.cluster(6)
-        world.loss = 0.1
-        world.kill(peers[2])
-        world.run(40)
-        return world.packets, [peer.events for peer in peers]
+        world, peers = cluster(6, 11)
+        lose(world, 0.1)
+        world.crash(peers[2])
+        world.run_for(40)
+        return world.driver.packets.sent, [list(peer.events) for peer in peers]
 
     assert run() == run()
 

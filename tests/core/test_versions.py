@@ -7,8 +7,8 @@ import pytest
 from swim.core.output import Send
 from swim.wire.codec import encode
 from swim.wire.messages import Alive, NodeRecord
+from tests.clusters import ELSEWHERE, add, cluster
 from tests.core.solo import PORT, VSN, Solo, key_of
-from tests.world import World
 
 ODD = [
     pytest.param(bytes((6, 9, 7, 0, 0, 0)), id="newer protocol"),
@@ -66,13 +66,12 @@ def test_however_many_are_refused_the_log_says_so_of_some(caplog: pytest.LogCapt
 
 
 def test_one_odd_member_stops_no_join() -> None:
-    world = World()
-    first, second = world.cluster(2)
-    odd = Alive(1, "odd", key_of("127.0.0.9"), 7999, b"", bytes((1, 9, 7, 2, 5, 5)))
+    world, (first, second) = cluster(2)
+    odd = Alive(1, "odd", key_of("10.0.9.9"), 7777, b"", bytes((1, 9, 7, 2, 5, 5)))
     for peer in (first, second):
-        world.inject(peer, encode(odd), ("127.0.0.9", 7999))
-    joiner = world.add("joiner")
-    ticket = world.join(joiner, second)
-    world.run(3)
-    assert world.joined(joiner, ticket).joined == 1
+        world.inject(peer, encode(odd), ELSEWHERE)
+    joiner = add(world, "joiner")
+    ticket = joiner.join([second])
+    world.run_for(3)
+    assert ticket.result.joined == 1
     assert set(joiner.statuses()) == {"n1", "n2", "joiner"}

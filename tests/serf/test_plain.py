@@ -8,8 +8,8 @@ from swim.commands import ForceLeave, Leave
 from swim.errors import LocalError
 from swim.serf.messages import JoinIntent, LeaveIntent, UserEvent
 from swim.wire.messages import Alive, User
+from tests.clusters import cluster
 from tests.serf.lone import Lone, alive_record, serf_state
-from tests.world import World
 
 PLAIN_VSN = bytes((1, 5, 2, 0, 0, 0))
 
@@ -65,11 +65,10 @@ def test_its_own_leave_is_memberlists_alone():
 
 
 def test_a_plain_cluster_lives_without_a_byte_of_serf():
-    world = World()
-    peers = world.cluster(4, delegate_version=0)
-    world.command(peers[0], Leave())
-    world.kill(peers[1])
-    world.run(60)
+    world, peers = cluster(4, delegate_version=0)
+    peers[0].do(Leave())
+    world.crash(peers[1])
+    world.run_for(60)
     for peer in peers[2:]:
         assert peer.statuses() == {"n1": "left", "n2": "failed", "n3": "alive", "n4": "alive"}
         assert peer.node.stats()[7:10] == (0, 0, 0)

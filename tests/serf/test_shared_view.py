@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import tracemalloc
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -15,8 +14,7 @@ from swim.core.rng import Rng
 from swim.errors import LocalError
 from swim.events import MemberFailed, MemberJoined
 from swim.node import BaseView, Node
-from tests.core.views import agree, all_see, events_of
-from tests.world import World
+from tests.clusters import add, agree, all_see, cluster, events_of, world_of
 
 
 def contents(view: BaseView) -> list[Any]:
@@ -38,35 +36,41 @@ def node(name: str, port: int) -> Node:
     return Node(config, advertise=("127.0.0.1", port), bind_port=port, rng=rng)
 
 
-def test_all_are_listed_at_once_and_nothing_happens(new_world: Callable[..., World]) -> None:
-    world = new_world()
-    world.converged(20, tags={"role": "web"})
-    assert agree(world.all)
-    world.run(200)
-    assert [peer.events for peer in world.all] == [[]] * 20
-    assert world.all[3].node.local.tags == {"role": "web"}
+def test_all_are_listed_at_once_and_nothing_happens() -> None:
+    world = world_of(20, start="converged", tags={"role": "web"})
+    nodes = list(world.nodes.values())
+    assert agree(nodes)
+    world.run_for(200)
+    assert not any(node.events for node in nodes)
+    assert nodes[3].node.local.tags == {"role": "web"}
 
 
 def test_what_happens_to_one_is_seen_by_all_and_leaves_the_view_as_it_was(
-    new_world: Callable[..., World],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    world = new_world()
-    view = world.converged(12)
+    made: list[BaseView] = []
+
+    class Kept(BaseView):
+        def __init__(self, *args: Any, **settings: Any) -> None:
+            super().__init__(*args, **settings)
+            made.append(self)
+
+    monkeypatch.setattr("sims.world.driver.BaseView", Kept)
+    world = world_of(12, start="converged")
+    [view] = made
     before = contents(view)
-    killed, left, retagged, forced, restarted, *others = world.all
-    world.kill(killed)
-    world.command(left, Leave())
-    world.command(retagged, SetTags({"role": "db"}))
-    world.kill(restarted)
-    again = world.add("n5", 7004)
-    world.join(again, others[0])
-    world.run(60)
-    world.kill(forced)
-    world.run(60)
-    world.command(others[0], ForceLeave("n4", prune=True))
-    world.add("n13", 7900)
-    world.join(world.all[-1], others[1])
-    world.run(60)
+    killed, left, retagged, forced, restarted, *others = world.nodes.values()
+    world.crash(killed)
+    left.do(Leave())
+    retagged.do(SetTags({"role": "db"}))
+    world.restart(restarted, snapshot=False)
+    restarted.join([others[0]])
+    world.run_for(60)
+    world.crash(forced)
+    world.run_for(60)
+    others[0].do(ForceLeave("n4", prune=True))
+    add(world, "n13").join([others[1]])
+    world.run_for(60)
     for name, status in (
         ("n1", "failed"),
         ("n2", "left"),
@@ -75,40 +79,33 @@ def test_what_happens_to_one_is_seen_by_all_and_leaves_the_view_as_it_was(
         ("n13", "alive"),
     ):
         assert all_see(others, name, status), name
-    assert all(peer.node.member("n3").tags == {"role": "db"} for peer in others)  # type: ignore[union-attr]
+    assert all(peer.member("n3").tags == {"role": "db"} for peer in others)  # type: ignore[union-attr]
     assert contents(view) == before
 
 
-def test_it_is_like_a_cluster_that_joined(new_world: Callable[..., World]) -> None:
+def test_it_is_like_a_cluster_that_joined() -> None:
     """The same kill takes about as long to be known in both."""
     seconds = []
     for start in ("joined", "from a view"):
-        world = new_world(seed=5)
-        if start == "joined":
-            world.cluster(10)
-            world.run(60)
-        else:
-            world.converged(10)
-            world.run(30)
-        victim = world.all[4]
-        world.kill(victim)
-        since = world.now
-        rest = [peer for peer in world.all if peer is not victim]
-        assert world.run(60, until=lambda rest=rest: all_see(rest, "n5", "failed"))
+        world = cluster(10, 5)[0] if start == "joined" else world_of(10, 5, start="converged")
+        world.run_for(60)
+        victim, since = world.host("n5"), world.now
+        world.crash(victim)
+        rest = [node for node in world.nodes.values() if node is not victim]
+        assert world.run_until(lambda _, rest=rest: all_see(rest, "n5", "failed"), 60)
         seconds.append(world.now - since)
         assert len(events_of(rest, MemberFailed)) == 9
     assert max(seconds) < 3 * min(seconds)
 
 
-def test_a_member_that_is_back_is_announced_as_joined(new_world: Callable[..., World]) -> None:
-    world = new_world()
-    world.converged(6)
-    world.kill(world.all[2])
-    world.run(40)
-    back = world.add("n3", 7002)
-    world.join(back, world.all[0])
-    world.run(30)
-    rest = [peer for peer in world.all[:6] if peer.up]
+def test_a_member_that_is_back_is_announced_as_joined() -> None:
+    world = world_of(6, start="converged")
+    *rest, back = sorted(world.nodes.values(), key=lambda node: node.id == "n3")
+    world.crash(back)
+    world.run_for(40)
+    world.restart(back, snapshot=False)
+    back.join([rest[0]])
+    world.run_for(30)
     assert agree([*rest, back])
     assert len(events_of(rest, MemberJoined, "n3")) == 5
 

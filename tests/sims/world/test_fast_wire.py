@@ -14,31 +14,27 @@ from swim.commands import Leave, SetTags
 from swim.config import Config
 from swim.errors import RemoteError
 from swim.wire.keyring import Keyring
-from swim.wire.packet import PacketCodec, WireFactory
-from tests.world import World
+from swim.wire.packet import PacketCodec
+from tests.clusters import cluster, lose, split
 
 KEYS = (bytes(16), bytes(range(32)))
 
 
-def run_of(wire: WireFactory, **settings: Any) -> list[Any]:
+def run_of(*, byte_mode: bool, **settings: Any) -> list[Any]:
     """Everything that can be seen of a run in which all kinds of things happen."""
-    world = World(seed=11, wire=wire)
-    peers = [world.add(f"n{i + 1}", **settings) for i in range(20)]
-    for peer in peers[1:]:
-        world.join(peer, peers[0])
-    world.run(10)
-    world.loss = 0.1
-    world.kill(peers[3])
-    world.command(peers[5], Leave())
-    world.command(peers[7], SetTags({"role": "db" * 20}))
-    world.run(60)
-    world.loss = 0.0
-    world.partition(peers[:8], peers[8:])
-    world.run(30)
-    world.heal()
-    world.run(60)
-    world.check()
-    return [(peer.events, peer.node.members(), peer.node.metrics.counters) for peer in world.all]
+    world, peers = cluster(20, 11, byte_mode=byte_mode, **settings)
+    world.run_for(10)
+    lose(world, 0.1)
+    world.crash(peers[3])
+    peers[5].do(Leave())
+    peers[7].do(SetTags({"role": "db" * 20}))
+    world.run_for(60)
+    lose(world, 0.0)
+    split(world, peers[:8], peers[8:])
+    world.run_for(30)
+    world.network.heal()
+    world.run_for(60)
+    return [(list(peer.events), peer.members(), peer.metrics.counters) for peer in peers]
 
 
 @pytest.mark.slow
@@ -52,7 +48,7 @@ def run_of(wire: WireFactory, **settings: Any) -> list[Any]:
     ids=["plain", "sealed", "protocol 1"],
 )
 def test_a_run_is_the_same_in_both_modes(settings: dict[str, Any]) -> None:
-    assert run_of(FastWire, **settings) == run_of(PacketCodec, **settings)
+    assert run_of(byte_mode=False, **settings) == run_of(byte_mode=True, **settings)
 
 
 def both(settings: dict[str, Any]) -> tuple[PacketCodec, FastWire]:
