@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from swim.core.broadcast import BroadcastQueue, Priority, retransmit_limit
-from tests.wire.vectors import load
+from tests.vectors.of_memberlist import load
 
 
 class Traced:

@@ -15,8 +15,8 @@ from swim.core.versions import version_conflict
 from swim.errors import ConfigError
 from swim.wire import crypto
 from swim.wire.messages import NodeRecord
-from tests.core.differences import differing
-from tests.wire.vectors import load, select, some
+from tests.vectors.differences import differing
+from tests.vectors.of_memberlist import load, select, some
 
 SECOND = 1_000_000_000
 

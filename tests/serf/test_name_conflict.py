@@ -14,7 +14,7 @@ from swim.serf.messages import (
 )
 from swim.wire.messages import Ack, Alive, Ping, User
 from tests.serf.lone import PORT, VSN, Lone, home
-from tests.serf.test_spread import ASKER, query
+from tests.serf.test_queues import ASKER, query
 
 RIVAL = ("127.0.0.66", 7946)
 

@@ -17,7 +17,7 @@ from swim.serf.messages import decode_serf, encode_serf
 from swim.wire.codec import encode_user_stream
 from swim.wire.messages import User
 from tests.serf.lone import PORT, Lone, home
-from tests.serf.test_spread import ASKER, answers, query
+from tests.serf.test_queues import ASKER, answers, query
 
 
 @pytest.fixture

@@ -22,8 +22,8 @@ from swim.serf.push_pull import PushPullState, RecentEvents, decode_state, encod
 from swim.serf.query_filters import QueryFilters, encode_filters
 from swim.serf.snapshot import Snapshot
 from swim.serf.tags import decode_tags, encode_tags
-from tests.serf.differences import DELIBERATE
-from tests.serf.vectors import body, full, load, message, some, state
+from tests.vectors.differences import OF_SERF
+from tests.vectors.of_serf import body, full, load, message, some, state
 
 TOP_LEVEL = (0, 1, 3, 4, 5, 9)
 TAGS = {"role": "web1"}
@@ -34,9 +34,9 @@ def select(file: str, *types: int) -> list[Any]:
 
 
 def test_every_difference_names_a_vector():
-    files = {name.partition("/")[0] for name in DELIBERATE}
+    files = {name.partition("/")[0] for name in OF_SERF}
     known = {p.id for file in files for p in load(file)}
-    assert {name.removesuffix("@0.9.4") for name in DELIBERATE} <= known
+    assert {name.removesuffix("@0.9.4") for name in OF_SERF} <= known
 
 
 @pytest.mark.parametrize("vector", select("messages", *TOP_LEVEL))
@@ -44,7 +44,7 @@ def test_messages_are_read_and_written(vector: Any):
     meant = message(vector["fields"])
     assert decode_serf(body(vector)) == meant
     written_alike = encode_serf(meant) == body(vector)
-    assert written_alike == (f"messages/{vector['name']}" not in DELIBERATE)
+    assert written_alike == (f"messages/{vector['name']}" not in OF_SERF)
 
 
 @pytest.mark.parametrize("vector", select("messages", 6))
@@ -99,7 +99,7 @@ def test_tags(vector: Any):
     version = 2 if fields["encoding"] == "role-only" else 5
     assert decode_tags(body(vector)) == fields["tags"]
     written_alike = encode_tags(fields["tags"], delegate_version=version) == body(vector)
-    assert written_alike == (f"tags/{vector['name']}" not in DELIBERATE)
+    assert written_alike == (f"tags/{vector['name']}" not in OF_SERF)
 
 
 # -- what decoders accept
@@ -183,7 +183,7 @@ def test_bodies_are_read_as_liberally_as_serf_does(vector: Any):
         ours: Any = read(kind, body(vector))
     except RemoteError:
         ours = None
-    if name in DELIBERATE:
+    if name in OF_SERF:
         assert (ours is None) == accepted
     else:
         assert ours == (meant(kind, fields["decoded_0_10_2"]) if accepted else None)
@@ -193,13 +193,13 @@ def test_bodies_are_read_as_liberally_as_serf_does(vector: Any):
 def test_filters_are_evaluated_as_serf_does(vector: Any):
     fields, name = vector["fields"], f"decoder_leniency/{vector['name']}"
     ours = "match" if QueryFilters(Metrics()).match(0.0, [body(vector)], "me", TAGS) else "no match"
-    assert (ours == fields["serf_0_10_2"]) == (name not in DELIBERATE)
+    assert (ours == fields["serf_0_10_2"]) == (name not in OF_SERF)
 
 
 @pytest.mark.parametrize("vector", [*leniency(of_filters=True), *leniency(of_filters=False)])
 def test_where_the_releases_differ_we_read_as_the_newer_one(vector: Any):
     old, new = vector["fields"]["serf_0_9_4"], vector["fields"]["serf_0_10_2"]
-    assert (old != new) == (f"decoder_leniency/{vector['name']}@0.9.4" in DELIBERATE)
+    assert (old != new) == (f"decoder_leniency/{vector['name']}@0.9.4" in OF_SERF)
 
 
 # -- snapshots
@@ -219,7 +219,7 @@ def test_snapshots_are_replayed(vector: Any):
         "event_clock": replayed.event_clock,
         "query_clock": replayed.query_clock,
     }
-    assert (ours == expected) == (f"snapshot/{vector['name']}" not in DELIBERATE)
+    assert (ours == expected) == (f"snapshot/{vector['name']}" not in OF_SERF)
 
 
 def test_an_empty_payload_differs_from_none_on_the_wire():

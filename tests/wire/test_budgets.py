@@ -20,7 +20,7 @@ from swim.wire.keyring import Keyring
 from swim.wire.messages import NodeRecord, Ping, PushPull
 from swim.wire.steps import Pause
 from swim.wire.stream import StreamCodec, StreamParser
-from tests.wire.vectors import KEY
+from tests.vectors.of_memberlist import KEY
 
 VALUES = st.recursive(
     st.none()

@@ -31,9 +31,9 @@ from swim.wire.messages import (
     Suspect,
     User,
 )
+from tests.vectors.differences import ON_THE_WIRE
+from tests.vectors.of_memberlist import KINDS, load, message, outcome, record, select
 from tests.wire import strategies
-from tests.wire.differences import DELIBERATE
-from tests.wire.vectors import KINDS, load, message, outcome, record, select
 
 ALIVE = Alive(1, "n", b"\x7f\0\0\1", 7946, None, b"\1\5\2\2\5\5")
 
@@ -45,7 +45,7 @@ def _in_packets(vector):
 @pytest.mark.parametrize("vector", select(load("messages"), _in_packets))
 def test_message_vectors_both_ways(vector):
     data, fields = bytes.fromhex(vector["hex"]), vector["fields"]
-    if f"messages/{vector['name']}" in DELIBERATE:
+    if f"messages/{vector['name']}" in ON_THE_WIRE:
         with pytest.raises(RemoteError, match="bad-alive"):
             decode(data)
         return
@@ -69,7 +69,7 @@ def test_push_pull_header_vectors(vector):
     data, fields = bytes.fromhex(vector["hex"]), vector["fields"]
     header = (fields["Nodes"], fields["UserStateLen"], fields["Join"])
     assert push_pull_header_from(unpack(data[1:])) == header
-    if f"messages/{vector['name']}" not in DELIBERATE:
+    if f"messages/{vector['name']}" not in ON_THE_WIRE:
         blank = ALIVE  # the header counts records, whatever they hold
         records = (NodeRecord(blank.node, blank.addr, 1, None, 1, 0, blank.vsn),) * fields["Nodes"]
         assert encode(PushPull(fields["Join"], records, bytes(fields["UserStateLen"]))).startswith(data)
@@ -79,7 +79,7 @@ def test_push_pull_header_vectors(vector):
 def test_user_stream_header_vectors(vector):
     data, size = bytes.fromhex(vector["hex"]), vector["fields"]["UserMsgLen"]
     assert user_length_from(unpack(data[1:])) == size
-    if f"messages/{vector['name']}" not in DELIBERATE:
+    if f"messages/{vector['name']}" not in ON_THE_WIRE:
         assert encode_user_stream(bytes(size)) == data + bytes(size)
 
 
@@ -87,7 +87,7 @@ def test_user_stream_header_vectors(vector):
 def test_odd_encodings_are_read_as_memberlist_reads_them(vector):
     data, name = bytes.fromhex(vector["hex"]), f"decoder_compat/{vector['name']}"
     kind = 1 if vector["name"].startswith("ping") else 4
-    reason = DELIBERATE.get(name, "")
+    reason = ON_THE_WIRE.get(name, "")
     if reason.startswith("bad-alive"):
         with pytest.raises(RemoteError, match="bad-alive"):
             decode(bytes((kind,)) + data)
@@ -111,7 +111,7 @@ def _as_head(name):
 @pytest.mark.parametrize("vector", select(load("malformed"), lambda v: v["name"].startswith("alive-")))
 def test_members_that_no_peer_could_use_are_refused(vector):
     data = bytes.fromhex(vector["hex"])
-    if f"malformed/{vector['name']}" in DELIBERATE:
+    if f"malformed/{vector['name']}" in ON_THE_WIRE:
         with pytest.raises(RemoteError, match="bad-alive"):
             decode(data)
     else:

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from swim.errors import LocalError, RemoteError
 from swim.wire.compound import MAX_PARTS, pack, split
-from tests.wire.differences import DELIBERATE
-from tests.wire.vectors import load, outcome, some
+from tests.vectors.differences import ON_THE_WIRE
+from tests.vectors.of_memberlist import load, outcome, some
 
 
 @pytest.mark.parametrize("vector", load("compound"))
@@ -21,7 +21,7 @@ def test_vectors(vector):
         return
     parts = [some(part) for part in fields["parts"]]
     assert split(data) == (parts, fields.get("truncated", 0))
-    if f"compound/{vector['name']}" in DELIBERATE:
+    if f"compound/{vector['name']}" in ON_THE_WIRE:
         with pytest.raises(LocalError):
             pack(parts)
     elif not vector["name"].startswith("decode-"):

@@ -12,9 +12,9 @@ from swim.errors import RemoteError
 from swim.wire import lzw
 from swim.wire.codec import encode
 from swim.wire.compression import compress_message, decompress_message, shrink_message
+from tests.vectors.differences import ON_THE_WIRE
+from tests.vectors.of_memberlist import load, outcome, select, some
 from tests.wire import strategies
-from tests.wire.differences import DELIBERATE
-from tests.wire.vectors import load, outcome, select, some
 
 LIMIT = 1 << 20
 
@@ -41,7 +41,7 @@ def test_vectors_both_ways(vector):
     payload = _payload(fields)
     assert f"{zlib.crc32(payload):08x}" == fields["crc32"]
     assert compress_message(payload) == data
-    if f"compress/{vector['name']}" in DELIBERATE:
+    if f"compress/{vector['name']}" in ON_THE_WIRE:
         with pytest.raises(RemoteError, match="empty"):
             decompress_message(data, LIMIT)
     else:

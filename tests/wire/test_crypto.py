@@ -13,8 +13,8 @@ from swim.errors import LocalError, RemoteError
 from swim.wire.crypto import open_sealed, open_sealed_steps, overhead, seal, seal_steps, sealed_size
 from swim.wire.keyring import Keyring, cipher, fingerprint
 from swim.wire.steps import Pause, Steps
-from tests.wire.differences import DELIBERATE
-from tests.wire.vectors import KEY, load, select, some
+from tests.vectors.differences import ON_THE_WIRE
+from tests.vectors.of_memberlist import KEY, load, select, some
 
 OTHER, THIRD = bytes(24), bytes(range(32))
 
@@ -25,7 +25,7 @@ def test_vectors_both_ways(vector):
     key, aad, plaintext = some(fields["key"]), some(fields["aad"]), some(fields["plaintext"])
     assert seal(key, plaintext, aad, some(fields["nonce"]), fields["version"]) == data
     assert sealed_size(len(plaintext), fields["version"]) == len(data) == fields["length"]
-    reason = DELIBERATE.get(f"encryption/{vector['name']}", "").partition(":")[0]
+    reason = ON_THE_WIRE.get(f"encryption/{vector['name']}", "").partition(":")[0]
     if reason:
         with pytest.raises(RemoteError, match="version" if fields["version"] == 0 else reason):
             open_sealed(Keyring([key]), data, aad, False)

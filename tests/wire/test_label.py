@@ -11,7 +11,7 @@ from swim.errors import ConfigError, RemoteError
 from swim.wire.keyring import Keyring
 from swim.wire.label import add_label, split_label
 from swim.wire.packet import PacketCodec
-from tests.wire.vectors import load, select, some
+from tests.vectors.of_memberlist import load, select, some
 
 
 @pytest.mark.parametrize("vector", select(load("label"), lambda v: v["name"].startswith("packet-label-")))

@@ -16,8 +16,8 @@ from swim.wire.compound import pack
 from swim.wire.compression import compress_message
 from swim.wire.keyring import Keyring
 from swim.wire.packet import CRC_BYTES, PacketCodec
+from tests.vectors.of_memberlist import KEY, leaves, load, outcome, select, some
 from tests.wire import strategies
-from tests.wire.vectors import KEY, leaves, load, outcome, select, some
 
 NONCE = b"once and only"[:12]
 HELLO = b"\x08hello"

@@ -17,9 +17,9 @@ from swim.wire.go_msgpack import pack
 from swim.wire.keyring import Keyring
 from swim.wire.messages import Ack, ErrorReply, NodeRecord, Ping, PushPull, User
 from swim.wire.stream import StreamCodec, StreamParser
+from tests.vectors.differences import ON_THE_WIRE
+from tests.vectors.of_memberlist import KEY, load, message, outcome, record, select, some
 from tests.wire import strategies
-from tests.wire.differences import DELIBERATE
-from tests.wire.vectors import KEY, load, message, outcome, record, select, some
 
 NONCE = b"once and only"[:12]
 RECORD = NodeRecord("n", b"\x7f\0\0\1", 7946, None, 1, 0, b"\1\5\2\2\5\5")
@@ -70,7 +70,7 @@ def test_exchanges_both_ways(vector):
     reader = parser(acceptor=acceptor, skip_inbound_label_check=not labelled, **settings)
     found = reader.feed(data)
     assert found == _expected(fields, acceptor)
-    if f"streams/{vector['name']}" not in DELIBERATE:
+    if f"streams/{vector['name']}" not in ON_THE_WIRE:
         assert codec(**settings).seal(on_stream(found), label_header=labelled) == data
 
 

@@ -20,7 +20,7 @@ from swim.serf.messages import (
 )
 from swim.serf.push_pull import PushPullState, RecentEvents
 
-_DIRECTORY = Path(__file__).parents[1] / "vectors" / "serf"
+_DIRECTORY = Path(__file__).parent / "serf"
 
 
 def load(file: str) -> list[Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from swim.core.member import State
-from swim.wire.codec import encode
+from swim.wire.codec import decode, encode
 from swim.wire.messages import Ack, Alive, Dead, IndirectPing, NodeRecord, Ping, Suspect
 from tests.core.solo import PORT, VSN, Solo, key_of
 
@@ -190,3 +190,16 @@ def test_a_suspicion_counts_for_who_was_only_heard_of() -> None:
     solo.hear(CLAIM, source=MEMBER)
     solo.hear(Suspect(3, "node-x", "node-c"), source=MEMBER)
     assert solo.state("node-x") == "suspect"
+
+
+def test_an_ack_does_not_put_an_old_alive_claim_in_place_of_a_suspicion() -> None:
+    solo = Solo(probe_interval=0, push_pull_interval=0)
+    solo.meet("node-c")
+    solo.advance(60)
+    solo.forget_outputs()
+    stranger = NodeRecord("node-b", key_of(HOME[0]), PORT, None, 1, State.ALIVE, VSN)
+    solo.answered([stranger])
+    [ping] = [part for _, parts in solo.sent() for part in parts if isinstance(part, Ping)]
+    solo.hear(Suspect(1, "node-b", "node-c"), source=("127.0.1.0", PORT))
+    solo.hear(Ack(ping.seq_no), source=HOME)
+    assert [decode(message) for message in solo.queued] == [Suspect(1, "node-b", "node-c")]

@@ -20,9 +20,9 @@ from swim.wire.messages import (
     Ping,
     Suspect,
 )
-from tests.core.differences import differing
 from tests.core.solo import PORT, VSN, Solo, key_of
-from tests.wire.vectors import load, select, unhex
+from tests.vectors.differences import differing
+from tests.vectors.of_memberlist import load, select, unhex
 
 INTERVAL, TIMEOUT = 0.2, 0.08
 TARGET: Endpoint = ("127.0.0.2", PORT)

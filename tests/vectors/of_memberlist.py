@@ -24,7 +24,7 @@ from swim.wire.messages import (
     User,
 )
 
-_DIRECTORY = Path(__file__).parents[1] / "vectors" / "memberlist"
+_DIRECTORY = Path(__file__).parent / "memberlist"
 
 KEY = bytes(range(16))
 

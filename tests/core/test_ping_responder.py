@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from swim.core.member import State
 from swim.core.output import Dial, Endpoint
 from swim.wire.codec import encode
 from swim.wire.messages import Ack, Alive, Dead, IndirectPing, Message, Nack, Ping, Suspect
@@ -293,3 +294,39 @@ def test_equal_packets_that_are_no_copies_are_taken(settings: dict[str, Any]) ->
     for _ in range(3):
         solo.receive(data, MEMBER)
     assert len(solo.sent_of(Ack)) == 3
+
+
+# -- what rides on an ack to a member
+
+
+@pytest.mark.parametrize(
+    ("state", "told"),
+    [
+        (State.ALIVE, []),
+        (State.SUSPECT, [Suspect(1, "node-b", "node-a")]),
+        (State.DEAD, [Dead(1, "node-b", "node-a")]),
+        (State.LEFT, []),
+    ],
+)
+def test_a_member_that_pings_learns_from_the_ack_what_is_held_against_it(
+    state: State, told: list[Message]
+) -> None:
+    solo = Solo(probe_interval=0, push_pull_interval=0)
+    solo.meet("node-b", state=state)
+    solo.forget_outputs()
+    solo.hear(Ping(7, "node-a", key_of(MEMBER[0]), PORT, "node-b"), source=MEMBER)
+    assert solo.sent() == [(MEMBER, [Ack(7), *told])]
+
+
+@pytest.mark.parametrize("state", [State.SUSPECT, State.DEAD])
+def test_the_ack_to_a_member_that_is_held_suspect_or_dead_carries_the_news_too(state: State) -> None:
+    solo = Solo(probe_interval=0, push_pull_interval=0)
+    solo.meet("node-b", state=state)
+    solo.forget_outputs()
+    refuted = Suspect(1, "node-a", "node-b")  # it accuses those it could not hear
+    solo.hear(refuted, source=("127.0.1.7", PORT))
+    solo.hear(Ping(7, "node-a", key_of(MEMBER[0]), PORT, "node-b"), source=MEMBER)
+    [(to, parts)] = [sent for sent in solo.sent() if Ack(7) in sent[1]]
+    assert to == MEMBER
+    [refutation] = [part for part in parts if isinstance(part, Alive)]
+    assert (refutation.node, refutation.incarnation) == ("node-a", 2)

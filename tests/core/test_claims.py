@@ -8,10 +8,10 @@ import pytest
 
 from swim.core.member import State
 from swim.wire.codec import encode
-from swim.wire.messages import Alive, Dead, NodeRecord, Suspect
-from tests.core.differences import differing
+from swim.wire.messages import Alive, Suspect
 from tests.core.solo import PORT, VSN, Solo, key_of
-from tests.wire.vectors import load, select, some
+from tests.vectors.differences import differing
+from tests.vectors.of_memberlist import load, select, some
 
 NAMES = {"self": "node-a", "other": "node-b"}
 PUSH_PULL_OF_ONE = b"\x06\x83\xa4Join\xc2\xa5Nodes\x01\xacUserStateLen\x00"
