@@ -164,7 +164,7 @@ def test_code_that_raises_is_a_crash(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(self: Claims, *args: object) -> None:
         raise ZeroDivisionError("on purpose")
 
-    monkeypatch.setattr(Claims, "suspect", broken)
+    monkeypatch.setattr(Claims, "_suspect", broken)
     result = run_swarm(7, options=quick("crash"))
     assert result.outcome == "crash"
     assert result.exit_code == 127
