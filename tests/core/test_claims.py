@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from swim.core.member import State
+from swim.core.member import State, pack_address
 from swim.wire.codec import encode
 from swim.wire.messages import Alive, Suspect
-from tests.core.solo import PORT, VSN, Solo, key_of
+from tests.one_node import PORT, VSN, Solo
 from tests.vectors.differences import differing
 from tests.vectors.of_memberlist import load, select, some
 
@@ -45,13 +45,13 @@ def prepared(before: dict[str, Any], options: dict[str, Any], meta: bytes | None
 def observed(solo: Solo, name: str, expected: dict[str, Any], suspicion: object) -> dict[str, Any]:
     """The engine's state in the form of the vector's ``after``; reading the queue empties it."""
     record = solo.record(name)
-    running = solo.engine.claims.suspicions.get(name)
+    running = solo.inside.suspicions.get(name)
     messages = solo.queued
     found: dict[str, Any] = {
         "broadcasts": ["hex:" + message.hex() for message in messages],
         "events": solo.upstairs.events,
         "health_score": solo.score,
-        "local_incarnation": solo.engine.context.local.incarnation,
+        "local_incarnation": solo.table.local.incarnation,
         "state": solo.state(name),
         "suspicion_timer": running is not None,
         "timer_is_new": running is not suspicion,
@@ -64,11 +64,8 @@ def observed(solo: Solo, name: str, expected: dict[str, Any], suspicion: object)
         }
     if running is not None:
         found["confirmations"] = len(running.accusers) - 1
-    queue, names = solo.engine.context.queue, []
-    for queue_name in (b["queue_name"] for b in expected["broadcasts"]):
-        before = len(queue)
-        queue.discard(queue_name)
-        names += [queue_name] * (before - len(queue))
+    waiting = solo.inside.broadcasts.waiting
+    names = [b["queue_name"] for b in expected["broadcasts"] if b["queue_name"] in waiting]
     return found | {"queue_names": names}
 
 
@@ -91,7 +88,7 @@ def test_state(vector: dict[str, Any]) -> None:
     is_packet = "message" in fields
     options = fields["message"]["options"] if is_packet else {}
     solo = prepared(fields["before"], options, b"m1" if is_packet else None)
-    suspicion = solo.engine.claims.suspicions.get(name)
+    suspicion = solo.inside.suspicions.get(name)
     data = bytes.fromhex(vector["hex"])
     if is_packet:
         solo.receive(data)
@@ -121,7 +118,7 @@ def test_address_form(vector: dict[str, Any]) -> None:
 
 def test_an_alive_claim_without_an_incarnation_makes_no_member() -> None:
     solo = Solo()
-    solo.hear(Alive(0, "node-b", key_of("127.0.0.2"), PORT, None, VSN))
+    solo.hear(Alive(0, "node-b", pack_address("127.0.0.2"), PORT, None, VSN))
     assert solo.record("node-b") is None
     assert not solo.queued
 
@@ -132,11 +129,11 @@ def test_an_accusation_at_the_last_incarnation_does_not_wrap() -> None:
     solo.forget_outputs()
     member = ("127.0.0.2", PORT)
     solo.hear(Suspect(2**32 - 1, "node-a", "node-b"), source=member)
-    local = solo.engine.context.local
+    local = solo.table.local
     assert (local.incarnation, solo.queued) == (5, [])
     assert solo.metrics.counters["swim.dropped.incarnation-wrap"] == 1
     solo.hear(Suspect(2**32 - 2, "node-a", "node-b"), source=member)
-    local = solo.engine.context.local
+    local = solo.table.local
     assert local.incarnation == 2**32 - 1
     assert solo.queued == [encode(local.alive_claim())]
 

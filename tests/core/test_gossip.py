@@ -11,12 +11,13 @@ from sims.world import World
 from sims.world.host import SimNode
 from sims.world.observer import Observer, Packet, StreamStep
 from swim.commands import Leave
+from swim.core.member import pack_address
 from swim.core.output import Dial, StreamEnd
 from swim.wire.codec import encode
 from swim.wire.messages import Ack, Alive, Dead, IndirectPing, Nack, Ping, Suspect
 from tests.clusters import cluster, lose, world_of
-from tests.core.solo import PORT, VSN, Solo, key_of
 from tests.core.test_hostile import probing
+from tests.one_node import PORT, VSN, Solo
 
 SECURE: dict[str, Any] = {"label": "pool", "keys": (b"k" * 32,)}
 
@@ -32,8 +33,8 @@ def test_no_packet_is_larger_than_allowed_and_full_ones_are_nearly_so(
     solo.meet("node-b", "node-c", "node-d")
     solo.forget_outputs()
     for number in range(400):
-        claim = Alive(1, f"peer-{number}", key_of("127.0.2.2"), PORT, b"m" * (number % 7), VSN)
-        solo.engine.context.queue.queue(claim.node, encode(claim))
+        claim = Alive(1, f"peer-{number}", pack_address("127.0.2.2"), PORT, b"m" * (number % 7), VSN)
+        solo.queue(claim.node, encode(claim))
     solo.upstairs.queue([bytes([65 + number % 26]) * (number % 9) for number in range(3000)])
     for _ in range(40):
         solo.hear(Ping(1, "node-a"), source=("127.0.0.2", PORT))
@@ -64,7 +65,7 @@ def test_the_first_gossip_is_eager_and_the_next_waits_for_the_interval() -> None
     for name in ("m1", "m2"):
         solo.engine.claims.update_self(solo.now, name.encode())
         while not solo.transmits:
-            deadline = solo.engine.context.timers.next_deadline()
+            deadline = solo.next_deadline()
             assert deadline is not None
             solo.advance(deadline - solo.now)
         times.append(solo.now - begun)
@@ -90,7 +91,7 @@ def test_transmits_to_the_dead_are_not_charged() -> None:
     solo.hear(Dead(1, "node-b", "somebody"))
     solo.advance(5.0)
     told = [to for to, _ in solo.sent_of(Dead)]
-    live, limit = told.count(("127.0.1.1", PORT)), solo.engine.context.queue.limit
+    live, limit = told.count(("127.0.1.1", PORT)), solo.inside.broadcasts.limit
     assert live == limit
     assert told.count(("127.0.0.2", PORT)) > 0
 
@@ -135,9 +136,9 @@ def test_a_relay_nacks_before_the_requesters_round_ends() -> None:
     solo.meet("node-b", "node-c")
     solo.forget_outputs()
     asked_at = solo.now
-    solo.hear(IndirectPing(9, key_of("127.0.0.2"), PORT, "node-b", True), source=("127.0.1.1", PORT))
+    solo.hear(IndirectPing(9, pack_address("127.0.0.2"), PORT, "node-b", True), source=("127.0.1.1", PORT))
     while not (nacks := solo.sent_of(Nack)):
-        deadline = solo.engine.context.timers.next_deadline()
+        deadline = solo.next_deadline()
         assert deadline is not None
         solo.advance(deadline - solo.now)
     assert nacks == [(("127.0.1.1", PORT), Nack(9))]
@@ -148,7 +149,7 @@ def test_a_late_ack_is_still_passed_on_after_the_nack() -> None:
     solo = Solo(probe_interval=1.0, probe_timeout=0.7, gossip_interval=0)
     solo.meet("node-b", "node-c")
     solo.forget_outputs()
-    solo.hear(IndirectPing(9, key_of("127.0.0.2"), PORT, "node-b", True), source=("127.0.1.1", PORT))
+    solo.hear(IndirectPing(9, pack_address("127.0.0.2"), PORT, "node-b", True), source=("127.0.1.1", PORT))
     [(_, ping)] = solo.sent_of(Ping)
     solo.advance(0.5)
     solo.hear(Ack(ping.seq_no), source=("127.0.0.2", PORT))
@@ -166,7 +167,7 @@ def test_a_round_ends_when_nobody_can_still_answer(early: bool, state: str) -> N
     solo.engine.stream_ended(solo.now, dial.stream_id, StreamEnd.REFUSED, "")
     for relay in relays:
         solo.hear(Nack(seq_no), source=relay)
-    probed = solo.engine.context.endpoint_name(target)
+    probed = solo.name_at(target)
     assert solo.state(probed) == state
     solo.advance(0.5)
     assert solo.state(probed) == "suspect"

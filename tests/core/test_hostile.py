@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from swim.addresses import Endpoint as Source
+from swim.core.member import pack_address
 from swim.core.output import Close, Dial, Send, StreamEnd
 from swim.wire.codec import encode
 from swim.wire.messages import Ack, Alive, IndirectPing, NodeRecord, Ping, PushPull, Suspect
-from tests.core.solo import PORT, STRANGER, VSN, Solo, key_of
+from tests.one_node import PORT, STRANGER, VSN, Solo
 from tests.wire.strategies import messages
 
 MEMBER: Source = ("127.0.0.2", PORT)
@@ -27,13 +28,13 @@ def acquainted(**settings: Any) -> Solo:
 
 
 def table_of(solo: Solo) -> list[Any]:
-    return sorted(record.as_wire() for record in solo.engine.context.table)
+    return sorted(record.as_wire() for record in solo.table)
 
 
 def probing(**settings: Any) -> tuple[Solo, Source, int]:
     """An engine that has just pinged a member: which, and under which number."""
     solo = acquainted(probe_interval=1.0, gossip_interval=0, push_pull_interval=0, **settings)
-    deadline = solo.engine.context.timers.next_deadline()
+    deadline = solo.next_deadline()
     assert deadline is not None
     solo.advance(deadline - solo.now)
     [(target, ping)] = solo.sent_of(Ping)
@@ -81,7 +82,7 @@ def test_any_message_is_survived(packets: list[list[Any]], source: Source) -> No
 def test_packets_under_another_label_or_key_are_dropped(settings: dict[str, Any]) -> None:
     solo, other = acquainted(label="pool", keys=(b"k" * 16,)), Solo(**settings)
     before = table_of(solo)
-    claim = encode(Alive(9, "node-x", key_of("127.0.0.50"), PORT, None, VSN))
+    claim = encode(Alive(9, "node-x", pack_address("127.0.0.50"), PORT, None, VSN))
     solo.receive(other.packets.seal([claim], crc=False), MEMBER)
     solo.receive(claim, MEMBER)
     assert table_of(solo) == before
@@ -95,7 +96,10 @@ def test_packets_under_another_label_or_key_are_dropped(settings: dict[str, Any]
 
 def test_packets_streams_and_claims_from_outside_the_networks_are_dropped() -> None:
     solo = Solo(cidrs_allowed=("127.0.0.0/16",))
-    inside, outside = Alive(1, "in", key_of("127.0.0.2"), PORT, None, VSN), key_of("127.9.0.2")
+    inside, outside = (
+        Alive(1, "in", pack_address("127.0.0.2"), PORT, None, VSN),
+        pack_address("127.9.0.2"),
+    )
     solo.hear(inside, source=("127.9.0.2", PORT))
     assert solo.state("in") == "absent"
     solo.hear(inside, source=MEMBER)
@@ -109,7 +113,7 @@ def test_packets_streams_and_claims_from_outside_the_networks_are_dropped() -> N
 
 def test_a_stranger_is_not_pinged_on_anybodys_behalf() -> None:
     solo = acquainted()
-    solo.hear(IndirectPing(7, key_of("127.0.0.200"), PORT, "victim", True), source=MEMBER)
+    solo.hear(IndirectPing(7, pack_address("127.0.0.200"), PORT, "victim", True), source=MEMBER)
     solo.advance(0.0)
     assert not solo.sent_of(Ping)
     assert solo.metrics.counters["swim.dropped.relay-refused"] == 1
@@ -117,7 +121,7 @@ def test_a_stranger_is_not_pinged_on_anybodys_behalf() -> None:
 
 def test_acks_are_not_sent_where_a_stranger_points() -> None:
     solo = acquainted()
-    solo.hear(Ping(7, "node-a", key_of("127.0.0.200"), 4000, "victim"), source=STRANGER)
+    solo.hear(Ping(7, "node-a", pack_address("127.0.0.200"), 4000, "victim"), source=STRANGER)
     assert [to for to, _ in solo.sent_of(Ack)] == [STRANGER]
 
 
@@ -126,26 +130,28 @@ def test_acks_are_not_sent_where_a_stranger_points() -> None:
 
 def test_one_packet_adds_a_bounded_number_of_members() -> None:
     solo = Solo(max_new_members_per_packet=5, verify_second_hand=False)
-    claims = [Alive(1, f"x{number}", key_of(f"127.0.3.{number}"), PORT, None, VSN) for number in range(20)]
+    claims = [
+        Alive(1, f"x{number}", pack_address(f"127.0.3.{number}"), PORT, None, VSN) for number in range(20)
+    ]
     solo.hear(*claims)
-    assert len(solo.engine.context.table) == 6
+    assert len(solo.table) == 6
     assert solo.metrics.counters["swim.dropped.member-limit"] == 15
     solo.hear(*claims)
-    assert len(solo.engine.context.table) == 11
+    assert len(solo.table) == 11
 
 
 def test_the_table_is_bounded_for_streams_too() -> None:
     solo = Solo(max_members=10, max_new_members_per_packet=5, verify_second_hand=False)
-    records = [NodeRecord(f"x{n}", key_of(f"127.0.3.{n}"), PORT, None, 1, 0, VSN) for n in range(50)]
+    records = [NodeRecord(f"x{n}", pack_address(f"127.0.3.{n}"), PORT, None, 1, 0, VSN) for n in range(50)]
     solo.pushed(records)
-    assert len(solo.engine.context.table) == 10
+    assert len(solo.table) == 10
     assert solo.metrics.counters["swim.dropped.member-limit"] == 41
 
 
 def test_one_packet_of_outdated_accusations_has_one_answer() -> None:
     solo = acquainted(incarnation=9)
     solo.hear(*[Suspect(1, "node-a", f"m{number}") for number in range(50)], source=MEMBER)
-    assert solo.sent() == [(MEMBER, [solo.engine.context.local.alive_claim()])]
+    assert solo.sent() == [(MEMBER, [solo.table.local.alive_claim()])]
     solo.hear(Suspect(1, "node-a", "m"), source=STRANGER)
     assert not solo.sent()
 
@@ -206,7 +212,7 @@ def test_a_stream_that_is_kept_out_is_reported_with_its_address_and_rarely(
     ours: dict[str, Any], theirs: dict[str, Any], said: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     solo, other = Solo(**ours), Solo(**theirs)
-    request = other.engine.context.streams.seal(encode(PushPull(True, ())), label_header=True)
+    request = other.stream_codec.seal(encode(PushPull(True, ())), label_header=True)
     with caplog.at_level(logging.WARNING, "swim.core"):
         for port in range(50):
             stream = solo.engine.accept_stream(solo.now, ("127.0.0.77", port)) or 0

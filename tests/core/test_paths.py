@@ -9,10 +9,11 @@ import pytest
 from sims.world import World
 from swim.addresses import Endpoint
 from swim.config import Config
+from swim.core.member import pack_address
 from swim.core.output import Dial
 from swim.wire.codec import decode, encode
 from swim.wire.messages import Ack, Ping, Suspect
-from tests.core.solo import PORT, Solo, key_of
+from tests.one_node import PORT, Solo
 
 PEER: Endpoint = ("127.0.0.2", PORT)
 
@@ -57,7 +58,7 @@ def test_a_member_that_answers_streams_only_is_said_once_and_when_it_is_over(
 def test_it_says_where_the_pings_of_such_a_member_come_from(caplog: pytest.LogCaptureFixture) -> None:
     solo = Solo(push_pull_interval=0)
     solo.meet("node-b")
-    solo.hear(Ping(7, "node-a", key_of("127.0.0.2"), PORT, "node-b"), source=("127.0.0.9", 40_000))
+    solo.hear(Ping(7, "node-a", pack_address("127.0.0.2"), PORT, "node-b"), source=("127.0.0.9", 40_000))
     answer_streams(solo, 60.0)
     [line] = lines(caplog, "answers streams")
     assert "its pings come from 127.0.0.9:40000: is an address translated in between?" in line

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from swim.core.member import State
+from swim.core.member import State, pack_address
 from swim.core.output import Dial, Endpoint
 from swim.wire.codec import encode
 from swim.wire.messages import Ack, Alive, Dead, IndirectPing, Message, Nack, Ping, Suspect
-from tests.core.solo import PORT, STRANGER, VSN, Solo, key_of
+from tests.one_node import PORT, STRANGER, VSN, Solo
 from tests.wire.strategies import messages
 
 MEMBER: Endpoint = ("127.0.0.2", PORT)
@@ -29,13 +29,13 @@ def acquainted(**settings: Any) -> Solo:
 
 
 def relay(seq_no: int = 9, *, to: Endpoint = MEMBER, name: str = "node-b", nack: bool = True) -> IndirectPing:
-    return IndirectPing(seq_no, key_of(to[0]), to[1], name, nack)
+    return IndirectPing(seq_no, pack_address(to[0]), to[1], name, nack)
 
 
 def haunted(**settings: Any) -> Solo:
     """A node with a claim about a member at another service's address, where a ping got no ack."""
     solo = acquainted(**settings)
-    solo.hear(Alive(1, "ghost", key_of(GHOST[0]), GHOST[1], None, VSN), source=OTHER)
+    solo.hear(Alive(1, "ghost", pack_address(GHOST[0]), GHOST[1], None, VSN), source=OTHER)
     solo.engine.context.contacts.pinged(GHOST)
     solo.advance(30.0)
     solo.forget_outputs()
@@ -69,7 +69,7 @@ def test_no_packet_is_answered_with_much_more_than_it_is(parts: list[Message], s
 
 def test_an_ack_to_a_non_member_is_hardly_larger_than_the_ping() -> None:
     solo = acquainted(gossip_interval=0.2)
-    solo.engine.context.queue.queue("news", encode(Suspect(1, "node-b", "x" * 100)))
+    solo.queue("news", encode(Suspect(1, "node-b", "x" * 100)))
     solo.upstairs.payload = b"x" * 200
     ping = encode(Ping(2**32 - 1, ""))
     solo.receive(ping)
@@ -87,7 +87,7 @@ def test_gossip_rides_on_answers_within_a_hosts_allowance() -> None:
     sizes = []
     for number in range(400):
         for place in range(30):
-            solo.engine.context.queue.queue(f"m{place}", encode(Suspect(number, f"m{place}", "node-c")))
+            solo.queue(f"m{place}", encode(Suspect(number, f"m{place}", "node-c")))
         solo.hear(Ping(number, "node-a"), source=MEMBER)
         sizes += [len(data) for to, data in solo.transmits if to == MEMBER]
         solo.transmits.clear()
@@ -99,7 +99,7 @@ def test_gossip_rides_on_answers_within_a_hosts_allowance() -> None:
     solo.transmits.clear()
     solo.advance(5.0)
     solo.transmits.clear()
-    solo.engine.context.queue.queue("news", encode(Suspect(1, "node-b", "x" * 100)))
+    solo.queue("news", encode(Suspect(1, "node-b", "x" * 100)))
     solo.hear(Ping(2, "node-a"), source=MEMBER)
     assert len(solo.transmits[0][1]) > 2 * bare, "it comes back with time"
 
@@ -168,7 +168,7 @@ def test_a_refused_relay_is_a_nack_if_one_was_asked_for(request_: IndirectPing, 
 @pytest.mark.parametrize("kind", ["ping", "relay", "refused relay"])
 def test_answers_go_to_members_or_back(named: Endpoint, kind: str) -> None:
     solo = haunted()
-    claimed = {"source_addr": key_of(named[0]), "source_port": named[1], "source_node": "victim"}
+    claimed = {"source_addr": pack_address(named[0]), "source_port": named[1], "source_node": "victim"}
     if kind == "ping":
         solo.hear(Ping(7, "node-a")._replace(**claimed))
     else:
@@ -182,17 +182,17 @@ def test_answers_go_to_members_or_back(named: Endpoint, kind: str) -> None:
 
 def test_a_translated_member_is_answered_at_its_own_address() -> None:
     solo = acquainted()
-    solo.hear(Ping(7, "node-a", key_of(MEMBER[0]), MEMBER[1], "node-b"), source=("127.0.0.2", 40_000))
+    solo.hear(Ping(7, "node-a", pack_address(MEMBER[0]), MEMBER[1], "node-b"), source=("127.0.0.2", 40_000))
     assert solo.sent() == [(MEMBER, [Ack(7)])]
 
 
 def test_a_ghosts_address_gets_one_ping_and_nothing_else() -> None:
     """No relayed pings, answers or streams go to an address that never acked; only own probes do."""
     solo = acquainted()
-    solo.hear(Alive(1, "ghost", key_of(GHOST[0]), GHOST[1], None, VSN), source=OTHER)
+    solo.hear(Alive(1, "ghost", pack_address(GHOST[0]), GHOST[1], None, VSN), source=OTHER)
     for number in range(20):
         solo.hear(relay(number, to=GHOST, name="ghost"), source=OTHER)
-        solo.hear(Ping(number, "node-a", key_of(GHOST[0]), GHOST[1], "ghost"), source=OTHER)
+        solo.hear(Ping(number, "node-a", pack_address(GHOST[0]), GHOST[1], "ghost"), source=OTHER)
         solo.advance(10.0)
     there = [parts for to, parts in solo.sent() if to == GHOST]
     assert [[type(part) for part in parts] for parts in there] == [[Ping]]
@@ -202,8 +202,8 @@ def test_a_ghosts_address_gets_one_ping_and_nothing_else() -> None:
 def test_streams_go_only_where_an_ack_came_from(acked: bool) -> None:
     """The stream ping of a probe, push/pulls and attempts to find the lost."""
     solo = Solo(seed=3, probe_interval=1.0, push_pull_interval=2.0, rejoin_interval=1.0)
-    claim = Alive(1, "ghost", key_of(GHOST[0]), GHOST[1], None, VSN)
-    solo.hear(claim, source=GHOST)  # as any host can fake
+    claim = Alive(1, "ghost", pack_address(GHOST[0]), GHOST[1], None, VSN)
+    solo.hear(claim, source=GHOST)  # as anybody can fake
     if acked:
         solo.advance(1.0)
         for to, ping in solo.sent_of(Ping):
@@ -238,13 +238,13 @@ def test_with_keys_a_ping_sent_again_from_elsewhere_is_not_answered() -> None:
     """Every node names its address; a member behind port translation is answered at that."""
     solo = acquainted(keys=(KEY,))
     joiner = ("127.0.0.50", PORT)
-    ping = Ping(7, "node-a", key_of(joiner[0]), joiner[1], "joiner")
+    ping = Ping(7, "node-a", pack_address(joiner[0]), joiner[1], "joiner")
     solo.receive(recorded(solo, ping), STRANGER)
     assert not solo.sent()
     assert solo.metrics.counters["swim.dropped.ping-from-elsewhere"] == 1
     solo.receive(recorded(solo, ping), joiner)
     assert solo.sent() == [(joiner, [Ack(7)])], "a joiner's first ping is answered"
-    solo.receive(recorded(solo, Ping(8, "node-a", key_of(MEMBER[0]), MEMBER[1], "node-b")), STRANGER)
+    solo.receive(recorded(solo, Ping(8, "node-a", pack_address(MEMBER[0]), MEMBER[1], "node-b")), STRANGER)
     assert solo.sent() == [(MEMBER, [Ack(8)])]
 
 
@@ -256,16 +256,16 @@ def test_with_keys_a_copy_of_a_packet_changes_nothing_and_is_counted(settings: d
         relay(),
         Suspect(1, "node-b", "node-c"),
         Dead(1, "node-c", "node-d"),
-        Alive(3, "node-x", key_of("127.0.0.50"), PORT, None, VSN),
+        Alive(3, "node-x", pack_address("127.0.0.50"), PORT, None, VSN),
     ):
         data = recorded(solo, message)
         solo.receive(data, OTHER)
         solo.sent()
-        before = [record.as_wire() for record in solo.engine.context.table]
+        before = [record.as_wire() for record in solo.table]
         for source in (OTHER, MEMBER, STRANGER, ("127.0.0.50", PORT)):
             solo.receive(data, source)
         assert not solo.sent()
-        assert [record.as_wire() for record in solo.engine.context.table] == before
+        assert [record.as_wire() for record in solo.table] == before
     assert solo.metrics.counters["swim.dropped.replayed"] == 5 * 4
 
 
@@ -314,7 +314,7 @@ def test_a_member_that_pings_learns_from_the_ack_what_is_held_against_it(
     solo = Solo(probe_interval=0, push_pull_interval=0)
     solo.meet("node-b", state=state)
     solo.forget_outputs()
-    solo.hear(Ping(7, "node-a", key_of(MEMBER[0]), PORT, "node-b"), source=MEMBER)
+    solo.hear(Ping(7, "node-a", pack_address(MEMBER[0]), PORT, "node-b"), source=MEMBER)
     assert solo.sent() == [(MEMBER, [Ack(7), *told])]
 
 
@@ -325,7 +325,7 @@ def test_the_ack_to_a_member_that_is_held_suspect_or_dead_carries_the_news_too(s
     solo.forget_outputs()
     refuted = Suspect(1, "node-a", "node-b")  # it accuses those it could not hear
     solo.hear(refuted, source=("127.0.1.7", PORT))
-    solo.hear(Ping(7, "node-a", key_of(MEMBER[0]), PORT, "node-b"), source=MEMBER)
+    solo.hear(Ping(7, "node-a", pack_address(MEMBER[0]), PORT, "node-b"), source=MEMBER)
     [(to, parts)] = [sent for sent in solo.sent() if Ack(7) in sent[1]]
     assert to == MEMBER
     [refutation] = [part for part in parts if isinstance(part, Alive)]

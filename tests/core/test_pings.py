@@ -11,12 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from swim.addresses import Endpoint
+from swim.core.member import pack_address
 from swim.core.pings import Outstanding
 from swim.core.rng import Rng
 from swim.wire.codec import encode
 from swim.wire.messages import Ack, Alive, Dead, IndirectPing, Nack, Ping
-from tests.core.solo import PORT, STRANGER, VSN, Solo, key_of
 from tests.core.test_hostile import probing
+from tests.one_node import PORT, STRANGER, VSN, Solo
 
 TRANSLATED = [
     pytest.param(("127.0.0.2", PORT), id="as advertised"),
@@ -64,7 +65,7 @@ def test_a_probe_is_acked_from_any_address(source: Endpoint) -> None:
 @pytest.mark.parametrize("source", TRANSLATED)
 def test_a_relayed_ping_is_acked_from_any_address(source: Endpoint) -> None:
     solo = quiet()
-    solo.hear(IndirectPing(9, key_of("127.0.0.2"), PORT, "node-b", True), source=("127.0.1.1", PORT))
+    solo.hear(IndirectPing(9, pack_address("127.0.0.2"), PORT, "node-b", True), source=("127.0.1.1", PORT))
     [(_, ping)] = solo.sent_of(Ping)
     solo.hear(Ack(ping.seq_no), source=source)
     assert solo.sent_of(Ack) == [(("127.0.1.1", PORT), Ack(9))]
@@ -75,7 +76,7 @@ def test_a_relayed_ping_is_acked_from_any_address(source: Endpoint) -> None:
 @pytest.mark.parametrize("source", TRANSLATED)
 def test_second_hand_news_is_verified_from_any_address(source: Endpoint) -> None:
     solo = quiet()
-    claim = Alive(3, "node-x", key_of("127.0.0.50"), PORT, None, VSN)
+    claim = Alive(3, "node-x", pack_address("127.0.0.50"), PORT, None, VSN)
     solo.advance(60.0)
     solo.hear(claim)
     [(_, ping)] = solo.sent_of(Ping)
@@ -122,7 +123,7 @@ def test_nacks_from_translated_ports_are_not_missed() -> None:
 
 def test_nobody_is_asked_for_a_nack_of_a_relayed_ping() -> None:
     solo = quiet()
-    solo.hear(IndirectPing(9, key_of("127.0.0.2"), PORT, "node-b", True), source=("127.0.1.1", PORT))
+    solo.hear(IndirectPing(9, pack_address("127.0.0.2"), PORT, "node-b", True), source=("127.0.1.1", PORT))
     [(_, ping)] = solo.sent_of(Ping)
     solo.hear(Nack(ping.seq_no), source=("127.0.0.2", PORT))
     assert solo.metrics.counters["swim.dropped.unexpected-nack"] == 1
@@ -202,7 +203,7 @@ def test_the_last_128_pings_are_remembered_and_not_many_more() -> None:
 
 def test_an_ack_yields_a_round_trip_time_and_its_payload() -> None:
     solo, target, seq_no = probing()
-    name = solo.engine.context.endpoint_name(target)
+    name = solo.name_at(target)
     solo.advance(0.25)
     solo.hear(Ack(seq_no, b"where I am"), source=target)
     solo.hear(Ack(seq_no, b"again"), source=target)
@@ -224,7 +225,7 @@ def test_an_ack_to_a_direct_ping_carries_the_delegates_payload(payload: bytes | 
     assert solo.sent_of(Ack) == [(("127.0.0.2", PORT), Ack(7, payload))]
     solo.hear(Ping(8, "node-a"), source=STRANGER)
     assert solo.sent_of(Ack) == [(STRANGER, Ack(8))], "to a non-member as little as possible"
-    solo.hear(IndirectPing(9, key_of("127.0.0.2"), PORT, "node-b", True), source=("127.0.1.1", PORT))
+    solo.hear(IndirectPing(9, pack_address("127.0.0.2"), PORT, "node-b", True), source=("127.0.1.1", PORT))
     [(_, ping)] = solo.sent_of(Ping)
     solo.hear(Ack(ping.seq_no, b"theirs"), source=("127.0.0.2", PORT))
     assert solo.sent_of(Ack) == [(("127.0.1.1", PORT), Ack(9))], "memberlist's relays pass no payload on"

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from swim.addresses import Endpoint
-from swim.core.member import Record, State
+from swim.core.member import Record, State, pack_address
 from swim.wire.codec import decode, encode
 from swim.wire.compound import split
 from swim.wire.messages import (
@@ -20,7 +20,7 @@ from swim.wire.messages import (
     Ping,
     Suspect,
 )
-from tests.core.solo import PORT, VSN, Solo, key_of
+from tests.one_node import PORT, VSN, Solo
 from tests.vectors.differences import differing
 from tests.vectors.of_memberlist import load, select, unhex
 
@@ -74,14 +74,19 @@ def probing(fields: dict[str, Any], *, is_suspect: bool = False) -> Solo:
         solo.meet("node-b", incarnation=3, vsn=bytes((1, fields["target_pmax"], 2, 0, 0, 0)))
         for place, pmax in enumerate(fields["peer_pmax"].strip("[]").split()):
             claim = Alive(
-                1, f"relay-{place}", key_of(f"127.0.1.{place}"), PORT, None, bytes((1, int(pmax), 2, 0, 0, 0))
+                1,
+                f"relay-{place}",
+                pack_address(f"127.0.1.{place}"),
+                PORT,
+                None,
+                bytes((1, int(pmax), 2, 0, 0, 0)),
             )
             solo.hear(claim, source=(f"127.0.1.{place}", PORT))
         if is_suspect:
             solo.hear(Suspect(3, "node-b", "other"))
         solo.forget_outputs()
         solo.engine.context.awareness.apply(fields["start_score"])
-        deadline = solo.engine.context.timers.next_deadline()
+        deadline = solo.next_deadline()
         assert deadline is not None
         solo.advance(deadline - solo.now)
         if solo.transmits[0][0] == TARGET:
@@ -129,11 +134,13 @@ def test_relay(vector: dict[str, Any]) -> None:
     name = vector["name"]
     source = endpoint(vector["fields"].get("udp_source", "127.0.0.1:5555"))
     solo = Solo(gossip_interval=0, probe_interval=0, verify_second_hand=False)
-    solo.hear(Alive(1, "node-t", key_of("127.0.0.9"), PORT, None, VSN))
-    solo.hear(Alive(1, "node-r", key_of(REQUESTER[0]), REQUESTER[1], None, VSN))
+    solo.hear(Alive(1, "node-t", pack_address("127.0.0.9"), PORT, None, VSN))
+    solo.hear(Alive(1, "node-r", pack_address(REQUESTER[0]), REQUESTER[1], None, VSN))
     solo.forget_outputs()
-    origin = (b"", 0, "") if name == "relay-no-source" else (key_of(REQUESTER[0]), REQUESTER[1], "node-r")
-    solo.hear(IndirectPing(900, key_of("127.0.0.9"), PORT, "node-t", True, *origin), source=source)
+    origin = (
+        (b"", 0, "") if name == "relay-no-source" else (pack_address(REQUESTER[0]), REQUESTER[1], "node-r")
+    )
+    solo.hear(IndirectPing(900, pack_address("127.0.0.9"), PORT, "node-t", True, *origin), source=source)
     seq_no = sequence_number(solo)
     if name != "relay-nacked":
         solo.hear(Ack(seq_no), source=("127.0.0.9", PORT))
@@ -144,7 +151,7 @@ def test_relay(vector: dict[str, Any]) -> None:
 @pytest.mark.parametrize("vector", named("ping-answer"))
 def test_answer(vector: dict[str, Any]) -> None:
     kind = vector["name"].removeprefix("ping-answer-")
-    addr, port = key_of(REQUESTER[0]), REQUESTER[1]
+    addr, port = pack_address(REQUESTER[0]), REQUESTER[1]
     ping = {
         "source-fields": Ping(5, "node-a", addr, port, "node-r"),
         "udp-source": Ping(5, "node-a"),
@@ -160,7 +167,7 @@ def test_answer(vector: dict[str, Any]) -> None:
 
 
 OLD_MEMBER = Record(
-    Alive(1, "x", key_of(TARGET[0]), TARGET[1], None, b"\1\4\2\0\0\0"), State.ALIVE, 0.0, verified=True
+    Alive(1, "x", pack_address(TARGET[0]), TARGET[1], None, b"\1\4\2\0\0\0"), State.ALIVE, 0.0, verified=True
 )
 """Broadcasts are piggybacked for members only, and this one does not read a CRC."""
 
@@ -174,8 +181,8 @@ def crowded(fields: dict[str, Any]) -> Solo:
     solo.meet("node-b")
     solo.forget_outputs()
     for number in range(60):
-        claim = Alive(1, f"peer-{number}", key_of(f"127.0.1.{number}"), PORT, None, VSN)
-        solo.engine.context.queue.queue(claim.node, encode(claim))
+        claim = Alive(1, f"peer-{number}", pack_address(f"127.0.1.{number}"), PORT, None, VSN)
+        solo.queue(claim.node, encode(claim))
     return solo
 
 
@@ -207,7 +214,7 @@ def test_parts(vector: dict[str, Any]) -> None:
     fields = vector["fields"]
     solo = Solo(udp_buffer_size=60_000, enable_compression=False)
     for number in range(300):
-        solo.engine.context.queue.queue(f"m{number}", b"\x08m")
+        solo.queue(f"m{number}", b"\x08m")
     if vector["name"].startswith("piggyback"):
         solo.engine.gossip.send(solo.now, TARGET, [encode(Ping(1, "x"))], record=OLD_MEMBER)
         [(_, data)] = solo.engine.poll().transmits

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from swim.core.member import State
+from swim.core.member import State, pack_address
 from swim.core.output import Send
 from swim.wire.messages import NodeRecord, PushPull, Suspect
 from swim.wire.stream import StreamParser
-from tests.core.solo import VSN, Solo, key_of
+from tests.one_node import VSN, Solo
 
 
 def pushed_back(solo: Solo) -> PushPull:
     """What the node answered last to a push/pull."""
     answer = next(action.data for action in reversed(solo.streams) if isinstance(action, Send))
-    message = StreamParser(solo.engine.context.streams, acceptor=False).feed(answer)
+    message = StreamParser(solo.stream_codec, acceptor=False).feed(answer)
     assert isinstance(message, PushPull)
     return message
 
@@ -20,7 +20,7 @@ def pushed_back(solo: Solo) -> PushPull:
 def solo_with(*names: str) -> Solo:
     solo = Solo(verify_second_hand=False)
     for name in names:
-        record = NodeRecord(name, key_of(f"127.0.1.{ord(name)}"), 7946, b"m1", 1, 0, VSN)
+        record = NodeRecord(name, pack_address(f"127.0.1.{ord(name)}"), 7946, b"m1", 1, 0, VSN)
         solo.pushed([record])
     solo.forget_outputs()
     return solo
@@ -55,7 +55,7 @@ def test_one_record_that_differs_is_noticed_among_many_that_do_not() -> None:
     records = pushed_back(solo).records
     solo.pushed(records)
     solo.pushed(record._replace(incarnation=2) if record.name == "y" else record for record in records)
-    told = {record.name: record.incarnation for record in solo.engine.context.table}
+    told = {record.name: record.incarnation for record in solo.table}
     assert told == {"node-a": 1, "w": 1, "x": 1, "y": 2, "z": 1}
 
 
@@ -65,7 +65,7 @@ def test_a_state_that_said_nothing_new_says_something_to_a_table_that_changed() 
     records = pushed_back(solo).records
     solo.pushed(records)
     solo.pushed(records)
-    table = solo.engine.context.table
+    table = solo.table
     gone = table.get("y")
     assert gone is not None
     table.bury(gone, solo.now)  # reaped, and its tombstone is over
@@ -80,4 +80,4 @@ def test_a_listed_suspicion_counts_even_where_it_is_known() -> None:
     records = pushed_back(solo).records
     assert [record.name for record in records if record.state == State.SUSPECT] == ["y"]
     solo.pushed(records)
-    assert solo.engine.claims.suspicions["y"].accusers == {"other-0", "node-a"}
+    assert solo.inside.suspicions["y"].accusers == {"other-0", "node-a"}

@@ -6,8 +6,7 @@ import pytest
 
 from swim.commands import ForceLeave
 from swim.wire.messages import Dead
-from tests.core.solo import Solo
-from tests.serf.lone import Lone
+from tests.one_node import Lone, Solo
 
 
 @pytest.mark.parametrize("name", ["node-b", "node-c"])

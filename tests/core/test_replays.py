@@ -17,8 +17,8 @@ from swim.wire.keyring import Keyring
 from swim.wire.messages import Alive, Message, NodeRecord, PushPull, User
 from swim.wire.packet import PacketCodec
 from swim.wire.stream import StreamCodec
-from tests.core.solo import Solo
 from tests.core.test_streams import opened, quiet
+from tests.one_node import Solo
 
 KEY = b"k" * 16
 VERSIONS = bytes((1, 5, 2, 2, 5, 5))
@@ -28,7 +28,7 @@ VERSIONS = bytes((1, 5, 2, 2, 5, 5))
 @pytest.mark.parametrize("join", [False, True])
 def test_a_copy_of_a_stream_is_not_answered_and_counted(settings: dict[str, object], join: bool) -> None:
     solo = quiet(keys=(KEY,), **settings)
-    data = solo.engine.context.streams.seal(encode(PushPull(join, ())), label_header=True)
+    data = solo.stream_codec.seal(encode(PushPull(join, ())), label_header=True)
     for _ in range(3):
         opened(solo, data)
     assert sum(isinstance(action, Send) for action in solo.streams) == 1
@@ -37,7 +37,7 @@ def test_a_copy_of_a_stream_is_not_answered_and_counted(settings: dict[str, obje
 
 def test_packets_do_not_push_streams_out_of_memory() -> None:
     solo = quiet(keys=(KEY,), max_remembered_packets=8)
-    data = solo.engine.context.streams.seal(encode(PushPull(False, ())), label_header=True)
+    data = solo.stream_codec.seal(encode(PushPull(False, ())), label_header=True)
     opened(solo, data)
     for _ in range(50):
         solo.receive(solo.packets.seal([encode(User(b"x"))], crc=False), ("127.0.0.2", 7946))
@@ -48,7 +48,7 @@ def test_packets_do_not_push_streams_out_of_memory() -> None:
 @pytest.mark.parametrize("settings", [{}, {"keys": (KEY,), "max_remembered_packets": 0}])
 def test_equal_streams_that_are_no_copies_are_answered(settings: dict[str, object]) -> None:
     solo: Solo = quiet(**settings)
-    data = solo.engine.context.streams.seal(encode(PushPull(False, ())), label_header=True)
+    data = solo.stream_codec.seal(encode(PushPull(False, ())), label_header=True)
     for _ in range(3):
         opened(solo, data)
     assert sum(isinstance(action, Send) for action in solo.streams) == 3

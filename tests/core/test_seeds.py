@@ -11,7 +11,7 @@ from swim.core.output import Dial, StreamEnd
 from swim.events import SeedStatus
 from swim.wire.codec import encode
 from swim.wire.messages import Alive, NodeRecord, PushPull
-from tests.core.solo import PORT, VSN, Solo
+from tests.one_node import PORT, VSN, Solo
 
 SEED = "10.0.0.2:7946"
 

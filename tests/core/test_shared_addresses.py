@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import pytest
 
+from swim.core.member import pack_address
 from swim.wire.messages import Ack, Alive, Dead, IndirectPing, NodeRecord, Ping
-from tests.core.solo import PORT, VSN, Solo, key_of
+from tests.one_node import PORT, VSN, Solo
 
 HOME = ("127.0.0.50", PORT)
 
 
 def claim(name: str, incarnation: int = 1) -> Alive:
-    return Alive(incarnation, name, key_of(HOME[0]), PORT, None, VSN)
+    return Alive(incarnation, name, pack_address(HOME[0]), PORT, None, VSN)
 
 
 def succeeded(*, dead_first: bool) -> Solo:
@@ -41,13 +42,13 @@ def test_pings_are_relayed_to_the_live_one_and_its_packets_are_its_own(
     solo.hear(Dead(2, "old", "y"), source=("127.0.1.0", PORT))  # heard again, later
     solo.advance(seconds)
     solo.forget_outputs()
-    found = solo.engine.context.table.at(HOME)
+    found = solo.table.at(HOME)
     assert found is not None
     assert found.name == "new"
-    solo.hear(IndirectPing(9, key_of(HOME[0]), PORT, "new", True), source=("127.0.1.0", PORT))
+    solo.hear(IndirectPing(9, pack_address(HOME[0]), PORT, "new", True), source=("127.0.1.0", PORT))
     [(to, ping)] = solo.sent_of(Ping)
     assert (to, ping.node) == (HOME, "new")
-    solo.hear(Ping(5, "node-a", key_of(HOME[0]), PORT, "new"), source=HOME)
+    solo.hear(Ping(5, "node-a", pack_address(HOME[0]), PORT, "new"), source=HOME)
     assert solo.sent() == [(HOME, [Ack(5)])], "nothing is held against the new one"
 
 
@@ -75,6 +76,6 @@ def test_of_two_that_nobody_has_seen_neither_is_vouched_for_by_a_packet() -> Non
     solo.hear(Ping(5, "node-a"), source=HOME)
     assert not any(record.verified for name in pings if (record := solo.record(name)) is not None)
     solo.hear(Ack(pings["other"].seq_no), source=HOME)
-    found = solo.engine.context.table.at(HOME)
+    found = solo.table.at(HOME)
     assert found is not None
     assert (found.name, found.verified) == ("other", True), "an ack names who answers"

@@ -8,7 +8,7 @@ import tracemalloc
 import pytest
 
 from swim.config import Config
-from swim.core.member import Record, State
+from swim.core.member import Record, State, pack_address
 from swim.core.output import Close, Dial, Send, StreamEnd
 from swim.wire.codec import encode
 from swim.wire.compression import compress_message
@@ -16,7 +16,7 @@ from swim.wire.keyring import Keyring
 from swim.wire.messages import Ack, Alive, NodeRecord, Ping, PushPull
 from swim.wire.steps import Pause, Steps
 from swim.wire.stream import StreamCodec, StreamParser
-from tests.core.solo import PORT, VSN, Solo, key_of
+from tests.one_node import PORT, VSN, Solo
 
 MEMBER = ("127.0.0.2", PORT)
 REMOTE = ("127.0.0.77", 50000)
@@ -52,7 +52,7 @@ def opened(solo: Solo, data: bytes, host: str = REMOTE[0]) -> int:
 def steps(solo: Solo) -> int:
     """Runs the node until no work is left; returns how many turns that took."""
     turns = 0
-    while (deadline := solo.engine.context.timers.next_deadline()) and deadline <= solo.now + 0.002:
+    while (deadline := solo.next_deadline()) and deadline <= solo.now + 0.002:
         solo.now = max(solo.now, deadline)
         solo.engine.handle_timeout(solo.now, 0.0)
         solo.collect()
@@ -69,7 +69,7 @@ def crowd(solo: Solo) -> None:
     """Hundreds of members, who speak for themselves."""
     for number in range(400):
         host = f"127.0.{3 + number // 200}.{number % 200 + 1}"
-        solo.hear(Alive(1, f"member-{number}", key_of(host), PORT, None, VSN), source=(host, PORT))
+        solo.hear(Alive(1, f"member-{number}", pack_address(host), PORT, None, VSN), source=(host, PORT))
     solo.forget_outputs()
 
 
@@ -85,7 +85,7 @@ def test_pings_are_answered_between_the_steps_of_a_long_stream(form: str) -> Non
     solo = quiet(enable_compression=False)
     opened(solo, LONG[form]())
     answered = 0
-    while (deadline := solo.engine.context.timers.next_deadline()) and deadline <= solo.now + 0.002:
+    while (deadline := solo.next_deadline()) and deadline <= solo.now + 0.002:
         solo.now = max(solo.now, deadline)
         solo.hear(Ping(answered, "node-a"), source=MEMBER)
         assert solo.sent_of(Ack)[-1] == (MEMBER, Ack(answered))
@@ -214,7 +214,10 @@ def test_states_that_change_all_the_time_are_compressed_within_a_budget() -> Non
     crowd(solo)
     size, number = 0, 0
     while not any(isinstance(action, Send) and action.data[0] == 6 for action in solo.streams):
-        solo.hear(Alive(2 + number, "node-b", key_of(MEMBER[0]), PORT, b"%d" % number, VSN), source=MEMBER)
+        solo.hear(
+            Alive(2 + number, "node-b", pack_address(MEMBER[0]), PORT, b"%d" % number, VSN),
+            source=MEMBER,
+        )
         opened(solo, encode(PushPull(False, ())))
         size += len(pauses(solo.engine.push_pulls.state(solo.now, join=False))[1])  # type: ignore[arg-type]
         steps(solo)
@@ -253,7 +256,7 @@ def test_a_dialled_stream_goes_out_when_its_state_is_compressed_and_takes_a_long
 def test_abandoned_streams_leave_nothing_behind(keys: tuple[bytes, ...], compressed: bool) -> None:
     """With the collector off: a cycle anywhere would show."""
     solo = quiet(keys=keys, enable_compression=compressed)
-    request = solo.engine.context.streams.seal(encode(table(1000, prefix="gone")), label_header=True)
+    request = solo.stream_codec.seal(encode(table(1000, prefix="gone")), label_header=True)
     part = request[: len(request) * 9 // 10]
 
     def abandon(end: StreamEnd | None) -> None:

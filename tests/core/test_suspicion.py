@@ -10,7 +10,7 @@ from swim.core.member import Record, State
 from swim.core.probe import ProbeRound, SelfDoubt
 from swim.core.suspicion import Suspicion, confirmations_wanted
 from swim.wire.messages import Alive
-from tests.core.solo import VSN
+from tests.one_node import VSN
 
 
 def lan(wanted: int = 2) -> Suspicion:

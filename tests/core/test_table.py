@@ -13,7 +13,7 @@ from swim.core.member import Record, State
 from swim.core.rng import Rng
 from swim.core.table import Table, TableBase
 from swim.wire.messages import Alive
-from tests.core.solo import VSN
+from tests.one_node import VSN
 
 ADD, GONE, BURY, BACK, PROBE = range(5)
 steps = st.lists(

@@ -9,7 +9,7 @@ from swim.core.output import Dial, Send
 from swim.events import JoinResult
 from swim.wire.codec import encode
 from swim.wire.messages import Alive, MessageType, NodeRecord, PushPull
-from tests.core.solo import PORT, VSN, Solo
+from tests.one_node import PORT, VSN, Solo
 
 # Own address, and one that no member can have in its eyes.
 UNUSABLE = [

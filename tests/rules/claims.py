@@ -19,7 +19,7 @@ from swim.events import (
     MemberUpdated,
 )
 from swim.wire.messages import Ack, Alive, Dead, Message, NodeRecord, Ping, Suspect
-from tests.serf.lone import PORT, STRANGER, VSN, Lone, alive_record, home
+from tests.one_node import PORT, SERF_VSN, STRANGER, Lone, alive_record, home
 
 __all__ = ["Cell", "outcome"]
 
@@ -116,7 +116,7 @@ def _ways(cell: Cell) -> list[Way]:
 
 def _alive(cell: Cell, meta: bytes = META) -> Alive:
     host, port = cell.endpoint
-    return Alive(cell.incarnation, cell.subject, pack_address(host), port, meta, VSN)
+    return Alive(cell.incarnation, cell.subject, pack_address(host), port, meta, SERF_VSN)
 
 
 def _message(cell: Cell, meta: bytes = META) -> Message:
@@ -206,7 +206,7 @@ def _prepared(cell: Cell, settings: dict[str, Any]) -> Lone:
 def _crowd(lone: Lone) -> None:
     """Adds members that are never seen first-hand, up to the quota."""
     for number in range(64):
-        ghost = Alive(1, f"ghost-{number}", bytes((127, 9, 9, number)), PORT, META, VSN)
+        ghost = Alive(1, f"ghost-{number}", bytes((127, 9, 9, number)), PORT, META, SERF_VSN)
         lone.hear(ghost, source=SPEAKER)
     lone.settle()
 
@@ -252,7 +252,7 @@ def _prune(lone: Lone, incarnation: int) -> None:
 
 def _hear_of(lone: Lone) -> None:
     """Another node claims that ``x`` is alive."""
-    lone.hear(Alive(STORED, "x", pack_address(HOME[0]), PORT, META, VSN), source=SPEAKER)
+    lone.hear(Alive(STORED, "x", pack_address(HOME[0]), PORT, META, SERF_VSN), source=SPEAKER)
 
 
 def _turn(lone: Lone, stored: Stored) -> None:

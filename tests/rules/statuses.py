@@ -20,7 +20,7 @@ from swim.events import (
 from swim.serf.member_status import Cause, Effect, Entered
 from swim.serf.messages import JoinIntent, LeaveIntent, decode_serf, encode_serf
 from swim.wire.messages import Dead, Suspect
-from tests.serf.lone import Lone, home, serf_state
+from tests.one_node import Lone, home, serf_state
 
 __all__ = ["Cell", "has_stamp", "outcome"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from swim.serf.messages import JoinIntent, LeaveIntent, UserEvent
-from tests.serf.lone import Lone, serf_state
+from tests.one_node import Lone, serf_state
 
 
 def test_equal_states_are_equal_bytes_in_whatever_order_things_happened() -> None:

@@ -13,7 +13,7 @@ from swim.errors import RemoteError
 from swim.serf.messages import decode_conflict_response, decode_serf
 from swim.serf.push_pull import PushPullState, RecentEvents, decode_state, encode_state
 from swim.serf.tags import decode_tags, encode_tags
-from tests.serf.lone import Lone, serf_state
+from tests.one_node import Lone, serf_state
 
 MEMBERS = {"MemberLeaving", "MemberLeft", "MemberRefuted", "MemberReaped", "MemberRestarted"}
 ALLOWED = {*MEMBERS, "UserEvent", "Query"}

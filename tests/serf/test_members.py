@@ -8,7 +8,7 @@ from swim.commands import ForceLeave, Leave
 from swim.events import MemberReaped
 from swim.serf.messages import JoinIntent, LeaveIntent, decode_serf, encode_serf
 from swim.wire.messages import Suspect
-from tests.serf.lone import Lone, alive_record, home, serf_state
+from tests.one_node import Lone, alive_record, home, serf_state
 
 
 def with_members(*names: str, **settings: object) -> Lone:

@@ -13,14 +13,14 @@ from swim.serf.messages import (
     encode_conflict_response,
 )
 from swim.wire.messages import Ack, Alive, Ping, User
-from tests.serf.lone import PORT, VSN, Lone, home
+from tests.one_node import PORT, SERF_VSN, Lone, home
 from tests.serf.test_queues import ASKER, query
 
 RIVAL = ("127.0.0.66", 7946)
 
 
 def impostor(name: str = "me", incarnation: int = 5) -> Alive:
-    return Alive(incarnation, name, pack_address(RIVAL[0]), RIVAL[1], b"\xff\x80", VSN)
+    return Alive(incarnation, name, pack_address(RIVAL[0]), RIVAL[1], b"\xff\x80", SERF_VSN)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from swim.errors import LocalError
 from swim.serf.messages import JoinIntent, LeaveIntent, UserEvent
 from swim.wire.messages import Alive, User
 from tests.clusters import cluster
-from tests.serf.lone import Lone, alive_record, serf_state
+from tests.one_node import Lone, alive_record, serf_state
 
 PLAIN_VSN = bytes((1, 5, 2, 0, 0, 0))
 

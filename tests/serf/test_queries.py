@@ -16,7 +16,7 @@ from swim.serf import messages
 from swim.serf.messages import decode_serf, encode_serf
 from swim.wire.codec import encode_user_stream
 from swim.wire.messages import User
-from tests.serf.lone import PORT, Lone, home
+from tests.one_node import PORT, Lone, home
 from tests.serf.test_queues import ASKER, answers, query
 
 

@@ -21,7 +21,7 @@ from swim.serf.messages import (
 )
 from swim.serf.push_pull import RecentEvents
 from swim.wire.messages import Alive, User
-from tests.serf.lone import PORT, STRANGER, VSN, Lone, home, serf_state
+from tests.one_node import PORT, SERF_VSN, STRANGER, Lone, home, serf_state
 
 ASKER = ("127.0.0.50", 7000)
 OLD_VSN = bytes((1, 4, 2, 2, 5, 5))
@@ -331,7 +331,7 @@ def test_key_queries_and_pings_are_not_answered_beyond_the_ack(lone: Lone):
 def test_neither_answers_nor_relayed_messages_go_to_a_member_that_nobody_saw(lone: Lone):
     """Its address may belong to any service: a claim only named it as a member's."""
     ghost = ("127.0.0.80", 25)
-    claim = Alive(1, "ghost", pack_address(ghost[0]), ghost[1], None, VSN)
+    claim = Alive(1, "ghost", pack_address(ghost[0]), ghost[1], None, SERF_VSN)
     lone.hear(claim, source=home("x"))
     lone.sent()
     assert lone.status("ghost") == "alive"

@@ -9,7 +9,7 @@ import pytest
 from swim.commands import ForceLeave
 from swim.serf.messages import JoinIntent, LeaveIntent, decode_serf
 from swim.serf.push_pull import PushPullState
-from tests.serf.lone import Lone, serf_state
+from tests.one_node import Lone, serf_state
 
 
 @pytest.fixture

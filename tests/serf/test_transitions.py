@@ -7,7 +7,7 @@ from typing import NamedTuple
 import pytest
 
 from swim.serf.messages import JoinIntent, LeaveIntent, SerfMessage, encode_serf
-from tests.serf.lone import Lone
+from tests.one_node import Lone
 
 STAMP = 10
 """Stamp of the newest intent about ``x`` before the cause."""

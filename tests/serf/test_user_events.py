@@ -13,7 +13,7 @@ from swim.errors import ConfigError, LocalError
 from swim.events import MemberEvent, UserEvent
 from swim.serf import messages
 from swim.serf.push_pull import PushPullState, RecentEvents
-from tests.serf.lone import PORT, Lone, serf_state
+from tests.one_node import PORT, Lone, serf_state
 
 
 def received(lone: Lone) -> list[UserEvent]:

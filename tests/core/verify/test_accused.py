@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from swim.core.member import pack_address
 from swim.wire.codec import decode
 from swim.wire.messages import Ack, Alive, Dead, Ping, Suspect
-from tests.core.solo import PORT, VSN, Solo, key_of
+from tests.one_node import PORT, VSN, Solo
 
 HOME = ("127.0.0.2", PORT)
 VERDICT = Dead(1, "node-b", "node-c")
-REFUTATION = Alive(2, "node-b", key_of(HOME[0]), PORT, b"m1", VSN)
+REFUTATION = Alive(2, "node-b", pack_address(HOME[0]), PORT, b"m1", VSN)
 
 
 def accused(**settings: object) -> Solo:
@@ -189,9 +190,9 @@ def test_a_member_that_is_said_to_have_left_hears_of_it_in_the_ack_of_its_ping()
     solo.hear(LEAVE, source=HOME)
     solo.advance(2)
     solo.sent()
-    solo.hear(Ping(7, "node-a", key_of(HOME[0]), PORT, "node-b"), source=HOME)
+    solo.hear(Ping(7, "node-a", pack_address(HOME[0]), PORT, "node-b"), source=HOME)
     assert solo.sent_of(Dead) == [(HOME, LEAVE)]
     solo.advance(solo.config.gossip_to_the_dead_time + 1)  # reaped by now
     solo.sent()
-    solo.hear(Ping(8, "node-a", key_of(HOME[0]), PORT, "node-b"), source=HOME)
+    solo.hear(Ping(8, "node-a", pack_address(HOME[0]), PORT, "node-b"), source=HOME)
     assert solo.sent_of(Dead) == [(HOME, LEAVE)]

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from swim.core.member import State
+from swim.core.member import State, pack_address
 from swim.wire.codec import decode, encode
 from swim.wire.messages import Ack, Alive, Dead, IndirectPing, NodeRecord, Ping, Suspect
-from tests.core.solo import PORT, VSN, Solo, key_of
+from tests.one_node import PORT, VSN, Solo
 
 MEMBER = ("127.0.0.2", PORT)
 HOME = ("127.0.0.50", PORT)
-CLAIM = Alive(3, "node-x", key_of(HOME[0]), PORT, None, VSN)
-RECORD = NodeRecord("node-x", key_of(HOME[0]), PORT, None, 3, State.ALIVE, VSN)
+CLAIM = Alive(3, "node-x", pack_address(HOME[0]), PORT, None, VSN)
+RECORD = NodeRecord("node-x", pack_address(HOME[0]), PORT, None, 3, State.ALIVE, VSN)
 LONG = 60.0
 REAL = {"127.0.0.2", "127.0.1.1", "127.0.1.2", "127.0.1.3"}
 
@@ -65,7 +65,7 @@ def test_without_an_ack_a_non_member_s_claim_costs_one_ping_and_leaves_nothing()
 
 def test_what_somebody_pushes_about_others_is_checked_like_a_non_member_s_word() -> None:
     solo = acquainted()
-    solo.pushed([RECORD, RECORD._replace(name="node-y", addr=key_of("127.0.0.51"))])
+    solo.pushed([RECORD, RECORD._replace(name="node-y", addr=pack_address("127.0.0.51"))])
     assert (solo.state("node-x"), solo.state("node-y")) == ("absent", "absent")
     assert {ping.node for _, ping in solo.sent_of(Ping)} == {"node-x", "node-y"}
 
@@ -100,11 +100,11 @@ def test_a_newcomer_takes_over_the_table_of_the_peer_that_it_joined() -> None:
     """The peer's peers know all that: neither a ping nor a packet is due."""
     solo = Solo(probe_interval=0, push_pull_interval=0)
     records = [RECORD._replace(name=f"m{n}", addr=bytes((127, 1, 0, n))) for n in range(200)]
-    solo.answered([RECORD._replace(name="node-b", addr=key_of("127.0.0.77")), *records])
+    solo.answered([RECORD._replace(name="node-b", addr=pack_address("127.0.0.77")), *records])
     solo.advance(0.05)
-    assert len(solo.engine.context.table) == 202
+    assert len(solo.table) == 202
     assert (solo.queued, solo.sent_of(Ping)) == (
-        [encode(Alive(3, "node-b", key_of("127.0.0.77"), PORT, None, VSN))],
+        [encode(Alive(3, "node-b", pack_address("127.0.0.77"), PORT, None, VSN))],
         [],
     )
 
@@ -118,7 +118,7 @@ def test_a_newcomer_believes_non_members_too_since_all_may_be_new() -> None:
 def test_a_lone_node_believes_no_non_member() -> None:
     solo = Solo(probe_interval=0, push_pull_interval=0)
     solo.hear(*ghosts(60))
-    assert len(solo.engine.context.table) == 1
+    assert len(solo.table) == 1
 
 
 @pytest.mark.parametrize("since", [LONG, 1.0])
@@ -126,28 +126,28 @@ def test_members_that_nobody_saw_have_a_quota(since: float) -> None:
     solo = acquainted(since=since)
     for number in range(0, 600, 30):
         solo.hear(*ghosts(30, number), source=MEMBER if since == LONG else ("127.0.0.99", 9999))
-    assert len(solo.engine.context.table) == 4 + 32
+    assert len(solo.table) == 4 + 32
     for _ in range(5):  # gone ones count as well, until they are reaped
         for number in range(0, 600, 100):
             leaves = [Dead(1, f"ghost-{n}", f"ghost-{n}") for n in range(number, number + 100)]
             solo.hear(*leaves, source=MEMBER)
         for number in range(0, 600, 30):
             solo.hear(*ghosts(30, number), source=MEMBER if since == LONG else ("127.0.0.99", 9999))
-    assert len(solo.engine.context.table) == 4 + 32
+    assert len(solo.table) == 4 + 32
 
 
 def test_who_was_seen_takes_the_place_of_who_never_was() -> None:
     solo = acquainted(max_members=20, max_new_members_per_packet=20)
     solo.hear(*ghosts(30), source=MEMBER)
-    assert len(solo.engine.context.table) == 20
+    assert len(solo.table) == 20
     solo.hear(CLAIM, source=HOME)
-    assert (solo.state("node-x"), len(solo.engine.context.table)) == ("alive", 20)
+    assert (solo.state("node-x"), len(solo.table)) == ("alive", 20)
     gone = [event for event in solo.upstairs.events if event.startswith("leave:")]
     assert len(gone) == 1
     for number in range(40):
         claim = CLAIM._replace(node=f"real-{number}", addr=bytes((127, 2, 0, number)))
         solo.hear(claim, source=(f"127.2.0.{number}", PORT))
-    left = {record.name for record in solo.engine.context.table}
+    left = {record.name for record in solo.table}
     assert not {name for name in left if name.startswith("ghost")}
     assert {"node-a", "node-b", "node-c", "node-d", "node-x"} <= left
 
@@ -197,7 +197,7 @@ def test_an_ack_does_not_put_an_old_alive_claim_in_place_of_a_suspicion() -> Non
     solo.meet("node-c")
     solo.advance(60)
     solo.forget_outputs()
-    stranger = NodeRecord("node-b", key_of(HOME[0]), PORT, None, 1, State.ALIVE, VSN)
+    stranger = NodeRecord("node-b", pack_address(HOME[0]), PORT, None, 1, State.ALIVE, VSN)
     solo.answered([stranger])
     [ping] = [part for _, parts in solo.sent() for part in parts if isinstance(part, Ping)]
     solo.hear(Suspect(1, "node-b", "node-c"), source=("127.0.1.0", PORT))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from swim.core.member import pack_address
 from swim.core.output import Dial
 from swim.core.precedence import LEAP
 from swim.wire.messages import Alive, Dead, Message, NodeRecord, Suspect
-from tests.core.solo import PORT, STRANGER, VSN, Solo, key_of
+from tests.one_node import PORT, STRANGER, VSN, Solo
 
 HOME, OTHER = ("127.0.0.2", PORT), ("127.0.1.1", PORT)
 LAST = 2**32 - 1
@@ -23,7 +24,7 @@ def acquainted() -> Solo:
 
 def claims(incarnation: int) -> list[Message]:
     return [
-        Alive(incarnation, "node-b", key_of(HOME[0]), PORT, b"forged", VSN),
+        Alive(incarnation, "node-b", pack_address(HOME[0]), PORT, b"forged", VSN),
         Suspect(incarnation, "node-b", "node-c"),
         Dead(incarnation, "node-b", "node-c"),
         Dead(incarnation, "node-b", "node-b"),
@@ -68,7 +69,7 @@ def test_many_leaps_cost_few_streams() -> None:
 
 def test_what_the_member_itself_pushes_is_believed() -> None:
     solo = acquainted()
-    record = NodeRecord("node-b", key_of(HOME[0]), PORT, b"real", 10 * LEAP, 0, VSN)
+    record = NodeRecord("node-b", pack_address(HOME[0]), PORT, b"real", 10 * LEAP, 0, VSN)
     solo.pushed([record], host=HOME[0])
     known = solo.record("node-b")
     assert known is not None
@@ -80,9 +81,9 @@ def test_a_non_member_cannot_bring_a_node_to_the_last_incarnation(kind: int) -> 
     solo = acquainted()
     claim = claims(LAST - 1)[kind]._replace(node="node-a")  # type: ignore[union-attr]
     if isinstance(claim, Alive):
-        claim = claim._replace(addr=key_of("127.0.0.1"))
+        claim = claim._replace(addr=pack_address("127.0.0.1"))
     if kind == 3:
         claim = claim._replace(accuser="node-a")  # type: ignore[union-attr,call-arg]
     solo.hear(claim)
-    assert solo.engine.context.local.incarnation == 1
+    assert solo.table.local.incarnation == 1
     assert solo.metrics.counters["swim.ignored.leap"] == 1

@@ -15,7 +15,7 @@ from swim.wire.keyring import Keyring
 from swim.wire.messages import Alive, PushPull
 from swim.wire.node_records import NodeRecord
 from swim.wire.packet import PacketCodec
-from tests.core.solo import VSN
+from tests.one_node import VSN
 
 GHOSTS = 600
 OUTSIDER: Endpoint = ("10.9.9.9", 7946)
