@@ -7,9 +7,10 @@
 from swim.addresses import Endpoint as Endpoint
 from swim.core.output import Output as Output
 from swim.core.rng import Rng as Rng
+from swim.inspection import Inspection as Inspection
 from swim.net.taps import Tap as Tap
 from swim.net.transport import Transport as Transport
 from swim.node import Accepted as Accepted
 from swim.node import Node as Node
 
-__all__ = ["Accepted", "Endpoint", "Node", "Output", "Rng", "Tap", "Transport"]
+__all__ = ["Accepted", "Endpoint", "Inspection", "Node", "Output", "Rng", "Tap", "Transport"]

@@ -156,6 +156,31 @@ def test_simulator_needs_no_trio(path: str) -> None:
     assert not wrong
 
 
+@pytest.mark.parametrize("path", python_files("sims"))
+def test_the_simulator_reads_the_public_parts_of_a_node(path: str) -> None:
+    """What is inside a node is seen by ``Node.inspect``; a named tuple's methods begin with an underscore."""
+    wrong = [
+        f"{path}:{node.lineno} reads {node.attr}"
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.Attribute)
+        and node.attr.startswith("_")
+        and not node.attr.startswith("__")
+        and node.attr not in ("_replace", "_asdict", "_fields", "_make")
+        and not (isinstance(node.value, ast.Name) and node.value.id in ("self", "cls"))
+    ]
+    assert not wrong
+
+
+def test_one_module_starts_processes_for_simulations() -> None:
+    starters = {
+        path
+        for path in python_files("sims", "swim", "agent_api")
+        for name, _ in imports_of(path)
+        if within(name, "multiprocessing", "concurrent.futures.ProcessPoolExecutor")
+    }
+    assert starters == {"sims/workers.py"}
+
+
 @pytest.mark.parametrize(
     ("module", "imported"),
     [
