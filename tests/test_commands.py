@@ -9,7 +9,7 @@ import pytest
 
 import swim
 from swim.commands import Ticket
-from tests.serf.lone import Lone
+from tests.one_node import Lone
 
 HALF_PAIR = "half a pair \ud800"
 
