@@ -40,7 +40,7 @@ def world_of(
     byte_mode: bool = True,
     **settings: Any,
 ) -> World:
-    """``count`` nodes n1... that know nobody; the events of each are checked to tell its table."""
+    """``count`` nodes n1... without seeds; the events of each must add up to its table."""
     config = partial(make, **settings)
     return World(
         seed,
@@ -64,7 +64,7 @@ def add(
     snapshot: str = "",
     **settings: Any,
 ) -> SimNode:
-    """One more host, with settings of its own; it knows nobody but its ``seeds``."""
+    """One more host, with settings of its own; it knows its ``seeds`` only."""
     config = partial(make, **settings)
     return world.add(name, id=id, config=config, endpoint=endpoint, seeds=seeds, snapshot=snapshot)
 
@@ -98,7 +98,7 @@ def agree(nodes: Iterable[SimNode]) -> bool:
 
 
 def events_of(nodes: Iterable[SimNode], kind: type[MemberEvent], name: str = "") -> list[MemberEvent]:
-    """The events of a kind that any of ``nodes`` saw in its present life, about ``name`` if given."""
+    """The events of a kind that any of ``nodes`` saw in its current run, about ``name`` if given."""
     return [
         event
         for node in nodes

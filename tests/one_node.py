@@ -1,4 +1,4 @@
-"""One node with nobody around it: a test plays all the others and reads what it sends."""
+"""One node without peers: a test plays all other nodes and reads what it sends."""
 
 from __future__ import annotations
 
@@ -77,19 +77,19 @@ class OneNode(ABC):
         self.receive(self.packets.seal([encode(message) for message in messages], crc=False), source)
 
     def accept(self, host: str) -> int | None:
-        """Somebody at ``host`` dials; the stream's number, or None if it is refused."""
+        """A peer at ``host`` dials; the stream's number, or None if it is refused."""
         accepted = self.core.accept_stream(self.now, (host, 50000))
         return accepted.stream_id if isinstance(accepted, tuple) else accepted
 
     def dialled(self, data: bytes, *, host: str = "127.0.0.77") -> None:
-        """Somebody dials and writes ``data``."""
+        """A peer dials and writes ``data``."""
         stream_id = self.accept(host)
         assert stream_id is not None
         self.core.receive_stream(self.now, stream_id, data)
         self.collect()
 
     def answered(self, records: Iterable[NodeRecord], *, host: str = "127.0.0.77") -> None:
-        """The node dials somebody, who answers with these records."""
+        """The node dials a peer, which answers with these records."""
         self.join(f"{host}:{PORT}")
         self.reply(records=records)
 
@@ -102,7 +102,7 @@ class OneNode(ABC):
         self.collect()
 
     def refuse(self) -> None:
-        """Nobody listens where this node dialled last."""
+        """The address that this node dialled last refuses the stream."""
         self.core.stream_ended(self.now, self._dials.pop().stream_id, StreamEnd.REFUSED, "")
         self.collect()
 
@@ -180,7 +180,7 @@ class Solo(OneNode):
         self.collect()
 
     def pushed(self, records: Iterable[NodeRecord], *, join: bool = False, host: str = "127.0.0.77") -> None:
-        """Somebody dials and pushes its table."""
+        """A peer dials and pushes its table."""
         self.dialled(encode(PushPull(join, tuple(records))), host=host)
 
     def queue(self, name: str, message: bytes) -> None:
@@ -200,7 +200,7 @@ class Solo(OneNode):
         incarnation: int = 1,
         state: State = State.ALIVE,
     ) -> None:
-        """Members become known, first-hand; the nth of a call lives at 127.0.1.n, ``node-b`` at 127.0.0.2."""
+        """Members become known, first-hand; the nth of a call is at 127.0.1.n, ``node-b`` at 127.0.0.2."""
         for place, name in enumerate(names):
             host = "127.0.0.2" if name == "node-b" else f"127.0.1.{place}"
             claim = Alive(incarnation, name, pack_address(host), PORT, meta, vsn)
@@ -293,7 +293,7 @@ class Lone(OneNode):
         self.hear(*map(User, bodies), source=source)
 
     def meet(self, *names: str, incarnation: int = 1, vsn: bytes = SERF_VSN, **tags: str) -> None:
-        """These members tell of themselves that they are alive."""
+        """These members claim to be alive."""
         meta = encode_tags(tags, delegate_version=5)
         for name in names:
             host, port = home(name)
@@ -301,7 +301,7 @@ class Lone(OneNode):
             self.hear(claim, source=(host, port))
 
     def fail(self, name: str, *, incarnation: int = 1) -> None:
-        """A suspicion is told, and then the verdict: without it the node would ask the member first."""
+        """First a suspect claim, then the dead claim; without the first, the node would ping the member."""
         self.hear(Suspect(incarnation, name, "somebody"), Dead(incarnation, name, "somebody"))
 
     def part(self, name: str, *, incarnation: int = 1) -> None:
@@ -316,7 +316,7 @@ class Lone(OneNode):
         join: bool = False,
         host: str = "127.0.0.77",
     ) -> PushPull:
-        """Somebody dials and pushes its state; returns what this node answers."""
+        """A peer dials and pushes its state; returns this node's answer."""
         body = state if isinstance(state, bytes) else encode_state(state)
         self.dialled(encode(PushPull(join, tuple(records), body)), host=host)
         data = next(action.data for action in reversed(self.streams) if isinstance(action, Send))
@@ -337,7 +337,7 @@ class Lone(OneNode):
     # -- out
 
     def state(self) -> PushPullState:
-        """The Serf state this node tells in a push/pull."""
+        """The Serf state that this node sends in a push/pull."""
         return decode_state(self.pushed().user_state)
 
     def stamp(self, name: str) -> int | None:
@@ -357,7 +357,7 @@ class Lone(OneNode):
         return [message.body for _, message in self.sent() if isinstance(message, User)]
 
     def settle(self) -> None:
-        """What happened so far was preparation: all of it is told."""
+        """Everything so far was preparation: sends all of it."""
         self.bodies(5)
         assert not self.bodies(5)
         self.events.clear()
@@ -376,7 +376,7 @@ class Lone(OneNode):
 
 
 def home(name: str) -> Endpoint:
-    """Where a member of the tests of ``Lone`` lives."""
+    """The address of a member of the tests of ``Lone``."""
     return f"127.0.0.{2 + 'xyzw'.index(name)}", PORT
 
 

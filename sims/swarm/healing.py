@@ -58,7 +58,7 @@ def agree(world: World, end: float, problem: str) -> None:
 def differences(world: World) -> list[str]:
     """Wrong views: all running nodes must be alive with their address and tags, all others failed or left.
 
-    A node that knows of a leave spreads it: if any view shows a member as left, no view may show it as failed.
+    A node that knows of a leave spreads it: if one view shows a member as left, none may show it as failed.
     """
     core = {node.name: node for node in world.running()}
     left = {m.name: v.id for v in core.values() for m in v.members() if m.status is MemberStatus.LEFT}

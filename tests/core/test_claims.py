@@ -8,7 +8,7 @@ import pytest
 
 from swim.core.member import State, pack_address
 from swim.wire.codec import encode
-from swim.wire.messages import Alive, Suspect
+from swim.wire.messages import Alive, Dead, NodeRecord, Suspect
 from tests.one_node import PORT, VSN, Solo
 from tests.vectors.differences import differing
 from tests.vectors.of_memberlist import load, select, some
@@ -155,6 +155,6 @@ def test_names_as_long_as_go_pools_use_are_members_whatever_is_said_of_them(leng
 @pytest.mark.parametrize("length", [129, 255])
 def test_a_long_name_comes_by_push_pull_too(length: int) -> None:
     name, solo = "n" * length, Solo()
-    record = NodeRecord(name, key_of("127.0.1.1"), PORT, b"", 1, State.ALIVE, VSN)
+    record = NodeRecord(name, pack_address("127.0.1.1"), PORT, b"", 1, State.ALIVE, VSN)
     solo.answered([record], host="127.0.1.1")
     assert solo.state(name) == "alive"

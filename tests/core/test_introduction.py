@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import pytest
 
+from swim.core.member import pack_address
 from swim.core.output import Dial
 from swim.wire.messages import Ack, Dead, Message, Ping, Suspect
-from tests.core.solo import PORT, Solo, key_of
+from tests.one_node import PORT, Solo
 
 CALLERS = [(f"127.0.2.{number}", PORT) for number in range(1, 40)]
 
 
 def ping_of(host: str, *, target: str = "node-a") -> Ping:
-    return Ping(7, target, key_of(host), PORT, "somebody")
+    return Ping(7, target, pack_address(host), PORT, "somebody")
 
 
 CALLS = [

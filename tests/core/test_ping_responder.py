@@ -203,7 +203,7 @@ def test_streams_go_only_where_an_ack_came_from(acked: bool) -> None:
     """The stream ping of a probe, push/pulls and attempts to find the lost."""
     solo = Solo(seed=3, probe_interval=1.0, push_pull_interval=2.0, rejoin_interval=1.0)
     claim = Alive(1, "ghost", pack_address(GHOST[0]), GHOST[1], None, VSN)
-    solo.hear(claim, source=GHOST)  # as anybody can fake
+    solo.hear(claim, source=GHOST)  # which any sender can fake
     if acked:
         solo.advance(1.0)
         for to, ping in solo.sent_of(Ping):

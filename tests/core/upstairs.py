@@ -15,7 +15,7 @@ __all__ = ["Upstairs"]
 
 
 class Upstairs:
-    """A delegate that writes down what it is told, in memberlist's terms."""
+    """A delegate that records its calls, in memberlist's terms."""
 
     def __init__(self, meta: bytes | None, backlog: Backlog) -> None:
         self.backlog = backlog
