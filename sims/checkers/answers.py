@@ -93,10 +93,11 @@ class RelayedAcksReturn(Checker):
 class _Doubt:
     """One node's check of a death claim: the ping that decides it, and whether it was acked."""
 
-    __slots__ = ("is_disproved", "seq_no")
+    __slots__ = ("is_disproved", "seq_no", "until")
 
-    def __init__(self) -> None:
+    def __init__(self, until: float) -> None:
         self.seq_no = 0
+        self.until = until
         self.is_disproved = False
 
 
@@ -118,7 +119,9 @@ class DisprovedClaimsDoNothing(Checker):
             doubts.clear()  # it may have contained anything
         for message in inside.read(node, packet):
             if isinstance(message, Dead) and message.node != node.name:
-                doubts[message.node] = _Doubt()
+                running = doubts.get(message.node)
+                if running is None or running.is_disproved or world.now > running.until:
+                    doubts[message.node] = _Doubt(world.now + node.config.probe_timeout)
             elif isinstance(message, Ack) and doubts:
                 for doubt in doubts.values():
                     doubt.is_disproved |= doubt.seq_no == message.seq_no
