@@ -10,17 +10,6 @@ Everything public is named here, in ``swim.lowlevel`` (the node without I/O, net
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from swim.commands import Command as Command
-from swim.commands import ForceLeave as ForceLeave
-from swim.commands import Join as Join
-from swim.commands import Leave as Leave
-from swim.commands import QueryReply as QueryReply
-from swim.commands import Rejoin as Rejoin
-from swim.commands import Respond as Respond
-from swim.commands import SendQuery as SendQuery
-from swim.commands import SendUserEvent as SendUserEvent
-from swim.commands import SetTags as SetTags
-from swim.commands import Ticket as Ticket
 from swim.config import Config as Config
 from swim.errors import ConfigError as ConfigError
 from swim.errors import ConfigTypeError as ConfigTypeError
@@ -59,6 +48,17 @@ from swim.metrics import Metrics as Metrics
 from swim.version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from swim.commands import Command as Command
+    from swim.commands import ForceLeave as ForceLeave
+    from swim.commands import Join as Join
+    from swim.commands import Leave as Leave
+    from swim.commands import QueryReply as QueryReply
+    from swim.commands import Rejoin as Rejoin
+    from swim.commands import Respond as Respond
+    from swim.commands import SendQuery as SendQuery
+    from swim.commands import SendUserEvent as SendUserEvent
+    from swim.commands import SetTags as SetTags
+    from swim.commands import Ticket as Ticket
     from swim.membership import Membership as Membership
     from swim.net.cluster import Cluster as Cluster
     from swim.net.responses import Responses as Responses
@@ -124,8 +124,24 @@ __all__ = [
     "run_cluster",
 ]
 
-# The driver takes longer to import than a command that only asks an agent takes to answer.
-_DRIVER = {
+# These take longer to import than a command that only asks an agent takes to answer.
+_LATER = {
+    **dict.fromkeys(
+        (
+            "Command",
+            "ForceLeave",
+            "Join",
+            "Leave",
+            "QueryReply",
+            "Rejoin",
+            "Respond",
+            "SendQuery",
+            "SendUserEvent",
+            "SetTags",
+            "Ticket",
+        ),
+        "swim.commands",
+    ),
     "Cluster": "swim.net.cluster",
     "open_cluster": "swim.net.running",
     "run_cluster": "swim.net.running",
@@ -138,9 +154,9 @@ _DRIVER = {
 if not TYPE_CHECKING:  # or every name would exist for a type checker
 
     def __getattr__(name: str) -> object:
-        if name not in _DRIVER:
+        if name not in _LATER:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        value = globals()[name] = getattr(import_module(_DRIVER[name]), name)
+        value = globals()[name] = getattr(import_module(_LATER[name]), name)
         return value
 
     def __dir__() -> list[str]:
