@@ -139,7 +139,10 @@ class Prober:
                 current.fallback = "pending"
 
     def _acked(self, now: float, current: ProbeRound, ping: Outstanding, ack: Ack) -> None:
-        record = self._context.table.get(current.target.name)
+        name = current.target.name
+        record = self._context.table.get(name)
+        if self._verify.accused:
+            self._verify.acked(name)
         if record is not None and not current.is_indirect:
             # A later ack may have come through a relay.
             self._context.delegate.ping_completed(record, now - ping.sent_at, ack.payload)

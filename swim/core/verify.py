@@ -142,6 +142,12 @@ class Verify:
         self._ask(now, record, accused)
         return True
 
+    def acked(self, name: str) -> None:
+        """A member acked the ping of a probe round, which disproves its death just as well."""
+        accused = self.accused.get(name)
+        if accused is not None and not _is_leave(accused.claim):
+            self._disproved(accused)
+
     def refuted(self, record: Record) -> None:
         """A member raised its incarnation: drops the accusation on hold and answers its accuser."""
         accused = self.accused.get(record.name)

@@ -7,6 +7,7 @@ import pytest
 from swim.core.member import pack_address
 from swim.wire.codec import decode
 from swim.wire.messages import Ack, Alive, Dead, Ping, Suspect
+from tests.core.test_hostile import probing
 from tests.one_node import PORT, VSN, Solo
 
 HOME = ("127.0.0.2", PORT)
@@ -61,6 +62,17 @@ def test_an_ack_of_another_ping_disproves_nothing() -> None:
     solo.advance(solo.config.probe_timeout)
     assert solo.state("node-b") == "dead"
     assert solo.metrics.counters["swim.dropped.unmatched-ack"] == 1
+
+
+@pytest.mark.parametrize(("accuser", "state"), [("node-c", "alive"), ("", "left")])
+def test_an_ack_of_the_probe_round_disproves_a_death_but_no_leave(accuser: str, state: str) -> None:
+    solo, target, seq_no = probing(disable_tcp_pings=True)
+    name = solo.engine.context.endpoint_name(target)
+    solo.hear(Dead(1, name, accuser or name), source=("127.0.1.1", PORT))
+    assert solo.state(name) == "alive"
+    solo.hear(Ack(seq_no), source=target)
+    solo.advance(0.9)
+    assert solo.state(name) == state
 
 
 def test_a_refutation_that_comes_first_outlives_the_verdict() -> None:
