@@ -88,7 +88,9 @@ class Claims:
         if record is None:
             stored = self._unknown(now, claim.node)
         elif record is context.table.local:
-            stored = Own(record, context.status, context.is_fresh)
+            is_answer = source.evidence is Evidence.ANSWERED
+            is_former = context.is_fresh and (is_answer or not context.is_introduced)
+            stored = Own(record, context.status, is_former)
         else:
             stored = record
         decision = decide(now, claim, stored, source, context.config)

@@ -47,6 +47,7 @@ class Context:
         corrections_left: how many of its stale accusations may still be answered.
         elements: how many elements its messages may still announce.
         is_fresh: no peer knows of this run yet, so any claim about this node is from an earlier run.
+        is_introduced: this run's state was sent to a peer, so claims in packets may be about this run.
         has_past: a snapshot of an earlier run was read, so events missed since then are wanted.
         newcomer_until: until when this node counts as having just found its first peer.
         answers_left: how many of its pings and relay requests may still be answered.
@@ -89,6 +90,7 @@ class Context:
         self.is_cut_off = False
         self.elements = ElementBudget(config.max_packet_elements)
         self.is_fresh = True
+        self.is_introduced = False
         self.has_past = False
         self.newcomer_until = float("-inf")
         self.answers_left = 0

@@ -54,7 +54,13 @@ def packet_source(endpoint: Endpoint, sender: Record | None) -> Source:
 
 
 class Own(NamedTuple):
-    """The local node's record and status, as what is stored about the subject of a claim."""
+    """The local node's record and status, as what is stored about the subject of a claim.
+
+    Attributes:
+        record: the node's own.
+        status: of the node.
+        is_fresh: the claim cannot be about this run of the node.
+    """
 
     record: Record
     status: NodeStatus

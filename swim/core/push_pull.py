@@ -88,6 +88,7 @@ class PushPulls:
 
     def dial(self, now: float, endpoint: Endpoint, purpose: Purpose, *, join: bool) -> bool:
         """Starts a push/pull; False if too many streams are open."""
+        self._context.is_introduced = True
         deadline = now + self._context.config.tcp_timeout
         return self._streams.dial(now, endpoint, self.state(now, join=join), purpose, deadline)
 
