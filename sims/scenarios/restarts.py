@@ -139,7 +139,8 @@ def mass_restart_high_incarnation(run: Run) -> None:
             node.set_tags({"version": str(number)})
         world.run_for(1.0)
     crashed = first_nodes(world, len(world.nodes), skip=max(2, len(world.nodes) // 4))
-    run.measure("incarnation_before", max(node.node.local.incarnation for node in crashed))
+    before = max(node.node.local.incarnation for node in crashed)
+    run.measure("incarnation_before", before)
     dead = crashed.pop()
     for node in [*crashed, dead]:
         world.crash(node)
@@ -150,6 +151,8 @@ def mass_restart_high_incarnation(run: Run) -> None:
     within = limit(world, join_bound)
     run.measure("alive_seconds", run.expect_soon(world, lambda w: w.converged, within, "not all are alive"))
     run.measure("incarnation_after", max(node.node.local.incarnation for node in crashed))
+    refuted = all(node.node.local.incarnation > before for node in crashed)
+    run.expect(refuted, f"a node came back without refuting above incarnation {before}")
     world.run_for(60.0)
     run.expect(world.converged, "views that agreed differ again")
     restarted = {node.id for node in crashed}
