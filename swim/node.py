@@ -201,7 +201,9 @@ class Node:
     def handle_timeout(self, now: float, *, overslept: float = 0.0) -> None:
         """Fires due timers. ``overslept``: seconds by which this wake-up is later than planned."""
         self._engine.handle_timeout(now, overslept)
-        self._recorder.look(now, self._numbers())
+        layer = self._layer
+        if layer.clock.time + layer.events.clock.time + layer.queries.clock.time != self._recorder.stamps:
+            self._recorder.look(now, self._numbers())
 
     def cut_off(self, now: float, *, is_cut_off: bool) -> None:
         """Sets whether this node is unreachable; while it is, it probes and accuses no member."""

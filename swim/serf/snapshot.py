@@ -118,6 +118,7 @@ class Recorder:
 
     Attributes:
         lines: not yet taken by the driver.
+        stamps: the sum of the next stamps of the three clocks, as they are recorded. Clocks only grow.
     """
 
     def __init__(self, name: str, whole: Callable[[], Snapshot]) -> None:
@@ -126,6 +127,7 @@ class Recorder:
         self._whole = whole
         self._has_left = False
         self._numbers = (0, 0, 0, 0)
+        self.stamps = 0
         self._next_look = float("-inf")
 
     def happened(self, events: Iterable[Event]) -> None:
@@ -162,6 +164,7 @@ class Recorder:
 
     def _look(self, numbers: tuple[int, int, int, int]) -> None:
         before, self._numbers = self._numbers, numbers
+        self.stamps = sum(numbers[1:]) + 3
         if not self._has_left:
             moved = zip(_numbers(numbers), before, numbers, strict=True)
             self.lines += [line for line, old, new in moved if old != new]
