@@ -201,7 +201,7 @@ WITHOUT_A_ROW = {
     *("Cluster", "Membership", "Responses", "Subscription", "Ticket"),  # not made by callers
     *("Leave", "safety_checkers", "Observer"),  # nothing that could be wrong, or a class to derive from
     *("open_cluster", "run_cluster"),  # see tests/net/test_arguments.py
-    *("Metrics", "NodeStats", "Accepted", "Output", "Tap", "Transport", "Endpoint"),
+    *("Metrics", "NodeStats", "Accepted", "Inspection", "Output", "Tap", "Transport", "Endpoint"),
 }
 """What has no row above, and why."""
 

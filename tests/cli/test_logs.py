@@ -209,7 +209,7 @@ def test_an_unread_pipe_stops_nobody_and_what_is_lost_is_counted(pipe: Pipe) -> 
     while b"lost" not in read:
         read += pipe.reader.read(1 << 16)
     writer.write("after\n")
-    writer.close()
+    writer.close(timeout=30)
     read += pipe.rest()
     assert f"lost {lost}\nafter\n".encode() in read
     assert read.count(b"line ") + lost == 50_000

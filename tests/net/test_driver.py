@@ -9,7 +9,7 @@ import trio
 from trio.testing import MockClock
 
 from swim.commands import Join
-from swim.core.output import Dial, Lookup, Output, StreamEnd, Transmit
+from swim.core.output import Dial, Lookup, StreamEnd, Transmit
 from swim.errors import LocalError
 from swim.net.driver import Ticket
 from swim.net.faults import LinkFaults
@@ -204,7 +204,7 @@ async def test_a_lookup_under_way_is_not_begun_again(
 async def test_a_lookup_that_hangs_times_out(network: MemoryNetwork, autojump_clock: MockClock) -> None:
     network.latency = 1000.0
     node = FakeNode()
-    node.wishes = Output(lookups=[Lookup("slow.example")])
+    node.wishes.lookups.append(Lookup("slow.example"))
     async with driving(node, network.transport("10.0.0.1")):
         await until(lambda: node.named("resolved"), within=2.0)
     assert node.named("resolved") == [("slow.example", (), "the name lookup timed out")]

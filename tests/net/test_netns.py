@@ -123,7 +123,7 @@ def test_an_address_that_streams_do_not_leave_from_is_named(networks: Networks) 
     networks.inside("a", "ip", "address", "add", "10.77.0.9/24", "dev", "eth0")
     networks.inside("b", "ip", "address", "add", "10.77.0.2/24", "dev", "eth0")
     networks.agent("a", "--bind", "0.0.0.0:7946", "--advertise", "10.77.0.9")
-    networks.agent("b", "--bind", "10.77.0.2", "--join", "10.77.0.9:7946")
+    networks.agent("b", "--bind", "10.77.0.2", "--retry-join", "10.77.0.9:7946")
     both = {"a": ("10.77.0.9", "alive"), "b": ("10.77.0.2", "alive")}
     networks.wait("b", both)
     said = "streams leave from 10.77.0.1, but this node advertises 10.77.0.9"
