@@ -177,7 +177,7 @@ class Transition:
 
 @dataclass(frozen=True, slots=True)
 class MemberEvent:
-    """Base of all member events.
+    """Base of all member events; the kinds add nothing, so they need no decorator of their own.
 
     Attributes:
         member: the member after the event.
@@ -192,49 +192,58 @@ class MemberEvent:
     sequence: int = 0
 
 
-@dataclass(frozen=True, slots=True)
 class MemberJoined(MemberEvent):
     """A member that was unknown, failed or left is alive."""
 
+    __slots__ = ()
 
-@dataclass(frozen=True, slots=True)
+
 class MemberRestarted(MemberEvent):
     """A member restarted without being declared failed: a higher incarnation together with a new join."""
 
+    __slots__ = ()
 
-@dataclass(frozen=True, slots=True)
+
 class MemberUpdated(MemberEvent):
     """Tags, address, port or versions of a member changed."""
 
+    __slots__ = ()
 
-@dataclass(frozen=True, slots=True)
+
 class MemberSuspected(MemberEvent):
     """A member is suspected; it stays ``alive`` until the suspicion expires or is refuted."""
 
+    __slots__ = ()
 
-@dataclass(frozen=True, slots=True)
+
 class MemberRefuted(MemberEvent):
     """A member raised its incarnation: it is no longer suspect, or it refuted a leave on its behalf."""
 
+    __slots__ = ()
 
-@dataclass(frozen=True, slots=True)
+
 class MemberLeaving(MemberEvent):
     """A member announced that it is about to leave (or an operator did so for it)."""
 
+    __slots__ = ()
 
-@dataclass(frozen=True, slots=True)
+
 class MemberLeft(MemberEvent):
     """A member left on purpose, or an operator declared that a failed member has left."""
 
+    __slots__ = ()
 
-@dataclass(frozen=True, slots=True)
+
 class MemberFailed(MemberEvent):
     """A member was declared failed: its suspicion expired, or a peer's dead claim arrived."""
 
+    __slots__ = ()
 
-@dataclass(frozen=True, slots=True)
+
 class MemberReaped(MemberEvent):
     """A failed or left member was forgotten (age, or an operator's prune); ``member`` is its last value."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
