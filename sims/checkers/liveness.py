@@ -240,8 +240,8 @@ class LeavesAreNotFailures(Pairs):
     def event(self, world: World, node: SimNode, event: Event) -> None:
         """See ``Observer``."""
         super().event(world, node, event)
-        if not isinstance(event, MemberFailed):
-            return
+        if not isinstance(event, MemberFailed) or node.status != "running":
+            return  # a node that left itself gets no gossip
         name = event.member.name
         asked_at = self._fair.get(name)
         if asked_at is None or max(self._busy_since, self.calm.rough_since) > asked_at:
