@@ -58,10 +58,15 @@ def agree(world: World, end: float, problem: str) -> None:
 def differences(world: World) -> list[str]:
     """Wrong views: all running nodes must be alive with their address and tags, all others failed or left.
 
-    A node that knows of a leave spreads it: if one view shows a member as left, none may show it as failed.
+    A node that knows of a leave spreads it: if one view shows a member as left, none may show it as failed,
+    unless under a higher incarnation, in which it was back.
     """
     core = {node.name: node for node in world.running()}
-    left = {m.name: v.id for v in core.values() for m in v.members() if m.status is MemberStatus.LEFT}
+    left: dict[str, tuple[int, str]] = {}
+    for viewer in core.values():
+        for member in viewer.members():
+            if member.status is MemberStatus.LEFT:
+                left[member.name] = max(left.get(member.name, (0, "")), (member.incarnation, viewer.id))
     lines = []
     for viewer in core.values():
         lines += [f"{viewer.id} does not list {name}" for name in core if viewer.member(name) is None]
@@ -70,9 +75,11 @@ def differences(world: World) -> list[str]:
             if node is None:
                 if member.status not in _GONE:
                     lines.append(f"{viewer.id} shows {member.name} as {member.status}, it is gone")
-                elif member.status is MemberStatus.FAILED and member.name in left:
-                    known_by = left[member.name]
-                    lines.append(f"{viewer.id} shows {member.name} as failed, it left, as {known_by} knows")
+                elif member.status is MemberStatus.FAILED:
+                    incarnation, known_by = left.get(member.name, (0, ""))
+                    if member.incarnation <= incarnation:
+                        said = f"{viewer.id} shows {member.name} as failed, it left, as {known_by} knows"
+                        lines.append(said)
                 continue
             own = node.node.local
             for field in ("status", "address", "port", "tags"):
