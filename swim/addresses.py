@@ -7,6 +7,7 @@ is an IP address or wrong, and a name is one that a resolver accepts.
 from __future__ import annotations
 
 import ipaddress
+import re
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -17,9 +18,11 @@ __all__ = [
     "Endpoint",
     "IPAddress",
     "is_loopback",
+    "join_bind",
     "join_host_port",
     "parse_address",
     "plain_ip",
+    "split_bind",
     "split_host_port",
     "version_of",
     "why_not_advertised",
@@ -33,6 +36,7 @@ Endpoint = tuple[str, int]
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _PORT_MAX = 65_535
+_PORT_RANGE = re.compile(r"(?P<host>\[[^\]]*\]|[^:]*):(?P<first>[^:-]*)-(?P<last>[^:-]*)")
 _LABEL_MAX_BYTES = 63
 _NAME_MAX_BYTES = 253
 _BROADCAST = ipaddress.IPv4Address("255.255.255.255")
@@ -99,6 +103,29 @@ def split_host_port(field: str, text: str, default_port: int | None = None) -> E
     if not (port.isascii() and port.isdigit()) or len(port) > 5 or int(port) > _PORT_MAX:
         raise ConfigError(field, f"port {port!r} in {text!r} is not a number from 0 to {_PORT_MAX}")
     return host, int(port)
+
+
+def split_bind(field: str, text: str, default_port: int | None = None) -> tuple[str, range]:
+    """Splits ``HOST:PORT`` or ``HOST:FIRST-LAST`` into the host and the ports to try, in this order.
+
+    Raises:
+        ConfigError: as ``split_host_port``; or the range runs backwards or contains port 0.
+    """
+    found = _PORT_RANGE.fullmatch(text) if isinstance(text, str) else None
+    if found is None:
+        host, port = split_host_port(field, text, default_port)
+        return host, range(port, port + 1)
+    place = found["host"]
+    (host, first), (_, last) = (split_host_port(field, f"{place}:{found[end]}") for end in ("first", "last"))
+    if not 0 < first <= last:
+        raise ConfigError(field, f"{first}-{last} in {text!r} is not a range of ports, such as 7946-7999")
+    return host, range(first, last + 1)
+
+
+def join_bind(host: str, ports: range) -> str:
+    """The text that ``split_bind`` splits."""
+    text = join_host_port(host, ports[0])
+    return text if len(ports) == 1 else f"{text}-{ports[-1]}"
 
 
 def parse_address(text: str, default_port: int, *, field: str = "address") -> Address:

@@ -90,13 +90,15 @@ class Node:
     Args:
         config: the settings.
         advertise: the ``(ip, port)`` sent to peers.
-        bind_port: the port it listens on; replaces a port 0 in messages from peers.
+        bind_port: the port it listens on, or the one that all nodes try first; used for addresses without a
+            port, and for a port 0 in messages from peers.
         rng: every random choice.
         nonce: 12 fresh bytes per call for encryption; by default from ``rng``, which suits simulations only.
         snapshot: text that ``snapshot()`` returned in an earlier run, or "".
         wire: encodes and decodes packets; a simulator may pass its own, whose packets need not be bytes.
 
     Attributes:
+        bind_port: as given.
         timers: its deadlines; a simulation may put conditions around some kinds (``Timers.wrap``).
 
     Raises:
@@ -123,6 +125,7 @@ class Node:
         wire: WireFactory = PacketCodec,
     ) -> None:
         self.config = config
+        self.bind_port = bind_port
         self.metrics = Metrics()
         self.keyring = Keyring(config.keys)
         self._restored = Snapshot.replay(snapshot)

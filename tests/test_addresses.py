@@ -9,7 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from swim.addresses import join_host_port, parse_address, split_host_port, why_unusable
+from swim.addresses import (
+    join_bind,
+    join_host_port,
+    parse_address,
+    split_bind,
+    split_host_port,
+    why_unusable,
+)
 from swim.config import Config
 from swim.errors import ConfigError
 
@@ -21,6 +28,40 @@ PORTS = st.integers(0, 65_535)
 def test_what_is_joined_is_split_again(host: str, port: int) -> None:
     assert split_host_port("bind", join_host_port(host, port)) == (host, port)
     assert split_host_port("bind", host, port) == (host, port)
+
+
+@given(IPS | st.just("web-1.example"), st.integers(1, 65_535), st.integers(1, 65_535))
+def test_a_bind_address_has_one_port_or_a_range(host: str, one: int, other: int) -> None:
+    ports = range(min(one, other), max(one, other) + 1)
+    assert split_bind("bind", join_bind(host, ports)) == (host, ports)
+    assert split_bind("bind", join_host_port(host, one)) == (host, range(one, one + 1))
+    assert split_bind("bind", host, one) == (host, range(one, one + 1))
+
+
+@pytest.mark.parametrize(
+    ("bind", "wanted"),
+    [
+        (
+            "127.0.0.1:8000-7946",
+            "8000-7946 in '127.0.0.1:8000-7946' is not a range of ports, such as 7946-7999",
+        ),
+        ("127.0.0.1:0-5", "0-5 in '127.0.0.1:0-5' is not a range"),
+        ("127.0.0.1:0-0", "0-0 in '127.0.0.1:0-0' is not a range"),
+        ("[::1]:5-65536", "port '65536' in '[::1]:65536' is not a number from 0 to 65535"),
+        ("127.0.0.1:-5", "ends in ':' without a port"),
+        ("127.0.0.1:5-", "ends in ':' without a port"),
+        ("127.0.0.1:5-6-7", "port '5-6-7' in '127.0.0.1:5-6-7' is not a number"),
+        ("web-1", "has no port"),
+        ("::1-5", "not an IPv6 address"),
+        (":5-6", "has no host"),
+        (7946, "must be text like HOST:PORT"),
+    ],
+)
+def test_a_wrong_range_of_ports_is_explained(bind: Any, wanted: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        split_bind("bind", bind)
+    assert raised.value.field == "bind"
+    assert wanted in raised.value.reason
 
 
 @given(st.from_regex(r"[a-z0-9][a-z0-9_-]{0,62}(\.[a-z][a-z0-9-]{0,30}){0,3}\.?", fullmatch=True), PORTS)

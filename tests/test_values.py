@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import pickle
+import re
+import socket
 from dataclasses import fields
 from typing import Any, get_type_hints
 
@@ -146,6 +148,28 @@ def test_the_typed_overrides_are_the_settings() -> None:
 def test_profiles_by_name_and_by_method_are_the_same(name: str) -> None:
     assert swim.Config.profile(name, name="n1", label="x") == getattr(swim.Config, name)(name="n1", label="x")
     assert swim.Config.profile(name, name="n1").with_changes(label="x").label == "x"
+
+
+@pytest.mark.parametrize(
+    "host", ["laptop", "a_b c.example", "münchen", "x" * 200, "", "host.domain"], ids=lambda host: host[:8]
+)
+def test_local_makes_up_a_name_that_serf_takes(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "gethostname", lambda: host)
+    names = {swim.Config.local(validate_node_names=True).name for _ in range(20)}
+    assert len(names) > 10
+    for name in names:
+        made_up = re.fullmatch(r"(.+)-[0-9a-f]{4}", name)
+        assert made_up is not None
+        assert made_up[1].replace("-", "?") in host.translate({ord(c): "?" for c in "_ü -"}) + " node"
+
+
+def test_only_local_has_defaults_for_several_nodes_on_one_machine() -> None:
+    assert swim.Config.local().bind == "127.0.0.1:7946-8945"
+    assert swim.Config.local(name="n1", bind="127.0.0.1:1").bind == "127.0.0.1:1"
+    for make in (swim.Config, swim.Config.lan, swim.Config.wan):
+        with pytest.raises(TypeError, match="name"):
+            make()  # type: ignore[call-arg]
+        assert make(name="n1").bind == "127.0.0.1:7946"
 
 
 @pytest.mark.parametrize("name", ["moon", "", "LAN", None, 7])

@@ -7,9 +7,10 @@ the combinations when it is built and names the offending field.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Self, Unpack
+from typing import Any, Literal, Self, Unpack, overload
 
 from swim import checks
 from swim.config import identity
@@ -39,10 +40,12 @@ class Config:
 
     # -- identity and addresses
     name: str
-    """The member's name in the cluster, 1 to 128 bytes; no two may share one. [memberlist: Name]"""
+    """The member's name in the cluster, 1 to 128 bytes; no two may share one. ``local`` makes one up.
+    [memberlist: Name]"""
     bind: str = "127.0.0.1:7946"
-    """``HOST:PORT`` or ``[V6]:PORT``; port 0 lets the system choose one for UDP and TCP alike.
-    [memberlist: BindAddr, BindPort]"""
+    """``HOST:PORT`` or ``[V6]:PORT``; port 0 lets the system choose one for UDP and TCP alike, and
+    ``FIRST-LAST`` takes the first that is free. Addresses without a port are at this one, of a range at its
+    first. [memberlist: BindAddr, BindPort]"""
     advertise: str | None = None
     """Address sent to peers, ``HOST[:PORT]``; None picks one of the bind address's family.
     [memberlist: AdvertiseAddr, AdvertisePort]"""
@@ -279,8 +282,14 @@ class Config:
         _check_ranges(self)
         _check_combinations(self)
 
+    @overload
     @classmethod
-    def profile(cls, profile: str, /, **overrides: Unpack[Settings]) -> Self:
+    def profile(cls, profile: Literal["local"], /, **overrides: Unpack[Changes]) -> Self: ...
+    @overload
+    @classmethod
+    def profile(cls, profile: str, /, **overrides: Unpack[Settings]) -> Self: ...
+    @classmethod
+    def profile(cls, profile: str, /, **overrides: Any) -> Self:
         """memberlist's settings for a kind of network, with some replaced.
 
         Args:
@@ -293,6 +302,8 @@ class Config:
         """
         if profile not in PROFILES:
             raise ConfigError("profile", f"must be one of {', '.join(PROFILES)}, not {profile!r}")
+        if profile == "local":
+            overrides.setdefault("name", _new_name())
         return cls(**{**PROFILES[profile], **overrides})
 
     @classmethod
@@ -306,8 +317,13 @@ class Config:
         return cls.profile("wan", **overrides)
 
     @classmethod
-    def local(cls, **overrides: Unpack[Settings]) -> Self:
-        """memberlist's DefaultLocalConfig: fast timers for nodes on one machine."""
+    def local(cls, **overrides: Unpack[Changes]) -> Self:
+        """memberlist's DefaultLocalConfig: fast timers for nodes on one machine.
+
+        Without ``name``, each call makes one up: the host's name and four hex digits. Without ``bind``, a
+        node takes the first free port of loopback from 7946 on, so the seed ``127.0.0.1:7946`` is the node
+        that was started first.
+        """
         return cls.profile("local", **overrides)
 
     def with_changes(self, **changes: Unpack[Changes]) -> Self:
@@ -335,6 +351,14 @@ def default_name() -> str:
     import socket
 
     return socket.gethostname()
+
+
+def _new_name() -> str:
+    """A name that Serf takes, for a node among others on this machine: ``HOST-4HEX``."""
+    import os
+
+    host = re.sub(r"[^A-Za-z0-9.-]", "-", default_name())[: identity.NAME_MAX_BYTES - 5]
+    return f"{host or 'node'}-{os.urandom(2).hex()}"
 
 
 def _check_ranges(config: Config) -> None:

@@ -5,21 +5,22 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Sequence
 
-from swim.addresses import parse_address, plain_ip, split_host_port, why_unusable
+from swim.addresses import parse_address, plain_ip, split_bind, split_host_port, why_unusable
 from swim.errors import ConfigError
 
-__all__ = ["check_addresses", "check_keys", "check_label", "check_name", "check_networks"]
+__all__ = ["NAME_MAX_BYTES", "check_addresses", "check_keys", "check_label", "check_name", "check_networks"]
 
 _KEY_SIZES = (16, 24, 32)
-_NAME_MAX_BYTES = 128
+NAME_MAX_BYTES = 128
+"""memberlist's limit of a name."""
 _LABEL_MAX_BYTES = 255
 
 
 def check_name(name: str, *, validate: bool) -> None:
     """Refuses a name that no member can have; if asked to ``validate``, one that Serf would refuse, too."""
     name_bytes = len(name.encode("utf-8", "surrogateescape"))
-    if not 0 < name_bytes <= _NAME_MAX_BYTES:
-        raise ConfigError("name", f"must be 1 to {_NAME_MAX_BYTES} bytes, not {name_bytes}")
+    if not 0 < name_bytes <= NAME_MAX_BYTES:
+        raise ConfigError("name", f"must be 1 to {NAME_MAX_BYTES} bytes, not {name_bytes}")
     if validate and not all(c.isascii() and (c.isalnum() or c in "-.") for c in name):
         raise ConfigError("name", f"{name!r} has characters outside [A-Za-z0-9.-]")
 
@@ -50,7 +51,7 @@ def check_networks(cidrs: Sequence[str]) -> None:
 
 def check_addresses(bind: str, advertise: str | None, seeds: Sequence[str]) -> None:
     """Refuses addresses wrong by themselves; whether two fit together is checked once the node is bound."""
-    host, _ = split_host_port("bind", bind)
+    host, _ = split_bind("bind", bind)
     bound = plain_ip(host)
     if bound is not None and not bound.is_unspecified and (wrong := why_unusable(str(bound), str(bound))):
         raise ConfigError("bind", f"{host} is {wrong}")

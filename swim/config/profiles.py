@@ -1,4 +1,4 @@
-"""memberlist's three sets of timers, the range of each number, and the settings as keyword arguments."""
+"""memberlist's three profiles, the range of each number, and the settings as keyword arguments."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ _WAN: dict[str, Any] = {
     "gossip_to_the_dead_time": 60.0,
 }
 _LOCAL: dict[str, Any] = {
+    "bind": "127.0.0.1:7946-8945",
     "tcp_timeout": 1.0,
     "indirect_checks": 1,
     "retransmit_mult": 2,
@@ -30,7 +31,10 @@ _LOCAL: dict[str, Any] = {
     "gossip_to_the_dead_time": 15.0,
 }
 PROFILES: dict[str, dict[str, Any]] = {"lan": {}, "wan": _WAN, "local": _LOCAL}
-"""What each profile changes of ``Config``'s defaults, which are memberlist's for a local network (lan)."""
+"""What each profile changes of ``Config``'s defaults, which are memberlist's for a local network (lan).
+
+On one machine every node needs a port of its own, so ``local`` takes the first that is free.
+"""
 
 AT_LEAST: dict[str, float] = {
     "probe_interval": 0,

@@ -116,7 +116,7 @@ class Driver:
         self.subscriptions = Subscriptions(config.event_buffer_size)
         self.streams = Streams(self, transport, nursery)
         self._lookups = Lookups(
-            transport, default_port=transport.endpoint[1], timeout=config.tcp_timeout, report=self._resolved
+            transport, default_port=node.bind_port, timeout=config.tcp_timeout, report=self._resolved
         )
         self._transport = transport
         self._nursery = nursery

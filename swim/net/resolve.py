@@ -20,7 +20,7 @@ class Lookups:
 
     Args:
         transport: resolves the names; a node bound to one address family dials only that one.
-        default_port: for addresses without a port; this node's bind port, as in memberlist.
+        default_port: for addresses without a port; the node's ``bind_port``, as in memberlist.
         timeout: seconds for one name.
         report: called with the address as given, its endpoints, and why there are none ("" if there are).
     """

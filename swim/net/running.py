@@ -22,7 +22,7 @@ from typing import Generic, TypeVar
 import trio
 
 from swim import checks
-from swim.addresses import join_host_port
+from swim.addresses import join_host_port, split_bind
 from swim.config import Config
 from swim.core.rng import Rng
 from swim.errors import ConfigError, ConfigTypeError, LocalError
@@ -245,10 +245,11 @@ async def build_node(config: Config, network: Transport, snapshot: SnapshotFile 
         node=config.name, bound=at, advertised=as_, reason=why,
     )  # fmt: skip
     warn_if_exposed(config, bound, advertised)
+    _, ports = split_bind("bind", config.bind)
     return Node(
         config,
         advertise=advertised,
-        bind_port=bound[1],
+        bind_port=ports[0] if len(ports) > 1 else bound[1],
         rng=Rng(random.SystemRandom()),  # sequence numbers must not be guessable
         nonce=partial(os.urandom, _NONCE_BYTES),
         snapshot=snapshot.text if snapshot is not None else "",

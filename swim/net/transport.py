@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import ipaddress
 import os
@@ -13,18 +12,16 @@ from typing import Any, Protocol, Self
 
 import trio
 
-from swim.addresses import Endpoint, split_host_port, version_of
+from swim.addresses import Endpoint, split_bind, version_of
 from swim.errors import NO_DESCRIPTORS, ConfigError
 from swim.net.lookup import look_up
+from swim.net.sockets import bind_pair
 
 __all__ = ["SocketTransport", "Transport"]
 
-_PORT_ATTEMPTS = 10
 _LOOKUP_SECONDS = 10.0
 _BIND_WITHOUT_PORT = 24 if sys.platform == "linux" else None
 """IP_BIND_ADDRESS_NO_PORT: the port is chosen when the peer is known, so that many peers can share one."""
-_BACKLOG = 1024
-_RECEIVE_BUFFER_BYTES = 2 * 1024 * 1024
 _LARGEST_PACKET_BYTES = 65_536
 
 
@@ -84,33 +81,22 @@ class SocketTransport:
 
     @classmethod
     async def bind(cls, bind: str) -> Self:
-        """Binds ``HOST:PORT``; HOST may be a name (IPv4 preferred), port 0 picks a free one for both sockets.
+        """Binds ``Config.bind``; the host may be a name (IPv4 preferred).
 
         Raises:
             ConfigError: field ``bind``: port in use, address not of this machine, unknown name.
         """
-        host, port = split_host_port("bind", bind)
+        host, ports = split_bind("bind", bind)
         try:
             with trio.fail_after(_LOOKUP_SECONDS):
-                found = await look_up(host, port)
+                found = await look_up(host, ports[0])
         except (OSError, trio.TooSlowError) as error:
             if isinstance(error, OSError) and error.errno in NO_DESCRIPTORS:
                 raise
             reason = "no answer" if isinstance(error, trio.TooSlowError) else error.strerror or str(error)
             raise ConfigError("bind", f"cannot resolve {host}: {reason}") from None
-        address = min(found, key=lambda endpoint: version_of(endpoint[0]))
-        family = socket.AF_INET if version_of(address[0]) == 4 else socket.AF_INET6
-        for attempt in range(_PORT_ATTEMPTS):
-            listener = _bound("TCP", family, address, host)
-            try:
-                packets = _bound("UDP", family, listener.getsockname(), host)
-            except ConfigError:
-                listener.close()
-                if port or attempt == _PORT_ATTEMPTS - 1:
-                    raise
-                continue
-            return cls(packets, listener)
-        raise AssertionError("unreachable")
+        address = min((endpoint[0] for endpoint in found), key=version_of)
+        return cls(*bind_pair(address, ports, host))
 
     @property
     def endpoint(self) -> Endpoint:
@@ -169,43 +155,3 @@ class SocketTransport:
 
 def _without_zone(address: tuple[Any, ...]) -> Endpoint:
     return address[0].partition("%")[0], address[1]
-
-
-def _bound(kind: str, family: int, address: tuple[Any, ...], host: str) -> socket.socket:
-    """A non-blocking socket bound to ``address``, listening if it is a TCP one."""
-    sock = socket.socket(family, socket.SOCK_STREAM if kind == "TCP" else socket.SOCK_DGRAM)
-    try:
-        sock.setblocking(False)
-        if family == socket.AF_INET6:
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        if kind == "TCP":
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind(address)
-        if kind == "TCP":
-            sock.listen(_BACKLOG)
-        else:
-            _enlarge_receive_buffer(sock)
-    except OSError as error:
-        sock.close()
-        if error.errno in NO_DESCRIPTORS:
-            raise
-        raise ConfigError("bind", _why_not_bound(error, kind, host, address[1])) from None
-    return sock
-
-
-def _why_not_bound(error: OSError, kind: str, host: str, port: int) -> str:
-    if error.errno == errno.EADDRINUSE:
-        return f"{kind} port {port} on {host} is in use; choose another with bind"
-    if error.errno == errno.EADDRNOTAVAIL:
-        return f"{host} is not an address of this machine"
-    return f"cannot bind {kind} port {port} on {host}: {os.strerror(error.errno or 0)}"
-
-
-def _enlarge_receive_buffer(sock: socket.socket) -> None:
-    """Asks for memberlist's 2 MiB, halving until the system agrees, so that a late reader loses no burst."""
-    size = _RECEIVE_BUFFER_BYTES
-    while size >= _LARGEST_PACKET_BYTES:
-        with contextlib.suppress(OSError):
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
-            return
-        size //= 2

@@ -143,7 +143,13 @@ def test_name_with_region() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "bind"), [("::1", "[::1]:4648"), ("[::1]:9", "[::1]:9"), ("localhost", "localhost:4648")]
+    ("text", "bind"),
+    [
+        ("::1", "[::1]:4648"),
+        ("[::1]:9", "[::1]:9"),
+        ("localhost", "localhost:4648"),
+        ("localhost:8000-8009", "localhost:8000-8009"),
+    ],
 )
 def test_bind_without_a_port_takes_the_agents_own(text: str, bind: str) -> None:
     assert planned("--name", "a", "--bind", text).config.bind == bind

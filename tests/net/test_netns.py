@@ -164,3 +164,42 @@ def packets_in(table: str) -> int:
     """Packets received on eth0, from ``/proc/net/dev``."""
     line = next(line for line in table.splitlines() if line.strip().startswith("eth0:"))
     return int(line.split(":")[1].split()[1])
+
+
+PROGRAM = """
+import sys
+
+import swim
+import trio
+
+
+async def main():
+    async with swim.open_cluster(swim.Config.local(seeds=["127.0.0.1:7946"])) as cluster:
+        print(cluster.endpoint[1], flush=True)
+        with trio.fail_after(30):
+            while len(cluster.alive()) < 3:
+                await trio.sleep(0.05)
+        print(*sorted(member.port for member in cluster.alive()), flush=True)
+        await trio.to_thread.run_sync(sys.stdin.readline)
+
+
+trio.run(main)
+"""
+
+
+def test_three_programs_without_any_argument_find_each_other(networks: Networks) -> None:
+    command = ["ip", "netns", "exec", networks.prefix + "a", sys.executable, "-c", PROGRAM]
+    programs = []
+    for port in (7946, 7947, 7948):
+        program = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        assert program.stdout is not None
+        assert program.stdout.readline() == f"{port}\n"
+        programs.append(program)
+    for program in programs:
+        assert program.stdout is not None
+        assert program.stdout.readline() == "7946 7947 7948\n"
+    for program in programs:
+        assert program.communicate("\n", timeout=30) == ("", "")
+        assert program.returncode == 0

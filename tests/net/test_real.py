@@ -55,6 +55,20 @@ def descriptors() -> int:
     return len(os.listdir("/proc/self/fd"))
 
 
+async def test_of_a_range_of_ports_a_seed_without_a_port_is_the_node_on_the_first() -> None:
+    host = f"127.78.{os.getpid() >> 8 & 255}.{os.getpid() & 255}"  # all ports are free there
+    async with AsyncExitStack() as stack:
+        clusters = [
+            await stack.enter_async_context(
+                swim.open_cluster(swim.Config.local(bind=f"{host}:7946-8945", seeds=[seed]), leave_timeout=0)
+            )
+            for seed in (host, host, f"{host}:7946")
+        ]
+        assert [cluster.endpoint[1] for cluster in clusters] == [7946, 7947, 7948]
+        await until(lambda: all(len(cluster.alive()) == 3 for cluster in clusters), within=10.0)
+        assert (await clusters[2].join([host], timeout=5.0)).joined == 1
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("bind", ["127.0.0.1:0", "[::1]:0", "localhost:0"])
 async def test_a_cluster_forms_and_a_leave_is_seen(bind: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+import os
 import socket
 
 import pytest
@@ -66,6 +67,33 @@ async def test_a_port_in_use_is_named(kind: socket.SocketKind) -> None:
             await SocketTransport.bind(f"127.0.0.1:{port}")
     word = "TCP" if kind == socket.SOCK_STREAM else "UDP"
     assert str(raised.value) == f"bind: {word} port {port} on 127.0.0.1 is in use; choose another with bind"
+
+
+@pytest.mark.parametrize("kind", [socket.SOCK_STREAM, socket.SOCK_DGRAM])
+async def test_of_a_range_the_first_free_port_is_taken(kind: socket.SocketKind) -> None:
+    host = f"127.77.{os.getpid() >> 8 & 255}.{os.getpid() & 255}"  # all ports are free there
+    bind = f"{host}:7946-7948"
+    with socket.socket(socket.AF_INET, kind) as holder:
+        holder.bind((host, 7947))
+        if kind == socket.SOCK_STREAM:
+            holder.listen()
+        taken = [await SocketTransport.bind(bind) for _ in range(2)]
+        assert [transport.endpoint for transport in taken] == [(host, 7946), (host, 7948)]
+        with pytest.raises(ConfigError) as raised:
+            await SocketTransport.bind(bind)
+        assert (
+            str(raised.value) == f"bind: no port from 7946 to 7948 on {host} is free; choose others with bind"
+        )
+        taken[0].close()
+        taken[0] = await SocketTransport.bind(bind)
+        assert taken[0].endpoint == (host, 7946)
+        for transport in taken:
+            transport.close()
+
+
+async def test_a_range_does_not_help_where_the_address_is_wrong() -> None:
+    with pytest.raises(ConfigError, match=r"^bind: 192.0.2.1 is not an address of this machine$"):
+        await SocketTransport.bind("192.0.2.1:7946-8945")
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ OPTIONS = (
     Option(
         "bind",
         "text",
-        "Gossip address; 0.0.0.0 binds all, port 0 picks a free one [127.0.0.1:4648].",
+        "Gossip address; 0.0.0.0 binds all, port 0 a free one, FIRST-LAST the first free [127.0.0.1:4648].",
         "HOST[:PORT]",
     ),
     Option(

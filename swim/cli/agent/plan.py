@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from agent_api import AgentSettings
-from swim.addresses import join_host_port, parse_address, split_host_port
+from swim.addresses import join_bind, join_host_port, parse_address, split_bind, split_host_port
 from swim.cli.agent.options import OPTIONS, Settings
 from swim.cli.keys import decode_key, is_key, read_keys, read_text_file
 from swim.config import Config, default_name
@@ -76,9 +76,8 @@ def _plan(values: Mapping[str, Any], gossip: Mapping[str, Any]) -> AgentPlan:
     server_name = values.get("name") or gossip.get("name") or default_name()
     changes: dict[str, Any] = dict(gossip)
     changes["name"] = f"{server_name}.{region}" if values.get("name_with_region") else server_name
-    changes["bind"] = _with_port(
-        "bind", values.get("bind") or gossip.get("bind") or "127.0.0.1", _GOSSIP_PORT
-    )
+    bind = values.get("bind") or gossip.get("bind") or "127.0.0.1"
+    changes["bind"] = join_bind(*split_bind("bind", bind, _GOSSIP_PORT))
     for name in ("advertise", "label", "delegate_version"):
         if name in values:
             changes[name] = int(values[name]) if name == "delegate_version" else values[name]
@@ -96,7 +95,7 @@ def _plan(values: Mapping[str, Any], gossip: Mapping[str, Any]) -> AgentPlan:
     data_dir = Path(values["data_dir"]) if "data_dir" in values else None
     log_level = values.get("log_level", "info")
     api = AgentSettings(
-        http=_with_port("http", values.get("http", "127.0.0.1"), _HTTP_PORT),
+        http=join_host_port(*split_host_port("http", values.get("http", "127.0.0.1"), _HTTP_PORT)),
         http_hosts=tuple(values.get("http_host", ())),
         region=region,
         datacenter=datacenter,
@@ -138,10 +137,6 @@ def _checked(profile: Callable[..., Config], changes: Mapping[str, Any]) -> Conf
     raise ConfigError(first.field, "; ".join([first.reason, *(str(error) for error in rest)]))
 
 
-def _with_port(name: str, text: str, default_port: int) -> str:
-    return join_host_port(*split_host_port(name, text, default_port))
-
-
 def _keys(values: Mapping[str, Any]) -> tuple[bytes, ...]:
     try:
         if "encrypt" in values:
@@ -166,7 +161,7 @@ def _tags(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, st
         tags["dc"] = values["datacenter"]
     if "rpc_port" in values:
         tags["port"] = str(values["rpc_port"])
-        host, _ = split_host_port("advertise", changes.get("advertise") or changes["bind"], _GOSSIP_PORT)
+        host, _ = split_bind("advertise", changes.get("advertise") or changes["bind"], _GOSSIP_PORT)
         if host not in ("0.0.0.0", "::"):
             tags["rpc_addr"] = host
     tags |= changes.get("tags", {})
