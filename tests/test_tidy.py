@@ -41,7 +41,7 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def public_definitions(body: list[ast.stmt], prefix: str) -> Iterator[tuple[str, ast.AST]]:
-    """Classes, functions and methods without a leading underscore, not overloads or those inside functions."""
+    """Classes, functions and methods without a leading underscore; no overloads, none inside functions."""
     for node in body:
         if isinstance(node, Function | ast.ClassDef) and not node.name.startswith("_"):
             if any(ast.unparse(decorator) == "overload" for decorator in node.decorator_list):

@@ -193,7 +193,7 @@ class Cluster:
         A name is resolved now, and each of its addresses is tried. A failed address raises nothing.
 
         Args:
-            addresses: ``[NAME/]HOST[:PORT]``; the port defaults to that of ``bind``. One that answers is enough.
+            addresses: ``[NAME/]HOST[:PORT]``; the port defaults to ``bind``'s. One that answers is enough.
             replay: also receive user events sent before the join, as far as the peers remember them.
             timeout: seconds after which the addresses not finished yet count as timed out; None leaves it to
                 ``tcp_timeout`` of each stream.
