@@ -1,6 +1,6 @@
 """Before and around a command: the standard streams, and failures outside the command itself.
 
-Imports no extra, so that a missing one can be reported.
+Imports the standard library only, so that a missing package can be reported.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from typing import TextIO
 from swim.errors import NO_DESCRIPTORS
 from swim.text import printable
 
-__all__ = ["EXTRAS", "complain", "explain_failure", "prepare_streams"]
+__all__ = ["PACKAGES", "complain", "explain_failure", "prepare_streams"]
 
-EXTRAS = {
-    "agent": ("click", "rich", "starlette", "anyio", "h11"),
-    "sims": ("hypothesis", "numpy", "matplotlib"),
-    "dask": ("dask", "distributed"),
+PACKAGES = {
+    "swim-cluster": ("trio", "msgpack", "cryptography", "click", "rich", "starlette", "anyio", "h11"),
+    "'swim-cluster[sims]'": ("hypothesis", "numpy", "matplotlib"),
+    "'swim-cluster[dask]'": ("dask", "distributed"),
 }
-"""The packages of each extra of the distribution, by the names they are imported under."""
+"""The packages, by the names they are imported under, that ``pip install`` of each word brings."""
 
 _FAILED = 1
 _UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EBADF, errno.EIO)
@@ -55,7 +55,7 @@ def explain_failure(error: Exception) -> int:
     """Prints in one sentence why the system or the installation failed; returns the exit code.
 
     Raises:
-        Exception: ``error`` itself, if it is neither an ``OSError`` nor a missing package of an extra.
+        Exception: ``error`` itself, if it is neither an ``OSError`` nor a missing package.
     """
     if isinstance(error, BrokenPipeError):  # the reader closed the pipe
         _silence(sys.stdout)
@@ -72,10 +72,9 @@ def explain_failure(error: Exception) -> int:
         return complain(_FAILED, words)
     if isinstance(error, ModuleNotFoundError) and error.name:
         package = error.name.partition(".")[0]
-        for extra, packages in EXTRAS.items():
+        for words, packages in PACKAGES.items():
             if package in packages:
-                text = f"this needs the package {package}: pip install 'swim-cluster[{extra}]'"
-                return complain(_FAILED, text)
+                return complain(_FAILED, f"this needs the package {package}: pip install {words}")
     raise error
 
 

@@ -1,0 +1,45 @@
+"""The package page: complete metadata, and a readme whose links and pictures lead somewhere."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from typing import Any
+
+import pytest
+
+from tests.source import ROOT
+
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+PROJECT: dict[str, Any] = PYPROJECT["project"]
+LINK = re.compile(r"(!?)\[[^\]]*\]\(([^)#]+)")
+MARKDOWN = sorted(path.relative_to(ROOT) for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+
+
+def test_links_of_the_readme_are_absolute_on_the_package_page() -> None:
+    text = (ROOT / "README.md").read_text()
+    assert len(LINK.findall(text)) > 10
+    for each in PYPROJECT["tool"]["hatch"]["metadata"]["hooks"]["fancy-pypi-readme"]["substitutions"]:
+        text = re.sub(each["pattern"], each["replacement"], text)
+    source = PROJECT["urls"]["Source"]
+    for picture, target in LINK.findall(text):
+        home = source.replace("github.com", "raw.githubusercontent.com") if picture else f"{source}/blob"
+        assert target.startswith(f"{home}/v$HFPR_VERSION/"), target
+        assert (ROOT / target.partition("$HFPR_VERSION/")[2]).is_file(), target
+
+
+@pytest.mark.parametrize("path", MARKDOWN, ids=str)
+def test_links_between_documents_lead_to_files(path: Any) -> None:
+    for _, target in LINK.findall((ROOT / path).read_text()):
+        if "://" not in target:
+            assert (ROOT / path.parent / target).exists(), target
+
+
+def test_the_metadata_is_complete() -> None:
+    assert {"Homepage", "Documentation", "Changelog", "Source", "Issues"} <= set(PROJECT["urls"])
+    assert all(url.startswith(PROJECT["urls"]["Source"]) for url in PROJECT["urls"].values())
+    assert PROJECT["keywords"]
+    assert PROJECT["authors"]
+    assert {f"Programming Language :: Python :: 3.{minor}" for minor in (11, 12, 13)} <= set(
+        PROJECT["classifiers"]
+    )
