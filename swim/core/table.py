@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 from swim.addresses import Endpoint
 from swim.core.cycle import Cycle
 from swim.core.member import Record, State
+from swim.core.overlay import Overlay
 from swim.core.rng import Rng
 
 __all__ = ["Table", "TableBase", "Tombstone"]
@@ -93,10 +94,9 @@ class _Shared:
 
 
 _NO_BASE = TableBase(())
-_UNCHANGED = object()
 
 
-class Table:
+class Table(Overlay[Record]):
     """Every known member, self included.
 
     Attributes:
@@ -114,7 +114,6 @@ class Table:
         "_endpoints",
         "_max_tombstones",
         "_names",
-        "_own",
         "_rng",
         "_shared",
         "_tombstones",
@@ -125,10 +124,10 @@ class Table:
     )
 
     def __init__(self, rng: Rng, local: Record, *, max_tombstones: int) -> None:
+        super().__init__()
         self._rng = rng
         self.local = local
         self._base = _NO_BASE
-        self._own: dict[str, Record | None] = {}  # None: reaped, though the base has it
         self._endpoints: dict[Endpoint, str] = {}
         self._shared: dict[Endpoint, _Shared] = {}
         self._count = 0
@@ -144,7 +143,7 @@ class Table:
     def start_from(self, base: TableBase) -> None:
         """Lists all of ``base``, including the local member, in a table that is still empty."""
         assert not self._count
-        self._base = base
+        self._base, self._below = base, base.records
         self._names = base.names
         self._count = len(base.names)
         self.live = base.live
@@ -158,17 +157,11 @@ class Table:
     def __iter__(self) -> Iterator[Record]:
         """All records, by name."""
         if self._names is None:
-            listed = self._base.records.keys() | self._own.keys()
-            self._names = sorted(name for name in listed if self.get(name) is not None)
-        own, base = self._own, self._base.records
+            self._names = sorted(record.name for record in super().__iter__())
+        own, below = self._own, self._below
         for name in self._names:
             record = own.get(name)
-            yield record if record is not None else base[name]
-
-    def get(self, name: str) -> Record | None:
-        """The record of ``name``."""
-        record = self._own.get(name, _UNCHANGED)
-        return self._base.records.get(name) if record is _UNCHANGED else record  # type: ignore[return-value]
+            yield record if record is not None else below[name]
 
     def at(self, endpoint: Endpoint) -> Record | None:
         """The member at ``endpoint``; of several, one that is proven alive, else a live one."""
@@ -213,10 +206,7 @@ class Table:
         """Removes a member and remembers its incarnation until ``expires``."""
         name = record.name
         self._leave(record)
-        if name in self._base.records:
-            self._own[name] = None
-        else:
-            del self._own[name]
+        self._remove(name)
         if (cycle := self._drawn().of(record)) is not None:
             cycle.remove(name)
         self._names = None

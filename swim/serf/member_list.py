@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import replace
 from typing import Any, Final
 
 from swim.core.member import Record
+from swim.core.overlay import Overlay
 from swim.events import (
     Event,
     Member,
@@ -82,19 +83,16 @@ class RosterBase:
         self.entries: Final[Mapping[str, Entry]] = {member.name: Entry(member, ltime) for member in members}
 
 
-_NO_BASE = RosterBase((), 0)
-_UNCHANGED = object()
+class Roster(Overlay[Entry]):
+    """Every listed member by name, in the order of arrival.
 
-
-class Roster:
-    """All listed members by name. Every change goes through here, and adds an event and a line of history.
+    Every change goes through here, and adds an event and a line of history.
 
     ``get`` returns an entry to read, which nodes may share; ``own`` returns one to change.
     """
 
     def __init__(self, *, history_size: int, speaks_serf: bool) -> None:
-        self._base = _NO_BASE
-        self._own: dict[str, Entry | None] = {}  # None: erased, though the base has it
+        super().__init__()
         self._tags = TagCache()
         self._versions: dict[bytes, tuple[VersionTriple, VersionTriple]] = {}
         self._history_size = history_size
@@ -111,29 +109,13 @@ class Roster:
     def start_from(self, base: RosterBase) -> None:
         """Lists all of ``base``, without events, in a roster that is still empty."""
         assert not self._own
-        self._base = base
+        self._below = base.entries
         self._snapshot = base.members
         for member in base.members:
             self._counts[member.status] += 1
 
     def __len__(self) -> int:
         return sum(self._counts.values())
-
-    def __iter__(self) -> Iterator[Entry]:
-        """All entries, in the order in which the members were first seen."""
-        own, base = self._own, self._base.entries
-        for name, shared in base.items():
-            entry = own.get(name, shared)
-            if entry is not None:
-                yield entry
-        for name, entry in own.items():
-            if entry is not None and name not in base:
-                yield entry
-
-    def get(self, name: str) -> Entry | None:
-        """The entry of ``name``, to read."""
-        entry = self._own.get(name, _UNCHANGED)
-        return self._base.entries.get(name) if entry is _UNCHANGED else entry  # type: ignore[return-value]
 
     def own(self, entry: Entry) -> Entry:
         """The entry that ``get`` returned, to change."""
@@ -225,10 +207,7 @@ class Roster:
         """Forgets a member, with ``MemberReaped``."""
         name = entry.member.name
         entry = self.own(entry)
-        if name in self._base.entries:
-            self._own[name] = None
-        else:
-            del self._own[name]
+        self._remove(name)
         self._gone.pop(name, None)
         self._counts[entry.status] -= 1
         self._emit(now, entry, entry.member, MemberReaped, reason)
