@@ -45,6 +45,10 @@ class Records(Protocol):
         """Grows with every change of a record."""
 
     @property
+    def live(self) -> int:
+        """Members alive or suspect, self included."""
+
+    @property
     def tombstones(self) -> Mapping[str, Tombstone]:
         """What is remembered of reaped members."""
 

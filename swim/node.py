@@ -214,7 +214,7 @@ class Node:
 
     def sends_from(self, _now: float, host: str) -> None:
         """Sets the source address of the node's output, ``host``, which it does not advertise."""
-        self._engine.context.paths.source = host
+        self._engine.sends_from(host)
 
     # -- outputs
 

@@ -30,7 +30,7 @@ from tests.core.upstairs import Upstairs
 PORT = 7946
 VSN = bytes((1, 5, 2, 0, 0, 0))
 SERF_VSN = bytes((1, 5, 2, 2, 5, 5))
-STRANGER: Endpoint = ("127.0.0.99", 9999)
+NON_MEMBER: Endpoint = ("127.0.0.99", 9999)
 QUIET = {"probe_interval": 0, "push_pull_interval": 0, "rejoin_interval": 0, "enable_compression": False}
 """Settings under which only what the test does makes the node do anything."""
 
@@ -67,12 +67,12 @@ class OneNode(ABC):
     def take(self, output: Output) -> None:
         """Keeps what only one of the two has."""
 
-    def receive(self, data: bytes, source: Endpoint = STRANGER) -> None:
+    def receive(self, data: bytes, source: Endpoint = NON_MEMBER) -> None:
         """A packet arrives."""
         self.core.receive_packet(self.now, data, source)
         self.collect()
 
-    def hear(self, *messages: Message, source: Endpoint = STRANGER) -> None:
+    def hear(self, *messages: Message, source: Endpoint = NON_MEMBER) -> None:
         """One packet of these messages arrives."""
         self.receive(self.packets.seal([encode(message) for message in messages], crc=False), source)
 
@@ -144,6 +144,7 @@ class Solo(OneNode):
         seed: int = 1,
         meta: bytes | None = b"m1",
         host: str = "127.0.0.1",
+        rng: Rng | None = None,
         **settings: Any,
     ) -> None:
         settings = {"delegate_version": 0, "bind": join_host_port(host, PORT)} | settings
@@ -154,7 +155,7 @@ class Solo(OneNode):
             config,
             advertise=(host, PORT),
             bind_port=PORT,
-            rng=Rng(bits),
+            rng=rng or Rng(bits),
             metrics=self.metrics,
             keyring=Keyring(config.keys),
             nonce=lambda: bits.randbytes(12),
@@ -282,12 +283,12 @@ class Lone(OneNode):
     def join(self, address: str) -> None:
         self.command(Join([address]))
 
-    def hear(self, *messages: Message, source: Endpoint = STRANGER) -> None:
+    def hear(self, *messages: Message, source: Endpoint = NON_MEMBER) -> None:
         """Each of these messages arrives in a packet of its own."""
         for message in messages:
             self.receive(encode(message), source)
 
-    def say(self, *messages: SerfMessage | bytes, source: Endpoint = STRANGER) -> None:
+    def say(self, *messages: SerfMessage | bytes, source: Endpoint = NON_MEMBER) -> None:
         """Serf messages arrive as user messages."""
         bodies = [m if isinstance(m, bytes) else encode_serf(m) for m in messages]
         self.hear(*map(User, bodies), source=source)

@@ -236,6 +236,10 @@ class Engine:
 
     # -- commands
 
+    def sends_from(self, host: str) -> None:
+        """This node's output leaves from ``host``, which it does not advertise."""
+        self.context.paths.source = host
+
     def join(self, now: float, addresses: Sequence[str], *, replay: bool = True) -> int:
         """Starts a join; its ``JoinResult`` follows under the returned ticket."""
         if self.context.status != "running":

@@ -14,7 +14,7 @@ from swim.core.member import pack_address
 from swim.core.output import Close, Dial, Send, StreamEnd
 from swim.wire.codec import encode
 from swim.wire.messages import Ack, Alive, IndirectPing, NodeRecord, Ping, PushPull, Suspect
-from tests.one_node import PORT, STRANGER, VSN, Solo
+from tests.one_node import NON_MEMBER, PORT, VSN, Solo
 from tests.wire.strategies import messages
 
 MEMBER: Source = ("127.0.0.2", PORT)
@@ -65,17 +65,18 @@ def test_noise_in_streams_changes_nothing(chunks: list[bytes]) -> None:
     assert table_of(solo) == before
 
 
-@given(st.lists(st.lists(messages, min_size=1, max_size=4), max_size=4), st.sampled_from([STRANGER, MEMBER]))
+@given(
+    st.lists(st.lists(messages, min_size=1, max_size=4), max_size=4), st.sampled_from([NON_MEMBER, MEMBER])
+)
 def test_any_message_is_survived(packets: list[list[Any]], source: Source) -> None:
     """Well-formed lies may change the table, never break it."""
     solo = acquainted()
     for parts in packets:
         solo.hear(*parts, source=source)
         solo.advance(3.0)
-    shared = solo.engine.context
-    assert shared.local.state.name == "ALIVE"
-    assert shared.table.live == sum(record.is_live for record in shared.table)
-    assert all(record.incarnation < 2**32 for record in shared.table)
+    assert solo.table.local.state.name == "ALIVE"
+    assert solo.table.live == sum(record.is_live for record in solo.table)
+    assert all(record.incarnation < 2**32 for record in solo.table)
 
 
 @pytest.mark.parametrize("settings", [{"label": "other"}, {"keys": (bytes(16),)}])
@@ -121,8 +122,8 @@ def test_a_stranger_is_not_pinged_on_anybodys_behalf() -> None:
 
 def test_acks_are_not_sent_where_a_stranger_points() -> None:
     solo = acquainted()
-    solo.hear(Ping(7, "node-a", pack_address("127.0.0.200"), 4000, "victim"), source=STRANGER)
-    assert [to for to, _ in solo.sent_of(Ack)] == [STRANGER]
+    solo.hear(Ping(7, "node-a", pack_address("127.0.0.200"), 4000, "victim"), source=NON_MEMBER)
+    assert [to for to, _ in solo.sent_of(Ack)] == [NON_MEMBER]
 
 
 # -- floods
@@ -152,7 +153,7 @@ def test_one_packet_of_outdated_accusations_has_one_answer() -> None:
     solo = acquainted(incarnation=9)
     solo.hear(*[Suspect(1, "node-a", f"m{number}") for number in range(50)], source=MEMBER)
     assert solo.sent() == [(MEMBER, [solo.table.local.alive_claim()])]
-    solo.hear(Suspect(1, "node-a", "m"), source=STRANGER)
+    solo.hear(Suspect(1, "node-a", "m"), source=NON_MEMBER)
     assert not solo.sent()
 
 

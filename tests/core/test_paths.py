@@ -101,7 +101,7 @@ def test_a_node_that_others_do_not_hear_is_said_to_be_accused_again_and_again(
     caplog: pytest.LogCaptureFixture, source: str
 ) -> None:
     solo = Solo(push_pull_interval=0)
-    solo.engine.context.paths.source = source
+    solo.engine.sends_from(source)
     solo.meet("node-b")
     for number in range(40):
         solo.hear(Suspect(number + 2, "node-a", "node-b"), source=PEER)

@@ -12,7 +12,7 @@ from swim.core.member import State, pack_address
 from swim.core.output import Dial, Endpoint
 from swim.wire.codec import encode
 from swim.wire.messages import Ack, Alive, Dead, IndirectPing, Message, Nack, Ping, Suspect
-from tests.one_node import PORT, STRANGER, VSN, Solo
+from tests.one_node import NON_MEMBER, PORT, VSN, Solo
 from tests.wire.strategies import messages
 
 MEMBER: Endpoint = ("127.0.0.2", PORT)
@@ -36,7 +36,7 @@ def haunted(**settings: Any) -> Solo:
     """A node with a claim about a member at another service's address, where a ping got no ack."""
     solo = acquainted(**settings)
     solo.hear(Alive(1, "ghost", pack_address(GHOST[0]), GHOST[1], None, VSN), source=OTHER)
-    solo.engine.context.contacts.pinged(GHOST)
+    solo.hear(relay(to=GHOST, name="ghost"), source=OTHER)
     solo.advance(30.0)
     solo.forget_outputs()
     return solo
@@ -45,7 +45,7 @@ def haunted(**settings: Any) -> Solo:
 # -- one packet
 
 
-@pytest.mark.parametrize("source", [STRANGER, MEMBER])
+@pytest.mark.parametrize("source", [NON_MEMBER, MEMBER])
 @pytest.mark.parametrize("message", [Ping(7, "node-a"), relay()], ids=["pings", "relay requests"])
 def test_a_packet_full_of_requests_has_one_answer(source: Endpoint, message: Ping | IndirectPing) -> None:
     solo = acquainted()
@@ -57,7 +57,7 @@ def test_a_packet_full_of_requests_has_one_answer(source: Endpoint, message: Pin
     assert len(solo.sent()) == 1, "the next packet has its own"
 
 
-@given(st.lists(messages, min_size=1, max_size=20), st.sampled_from([STRANGER, MEMBER]))
+@given(st.lists(messages, min_size=1, max_size=20), st.sampled_from([NON_MEMBER, MEMBER]))
 def test_no_packet_is_answered_with_much_more_than_it_is(parts: list[Message], source: Endpoint) -> None:
     """Pings for verification aside, which are few at a time."""
     solo = acquainted(verify_second_hand=False)
@@ -74,7 +74,7 @@ def test_an_ack_to_a_non_member_is_hardly_larger_than_the_ping() -> None:
     ping = encode(Ping(2**32 - 1, ""))
     solo.receive(ping)
     [(to, data)] = solo.transmits
-    assert to == STRANGER
+    assert to == NON_MEMBER
     assert len(data) <= len(ping) + 8
 
 
@@ -142,7 +142,9 @@ def test_non_members_leave_half_of_the_relayed_pings_to_members() -> None:
     ],
 )
 def test_a_refused_relay_is_a_nack_if_one_was_asked_for(request_: IndirectPing, reason: str) -> None:
-    solo = haunted(max_relayed_pings=0)
+    solo = haunted(max_relayed_pings=1)
+    solo.hear(relay(8, nack=False), source=OTHER)
+    solo.forget_outputs()
     solo.hear(request_, source=OTHER)
     assert solo.sent() == [(OTHER, [Nack(9)])]
     assert solo.metrics.counters[f"swim.dropped.{reason}"] == 1
@@ -162,7 +164,7 @@ def test_a_refused_relay_is_a_nack_if_one_was_asked_for(request_: IndirectPing, 
         pytest.param(("255.255.255.255", PORT), id="broadcast"),
         pytest.param(("127.0.0.2", 22), id="another service of a member's host"),
         pytest.param(GHOST, id="a member that never answered"),
-        pytest.param(STRANGER, id="the sender"),
+        pytest.param(NON_MEMBER, id="the sender"),
     ],
 )
 @pytest.mark.parametrize("kind", ["ping", "relay", "refused relay"])
@@ -177,7 +179,7 @@ def test_answers_go_to_members_or_back(named: Endpoint, kind: str) -> None:
             [(to, ping)] = solo.sent_of(Ping)
             assert to == MEMBER
             solo.hear(Ack(ping.seq_no), source=MEMBER)
-    assert [to for to, _ in solo.sent()] == [STRANGER]
+    assert [to for to, _ in solo.sent()] == [NON_MEMBER]
 
 
 def test_a_translated_member_is_answered_at_its_own_address() -> None:
@@ -190,6 +192,7 @@ def test_a_ghosts_address_gets_one_ping_and_nothing_else() -> None:
     """No relayed pings, answers or streams go to an address that never acked; only own probes do."""
     solo = acquainted()
     solo.hear(Alive(1, "ghost", pack_address(GHOST[0]), GHOST[1], None, VSN), source=OTHER)
+    solo.hear(relay(to=GHOST, name="ghost"), source=OTHER)
     for number in range(20):
         solo.hear(relay(number, to=GHOST, name="ghost"), source=OTHER)
         solo.hear(Ping(number, "node-a", pack_address(GHOST[0]), GHOST[1], "ghost"), source=OTHER)
@@ -239,12 +242,12 @@ def test_with_keys_a_ping_sent_again_from_elsewhere_is_not_answered() -> None:
     solo = acquainted(keys=(KEY,))
     joiner = ("127.0.0.50", PORT)
     ping = Ping(7, "node-a", pack_address(joiner[0]), joiner[1], "joiner")
-    solo.receive(recorded(solo, ping), STRANGER)
+    solo.receive(recorded(solo, ping), NON_MEMBER)
     assert not solo.sent()
     assert solo.metrics.counters["swim.dropped.ping-from-elsewhere"] == 1
     solo.receive(recorded(solo, ping), joiner)
     assert solo.sent() == [(joiner, [Ack(7)])], "a joiner's first ping is answered"
-    solo.receive(recorded(solo, Ping(8, "node-a", pack_address(MEMBER[0]), MEMBER[1], "node-b")), STRANGER)
+    solo.receive(recorded(solo, Ping(8, "node-a", pack_address(MEMBER[0]), MEMBER[1], "node-b")), NON_MEMBER)
     assert solo.sent() == [(MEMBER, [Ack(8)])]
 
 
@@ -262,7 +265,7 @@ def test_with_keys_a_copy_of_a_packet_changes_nothing_and_is_counted(settings: d
         solo.receive(data, OTHER)
         solo.sent()
         before = [record.as_wire() for record in solo.table]
-        for source in (OTHER, MEMBER, STRANGER, ("127.0.0.50", PORT)):
+        for source in (OTHER, MEMBER, NON_MEMBER, ("127.0.0.50", PORT)):
             solo.receive(data, source)
         assert not solo.sent()
         assert [record.as_wire() for record in solo.table] == before

@@ -17,7 +17,7 @@ from swim.core.rng import Rng
 from swim.wire.codec import encode
 from swim.wire.messages import Ack, Alive, Dead, IndirectPing, Nack, Ping
 from tests.core.test_hostile import probing
-from tests.one_node import PORT, STRANGER, VSN, Solo
+from tests.one_node import NON_MEMBER, PORT, VSN, Solo
 
 TRANSLATED = [
     pytest.param(("127.0.0.2", PORT), id="as advertised"),
@@ -146,8 +146,7 @@ def test_sequence_numbers_are_random_over_all_32_bits(seed: int) -> None:
 
 
 def test_a_number_in_use_or_just_used_is_not_given_out_again() -> None:
-    solo = Solo()
-    solo.engine.context.rng = Rng(Repeating())
+    solo = Solo(rng=Rng(Repeating()))
     pings = solo.engine.pings
     pings.register(Toss, lambda *_: None)
     numbers = []
@@ -223,8 +222,8 @@ def test_an_ack_to_a_direct_ping_carries_the_delegates_payload(payload: bytes | 
     solo.upstairs.payload = payload
     solo.hear(Ping(7, "node-a"), source=("127.0.0.2", PORT))
     assert solo.sent_of(Ack) == [(("127.0.0.2", PORT), Ack(7, payload))]
-    solo.hear(Ping(8, "node-a"), source=STRANGER)
-    assert solo.sent_of(Ack) == [(STRANGER, Ack(8))], "to a non-member as little as possible"
+    solo.hear(Ping(8, "node-a"), source=NON_MEMBER)
+    assert solo.sent_of(Ack) == [(NON_MEMBER, Ack(8))], "to a non-member as little as possible"
     solo.hear(IndirectPing(9, pack_address("127.0.0.2"), PORT, "node-b", True), source=("127.0.1.1", PORT))
     [(_, ping)] = solo.sent_of(Ping)
     solo.hear(Ack(ping.seq_no, b"theirs"), source=("127.0.0.2", PORT))
@@ -233,7 +232,6 @@ def test_an_ack_to_a_direct_ping_carries_the_delegates_payload(payload: bytes | 
 
 def test_a_ping_ends_once_by_an_ack_or_by_its_deadline() -> None:
     solo = Solo(probe_interval=0)
-    context = solo.engine.context
     pings = solo.engine.pings
     acks: list[tuple[float, Outstanding, Ack]] = []
     expired: list[float] = []
@@ -248,8 +246,7 @@ def test_a_ping_ends_once_by_an_ack_or_by_its_deadline() -> None:
     forgotten = pings.ping(100.0, "node-b", home, Toss(), until=103.0)
     pings.forget(forgotten.seq_no)
     pings.ack(100.5, Ack(acked.seq_no, b"x"))
-    while (deadline := context.timers.next_deadline()) is not None:
-        context.timers.fire_due(deadline)
+    solo.advance(5.0)
     [(now, ping, ack)] = acks
     assert (now, ping.endpoint, ping.sent_at, ack.payload) == (100.5, home, 100.0, b"x")
     assert expired == [102.0]

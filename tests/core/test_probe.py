@@ -84,8 +84,10 @@ def probing(fields: dict[str, Any], *, is_suspect: bool = False) -> Solo:
             solo.hear(claim, source=(f"127.0.1.{place}", PORT))
         if is_suspect:
             solo.hear(Suspect(3, "node-b", "other"))
+        for incarnation in range(fields["start_score"]):
+            solo.hear(Suspect(incarnation + 1, "node-a", "relay-0"))
+        assert solo.score == fields["start_score"]
         solo.forget_outputs()
-        solo.engine.context.awareness.apply(fields["start_score"])
         deadline = solo.next_deadline()
         assert deadline is not None
         solo.advance(deadline - solo.now)

@@ -8,7 +8,7 @@ import tracemalloc
 import pytest
 
 from swim.config import Config
-from swim.core.member import Record, State, pack_address
+from swim.core.member import pack_address
 from swim.core.output import Close, Dial, Send, StreamEnd
 from swim.wire.codec import encode
 from swim.wire.compression import compress_message
@@ -173,10 +173,9 @@ def pauses(work: Steps[object]) -> tuple[int, object]:
 
 @pytest.mark.slow
 def test_the_own_state_is_made_in_steps_and_once_until_the_view_changes() -> None:
-    solo = quiet(enable_compression=False)
-    for number in range(5000):
-        claim = Alive(1, f"m{number}", bytes((127, 1, number // 250, number % 250 + 1)), PORT, None, VSN)
-        solo.engine.context.table.add(Record(claim, State.ALIVE, solo.now, verified=True))
+    solo = quiet(enable_compression=False, verify_second_hand=False)
+    solo.pushed(table(5000).records)
+    solo.advance(1.0)
     push_pulls = solo.engine.push_pulls
     assert pauses(push_pulls.state(solo.now, join=False))[0] == 2
     count, state = pauses(push_pulls.state(solo.now, join=False))

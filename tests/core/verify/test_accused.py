@@ -43,7 +43,7 @@ def test_an_ack_disproves_the_verdict() -> None:
     solo.hear(Ack(ping.seq_no), source=HOME)
     solo.advance(5)
     assert (solo.state("node-b"), solo.queued, solo.upstairs.events) == ("alive", [], [])
-    assert solo.metrics.counters["swim.verdicts-disproved"] == 1
+    assert solo.metrics.counters["swim.accusations-disproved"] == 1
 
 
 def test_without_an_ack_it_is_believed_and_passed_on() -> None:
@@ -67,7 +67,7 @@ def test_an_ack_of_another_ping_disproves_nothing() -> None:
 @pytest.mark.parametrize(("accuser", "state"), [("node-c", "alive"), ("", "left")])
 def test_an_ack_of_the_probe_round_disproves_a_death_but_no_leave(accuser: str, state: str) -> None:
     solo, target, seq_no = probing(disable_tcp_pings=True)
-    name = solo.engine.context.endpoint_name(target)
+    name = solo.name_at(target)
     solo.hear(Dead(1, name, accuser or name), source=("127.0.1.1", PORT))
     assert solo.state(name) == "alive"
     solo.hear(Ack(seq_no), source=target)
@@ -121,7 +121,7 @@ def test_of_many_verdicts_at_once_those_beyond_a_window_are_believed() -> None:
         solo.hear(Dead(1, name, "accuser"))
     assert {solo.state(name) for name in names[:16]} == {"alive"}
     assert {solo.state(name) for name in names[16:]} == {"dead"}
-    assert solo.metrics.counters["swim.verdicts-unchecked"] == 24
+    assert solo.metrics.counters["swim.accusations-unchecked"] == 24
     solo.advance(solo.config.probe_timeout)
     assert {solo.state(name) for name in names} == {"dead"}
 

@@ -8,7 +8,7 @@ from swim.core.member import pack_address
 from swim.core.output import Dial
 from swim.core.precedence import LEAP
 from swim.wire.messages import Alive, Dead, Message, NodeRecord, Suspect
-from tests.one_node import PORT, STRANGER, VSN, Solo
+from tests.one_node import NON_MEMBER, PORT, VSN, Solo
 
 HOME, OTHER = ("127.0.0.2", PORT), ("127.0.1.1", PORT)
 LAST = 2**32 - 1
@@ -35,7 +35,7 @@ def dialled(solo: Solo) -> list[tuple[str, int]]:
     return [action.endpoint for action in solo.streams if isinstance(action, Dial)]
 
 
-@pytest.mark.parametrize("source", [OTHER, HOME, STRANGER], ids=["a member", "its address", "a non-member"])
+@pytest.mark.parametrize("source", [OTHER, HOME, NON_MEMBER], ids=["a member", "its address", "a non-member"])
 @pytest.mark.parametrize("incarnation", [LEAP + 2, LAST])
 @pytest.mark.parametrize("kind", range(4), ids=["alive", "suspect", "dead", "leave"])
 def test_a_leap_changes_nothing_and_the_member_is_asked(
