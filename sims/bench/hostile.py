@@ -44,7 +44,7 @@ _REQUESTS_MAX = 10
 _CHUNK_BYTES = 65_536
 _VERSIONS = bytes((1, 5, 2, 2, 5, 5))
 _PLAIN_VERSIONS = bytes((1, 5, 2, 0, 0, 0))
-_STRANGER = ("127.9.9.9", 9999)
+_NON_MEMBER = ("127.9.9.9", 9999)
 
 
 def hostile(_: Sequence[Engine], options: Options) -> dict[str, Samples]:
@@ -91,7 +91,7 @@ class Victim:
         self.received = self.sent = 0
         self.longest = self.seconds = 0.0
 
-    def packet(self, data: bytes, source: Endpoint = _STRANGER) -> None:
+    def packet(self, data: bytes, source: Endpoint = _NON_MEMBER) -> None:
         """A datagram, by default from a non-member, arrives a millisecond after the last one."""
         self.received += len(data)
         self._call(self.node.receive_packet, data, source)
@@ -100,7 +100,7 @@ class Victim:
     def stream(self, data: bytes) -> None:
         """A non-member sends a request, waits for the work to end, and closes; a cut one it abandons."""
         self.received += len(data)
-        accepted = self._call(self.node.accept_stream, _STRANGER)
+        accepted = self._call(self.node.accept_stream, _NON_MEMBER)
         if accepted is None:
             return
         self._open.add(accepted.stream_id)

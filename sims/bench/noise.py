@@ -61,7 +61,7 @@ class Noise:
 
     def _packet(self) -> bytes:
         rest = self._random.randbytes(self._random.randrange(300))
-        ping = encode(Ping(self._random.getrandbits(32), "nobody"))
+        ping = encode(Ping(self._random.getrandbits(32), "no-such-node"))
         kinds = [kind for kind in MessageType if kind is not MessageType.USER]
         return self._random.choice(
             [

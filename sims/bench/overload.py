@@ -36,7 +36,7 @@ def pause(engines: Sequence[Engine], options: Options) -> dict[str, Samples]:
                     agent.signal(SIGCONT)
                 pump_all([fleet], _WATCHED_SECONDS)
                 names = {agent.place.name for agent in stopped}
-                _add_verdicts(samples, fleet, started, names)
+                _add_failures(samples, fleet, started, names)
                 add(samples, "stopped ones back, s", _back_after(fleet, resumed, names))
                 say(run, engine, samples)
     return results
@@ -54,7 +54,7 @@ def starve(engines: Sequence[Engine], options: Options) -> dict[str, Samples]:
                 with _Hogs(options.hogs):
                     pump_all([fleet], options.window)
                 pump_all([fleet], 15.0)
-                _add_verdicts(samples, fleet, started, set())
+                _add_failures(samples, fleet, started, set())
                 say(run, engine, samples)
     return results
 
@@ -85,15 +85,15 @@ def _back_after(fleet: Fleet, resumed: float, names: set[str]) -> float:
     return max(delays)
 
 
-def _add_verdicts(samples: Samples, fleet: Fleet, since: float, stopped: set[str]) -> None:
-    verdicts = [
+def _add_failures(samples: Samples, fleet: Fleet, since: float, stopped: set[str]) -> None:
+    failures = [
         (agent.place.name, sighting.subject)
         for agent in fleet.agents
         for sighting in agent.sightings
         if sighting.kind == "failed" and sighting.at >= since
     ]
-    wrong = [subject for _, subject in verdicts if subject not in stopped]
+    wrong = [subject for _, subject in failures if subject not in stopped]
     add(samples, "failed, running ones", len(wrong))
     add(samples, "running subjects called failed", len(set(wrong)))
     if stopped:
-        add(samples, "failed, stopped ones", len(verdicts) - len(wrong))
+        add(samples, "failed, stopped ones", len(failures) - len(wrong))

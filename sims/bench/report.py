@@ -92,7 +92,7 @@ def table(scenario: str, results: dict[str, Samples]) -> str:
         cells = "".join(f"{_cell(samples.get(measure)):>26}" for samples in results.values())
         ratio = "" if summary["ratio"] is None else f"{summary['ratio']:.2f}"
         lines.append(
-            f"{measure:32}{cells}{ratio:>8}  {_verdict(TARGETS.get((scenario, measure)), summary['met'])}"
+            f"{measure:32}{cells}{ratio:>8}  {_rating(TARGETS.get((scenario, measure)), summary['met'])}"
         )
     return "\n".join(line.rstrip() for line in lines)
 
@@ -127,7 +127,7 @@ def _cell(values: list[float] | None) -> str:
     return f"{statistics.median(values):.3g} ({min(values):.3g}-{max(values):.3g})"
 
 
-def _verdict(target: Target | None, met: bool | None) -> str:
+def _rating(target: Target | None, met: bool | None) -> str:
     if target is None:
         return ""
     bounds = [f"ratio <= {target.ratio:g}"] if target.ratio is not None else []

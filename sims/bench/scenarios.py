@@ -10,11 +10,11 @@ from sims.bench.hostile import hostile
 from sims.bench.idle import memory, one_process, steady
 from sims.bench.mass_join import mass_join
 from sims.bench.options import Options, Samples
+from sims.bench.overload import pause, starve
 from sims.bench.simulated import simulated
 from sims.bench.soak import soak
 from sims.bench.spread import fail, join, leave
 from sims.bench.table import table
-from sims.bench.verdicts import pause, starve
 from sims.bench.world import world
 
 __all__ = ["SCENARIOS"]

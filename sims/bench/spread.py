@@ -13,7 +13,7 @@ from sims.bench.options import Options, Samples
 
 __all__ = ["fail", "join", "leave"]
 
-_VERDICT_TIMEOUT = 60.0
+_DETECTION_TIMEOUT = 60.0
 
 
 def join(engines: Sequence[Engine], options: Options) -> dict[str, Samples]:
@@ -90,9 +90,9 @@ def _add_spread(samples: Samples, kind: str, fleet: Fleet, subject: Agent, since
         seen = (agent.seen(logged, since).get(name) for agent in observers)
         return sorted(at for at in seen if at is not None)
 
-    fleet.pump(lambda: len(times()) == len(observers), _VERDICT_TIMEOUT)
+    fleet.pump(lambda: len(times()) == len(observers), _DETECTION_TIMEOUT)
     delays = [at - since for at in times()]
-    delays += [_VERDICT_TIMEOUT] * (len(observers) - len(delays))
+    delays += [_DETECTION_TIMEOUT] * (len(observers) - len(delays))
     add(samples, f"first {kind}, s", delays[0])
     add(samples, f"median {kind}, s", statistics.median(delays))
     add(samples, f"all {kind}, s", delays[-1])

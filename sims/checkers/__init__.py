@@ -22,10 +22,10 @@ from sims.checkers.liveness import (
 from sims.checkers.pending import CalmNodesAreIdle, NewsSpreads, QueuesDrain
 from sims.checkers.returns import LeftMembersStayAway, NothingResurrects
 from sims.checkers.spread import NewsIsPassedOn, PacketsFit, TransmitsAreLimited
-from sims.checkers.strangers import StrangersChangeNothing
 from sims.checkers.suspicions import SuspicionsEndInTime, SuspicionsTakeTheirTime
 from sims.checkers.tables import NodesBelieveInThemselves, RosterFollowsTable, StampsNeverGoBack
 from sims.checkers.tombstones import TombstonesLast
+from sims.checkers.unreadable import UnreadableInputChangesNothing
 from sims.checkers.user_events import UserEventsComeOnce, UserEventsReachAll
 
 __all__ = [
@@ -54,11 +54,11 @@ __all__ = [
     "RelayedAcksReturn",
     "RosterFollowsTable",
     "StampsNeverGoBack",
-    "StrangersChangeNothing",
     "SuspicionsEndInTime",
     "SuspicionsTakeTheirTime",
     "TombstonesLast",
     "TransmitsAreLimited",
+    "UnreadableInputChangesNothing",
     "UserEventsComeOnce",
     "UserEventsReachAll",
     "ViewsAgree",
@@ -89,7 +89,7 @@ SAFETY: tuple[type[Checker], ...] = (
     LimitsHold,
     GoneMembersAreReaped,
     TombstonesLast,
-    StrangersChangeNothing,
+    UnreadableInputChangesNothing,
 )
 LIVENESS: tuple[type[Checker], ...] = (
     HealthyMembersAreNotFailed,

@@ -120,12 +120,12 @@ class EventsTellTheTable(Swept):
         if not isinstance(event, MemberEvent):
             return
         name = event.member.name
-        if self._told(node, fold, name) != event.previous:
+        if self._value_of(node, fold, name) != event.previous:
             self.violated(world, node, f"event {event.sequence} does not go on where {name} was")
         fold.members[name] = None if isinstance(event, MemberReaped) else event.member
         fold.touched.append(name)
 
-    def _told(self, node: SimNode, fold: _Fold, name: str) -> Member | None:
+    def _value_of(self, node: SimNode, fold: _Fold, name: str) -> Member | None:
         """The member according to the events and the view that the node started with."""
         if name in fold.members:
             return fold.members[name]
@@ -152,9 +152,9 @@ class EventsTellTheTable(Swept):
 
     def sweep(self, world: World, node: SimNode) -> None:
         """See ``Swept``."""
-        told: dict[str, Member | None] = {**self._base(node), **self._folds.of(node).members}
+        folded: dict[str, Member | None] = {**self._base(node), **self._folds.of(node).members}
         snapshot = {member.name: member for member in node.members()}
-        if snapshot != {name: member for name, member in told.items() if member is not None}:
+        if snapshot != {name: member for name, member in folded.items() if member is not None}:
             self.violated(world, node, "the events do not add up to the snapshot")
 
 

@@ -74,8 +74,8 @@ class _Told:
 
     def may_accuse_again(self, name: str) -> None:
         """A suspicion is over: a claim that confirmed it under a newer incarnation may begin the next one."""
-        told = self.about.get(name, Counter())
-        self.about[name] = Counter({words: n for words, n in told.items() if words.kind != "suspect"})
+        counts = self.about.get(name, Counter())
+        self.about[name] = Counter({words: n for words, n in counts.items() if words.kind != "suspect"})
 
     def accused_by(self, host: str) -> list[str]:
         """The members that this host accused recently; "" means a host that has moved, any of all."""
@@ -115,8 +115,8 @@ class TransmitsAreLimited(Checker):
     def received(self, world: World, node: SimNode, packet: Packet) -> None:
         """See ``Observer``."""
         accused = [m.node for m in opened(node, packet.data) if isinstance(m, Suspect | Dead | Alive)]
-        told = self._lives.of(node).accused
-        told[packet.source] = [*told.get(packet.source, ()), *accused][-_ACCUSED_KEPT:]
+        received = self._lives.of(node).accused
+        received[packet.source] = [*received.get(packet.source, ()), *accused][-_ACCUSED_KEPT:]
 
     def sent(self, world: World, packet: Packet) -> None:
         """See ``Observer``."""
@@ -128,7 +128,7 @@ class TransmitsAreLimited(Checker):
             return  # the member may have been held dead when this was made
         if len(self._names_at.get(packet.endpoint, ())) > 1:
             return  # it may be for an earlier, dead member of that address
-        told = self._lives.of(node)
+        life = self._lives.of(node)
         for message in opened(node, packet.data):
             key = self._gossip(node, message)
             if key is None:
@@ -136,24 +136,24 @@ class TransmitsAreLimited(Checker):
             if isinstance(message, Suspect | Dead) and target.name == key[0]:
                 continue
             if isinstance(message, Alive) and (
-                key[0] in told.accused_by(packet.target) or told.accusers.get(key[0]) == target.name
+                key[0] in life.accused_by(packet.target) or life.accusers.get(key[0]) == target.name
             ):
                 continue
-            told.fresh.append(key)
+            life.fresh.append(key)
 
     def stepped(self, world: World, node: SimNode) -> None:
         """See ``Observer``."""
-        told = self._lives.of(node)
+        life = self._lives.of(node)
         inside = node.inspect()
         # A push/pull accuses, too, and is answered later.
-        told.accusers = {name: held.origin for name, held in inside.accused.items()}
-        told.largest = max(told.largest, len(inside.table), len(inside.roster))
-        if told.fresh:
-            limit = transmit_limit(node.config, told.largest)
-            for name, claim in told.fresh:
-                counts = told.about.setdefault(name, Counter())
-                self._count(world, node, counts, claim, limit * (1 + told.returns[name]))
-            told.fresh.clear()
+        life.accusers = {name: held.origin for name, held in inside.accused.items()}
+        life.largest = max(life.largest, len(inside.table), len(inside.roster))
+        if life.fresh:
+            limit = transmit_limit(node.config, life.largest)
+            for name, claim in life.fresh:
+                counts = life.about.setdefault(name, Counter())
+                self._count(world, node, counts, claim, limit * (1 + life.returns[name]))
+            life.fresh.clear()
 
     def _count(self, world: World, node: SimNode, counts: Counter[_Words], claim: _Words, limit: int) -> None:
         counts[claim] += 1
@@ -227,15 +227,15 @@ class NewsIsPassedOn(Checker):
             return
         if isinstance(event, MemberLeaving):
             lone = not node.inspect().has_peers
-            told = event.reason.cause == "push-pull" or lone or not node.inspect().speaks_serf
-            is_told = told or is_queued(node, name, intent=True)
+            is_learnt = event.reason.cause == "push-pull" or lone or not node.inspect().speaks_serf
+            is_passed_on = is_learnt or is_queued(node, name, intent=True)
         elif isinstance(event, MemberJoined) and event.reason.cause == "push-pull" and not record.verified:
-            is_told = is_held(node, name) or node.inspect().is_newcomer(world.now)
+            is_passed_on = is_held(node, name) or node.inspect().is_newcomer(world.now)
         elif self._is_news(world, event, record.changed_at):
-            is_told = is_queued(node, name) or is_held(node, name)
+            is_passed_on = is_queued(node, name) or is_held(node, name)
         else:
             return
-        if not is_told:
+        if not is_passed_on:
             self.violated(world, node, f"{type(event).__name__} about {name} is not passed on")
 
     @staticmethod

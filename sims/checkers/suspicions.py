@@ -122,7 +122,7 @@ class SuspicionsTakeTheirTime(Checker):
         config, accusers = node.config, node.config.max_members
         longest_round = config.probe_interval * config.awareness_max_multiplier
         refused_at = self._refused.of(node).get(name, -math.inf)
-        is_refused = config.early_verdict and refused_at >= running.started - longest_round
+        is_refused = config.early_suspicion and refused_at >= running.started - longest_round
         if running.suspicion is not None and not is_refused:
             accusers = len(running.suspicion.accusers)
         least = shortest_suspicion(node.config, running.n, accusers - 1)
@@ -192,7 +192,7 @@ class SuspicionsEndInTime(Checker):
             n = max(view.n, len(node.inspect().table))
             score = node.inspect().health_score
             ending = _Ending(world.now, member.incarnation, event.reason.accuser, n, score)
-            ending.is_refused = node.config.early_verdict and _is_refused(event)
+            ending.is_refused = node.config.early_suspicion and _is_refused(event)
             view.running[member.name] = ending
         elif not member.is_suspect:
             view.running.pop(member.name, None)

@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     from sims.world.host import SimNode
     from sims.world.observer import Packet, StreamStep
 
-__all__ = ["StrangersChangeNothing"]
+__all__ = ["UnreadableInputChangesNothing"]
 
 
-class StrangersChangeNothing(Checker):
+class UnreadableInputChangesNothing(Checker):
     """Input with another label, or not encrypted with a key of the receiver, does not change its table.
 
     The same holds for an encrypted packet with a flipped bit.
@@ -23,7 +23,7 @@ class StrangersChangeNothing(Checker):
     def __init__(self, *, collect: bool = False) -> None:
         super().__init__(collect=collect)
         self._changes: dict[str, int] = {}
-        self._stranger: tuple[str, str] | None = None
+        self._stream: tuple[str, str] | None = None
 
     def received(self, world: World, node: SimNode, packet: Packet) -> None:
         """See ``Observer``."""
@@ -37,13 +37,13 @@ class StrangersChangeNothing(Checker):
     def stream(self, world: World, step: StreamStep) -> None:
         """See ``Observer``."""
         if step.kind == "data" and not _understand(world.nodes[step.target], world.nodes[step.source]):
-            self._stranger = (step.target, f"a stream of {step.source}")
+            self._stream = (step.target, f"a stream of {step.source}")
 
     def stepped(self, world: World, node: SimNode) -> None:
         """See ``Observer``."""
-        if self._stranger is not None and self._stranger[0] == node.id:
-            self._compare(world, node, self._stranger[1])
-            self._stranger = None
+        if self._stream is not None and self._stream[0] == node.id:
+            self._compare(world, node, self._stream[1])
+            self._stream = None
         self._changes[node.id] = node.inspect().table.changes
 
     def _compare(self, world: World, node: SimNode, what: str) -> None:

@@ -172,8 +172,8 @@ def arm_table(rows: Rows) -> str:
     body = []
     for arm, values in sums.items():
         row = theirs.get(arm)
-        told = (row.false_failed, row.false_failed_at_healthy) if row else (None, None)
-        shares = [None if t is None else 100 * t / b for t, b in zip(told, _told(plain), strict=True)]
+        counts = (row.false_failed, row.false_failed_at_healthy) if row else (None, None)
+        shares = [None if t is None else 100 * t / b for t, b in zip(counts, _counts_of(plain), strict=True)]
         ours = [100 * v / b if b else None for v, b in zip(values, base, strict=True)]
         body.append((arm, shares[0], ours[0], values[0], shares[1], ours[1], values[1], *ours[2:]))
     header = (
@@ -188,7 +188,7 @@ def arm_table(rows: Rows) -> str:
     return markdown((*header, "packets %", "bytes %"), body)
 
 
-def _told(row: ArmFigures) -> tuple[int, int]:
+def _counts_of(row: ArmFigures) -> tuple[int, int]:
     return row.false_failed, row.false_failed_at_healthy
 
 
@@ -228,12 +228,12 @@ def arms_by(option: str, title: str, theirs: str, runs: int = 1) -> Callable[[Ro
     """False positives by an option and by arm; ``theirs`` names the published counts over ``runs`` runs."""
 
     def table(rows: Rows) -> str:
-        told = [dict(curve.points) for curve in _their_counts(theirs, runs).values()]
+        published = [dict(curve.points) for curve in _their_counts(theirs, runs).values()]
         arms = _in_order(rows, "arm")
         body = [
             (
                 x,
-                *(points.get(float(x)) for points in told),
+                *(points.get(float(x)) for points in published),
                 *(_mean(rows, "false_failed", arm=arm, **{option: x}) for arm in arms),
                 *(_mean(rows, "false_failed_at_healthy", arm=arm, **{option: x}) for arm in arms),
             )
@@ -268,9 +268,9 @@ _LATENCIES = (
 def latency_table(rows: Rows) -> str:
     """Seconds from a crash until the first and the last member declare it failed, by arm."""
     [theirs] = published("first_p50_seconds")
-    told = {"swim": theirs.points[0][1], "lifeguard": theirs.points[0][1]}
+    by_arm = {"swim": theirs.points[0][1], "lifeguard": theirs.points[0][1]}
     body = [
-        (arm, told.get(arm), *(_mean(rows, measure, arm=arm) for measure, _ in _LATENCIES))
+        (arm, by_arm.get(arm), *(_mean(rows, measure, arm=arm) for measure, _ in _LATENCIES))
         for arm in _in_order(rows, "arm")
     ]
     return markdown(("arm", "first, published", *(title for _, title in _LATENCIES)), body)

@@ -66,11 +66,11 @@ def _write(
     path = out / f"{name}.csv"
     if play:
 
-        def told(done: int, total: int) -> None:
+        def report(done: int, total: int) -> None:
             if progress is not None:
                 progress(name, done, total)
 
-        swept = run_sweep(grid, path, workers=workers, progress=told)
+        swept = run_sweep(grid, path, workers=workers, progress=report)
         for outcome in swept.failed:
             raise UsageError(f"{name}: seed {outcome.work.seed} failed: {outcome.error!r}")
     with RowFile(path, grid.what, tuple(grid.axes)) as file:

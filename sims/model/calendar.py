@@ -13,7 +13,7 @@ __all__ = ["Array", "Calendar"]
 Array = NDArray[Any]
 """Any NumPy array; its contents are documented where it is defined."""
 
-_KINDS = ("arrival", "verdict", "sync", "probe", "gossip")
+_KINDS = ("arrival", "outcome", "sync", "probe", "gossip")
 _RADIX_MAX = 65_535
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sims.model.calendar import Array
-from sims.model.state import ALIVE, DEAD, NOBODY, SUSPECT, State
+from sims.model.state import ALIVE, DEAD, NO_NODE, SUSPECT, State
 from swim.core.suspicion import remaining
 
 __all__ = ["Claims", "Columns"]
@@ -125,7 +125,7 @@ class Claims:
         state.state[places] = SUSPECT
         state.incarnation[places] = columns.incarnations
         state.started[places] = times
-        state.accusers[:, places] = NOBODY
+        state.accusers[:, places] = NO_NODE
         state.accusers[0, places] = columns.accusers
         state.confirmed[places] = 0
         low = np.full(len(places), state.shortest)
@@ -151,9 +151,9 @@ class Claims:
         state = self._state
         state.deadline[places] = deadlines
         kinds = np.full(len(places), _EXPIRY, np.int8)
-        nobody = np.full(len(places), NOBODY, np.int32)
+        no_node = np.full(len(places), NO_NODE, np.int32)
         state.calendar.file(
-            "arrival", *Columns(deadlines, places, kinds, state.incarnation[places], nobody, nobody)
+            "arrival", *Columns(deadlines, places, kinds, state.incarnation[places], no_node, no_node)
         )
 
     def _bury(self, columns: Columns) -> None:
@@ -197,9 +197,9 @@ class Claims:
     def announce(self, times: Array, places: Array) -> None:
         """Members queue their own alive claims."""
         state = self._state
-        nobody = np.full(len(places), NOBODY, np.int32)
+        no_node = np.full(len(places), NO_NODE, np.int32)
         kinds = np.full(len(places), ALIVE, np.int8)
-        self.queue(Columns(times, places, kinds, state.incarnation[places], nobody, nobody))
+        self.queue(Columns(times, places, kinds, state.incarnation[places], no_node, no_node))
 
     def _correct(self, columns: Columns) -> None:
         state, places = self._state, columns.places

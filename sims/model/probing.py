@@ -9,7 +9,7 @@ import numpy as np
 from sims.model.calendar import Array
 from sims.model.claims import Claims, Columns
 from sims.model.spread import Spread
-from sims.model.state import ALIVE, DEAD, NOBODY, SUSPECT, State
+from sims.model.state import ALIVE, DEAD, NO_NODE, SUSPECT, State
 from swim.core.ping_responder import nack_patience
 
 __all__ = ["Probing"]
@@ -19,7 +19,7 @@ _DRAWS_MAX = 64
 
 
 class _Rounds(NamedTuple):
-    """Probe rounds: start, prober, target, and the target's row, ``NOBODY`` if it has none."""
+    """Probe rounds: start, prober, target, and the target's row, ``NO_NODE`` if it has none."""
 
     times: Array
     nodes: Array
@@ -69,25 +69,25 @@ class Probing:
         rows = self._next_rows(nodes)
         if not state.setup.loss and not state.is_busy:
             # Nothing is piggybacked, and members without a row answer.
-            met = rows != NOBODY
+            met = rows != NO_NODE
             state.score[nodes[~met]] = np.maximum(state.score[nodes[~met]] - 1, 0)
             self._file(times[~met] + self._interval, nodes[~met])
             times, nodes, rows = times[met], nodes[met], rows[met]
         targets = self._targets(nodes, rows)
-        idle = targets == NOBODY
+        idle = targets == NO_NODE
         self._file(times[idle] + self._interval, nodes[idle])
         if not idle.all():
-            places = np.where(rows == NOBODY, NOBODY, rows * state.total + nodes)
+            places = np.where(rows == NO_NODE, NO_NODE, rows * state.total + nodes)
             self._probe(_Rounds(times, nodes, targets, places).only(~idle))
 
     def _next_rows(self, nodes: Array) -> Array:
-        """The row that each node probes in this round, ``NOBODY`` if none; counts the round."""
+        """The row that each node probes in this round, ``NO_NODE`` if none; counts the round."""
         state = self._state
         number = self._round[nodes]
         over = number >= self._cycle_end[nodes]
         if over.any():
             self._new_cycle(nodes[over])
-        rows = np.full(len(nodes), NOBODY, np.int64)
+        rows = np.full(len(nodes), NO_NODE, np.int64)
         row, met = np.nonzero(self._meets.take(nodes, axis=1) == number)
         due = (state.state[row * state.total + nodes[met]] != DEAD) & (state.row_of[nodes[met]] != row)
         rows[met[due]] = row[due]
@@ -115,15 +115,15 @@ class Probing:
         """The member that each node probes: its row's member, or a random one without a row."""
         state, n = self._state, self._state.n
         runs = nodes // n
-        targets = np.where(rows == NOBODY, NOBODY, state.subject[np.maximum(rows, 0), runs])
-        open_ = np.flatnonzero(rows == NOBODY)
+        targets = np.where(rows == NO_NODE, NO_NODE, state.subject[np.maximum(rows, 0), runs])
+        open_ = np.flatnonzero(rows == NO_NODE)
         for _ in range(_DRAWS_MAX if state.rows < n - 1 else 0):
             if not len(open_):
                 break
             draw = state.rng.integers(0, n - 1, len(open_))
             draw += draw >= nodes[open_] % n
             draw += runs[open_] * n
-            fits = state.row_of[draw] == NOBODY
+            fits = state.row_of[draw] == NO_NODE
             targets[open_[fits]] = draw[fits]
             open_ = open_[~fits]
         return targets
@@ -145,7 +145,7 @@ class Probing:
         times, nodes, targets, places = rounds
         there = times + state.draw_latency(len(nodes))
         arrived = state.up[targets] & ~state.draw_loss(len(nodes))
-        suspected = (places != NOBODY) & (state.state[places] == SUSPECT)
+        suspected = (places != NO_NODE) & (state.state[places] == SUSPECT)
         if state.config.buddy_system and suspected.any():
             self._accuse(there, nodes, targets, suspected & arrived)
             riding = ~suspected
@@ -187,7 +187,7 @@ class Probing:
             return unfit
 
         for relays in self._spread.pick(nodes, config.indirect_checks, refuses):
-            chosen = np.flatnonzero(relays != NOBODY)
+            chosen = np.flatnonzero(relays != NO_NODE)
             expected[chosen] += 1
             relayed = self._relay(asked[chosen], nodes[chosen], relays[chosen], targets[chosen])
             acked_at, nacked_at = relayed
@@ -197,12 +197,12 @@ class Probing:
             last_nack[chosen] = np.maximum(last_nack[chosen], np.where(in_time, nacked_at, -np.inf))
         streamed, refused = self._stream(asked, targets, end)
         acked = (heard < end) | streamed
-        early = (expected > 0) & (nacks == expected) & np.isfinite(refused) & config.early_verdict
+        early = (expected > 0) & (nacks == expected) & np.isfinite(refused) & config.early_suspicion
         failed_at = np.where(early, np.minimum(np.maximum(last_nack, refused), end), end)
         when = np.where(heard < end, heard, np.where(streamed, end, failed_at))
         delta = np.where(acked, -1, np.where(expected > 0, expected - nacks, 1)).astype(np.int8)
-        accused = np.where(acked, NOBODY, places)
-        state.calendar.file("verdict", when, nodes, accused, state.incarnation[np.maximum(places, 0)], delta)
+        accused = np.where(acked, NO_NODE, places)
+        state.calendar.file("outcome", when, nodes, accused, state.incarnation[np.maximum(places, 0)], delta)
         steps = np.maximum(1, np.floor((when - times) / self._interval + 1e-9))
         self._file(times + steps * self._interval, nodes)
 
@@ -242,16 +242,16 @@ class Probing:
     def conclude(self) -> None:
         """Carries out the outcomes in the current bucket: adjusts health scores, accuses failed targets."""
         state = self._state
-        due = state.calendar.take("verdict")
+        due = state.calendar.take("outcome")
         if due is None:
             return
         times, nodes, places, incarnations, delta = due
         score = state.score[nodes] + delta
         state.score[nodes] = np.clip(score, 0, state.config.awareness_max_multiplier - 1)
-        accusing = places != NOBODY
+        accusing = places != NO_NODE
         nodes, places = nodes[accusing], places[accusing]
         state.count("accusations", nodes[state.up[state.subject[places // state.total, nodes // state.n]]])
         kinds = np.full(len(nodes), SUSPECT, np.int8)
-        nobody = np.full(len(nodes), NOBODY, np.int32)
+        no_node = np.full(len(nodes), NO_NODE, np.int32)
         own = nodes.astype(np.int32)
-        self._claims.send(Columns(times[accusing], places, kinds, incarnations[accusing], own, nobody))
+        self._claims.send(Columns(times[accusing], places, kinds, incarnations[accusing], own, no_node))

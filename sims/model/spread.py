@@ -8,7 +8,7 @@ import numpy as np
 
 from sims.model.calendar import Array
 from sims.model.claims import Claims, Columns
-from sims.model.state import ALIVE, NOBODY, SUSPECT, State
+from sims.model.state import ALIVE, NO_NODE, SUSPECT, State
 from sims.world.network import RETRANSMISSION_SECONDS, RETRANSMISSIONS_MAX
 
 __all__ = ["Spread"]
@@ -55,10 +55,10 @@ class Spread:
         busy = state.up[nodes] & self.is_pending(nodes)
         times, nodes = times[busy], nodes[busy]
         for targets in self.pick(nodes, state.config.gossip_nodes, None):
-            told = targets != NOBODY
-            arrive = times[told] + state.draw_latency(int(told.sum()))
-            carried = self.carry(arrive, nodes[told], targets[told], state.draw_loss(len(arrive)))
-            state.count("gossip", nodes[told][carried])
+            sent = targets != NO_NODE
+            arrive = times[sent] + state.draw_latency(int(sent.sum()))
+            carried = self.carry(arrive, nodes[sent], targets[sent], state.draw_loss(len(arrive)))
+            state.count("gossip", nodes[sent][carried])
         still = self.is_pending(nodes)
         self._poke(times[still], nodes[still])
 
@@ -118,7 +118,7 @@ class Spread:
     # -- choosing
 
     def pick(self, nodes: Array, count: int, refuses: Callable[[Array, Array], Array] | None) -> list[Array]:
-        """``count`` distinct random others for each node, ``NOBODY`` where there are not enough.
+        """``count`` distinct random others for each node, ``NO_NODE`` where there are not enough.
 
         Args:
             nodes: the nodes that choose.
@@ -132,7 +132,7 @@ class Spread:
         first = nodes - own
         picked: list[Array] = []
         for _ in range(count):
-            chosen = np.full(len(nodes), NOBODY)
+            chosen = np.full(len(nodes), NO_NODE)
             open_ = np.arange(len(nodes))
             for _ in range(_DRAWS_MAX):
                 draw = self._state.rng.integers(0, n - 1, len(open_))
@@ -144,7 +144,7 @@ class Spread:
                     again |= other[open_] == draw
                 if refuses is not None:
                     again |= refuses(open_, draw)
-                chosen[open_[again]] = NOBODY
+                chosen[open_[again]] = NO_NODE
                 open_ = open_[again]
                 if not len(open_):
                     break
@@ -168,7 +168,7 @@ class Spread:
         for slot in range(min(count, n - 1)):
             found = order[:, slot]
             absent = np.isinf(keys[positions, found])
-            picked.append(np.where(absent, NOBODY, nodes - own + found))
+            picked.append(np.where(absent, NO_NODE, nodes - own + found))
         return picked
 
     # -- push/pull
@@ -189,7 +189,7 @@ class Spread:
             return unfit
 
         [peers] = self.pick(nodes, 1, refuses)
-        reached = (peers != NOBODY) & state.up[np.maximum(peers, 0)]
+        reached = (peers != NO_NODE) & state.up[np.maximum(peers, 0)]
         times, nodes, peers = times[reached], nodes[reached], peers[reached]
         state.count("exchanges", nodes)
         there, back = self.stream_delay(len(nodes)), self.stream_delay(len(nodes))

@@ -19,11 +19,11 @@ from swim.core.push_pull_schedule import push_pull_scale
 from swim.core.suspicion import confirmations_wanted, suspicion_timeout
 from swim.errors import ConfigError
 
-__all__ = ["ALIVE", "DEAD", "NOBODY", "SUSPECT", "Setup", "State"]
+__all__ = ["ALIVE", "DEAD", "NO_NODE", "SUSPECT", "Setup", "State"]
 
 ALIVE, SUSPECT, DEAD = 1, 2, 3
 """States, and kinds of claims; 0 in a queue is "nothing"."""
-NOBODY = -1
+NO_NODE = -1
 
 _STEP_MIN, _STEP_MAX = 0.001, 0.005
 _SHUFFLE_UP_TO = 24
@@ -80,7 +80,7 @@ class State:
 
     Attributes:
         total: nodes of all runs together.
-        subject: node id per row and run; ``row_of`` is the way back, ``NOBODY`` for the others.
+        subject: node id per row and run; ``row_of`` is the way back, ``NO_NODE`` for the others.
         up: per node, whether it runs.
         state, incarnation: per place, the view of a row (``ALIVE``, ``SUSPECT`` or ``DEAD``).
         started, low, deadline: per place, of a running suspicion.
@@ -105,7 +105,7 @@ class State:
         self.rows = setup.rows
         places = self.rows * total
         self.subject = self.distinct(runs, n, self.rows) + n * np.arange(runs)
-        self.row_of = np.full(total, NOBODY, np.int64)
+        self.row_of = np.full(total, NO_NODE, np.int64)
         self.row_of[self.subject] = np.arange(self.rows)[:, None]
         self.up = np.ones(total, bool)
         self.up[self.subject[: setup.kills].ravel()] = False
@@ -115,11 +115,11 @@ class State:
         self.low = np.zeros(places)
         self.deadline = np.full(places, np.inf)
         self.confirmed = np.zeros(places, np.int8)
-        self.accusers = np.full((self.wanted + 1, places), NOBODY, np.int32)
+        self.accusers = np.full((self.wanted + 1, places), NO_NODE, np.int32)
         self.kind = np.zeros(places, np.int8)
         self.claimed = np.zeros(places, np.int16)
-        self.accuser = np.full(places, NOBODY, np.int32)
-        self.origin = np.full(places, NOBODY, np.int32)
+        self.accuser = np.full(places, NO_NODE, np.int32)
+        self.origin = np.full(places, NO_NODE, np.int32)
         self.transmits = np.zeros(places, np.int16)
         self.armed = np.full(total, np.inf)
         self.last_round = np.full(total, -np.inf)
@@ -161,7 +161,7 @@ class State:
         """The state in which each viewer sees the node beside it."""
         row = self.row_of[nodes]
         seen = self.state[np.maximum(row, 0) * self.total + viewers]
-        return np.where(row == NOBODY, ALIVE, seen)
+        return np.where(row == NO_NODE, ALIVE, seen)
 
     def draw_latency(self, count: int) -> Array:
         """That many packets' travel times, seconds."""

@@ -12,7 +12,7 @@ __all__ = ["ARMS", "PAPER_ARMS", "settings_of"]
 
 _PLAIN: dict[str, Any] = {
     "awareness_stretches_suspicion": False,
-    "early_verdict": False,
+    "early_suspicion": False,
     "self_doubt_threshold": 0,
     "verify_second_hand": False,
     "eager_gossip_delay": -1.0,

@@ -194,7 +194,7 @@ def sc_gossip(run: Run) -> None:
     total = run["nodes"]
     within = limit(world, dissemination_bound if run["loss"] else gossip_bound)
     run.expect_soon(world, lambda w: len(news.seconds) == total, within, "not all nodes know")
-    measure_quantiles(run, "told", news.seconds.values())
+    measure_quantiles(run, "learnt", news.seconds.values())
     world.run_for(5.0)
     run.measure("sends_per_node", copies.sent_packets / total)
     run.measure("duplicates_per_node", (copies.received_packets - (total - 1)) / total)

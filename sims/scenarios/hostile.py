@@ -43,7 +43,7 @@ def flood(run: Run) -> None:
     world.run_for(10.0)
     run.measure("packets", attacker.count)
     run.measure("dropped", sum(node.metrics.drops for node in world.nodes.values()))
-    _expect_no_strangers(run, world, allowed=not run["keys"])
+    _expect_no_made_up_members(run, world, allowed=not run["keys"])
     _expect_truth(run, world)
 
 
@@ -62,7 +62,7 @@ def byte_flipper(run: Run) -> None:
     measure_wrong(run, wrong)
     run.measure("failed_checksums", _dropped(world, "crc"))
     run.measure("dropped", sum(node.metrics.drops for node in world.nodes.values()))
-    _expect_no_strangers(run, world)
+    _expect_no_made_up_members(run, world)
     world.network.calm()
     _expect_truth(run, world)
 
@@ -137,12 +137,12 @@ def _expect_truth(run: Run, world: World) -> None:
     run.measure("recover_seconds", run.expect_soon(world, is_true, within, "views are wrong"))
 
 
-def _expect_no_strangers(run: Run, world: World, *, allowed: bool = False) -> None:
+def _expect_no_made_up_members(run: Run, world: World, *, allowed: bool = False) -> None:
     names = {node.name for node in world.nodes.values()}
-    strangers = {name for node in world.running() for name in node.statuses()} - names
-    run.measure("strangers", len(strangers))
+    made_up = {name for node in world.running() for name in node.statuses()} - names
+    run.measure("made_up_members", len(made_up))
     if not allowed:
-        run.expect(not strangers, f"members that do not exist: {sorted(strangers)[:5]}")
+        run.expect(not made_up, f"members that do not exist: {sorted(made_up)[:5]}")
 
 
 def _dropped(world: World, reason: str) -> int:

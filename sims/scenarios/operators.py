@@ -41,7 +41,7 @@ def force_leave_live(run: Run) -> None:
     world.run_until(lambda w: ticket.is_done, operator.config.broadcast_timeout + 1.0)
     outcome = ticket.result if ticket.is_done else "none"
     run.expect(outcome in ("refuted", "leaving"), f"the operator's answer was {outcome}")
-    run.measure("told_refuted", outcome == "refuted")
+    run.measure("answered_refuted", outcome == "refuted")
     within = limit(world, refutation_bound)
     run.measure(
         "alive_seconds", run.expect_soon(world, lambda w: w.converged, within, "it is not alive again")
@@ -111,17 +111,17 @@ def address_swap_two_clusters(run: Run) -> None:
         run.measure("whole_seconds", whole)
     world.run_for(60.0)
     names = [frozenset(node.name for node in nodes) for nodes in clusters]
-    strangers = sum(
+    foreign = sum(
         len(node.statuses().keys() - own)
         for nodes, own in zip(clusters, names, strict=True)
         for node in nodes
     )
-    run.measure("strangers_listed", strangers)
+    run.measure("foreign_members", foreign)
     run.measure("merged", world.converged)
     counters = [node.metrics.counters for node in world.nodes.values()]
     run.measure("dropped_for_label", sum(found["swim.dropped.label"] for found in counters))
     if run["labels"]:
-        run.expect(not strangers, f"members of the other cluster are listed {strangers} times")
+        run.expect(not foreign, f"members of the other cluster are listed {foreign} times")
 
 
 def _cluster(run: Run, world: World, prefix: str) -> list[SimNode]:
@@ -164,8 +164,8 @@ def label_migration(run: Run) -> None:
     run.expect_soon(world, lambda w: w.converged, limit(world, join_bound), "no agreement")
     run.expect(not failures.seconds, f"{len(failures.seconds)} nodes declared a member failed")
     first = next(iter(world.nodes.values()))
-    stranger = world.add(
+    unlabelled = world.add(
         "unlabelled", config=first.config.with_changes(label="", name="unlabelled"), seeds=[first]
     )
     world.run_for(10.0)
-    run.expect(all_show(others(world, stranger), "unlabelled", ""), "a node without the label joined")
+    run.expect(all_show(others(world, unlabelled), "unlabelled", ""), "a node without the label joined")

@@ -104,11 +104,11 @@ def lg_threshold(run: Run) -> None:
             world.crash(node, silent=True)
     world.run_for(max(run["seconds"], seconds))
     faulty = {node.id for node in cluster.slow}
-    verdicts = [[loss.failed[who] for who in loss.failed if who not in faulty] for loss in seen.losses]
-    run.measure("declared_share", sum(map(bool, verdicts)) / len(verdicts))
-    for share in (50, 99) if any(verdicts) else ():
-        run.measure(f"first_p{share}_seconds", quantile(map(min, filter(None, verdicts)), share / 100))
-        run.measure(f"all_p{share}_seconds", quantile(map(max, filter(None, verdicts)), share / 100))
+    failures = [[loss.failed[who] for who in loss.failed if who not in faulty] for loss in seen.losses]
+    run.measure("declared_share", sum(map(bool, failures)) / len(failures))
+    for share in (50, 99) if any(failures) else ():
+        run.measure(f"first_p{share}_seconds", quantile(map(min, filter(None, failures)), share / 100))
+        run.measure(f"all_p{share}_seconds", quantile(map(max, filter(None, failures)), share / 100))
     _measure(run, [_counts(cluster)])
 
 

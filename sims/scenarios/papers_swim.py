@@ -184,13 +184,13 @@ class _Load(Observer):
 class _Out(Observer):
     """Ends the process of a member that is declared failed."""
 
-    def __init__(self, verdict: type[MemberEvent]) -> None:
-        self.verdict = verdict
+    def __init__(self, failure: type[MemberEvent]) -> None:
+        self.failure = failure
         self.expelled: set[str] = set()
 
     def event(self, world: World, node: SimNode, event: Event) -> None:
         """See ``Observer``."""
-        if isinstance(event, self.verdict) and event.member.name not in self.expelled:
+        if isinstance(event, self.failure) and event.member.name not in self.expelled:
             self.expelled.add(event.member.name)
             world.at(world.now, world.crash, event.member.name)
 

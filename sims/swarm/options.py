@@ -37,7 +37,7 @@ _SETTINGS: tuple[tuple[str, int, tuple[Any, ...]], ...] = (
     ("awareness_max_multiplier", 5, (1, 3)),
     ("awareness_stretches_suspicion", 4, (False,)),
     ("buddy_system", 5, (False,)),
-    ("early_verdict", 4, (False,)),
+    ("early_suspicion", 4, (False,)),
     ("self_doubt_threshold", 4, (0, 2)),
     ("gossip_interval", 5, (0.05, 1.0)),
     ("gossip_nodes", 5, (1, 2)),

@@ -93,7 +93,7 @@ _OPTIONS: dict[str, st.SearchStrategy[Any]] = {
     "suspicion_mult": st.integers(2, 6),
     "awareness_max_multiplier": st.integers(1, 8),
     "buddy_system": st.booleans(),
-    "early_verdict": st.booleans(),
+    "early_suspicion": st.booleans(),
     "verify_second_hand": st.booleans(),
     "gossip_nodes": st.integers(1, 4),
     "retransmit_mult": st.integers(2, 5),

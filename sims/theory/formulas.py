@@ -27,12 +27,12 @@ __all__ = [
     "first_suspected",
     "gossip_rounds",
     "missed_by_gossip",
+    "probe_delay",
     "probe_failure",
     "push_pull_period",
     "suspicion_after",
     "suspicions",
     "transmit_limit",
-    "verdict_delay",
 ]
 
 _LATENCY = 0.0005
@@ -52,14 +52,14 @@ def detection_wait(config: Config, n: int, share: float = 0.5) -> float:
     return float((1 - (1 - share) ** (1 / (n - 1))) * (n - 1) * config.probe_interval)
 
 
-def verdict_delay(config: Config, n: int, *, silent: bool = False) -> float:
+def probe_delay(config: Config, n: int, *, silent: bool = False) -> float:
     """Seconds from the probe of a crashed member to the accusation, if packets take no time.
 
-    memberlist waits for the end of the probe interval. With ``early_verdict`` a round ends once all relays
+    memberlist waits for the end of the probe interval. With ``early_suspicion`` a round ends once all relays
     have nacked and the stream was refused, unless the host is ``silent`` and refuses nothing.
     """
     relays = min(config.indirect_checks, n - 2)
-    can_end = config.early_verdict and relays and not config.disable_tcp_pings and not silent
+    can_end = config.early_suspicion and relays and not config.disable_tcp_pings and not silent
     if not can_end:
         return config.probe_interval
     return min(config.probe_timeout + nack_patience(config), config.probe_interval)
@@ -95,7 +95,7 @@ def suspicion_after(config: Config, n: int, confirmed: int) -> float:
 
 def first_suspected(config: Config, n: int, share: float = 0.5, *, silent: bool = False) -> float:
     """Seconds from a crash to the first suspicion of it, not exceeded in that share of the cases."""
-    return detection_wait(config, n, share) + verdict_delay(config, n, silent=silent)
+    return detection_wait(config, n, share) + probe_delay(config, n, silent=silent)
 
 
 def first_failed(config: Config, n: int, share: float = 0.5, *, silent: bool = False) -> float:
@@ -115,7 +115,7 @@ def detection_worst(config: Config, n: int, *, silent: bool = False) -> float:
     """Seconds within which a lone prober detects a crash whatever the order: 2n - 1 rounds (SWIM, 4.3)."""
     return (
         (2 * n - 1) * config.probe_interval
-        + verdict_delay(config, n, silent=silent)
+        + probe_delay(config, n, silent=silent)
         + suspicions(config, n).longest
     )
 
@@ -175,23 +175,23 @@ def _wave(config: Config, n: int, latency: float, timers: list[float]) -> list[f
     missing = [float(n - 1)]
     if not config.gossip_interval or not config.gossip_nodes:
         return missing + timers
-    told = [1.0]
+    informed = [1.0]
     rounds = math.ceil(transmit_limit(config, n) / config.gossip_nodes)
     gap = max(1, round(config.gossip_interval / _hop(config, latency)))
     while missing[-1] > 1e-9 and len(missing) < _HOPS_MAX:
         step = len(missing)
-        senders = sum(told[step - 1 - k * gap] for k in range(rounds) if step - 1 - k * gap >= 0)
+        senders = sum(informed[step - 1 - k * gap] for k in range(rounds) if step - 1 - k * gap >= 0)
         left = missing[-1] * math.exp(-senders * config.gossip_nodes / n)
         if step < len(timers):
             left *= timers[step] / timers[step - 1]
-        told.append(missing[-1] - left)
+        informed.append(missing[-1] - left)
         missing.append(left)
     return missing
 
 
 def _moments(config: Config, n: int, latency: float, missing: list[float]) -> dict[str, float]:
-    nobody = math.log(2)
-    wanted = {name: max((1 - share) * n, nobody) for name, share in _SHARES.items()} | {"all": nobody}
+    none_left = math.log(2)
+    wanted = {name: max((1 - share) * n, none_left) for name, share in _SHARES.items()} | {"all": none_left}
     hop = _hop(config, latency)
     return {
         name: next((step * hop for step, left in enumerate(missing) if left <= few), math.inf)

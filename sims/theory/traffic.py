@@ -54,13 +54,15 @@ def traffic(config: Config, n: int) -> Traffic:
     claim = encode(Dead(_INCARNATION, name, name))
     rate = 1 / config.probe_interval if config.probe_interval else 0.0
     period = push_pull_period(config, n)
-    told = transmit_limit(config, n) * (2 + suspicions(config, n).confirmations) if config.gossip_nodes else 0
+    transmits = (
+        transmit_limit(config, n) * (2 + suspicions(config, n).confirmations) if config.gossip_nodes else 0
+    )
     return Traffic(
         2 * rate,
         rate * (packet_bytes(config, ping) + packet_bytes(config, ack)),
         2 * push_pull_bytes(config, n) / period if period else 0.0,
-        told,
-        told * packet_bytes(config, claim),
+        transmits,
+        transmits * packet_bytes(config, claim),
     )
 
 

@@ -67,8 +67,8 @@ class EventTrace(Observer):
 
     def fault(self, world: World, kind: str, detail: Mapping[str, object]) -> None:
         """A fault; its details are added to the common fields."""
-        told = {name if name not in _RESERVED else f"{name}_": plain(what) for name, what in detail.items()}
-        self.write({"at": seconds(world.now), "fault": kind, "kind": "fault", **told})
+        fields = {name if name not in _RESERVED else f"{name}_": plain(what) for name, what in detail.items()}
+        self.write({"at": seconds(world.now), "fault": kind, "kind": "fault", **fields})
 
     def write(self, record: Record) -> None:
         """Adds one record."""

@@ -58,7 +58,7 @@ class Packets:
         context, now, network = self._context, self._context.clock.now, self._context.network
         source = network.seen_as(now, node.id, node.endpoint, endpoint)
         if target is None or not network.lets_in(now, target.id, endpoint, source):
-            passage = Passage("nobody", ())
+            passage = Passage("no-host", ())
         else:
             passage = network.carry(now, node.id, target.id, len(data), context.rng)
         packet = Packet(self.sent, now, node.id, target.id if target else "", endpoint, data, passage.fate)

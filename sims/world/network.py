@@ -49,7 +49,7 @@ _PLAIN_FIELDS = (
     "half_open",
 )
 
-Fate = Literal["sent", "lost", "cut", "mtu", "queue-full", "nobody", "corrupted"]
+Fate = Literal["sent", "lost", "cut", "mtu", "queue-full", "no-host", "corrupted"]
 """The fate of a packet, decided when it is sent. A ``corrupted`` one arrives, with a bit flipped."""
 
 

@@ -123,7 +123,7 @@ class Config:
     buddy_system: bool = True
     """Send a suspect member the suspect claim with the ping that probes it (Lifeguard), and a suspect or dead
     member that pings this node the claim with the ack. [Lifeguard]"""
-    early_verdict: bool = True
+    early_suspicion: bool = True
     """End a probe round as soon as every relay has sent a nack and the stream was refused; a suspicion that
     begins with a refused stream needs no confirmations, since this node is evidently heard. [swim]"""
     self_doubt_threshold: int = 3

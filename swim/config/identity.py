@@ -57,7 +57,7 @@ def check_addresses(bind: str, advertise: str | None, seeds: Sequence[str]) -> N
         raise ConfigError("bind", f"{host} is {wrong}")
     if advertise is not None:
         host, _ = split_host_port("advertise", advertise, 0)
-        if (told := plain_ip(host)) is not None and (wrong := why_unusable(str(told), str(told))):
+        if (plain := plain_ip(host)) is not None and (wrong := why_unusable(str(plain), str(plain))):
             raise ConfigError("advertise", f"{host} is {wrong}")
     for seed in seeds:
         literal = parse_address(seed, 0, field="seeds").literal

@@ -123,7 +123,7 @@ class _Optional(TypedDict, total=False):
     awareness_max_multiplier: int
     awareness_stretches_suspicion: bool
     buddy_system: bool
-    early_verdict: bool
+    early_suspicion: bool
     self_doubt_threshold: int
     gossip_interval: float
     gossip_nodes: int

@@ -180,7 +180,7 @@ class Prober:
             self._fail(now, current)
 
     def _end_if_decided(self, now: float, current: ProbeRound) -> None:
-        if self._context.config.early_verdict and current.is_decided:
+        if self._context.config.early_suspicion and current.is_decided:
             self._fail(now, current)
 
     def _fail(self, now: float, current: ProbeRound) -> None:
@@ -203,7 +203,7 @@ class Prober:
             context.metrics.count("swim.self-doubt")
             return
         claim = Suspect(current.incarnation, name, context.local.name)
-        is_certain = current.is_refused and config.early_verdict
+        is_certain = current.is_refused and config.early_suspicion
         evidence = Evidence.TESTED if is_certain else Evidence.HEARD
         self._claims.apply(now, claim, Source("probe", None, "", evidence, current.describe_failure()))
 

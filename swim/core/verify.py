@@ -136,7 +136,7 @@ class Verify:
         if not context.config.verify_second_hand:
             return False
         if len(self.accused) >= ACCUSED_MAX:
-            context.metrics.count("swim.verdicts-unchecked")
+            context.metrics.count("swim.accusations-unchecked")
             return False
         accused = self.accused[record.name] = Accused(claim, origin)
         self._ask(now, record, accused)
@@ -258,7 +258,7 @@ class Verify:
 
     def _disproved(self, accused: Accused) -> None:
         del self.accused[accused.claim.node]
-        self._context.metrics.count("swim.verdicts-disproved")
+        self._context.metrics.count("swim.accusations-disproved")
 
     def _is_accused(self, accused: Accused) -> bool:
         return self.accused.get(accused.claim.node) is accused

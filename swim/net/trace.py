@@ -190,8 +190,8 @@ class NodeTap:
 
         def received(data: bytes) -> None:
             messages, dial.answer = dial.answer, []
-            told: Record = {"messages": messages} if messages else {}
-            self._step(dial, "data", dial.target, dial.source, bytes=len(data), **told)
+            decoded: Record = {"messages": messages} if messages else {}
+            self._step(dial, "data", dial.target, dial.source, bytes=len(data), **decoded)
 
         def closed() -> None:
             if local is not None and self._trace.dials.pop(local, None) is not None:

@@ -19,7 +19,7 @@ from swim.events import (
     MemberUpdated,
 )
 from swim.wire.messages import Ack, Alive, Dead, Message, NodeRecord, Ping, Suspect
-from tests.one_node import PORT, SERF_VSN, STRANGER, Lone, alive_record, home
+from tests.one_node import NON_MEMBER, PORT, SERF_VSN, Lone, alive_record, home
 
 __all__ = ["Cell", "outcome"]
 
@@ -94,9 +94,9 @@ def _ways(cell: Cell) -> list[Way]:
         case Claim.ALIVE_ANSWERED:
             return [_answer]
         case Claim.ALIVE_HEARD if cell.stored in UNLISTED:
-            return [_packet(STRANGER), push(State.ALIVE)]
+            return [_packet(NON_MEMBER), push(State.ALIVE)]
         case Claim.ALIVE_HEARD if cell.subject == "x":
-            return [_packet(SPEAKER), _packet(STRANGER), push(State.ALIVE), _answer]
+            return [_packet(SPEAKER), _packet(NON_MEMBER), push(State.ALIVE), _answer]
         case Claim.ALIVE | Claim.LEAVE:
             return [_packet(cell.endpoint), _own_push]
         case Claim.MOVED:

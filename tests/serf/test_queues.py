@@ -21,7 +21,7 @@ from swim.serf.messages import (
 )
 from swim.serf.push_pull import RecentEvents
 from swim.wire.messages import Alive, User
-from tests.one_node import PORT, SERF_VSN, STRANGER, Lone, home, serf_state
+from tests.one_node import NON_MEMBER, PORT, SERF_VSN, Lone, home, serf_state
 
 ASKER = ("127.0.0.50", 7000)
 OLD_VSN = bytes((1, 4, 2, 2, 5, 5))
@@ -271,7 +271,7 @@ def test_a_relayed_message_goes_to_its_member_verbatim(lone: Lone):
     assert [(to, m) for to, m in lone.sent() if isinstance(m, User)] == [((host, port), User(inner))]
 
 
-@pytest.mark.parametrize("target", [STRANGER, ("127.0.0.2", PORT + 1), ("192.0.2.1", PORT)])
+@pytest.mark.parametrize("target", [NON_MEMBER, ("127.0.0.2", PORT + 1), ("192.0.2.1", PORT)])
 def test_nobody_but_members_gets_a_relayed_message(lone: Lone, target: tuple[str, int]):
     lone.say(Relayed(pack_address(target[0]), target[1], "y", b"\x05"))
     assert not lone.sent()
@@ -299,7 +299,7 @@ def test_nothing_but_answers_to_queries_is_relayed(lone: Lone, inner: bytes):
 
 
 def test_answers_go_to_members_or_where_the_query_came_from_and_to_nobody_else(lone: Lone):
-    for number, claimed in enumerate([STRANGER, ("192.0.2.1", PORT), (home("x")[0], PORT + 1)]):
+    for number, claimed in enumerate([NON_MEMBER, ("192.0.2.1", PORT), (home("x")[0], PORT + 1)]):
         aimed = query(id=number, flags=1, relay_factor=3, addr=pack_address(claimed[0]), port=claimed[1])
         lone.say(aimed, source=ASKER)
     assert not [to for to, message in lone.sent() if to not in map(home, "xyz")]

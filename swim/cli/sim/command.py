@@ -157,8 +157,8 @@ def _text(results: Sequence[Result]) -> str:
     problems = [(result.seed, problem) for result in results for problem in result.violations]
     lines += [f"seed {seed}: {problem}" for seed, problem in problems]
     virtual, wall = sum(r.virtual_seconds for r in results), sum(r.wall_seconds for r in results)
-    verdict = "violated" if problems else "ok"
-    lines.append(f"{results[0].scenario}: {verdict}, {virtual:.1f} virtual seconds in {wall:.1f} s")
+    outcome = "violated" if problems else "ok"
+    lines.append(f"{results[0].scenario}: {outcome}, {virtual:.1f} virtual seconds in {wall:.1f} s")
     return "\n".join(lines)
 
 

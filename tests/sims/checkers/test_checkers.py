@@ -18,9 +18,9 @@ from sims.checkers import (
     liveness_checkers,
     safety_checkers,
     spread,
-    strangers,
     suspicions,
     tables,
+    unreadable,
 )
 from sims.checkers.hosts import Hosts
 from sims.checkers.spread import transmit_limit
@@ -99,10 +99,10 @@ WEAKENED: dict[str, tuple[str, object, str, object]] = {
     ),
     "every process runs": ("skips-one-member", Hosts, "died_at", lambda self, name: None),
     "any event is legal": ("equal-incarnation-clears", events, "problem_with", lambda event: ""),
-    "nobody is a stranger": ("accepts-any-label", strangers, "_understand", lambda receiver, sender: True),
+    "any label is accepted": ("accepts-any-label", unreadable, "_understand", lambda receiver, sender: True),
     "keys do not matter": (
         "accepts-plain-packets",
-        strangers,
+        unreadable,
         "_understand",
         lambda receiver, sender: receiver.config.label == sender.config.label,
     ),
@@ -194,4 +194,4 @@ def test_the_answer_to_an_accusation_that_came_by_push_pull_is_not_counted() -> 
     world.run_for(1.0)
     asked.join([world.host("n3")])
     world.run_for(5.0)
-    assert asked.metrics.counters["swim.verdicts-disproved"] == 1
+    assert asked.metrics.counters["swim.accusations-disproved"] == 1

@@ -53,6 +53,6 @@ def test_clusters_of_every_size(make: Callable[..., Config], nodes: int, crashes
 @pytest.mark.timeout(3600)
 def test_without_streams_under_loss() -> None:
     def make(**fields: object) -> Config:
-        return Config.lan(disable_tcp_pings=True, early_verdict=False, **fields)
+        return Config.lan(disable_tcp_pings=True, early_suspicion=False, **fields)
 
     assert_agreement(make, 100, 60, 400, 0.05)

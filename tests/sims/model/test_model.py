@@ -16,7 +16,7 @@ from swim.config import Config
 from swim.errors import ConfigError
 
 LAN = Config.lan(name="n1")
-NO_STREAMS = LAN.with_changes(disable_tcp_pings=True, early_verdict=False)
+NO_STREAMS = LAN.with_changes(disable_tcp_pings=True, early_suspicion=False)
 
 
 def of(results: tuple[Result, ...], name: str) -> list[float]:

@@ -37,7 +37,7 @@ SETTINGS = {
     "lan": Config.lan,
     "plain memberlist": partial(Config.local, delegate_version=0),
     "encrypted": partial(Config.local, keys=(KEY,), label="blue"),
-    "plain SWIM": partial(Config.lan, buddy_system=False, early_verdict=False, awareness_max_multiplier=1),
+    "plain SWIM": partial(Config.lan, buddy_system=False, early_suspicion=False, awareness_max_multiplier=1),
     "slow gossip": partial(Config.local, eager_gossip_delay=-1.0, gossip_nodes=1, verify_second_hand=False),
 }
 

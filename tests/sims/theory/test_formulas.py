@@ -13,8 +13,8 @@ from sims.world import World
 from swim.config import Config
 
 LAN = Config.lan(name="n1")
-MEMBERLIST = LAN.with_changes(early_verdict=False)
-LOCAL = Config.local(name="n1", early_verdict=False)
+MEMBERLIST = LAN.with_changes(early_suspicion=False)
+LOCAL = Config.local(name="n1", early_suspicion=False)
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from sims.checkers import (
     NewsSpreads,
     PacketsFit,
     QueuesDrain,
-    StrangersChangeNothing,
     TransmitsAreLimited,
+    UnreadableInputChangesNothing,
 )
 from swim.core import broadcast
 from swim.core.broadcast import Priority
@@ -76,17 +76,17 @@ def overfills_packets(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Gossip, "_room", lambda self: room(self) + 300)
 
 
-@bug("The label of a packet is cut off and not looked at.", scripts.LABELS, StrangersChangeNothing)
+@bug("The label of a packet is cut off and not looked at.", scripts.LABELS, UnreadableInputChangesNothing)
 def accepts_any_label(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(packet, "check_label", lambda *args, **settings: None)
 
 
-@bug("The label of a stream is cut off and not looked at.", scripts.LABELS, StrangersChangeNothing)
+@bug("The label of a stream is cut off and not looked at.", scripts.LABELS, UnreadableInputChangesNothing)
 def accepts_streams_of_any_label(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(stream, "check_label", lambda *args, **settings: None)
 
 
-@bug("A plain packet is read though there is a key.", scripts.KEYS, StrangersChangeNothing)
+@bug("A plain packet is read though there is a key.", scripts.KEYS, UnreadableInputChangesNothing)
 def accepts_plain_packets(patch: pytest.MonkeyPatch) -> None:
     decrypted = PacketCodec._decrypted
 
