@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from swim import checks
 from swim.addresses import Endpoint
 from swim.commands import Command, Leave, Rejoin
 from swim.errors import LocalError
@@ -56,8 +57,9 @@ class Cluster(AwaitedCluster[Ticket, Subscription, Responses]):
 
         Raises:
             OSError: it has no address.
+            ConfigError: ``host`` is not text, or ``port`` is not a port.
         """
-        return tuple(await self._driver.resolve(host, port))
+        return tuple(await self._driver.resolve(checks.text("host", host), checks.port("port", port)))
 
     def _submit(self, command: Command) -> Ticket:
         if isinstance(command, Leave):

@@ -38,6 +38,9 @@ WRONG_TYPE: list[tuple[str, str, dict[str, Any]]] = [
     ("set_tags", "tags", {"tags": [("port", "80")]}),
     ("set_tags", "tags", {"tags": "port=80"}),
     ("member", "name", {"name": 7}),
+    ("resolve", "host", {"host": b"localhost", "port": 0}),
+    ("resolve", "port", {"host": "localhost", "port": "7946"}),
+    ("resolve", "port", {"host": "localhost", "port": True}),
     ("history", "name", {"name": None}),
 ]
 WRONG_VALUE: list[tuple[str, str, dict[str, Any]]] = [
@@ -50,6 +53,9 @@ WRONG_VALUE: list[tuple[str, str, dict[str, Any]]] = [
     ("set_tags", "tags", {"tags": {HALF_PAIR: ""}}),
     ("set_tags", "tags", {"tags": {"a": HALF_PAIR}}),
     ("set_tags", "tags", {"tags": {"a": "x" * 600}}),
+    ("resolve", "host", {"host": HALF_PAIR, "port": 0}),
+    ("resolve", "port", {"host": "localhost", "port": 70_000}),
+    ("resolve", "port", {"host": "localhost", "port": -1}),
 ]
 
 
