@@ -72,7 +72,7 @@ class AgentClient:
     __slots__ = ("_host", "_port", "_prefix", "_timeout", "address")
 
     def __init__(self, address: str = "http://127.0.0.1:4646", *, timeout: float = 10.0) -> None:
-        self.address = address if "://" in address else f"http://{address}"
+        self.address: str = address if "://" in address else f"http://{address}"
         try:
             parts = urlsplit(self.address)
             host, port = parts.hostname, parts.port

@@ -234,8 +234,8 @@ class Ticket:
     __slots__ = ("_outcome", "is_done", "number", "replies")
 
     def __init__(self, number: int) -> None:
-        self.number = number
-        self.is_done = False
+        self.number: int = number
+        self.is_done: bool = False
         self.replies: list[QueryReply] = []
         self._outcome: Outcome | LocalError = None
 

@@ -209,7 +209,7 @@ class Inspection(CoreInspection):
         self.intents: Queue = layer.queues.intents
         self.events: Queue = layer.queues.events
         self.queries: Queue = layer.queues.queries
-        self.speaks_serf = layer.speaks_serf
+        self.speaks_serf: bool = layer.speaks_serf
 
     def sizes(self) -> Iterator[Size]:
         """Everything that has a limit."""

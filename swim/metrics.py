@@ -22,7 +22,7 @@ class Metrics:
     def __init__(self) -> None:
         self.counters: Counter[str] = Counter()
         self.gauges: dict[str, float] = {}
-        self.drops = 0
+        self.drops: int = 0
 
     def count(self, name: str, amount: int = 1) -> None:
         """Adds ``amount`` to the counter ``name``."""

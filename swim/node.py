@@ -44,6 +44,7 @@ from swim.config import Config
 from swim.core.engine import Engine
 from swim.core.output import Output, StreamEnd
 from swim.core.rng import Rng
+from swim.core.timers import Timers
 from swim.errors import ConfigTypeError, LocalError
 from swim.events import Member, MemberStatus, Reason, SeedStatus, Transition, UserEvent
 from swim.inspection import Inspection
@@ -126,8 +127,8 @@ class Node:
     ) -> None:
         self.config = config
         self.bind_port = bind_port
-        self.metrics = Metrics()
-        self.keyring = Keyring(config.keys)
+        self.metrics: Metrics = Metrics()
+        self.keyring: Keyring = Keyring(config.keys)
         self._restored = Snapshot.replay(snapshot)
         self._engine = Engine(
             config,
@@ -141,7 +142,7 @@ class Node:
             wire=wire,
         )
         self._layer = SerfDelegate(self._engine, config)
-        self.timers = self._engine.context.timers
+        self.timers: Timers = self._engine.context.timers
         self._roster = self._layer.roster
         self._inspection: Inspection | None = None
         self._recorder = Recorder(config.name, self._snapshot)

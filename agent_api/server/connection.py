@@ -34,10 +34,10 @@ class Service:
     __slots__ = ("app", "headers", "limits", "metrics", "state")
 
     def __init__(self, app: ASGIApp, limits: HttpLimits, metrics: Metrics, headers: Headers) -> None:
-        self.app = app
-        self.limits = limits
-        self.metrics = metrics
-        self.headers = headers
+        self.app: ASGIApp = app
+        self.limits: HttpLimits = limits
+        self.metrics: Metrics = metrics
+        self.headers: Headers = headers
         self.state: dict[str, Any] = {}
 
 
@@ -60,9 +60,9 @@ class Connection:
         client: Endpoint | None = None,
         server: Endpoint | None = None,
     ) -> None:
-        self.client = client
-        self.scope = trio.CancelScope()
-        self.is_busy = False
+        self.client: Endpoint | None = client
+        self.scope: trio.CancelScope = trio.CancelScope()
+        self.is_busy: bool = False
         self._server = server
         self._service = service
         self._wire = Wire(stream, service.limits, service.headers)

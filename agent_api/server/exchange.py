@@ -104,10 +104,10 @@ class Exchange:
     )
 
     def __init__(self, wire: Wire, request: h11.Request, limits: HttpLimits, metrics: Metrics) -> None:
-        self.began = False
-        self.disconnected = False
-        self.finished = False
-        self.gone = False
+        self.began: bool = False
+        self.disconnected: bool = False
+        self.finished: bool = False
+        self.gone: bool = False
         self._wire = wire
         self._limits = limits
         self._metrics = metrics

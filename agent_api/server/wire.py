@@ -44,10 +44,10 @@ class Wire:
     __slots__ = ("_headers", "_limits", "_stream", "at_eof", "closing", "h11", "method")
 
     def __init__(self, stream: trio.abc.Stream, limits: HttpLimits, headers: Headers) -> None:
-        self.h11 = h11.Connection(h11.SERVER, max_incomplete_event_size=limits.max_head_bytes)
-        self.at_eof = False
-        self.closing = False
-        self.method = b""
+        self.h11: h11.Connection = h11.Connection(h11.SERVER, max_incomplete_event_size=limits.max_head_bytes)
+        self.at_eof: bool = False
+        self.closing: bool = False
+        self.method: bytes = b""
         self._stream = stream
         self._limits = limits
         self._headers = headers

@@ -17,7 +17,7 @@ from swim.text import printable
 
 __all__ = ["PACKAGES", "complain", "explain_failure", "prepare_streams"]
 
-PACKAGES = {
+PACKAGES: dict[str, tuple[str, ...]] = {
     "swim-cluster": ("trio", "msgpack", "cryptography", "click", "rich", "starlette", "anyio", "h11"),
     "'swim-cluster[sims]'": ("hypothesis", "numpy", "matplotlib"),
     "'swim-cluster[dask]'": ("dask", "distributed"),

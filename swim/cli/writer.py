@@ -48,10 +48,10 @@ class BackgroundWriter:
         limit: int = _LIMIT_BYTES,
         failed: Callable[[], None] = lambda: None,
     ) -> None:
-        self.dropped = 0
+        self.dropped: int = 0
         self.error: OSError | None = None
         self._descriptor = stream.fileno()
-        self.encoding = stream.encoding or "utf-8"
+        self.encoding: str = stream.encoding or "utf-8"
         self._dropped_line = dropped_line
         self._limit = limit
         self._failed = failed

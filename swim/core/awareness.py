@@ -12,7 +12,7 @@ class Awareness:
 
     def __init__(self, max_multiplier: int) -> None:
         self._max = max_multiplier - 1
-        self.score = 0
+        self.score: int = 0
 
     def apply(self, delta: int) -> None:
         """Moves the score by ``delta``, within its bounds."""

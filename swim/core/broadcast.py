@@ -44,14 +44,14 @@ class Broadcast:
     def __init__(
         self, name: str, message: bytes, priority: Priority, origin: str, ticket: int | None
     ) -> None:
-        self.name = name
-        self.message = message
-        self.priority = priority
-        self.origin = origin
-        self.ticket = ticket
-        self.order = 0
-        self.transmits = 0
-        self.retired_at = 0.0
+        self.name: str = name
+        self.message: bytes = message
+        self.priority: Priority = priority
+        self.origin: str = origin
+        self.ticket: int | None = ticket
+        self.order: int = 0
+        self.transmits: int = 0
+        self.retired_at: float = 0.0
 
 
 class Backlog:
@@ -65,7 +65,7 @@ class Backlog:
     __slots__ = ("finished", "waiting")
 
     def __init__(self) -> None:
-        self.waiting = 0
+        self.waiting: int = 0
         self.finished: list[int] = []
 
 
@@ -104,7 +104,7 @@ class BroadcastQueue:
     def __init__(
         self, mult: int, *, max_depth: int, max_bytes: int = 2 * 1024 * 1024, backlog: Backlog | None = None
     ) -> None:
-        self.backlog = backlog or Backlog()
+        self.backlog: Backlog = backlog or Backlog()
         self._bytes = self._retired_bytes = 0
         self._max_bytes = max_bytes
         self._mult = mult
@@ -112,8 +112,8 @@ class BroadcastQueue:
         self.waiting: dict[str, Broadcast] = {}
         self._retired: OrderedDict[str, Broadcast] = OrderedDict()
         self._next_order = 0
-        self.max_depth = max_depth
-        self.limit = retransmit_limit(mult, 1)
+        self.max_depth: int = max_depth
+        self.limit: int = retransmit_limit(mult, 1)
 
     def __len__(self) -> int:
         return len(self.waiting)

@@ -44,7 +44,7 @@ class Claims:
         self._verify = verify
         self._admission = Admission(context)
         self.suspicions: dict[str, Suspicion] = {}
-        self.grown = 0
+        self.grown: int = 0
         """Members added or revived so far; the push/pull schedule watches it for join bursts."""
         verify.revive = lambda now, claim: self.apply(now, claim, Source("acked", evidence=Evidence.TESTED))
         verify.believe = lambda now, claim, name, detail: self.apply(
@@ -72,7 +72,7 @@ class Claims:
             Verdict.DEPART: self._depart,
         }
         self._expiry = context.timers.kind(TimerKind.SUSPICION, self._expire, self._is_running)
-        self.reaper = Reaper(context)
+        self.reaper: Reaper = Reaper(context)
 
     def apply(self, now: float, claim: Alive | Suspect | Dead, source: Source) -> None:
         """Applies a claim, a peer's or this node's own (memberlist's aliveNode, suspectNode, deadNode)."""

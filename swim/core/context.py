@@ -24,13 +24,13 @@ from swim.core.token_bucket import TokenBucket
 from swim.metrics import Metrics
 from swim.wire.go_msgpack import ElementBudget
 from swim.wire.keyring import Keyring
-from swim.wire.packet import PacketCodec, WireFactory
+from swim.wire.packet import PacketCodec, Wire, WireFactory
 from swim.wire.replay import SeenNonces
 from swim.wire.stream import StreamCodec
 
 __all__ = ["Context", "NodeStatus", "logger"]
 
-logger = logging.getLogger("swim.core")
+logger: logging.Logger = logging.getLogger("swim.core")
 
 NodeStatus = Literal["idle", "running", "leaving", "left"]
 
@@ -73,33 +73,35 @@ class Context:
         self.rng = rng
         self.metrics = metrics
         self.keyring = keyring
-        self.packets = wire(config, keyring, nonce)
+        self.packets: Wire = wire(config, keyring, nonce)
         most = config.max_remembered_packets
-        self.seen_nonces = SeenNonces(most) if most else None
-        self.streams = StreamCodec(config, keyring, nonce, seen=SeenNonces(most) if most else None)
-        self.timers = Timers()
-        self.table = Table(rng, local, max_tombstones=config.max_tombstones)
-        self.backlog = Backlog()
-        self.queue = self.new_queue()
-        self.awareness = Awareness(config.awareness_max_multiplier)
-        self.output = Output()
+        self.seen_nonces: SeenNonces | None = SeenNonces(most) if most else None
+        self.streams: StreamCodec = StreamCodec(
+            config, keyring, nonce, seen=SeenNonces(most) if most else None
+        )
+        self.timers: Timers = Timers()
+        self.table: Table = Table(rng, local, max_tombstones=config.max_tombstones)
+        self.backlog: Backlog = Backlog()
+        self.queue: BroadcastQueue = self.new_queue()
+        self.awareness: Awareness = Awareness(config.awareness_max_multiplier)
+        self.output: Output = Output()
         self.bind_port = bind_port
         self.status: NodeStatus = "idle"
-        self.new_members_left = config.max_new_members_per_packet
+        self.new_members_left: int = config.max_new_members_per_packet
         self.corrections_left = 0
         self.is_cut_off = False
-        self.elements = ElementBudget(config.max_packet_elements)
+        self.elements: ElementBudget = ElementBudget(config.max_packet_elements)
         self.is_fresh = True
         self.is_introduced = False
         self.has_past = False
-        self.newcomer_until = float("-inf")
+        self.newcomer_until: float = float("-inf")
         self.answers_left = 0
-        self.contacts = Contacts(config.max_members)
-        self.paths = Paths(self.table)
-        self.allowance = Allowance(config.max_answer_bytes_per_second)
+        self.contacts: Contacts = Contacts(config.max_members)
+        self.paths: Paths = Paths(self.table)
+        self.allowance: Allowance = Allowance(config.max_answer_bytes_per_second)
         self._warnings = TokenBucket(per_second=1.0, burst=20.0)
         self.delegate: Delegate
-        self.networks = (
+        self.networks: list[ipaddress.IPv4Network | ipaddress.IPv6Network] | None = (
             None
             if config.cidrs_allowed is None
             else [ipaddress.ip_network(cidr, strict=False) for cidr in config.cidrs_allowed]

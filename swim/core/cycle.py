@@ -22,7 +22,7 @@ class Cycle:
 
     def __init__(self, rng: Rng, names: list[str]) -> None:
         self._rng = rng
-        self.order = names
+        self.order: list[str] = names
         self._cursor = 0
         self._stale: set[str] = set()
 

@@ -36,16 +36,16 @@ class ProbeRound:
     )
 
     def __init__(self, target: Record, deadline: float) -> None:
-        self.target = target
-        self.incarnation = target.incarnation
-        self.seq_no = 0
-        self.deadline = deadline
-        self.is_indirect = False
-        self.is_refused = False
+        self.target: Record = target
+        self.incarnation: int = target.incarnation
+        self.seq_no: int = 0
+        self.deadline: float = deadline
+        self.is_indirect: bool = False
+        self.is_refused: bool = False
         self.relays: dict[Endpoint, bool] = {}
         self.nacks: set[Endpoint] = set()
-        self.fallback = ""
-        self.send_error = ""
+        self.fallback: str = ""
+        self.send_error: str = ""
 
     @property
     def nacks_expected(self) -> int:

@@ -141,7 +141,7 @@ class Streams:
         self._last_id = 0
         self._turns: dict[str, deque[int]] = {}
         self._armed: float | None = None
-        self.now = float("-inf")
+        self.now: float = float("-inf")
         self._report_from = float("-inf")
         self._unreported = 0
         self._compression = TokenBucket(per_second=_COMPRESSED_PER_SECOND, burst=_COMPRESSED_AT_ONCE)

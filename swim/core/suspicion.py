@@ -54,12 +54,12 @@ class Suspicion:
     def __init__(
         self, now: float, incarnation: int, accuser: str, *, low: float, high: float, wanted: int
     ) -> None:
-        self.incarnation = incarnation
-        self.accusers = {accuser}
-        self.started = now
+        self.incarnation: int = incarnation
+        self.accusers: set[str] = {accuser}
+        self.started: float = now
         self._low, self._high, self._wanted = low, high, wanted
         self._confirmed = 0
-        self.deadline = now + (high if wanted else low)
+        self.deadline: float = now + (high if wanted else low)
 
     def confirm(self, now: float, accuser: str, *, is_certain: bool = False) -> bool:
         """Counts an independent accuser; True if it is new (then the claim is passed on).

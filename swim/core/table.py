@@ -126,7 +126,7 @@ class Table(Overlay[Record]):
     def __init__(self, rng: Rng, local: Record, *, max_tombstones: int) -> None:
         super().__init__()
         self._rng = rng
-        self.local = local
+        self.local: Record = local
         self._base = _NO_BASE
         self._endpoints: dict[Endpoint, str] = {}
         self._shared: dict[Endpoint, _Shared] = {}
@@ -136,9 +136,9 @@ class Table(Overlay[Record]):
         self._names: Sequence[str] | None = None
         self._tombstones: dict[str, Tombstone] = {}
         self._max_tombstones = max_tombstones
-        self.live = 0
-        self.unverified = 0
-        self.changes = 0
+        self.live: int = 0
+        self.unverified: int = 0
+        self.changes: int = 0
 
     def start_from(self, base: TableBase) -> None:
         """Lists all of ``base``, including the local member, in a table that is still empty."""

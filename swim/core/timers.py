@@ -75,9 +75,9 @@ class Timer(Generic[T]):
     def __init__(
         self, kind: TimerKind, fire: Callable[[float, T], None], is_current: Callable[[T], bool]
     ) -> None:
-        self.kind = kind
-        self.fire = fire
-        self.is_current = is_current
+        self.kind: TimerKind = kind
+        self.fire: Callable[[float, T], None] = fire
+        self.is_current: Callable[[T], bool] = is_current
 
 
 _Entry = tuple[float, int, Timer[Any], Any]

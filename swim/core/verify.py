@@ -48,11 +48,11 @@ class Held:
     __slots__ = ("against", "claim", "endpoint", "is_listed", "origin")
 
     def __init__(self, claim: Alive, origin: str, against: bytes, *, is_listed: bool) -> None:
-        self.claim = claim
-        self.against = against
+        self.claim: Alive = claim
+        self.against: bytes = against
         self.endpoint: Endpoint = endpoint_of(claim.addr, claim.port)
-        self.origin = origin
-        self.is_listed = is_listed
+        self.origin: str = origin
+        self.is_listed: bool = is_listed
 
 
 class Accused:
@@ -61,9 +61,9 @@ class Accused:
     __slots__ = ("asked", "claim", "origin")
 
     def __init__(self, claim: Dead, origin: str) -> None:
-        self.claim = claim
-        self.origin = origin
-        self.asked = 0
+        self.claim: Dead = claim
+        self.origin: str = origin
+        self.asked: int = 0
 
 
 def _is_leave(claim: Dead) -> bool:

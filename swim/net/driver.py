@@ -112,9 +112,9 @@ class Driver:
         self.faults = faults
         self.record: Callable[[Sequence[str]], None] = lambda lines: None
         self.woken: Callable[[float], None] = lambda now: None
-        self.stopped = ""
-        self.subscriptions = Subscriptions(config.event_buffer_size)
-        self.streams = Streams(self, transport, nursery)
+        self.stopped: str = ""
+        self.subscriptions: Subscriptions = Subscriptions(config.event_buffer_size)
+        self.streams: Streams = Streams(self, transport, nursery)
         self._lookups = Lookups(
             transport, default_port=node.bind_port, timeout=config.tcp_timeout, report=self._resolved
         )

@@ -61,7 +61,7 @@ class SnapshotFile:
         self._limiter = trio.CapacityLimiter(1)  # whatever else uses threads
         try:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self.text = data_dir.read(self._path)
+            self.text: str = data_dir.read(self._path)
         except OSError as error:
             why = f"{_FILE_NAME} is a link" if error.errno == errno.ELOOP else error.strerror
             raise ConfigError("data_dir", f"cannot use {shown(directory)}: {why}") from None

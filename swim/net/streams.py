@@ -78,7 +78,7 @@ class Streams:
         self._transport = transport
         self._nursery = nursery
         self._open: dict[int, _Open] = {}
-        self.source = ""
+        self.source: str = ""
         """The address that the last dialled stream left from, as the system chose it; "" before the first."""
 
     def carry_out(self, action: StreamAction) -> None:

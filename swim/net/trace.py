@@ -62,8 +62,8 @@ class ClusterTrace:
         self._names = names
         self._known: dict[Endpoint, str] = {}
         self._began = trio.current_time()
-        self.packets = itertools.count(1)
-        self.streams = itertools.count(1)
+        self.packets: itertools.count[int] = itertools.count(1)
+        self.streams: itertools.count[int] = itertools.count(1)
         self.flying: dict[tuple[str, str], deque[tuple[int, bytes]]] = {}
         self.dials: dict[Endpoint, _Dial] = {}
         """Streams under way, by the endpoint the dialler sends from."""

@@ -48,7 +48,7 @@ from swim.wire.steps import Steps
 
 __all__ = ["SerfDelegate"]
 
-logger = logging.getLogger("swim.serf")
+logger: logging.Logger = logging.getLogger("swim.serf")
 
 _NAMES = {
     ForceLeave: "force-leave",
@@ -73,16 +73,16 @@ class SerfDelegate(Delegate):
     def __init__(self, engine: Engine, config: Config) -> None:
         self._engine = engine
         self._config = config
-        self.speaks_serf = config.delegate_version > 0
+        self.speaks_serf: bool = config.delegate_version > 0
         self._meta = self._encode(config.tags)
-        self.roster = Roster(history_size=config.history_size, speaks_serf=self.speaks_serf)
+        self.roster: Roster = Roster(history_size=config.history_size, speaks_serf=self.speaks_serf)
         self._members = Members(engine, self.roster, config)
         self._members.refute = self._refute
         self._members.send_prune = self._send_prune
-        self.clock = LamportClock()
-        self.queues = SerfQueues(engine)
-        self.events = UserEvents(engine, self.roster, self.queues)
-        self.queries = Queries(engine, self.roster, self.queues)
+        self.clock: LamportClock = LamportClock()
+        self.queues: SerfQueues = SerfQueues(engine)
+        self.events: UserEvents = UserEvents(engine, self.roster, self.queues)
+        self.queries: Queries = Queries(engine, self.roster, self.queues)
         self._conflicts = Conflicts(
             engine, self.queries, resolves=config.enable_name_conflict_resolution and self.speaks_serf
         )

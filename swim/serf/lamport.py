@@ -18,7 +18,7 @@ class LamportClock:
     __slots__ = ("time",)
 
     def __init__(self) -> None:
-        self.time = 1
+        self.time: int = 1
 
     def is_absurd(self, stamp: int) -> bool:
         """Whether a received stamp is too far ahead to be believed."""

@@ -56,15 +56,15 @@ class Entry:
     )
 
     def __init__(self, member: Member, status_ltime: int = 0) -> None:
-        self.member = member
-        self.status_ltime = status_ltime
-        self.gone_at = 0.0
-        self.prune_when_gone = False
-        self.prune_is_ours = False
-        self.is_returning = False
-        self.joined_at = float("-inf")
-        self.raised_at = float("-inf")
-        self.intent_at = float("-inf")
+        self.member: Member = member
+        self.status_ltime: int = status_ltime
+        self.gone_at: float = 0.0
+        self.prune_when_gone: bool = False
+        self.prune_is_ours: bool = False
+        self.is_returning: bool = False
+        self.joined_at: float = float("-inf")
+        self.raised_at: float = float("-inf")
+        self.intent_at: float = float("-inf")
         self.history: tuple[Transition, ...] = ()
 
     @property
@@ -98,7 +98,7 @@ class Roster(Overlay[Entry]):
         self._history_size = history_size
         self._speaks_serf = speaks_serf
         self._sequence = 0
-        self.changes = 0
+        self.changes: int = 0
         """Grows with every change of a listed member or of its stamp."""
         self._snapshot: tuple[Member, ...] | None = ()
         self._counts = dict.fromkeys(MemberStatus, 0)

@@ -49,7 +49,9 @@ class Members:
         """Announces this node's join again, above a stamp; the delegate sets it."""
         self.send_prune: Callable[[float, str], None] = lambda now, name: None
         """Prunes a member that is gone, at this node and at its peers; the delegate sets it."""
-        self.intents = IntentBuffer(size=config.max_intents, timeout=config.recent_intent_timeout)
+        self.intents: IntentBuffer = IntentBuffer(
+            size=config.max_intents, timeout=config.recent_intent_timeout
+        )
         timers = engine.context.timers
         self._forgetting = timers.kind(TimerKind.FORGET, self._forget, self._is_forgettable)
         self._leave_doubt = timers.kind(TimerKind.LEAVING, self._doubt_leaving, self._is_stuck_leaving)

@@ -23,7 +23,7 @@ from swim.wire.messages import Alive
 
 __all__ = ["Conflicts"]
 
-logger = logging.getLogger("swim.serf")
+logger: logging.Logger = logging.getLogger("swim.serf")
 
 _MOVE_SECONDS = 60.0
 """Peers accept a new address within this time; a name that two nodes use stays contested."""

@@ -69,9 +69,9 @@ class Queries:
         self._context = context
         self._roster = roster
         self._queues = queues
-        self.clock = LamportClock()
-        self.internal = InternalQueries(context.local.name, roster, context.metrics)
-        self.channels = ReplyChannels(context)
+        self.clock: LamportClock = LamportClock()
+        self.internal: InternalQueries = InternalQueries(context.local.name, roster, context.metrics)
+        self.channels: ReplyChannels = ReplyChannels(context)
         self._ring: RecentRing[int] = RecentRing(self.clock, dropped=context.metrics.dropped)
         self._filters = QueryFilters(context.metrics)
         self._allowance = TokenBucket(per_second=_ANSWERS_PER_SECOND, burst=5 * _ANSWERS_PER_SECOND)

@@ -16,7 +16,7 @@ from swim.wire.go_msgpack import pack, struct, text, unpack
 
 __all__ = ["FilterType", "QueryFilters", "encode_filters"]
 
-logger = logging.getLogger("swim.serf")
+logger: logging.Logger = logging.getLogger("swim.serf")
 
 _FILTERS_MAX = 32
 _EXPRESSION_MAX_CHARACTERS = 512

@@ -26,7 +26,9 @@ class SerfQueues:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._name = engine.context.config.name
-        self.intents, self.queries, self.events = (engine.context.new_queue() for _ in range(3))
+        self.intents: BroadcastQueue = engine.context.new_queue()
+        self.queries: BroadcastQueue = engine.context.new_queue()
+        self.events: BroadcastQueue = engine.context.new_queue()
         self._all = (self.intents, self.queries, self.events)
         self._numbered = 0
 

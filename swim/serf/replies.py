@@ -37,8 +37,8 @@ class ReplyChannel:
     __slots__ = ("_most", "_seen", "_take", "ended", "key")
 
     def __init__(self, key: tuple[int, int], most: int, take: Take, ended: Callable[[float], None]) -> None:
-        self.key = key
-        self.ended = ended
+        self.key: tuple[int, int] = key
+        self.ended: Callable[[float], None] = ended
         self._most = most
         self._take = take
         self._seen: tuple[set[str], set[str]] = (set(), set())  # who answered, who acked

@@ -65,7 +65,7 @@ class RecentRing(Generic[K]):
         self._stamps: list[int] = []  # in order
         self._bytes = 0
         self._floor = -1
-        self.admitted = 0
+        self.admitted: int = 0
 
     def admit(self, ltime: int, key: K) -> bool:
         """Witnesses the stamp; True if this message is new and recent enough to be passed on."""

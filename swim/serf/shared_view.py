@@ -32,9 +32,11 @@ class BaseView:
     def __init__(self, claims: Iterable[Alive], *, speaks_serf: bool = True) -> None:
         describe = Roster(history_size=0, speaks_serf=speaks_serf).describe
         records = [Record(claim, State.ALIVE, 0.0, verified=True) for claim in claims]
-        self.ltime = 1
-        self.table = TableBase(records)
-        self.roster = RosterBase([describe(record, MemberStatus.ALIVE) for record in records], self.ltime)
+        self.ltime: int = 1
+        self.table: TableBase = TableBase(records)
+        self.roster: RosterBase = RosterBase(
+            [describe(record, MemberStatus.ALIVE) for record in records], self.ltime
+        )
 
     def lists(self, claim: Alive) -> bool:
         """Whether it lists a member exactly as the member's own claim does."""

@@ -127,7 +127,7 @@ class Recorder:
         self._whole = whole
         self._has_left = False
         self._numbers = (0, 0, 0, 0)
-        self.stamps = 0
+        self.stamps: int = 0
         self._next_look = float("-inf")
 
     def happened(self, events: Iterable[Event]) -> None:

@@ -29,7 +29,7 @@ class UserEvents:
         self._metrics = engine.context.metrics
         self._queues = queues
         self._roster = roster
-        self.clock = LamportClock()
+        self.clock: LamportClock = LamportClock()
         self._ring: RecentRing[tuple[str, bytes]] = RecentRing(
             self.clock,
             max_bytes=self._config.max_recent_event_bytes,

@@ -23,7 +23,7 @@ class DecodeCache(Generic[T]):
     def __init__(self, *, budget: int) -> None:
         self._budget = budget
         self._values: dict[bytes, tuple[bytes, T, int]] = {}
-        self.weight = 0
+        self.weight: int = 0
         """Bytes kept now."""
 
     def get(self, data: bytes) -> T | None:

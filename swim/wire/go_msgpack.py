@@ -110,7 +110,7 @@ class ElementBudget:
     __slots__ = ("left",)
 
     def __init__(self, left: int = ELEMENTS_MAX) -> None:
-        self.left = left
+        self.left: int = left
 
 
 def unpack(data: bytes | memoryview, budget: ElementBudget | None = None) -> object:

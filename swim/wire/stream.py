@@ -61,10 +61,10 @@ class StreamCodec:
     def __init__(
         self, config: Config, keyring: Keyring, nonce: Callable[[], bytes], *, seen: SeenNonces | None = None
     ) -> None:
-        self.config = config
-        self.keyring = keyring
-        self.seen = seen
-        self.label = config.label.encode() if config.send_label else b""
+        self.config: Config = config
+        self.keyring: Keyring = keyring
+        self.seen: SeenNonces | None = seen
+        self.label: bytes = config.label.encode() if config.send_label else b""
         self._nonce = nonce
         self._version = 1 if config.protocol_version >= 2 else 0
 

@@ -91,12 +91,12 @@ class LocalNode:
 
     def __init__(self, number: int, plan: ClusterPlan) -> None:
         self.number = number
-        self.name = f"node-{number}"
+        self.name: str = f"node-{number}"
         self.state: NodeState = "killed"
-        self.faults = LinkFaults(seed=plan.seed + number)
+        self.faults: LinkFaults = LinkFaults(seed=plan.seed + number)
         self.cluster: Cluster | None = None
-        self.bind = f"{_HOST}:{plan.bind_base + number - 1 if plan.bind_base else 0}"
-        self.url = f"http://{_HOST}:{plan.http_base + number - 1 if plan.http_base else 0}"
+        self.bind: str = f"{_HOST}:{plan.bind_base + number - 1 if plan.bind_base else 0}"
+        self.url: str = f"http://{_HOST}:{plan.http_base + number - 1 if plan.http_base else 0}"
         self._scope = trio.CancelScope()
         self._stopped = trio.Event()
 
@@ -194,7 +194,9 @@ class LocalCluster:
     """
 
     def __init__(self, plan: ClusterPlan, report: Callable[[LocalNode, Event], None]) -> None:
-        self.nodes = tuple(LocalNode(number, plan) for number in range(1, plan.nodes + 1))
+        self.nodes: tuple[LocalNode, ...] = tuple(
+            LocalNode(number, plan) for number in range(1, plan.nodes + 1)
+        )
         self.trace: ClusterTrace | None = None
         self._plan = plan
         self._report = report
