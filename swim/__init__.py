@@ -48,6 +48,7 @@ from swim.metrics import Metrics as Metrics
 from swim.version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from swim import ring as ring
     from swim.commands import Command as Command
     from swim.commands import ForceLeave as ForceLeave
     from swim.commands import Join as Join
@@ -121,6 +122,7 @@ __all__ = [
     "VersionTriple",
     "__version__",
     "open_cluster",
+    "ring",
     "run_cluster",
 ]
 
@@ -151,9 +153,13 @@ _LATER = {
     "NodeStats": "swim.node",
 }
 
+_MODULES = ("ring",)
+
 if not TYPE_CHECKING:  # or every name would exist for a type checker
 
     def __getattr__(name: str) -> object:
+        if name in _MODULES:
+            return import_module(f"swim.{name}")
         if name not in _LATER:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         value = globals()[name] = getattr(import_module(_LATER[name]), name)

@@ -15,11 +15,13 @@ import pytest
 import sims
 import swim
 import swim.lowlevel
+import swim.ring
 import swim.testing
 from sims import World
 from sims.faults import Crash
 from swim import Config, SwimError
 from swim.lowlevel import Node, Rng
+from swim.ring import LiveRing, Ring
 from swim.testing import LinkFaults
 
 ENDPOINT = ("10.0.0.1", 7946)
@@ -55,6 +57,14 @@ def timer(function: Callable[..., Any]) -> Callable[..., Any]:
     return start
 
 
+def of_ring(method: str) -> Callable[..., Any]:
+    return lambda **given: getattr(Ring(world().host("n1").members()), method)(**given)
+
+
+def live_ring(**given: Any) -> LiveRing:
+    return LiveRing(**{"cluster": world().host("n1")} | given)
+
+
 def every_seed(**given: Any) -> object:
     return sims.run_seeds(**{"seeds": [1]} | given)
 
@@ -66,6 +76,12 @@ NO_TEXT, NO_NUMBER, NO_ENDPOINT = (
 )
 NO_FLAG, NO_CALL, NO_CONFIG = [1, "yes", None], [7, "print"], ["lan", {}]
 NEGATIVE = [-1, -0.5]
+NO_MEMBERS, NO_FILTER, NO_KEY, NO_KEYS = (
+    [7, "n1", ["n1"], None],
+    ["role=web", 7, {"a": 1}, [("a", "b")]],
+    [7, None, ("a",)],
+    ["abc", b"abc", 7],
+)
 TWO = {"nodes": ["n1"], "seconds": 5.0}
 
 WRONG: list[tuple[str, Callable[..., Any], str, list[Any], dict[str, Any]]] = [
@@ -94,6 +110,26 @@ WRONG: list[tuple[str, Callable[..., Any], str, list[Any], dict[str, Any]]] = [
     ("LinkFaults", lambda loss: setattr(LinkFaults(), "loss", loss), "loss", [*NO_NUMBER, -0.1, 1.1], {}),
     ("LinkFaults", of_faults("block"), "endpoints", ["10.0.0.1:1", ENDPOINT, ["10.0.0.1:1"], 7, None], {}),
     ("LinkFaults", of_faults("unblock"), "endpoints", ["10.0.0.1:1", ENDPOINT, ["10.0.0.1:1"], 7], {}),
+    ("Ring", Ring, "members", NO_MEMBERS, {}),
+    ("Ring", Ring, "where", NO_FILTER, {"members": ()}),
+    ("Ring", Ring, "hashing", ["maglev", 7, None, []], {"members": ()}),
+    ("Ring", Ring, "weight_tag", NO_TEXT, {"members": ()}),
+    ("Ring", Ring, "zone_tag", NO_TEXT, {"members": ()}),
+    ("Ring", Ring, "clock", [-1, 1.5, None], {"members": ()}),
+    ("Ring", of_ring("over"), "members", NO_MEMBERS, {}),
+    ("Ring", of_ring("over"), "clock", [-1, 1.5, None], {"members": ()}),
+    ("Ring", of_ring("owner"), "key", NO_KEY, {}),
+    ("Ring", of_ring("owners"), "key", NO_KEY, {"count": 1}),
+    ("Ring", of_ring("owners"), "count", [0, -1, "2", None], {"key": "k"}),
+    ("LiveRing", live_ring, "cluster", [7, None, "n1", ()], {}),
+    ("LiveRing", live_ring, "where", NO_FILTER, {}),
+    ("LiveRing", live_ring, "hashing", ["maglev", 7], {}),
+    ("LiveRing", lambda **given: live_ring().changes(**given), "keys", NO_KEYS, {}),
+    ("fence", swim.ring.fence, "members", NO_MEMBERS, {}),
+    ("fence", swim.ring.fence, "clock", [-1, 1.5, None], {"members": ()}),
+    ("moved", swim.ring.moved, "keys", NO_KEYS, {"before": Ring([]), "after": Ring([])}),
+    ("moved", swim.ring.moved, "before", [7, ()], {"keys": (), "after": Ring([])}),
+    ("moved", swim.ring.moved, "after", [7, ()], {"keys": (), "before": Ring([])}),
     ("Node", node, "config", NO_CONFIG, {}),
     ("Node", node, "advertise", [*NO_ENDPOINT, None], {}),
     ("Node", node, "bind_port", ["1", -1, 65_536], {}),
@@ -200,6 +236,7 @@ def test_a_scenario_that_there_is_not() -> None:
 WITHOUT_A_ROW = {
     *("Cluster", "Membership", "Responses", "Subscription", "Ticket"),  # not made by callers
     *("Leave", "safety_checkers", "Observer"),  # nothing that could be wrong, or a class to derive from
+    *("EmptyRingError", "Move"),  # made by a ring
     *("open_cluster", "run_cluster"),  # see tests/net/test_arguments.py
     *("Metrics", "NodeStats", "Accepted", "Inspection", "Output", "Tap", "Transport", "Endpoint"),
 }
@@ -212,7 +249,7 @@ def is_value(found: object) -> bool:
 
 
 @pytest.mark.parametrize(
-    "module", [swim, swim.lowlevel, swim.testing, sims], ids=lambda module: module.__name__
+    "module", [swim, swim.lowlevel, swim.ring, swim.testing, sims], ids=lambda module: module.__name__
 )
 def test_every_public_name_has_a_row_or_a_reason(module: Any) -> None:
     tested = {name for name, *_ in WRONG}

@@ -21,6 +21,7 @@ LEAVES = (
     "swim.metrics",
     "swim.text",
     "swim.version",
+    "swim.where",
 )
 LAYERS = (
     "swim.wire",
@@ -29,6 +30,7 @@ LAYERS = (
     "swim.inspection",
     "swim.node",
     "swim.membership",
+    "swim.ring",
     "swim.trace",
     "swim.log",
     "swim.net",
@@ -43,6 +45,7 @@ PURE = (
     "swim.inspection",
     "swim.node",
     "swim.membership",
+    "swim.ring",
     "swim.trace",
 )
 IMPURE_MODULES = ("asyncio", "os", "secrets", "socket", "subprocess", "threading", "time", "trio")
