@@ -122,6 +122,8 @@ class Driver:
         self._nursery = nursery
         self._drops = DropLog(config.name, node.metrics)
         self._tickets: dict[int, Ticket] = {}
+        # Read several times per packet, so without the checks of trio.current_time.
+        self._clock = trio.lowlevel.current_clock().current_time
         self._due = math.inf
         self._alarm = trio.CancelScope()
         self._send_failed = False
@@ -141,17 +143,17 @@ class Driver:
 
         When several tasks call in a row, packets that wait are handled in between.
         """
-        now = trio.current_time()
+        now = self._clock()
         if now - self._read_at > _READ_AFTER and not (self.faults is not None and self.faults.paused):
             self._drain(now, self._most_packets)
-            now = trio.current_time()
+            now = self._clock()
         result = method(now, *args, **kwargs)
         self.carry_out(now)
         return result
 
     def submit(self, command: Command) -> Ticket:
         """Gives the node a command, carries out its output, and reschedules the loop."""
-        now = trio.current_time()
+        now = self._clock()
         number = self.node.do(now, command)
         ticket = self._tickets[number] = Ticket(number)
         self.carry_out(now)
@@ -202,13 +204,13 @@ class Driver:
 
     @trio.lowlevel.enable_ki_protection
     async def _run(self) -> None:
-        before = self._read_at = trio.current_time()
+        before = self._read_at = self._clock()
         while True:
             # Entering a scope costs more than handling a packet, so one serves until its alarm rings.
             with trio.CancelScope(deadline=self._due) as self._alarm:
                 while True:
                     await self._transport.readable()
-                    now = trio.current_time()
+                    now = self._clock()
                     if now >= self._due or (self.faults is not None and self.faults.paused):
                         break
                     self._drain(now, self._most_packets)
@@ -241,13 +243,11 @@ class Driver:
 
     async def _drain_all(self) -> float:
         """Handles the packets that wait, in portions; returns the time."""
-        now = trio.current_time()
         left = self._most_packets
-        while left := self._drain(now, left):
-            self.carry_out(now)
+        while left := self._drain(self._clock(), left):
+            self.carry_out(self._read_at)
             await trio.lowlevel.checkpoint()
-            now = trio.current_time()
-        return trio.current_time()
+        return self._read_at
 
     def _drain(self, now: float, most: int) -> int:
         """Handles packets that wait, for some milliseconds, and sends answers in between.
@@ -255,7 +255,7 @@ class Driver:
         Returns:
             How many more of ``most`` may be handled; 0 if none waits.
         """
-        receive, receive_packet, clock = self._transport.receive, self.node.receive_packet, trio.current_time
+        receive, receive_packet, clock = self._transport.receive, self.node.receive_packet, self._clock
         self._read_at = sent_at = began = now
         while most:
             try:
@@ -268,6 +268,7 @@ class Driver:
             most -= 1
             receive_packet(now, data, source)
             before, now = now, clock()
+            self._read_at = now
             if now - before > _SLOW_PACKET:
                 self._report_slow(now, now - before, source)
             if now - sent_at > _SEND_AFTER:
