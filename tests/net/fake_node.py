@@ -26,6 +26,7 @@ class FakeNode:
     """
 
     def __init__(self, config: Config | None = None) -> None:
+        self.bind_port = 7000
         self.config = config or Config.local(name="fake")
         self.metrics = Metrics()
         self.calls: list[tuple[Any, ...]] = []
