@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from swim import checks
 from swim.addresses import Endpoint
-from swim.errors import ConfigError, ConfigTypeError, LocalError
+from swim.errors import ConfigError, ConfigTypeError, LocalError, SwimError
 from swim.events import ForceLeaveOutcome, JoinResult, Query, QueryAck, QueryResponse
 from swim.frozen import FrozenMap
 
@@ -237,13 +237,13 @@ class Ticket:
         self.number: int = number
         self.is_done: bool = False
         self.replies: list[QueryReply] = []
-        self._outcome: Outcome | LocalError = None
+        self._outcome: Outcome | SwimError = None
 
     def add(self, reply: QueryReply) -> None:
         """Takes one more reply."""
         self.replies.append(reply)
 
-    def finish(self, outcome: Outcome | LocalError) -> None:
+    def finish(self, outcome: Outcome | SwimError) -> None:
         """Sets the outcome, or the error because of which there will never be one."""
         self._outcome = outcome
         self.is_done = True
@@ -257,6 +257,6 @@ class Ticket:
         """
         if not self.is_done:
             raise LocalError("the command has no outcome yet")
-        if isinstance(self._outcome, LocalError):
+        if isinstance(self._outcome, SwimError):
             raise self._outcome
         return self._outcome

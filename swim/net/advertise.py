@@ -6,8 +6,7 @@ import contextlib
 import ipaddress
 import logging
 from collections.abc import Callable, Sequence
-
-import trio
+from typing import Protocol
 
 from swim.addresses import (
     Endpoint,
@@ -22,7 +21,6 @@ from swim.addresses import (
 from swim.config import Config
 from swim.errors import ConfigError
 from swim.net.interfaces import Interface, interfaces, outward_address
-from swim.net.transport import Transport
 
 __all__ = ["advertised_endpoint", "best_address", "warn_if_exposed"]
 
@@ -34,9 +32,22 @@ _PRIVATE = tuple(
 """RFC 1918, 6598 and 4193."""
 
 
+class Bound(Protocol):
+    """A bound network that can look up names."""
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """The bound address and port."""
+        ...
+
+    async def resolve(self, host: str, port: int) -> Sequence[Endpoint]:
+        """Every address of a name, the preferred first; ``OSError`` if there is none or no answer."""
+        ...
+
+
 async def advertised_endpoint(
     config: Config,
-    transport: Transport,
+    network: Bound,
     *,
     found: Callable[[], Sequence[Interface]] = interfaces,
     outward: Callable[[int], str] = outward_address,
@@ -47,7 +58,7 @@ async def advertised_endpoint(
 
     Args:
         config: of the node.
-        transport: bound.
+        network: bound.
         found: lists the machine's interfaces.
         outward: the address on the default route of a family, or "".
 
@@ -55,15 +66,15 @@ async def advertised_endpoint(
         ConfigError: field ``advertise``: the name does not resolve, no peer could reach the address, or no
             interface has one; ``seeds``: one cannot be reached from the advertised address.
     """
-    bound_host, bound_port = transport.endpoint
+    bound_host, bound_port = network.endpoint
     if config.advertise is not None:
-        advertised, why = await _explicit(config, transport), "set by advertise"
+        advertised, why = await _explicit(config, network), "set by advertise"
         if wrong := why_not_advertised(advertised[0], bound_host):
             raise ConfigError("advertise", f"{advertised[0]} is {wrong}")
         if name := _broadcast_of(advertised[0], found):
             raise ConfigError("advertise", f"{advertised[0]} is the broadcast address of {name}")
     elif not ipaddress.ip_address(bound_host).is_unspecified:
-        advertised, why = transport.endpoint, "the bound address"
+        advertised, why = network.endpoint, "the bound address"
     else:
         host, why = best_address(version_of(bound_host), found, outward)
         advertised = host, bound_port
@@ -147,17 +158,15 @@ def _broadcast_of(host: str, found: Callable[[], Sequence[Interface]]) -> str:
     return ""
 
 
-async def _explicit(config: Config, transport: Transport) -> Endpoint:
-    bound_host, bound_port = transport.endpoint
+async def _explicit(config: Config, network: Bound) -> Endpoint:
+    bound_host, bound_port = network.endpoint
     host, port = split_host_port("advertise", config.advertise or "", bound_port)
     if (address := plain_ip(host)) is not None:
         return str(address), port or bound_port
     try:
-        with trio.fail_after(config.tcp_timeout):
-            found = await transport.resolve(host, port or bound_port)
-    except (OSError, trio.TooSlowError) as error:
-        reason = "no answer" if isinstance(error, trio.TooSlowError) else error.strerror or str(error)
-        raise ConfigError("advertise", f"cannot resolve {host}: {reason}") from None
+        found = await network.resolve(host, port or bound_port)
+    except OSError as error:
+        raise ConfigError("advertise", f"cannot resolve {host}: {error.strerror or error}") from None
     for endpoint in found:
         if version_of(endpoint[0]) == version_of(bound_host):
             return endpoint

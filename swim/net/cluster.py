@@ -17,10 +17,11 @@ from swim.errors import LocalError
 from swim.events import Event
 from swim.membership import Membership
 from swim.net.driver import Driver, Ticket
+from swim.net.event_buffer import EventKind
 from swim.net.fronts.awaited import AwaitedCluster
 from swim.net.own_address import OwnAddress
 from swim.net.responses import Responses
-from swim.net.subscriptions import EventKind, Subscription
+from swim.net.subscriptions import Subscription
 
 __all__ = ["Cluster"]
 

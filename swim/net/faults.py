@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Sequence
-
-import trio
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 from swim import checks
 from swim.addresses import Endpoint
 from swim.core.rng import Rng
-from swim.net.taps import Tap
-from swim.net.transport import Transport
+from swim.net.packets import Packets
 
-__all__ = ["FaultyTransport", "LinkFaults"]
+if TYPE_CHECKING:
+    from swim.net.taps import Tap
+
+__all__ = ["FaultyPackets", "LinkFaults"]
 
 
 class LinkFaults:
@@ -31,7 +32,8 @@ class LinkFaults:
         self.loss = loss
         self.tap: Tap | None = None
         self._blocked: set[Endpoint] = set()
-        self._running: trio.Event | None = None
+        self._is_paused = False
+        self._waiting: list[Callable[[], None]] = []
         self._rng = Rng(random.Random(seed))
 
     @property
@@ -71,23 +73,25 @@ class LinkFaults:
     @property
     def paused(self) -> bool:
         """True while the node neither reads, sends, accepts nor fires timers, like a stopped process."""
-        return self._running is not None
+        return self._is_paused
 
     def pause(self) -> None:
         """Pauses the node; packets accumulate in its socket."""
-        if self._running is None:
-            self._running = trio.Event()
+        self._is_paused = True
 
     def resume(self) -> None:
         """Resumes a paused node, which then detects that it overslept."""
-        if self._running is not None:
-            self._running.set()
-            self._running = None
+        self._is_paused = False
+        waiting, self._waiting = self._waiting, []
+        for resumed in waiting:
+            resumed()
 
-    async def running(self) -> None:
-        """Waits until the node is not paused; a checkpoint only if it was."""
-        while self._running is not None:
-            await self._running.wait()
+    def when_resumed(self, resumed: Callable[[], None]) -> None:
+        """Has ``resumed`` called once, as soon as the node is not paused."""
+        if self._is_paused:
+            self._waiting.append(resumed)
+        else:
+            resumed()
 
     def passes(self, endpoint: Endpoint) -> bool:
         """Decides the fate of one packet to or from ``endpoint``."""
@@ -96,22 +100,22 @@ class LinkFaults:
         return self._loss <= 0.0 or self._rng.uniform(0.0, 1.0) >= self._loss
 
 
-class FaultyTransport:
-    """A transport with faults applied."""
+class FaultyPackets:
+    """Packets with faults applied."""
 
-    def __init__(self, inner: Transport, faults: LinkFaults) -> None:
-        self._inner = inner
+    def __init__(self, inner: Packets, faults: LinkFaults) -> None:
+        self._packets = inner
         self._faults = faults
 
     @property
     def endpoint(self) -> Endpoint:
         """The bound address and port."""
-        return self._inner.endpoint
+        return self._packets.endpoint
 
     def receive(self) -> tuple[bytes, Endpoint]:
         """One waiting packet that no fault stops."""
         while True:
-            data, source = self._inner.receive()
+            data, source = self._packets.receive()
             passes = self._faults.passes(source)
             if self._faults.tap is not None:
                 self._faults.tap.received(source, data, passes=passes)
@@ -124,37 +128,4 @@ class FaultyTransport:
         if self._faults.tap is not None:
             self._faults.tap.sent(endpoint, data, passes=passes)
         if passes:
-            self._inner.send(endpoint, data)
-
-    async def readable(self) -> None:
-        """Waits until a packet is there (a fault may still stop it)."""
-        await self._inner.readable()
-
-    async def accept(self) -> tuple[trio.abc.HalfCloseableStream, Endpoint]:
-        """Waits for an inbound stream while not paused."""
-        await self._faults.running()
-        stream, source = await self._inner.accept()
-        await self._faults.running()
-        if self._faults.tap is not None:
-            stream = self._faults.tap.accepted(source, stream)
-        return stream, source
-
-    async def connect(self, endpoint: Endpoint) -> trio.abc.HalfCloseableStream:
-        """Opens a stream; to a blocked endpoint it waits for ever, as if every SYN was lost."""
-        tap = self._faults.tap
-        if tap is not None:
-            return await tap.dialled(endpoint, self._connect)
-        return await self._connect(endpoint)
-
-    async def _connect(self, endpoint: Endpoint) -> trio.abc.HalfCloseableStream:
-        if endpoint in self._faults.blocked:
-            await trio.sleep_forever()
-        return await self._inner.connect(endpoint)
-
-    async def resolve(self, host: str, port: int) -> Sequence[Endpoint]:
-        """Resolves a name; faults don't affect the resolver."""
-        return await self._inner.resolve(host, port)
-
-    def close(self) -> None:
-        """Closes the underlying transport."""
-        self._inner.close()
+            self._packets.send(endpoint, data)

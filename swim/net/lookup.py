@@ -1,34 +1,21 @@
-"""Name lookups, in their own threads: a name that never resolves delays neither other names nor file writes.
-
-The system's resolver blocks and cannot be interrupted. A lookup that no task waits for any more still
-occupies its thread; asking for the same name again waits for that thread instead of starting another.
-"""
+"""Name lookups for trio: the threads of a ``Resolver``, and the addresses that a node wants resolved."""
 
 from __future__ import annotations
 
-import errno
-import socket
+import contextlib
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import trio
 
-from swim.addresses import Endpoint, plain_ip
+from swim.addresses import Endpoint, parse_address, plain_ip
+from swim.errors import ConfigError
+from swim.net.resolve import reachable, why_not_found
+from swim.net.resolver import Resolver
 
-__all__ = ["look_up"]
+__all__ = ["Lookups", "look_up"]
 
-_THREADS = 256
-"""Names being looked up at once; more are refused until one of them is answered."""
-
-
-class _Lookup:
-    """One pending lookup, shared by all tasks that wait for it."""
-
-    def __init__(self) -> None:
-        self.done = trio.Event()
-        self.hosts: tuple[str, ...] = ()
-        self.error: OSError | None = None
-
-
-_under_way: trio.lowlevel.RunVar[dict[str, _Lookup] | None] = trio.lowlevel.RunVar("lookups", None)
+_resolver: trio.lowlevel.RunVar[Resolver | None] = trio.lowlevel.RunVar("resolver", None)
 
 
 async def look_up(host: str, port: int) -> tuple[Endpoint, ...]:
@@ -41,43 +28,82 @@ async def look_up(host: str, port: int) -> tuple[Endpoint, ...]:
     """
     if (address := plain_ip(host)) is not None:
         return ((str(address), port),)
-    under_way = _under_way.get()
-    if under_way is None:
-        _under_way.set(under_way := {})
-    lookup = under_way.get(host)
-    if lookup is None:
-        if len(under_way) >= _THREADS:
-            raise OSError(errno.EAGAIN, f"{_THREADS} name lookups are pending")
-        lookup = under_way[host] = _Lookup()
-        limiter = trio.CapacityLimiter(1)
-        trio.lowlevel.spawn_system_task(_run, host, lookup, under_way, limiter)
-    await lookup.done.wait()
-    if lookup.error is not None:
-        # One error may be raised in several tasks: each gets its own, with its own traceback.
-        raise OSError(*lookup.error.args)
-    return tuple((found, port) for found in lookup.hosts)
+    resolver = _resolver.get()
+    if resolver is None:
+        _resolver.set(resolver := Resolver())
+    done = trio.Event()
+    outcome: list[tuple[tuple[str, ...], OSError | None]] = []
+    token = trio.lowlevel.current_trio_token()
+
+    def answered(hosts: tuple[str, ...], error: OSError | None) -> None:
+        outcome.append((hosts, error))
+        with contextlib.suppress(trio.RunFinishedError):
+            token.run_sync_soon(done.set)
+
+    resolver.ask(host, answered)
+    await done.wait()
+    [(hosts, error)] = outcome
+    if error is not None:
+        raise error
+    return tuple((found, port) for found in hosts)
 
 
-async def _run(
-    host: str, lookup: _Lookup, under_way: dict[str, _Lookup], limiter: trio.CapacityLimiter
-) -> None:
-    try:
-        lookup.hosts = await trio.to_thread.run_sync(_ask, host, abandon_on_cancel=True, limiter=limiter)
-    except OSError as error:
-        lookup.error = error
-    except Exception as error:  # such as RuntimeError: no thread can be started
-        lookup.error = OSError(errno.EAGAIN, f"cannot look it up now: {error}")
-    finally:
-        del under_way[host]
-        lookup.done.set()
+class _Network(Protocol):
+    @property
+    def endpoint(self) -> Endpoint: ...
+
+    async def resolve(self, host: str, port: int) -> Sequence[Endpoint]: ...
 
 
-def _ask(host: str) -> tuple[str, ...]:
-    """Blocks until the system answers; a name that the resolver's encoding refuses is not a host name."""
-    try:
-        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    except OSError:
-        raise
-    except Exception as error:  # UnicodeError of the IDNA codec, ValueError for a NUL
-        raise OSError(errno.EINVAL, f"not a host name: {error}") from None
-    return tuple(dict.fromkeys(str(address[0]).partition("%")[0] for *_, address in found))
+class Lookups:
+    """Resolves ``[NAME/]HOST[:PORT]`` texts in tasks, none twice at once.
+
+    Args:
+        network: resolves the names; a node bound to one address family dials only that one.
+        default_port: for addresses without a port; the node's ``bind_port``, as in memberlist.
+        timeout: seconds for one name.
+        report: called with the address as given, its endpoints, and why there are none ("" if there are).
+    """
+
+    def __init__(
+        self,
+        network: _Network,
+        *,
+        default_port: int,
+        timeout: float,
+        report: Callable[[str, Sequence[Endpoint], str], None],
+    ) -> None:
+        self._network = network
+        self._default_port = default_port
+        self._timeout = timeout
+        self._report = report
+        self._pending: set[str] = set()
+
+    def start(self, nursery: trio.Nursery, address: str) -> None:
+        """Begins one lookup unless the same one is pending."""
+        if address not in self._pending:
+            self._pending.add(address)
+            nursery.start_soon(self._look_up, address)
+
+    @trio.lowlevel.enable_ki_protection
+    async def _look_up(self, address: str) -> None:
+        endpoints: Sequence[Endpoint] = ()
+        error = ""
+        try:
+            endpoints = await self._endpoints(address)
+        except trio.TooSlowError:
+            error = "the name lookup timed out"
+        except (ConfigError, OSError) as wrong:
+            error = why_not_found(wrong)
+        finally:
+            self._pending.discard(address)
+        self._report(address, endpoints, error)
+
+    async def _endpoints(self, address: str) -> Sequence[Endpoint]:
+        parsed = parse_address(address, self._default_port)
+        if parsed.literal is not None:
+            found: Sequence[Endpoint] = (parsed.literal,)
+        else:
+            with trio.fail_after(self._timeout):
+                found = await self._network.resolve(parsed.host, parsed.port)
+        return reachable(parsed.host, found, self._network.endpoint)

@@ -2,69 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-import trio
-
-from swim.addresses import Endpoint, parse_address, version_of
+from swim.addresses import Endpoint, version_of
 from swim.errors import ConfigError
-from swim.net.transport import Transport
 
-__all__ = ["Lookups"]
-
-Report = Callable[[str, Sequence[Endpoint], str], None]
+__all__ = ["reachable", "why_not_found"]
 
 
-class Lookups:
-    """Resolves ``[NAME/]HOST[:PORT]`` texts in tasks, none twice at once.
+def reachable(host: str, found: Sequence[Endpoint], bound: Endpoint) -> tuple[Endpoint, ...]:
+    """The addresses of a host that a node can dial: it is bound to one family, and dials only that one.
 
-    Args:
-        transport: resolves the names; a node bound to one address family dials only that one.
-        default_port: for addresses without a port; the node's ``bind_port``, as in memberlist.
-        timeout: seconds for one name.
-        report: called with the address as given, its endpoints, and why there are none ("" if there are).
+    Raises:
+        ConfigError: there is none.
     """
+    own = version_of(bound[0])
+    endpoints = tuple(endpoint for endpoint in found if version_of(endpoint[0]) == own)
+    if not endpoints:
+        raise ConfigError("address", f"{host} has no IPv{own} address, the family this node is bound to")
+    return endpoints
 
-    def __init__(self, transport: Transport, *, default_port: int, timeout: float, report: Report) -> None:
-        self._transport = transport
-        self._default_port = default_port
-        self._timeout = timeout
-        self._report = report
-        self._pending: set[str] = set()
 
-    def start(self, nursery: trio.Nursery, address: str) -> None:
-        """Begins one lookup unless the same one is pending."""
-        if address not in self._pending:
-            self._pending.add(address)
-            nursery.start_soon(self._look_up, address)
-
-    @trio.lowlevel.enable_ki_protection
-    async def _look_up(self, address: str) -> None:
-        endpoints: Sequence[Endpoint] = ()
-        error = ""
-        try:
-            endpoints = await self._endpoints(address)
-        except ConfigError as wrong:
-            error = wrong.reason
-        except trio.TooSlowError:
-            error = "the name lookup timed out"
-        except OSError as wrong:
-            error = wrong.strerror or str(wrong)
-        finally:
-            self._pending.discard(address)
-        self._report(address, endpoints, error)
-
-    async def _endpoints(self, address: str) -> Sequence[Endpoint]:
-        parsed = parse_address(address, self._default_port)
-        if parsed.literal is not None:
-            found: Sequence[Endpoint] = (parsed.literal,)
-        else:
-            with trio.fail_after(self._timeout):
-                found = await self._transport.resolve(parsed.host, parsed.port)
-        own = version_of(self._transport.endpoint[0])
-        reachable = tuple(endpoint for endpoint in found if version_of(endpoint[0]) == own)
-        if not reachable:
-            raise ConfigError(
-                "address", f"{parsed.host} has no IPv{own} address, the family this node is bound to"
-            )
-        return reachable
+def why_not_found(error: OSError | ConfigError) -> str:
+    """Why an address has no endpoints, for its ``SeedStatus`` or ``JoinOutcome``."""
+    return error.reason if isinstance(error, ConfigError) else error.strerror or str(error)

@@ -8,13 +8,10 @@ it.
 
 from __future__ import annotations
 
-import logging
 import os
-import random
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Generic, TypeVar
@@ -22,26 +19,21 @@ from typing import Generic, TypeVar
 import trio
 
 from swim import checks
-from swim.addresses import join_host_port, split_bind
 from swim.config import Config
-from swim.core.rng import Rng
 from swim.errors import ConfigError, ConfigTypeError, LocalError
-from swim.log import report
-from swim.net.advertise import advertised_endpoint, warn_if_exposed
+from swim.net.advertise import advertised_endpoint
 from swim.net.cluster import Cluster
 from swim.net.data_dir import locked
 from swim.net.driver import Driver
-from swim.net.faults import FaultyTransport, LinkFaults
+from swim.net.faults import LinkFaults
+from swim.net.keeping import keep
 from swim.net.own_address import OwnAddress
 from swim.net.snapshot_file import SnapshotFile
-from swim.net.transport import SocketTransport, Transport
+from swim.net.start import make_node
+from swim.net.transport import FaultyTransport, SocketTransport, Transport
 from swim.node import Node
 
 __all__ = ["Protected", "build_node", "driving", "open_cluster", "require_trio", "run_cluster"]
-
-_logger = logging.getLogger("swim.cluster")
-
-_NONCE_BYTES = 12
 
 T = TypeVar("T")
 
@@ -208,7 +200,7 @@ async def driving(
         driver.start()
         if snapshot is not None:
             driver.record = snapshot.append
-            nursery.start_soon(snapshot.keep, node.snapshot)
+            nursery.start_soon(keep, snapshot, node.snapshot)
         is_chosen = node.config.advertise is None and node.advertised[0] != transport.endpoint[0]
         own_address = OwnAddress(driver, nursery, is_chosen=is_chosen)
         try:
@@ -236,21 +228,11 @@ async def _kept(node: Node, snapshot: SnapshotFile | None) -> AsyncIterator[None
 
 
 async def build_node(config: Config, network: Transport, snapshot: SnapshotFile | None) -> Node:
-    """Chooses the advertised endpoint, logs it, and makes the node."""
-    bound = network.endpoint
-    advertised, why = await advertised_endpoint(config, network)
-    at, as_ = join_host_port(*bound), join_host_port(*advertised)
-    report(
-        _logger, logging.INFO, "bound", "bound to %s, advertising %s (%s)", at, as_, why,
-        node=config.name, bound=at, advertised=as_, reason=why,
-    )  # fmt: skip
-    warn_if_exposed(config, bound, advertised)
-    _, ports = split_bind("bind", config.bind)
-    return Node(
-        config,
-        advertise=advertised,
-        bind_port=ports[0] if len(ports) > 1 else bound[1],
-        rng=Rng(random.SystemRandom()),  # sequence numbers must not be guessable
-        nonce=partial(os.urandom, _NONCE_BYTES),
-        snapshot=snapshot.text if snapshot is not None else "",
-    )
+    """Chooses the advertised endpoint, and makes the node."""
+    try:
+        with trio.fail_after(config.tcp_timeout):
+            advertised, why = await advertised_endpoint(config, network)
+    except trio.TooSlowError:
+        raise ConfigError("advertise", f"cannot resolve {config.advertise}: no answer") from None
+    text = snapshot.text if snapshot is not None else ""
+    return make_node(config, network.endpoint, advertised, why, snapshot=text)

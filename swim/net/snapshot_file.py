@@ -12,9 +12,8 @@ import errno
 import logging
 import os
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-
-import trio
 
 from swim.errors import ConfigError
 from swim.net import data_dir
@@ -46,6 +45,7 @@ class SnapshotFile:
 
     Attributes:
         text: the file's text at the start; "" if there was no file.
+        changed: called by ``append``.
 
     Raises:
         ConfigError: field ``data_dir``: the directory can't be created or the file can't be read.
@@ -57,8 +57,7 @@ class SnapshotFile:
         self._size = self._limit = 0
         self._is_whole = False
         self._is_failing = False
-        self._changed = trio.Event()
-        self._limiter = trio.CapacityLimiter(1)  # whatever else uses threads
+        self.changed: Callable[[], None] = lambda: None
         try:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             self.text: str = data_dir.read(self._path)
@@ -67,32 +66,34 @@ class SnapshotFile:
             raise ConfigError("data_dir", f"cannot use {shown(directory)}: {why}") from None
 
     def append(self, lines: Sequence[str]) -> None:
-        """Adds lines, without their ends, to the text that ``keep`` writes next."""
+        """Adds lines, without their ends, to the text that is written next."""
         self._lines += lines
-        self._changed.set()
+        self.changed()
 
-    @trio.lowlevel.enable_ki_protection
-    async def keep(self, snapshot: Callable[[], str]) -> None:
-        """Writes the whole state, then the appended lines soon after every change, until cancelled.
-
-        A thread does the writing.
+    def next_save(self, snapshot: Callable[[], str]) -> Callable[[], None]:
+        """What to write next: the whole state if the file is behind or too large, else the appended lines.
 
         Args:
             snapshot: the current whole state, including all appended lines.
+
+        Returns:
+            Writes it, for another thread: it takes as long as the disk does. One at a time.
         """
-        while True:
-            if self._is_whole and self._size <= self._limit:
-                save, text = self._append, "".join(f"{line}\n" for line in self._lines)
-            else:
-                save, text = self.write, snapshot()
-            self._lines.clear()
-            self._changed = trio.Event()
-            await trio.to_thread.run_sync(save, text, limiter=self._limiter)
-            if not self._is_whole:
-                await trio.sleep(_RETRY)
-            elif self._size <= self._limit:
-                await self._changed.wait()
-                await trio.sleep(_DEBOUNCE)
+        if self._is_whole and self._size <= self._limit:
+            save = partial(self._append, "".join(f"{line}\n" for line in self._lines))
+        else:
+            save = partial(self.write, snapshot())
+        self._lines.clear()
+        return save
+
+    @property
+    def pause(self) -> float | None:
+        """Seconds from the end of a write to the next one; None: until ``append`` is called."""
+        if not self._is_whole:
+            return _RETRY
+        if self._size > self._limit:
+            return 0.0
+        return _DEBOUNCE if self._lines else None
 
     def write(self, text: str) -> None:
         """Replaces the file's text; after a crash at any moment it holds the old or the new one, never a mix.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import logging
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Concatenate, ParamSpec, Protocol, TypeVar
@@ -14,35 +13,21 @@ import trio
 
 from swim.addresses import Endpoint
 from swim.core.output import Close, Dial, Send, StreamAction, StreamEnd
-from swim.core.slots import gives_way
 from swim.net.faults import LinkFaults
-from swim.net.transport import Transport
+from swim.net.stream_rules import (
+    DRAIN_SECONDS,
+    LONGEST_BACK_OFF,
+    READ_BYTES,
+    SHORTEST_BACK_OFF,
+    make_room,
+    why_ended,
+)
+from swim.net.transport import Transport, running
 from swim.node import Accepted, Node
 
-__all__ = ["Streams", "why_ended"]
+__all__ = ["Streams"]
 
 _logger = logging.getLogger("swim.net")
-
-_READ_BYTES = 65_536
-_DRAIN_TIME = 1.0
-"""Seconds for a peer to close after a reply: closing on unread bytes would destroy the reply (RST)."""
-_STREAMS_FACTOR = 3
-"""Inbound, outbound and still replying ones: each may be ``max_streams``."""
-_SHORTEST_BACK_OFF = 0.005
-_LONGEST_BACK_OFF = 1.0
-
-_ENDS = {
-    errno.ECONNREFUSED: StreamEnd.REFUSED,
-    errno.ECONNRESET: StreamEnd.RESET,
-    errno.ECONNABORTED: StreamEnd.RESET,
-    errno.EPIPE: StreamEnd.RESET,
-    errno.ETIMEDOUT: StreamEnd.TIMEOUT,
-    errno.EHOSTUNREACH: StreamEnd.UNREACHABLE,
-    errno.EHOSTDOWN: StreamEnd.UNREACHABLE,
-    errno.ENETUNREACH: StreamEnd.UNREACHABLE,
-    errno.ENETDOWN: StreamEnd.UNREACHABLE,
-}
-
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -95,7 +80,7 @@ class Streams:
     @trio.lowlevel.enable_ki_protection
     async def accept(self) -> None:
         """Accepts inbound streams until cancelled, and continues when the system is short of resources."""
-        back_off = _SHORTEST_BACK_OFF
+        back_off = SHORTEST_BACK_OFF
         while True:
             try:
                 stream, source = await self._transport.accept()
@@ -103,12 +88,12 @@ class Streams:
                 if error.errno == errno.ECONNABORTED:
                     continue
                 self._node.metrics.dropped("accept-error")
-                if back_off == _SHORTEST_BACK_OFF:
+                if back_off == SHORTEST_BACK_OFF:
                     _logger.warning("cannot accept streams: %s", error.strerror)
                 await trio.sleep(back_off)
-                back_off = min(2 * back_off, _LONGEST_BACK_OFF)
+                back_off = min(2 * back_off, LONGEST_BACK_OFF)
                 continue
-            back_off = _SHORTEST_BACK_OFF
+            back_off = SHORTEST_BACK_OFF
             accepted = self._admit(source)
             if accepted is None:
                 await trio.aclose_forcefully(stream)
@@ -118,18 +103,10 @@ class Streams:
 
     def _admit(self, source: Endpoint) -> Accepted | None:
         """Asks the node, unless peers that don't read their replies hold too many streams already."""
-        if len(self._open) >= _STREAMS_FACTOR * self._node.config.max_streams:
-            self._node.metrics.dropped("replying-streams")
-            replying = {
-                one.stream_id: (one.host, one.opened_at)
-                for one in self._open.values()
-                if one.answer is not None
-            }
-            stream_id = gives_way(replying, source[0], trio.current_time())
-            if stream_id is None:
-                return None
-            self._open.pop(stream_id).whole.cancel()
-        return self._driver.call(self._node.accept_stream, source)
+        is_asked, gives_way = make_room(self._node, self._open, source[0], trio.current_time())
+        if gives_way is not None:
+            self._open.pop(gives_way).whole.cancel()
+        return self._driver.call(self._node.accept_stream, source) if is_asked else None
 
     def _begin(self, stream_id: int, deadline: float, host: str) -> _Open:
         opened = _Open(stream_id, trio.CancelScope(deadline=deadline), host, trio.current_time())
@@ -177,13 +154,13 @@ class Streams:
                 # The peer may have said why before it closed: read on, and report the reset only after that.
                 failure = error
         try:
-            while data := await stream.receive_some(_READ_BYTES):
+            while data := await stream.receive_some(READ_BYTES):
                 if self._driver.faults is not None:
-                    await self._driver.faults.running()
+                    await running(self._driver.faults)
                 self._driver.call(self._node.receive_stream, opened.stream_id, bytes(data))
         except trio.BrokenResourceError as error:
             failure = error
-        return why_ended(failure) if failure is not None else (StreamEnd.EOF, "")
+        return _why_broken(failure) if failure is not None else (StreamEnd.EOF, "")
 
 
 async def _reply(stream: trio.abc.HalfCloseableStream, send: Send) -> tuple[StreamEnd, str]:
@@ -193,17 +170,14 @@ async def _reply(stream: trio.abc.HalfCloseableStream, send: Send) -> tuple[Stre
             await stream.send_all(send.data)
             await stream.send_eof()
         except trio.BrokenResourceError as error:
-            return why_ended(error)
-        with trio.move_on_after(_DRAIN_TIME), contextlib.suppress(trio.BrokenResourceError):
-            while await stream.receive_some(_READ_BYTES):
+            return _why_broken(error)
+        with trio.move_on_after(DRAIN_SECONDS), contextlib.suppress(trio.BrokenResourceError):
+            while await stream.receive_some(READ_BYTES):
                 pass
         return StreamEnd.EOF, ""
     return StreamEnd.TIMEOUT, ""
 
 
-def why_ended(error: BaseException) -> tuple[StreamEnd, str]:
-    """Sorts an error of a stream into the node's vocabulary; the detail is the system's own text."""
-    cause = error.__cause__ if isinstance(error, trio.BrokenResourceError) else error
-    if not isinstance(cause, OSError) or cause.errno is None:
-        return StreamEnd.RESET, str(error)
-    return _ENDS.get(cause.errno, StreamEnd.LOCAL), os.strerror(cause.errno)
+def _why_broken(error: trio.BrokenResourceError) -> tuple[StreamEnd, str]:
+    cause = error.__cause__
+    return why_ended(cause) if isinstance(cause, OSError) else (StreamEnd.RESET, str(error))

@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import weakref
-from collections import deque
-from collections.abc import Iterable
-from typing import TypeAlias
 
 import trio
 
-from swim.errors import ConfigTypeError
-from swim.events import Event, EventsLost, MemberEvent, Query, UserEvent
+from swim.events import Event
+from swim.net.event_buffer import ALL_KINDS, EventBuffer, EventKind
 
-__all__ = ["ALL_KINDS", "EventKind", "Subscription", "Subscriptions", "event_classes"]
-
-EventKind: TypeAlias = type[MemberEvent] | type[UserEvent] | type[Query]
-ALL_KINDS: tuple[EventKind, ...] = (MemberEvent, UserEvent, Query)
+__all__ = ["Subscription", "Subscriptions"]
 
 
 class Subscription:
@@ -26,14 +20,10 @@ class Subscription:
     subscription.
     """
 
-    __slots__ = ("__weakref__", "_arrived", "_buffer", "_closed", "_kinds", "_lost", "_size")
+    __slots__ = ("__weakref__", "_arrived", "_buffer")
 
     def __init__(self, size: int, kinds: tuple[EventKind, ...] = ALL_KINDS) -> None:
-        self._kinds = kinds
-        self._buffer: deque[Event] = deque()
-        self._size = size
-        self._lost = 0
-        self._closed = False
+        self._buffer = EventBuffer(size, kinds)
         self._arrived = trio.Event()
 
     def __aiter__(self) -> Subscription:
@@ -47,50 +37,23 @@ class Subscription:
 
     async def __anext__(self) -> Event:
         await trio.lowlevel.checkpoint()
-        while not self._buffer:
-            if self._lost:
-                return self._take_loss()
-            if self._closed:
+        while (event := self._buffer.take()) is None:
+            if self._buffer.is_closed:
                 raise StopAsyncIteration
             await self._arrived.wait()
-        event = self._buffer.popleft()
-        if not self._buffer and not self._closed:
+        if not self._buffer and not self._buffer.is_closed:
             self._arrived = trio.Event()
         return event
 
     def close(self) -> None:
         """Ends the subscription; buffered events can still be read."""
-        self._closed = True
+        self._buffer.is_closed = True
         self._arrived.set()
 
     def put(self, event: Event) -> None:
         """Buffers one event of the wanted kinds, or counts it as lost. Never waits."""
-        if self._closed or not isinstance(event, self._kinds):
-            return
-        if len(self._buffer) >= self._size:
-            self._lost += 1
-            return
-        if self._lost:
-            self._buffer.append(self._take_loss())
-        self._buffer.append(event)
-        self._arrived.set()
-
-    def _take_loss(self) -> EventsLost:
-        lost, self._lost = self._lost, 0
-        return EventsLost(lost)
-
-
-def event_classes(kinds: object) -> tuple[EventKind, ...]:
-    """One event class or several.
-
-    Raises:
-        ConfigTypeError: naming ``kinds``, if it is anything else.
-    """
-    wanted = tuple(kinds) if isinstance(kinds, Iterable) else (kinds,)
-    for kind in wanted:
-        if not (isinstance(kind, type) and issubclass(kind, ALL_KINDS)):
-            raise ConfigTypeError("kinds", f"must be classes such as swim.MemberJoined, not {kind!r}")
-    return wanted
+        if self._buffer.put(event):
+            self._arrived.set()
 
 
 class Subscriptions:

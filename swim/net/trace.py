@@ -19,7 +19,7 @@ from swim.config import Config
 from swim.core.output import StreamEnd
 from swim.events import Event, MemberEvent, Transition
 from swim.net.faults import LinkFaults
-from swim.net.streams import why_ended
+from swim.net.stream_rules import why_ended
 from swim.net.taps import Connect, TappedStream
 from swim.trace import Reader, Record, encode, event_record, header, plain, seconds
 from swim.wire.keyring import Keyring

@@ -2,48 +2,30 @@
 
 from __future__ import annotations
 
-import errno
-import ipaddress
-import os
 import socket
-import sys
 from collections.abc import Sequence
-from typing import Any, Protocol, Self
+from typing import Protocol, Self
 
 import trio
 
 from swim.addresses import Endpoint, split_bind, version_of
 from swim.errors import NO_DESCRIPTORS, ConfigError
+from swim.net.faults import FaultyPackets, LinkFaults
 from swim.net.lookup import look_up
+from swim.net.packets import Packets, SocketPackets, without_zone
 from swim.net.sockets import bind_pair
 
-__all__ = ["SocketTransport", "Transport"]
+__all__ = ["FaultyTransport", "SocketTransport", "Transport", "running"]
 
 _LOOKUP_SECONDS = 10.0
-_BIND_WITHOUT_PORT = 24 if sys.platform == "linux" else None
-"""IP_BIND_ADDRESS_NO_PORT: the port is chosen when the peer is known, so that many peers can share one."""
-_LARGEST_PACKET_BYTES = 65_536
 
 
-class Transport(Protocol):
-    """Packets and streams between endpoints. ``send`` and ``receive`` never wait.
+class Transport(Packets, Protocol):
+    """Packets and streams between endpoints.
 
     Streams are trio's half-closeable byte streams. Failures raise ``OSError`` (with its errno), on a stream
     trio's ``BrokenResourceError`` caused by one.
     """
-
-    @property
-    def endpoint(self) -> Endpoint:
-        """The bound address and port; peers see it as the source of our packets."""
-        ...
-
-    def receive(self) -> tuple[bytes, Endpoint]:
-        """One waiting packet and its source; ``BlockingIOError`` if there is none."""
-        ...
-
-    def send(self, endpoint: Endpoint, data: bytes) -> None:
-        """Sends one packet; ``BlockingIOError`` when buffers are full, another ``OSError`` if it can't go."""
-        ...
 
     async def readable(self) -> None:
         """Waits until ``receive`` has something; always a checkpoint."""
@@ -66,18 +48,12 @@ class Transport(Protocol):
         ...
 
 
-class SocketTransport:
+class SocketTransport(SocketPackets):
     """UDP and TCP on the same address and port."""
 
     def __init__(self, packets: socket.socket, listener: socket.socket) -> None:
-        self._packets = packets
+        super().__init__(packets)
         self._listener = trio.socket.from_stdlib_socket(listener)
-        self._is_ipv6 = packets.family == socket.AF_INET6
-        self._endpoint: Endpoint = packets.getsockname()[:2]
-        is_wildcard = ipaddress.ip_address(self._endpoint[0]).is_unspecified
-        self._source = None if is_wildcard else (self._endpoint[0], 0)
-        self._buffer = bytearray(_LARGEST_PACKET_BYTES)
-        self._view = memoryview(self._buffer)
 
     @classmethod
     async def bind(cls, bind: str) -> Self:
@@ -98,22 +74,6 @@ class SocketTransport:
         address = min((endpoint[0] for endpoint in found), key=version_of)
         return cls(*bind_pair(address, ports, host))
 
-    @property
-    def endpoint(self) -> Endpoint:
-        """The bound address and port."""
-        return self._endpoint
-
-    def receive(self) -> tuple[bytes, Endpoint]:
-        """One waiting packet and its source."""
-        size, source = self._packets.recvfrom_into(self._buffer)
-        if self._is_ipv6:
-            return bytes(self._view[:size]), _without_zone(source)
-        return bytes(self._view[:size]), source
-
-    def send(self, endpoint: Endpoint, data: bytes) -> None:
-        """Sends one packet from the bound port."""
-        self._packets.sendto(data, endpoint)
-
     async def readable(self) -> None:
         """Waits until a packet is there."""
         await trio.lowlevel.wait_readable(self._packets)
@@ -121,22 +81,12 @@ class SocketTransport:
     async def accept(self) -> tuple[trio.SocketStream, Endpoint]:
         """Waits for an inbound connection."""
         accepted, source = await self._listener.accept()
-        return trio.SocketStream(accepted), _without_zone(source)
+        return trio.SocketStream(accepted), without_zone(source)
 
     async def connect(self, endpoint: Endpoint) -> trio.SocketStream:
-        """Opens a connection from an ephemeral port of the bound address, in its family.
-
-        A node bound to loopback, or to one network, sends nothing on another.
-        """
-        if (":" in endpoint[0]) != self._is_ipv6:
-            raise OSError(errno.EAFNOSUPPORT, os.strerror(errno.EAFNOSUPPORT))
-        sock = socket.socket(self._packets.family, socket.SOCK_STREAM)
-        connection = trio.socket.from_stdlib_socket(sock)
+        """Opens a connection from the bound address, in its family."""
+        connection = trio.socket.from_stdlib_socket(self.stream_to(endpoint))
         try:
-            if self._source is not None:
-                if _BIND_WITHOUT_PORT is not None:
-                    sock.setsockopt(socket.IPPROTO_IP, _BIND_WITHOUT_PORT, 1)
-                sock.bind(self._source)
             await connection.connect(endpoint)
         except BaseException:
             connection.close()
@@ -153,5 +103,50 @@ class SocketTransport:
         self._packets.close()
 
 
-def _without_zone(address: tuple[Any, ...]) -> Endpoint:
-    return address[0].partition("%")[0], address[1]
+class FaultyTransport(FaultyPackets):
+    """A transport with faults applied."""
+
+    def __init__(self, inner: Transport, faults: LinkFaults) -> None:
+        super().__init__(inner, faults)
+        self._inner = inner
+
+    async def readable(self) -> None:
+        """Waits until a packet is there (a fault may still stop it)."""
+        await self._inner.readable()
+
+    async def accept(self) -> tuple[trio.abc.HalfCloseableStream, Endpoint]:
+        """Waits for an inbound stream while not paused."""
+        await running(self._faults)
+        stream, source = await self._inner.accept()
+        await running(self._faults)
+        if self._faults.tap is not None:
+            stream = self._faults.tap.accepted(source, stream)
+        return stream, source
+
+    async def connect(self, endpoint: Endpoint) -> trio.abc.HalfCloseableStream:
+        """Opens a stream; to a blocked endpoint it waits for ever, as if every SYN was lost."""
+        tap = self._faults.tap
+        if tap is not None:
+            return await tap.dialled(endpoint, self._connect)
+        return await self._connect(endpoint)
+
+    async def _connect(self, endpoint: Endpoint) -> trio.abc.HalfCloseableStream:
+        if endpoint in self._faults.blocked:
+            await trio.sleep_forever()
+        return await self._inner.connect(endpoint)
+
+    async def resolve(self, host: str, port: int) -> Sequence[Endpoint]:
+        """Resolves a name; faults don't affect the resolver."""
+        return await self._inner.resolve(host, port)
+
+    def close(self) -> None:
+        """Closes the underlying transport."""
+        self._inner.close()
+
+
+async def running(faults: LinkFaults) -> None:
+    """Waits until faults do not pause the node; a checkpoint only if they did."""
+    while faults.paused:
+        resumed = trio.Event()
+        faults.when_resumed(resumed.set)
+        await resumed.wait()

@@ -17,9 +17,10 @@ from sims.replay import read_trace, replay
 from sims.traces.flights import flights
 from sims.traces.history import History
 from swim.config import Config
-from swim.net.faults import FaultyTransport, LinkFaults
+from swim.net.faults import LinkFaults
 from swim.net.running import open_cluster
 from swim.net.trace import ClusterTrace
+from swim.net.transport import FaultyTransport
 from swim.trace import encode
 from tests.cli.processes import run
 from tests.net.memory import MemoryNetwork

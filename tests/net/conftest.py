@@ -12,9 +12,9 @@ import trio
 from swim.config import Config
 from swim.net.cluster import Cluster
 from swim.net.driver import Driver
-from swim.net.faults import FaultyTransport, LinkFaults
+from swim.net.faults import LinkFaults
 from swim.net.running import run_cluster
-from swim.net.transport import Transport
+from swim.net.transport import FaultyTransport, Transport
 from swim.node import Node
 from tests.net.fake_node import FakeNode
 from tests.net.memory import MemoryNetwork
@@ -33,6 +33,7 @@ async def driving(
     async with trio.open_nursery() as nursery:
         if faults is not None:
             transport = FaultyTransport(transport, faults)
+        node.bind_port = transport.endpoint[1]
         driver = Driver(cast(Node, node), transport, nursery, faults=faults)
         driver.start()
         yield driver

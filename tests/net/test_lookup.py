@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import trio
 
+from swim.net.keeping import keep
 from swim.net.lookup import look_up
 from swim.net.snapshot_file import SnapshotFile
 
@@ -52,7 +53,7 @@ async def test_names_that_hang_hold_up_neither_good_ones_nor_the_snapshot(
             nursery.start_soon(no_answer, f"hang-{number}")
     assert await look_up("good.example", 7946) == (("127.0.0.7", 7946),)
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(file.keep, lambda: "kept\n")
+        nursery.start_soon(keep, file, lambda: "kept\n")
         with trio.fail_after(10):
             while SnapshotFile(tmp_path).text != "kept\n":  # noqa: ASYNC110  a file has no event to wait for
                 await trio.sleep(0.02)
@@ -115,9 +116,9 @@ async def test_an_ip_address_is_its_own_answer(asked: Counter[str], host: str, f
 
 
 async def test_without_a_thread_a_lookup_is_an_os_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def refuse(*args: object, **kwargs: object) -> None:
+    def refuse(thread: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
-    monkeypatch.setattr(trio.to_thread, "run_sync", refuse)
+    monkeypatch.setattr(threading.Thread, "start", refuse)
     with pytest.raises(OSError, match="cannot look it up now: can't start new thread"):
         await look_up("seed.example", 1)

@@ -14,6 +14,7 @@ import trio
 from trio.testing import MockClock
 
 from swim.errors import ConfigError
+from swim.net.keeping import keep
 from swim.net.snapshot_file import SnapshotFile
 
 
@@ -77,7 +78,7 @@ def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
 @asynccontextmanager
 async def kept(file: SnapshotFile, whole: Callable[[], str]) -> AsyncIterator[None]:
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(file.keep, whole)
+        nursery.start_soon(keep, file, whole)
         yield
         nursery.cancel_scope.cancel()
 

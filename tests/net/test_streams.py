@@ -14,7 +14,7 @@ from trio.testing import MockClock
 
 from swim.config import Config
 from swim.core.output import Close, Dial, Output, Send, StreamAction, StreamEnd
-from swim.net.streams import why_ended
+from swim.net.stream_rules import why_ended
 from swim.net.transport import SocketTransport
 from swim.node import Accepted
 from tests.net.conftest import driving, until

@@ -10,7 +10,8 @@ import trio
 from trio.testing import MockClock
 
 from swim.events import EventsLost, Member, MemberJoined, MemberStatus, Query, UserEvent, VersionTriple
-from swim.net.subscriptions import ALL_KINDS, Subscriptions
+from swim.net.event_buffer import ALL_KINDS
+from swim.net.subscriptions import Subscriptions
 
 _ANY = VersionTriple(1, 5, 2)
 

@@ -7,9 +7,9 @@ import trio
 import trio.testing
 
 from swim.addresses import Endpoint
-from swim.net.faults import FaultyTransport, LinkFaults
+from swim.net.faults import LinkFaults
 from swim.net.taps import Connect, TappedStream
-from swim.net.transport import SocketTransport
+from swim.net.transport import FaultyTransport, SocketTransport
 
 
 class Ears:

@@ -28,8 +28,8 @@ from swim.commands import (
 )
 from swim.errors import CANNOT_JOIN, LocalError
 from swim.events import ForceLeaveOutcome, JoinOutcome, JoinResult, MemberRefuted, Query
+from swim.net.event_buffer import ALL_KINDS, EventKind, event_classes
 from swim.net.fronts.reading import Reading
-from swim.net.subscriptions import ALL_KINDS, EventKind, event_classes
 
 __all__ = ["AwaitedCluster"]
 

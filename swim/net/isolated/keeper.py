@@ -1,0 +1,71 @@
+"""Keeps a snapshot file up to date beside a loop. Short-lived threads write: a disk may take its time."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Protocol
+
+from swim.net.isolated.timers import Timer
+from swim.net.snapshot_file import SnapshotFile
+
+__all__ = ["Keeper"]
+
+_RETRY = 1.0
+"""Seconds until the next attempt if no thread can be started."""
+
+
+class _Loop(Protocol):
+    def now(self) -> float: ...
+    def at(self, when: float, action: Callable[[], None]) -> Timer: ...
+    def soon(self, action: Callable[[], None]) -> None: ...
+
+
+class Keeper:
+    """Writes the whole state, then the appended lines soon after every change.
+
+    Args:
+        loop: runs this.
+        file: where to.
+        snapshot: the current whole state, including all appended lines.
+    """
+
+    def __init__(self, loop: _Loop, file: SnapshotFile, snapshot: Callable[[], str]) -> None:
+        self._loop = loop
+        self._file = file
+        self._snapshot = snapshot
+        self._timer: Timer | None = None
+        self._writer: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begins with the whole state."""
+        self._file.changed = self._plan
+        self._save()
+
+    def end(self) -> None:
+        """Writes down what the node knows in the end. This waits for the disk."""
+        if self._writer is not None:
+            self._writer.join()
+        self._file.write(self._snapshot())
+
+    def _save(self) -> None:
+        save = self._file.next_save(self._snapshot)
+        self._timer = None
+        self._writer = threading.Thread(target=self._write, args=(save,), name="swim:snapshot", daemon=True)
+        try:
+            self._writer.start()
+        except RuntimeError:
+            self._writer = None
+            self._timer = self._loop.at(self._loop.now() + _RETRY, self._save)
+
+    def _write(self, save: Callable[[], None]) -> None:
+        save()
+        self._loop.soon(self._saved)
+
+    def _saved(self) -> None:
+        self._writer = None
+        self._plan()
+
+    def _plan(self) -> None:
+        if self._writer is None and self._timer is None and (pause := self._file.pause) is not None:
+            self._timer = self._loop.at(self._loop.now() + pause, self._save)

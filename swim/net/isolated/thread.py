@@ -1,0 +1,304 @@
+"""``NodeThread``: a node in a daemon thread, which goes on while the program's own loop is blocked."""
+
+from __future__ import annotations
+
+import logging
+import os
+import selectors
+import threading
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from concurrent.futures import Future
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+from swim.addresses import Endpoint, plain_ip, split_bind, version_of
+from swim.commands import Command
+from swim.config import Config
+from swim.errors import NO_DESCRIPTORS, ConfigError, InternalError, LocalError, SwimError
+from swim.net.advertise import advertised_endpoint
+from swim.net.data_dir import locked
+from swim.net.event_buffer import ALL_KINDS, EventKind
+from swim.net.faults import LinkFaults
+from swim.net.isolated.board import Mailbox, View
+from swim.net.isolated.keeper import Keeper
+from swim.net.isolated.loop import Loop
+from swim.net.isolated.network import SocketNetwork
+from swim.net.pump import Ticket
+from swim.net.resolver import Resolver
+from swim.net.snapshot_file import SnapshotFile
+from swim.net.sockets import bind_pair
+from swim.net.start import make_node
+
+__all__ = ["NodeThread"]
+
+_logger = logging.getLogger("swim.net")
+
+_BIND_LOOKUP_SECONDS = 10.0
+_CLOSED = "the cluster was closed"
+
+T = TypeVar("T")
+
+
+def _nothing() -> None:
+    pass
+
+
+class NodeThread:
+    """An ``IsolatedNode`` in a thread of this process, which binds the sockets too: that may take seconds.
+
+    Args:
+        config: the settings.
+        faults: switches that break this node's network on purpose.
+        data_dir: directory for the snapshot.
+        opened: called by the thread once the node runs, or has failed to start.
+
+    Attributes:
+        failure: why the node did not start, or ended by itself; see ``IsolatedNode``.
+        is_running: whether the node has started, and has not ended.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        faults: LinkFaults | None = None,
+        data_dir: str | os.PathLike[str] | None = None,
+        opened: Callable[[], None] = _nothing,
+    ) -> None:
+        self.config = config
+        self.failure: Exception | None = None
+        self.is_running = self.is_ended = False
+        self._faults = faults
+        self._data_dir = None if data_dir is None else Path(data_dir)
+        self._opened = opened
+        self._resolver = Resolver()
+        self._loop: Loop | None = None
+        self._lock = threading.Lock()
+        self._when_ended: list[Callable[[], None]] = []
+        self._is_stopping = False
+        self._attention = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"swim:{config.name}", daemon=True)
+
+    def start(self) -> None:
+        """Starts the thread, and returns at once.
+
+        Raises:
+            LocalError: no thread can be started.
+        """
+        try:
+            self._thread.start()
+        except RuntimeError as error:
+            raise LocalError(f"cannot start the node's thread: {error}") from None
+
+    # -- for any thread
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """The bound address and port."""
+        return self._running.network.endpoint
+
+    @property
+    def view(self) -> View:
+        """The published reads. They stay readable after the end."""
+        return self._running.board.view
+
+    def submit(self, command: Command, changed: Callable[[], None] = _nothing) -> Ticket:
+        """Gives the node a command; see ``IsolatedNode``."""
+        ticket = Ticket(changed=changed)
+        loop = self._running
+        if not self._ask(partial(loop.submit, command, ticket)):
+            ticket.finish(self._ending())
+        return ticket
+
+    def abandon(self, ticket: Ticket) -> None:
+        """No more replies to this query are wanted: it finishes soon."""
+        self._ask(partial(self._running.abandon, ticket))
+
+    def open_mailbox(
+        self, kinds: tuple[EventKind, ...] = ALL_KINDS, wake: Callable[[], None] = _nothing
+    ) -> Mailbox:
+        """Subscribes to events of these kinds, from this moment on; see ``Mailbox``."""
+        return self._running.board.open_mailbox(kinds, wake)
+
+    def resolve(self, host: str, port: int) -> Future[tuple[Endpoint, ...]]:
+        """Every address of a host name, in the resolver's order; the future may fail with ``OSError``."""
+        future: Future[tuple[Endpoint, ...]] = Future()
+
+        def answered(hosts: Sequence[str], error: OSError | None) -> None:
+            if future.set_running_or_notify_cancel():
+                if error is not None:
+                    future.set_exception(error)
+                else:
+                    future.set_result(tuple((found, port) for found in hosts))
+
+        if (address := plain_ip(host)) is not None:
+            answered([str(address)], None)
+        else:
+            self._resolver.ask(host, answered)
+        return future
+
+    def when_ended(self, ended: Callable[[], None]) -> None:
+        """Has ``ended`` called once the node has ended, at once if it has."""
+        with self._lock:
+            if not self.is_ended:
+                self._when_ended.append(ended)
+                return
+        ended()
+
+    def stop(self) -> None:
+        """Ends the node without leaving: peers see it fail. Submit ``Leave`` first to leave."""
+        self._is_stopping = True
+        self._attention.set()
+        loop = self._loop
+        if loop is not None:
+            self._ask(loop.halt)
+
+    def join(self, timeout: float | None = None) -> bool:
+        """Waits until the node has ended; this is the one call that blocks.
+
+        Returns:
+            Whether it has ended within ``timeout`` seconds.
+        """
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    @property
+    def _running(self) -> Loop:
+        if self._loop is None:
+            raise LocalError("the node has not started")
+        return self._loop
+
+    def _ask(self, action: Callable[[], None]) -> bool:
+        """Has the loop do something; False if it has ended."""
+        with self._lock:
+            if self.is_ended or self._loop is None:
+                return False
+            self._loop.soon(action)
+            return True
+
+    def _ending(self) -> LocalError | InternalError:
+        failure = self.failure
+        return (
+            type(failure)(*failure.args)
+            if isinstance(failure, LocalError | InternalError)
+            else LocalError(_CLOSED)
+        )
+
+    # -- the thread
+
+    def _run(self) -> None:
+        try:
+            with ExitStack() as stack:
+                loop = self._open(stack)
+                self.is_running = True
+                self._opened()
+                loop.run()
+                if loop.stopped:
+                    self.failure = LocalError(loop.stopped)
+        except Exception as error:
+            if not self.is_running and isinstance(error, SwimError | OSError):
+                self.failure = error
+            else:
+                _logger.exception("node %s ends: a bug in swim", self.config.name)
+                self.failure = InternalError(
+                    f"the node's thread failed, please report this: {type(error).__name__}: {error}"
+                )
+                self.failure.__cause__ = error
+        self._end()
+
+    def _end(self) -> None:
+        was_running, self.is_running = self.is_running, False
+        with self._lock:
+            self.is_ended = True
+            when_ended, self._when_ended = self._when_ended, []
+        loop = self._loop
+        if loop is not None:
+            error = self._ending()
+            loop.end_commands(error)
+            loop.do_wishes()  # commands that came too late
+            loop.end_commands(error)
+            loop.board.close()
+            loop.close()
+        if not was_running:
+            self._opened()
+        for ended in when_ended:
+            ended()
+
+    def _open(self, stack: ExitStack) -> Loop:
+        config, snapshot = self.config, None
+        if self._data_dir is not None:
+            stack.enter_context(locked(self._data_dir, config.name))
+            snapshot = SnapshotFile(self._data_dir)
+        network = SocketNetwork(*self._bound_sockets())
+        stack.callback(network.close)
+        advertised, why = _at_once(
+            advertised_endpoint(
+                config, _Naming(network.endpoint, partial(self._resolved, config.tcp_timeout))
+            )
+        )
+        text = "" if snapshot is None else snapshot.text
+        node = make_node(config, network.endpoint, advertised, why, snapshot=text)
+        loop = self._loop = Loop(
+            node,
+            network,
+            clock=time.monotonic,
+            selector=selectors.DefaultSelector(),
+            resolver=self._resolver,
+            faults=self._faults,
+        )
+        if snapshot is not None:
+            keeper = Keeper(loop, snapshot, node.snapshot)
+            stack.callback(keeper.end)
+            loop.record = snapshot.append
+        loop.start()
+        if snapshot is not None:
+            keeper.start()
+        if self._is_stopping:
+            loop.halt()
+        return loop
+
+    def _bound_sockets(self) -> Any:
+        host, ports = split_bind("bind", self.config.bind)
+        try:
+            found = [endpoint[0] for endpoint in self._resolved(_BIND_LOOKUP_SECONDS, host, ports[0])]
+        except OSError as error:
+            if error.errno in NO_DESCRIPTORS:
+                raise
+            raise ConfigError("bind", f"cannot resolve {host}: {error.strerror or error}") from None
+        return bind_pair(min(found, key=version_of), ports, host)
+
+    def _resolved(self, timeout: float, host: str, port: int) -> Sequence[Endpoint]:
+        """Every address of a host; waits for it, but not longer than until ``stop``."""
+        future = self.resolve(host, port)
+        future.add_done_callback(lambda _: self._attention.set())
+        self._attention.wait(timeout)
+        if self._is_stopping:
+            raise LocalError(_CLOSED)
+        self._attention.clear()
+        if not future.done():
+            raise TimeoutError(None, "no answer")
+        return future.result()
+
+
+class _Naming:
+    """A network that looks up names and waits for the answer."""
+
+    def __init__(self, endpoint: Endpoint, resolve: Callable[[str, int], Sequence[Endpoint]]) -> None:
+        self.endpoint = endpoint
+        self._resolve = resolve
+
+    async def resolve(self, host: str, port: int) -> Sequence[Endpoint]:
+        return self._resolve(host, port)
+
+
+def _at_once(coroutine: Coroutine[Any, Any, T]) -> T:
+    """The result of a coroutine that waits for nothing."""
+    try:
+        coroutine.send(None)
+    except StopIteration as end:
+        result: T = end.value
+        return result
+    raise AssertionError("it waits")

@@ -1,0 +1,53 @@
+"""Wakes a loop from another thread."""
+
+from __future__ import annotations
+
+import os
+import socket
+from threading import Lock
+
+__all__ = ["Waker"]
+
+
+class Waker:
+    """Something to wait for in a selector, which any thread can set; one system call per turn at most."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._is_set = self._is_closed = False
+        self._sockets: tuple[socket.socket, ...] = ()
+        if hasattr(os, "eventfd"):
+            self._reads = self._writes = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        else:
+            self._sockets = near, far = socket.socketpair()
+            near.setblocking(False)
+            far.setblocking(False)
+            self._reads, self._writes = near.fileno(), far.fileno()
+
+    def fileno(self) -> int:
+        """The descriptor to wait for."""
+        return self._reads
+
+    def set(self) -> None:
+        """Wakes the loop; does nothing once it is closed."""
+        with self._lock:  # a descriptor that was closed may belong to another file
+            if not self._is_set and not self._is_closed:
+                self._is_set = True
+                os.write(self._writes, b"\0\0\0\0\0\0\0\1")
+
+    def clear(self) -> None:
+        """The loop is awake."""
+        with self._lock:
+            if self._is_set:
+                self._is_set = False
+                os.read(self._reads, 8)
+
+    def close(self) -> None:
+        """Releases the descriptor."""
+        with self._lock:
+            if not self._is_closed:
+                self._is_closed = True
+                for one in self._sockets:
+                    one.close()
+                if not self._sockets:
+                    os.close(self._reads)
