@@ -33,7 +33,6 @@ async def driving(
     async with trio.open_nursery() as nursery:
         if faults is not None:
             transport = FaultyTransport(transport, faults)
-        node.bind_port = transport.endpoint[1]
         driver = Driver(cast(Node, node), transport, nursery, faults=faults)
         driver.start()
         yield driver

@@ -29,7 +29,6 @@ class FakeNode:
         self.bind_port = 7000
         self.config = config or Config.local(name="fake")
         self.metrics = Metrics()
-        self.bind_port = 7946
         self.calls: list[tuple[Any, ...]] = []
         self.at: list[float] = []
         self.wishes = Output()
