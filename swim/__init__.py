@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from swim.config import Config as Config
+from swim.config import MergePolicy as MergePolicy
 from swim.errors import ConfigError as ConfigError
 from swim.errors import ConfigTypeError as ConfigTypeError
 from swim.errors import InternalError as InternalError
@@ -48,6 +49,7 @@ from swim.metrics import Metrics as Metrics
 from swim.version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from swim import policies as policies
     from swim import ring as ring
     from swim.commands import Command as Command
     from swim.commands import ForceLeave as ForceLeave
@@ -99,6 +101,7 @@ __all__ = [
     "MemberSuspected",
     "MemberUpdated",
     "Membership",
+    "MergePolicy",
     "Metrics",
     "NodeStats",
     "Query",
@@ -122,6 +125,7 @@ __all__ = [
     "VersionTriple",
     "__version__",
     "open_cluster",
+    "policies",
     "ring",
     "run_cluster",
 ]
@@ -153,7 +157,7 @@ _LATER = {
     "NodeStats": "swim.node",
 }
 
-_MODULES = ("ring",)
+_MODULES = ("policies", "ring")
 
 if not TYPE_CHECKING:  # or every name would exist for a type checker
 

@@ -36,6 +36,7 @@ __all__ = [
     "text_map",
     "texts",
     "whole_number",
+    "whole_numbers",
 ]
 
 P = ParamSpec("P")
@@ -175,6 +176,18 @@ def whole_number(name: str, value: object, *, at_least: int = 0, at_most: int | 
     if value < at_least:
         raise ConfigError(name, f"must be at least {at_least}, not {value!r}")
     return value
+
+
+def whole_numbers(name: str, value: object) -> tuple[int, ...]:
+    """Several whole numbers, from any iterable but a string.
+
+    Raises:
+        ConfigTypeError: it is no such iterable, or an item is not an ``int``.
+        ConfigError: an item is negative.
+    """
+    if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
+        raise ConfigTypeError(name, f"must be a sequence of whole numbers, not {_shown(value)}")
+    return tuple(whole_number(name, item) for item in value)
 
 
 def seconds(name: str, value: object) -> float | None:

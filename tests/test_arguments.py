@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 import random
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -15,12 +16,14 @@ import pytest
 import sims
 import swim
 import swim.lowlevel
+import swim.policies
 import swim.ring
 import swim.testing
 from sims import World
 from sims.faults import Crash
 from swim import Config, SwimError
 from swim.lowlevel import Node, Rng
+from swim.policies import majority_of, oldest, quorum_of
 from swim.ring import LiveRing, Ring
 from swim.testing import LinkFaults
 
@@ -130,6 +133,20 @@ WRONG: list[tuple[str, Callable[..., Any], str, list[Any], dict[str, Any]]] = [
     ("moved", swim.ring.moved, "keys", NO_KEYS, {"before": Ring([]), "after": Ring([])}),
     ("moved", swim.ring.moved, "before", [7, ()], {"keys": (), "after": Ring([])}),
     ("moved", swim.ring.moved, "after", [7, ()], {"keys": (), "before": Ring([])}),
+    ("MergePolicy", swim.MergePolicy, "tags", ["a=b", {"a": 1}], {}),
+    ("MergePolicy", swim.MergePolicy, "names", ["web-*", 7, [7]], {}),
+    ("MergePolicy", swim.MergePolicy, "protocol_versions", [2, "2", ["2"], [-1]], {}),
+    ("MergePolicy", swim.MergePolicy, "delegate_versions", [5, "5", [5.0]], {}),
+    ("Config", partial(Config.lan, name="n1"), "merge_policy", [{}, lambda member: True, "blue"], {}),
+    ("majority_of", majority_of, "expected", [0, -1, 1.5, "3", None], {}),
+    ("majority_of", majority_of, "where", NO_FILTER, {"expected": 3}),
+    ("majority_of", majority_of(3), "members", NO_MEMBERS, {}),
+    ("quorum_of", quorum_of, "role", NO_TEXT, {}),
+    ("quorum_of", quorum_of, "tag", NO_TEXT, {"role": "db"}),
+    ("quorum_of", quorum_of("db"), "members", NO_MEMBERS, {}),
+    ("oldest", oldest, "members", NO_MEMBERS, {}),
+    ("oldest", oldest, "where", NO_FILTER, {"members": ()}),
+    ("oldest", oldest, "since_tag", NO_TEXT, {"members": ()}),
     ("Node", node, "config", NO_CONFIG, {}),
     ("Node", node, "advertise", [*NO_ENDPOINT, None], {}),
     ("Node", node, "bind_port", ["1", -1, 65_536], {}),
@@ -249,7 +266,9 @@ def is_value(found: object) -> bool:
 
 
 @pytest.mark.parametrize(
-    "module", [swim, swim.lowlevel, swim.ring, swim.testing, sims], ids=lambda module: module.__name__
+    "module",
+    [swim, swim.lowlevel, swim.policies, swim.ring, swim.testing, sims],
+    ids=lambda module: module.__name__,
 )
 def test_every_public_name_has_a_row_or_a_reason(module: Any) -> None:
     tested = {name for name, *_ in WRONG}

@@ -30,6 +30,7 @@ LAYERS = (
     "swim.inspection",
     "swim.node",
     "swim.membership",
+    "swim.policies",
     "swim.ring",
     "swim.trace",
     "swim.log",

@@ -19,22 +19,16 @@ import swim
 from sims import Applications, World, run_swarm
 from sims.faults import Crash, Schedule, Split
 from sims.world.host import SimNode
-from swim.events import Event, Member, MemberEvent, MemberJoined, MemberStatus, VersionTriple
+from swim.events import Event, Member, MemberEvent, MemberJoined, MemberStatus
 from swim.ring import WEIGHT_MAX, EmptyRingError, Hashing, LiveRing, Ring, fence, moved
 from swim.where import Where
+from tests.members import member
 from tests.sims.settings import examples
 from tests.source import ROOT
 
 HASHINGS: tuple[Hashing, ...] = ("rendezvous", "consistent")
 KEYS = [f"key-{number}" for number in range(200)]
 BY_TAGS: dict[str, Any] = {"weight_tag": "weight", "zone_tag": "zone"}
-
-
-def member(
-    name: str, status: str = "alive", *, suspect: bool = False, incarnation: int = 1, **tags: Any
-) -> Member:
-    triple = VersionTriple(1, 5, 2)
-    return Member(name, "10.0.0.1", 7946, tags, MemberStatus(status), suspect, incarnation, triple, triple)
 
 
 def shares(ring: Ring, keys: int = 20_000) -> Counter[str]:

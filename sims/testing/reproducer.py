@@ -19,7 +19,7 @@ from sims.replay import schedule_made
 from sims.testing.applications import Applications, Invariant
 from sims.world import Start, World
 from sims.world.observer import Observer
-from swim.config import Config
+from swim.config import Config, MergePolicy
 from swim.config.profiles import PROFILES
 from swim.trace import encode, header
 
@@ -167,6 +167,8 @@ def _arguments(args: Iterable[object], keywords: Mapping[str, object]) -> tuple[
     """Arguments as source, and a comment in place of gossip keys."""
     given = {name: repr(value) for name, value in keywords.items()}
     comments = []
+    if any(isinstance(value, MergePolicy) for value in keywords.values()):
+        comments.append("from swim.config import MergePolicy")
     if keywords.get("keys"):
         given["keys"] = "gossip_keys"
         comments.append("# gossip_keys are not printed: define them here")

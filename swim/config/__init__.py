@@ -14,12 +14,13 @@ from typing import Any, Literal, Self, Unpack, overload
 
 from swim import checks
 from swim.config import identity
+from swim.config.merge_policy import MergePolicy as MergePolicy
 from swim.config.profiles import AT_LEAST, PROFILES, Changes, Settings
 from swim.errors import ConfigError, ConfigTypeError
 from swim.frozen import FrozenMap
 from swim.text import closest
 
-__all__ = ["Config", "default_name"]
+__all__ = ["Config", "MergePolicy", "default_name"]
 
 _DELEGATE_VERSIONS = (0, 2, 3, 4, 5)
 _META_MAX_BYTES = 512
@@ -91,6 +92,11 @@ class Config:
     cidrs_allowed: tuple[str, ...] | None = None
     """Networks that packets, streams and advertised addresses may come from; None allows all, () none.
     [memberlist: CIDRsAllowed]"""
+    merge_policy: MergePolicy | None = None
+    """Which members may join; None for all. Asked when a member is unknown, failed or left, whichever way the
+    news of it comes: a packet, or a push/pull. A whole push/pull is refused, with the reason as the answer,
+    if it is a join and lists a member that may not join, or if its sender is one. It is not asked again
+    while a member is alive, whatever its tags become. [swim]"""
     require_node_names: bool = False
     """Refuse to dial an address given without a ``NAME/`` prefix. [memberlist: RequireNodeNames]"""
 
@@ -279,6 +285,8 @@ class Config:
         identity.check_keys(self.keys)
         identity.check_networks(self.cidrs_allowed or ())
         identity.check_addresses(self.bind, self.advertise, self.seeds)
+        versions = self.protocol_version, self.delegate_version
+        identity.check_policy(self.merge_policy, self.name, self.tags, *versions)
         _check_ranges(self)
         _check_combinations(self)
 
@@ -339,6 +347,7 @@ _READERS: dict[str, checks.Reader] = {
     "float": lambda name, value: checks.number(name, value, at_least=AT_LEAST.get(name, -math.inf)),
     "bool": checks.flag,
     "Mapping[str, str]": checks.text_map,
+    "MergePolicy | None": checks.optional(checks.instance("a MergePolicy", MergePolicy)),
     "tuple[str, ...]": checks.texts,
     "tuple[str, ...] | None": checks.optional(checks.texts),
     "tuple[bytes, ...]": checks.secrets,

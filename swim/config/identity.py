@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from swim.addresses import parse_address, plain_ip, split_bind, split_host_port, why_unusable
+from swim.config.merge_policy import MergePolicy
 from swim.errors import ConfigError
 
-__all__ = ["NAME_MAX_BYTES", "check_addresses", "check_keys", "check_label", "check_name", "check_networks"]
+__all__ = [
+    "NAME_MAX_BYTES",
+    "check_addresses",
+    "check_keys",
+    "check_label",
+    "check_name",
+    "check_networks",
+    "check_policy",
+]
 
 _KEY_SIZES = (16, 24, 32)
 NAME_MAX_BYTES = 128
@@ -47,6 +56,16 @@ def check_networks(cidrs: Sequence[str]) -> None:
             ipaddress.ip_network(cidr, strict=False)
         except ValueError as error:
             raise ConfigError("cidrs_allowed", str(error)) from None
+
+
+def check_policy(
+    policy: MergePolicy | None, name: str, tags: Mapping[str, str], protocol: int, delegate: int
+) -> None:
+    """Refuses a policy that refuses the node itself."""
+    if policy is not None:
+        why = policy.objection(name, tags if delegate else {}, protocol, delegate)
+        if why:
+            raise ConfigError("merge_policy", f"refuses this node itself: {why}")
 
 
 def check_addresses(bind: str, advertise: str | None, seeds: Sequence[str]) -> None:

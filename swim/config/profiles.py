@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Required, TypedDict
 
+from swim.config.merge_policy import MergePolicy
+
 __all__ = ["AT_LEAST", "PROFILES", "Changes", "Settings"]
 
 _WAN: dict[str, Any] = {
@@ -112,6 +114,7 @@ class _Optional(TypedDict, total=False):
     enable_compression: bool
     udp_buffer_size: int
     cidrs_allowed: Iterable[str] | None
+    merge_policy: MergePolicy | None
     require_node_names: bool
     probe_interval: float
     probe_timeout: float

@@ -1,4 +1,4 @@
-"""Whether a member may be listed at all: its address, its name, its versions, and the networks let in."""
+"""Whether a member may be listed at all: its address, name, versions and network, and the merge policy."""
 
 from __future__ import annotations
 
@@ -19,7 +19,12 @@ class Admission:
 
     def admits(self, now: float, claim: Alive, record: Record | None) -> bool:
         """Whether an alive claim may be considered; ``record`` is what is listed under its name."""
-        if record is not None and record.addr == claim.addr and record.vsn == claim.vsn:
+        if (
+            record is not None
+            and record.addr == claim.addr
+            and record.vsn == claim.vsn
+            and (record.is_live or record.meta == claim.meta)
+        ):
             return True  # it was considered when the member was listed
         context, local = self._context, self._context.local
         host = endpoint_of(claim.addr, claim.port)[0]
@@ -32,6 +37,15 @@ class Admission:
             context.warn(now, "member %s refused: it speaks %s", shown(claim.node), why)
         elif not context.allows(host):
             context.metrics.dropped("cidr")
+        elif why := self.objection(claim.node, claim.meta, claim.vsn, record):
+            context.metrics.dropped("merge-policy")
+            context.warn(now, "%s", why)
         else:
             return True
         return False
+
+    def objection(self, name: str, meta: bytes | None, vsn: bytes, record: Record | None) -> str:
+        """Why a member may not join, or "". ``record`` is what is listed under its name; it may be alive."""
+        if record is not None and record.is_live:
+            return ""
+        return self._context.delegate.objection(name, meta, vsn)

@@ -42,7 +42,7 @@ class Claims:
         self._context = context
         self._gossip = gossip
         self._verify = verify
-        self._admission = Admission(context)
+        self.admission: Admission = Admission(context)
         self.suspicions: dict[str, Suspicion] = {}
         self.grown: int = 0
         """Members added or revived so far; the push/pull schedule watches it for join bursts."""
@@ -82,7 +82,7 @@ class Claims:
         if isinstance(claim, Alive):
             if claim.port == 0 or context.config.protocol_version < 2:
                 claim = claim._replace(port=context.bind_port)
-            if not self._admission.admits(now, claim, record):
+            if not self.admission.admits(now, claim, record):
                 return
         stored: Known
         if record is None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Protocol
 
 from swim.addresses import Endpoint
 from swim.core.member import Record
 from swim.events import Reason
-from swim.wire.messages import Alive, NodeRecord
+from swim.wire.messages import Alive
 from swim.wire.steps import Steps
 
 __all__ = ["Delegate"]
@@ -25,8 +25,8 @@ class Delegate(Protocol):
         """Whether an alive claim may be considered at all."""
         ...
 
-    def refuse_merge(self, records: Sequence[NodeRecord]) -> str:
-        """Why a join's push/pull must not be merged, or ""."""
+    def objection(self, name: str, meta: bytes | None, vsn: bytes) -> str:
+        """Why a member of that name, metadata and versions may not join, or ""."""
         ...
 
     def member_joined(self, now: float, record: Record, reason: Reason) -> None:

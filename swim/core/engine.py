@@ -322,7 +322,7 @@ class Engine:
             case Ping():
                 context.metrics.dropped("ping-for-another")
             case PushPull():
-                objection = yield from self.push_pulls.objection(message)
+                objection = yield from self.push_pulls.objection(message, source, dialled=False)
                 if objection:
                     yield from reply(encode(ErrorReply(objection)))
                     return
@@ -346,7 +346,7 @@ class Engine:
             case Fallback(seq_no), _:
                 self._prober.fallback_done(now, seq_no, None, "wrong answer")
             case _, PushPull():
-                objection = yield from self.push_pulls.objection(message)
+                objection = yield from self.push_pulls.objection(message, endpoint, dialled=True)
                 if objection:
                     self._take_failure(now, purpose, None, objection)
                     return

@@ -114,14 +114,16 @@ class PushPulls:
             recent[record.name] = now
             self.dial(now, record.endpoint, Periodic(), join=False)
 
-    def objection(self, message: PushPull) -> Steps[str]:
-        """Why a peer's state must not be merged, or ""."""
+    def objection(self, message: PushPull, peer: Endpoint, *, dialled: bool) -> Steps[str]:
+        """Why a peer's state must not be merged, or ""; arguments as for ``merge``."""
         context = self._context
         conflict = ""
         if not self._agrees(message):
-            conflict = (yield from self._out_of_reach(message)) or (yield from self._incompatible(message))
-        if not conflict and message.join:
-            conflict = context.delegate.refuse_merge(message.records)
+            conflict = (
+                (yield from self._out_of_reach(message))
+                or (yield from self._incompatible(message))
+                or (yield from self._unwanted(message, peer if dialled else (peer[0], 0)))
+            )
         if conflict:
             context.metrics.dropped("merge-refused")
             context.warn(self._streams.now, "push/pull refused: %s", brief(conflict))
@@ -161,6 +163,30 @@ class PushPulls:
                     return ""
                 why = why or f"remote member {record.name!r} speaks {odd}"
         return why
+
+    def _unwanted(self, message: PushPull, peer: Endpoint) -> Steps[str]:
+        """Why the merge policy refuses a peer's state, or "".
+
+        A join may list only members that may join (as for memberlist's merge delegate). Otherwise the peer
+        itself must be one, or any listed member if the peer is not among them; each is checked by itself.
+        """
+        context, own = self._context, self._context.local
+        if context.config.merge_policy is None:
+            return ""
+        there, elsewhere = list[str](), list[str]()
+        for number, record in enumerate(message.records, 1):
+            if not number % _CHECKED_PER_STEP:
+                yield Pause.TURN
+            if record.state == State.ALIVE and record.name != own.name:
+                known = context.table.get(record.name)
+                objection = self._claims.admission.objection(record.name, record.meta, record.vsn, known)
+                if objection and message.join:
+                    return objection
+                host, port = endpoint_of(record.addr, record.port or context.bind_port)
+                is_peer = host == peer[0] and peer[1] in (0, port)
+                (there if is_peer else elsewhere).append(objection)
+        asked = there or elsewhere
+        return asked[0] if asked and all(asked) else ""
 
     def _out_of_reach(self, message: PushPull) -> Steps[str]:
         """Why no member that a peer lists can be reached from this node, the peer included; or ""."""

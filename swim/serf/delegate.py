@@ -7,7 +7,7 @@ memberlist member, as in an Alertmanager cluster.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 from swim.addresses import Endpoint
 from swim.commands import ForceLeave, Respond, SendQuery, SendUserEvent, SetTags
@@ -43,7 +43,7 @@ from swim.serf.tags import encode_tags
 from swim.serf.user_events import UserEvents
 from swim.text import shown
 from swim.wire.codec import encode
-from swim.wire.messages import Alive, NodeRecord, User
+from swim.wire.messages import Alive, User
 from swim.wire.steps import Steps
 
 __all__ = ["SerfDelegate"]
@@ -152,9 +152,13 @@ class SerfDelegate(Delegate):
             char.isascii() and (char.isalnum() or char in "-.") for char in claim.node
         )
 
-    def refuse_merge(self, records: Sequence[NodeRecord]) -> str:
-        """Never refuses: single claims are checked one by one."""
-        return ""
+    def objection(self, name: str, meta: bytes | None, vsn: bytes) -> str:
+        """What ``Config.merge_policy`` says."""
+        policy = self._config.merge_policy
+        if policy is None:
+            return ""
+        vsn = vsn.ljust(6, b"\0")  # a peer's record may have fewer
+        return policy.objection(name, self.roster.tags(meta), vsn[2], vsn[5])
 
     def member_joined(self, now: float, record: Record, reason: Reason) -> None:
         """See ``Delegate``."""

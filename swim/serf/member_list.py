@@ -146,13 +146,17 @@ class Roster(Overlay[Entry]):
             name=record.name,
             address=record.endpoint[0],
             port=record.port,
-            tags=self._tags.get(record.meta if self._speaks_serf else b"\xff\x80"),
+            tags=self.tags(record.meta),
             status=status,
             is_suspect=False,
             incarnation=record.incarnation,
             protocol=protocol,
             delegate=delegate,
         )
+
+    def tags(self, meta: bytes | None) -> Mapping[str, str]:
+        """The tags in a member's metadata; a plain memberlist pool has none."""
+        return self._tags.get(meta if self._speaks_serf else b"\xff\x80")
 
     def add(self, now: float, member: Member, kind: type[MemberEvent], reason: Reason) -> Entry:
         """Lists a member that was unknown."""

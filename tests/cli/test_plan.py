@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 import pytest
 
-from swim import ConfigError, __version__
+from swim import ConfigError, MergePolicy, __version__
 from swim.cli.agent.options import OPTIONS, Option, options, read_file, settings_of
 from swim.cli.agent.plan import AgentPlan, plan_of
 
@@ -123,6 +123,29 @@ def test_gossip_table_reaches_the_config(file: File) -> None:
     assert config.gossip_interval == 0.5
     assert (config.seeds, config.cidrs_allowed) == (("a:1",), ("127.0.0.0/8",))
     assert config.tags == {"role": "web", "build": "mine"}
+
+
+def test_a_merge_policy_is_a_table_of_conditions(file: File) -> None:
+    file.write('[gossip.merge_policy]\ntags = { role = "d*" }\nnames = ["n*"]\ndelegate_versions = [5]\n')
+    config = planned(*file.arguments, "--name", "n1", "--tag", "role=db").config
+    assert config.merge_policy == MergePolicy(tags={"role": "d*"}, names=["n*"], delegate_versions=[5])
+
+
+@pytest.mark.parametrize(
+    ("table", "why"),
+    [
+        ('"blue"', "must be a table"),
+        ('{ tag = "blue" }', "has no condition 'tag', only tags, names"),
+        ('{ tags = ["blue"] }', "tags: must be a mapping"),
+        ('{ names = "n*" }', "names: must be a sequence"),
+        ('{ tags = { role = "web" } }', "refuses this node itself: member n1 may not join"),
+    ],
+)
+def test_a_merge_policy_that_is_none(file: File, table: str, why: str) -> None:
+    file.write(f"[gossip]\nmerge_policy = {table}\n")
+    with pytest.raises(ConfigError, match=r"gossip\.merge_policy") as caught:
+        planned(*file.arguments, "--name", "n1", "--tag", "role=db")
+    assert why in str(caught.value)
 
 
 def test_tags_of_region_datacenter_and_rpc_port() -> None:

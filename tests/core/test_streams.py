@@ -201,7 +201,9 @@ VERSIONS = {
 def test_a_state_is_checked_in_steps(wrong: str) -> None:
     solo = quiet()
     records = tuple(one._replace(**VERSIONS[wrong](n)) for n, one in enumerate(table(10_000).records))
-    count, objection = pauses(solo.engine.push_pulls.objection(PushPull(False, records)))
+    count, objection = pauses(
+        solo.engine.push_pulls.objection(PushPull(False, records), ("10.0.0.9", 7946), dialled=False)
+    )
     assert objection
     assert count >= 4
 

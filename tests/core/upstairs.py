@@ -8,7 +8,7 @@ from swim.addresses import Endpoint
 from swim.core.broadcast import Backlog
 from swim.core.member import Record
 from swim.events import Reason
-from swim.wire.messages import Alive, NodeRecord
+from swim.wire.messages import Alive
 from swim.wire.steps import Steps, at_once
 
 __all__ = ["Upstairs"]
@@ -35,7 +35,7 @@ class Upstairs:
     def allow_alive(self, claim: Alive) -> bool:
         return True
 
-    def refuse_merge(self, records: Sequence[NodeRecord]) -> str:
+    def objection(self, name: str, meta: bytes | None, vsn: bytes) -> str:
         return ""
 
     def member_joined(self, now: float, record: Record, reason: Reason) -> None:

@@ -13,7 +13,7 @@ from click.core import ParameterSource
 
 from swim.cli.keys import decode_key, read_text_file
 from swim.cli.logs import LEVELS
-from swim.config import Config
+from swim.config import Config, MergePolicy
 from swim.errors import ConfigError
 from swim.text import closest
 
@@ -288,6 +288,15 @@ def _list_of_keys(value: Any) -> tuple[bytes, ...]:
     return tuple(decode_key(text) for text in _list_of_text(value))
 
 
+def _merge_policy(table: Any) -> MergePolicy:
+    if not isinstance(table, dict):
+        raise ValueError("must be a table")
+    conditions = [field.name for field in fields(MergePolicy)]
+    if unknown := table.keys() - conditions:
+        raise ValueError(f"has no condition {min(unknown)!r}, only {', '.join(conditions)}")
+    return MergePolicy(**table)
+
+
 _text = _of_type(str, "a string")
 _GOSSIP_READERS: dict[str, _Reader] = {
     "str": _text,
@@ -296,6 +305,7 @@ _GOSSIP_READERS: dict[str, _Reader] = {
     "float": _of_type((int, float), "a number"),
     "bool": _of_type(bool, "true or false"),
     "Mapping[str, str]": _table_of_text,
+    "MergePolicy | None": _merge_policy,
     "tuple[str, ...]": _list_of_text,
     "tuple[str, ...] | None": _list_of_text,
     "tuple[bytes, ...]": _list_of_keys,
