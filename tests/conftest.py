@@ -39,3 +39,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if deep:
         config.hook.pytest_deselected(items=deep)
         items[:] = [item for item in items if item not in deep]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What was fuzzed, as a table."""
+    from tests.fuzzing import summary
+
+    reports = [one for outcome in ("passed", "failed") for one in terminalreporter.getreports(outcome)]
+    if lines := summary(reports):
+        terminalreporter.section("fuzzed")
+        terminalreporter.write_line("\n".join(lines))

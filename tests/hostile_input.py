@@ -17,7 +17,7 @@ import msgpack  # type: ignore[import-untyped]
 from sims.bench.attacks import PACKETS, STREAMS
 from swim.wire.compression import compress_message
 
-__all__ = ["SOURCES", "layered", "recorded", "requests"]
+__all__ = ["SOURCES", "layered", "recorded", "requests", "touched"]
 
 FIELDS = (
     *("Node", "SeqNo", "SourceAddr", "SourcePort", "SourceNode", "Target", "Port", "Nack", "Payload", "Name"),
@@ -93,6 +93,15 @@ def bent(random: Random) -> bytes:
             case _:
                 data[at : at + 1] = random.choice(HEADERS)
     return bytes(data)
+
+
+def touched(random: Random, data: bytes) -> bytes:
+    """``data`` with a byte or two changed, more often near its beginning, where the layers' headers are."""
+    changed = bytearray(data)
+    for _ in range(random.choice((1, 1, 2)) if data else 0):
+        end = len(data) if random.getrandbits(1) else min(len(data), 40)
+        changed[random.randrange(end)] = random.getrandbits(8)
+    return bytes(changed)
 
 
 def value(random: Random, depth: int = 0) -> Any:

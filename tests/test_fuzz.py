@@ -1,19 +1,22 @@
 """Hostile input at every layer: nothing is raised, the node stays what it is, and memory is flat.
 
-``SWIM_FUZZ_SECONDS`` says how long each layer is tried; by default a second or two. ``SWIM_FUZZ_SEED`` is the
-seed, which each test prints. Input that breaks something is printed as a program that gives it again.
+How long each layer is tried, and from which seed: ``tests/fuzzing.py``. What breaks something is printed as a
+short program that does it again.
 """
 
 from __future__ import annotations
 
-import os
-import time
+import gc
+import json
+import re
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
-from pathlib import Path
+from itertools import islice
 from random import Random
+from time import monotonic
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -27,19 +30,19 @@ from swim.metrics import Metrics
 from swim.serf.messages import decode_serf
 from swim.serf.push_pull import decode_state
 from swim.serf.snapshot import Snapshot
+from swim.wire import codec
 from swim.wire.codec import decode, encode, encode_user_stream
 from swim.wire.keyring import Keyring
-from swim.wire.messages import PushPull
+from swim.wire.messages import IndirectPing, Message, MessageType, PushPull
 from swim.wire.packet import PacketCodec
 from swim.wire.stream import StreamCodec, StreamParser
-from tests.hostile_input import SOURCES, layered, recorded, requests
+from tests.fuzzing import KEPT, SECONDS, SEED, Fuzzed, Holdings, Input, holdings, smallest, summary
+from tests.hostile_input import SOURCES, layered, recorded, requests, touched
 
-SECONDS = float(os.environ.get("SWIM_FUZZ_SECONDS", "2"))
-SEED = int(os.environ.get("SWIM_FUZZ_SEED", "1"))
-MEMORY_MAX_BYTES = 150_000_000
-"""What caches, queues and tables may grow by; each has a budget of its own."""
-KEPT = 400
-"""Inputs remembered, to find the one that broke something."""
+FLOODS = 0.01
+"""The share of input that costs most to make and to take."""
+VARIANTS = 3
+VARIED_MAX_BYTES = 4000
 KEY = bytes(range(16))
 SECURED: dict[str, dict[str, Any]] = {
     "plain": {},
@@ -174,9 +177,9 @@ DOORS = {
 }
 
 
-def drawn(seed: str, layer: str, kind: str) -> tuple[str, bytes]:
-    """One input and where it goes."""
-    random = Random(seed)
+def drawn(random: Random, layer: str) -> Input:
+    """A new input."""
+    kind = "floods" if random.random() < FLOODS else random.choice(("bent", "made up"))
     door = random.choice(DOORS[layer])
     if door in ("stream", "reply", "sealed stream"):
         return door, requests(random, kind)
@@ -184,31 +187,72 @@ def drawn(seed: str, layer: str, kind: str) -> tuple[str, bytes]:
     return door, layered(random, data) if random.randrange(2) else data
 
 
-def resident_bytes() -> int:
-    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+def inputs(layer: str, seed: str) -> Iterator[Input]:
+    """Inputs without end: new ones, each followed by a few that differ from it in a byte or two."""
+    random = Random(seed)
+    while True:
+        door, data = drawn(random, layer)
+        yield door, data
+        if len(data) < VARIED_MAX_BYTES:
+            for _ in range(VARIANTS):
+                yield door, touched(random, data)
 
 
-def breaks(layer: str, name: str, inputs: list[tuple[str, bytes]]) -> bool:
-    """Whether they break a fresh target."""
+class Broken(Exception):
+    """A target broke; the text says what breaks it again."""
+
+
+def attack(layer: str, name: str, *, seconds: float) -> tuple[Fuzzed, Holdings | None]:
+    """Everything a target takes in this time, and what the process held halfway.
+
+    Raises:
+        Broken: the target raised an exception.
+    """
+    target, last, count = TARGETS[layer][name](), deque[Input](maxlen=KEPT), 0
+    gc.collect()
+    before, halfway, start = holdings(), None, monotonic()
+    for count, one in enumerate(inputs(layer, f"{SEED} {layer} {name}"), 1):
+        last.append(one)
+        passed = monotonic() - start
+        try:
+            target.give(*one)
+            target.check()
+            if passed >= seconds or count % 5000 == 0:
+                target.admit()
+        except Exception as error:
+            why = f"input {count} of seed {SEED} at {layer}, {name}: {error!r}"
+            raise Broken(f"{why}\n{program(layer, name, last)}") from error
+        if passed >= seconds:
+            break
+        if halfway is None and passed >= seconds / 2:
+            gc.collect()
+            halfway = holdings()
+    gc.collect()
+    return Fuzzed(layer, name, count, 0, monotonic() - start, before, holdings()), halfway
+
+
+def error_of(layer: str, name: str, given: Sequence[Input]) -> type[Exception] | None:
+    """The exception of a fresh target that is given this."""
     target = TARGETS[layer][name]()
     try:
-        for door, data in inputs:
+        for door, data in given:
             target.give(door, data)
         target.check()
         target.admit()
-    except Exception:
-        return True
-    return False
+    except Exception as error:
+        return type(error)
+    return None
 
 
-def program(layer: str, name: str, last: Iterable[tuple[str, bytes]]) -> str:
-    """What gives the shortest tail of the last inputs that still breaks a fresh target."""
-    inputs, size = [*last], 1
-    while size < len(inputs) and not breaks(layer, name, inputs[-size:]):
-        size *= 2
-    calls = "\n".join(
-        f"target.give({door!r}, bytes.fromhex({data.hex()!r}))" for door, data in inputs[-size:]
-    )
+def program(layer: str, name: str, last: Iterable[Input]) -> str:
+    """A program that breaks a fresh target with as little as possible of the last inputs.
+
+    If all of them don't, since what breaks it came long before, the program is the last input only.
+    """
+    given = [*last]
+    found = error_of(layer, name, given)
+    least = smallest(lambda some: error_of(layer, name, some) is found, given) if found else given[-1:]
+    calls = "\n".join(f"target.give({door!r}, bytes.fromhex({data.hex()!r}))" for door, data in least)
     return (
         "from tests.test_fuzz import TARGETS\n"
         f"target = TARGETS[{layer!r}][{name!r}]()\n{calls}\ntarget.check()\ntarget.admit()\n"
@@ -217,31 +261,12 @@ def program(layer: str, name: str, last: Iterable[tuple[str, bytes]]) -> str:
 
 @pytest.mark.slow
 @pytest.mark.timeout(SECONDS + 120)
-@pytest.mark.parametrize("layer", TARGETS)
-def test_a_layer(layer: str) -> None:
-    """Every kind of input at every target of the layer, for an equal share of the time."""
-    combinations = [(name, kind) for name in TARGETS[layer] for kind in SOURCES]
-    before, total = resident_bytes(), 0
-    for name, kind in combinations:
-        target, count, last = TARGETS[layer][name](), 0, deque[tuple[str, bytes]](maxlen=KEPT)
-        end = time.monotonic() + SECONDS / len(combinations)
-        is_over = False
-        while not is_over:
-            is_over = time.monotonic() >= end
-            last.append(drawn(f"{SEED} {layer} {name} {kind} {count}", layer, kind))
-            count += 1
-            try:
-                target.give(*last[-1])
-                target.check()
-                if is_over or count % 5000 == 0:
-                    target.admit()
-            except Exception as error:
-                why = f"input {count} of seed {SEED} at {name}, {kind}: {error!r}"
-                pytest.fail(f"{why}\n{program(layer, name, last)}")
-        print(f"{layer}, {name}, {kind}: {count} inputs of seed {SEED}, +{resident_bytes() - before} bytes")
-        total += count
-    assert total
-    assert resident_bytes() - before < MEMORY_MAX_BYTES
+@pytest.mark.parametrize(("layer", "name"), [(layer, name) for layer in TARGETS for name in TARGETS[layer]])
+def test_a_target(layer: str, name: str, record_property: Callable[[str, object], None]) -> None:
+    """Every kind of input, for an equal share of the layer's time."""
+    fuzzed, halfway = attack(layer, name, seconds=SECONDS / len(TARGETS[layer]))
+    fuzzed.record(record_property)
+    fuzzed.check(halfway)
 
 
 def test_there_is_something_to_bend() -> None:
@@ -250,20 +275,75 @@ def test_there_is_something_to_bend() -> None:
 
 @pytest.mark.parametrize("layer", TARGETS)
 def test_a_seed_gives_the_same_input_again(layer: str) -> None:
-    for kind in SOURCES:
-        assert drawn("7", layer, kind) == drawn("7", layer, kind) != drawn("8", layer, kind)
+    first, again, other = ([*islice(inputs(layer, seed), 40)] for seed in ("7", "7", "8"))
+    assert first == again != other
+
+
+# -- what is found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("layer", "name"), [("wire", "plain"), ("core", "trusting"), ("node", "label and key")]
+)
+def test_a_bug_in_one_decoder_is_found_and_given_again_by_one_short_input(
+    layer: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bug: a relay request for a target whose address is empty divides by zero."""
+    read = codec._PACKET_READERS[MessageType.INDIRECT_PING]
+
+    def divide(body: object) -> Message:
+        request = read(body)
+        assert isinstance(request, IndirectPing)
+        return request._replace(port=request.port + 0 // len(request.target))
+
+    monkeypatch.setitem(codec._PACKET_READERS, MessageType.INDIRECT_PING, divide)
+    with pytest.raises(Broken, match="ZeroDivisionError") as broken:
+        attack(layer, name, seconds=60.0)
+    why, _, text = str(broken.value).partition("\n")
+    assert f"of seed {SEED} at {layer}, {name}" in why
+    [data] = re.findall(r"bytes.fromhex\('(\w+)'\)", text)
+    assert len(data) < 200
+    with pytest.raises(ZeroDivisionError):
+        exec(text)
 
 
 def test_what_breaks_a_target_is_printed_as_a_program(monkeypatch: pytest.MonkeyPatch) -> None:
     class Fragile(Wire):
         def give(self, door: str, data: bytes) -> None:
-            if data == b"second" and door in vars(self):
+            if b"second" in data and door in vars(self):
                 raise ZeroDivisionError
-            vars(self)[door] = data
+            if b"first" in data:
+                vars(self)[door] = data
 
     monkeypatch.setitem(TARGETS, "fragile", {"it": Fragile})
-    harmless, first, second = ("state", b"any"), ("packet", b"first"), ("packet", b"second")
-    text = program("fragile", "it", [*[harmless] * 9, first, second])
-    assert text.count("target.give(") == 2
+    harmless, first, second = ("state", b"any"), ("packet", b"the first one"), ("packet", b"-second-")
+    text = program("fragile", "it", [*[harmless] * 9, first, *[harmless] * 5, second])
+    assert [line for line in text.splitlines() if "give" in line] == [
+        f"target.give('packet', bytes.fromhex({data.hex()!r}))" for data in (b"first", b"second")
+    ]
     with pytest.raises(ZeroDivisionError):
         exec(text)
+
+
+def test_the_summary_adds_up_what_was_fuzzed_wherever_it_ran() -> None:
+    """A report may come from another process, in which only plain values arrive."""
+    properties: list[list[tuple[str, object]]] = [[("other", 1)]]
+    for layer, inputs, exceptions in (("wire", 1_200_000, 0), ("sockets", 34, 1)):
+        properties.append([])
+        before, after = Holdings(10, 8, 50_000_000), Holdings(9, 8, 51_000_000)
+        fuzzed = Fuzzed(layer, "it", inputs, exceptions, 2.0, before, after)
+        fuzzed.record(lambda name, value: properties[-1].append((name, json.loads(json.dumps(value)))))
+    head, first, second, total = summary([SimpleNamespace(user_properties=one) for one in properties])
+    assert first.split() == [
+        "wire",
+        "it",
+        "1,200,000",
+        "600000",
+        "0",
+        *["50.0", "->", "51.0", "10", "->", "9", "8", "->", "8"],
+    ]
+    assert second.split()[2:5] == ["34", "17", "1"]
+    assert total == f"1,200,034 inputs of seed {SEED}, 1 exceptions"
+    assert head.split()[:3] == ["layer", "target", "inputs"]
+    assert summary([]) == []

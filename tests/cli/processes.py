@@ -89,17 +89,20 @@ class Process:
 
 
 class Agent(Process):
-    """``swim agent`` on free ports, ready."""
+    """``swim agent`` on free ports; ``until_ready`` comes before anything else."""
 
     def __init__(self, name: str, *arguments: str, **extra: str) -> None:
         super().__init__("agent", "--json", "--name", name, "--bind", "127.0.0.1:0", "--http", "127.0.0.1:0",
                          "--profile", "local", *arguments, **extra)  # fmt: skip
         self.name = name
+        self.gossip = self.http = ""
+
+    def until_ready(self) -> None:
+        """Waits for the line that says where it listens."""
         eventually(lambda: self.out or self.popen.poll() is not None)
         assert self.out, self.err
         ready = json.loads(self.out[0])
-        self.gossip: str = ready["gossip"]
-        self.http: str = ready["http"]
+        self.gossip, self.http = ready["gossip"], ready["http"]
 
     def swim(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """A command that asks this agent."""
@@ -127,13 +130,13 @@ class Processes:
             process.end()
 
     def start(self, *arguments: str, **extra: str) -> Process:
-        return self._kept(Process(*arguments, **extra))
+        process = Process(*arguments, **extra)
+        self._started.append(process)
+        return process
 
     def agent(self, name: str, *arguments: str, **extra: str) -> Agent:
-        process = Agent(name, *arguments, **extra)
-        self._started.append(process)
-        return process
-
-    def _kept(self, process: Process) -> Process:
-        self._started.append(process)
-        return process
+        """An agent that is ready; one that never is ends with the others."""
+        agent = Agent(name, *arguments, **extra)
+        self._started.append(agent)
+        agent.until_ready()
+        return agent

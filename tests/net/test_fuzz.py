@@ -1,7 +1,7 @@
 """Hostile packets and streams at real sockets: of a node in this process, and of an agent.
 
-``SWIM_FUZZ_SECONDS`` and ``SWIM_FUZZ_SEED`` are as in ``tests/test_fuzz.py``. The seed gives the same input
-again; in which order it arrives is up to the system.
+How long, and from which seed: ``tests/fuzzing.py``. The seed gives the same input again; in which order it
+arrives is up to the system.
 """
 
 from __future__ import annotations
@@ -9,13 +9,12 @@ from __future__ import annotations
 import base64
 import gc
 import logging
-import os
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager, suppress
 from pathlib import Path
 from random import Random
-from typing import NamedTuple
+from time import monotonic
 from urllib.parse import urlsplit
 
 import pytest
@@ -29,9 +28,10 @@ from swim.wire.packet import PacketCodec
 from swim.wire.stream import StreamCodec
 from tests.agent_api.http import Agent
 from tests.cli.processes import Processes
+from tests.fuzzing import KEPT, SECONDS, SEED, Fuzzed, Holdings, given_back, holdings
 from tests.hostile_input import SOURCES, layered, requests
 from tests.net.conftest import statuses, until
-from tests.test_fuzz import KEPT, KEY, MEMORY_MAX_BYTES, SECONDS, SECURED, SEED, program
+from tests.test_fuzz import KEY, SECURED, program
 
 DATAGRAM_MAX_BYTES = 65_507
 SHARE = SECONDS / len(SECURED)
@@ -40,24 +40,6 @@ WORKERS = 3
 """Of each kind: packets and streams."""
 POOL = 200
 PATIENCE = 0.02
-LATE_GROWTH_BYTES = 40_000_000
-"""What memory may grow by in the second half of a long attack."""
-
-
-class Holdings(NamedTuple):
-    """What a process holds."""
-
-    descriptors: int
-    tasks: int
-    resident_bytes: int
-
-    def is_within(self, other: Holdings) -> bool:
-        return self.descriptors <= other.descriptors and self.tasks <= other.tasks
-
-
-def holdings(pid: int, tasks: int) -> Holdings:
-    pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
-    return Holdings(len(os.listdir(f"/proc/{pid}/fd")), tasks, pages * os.sysconf("SC_PAGE_SIZE"))
 
 
 def again(random: Random, pool: list[bytes], make: Callable[[Random], bytes]) -> bytes:
@@ -160,42 +142,39 @@ def explained(attack: Attack, secured: str) -> Iterator[None]:
         raise
 
 
-async def attacked(attack: Attack, measure: Callable[[], Awaitable[Holdings]]) -> None:
+async def attacked(
+    target: str,
+    attack: Attack,
+    measure: Callable[[], Awaitable[Holdings]],
+    record: Callable[[str, object], None],
+) -> None:
     """Attacks, and compares what is held before, halfway and afterwards."""
     await attack.run(0.5)
     before = await given_back(measure, Holdings(10_000, 10_000, 0))
+    sent, start = attack.sent, monotonic()
     await attack.run(SHARE / 2)
     halfway = await measure()
     await attack.run(SHARE / 2)
+    seconds = monotonic() - start
     after = await given_back(measure, before)
-    print(f"{attack.sent} inputs of seed {SEED}\nbefore  {before}\nhalfway {halfway}\nafter   {after}")
-    assert after.is_within(before)
-    assert after.resident_bytes - before.resident_bytes < MEMORY_MAX_BYTES
-    if SHARE >= 30:
-        assert after.resident_bytes - halfway.resident_bytes < LATE_GROWTH_BYTES
-
-
-async def given_back(measure: Callable[[], Awaitable[Holdings]], before: Holdings) -> Holdings:
-    """What is held once the streams that are still open have timed out."""
-    await trio.sleep(1.5)
-    for _ in range(200):
-        if (await measure()).is_within(before):
-            break
-        await trio.sleep(0.1)
-    return await measure()
+    fuzzed = Fuzzed("sockets", target, attack.sent - sent, 0, seconds, before, after)
+    fuzzed.record(record)
+    fuzzed.check(halfway)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(SECONDS + 120)
 @pytest.mark.parametrize("secured", SECURED)
-async def test_a_node(secured: str, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_node(
+    secured: str, caplog: pytest.LogCaptureFixture, record_property: Callable[[str, object], None]
+) -> None:
     """It runs on, knows its honest peer and is known by it, and holds what it held."""
     settings = SECURED[secured]
     caplog.set_level(logging.WARNING)
 
     async def measure() -> Holdings:
         gc.collect()
-        return holdings(os.getpid(), trio.lowlevel.current_statistics().tasks_living)
+        return holdings("self", trio.lowlevel.current_statistics().tasks_living)
 
     async with AsyncExitStack() as stack:
         victim, honest = [
@@ -211,7 +190,7 @@ async def test_a_node(secured: str, caplog: pytest.LogCaptureFixture) -> None:
         keys, label = settings.get("keys", ()), settings.get("label", "")
         attack = Attack(victim.endpoint, keys, label)
         with explained(attack, secured):
-            await attacked(attack, measure)
+            await attacked(f"node, {secured}", attack, measure, record_property)
             await until(lambda: statuses(victim).get("node-1") == "alive", within=30.0)
             await until(lambda: statuses(honest).get("node-0") == "alive", within=30.0)
             assert victim.local.name == "node-0"
@@ -221,7 +200,7 @@ async def test_a_node(secured: str, caplog: pytest.LogCaptureFixture) -> None:
 
 @pytest.mark.deep
 @pytest.mark.parametrize("secured", SECURED)
-async def test_an_agent(secured: str, tmp_path: Path) -> None:
+async def test_an_agent(secured: str, tmp_path: Path, record_property: Callable[[str, object], None]) -> None:
     settings = SECURED[secured]
     keys, label = settings.get("keys", ()), settings.get("label", "")
     arguments = ["--label", label] if label else []
@@ -242,7 +221,7 @@ async def test_an_agent(secured: str, tmp_path: Path) -> None:
         host, _, port = process.gossip.rpartition(":")
         attack = Attack((host, int(port)), keys, label)
         with explained(attack, secured):
-            await attacked(attack, measure)
+            await attacked(f"agent, {secured}", attack, measure, record_property)
             assert process.popen.poll() is None
         document = (await agent.get("/v1/swim/info")).json()
         print(document["metrics"])

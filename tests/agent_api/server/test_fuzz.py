@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import gc
-import os
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
-from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import pytest
@@ -19,23 +17,16 @@ from tests.agent_api.http import Agent, served
 from tests.agent_api.server.door import rest_of
 from tests.agent_api.server.hostile import mutated
 from tests.cli.processes import Processes
+from tests.fuzzing import Fuzzed, Holdings, given_back, holdings
 
 WORKERS = 8
 PATIENCE = 0.02
-MORE_KIB = 6 * 1024
+MORE_BYTES = 6 * 2**20
 
 COUNTS = [
     pytest.param(400, marks=pytest.mark.slow),
     pytest.param(20_000, marks=[pytest.mark.deep, pytest.mark.timeout(1800)]),
 ]
-
-
-class Holdings(NamedTuple):
-    """What a process holds."""
-
-    descriptors: int
-    tasks: int
-    kib: int
 
 
 async def fuzz(endpoint: Endpoint, seed: int, count: int) -> None:
@@ -63,46 +54,37 @@ async def _fuzz(endpoint: Endpoint, rng: random.Random, count: int) -> None:
         await trio.aclose_forcefully(stream)
 
 
-def kib_of(pid: int) -> int:
-    with open(f"/proc/{pid}/status", encoding="ascii") as status:
-        return next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
-
-
-async def compare(measure: Callable[[], Awaitable[Holdings]], before: Holdings) -> None:
-    """Waits until all is given back, and prints both sides."""
-    with trio.move_on_after(20):
-        while True:
-            after = await measure()
-            if after.descriptors <= before.descriptors and after.tasks <= before.tasks:
-                break
-            await trio.sleep(0.1)
-    print(f"before {before}\nafter  {after}")
-    assert (after.descriptors, after.tasks) <= (before.descriptors, before.tasks)
-    assert after.kib - before.kib < MORE_KIB
-
-
 @pytest.mark.parametrize("count", COUNTS)
-async def test_an_embedded_server(cluster: FakeCluster, count: int, caplog: pytest.LogCaptureFixture) -> None:
+async def test_an_embedded_server(
+    cluster: FakeCluster,
+    count: int,
+    caplog: pytest.LogCaptureFixture,
+    record_property: Callable[[str, object], None],
+) -> None:
     async def measure() -> Holdings:
         gc.collect()
-        tasks = trio.lowlevel.current_statistics().tasks_living
-        return Holdings(len(os.listdir("/proc/self/fd")), tasks, kib_of(os.getpid()))
+        return holdings("self", trio.lowlevel.current_statistics().tasks_living)
 
     async with served(cluster) as agent:
         await fuzz(agent.endpoint, 1, 200)
         await agent.get("/v1/agent/members")
         await trio.sleep(1.2)
-        before = await measure()
+        before, start = await measure(), trio.current_time()
         await fuzz(agent.endpoint, 2, count)
+        seconds = trio.current_time() - start
         assert (await agent.get("/v1/agent/members")).status == 200
-        await compare(measure, before)
-        assert not cluster.metrics.counters["swim.http.failed"]
+        failed = cluster.metrics.counters["swim.http.failed"]
+        after = await given_back(measure, before)
+        fuzzed = Fuzzed("http", "embedded server", count, failed, seconds, before, after)
+        fuzzed.record(record_property)
+        fuzzed.check(most_bytes=MORE_BYTES)
+        assert not failed
         print(dict(cluster.metrics.counters))
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
 @pytest.mark.parametrize("count", COUNTS)
-async def test_a_real_agent(count: int) -> None:
+async def test_a_real_agent(count: int, record_property: Callable[[str, object], None]) -> None:
     with Processes() as processes:
         process = await trio.to_thread.run_sync(processes.agent, "a")
         parts = urlsplit(process.http)
@@ -110,14 +92,17 @@ async def test_a_real_agent(count: int) -> None:
 
         async def measure() -> Holdings:
             runtime = (await agent.get("/v1/agent/self")).json()["stats"]["runtime"]
-            pid = process.popen.pid
-            return Holdings(len(os.listdir(f"/proc/{pid}/fd")), int(runtime["goroutines"]), kib_of(pid))
+            return holdings(process.popen.pid, int(runtime["goroutines"]))
 
         await fuzz(agent.endpoint, 3, 400)
         await trio.sleep(1.2)
-        before = await measure()
+        before, start = await measure(), trio.current_time()
         await fuzz(agent.endpoint, 4, count)
-        await compare(measure, before)
+        seconds = trio.current_time() - start
+        after = await given_back(measure, before)
+        fuzzed = Fuzzed("http", "swim agent", count, 0, seconds, before, after)
+        fuzzed.record(record_property)
+        fuzzed.check(most_bytes=MORE_BYTES)
         assert process.popen.poll() is None
         print((await agent.get("/v1/swim/info")).json()["metrics"])
     assert not any("Traceback" in line or "ERROR" in line for line in process.err), process.err
