@@ -51,7 +51,7 @@ DEFAULT_KINDS: tuple[type[f.Fault], ...] = (
 
 
 def durations(low: float = 0.25, high: float = 30.0) -> st.SearchStrategy[float]:
-    """Quarters of a second from ``low`` to ``high``, which shrink towards ``low``."""
+    """Whole milliseconds from ``low`` to ``high`` seconds; they shrink to quarters, and towards ``low``."""
     quarters = st.integers(math.ceil(low * 4), math.floor(high * 4)).map(lambda count: count / 4)
     any_time = st.integers(math.ceil(low * 1000), math.floor(high * 1000)).map(lambda count: count / 1000)
     return quarters | any_time

@@ -147,6 +147,10 @@ class SerfAgent(Subprocess):
     def failed(self) -> list[str]:
         return re.findall(r"EventMemberFailed: (\S+)", self.logs())
 
+    def joins(self, name: str) -> int:
+        """How often it announced a member as joined."""
+        return len(re.findall(rf"EventMemberJoin: {re.escape(name)} ", self.logs()))
+
     async def command(self, *words: str) -> str:
         """Standard output of the real ``serf`` command, asked about this agent."""
         argv = ["serf", words[0], f"-rpc-addr=127.0.0.1:{self.rpc.port}", *words[1:]]

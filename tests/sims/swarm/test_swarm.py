@@ -59,6 +59,20 @@ def test_seeds_differ_in_everything() -> None:
         option.config(name="any")
 
 
+def test_schedules_are_off_the_grid_of_quarter_seconds() -> None:
+    """Those of the swarm for applications too, which are the same."""
+    kinds: dict[str, list[bool]] = {}
+    for seed in range(60):
+        options = pick_options(seed)
+        for fault in plan(seed, options):
+            for seconds in (fault.at, getattr(fault, "seconds", 0.0)):
+                kinds.setdefault(fault.kind, []).append(seconds % 0.25 != 0)
+    for kind, off_grid in kinds.items():
+        assert any(off_grid), kind
+    every = [is_off for off_grid in kinds.values() for is_off in off_grid]
+    assert sum(every) > len(every) / 2
+
+
 def test_the_anchor_neither_moves_nor_leaves() -> None:
     moves = {True: 0, False: 0}
     for seed in range(300):

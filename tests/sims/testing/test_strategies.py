@@ -60,6 +60,31 @@ def test_they_shrink_to_small_and_plain() -> None:
     assert plainest(durations(0.5)) == 0.5
 
 
+def is_off_grid(seconds: float) -> bool:
+    """A bug that needs two things within a tenth of a second never shows on a grid of quarters."""
+    return seconds % 0.25 != 0
+
+
+@pytest.mark.parametrize("kind", sorted(DEFAULT_KINDS, key=lambda kind: kind.__name__))
+def test_schedules_are_drawn_off_the_grid_of_quarter_seconds(kind: type[sims.faults.Fault]) -> None:
+    one_kind = fault_schedules(HOSTS, 60, kinds=[kind])
+    found = find(one_kind, lambda drawn: any(is_off_grid(fault.at) for fault in drawn))
+    if hasattr(found[0], "seconds"):
+        find(one_kind, lambda drawn: any(is_off_grid(fault.seconds) for fault in drawn))
+
+
+def test_times_are_off_the_grid_as_often_as_on_it() -> None:
+    drawn: list[float] = []
+
+    @given(durations(0.0, 60.0))
+    def draw(seconds: float) -> None:
+        drawn.append(seconds)
+
+    draw()
+    assert sum(map(is_off_grid, drawn)) > len(drawn) / 4
+    assert all(0 <= seconds <= 60 and round(seconds, 3) == seconds for seconds in drawn)
+
+
 def test_a_found_fault_stands_alone() -> None:
     found = find(fault_schedules(HOSTS, 60), lambda drawn: any(fault.kind == "split" for fault in drawn))
     assert len(found) == 1
