@@ -148,6 +148,9 @@ def smallest(
 
     kept: list[Input] = reduced([*inputs], lambda rest: rest)
     for place, (door, data) in enumerate(kept):
-        before, after = kept[:place], kept[place + 1 :]
-        kept[place] = door, reduced(data, lambda rest: [*before, (door, rest), *after])  # noqa: B023  used at once
+
+        def with_data(rest: Any, place: int = place, door: str = door) -> Sequence[Input]:
+            return [*kept[:place], (door, rest), *kept[place + 1 :]]
+
+        kept[place] = door, reduced(data, with_data)
     return kept
