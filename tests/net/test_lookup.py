@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import trio
+import trio.testing
 
 from swim.net.keeping import keep
 from swim.net.lookup import look_up
@@ -86,8 +87,15 @@ async def test_threads_are_bounded(asked: Counter[str]) -> None:
     assert refused == 300 - 256
 
 
-async def test_everybody_who_waits_hears_the_answer(asked: Counter[str]) -> None:
+async def test_all_that_wait_get_the_one_answer(asked: Counter[str], monkeypatch: pytest.MonkeyPatch) -> None:
     answers: list[object] = []
+    waiting, system = threading.Event(), socket.getaddrinfo
+
+    def answer(host: str, *args: Any, **kwargs: Any) -> Any:
+        waiting.wait(60)
+        return system(host, *args, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", answer)
 
     async def ask(port: int) -> None:
         answers.append(await look_up("good.example", port))
@@ -95,6 +103,8 @@ async def test_everybody_who_waits_hears_the_answer(asked: Counter[str]) -> None
     async with trio.open_nursery() as nursery:
         for port in (1, 2, 3):
             nursery.start_soon(ask, port)
+        await trio.testing.wait_all_tasks_blocked()
+        waiting.set()
     assert sorted(answers, key=str) == [(("127.0.0.7", port),) for port in (1, 2, 3)]
     assert asked["good.example"] == 1
 
