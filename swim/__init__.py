@@ -1,4 +1,4 @@
-"""SWIM cluster membership: a full peer of memberlist and Serf, on trio.
+"""SWIM cluster membership: a full peer of memberlist and Serf, on asyncio, on trio and in plain threads.
 
     async with swim.open_cluster(swim.Config.lan(name="web-1", seeds=["127.0.0.1:7947"])) as cluster:
         print(cluster.members())
@@ -49,6 +49,8 @@ from swim.metrics import Metrics as Metrics
 from swim.version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from swim import asyncio as asyncio
+    from swim import blocking as blocking
     from swim import policies as policies
     from swim import ring as ring
     from swim.commands import Command as Command
@@ -62,6 +64,7 @@ if TYPE_CHECKING:
     from swim.commands import SendUserEvent as SendUserEvent
     from swim.commands import SetTags as SetTags
     from swim.commands import Ticket as Ticket
+    from swim.commands import UpdateTags as UpdateTags
     from swim.membership import Membership as Membership
     from swim.net.cluster import Cluster as Cluster
     from swim.net.responses import Responses as Responses
@@ -121,6 +124,7 @@ __all__ = [
     "SwimError",
     "Ticket",
     "Transition",
+    "UpdateTags",
     "UserEvent",
     "VersionTriple",
     "__version__",
@@ -145,6 +149,7 @@ _LATER = {
             "SendUserEvent",
             "SetTags",
             "Ticket",
+            "UpdateTags",
         ),
         "swim.commands",
     ),
@@ -157,7 +162,7 @@ _LATER = {
     "NodeStats": "swim.node",
 }
 
-_MODULES = ("policies", "ring")
+_MODULES = ("asyncio", "blocking", "policies", "ring")
 
 if not TYPE_CHECKING:  # or every name would exist for a type checker
 

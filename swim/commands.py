@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from typing import TypeAlias
 
@@ -29,6 +29,7 @@ __all__ = [
     "SendUserEvent",
     "SetTags",
     "Ticket",
+    "UpdateTags",
 ]
 
 Outcome: TypeAlias = JoinResult | ForceLeaveOutcome | None
@@ -121,6 +122,31 @@ class SetTags:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "tags", checks.text_map("tags", self.tags))
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateTags:
+    """Changes some tags and keeps the rest; finishes as ``SetTags``.
+
+    Attributes:
+        changes: tags to add or to replace.
+        remove: names of tags to drop; a missing one is no error.
+
+    Raises:
+        ConfigError: naming ``changes`` or ``remove``; the size of all tags is checked by the node.
+    """
+
+    changes: Mapping[str, str]
+    _: KW_ONLY
+    remove: Iterable[str] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "changes", checks.text_map("changes", self.changes))
+        object.__setattr__(self, "remove", checks.texts("remove", self.remove))
+
+    def applied_to(self, tags: Mapping[str, str]) -> dict[str, str]:
+        """The tags after the change."""
+        return {name: value for name, value in tags.items() if name not in self.remove} | dict(self.changes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +245,9 @@ def _check_message(name: str, payload: bytes) -> None:
     checks.data("payload", payload)
 
 
-Command: TypeAlias = Join | Leave | Rejoin | ForceLeave | SetTags | SendUserEvent | SendQuery | Respond
+Command: TypeAlias = (
+    Join | Leave | Rejoin | ForceLeave | SetTags | UpdateTags | SendUserEvent | SendQuery | Respond
+)
 
 
 class Ticket:

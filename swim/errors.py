@@ -47,6 +47,9 @@ class ConfigError(SwimError, ValueError):
         self.field = field
         self.reason = reason
 
+    def __reduce__(self) -> tuple[type[ConfigError], tuple[str, str]]:
+        return type(self), (self.field, self.reason)
+
 
 class ConfigTypeError(ConfigError, TypeError):
     """A setting or an argument has the wrong type; also a ``TypeError``. Nothing was started or changed."""
@@ -68,6 +71,10 @@ class RemoteError(SwimError):
     def __init__(self, reason: str, detail: str = "") -> None:
         super().__init__(f"{reason}: {detail}" if detail else reason)
         self.reason = reason
+        self._detail = detail
+
+    def __reduce__(self) -> tuple[type[RemoteError], tuple[str, str]]:
+        return type(self), (self.reason, self._detail)
 
 
 class InternalError(SwimError):

@@ -21,7 +21,17 @@ from swim.events import (
 from swim.metrics import Metrics
 from swim.text import brief, shown
 
-__all__ = ["SUMMARY", "DropLog", "FloodLimit", "LogReader", "LogRing", "Unread", "log_event", "report"]
+__all__ = [
+    "SUMMARY",
+    "DropLog",
+    "FloodLimit",
+    "LogReader",
+    "LogRing",
+    "Unread",
+    "finished",
+    "log_event",
+    "report",
+]
 
 SUMMARY = "summary"
 """The attribute of a record with its message without the values that are fields."""
@@ -230,7 +240,7 @@ class LogRing(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """See ``logging.Handler``, which holds the lock."""
         try:
-            kept = _finished(record)
+            kept = finished(record)
         except Exception:
             self.handleError(record)
             return
@@ -283,7 +293,7 @@ class LogReader:
         return Unread(self._seen - before - len(records), records)
 
 
-def _finished(record: logging.LogRecord) -> logging.LogRecord:
+def finished(record: logging.LogRecord) -> logging.LogRecord:
     """A copy that keeps nothing alive: its message and traceback are texts."""
     kept = copy(record)
     kept.msg, kept.args = record.getMessage(), None

@@ -39,6 +39,7 @@ from swim.commands import (
     SendQuery,
     SendUserEvent,
     SetTags,
+    UpdateTags,
 )
 from swim.config import Config
 from swim.core.engine import Engine
@@ -250,7 +251,7 @@ class Node:
                 return self._engine.leave(now)
             case Rejoin():
                 return self._rejoin(now, command.advertise)
-            case ForceLeave() | SetTags() | SendUserEvent() | SendQuery() | Respond():
+            case ForceLeave() | SetTags() | UpdateTags() | SendUserEvent() | SendQuery() | Respond():
                 return self._layer.do(now, command)
         raise ConfigTypeError("command", f"must be a command such as swim.Leave(), not {command!r}")
 

@@ -37,7 +37,7 @@ LAYERS = (
     "swim.net",
     "swim.cli",
 )
-FACES = ("swim", "swim.lowlevel", "swim.testing")
+FACES = ("swim", "swim.asyncio", "swim.blocking", "swim.lowlevel", "swim.testing")
 """What programs import; no package of ours but ``agent_api`` does."""
 PURE = (
     "swim.wire",

@@ -22,6 +22,7 @@ from swim.commands import (
     SendUserEvent,
     SetTags,
     Ticket,
+    UpdateTags,
 )
 from swim.config import Config
 from swim.events import Event, Member, MemberStatus, Query, SeedStatus, Transition, UserEvent
@@ -286,6 +287,10 @@ class SimNode:
     def set_tags(self, tags: Mapping[str, str]) -> Ticket:
         """Replaces the tags."""
         return self.do(SetTags(tags))
+
+    def update_tags(self, changes: Mapping[str, str], *, remove: Iterable[str] = ()) -> Ticket:
+        """Changes some tags and keeps the rest."""
+        return self.do(UpdateTags(changes, remove=remove))
 
     def force_leave(self, name: str, *, prune: bool = False) -> Ticket:
         """Declares that a member leaves."""

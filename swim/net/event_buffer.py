@@ -47,6 +47,14 @@ class EventBuffer:
         self._events.append(event)
         return is_first
 
+    def lose(self, count: int) -> bool:
+        """Counts events as lost; True if there was nothing to take before."""
+        if self.is_closed or not count:
+            return False
+        is_first = not self
+        self._lost += count
+        return is_first
+
     def take(self) -> Event | None:
         """The next event, or None if there is none now."""
         if self._events:

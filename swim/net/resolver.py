@@ -9,7 +9,10 @@ from __future__ import annotations
 import errno
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+
+from swim.addresses import Endpoint, plain_ip
 
 __all__ = ["Answer", "Resolver"]
 
@@ -47,6 +50,23 @@ class Resolver:
             thread.start()
         except RuntimeError as error:  # no thread can be started
             self._answer(host, (), OSError(errno.EAGAIN, f"cannot look it up now: {error}"))
+
+    def future(self, host: str, port: int) -> Future[tuple[Endpoint, ...]]:
+        """Every address of a host, in the resolver's order; the future may fail with ``OSError``."""
+        future: Future[tuple[Endpoint, ...]] = Future()
+
+        def answered(hosts: Sequence[str], error: OSError | None) -> None:
+            if future.set_running_or_notify_cancel():
+                if error is not None:
+                    future.set_exception(error)
+                else:
+                    future.set_result(tuple((found, port) for found in hosts))
+
+        if (address := plain_ip(host)) is not None:
+            answered([str(address)], None)
+        else:
+            self.ask(host, answered)
+        return future
 
     def _run(self, host: str) -> None:
         try:

@@ -12,20 +12,19 @@ import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from pathlib import Path
 from types import TracebackType
-from typing import Generic, TypeVar
 
 import trio
 
-from swim import checks
 from swim.config import Config
-from swim.errors import ConfigError, ConfigTypeError, LocalError
+from swim.errors import ConfigError, LocalError
 from swim.net.advertise import advertised_endpoint
 from swim.net.cluster import Cluster
 from swim.net.data_dir import locked
 from swim.net.driver import Driver
 from swim.net.faults import LinkFaults
+from swim.net.fronts.arguments import Arguments
+from swim.net.fronts.opening import Opening
 from swim.net.keeping import keep
 from swim.net.own_address import OwnAddress
 from swim.net.snapshot_file import SnapshotFile
@@ -33,23 +32,22 @@ from swim.net.start import make_node
 from swim.net.transport import FaultyTransport, SocketTransport, Transport
 from swim.node import Node
 
-__all__ = ["Protected", "build_node", "driving", "open_cluster", "require_trio", "run_cluster"]
-
-T = TypeVar("T")
+__all__ = ["build_node", "driving", "open_cluster", "require_trio", "run_cluster"]
 
 
-class Protected(Generic[T]):
-    """An async context manager whose own code Ctrl-C does not interrupt; it does interrupt the block."""
+class _Opening(Opening):
+    """Its own code is not interrupted by Ctrl-C; the block is."""
 
-    def __init__(self, manager: AbstractAsyncContextManager[T, bool | None]) -> None:
+    how = "async with open_cluster(...) as cluster"
+    gives = Cluster
+
+    def __init__(self, manager: AbstractAsyncContextManager[Cluster, bool | None]) -> None:
+        super().__init__()
         self._manager = manager
-        self._entered = False
 
     @trio.lowlevel.enable_ki_protection
-    async def __aenter__(self) -> T:
-        if self._entered:
-            raise LocalError("this block was entered before: call open_cluster again")
-        self._entered = True
+    async def __aenter__(self) -> Cluster:
+        self._enter()
         try:
             return await self._manager.__aenter__()
         except BaseExceptionGroup as group:
@@ -99,28 +97,14 @@ def open_cluster(
         LocalError: not inside ``trio.run``; or another member has the same name and won the vote, which
             cancels the block first.
     """
-    if not isinstance(config, Config):
-        raise ConfigTypeError("config", f"must be a swim.Config, not {type(config).__name__}")
-    if faults is not None and not isinstance(faults, LinkFaults):
-        raise ConfigTypeError("faults", f"must be LinkFaults, not {type(faults).__name__}")
-    if data_dir is not None and not isinstance(data_dir, (str, os.PathLike)):
-        raise ConfigTypeError("data_dir", f"must be a path, not {type(data_dir).__name__}")
-    if data_dir is not None and not os.fspath(data_dir):
-        raise ConfigError("data_dir", "must not be empty")
-    leave_timeout = checks.number("leave_timeout", leave_timeout)
-    directory = None if data_dir is None else Path(data_dir)
-    return Protected(_open(config, transport, faults, directory, leave_timeout))
+    arguments = Arguments(config, faults, data_dir, leave_timeout)
+    return _Opening(_open(arguments, transport))
 
 
 @asynccontextmanager
-async def _open(
-    config: Config,
-    transport: Transport | None,
-    faults: LinkFaults | None,
-    data_dir: Path | None,
-    leave_timeout: float,
-) -> AsyncIterator[Cluster]:
+async def _open(arguments: Arguments, transport: Transport | None) -> AsyncIterator[Cluster]:
     require_trio()
+    config, faults, data_dir = arguments.config, arguments.faults, arguments.directory
     async with AsyncExitStack() as stack:
         if transport is not None:
             stack.callback(transport.close)
@@ -139,8 +123,8 @@ async def _open(
         cluster = Cluster(driver, own_address, endpoint=transport.endpoint)
         try:
             yield cluster
-            if leave_timeout > 0:
-                await cluster.leave(timeout=leave_timeout)
+            if arguments.leave_timeout > 0:
+                await cluster.leave(timeout=arguments.leave_timeout)
         finally:
             cluster._stopped = True
 
@@ -174,10 +158,11 @@ def require_trio() -> None:
     except RuntimeError:
         asyncio = sys.modules.get("asyncio")
         if asyncio is None or asyncio._get_running_loop() is None:
-            raise LocalError("open_cluster works inside trio.run only") from None
+            raise LocalError(
+                "swim.open_cluster works inside trio.run only: without it, use swim.blocking.open_cluster"
+            ) from None
         raise LocalError(
-            "open_cluster works on trio, and this is asyncio, which is not supported yet: call it by "
-            "trio.run in a thread of its own, or start 'swim agent' and use agent_api.client.AgentClient"
+            "swim.open_cluster works on trio, and this is asyncio: use swim.asyncio.open_cluster"
         ) from None
 
 

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Mapping
 
 from swim.addresses import Endpoint
-from swim.commands import ForceLeave, Respond, SendQuery, SendUserEvent, SetTags
+from swim.commands import ForceLeave, Respond, SendQuery, SendUserEvent, SetTags, UpdateTags
 from swim.config import Config
 from swim.core.delegate import Delegate
 from swim.core.engine import Engine
@@ -74,6 +74,7 @@ class SerfDelegate(Delegate):
         self._engine = engine
         self._config = config
         self.speaks_serf: bool = config.delegate_version > 0
+        self._tags = config.tags
         self._meta = self._encode(config.tags)
         self.roster: Roster = Roster(history_size=config.history_size, speaks_serf=self.speaks_serf)
         self._members = Members(engine, self.roster, config)
@@ -101,12 +102,15 @@ class SerfDelegate(Delegate):
 
     # -- commands
 
-    def do(self, now: float, command: ForceLeave | SetTags | SendUserEvent | SendQuery | Respond) -> int:
+    def do(
+        self, now: float, command: ForceLeave | SetTags | UpdateTags | SendUserEvent | SendQuery | Respond
+    ) -> int:
         """Begins a command of this layer; returns its ticket. Raises as ``Node.do`` does."""
-        if isinstance(command, SetTags):
-            meta = self._encode(command.tags)
+        if isinstance(command, (SetTags, UpdateTags)):
+            tags = command.tags if isinstance(command, SetTags) else command.applied_to(self._tags)
+            meta = self._encode(tags)
             ticket = self._engine.update(now, meta)
-            self._meta = meta
+            self._tags, self._meta = tags, meta
             return ticket
         self._require_serf(_NAMES[type(command)])
         match command:

@@ -1,8 +1,10 @@
-"""One program against ``Membership``, run on trio and simulated, without a change."""
+"""One program against ``Membership``, run on trio, on asyncio, in threads and simulated, without a change."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from typing import Any
 
 import pytest
 import trio
@@ -12,6 +14,7 @@ import swim
 from sims.world import World
 from swim import Membership
 from tests.net.conftest import Pool
+from tests.net.fronts.styles import Each, Front, done, every_front, local
 
 NAMES = ("n1", "n2", "n3")
 
@@ -19,8 +22,9 @@ NAMES = ("n1", "n2", "n3")
 class Program:
     """Takes its role from a user event, answers queries about it, and asks all others once it has one."""
 
-    def __init__(self, member: Membership) -> None:
+    def __init__(self, member: Membership, *, patience: float = 3.0) -> None:
         self._member = member
+        self._patience = patience
         self.survey: swim.Ticket | None = None
         self.seen: list[str] = []
 
@@ -32,7 +36,7 @@ class Program:
                 self.seen.append(role.decode())
                 me.do(swim.SetTags({"role": f"{role.decode()}-{me.local.name}"}))
                 if me.local.name == "n1":
-                    self.survey = me.do(swim.SendQuery("role", nodes=NAMES, ack=True, timeout=3.0))
+                    self.survey = me.do(swim.SendQuery("role", nodes=NAMES, ack=True, timeout=self._patience))
             case swim.Query("role"):
                 assert me.status == "running"
                 assert event.deadline > me.now()
@@ -98,6 +102,43 @@ async def test_it_runs_on_trio(pool: Pool, autojump_clock: MockClock) -> None:
         await trio.sleep(10.0)
         nursery.cancel_scope.cancel()
     check(members, programs)
+
+
+async def real_members(front: Front) -> None:
+    async with AsyncExitStack() as stack:
+        members: dict[str, Any] = {}
+        for name in NAMES:
+            config = local(name, *list(members.values())[:1])
+            members[name] = await stack.enter_async_context(front.opened(config, leave_timeout=0))
+        first_one = members["n1"]
+        events = {name: member.events() for name, member in members.items()}
+        while len(first_one.alive()) < 3 or any(len(member.alive()) < 3 for member in members.values()):
+            await front.sleep(0.01)
+        programs = {name: Program(member, patience=0.5) for name, member in members.items()}
+        await done(members["n2"].user_event("role", b"web"))
+        for name in NAMES:
+            heard: set[type] = set()
+            async for event in Each(events[name]):
+                programs[name].on_event(event)
+                heard.add(type(event))
+                if heard >= {swim.UserEvent, swim.Query}:
+                    break
+        survey = programs["n1"].survey
+        assert survey is not None
+        everyone = members.values()
+        while (
+            not survey.is_done
+            or any("role" not in member.tags for observer in everyone for member in observer.alive())
+            or any(not member.metrics.counters["memberlist.udp.sent"] for member in everyone)
+        ):
+            await front.sleep(0.01)
+        check(members, list(programs.values()))
+
+
+@pytest.mark.slow
+@every_front
+def test_it_runs_on_every_front(front: Front) -> None:
+    front.run(real_members, front)
 
 
 def test_a_command_is_over_when_its_process_is() -> None:

@@ -13,7 +13,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Generic, Protocol, TypeVar, cast
 
 from swim import checks
-from swim.addresses import Endpoint
 from swim.commands import (
     Command,
     ForceLeave,
@@ -25,6 +24,7 @@ from swim.commands import (
     SendUserEvent,
     SetTags,
     Ticket,
+    UpdateTags,
 )
 from swim.errors import CANNOT_JOIN, LocalError
 from swim.events import ForceLeaveOutcome, JoinOutcome, JoinResult, MemberRefuted, Query
@@ -37,6 +37,7 @@ _REFUSALS: dict[type[Command], str] = {
     Join: CANNOT_JOIN,
     Leave: "cannot leave: this cluster was closed",
 }
+_CLOSED = "this cluster was closed: its block has ended"
 _ANSWER_ROUNDS = 3
 """Gossip intervals in which a live member refutes a force-leave, after it was sent often enough."""
 
@@ -204,9 +205,7 @@ class AwaitedCluster(Reading, Generic[TicketT, EventsT, RepliesT]):
             ConfigError: naming ``changes`` or ``remove``; or ``tags``, more than 512 bytes once encoded.
             LocalError: after the block was left.
         """
-        changes, dropped = checks.text_map("changes", changes), checks.texts("remove", remove)
-        kept = {name: value for name, value in self.local.tags.items() if name not in dropped}
-        await self.set_tags(kept | dict(changes))
+        await self._outcome(UpdateTags(changes, remove=remove))
 
     async def user_event(self, name: str, payload: bytes = b"", *, coalesce: bool = False) -> None:
         """Sends a user event to all members, and to subscribers here; returns before it has spread.
@@ -274,14 +273,6 @@ class AwaitedCluster(Reading, Generic[TicketT, EventsT, RepliesT]):
         """
         await self._outcome(Respond(query, payload))
 
-    @abstractmethod
-    async def resolve(self, host: str, port: int) -> tuple[Endpoint, ...]:
-        """Every address of a host name, in the resolver's order; give it a time limit.
-
-        Raises:
-            OSError: it has no address.
-        """
-
     # -- what each front supplies
 
     @abstractmethod
@@ -309,8 +300,16 @@ class AwaitedCluster(Reading, Generic[TicketT, EventsT, RepliesT]):
         await self._finished([ticket], None)
         _ = ticket.result  # raises, if it was refused
 
+    @property
+    def _ending(self) -> str:
+        """Why the node ended by itself; "" if it did not."""
+        return ""
+
     def _check_command(self, command: Command) -> None:
         """Raises if this process, thread or run may not give commands, or none may any more."""
+        self._check_open(_REFUSALS.get(type(command), _CLOSED))
+
+    def _check_open(self, refusal: str = _CLOSED) -> None:
         self._origin.require()
         if self._is_stopped:
-            raise LocalError(_REFUSALS.get(type(command), "this cluster was closed: its block has ended"))
+            raise LocalError(self._ending or refusal)

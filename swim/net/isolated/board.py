@@ -123,6 +123,23 @@ class View:
             recent = list(self._recent.recent())
         return tuple(UserEvent(*key, ltime) for ltime, keys in recent for key in keys)
 
+    def replace(
+        self,
+        members: Sequence[Member],
+        histories: Mapping[str, tuple[Transition, ...]],
+        user_events: Sequence[UserEvent],
+        facts: Facts,
+    ) -> None:
+        """Takes a whole state; only the posting thread calls it."""
+        with self._lock:
+            self.facts = facts
+            self._event_clock.witness(facts.stats.event_time - 1)
+            self._members = {member.name: member for member in members}
+            self._histories = dict(histories)
+            for event in user_events:
+                self._recent.admit(event.ltime, (event.name, event.payload))
+            self._listed = None
+
     def apply(self, update: Update) -> None:
         """Takes what happened; only the posting thread calls it."""
         if update.facts is not None:
@@ -181,6 +198,13 @@ class Mailbox:
         if is_first:
             self._wake()
 
+    def lose(self, count: int) -> None:
+        """Counts events that were lost before they came here."""
+        with self._lock:
+            is_first = self._buffer.lose(count)
+        if is_first:
+            self._wake()
+
     def close(self) -> None:
         """Ends the subscription."""
         with self._lock:
@@ -190,10 +214,15 @@ class Mailbox:
 
 
 class Board:
-    """A view, and the mailboxes of all subscribers. A mailbox without references is forgotten."""
+    """A view, and the mailboxes of all subscribers. A mailbox without references is forgotten.
+
+    Attributes:
+        relay: also takes every update; None for none.
+    """
 
     def __init__(self, view: View) -> None:
         self.view = view
+        self.relay: Callable[[Update], None] | None = None
         self._lock = Lock()
         self._mailboxes: tuple[weakref.ref[Mailbox], ...] = ()
         self._is_closed = False
@@ -222,6 +251,15 @@ class Board:
                 if mailbox is not None:
                     for event in update.events:
                         mailbox.put(event)
+        if self.relay is not None:
+            self.relay(update)
+
+    def lose(self, count: int) -> None:
+        """Counts events as lost to every subscriber."""
+        for ref in self._mailboxes:
+            mailbox = ref()
+            if mailbox is not None:
+                mailbox.lose(count)
 
     def close(self) -> None:
         """Ends every subscription, including those opened later."""

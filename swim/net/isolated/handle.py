@@ -7,10 +7,11 @@ from concurrent.futures import Future
 from typing import Protocol
 
 from swim.addresses import Endpoint
-from swim.commands import Command, Ticket
+from swim.commands import Command
 from swim.config import Config
 from swim.net.event_buffer import EventKind
 from swim.net.isolated.board import Mailbox, View
+from swim.net.pump import Ticket
 
 __all__ = ["IsolatedNode"]
 
@@ -43,19 +44,20 @@ class IsolatedNode(Protocol):
         """
 
     @property
+    def is_running(self) -> bool:
+        """Whether it has started, and has not ended."""
+
+    @property
     def is_ended(self) -> bool:
         """Whether it has ended: its sockets are closed, its commands and mailboxes too."""
 
-    def submit(self, command: Command, changed: Callable[[], None] = ...) -> Ticket:
+    def submit(self, command: Command, ticket: Ticket) -> None:
         """Gives the node a command.
 
         Args:
             command: to carry out.
-            changed: called after each reply and after the outcome.
-
-        Returns:
-            Its ticket. The result raises what ``Node.do`` raised (``LocalError``, ``ConfigError``), or
-            ``LocalError`` if the node ended first.
+            ticket: receives its number, each reply and the outcome. The result raises what ``Node.do`` raised
+                (``LocalError``, ``ConfigError``), or ``LocalError`` if the node ended first.
         """
 
     def abandon(self, ticket: Ticket) -> None:

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from swim.addresses import Endpoint, plain_ip, split_bind, version_of
+from swim.addresses import Endpoint, split_bind, version_of
 from swim.commands import Command
 from swim.config import Config
 from swim.errors import NO_DESCRIPTORS, ConfigError, InternalError, LocalError, SwimError
@@ -22,7 +22,7 @@ from swim.net.advertise import advertised_endpoint
 from swim.net.data_dir import locked
 from swim.net.event_buffer import ALL_KINDS, EventKind
 from swim.net.faults import LinkFaults
-from swim.net.isolated.board import Mailbox, View
+from swim.net.isolated.board import Board, Mailbox, View
 from swim.net.isolated.keeper import Keeper
 from swim.net.isolated.loop import Loop
 from swim.net.isolated.network import SocketNetwork
@@ -105,13 +105,16 @@ class NodeThread:
         """The published reads. They stay readable after the end."""
         return self._running.board.view
 
-    def submit(self, command: Command, changed: Callable[[], None] = _nothing) -> Ticket:
+    @property
+    def board(self) -> Board:
+        """What it publishes."""
+        return self._running.board
+
+    def submit(self, command: Command, ticket: Ticket) -> None:
         """Gives the node a command; see ``IsolatedNode``."""
-        ticket = Ticket(changed=changed)
         loop = self._running
         if not self._ask(partial(loop.submit, command, ticket)):
             ticket.finish(self._ending())
-        return ticket
 
     def abandon(self, ticket: Ticket) -> None:
         """No more replies to this query are wanted: it finishes soon."""
@@ -125,20 +128,7 @@ class NodeThread:
 
     def resolve(self, host: str, port: int) -> Future[tuple[Endpoint, ...]]:
         """Every address of a host name, in the resolver's order; the future may fail with ``OSError``."""
-        future: Future[tuple[Endpoint, ...]] = Future()
-
-        def answered(hosts: Sequence[str], error: OSError | None) -> None:
-            if future.set_running_or_notify_cancel():
-                if error is not None:
-                    future.set_exception(error)
-                else:
-                    future.set_result(tuple((found, port) for found in hosts))
-
-        if (address := plain_ip(host)) is not None:
-            answered([str(address)], None)
-        else:
-            self._resolver.ask(host, answered)
-        return future
+        return self._resolver.future(host, port)
 
     def when_ended(self, ended: Callable[[], None]) -> None:
         """Has ``ended`` called once the node has ended, at once if it has."""

@@ -1,0 +1,45 @@
+"""A bell: wakes those that wait for a change, in any thread; each front has its own way to wait."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+
+__all__ = ["Bell"]
+
+
+class Bell:
+    """Rung after every change. A waiter reads ``rings``, looks for news, and waits for the next ring.
+
+    It first adds itself, and then waits only while ``rings`` is what it was, so no ring is missed.
+
+    Attributes:
+        rings: changes with every ring.
+    """
+
+    __slots__ = ("_wakers", "rings")
+
+    def __init__(self) -> None:
+        self.rings = 0
+        self._wakers: list[Callable[[], None]] = []
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether a waiter would be woken by a ring."""
+        return bool(self._wakers)
+
+    def ring(self) -> None:
+        """Wakes every waiter. Safe in any thread; never waits."""
+        self.rings += 1
+        wakers, self._wakers = self._wakers, []
+        for wake in wakers:
+            wake()
+
+    def add(self, wake: Callable[[], None]) -> None:
+        """Has the next ring call ``wake``, which must return at once and not raise."""
+        self._wakers.append(wake)
+
+    def discard(self, wake: Callable[[], None]) -> None:
+        """Takes ``wake`` back, if it was not called."""
+        with suppress(ValueError):
+            self._wakers.remove(wake)

@@ -1,0 +1,144 @@
+"""What the fronts of an isolated node share: its tickets, mail and end, whichever way they wait."""
+
+from __future__ import annotations
+
+import atexit
+import weakref
+from collections.abc import Callable
+from typing import TypeVar
+
+from swim.events import Event
+from swim.net.event_buffer import EventKind
+from swim.net.fronts.arguments import Arguments
+from swim.net.fronts.awaited import AwaitedCluster, EventsT, RepliesT
+from swim.net.fronts.bell import Bell
+from swim.net.fronts.forks import Origin
+from swim.net.isolated.handle import IsolatedNode
+from swim.net.pump import Ticket
+
+TicketT = TypeVar("TicketT", bound=Ticket)
+
+__all__ = ["Belled", "IsolatedCluster", "Life", "Mail", "ending"]
+
+_EXIT_SECONDS = 2.0
+"""How long the end of the interpreter waits for nodes that were not closed."""
+
+
+class Belled(Ticket):
+    """A command in progress, whose bell rings after each reply and after the outcome."""
+
+    __slots__ = ("bell", "origin")
+
+    def __init__(self) -> None:
+        self.bell = Bell()
+        self.origin = Origin()
+        super().__init__(0, self.bell.ring)
+
+
+class Mail:
+    """One subscription: its mailbox, and the bell that rings when there is something to take."""
+
+    __slots__ = ("_mailbox", "_origin", "bell")
+
+    def __init__(self, node: IsolatedNode, kinds: tuple[EventKind, ...]) -> None:
+        self.bell = Bell()
+        self._origin = Origin()
+        self._mailbox = node.open_mailbox(kinds, self.bell.ring)
+
+    def take(self) -> Event | None:
+        """The next event; None if there is none now."""
+        self._origin.require()
+        event = self._mailbox.take()
+        if event is not None and self.bell.is_awaited:
+            self.bell.ring()  # the mailbox woke its readers for the first event only
+        return event
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no more events come; take once more after it was read."""
+        return self._mailbox.is_closed
+
+    def close(self) -> None:
+        """Ends the subscription; events that are there can still be taken."""
+        self._mailbox.close()
+
+
+class Life:
+    """The life of one isolated node, which ends at the latest with this object or the interpreter."""
+
+    __slots__ = ("__weakref__", "_origin", "bell", "node")
+
+    def __init__(self, arguments: Arguments) -> None:
+        self.bell = Bell()
+        self._origin = Origin()
+        self.node: IsolatedNode = _started(arguments, self.bell.ring)
+        self.node.when_ended(self.bell.ring)
+        _LIVES.add(self)
+
+    def stop(self) -> None:
+        """Ends the node at once, in the process that started it."""
+        if self._origin.is_here:
+            self.node.stop()
+
+    def join(self, timeout: float) -> None:
+        """Waits until the node has ended, at most ``timeout`` seconds, in the process that started it."""
+        if self._origin.is_here:
+            self.node.join(timeout)
+
+    def __del__(self) -> None:
+        if hasattr(self, "node") and not self.node.is_ended:
+            self.stop()
+
+
+def _started(arguments: Arguments, opened: Callable[[], None]) -> IsolatedNode:
+    """A node that has begun to start; ``opened`` is called once it runs, or has failed."""
+    if arguments.isolation == "process":
+        from swim.net.isolated.process import ProcessNode
+
+        process = ProcessNode(arguments.config, data_dir=arguments.directory, opened=opened)
+        process.start()
+        return process
+    from swim.net.isolated.thread import NodeThread
+
+    node = NodeThread(arguments.config, faults=arguments.faults, data_dir=arguments.directory, opened=opened)
+    node.start()
+    return node
+
+
+def ending(node: IsolatedNode) -> str:
+    """Why a node ended by itself, for those who still use it; "" if it did not."""
+    return "" if node.failure is None else f"this cluster has ended: {node.failure}"
+
+
+class IsolatedCluster(AwaitedCluster[TicketT, EventsT, RepliesT]):
+    """The commands given to an isolated node."""
+
+    def __init__(self, life: Life) -> None:
+        self._life = life
+        self._node = life.node
+        super().__init__(life.node.view, endpoint=life.node.endpoint)
+
+    def now(self) -> float:
+        """Seconds on the clock of ``Transition.at`` and ``started_at``: monotonic, arbitrary zero."""
+        return self._node.view.now()
+
+    @property
+    def _is_stopped(self) -> bool:
+        return self._node.is_ended
+
+    @property
+    def _ending(self) -> str:
+        return ending(self._node)
+
+
+_LIVES: weakref.WeakSet[Life] = weakref.WeakSet()
+
+
+@atexit.register
+def _end_all() -> None:
+    """A thread that still runs while the interpreter goes down may hold what the interpreter needs."""
+    lives = list(_LIVES)
+    for life in lives:
+        life.stop()
+    for life in lives:
+        life.join(_EXIT_SECONDS)

@@ -1,0 +1,114 @@
+"""What a node's own process and its program say to each other, as values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from swim.addresses import Endpoint
+from swim.commands import Command, Outcome, QueryReply
+from swim.config import Config
+from swim.errors import SwimError
+from swim.events import Member, Transition, UserEvent
+from swim.net.isolated.board import Facts, Update
+
+__all__ = [
+    "Abandon",
+    "Begin",
+    "Counted",
+    "Ended",
+    "Finished",
+    "Logged",
+    "Opened",
+    "Replied",
+    "Saying",
+    "State",
+    "Submit",
+    "Verbosity",
+]
+
+
+class Begin(NamedTuple):
+    """To the process: start a node, and end with the program ``parent``."""
+
+    config: Config
+    data_dir: Path | None
+    level: int
+    parent: int
+
+
+class Submit(NamedTuple):
+    """To the process: carry out a command, which the program numbers."""
+
+    number: int
+    command: Command
+
+
+class Abandon(NamedTuple):
+    """To the process: no more replies to this command are wanted."""
+
+    number: int
+
+
+class Verbosity(NamedTuple):
+    """To the process: records below this level are not wanted."""
+
+    level: int
+
+
+class State(NamedTuple):
+    """All that is published, in place of updates that the program was too slow to read."""
+
+    members: Sequence[Member]
+    histories: Mapping[str, tuple[Transition, ...]]
+    user_events: Sequence[UserEvent]
+    facts: Facts
+    lost: int
+
+
+class Opened(NamedTuple):
+    """From the process: the node runs."""
+
+    endpoint: Endpoint
+    state: State
+
+
+class Counted(NamedTuple):
+    """From the process: counters and gauges that changed."""
+
+    counters: Mapping[str, int]
+    gauges: Mapping[str, float]
+    drops: int
+
+
+class Replied(NamedTuple):
+    """From the process: a reply to a command."""
+
+    number: int
+    reply: QueryReply
+
+
+class Finished(NamedTuple):
+    """From the process: a command is over."""
+
+    number: int
+    outcome: Outcome | SwimError
+
+
+class Logged(NamedTuple):
+    """From the process: the attributes of a log record."""
+
+    record: dict[str, Any]
+
+
+class Ended(NamedTuple):
+    """From the process, as its last word: the node ended, and why, if that was not asked for."""
+
+    failure: Exception | None
+
+
+Saying = (
+    Begin | Submit | Abandon | Verbosity
+    | Opened | Update | State | Counted | Replied | Finished | Logged | Ended
+)  # fmt: skip
