@@ -9,7 +9,6 @@ import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import wraps
-from inspect import signature
 from typing import Any, ParamSpec, TypeVar
 
 from swim.addresses import Endpoint, plain_ip
@@ -267,7 +266,7 @@ def arguments(**readers: Reader) -> Callable[[Callable[P, T]], Callable[P, T]]:
     """Checks a function's arguments, by their names, before it runs; not for what is called in a hot loop."""
 
     def decorate(function: Callable[P, T]) -> Callable[P, T]:
-        names = tuple(signature(function).parameters)
+        names = function.__code__.co_varnames
         assert readers.keys() <= set(names)
 
         @wraps(function)

@@ -25,7 +25,7 @@ its own, opens a socket or calls the application. The simulator drives the same 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from swim import checks
 from swim.addresses import Endpoint, join_host_port
@@ -48,7 +48,6 @@ from swim.core.rng import Rng
 from swim.core.timers import Timers
 from swim.errors import ConfigTypeError, LocalError
 from swim.events import Member, MemberStatus, Reason, SeedStatus, Transition, UserEvent
-from swim.inspection import Inspection
 from swim.metrics import Metrics
 from swim.serf.delegate import SerfDelegate
 from swim.serf.shared_view import BaseView
@@ -56,6 +55,9 @@ from swim.serf.snapshot import Recorder, Snapshot
 from swim.wire.keyring import Keyring
 from swim.wire.messages import Alive
 from swim.wire.packet import PacketCodec, WireFactory
+
+if TYPE_CHECKING:
+    from swim.inspection import Inspection
 
 __all__ = ["Accepted", "BaseView", "Node", "NodeStats"]
 
@@ -323,6 +325,8 @@ class Node:
     def inspect(self) -> Inspection:
         """What the node holds inside, to look at. Costs nothing unless it is called."""
         if self._inspection is None:
+            from swim.inspection import Inspection  # takes a while, and a node that runs needs none
+
             self._inspection = Inspection(self._engine, self._layer)
         return self._inspection
 

@@ -7,7 +7,6 @@ values for machines stay unchanged.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable
 
@@ -47,11 +46,15 @@ def json_text(document: object, *, indent: int | None = None, ascii_only: bool =
         indent: spaces per level; None writes one line.
         ascii_only: for a stream that cannot carry other characters.
     """
+    import json
+
     text = json.dumps(document, indent=indent, ensure_ascii=ascii_only, default=str)
     return text if ascii_only else _UNPRINTABLE_IN_JSON.sub(_escaped, text)
 
 
 def _escaped(found: re.Match[str]) -> str:
+    import json
+
     character = found[0]
     return character if character.isprintable() else json.dumps(character)[1:-1]
 
