@@ -133,6 +133,8 @@ async def test_an_address_that_was_given_is_warned_about_and_nobody_accused(
         n1.network.bound[n1.transport.endpoint] = n1.transport
         n1.change(OLD)
         await until(lambda: all(at(cluster) == (OLD, "alive") for cluster in others))
+        # Others may hear from it before it looks again itself.
+        await until(lambda: len(own_lines(caplog)) == 2)
         assert f"own address {OLD} is back" in own_lines(caplog)[1]
 
 
