@@ -79,10 +79,9 @@ class Cause(_Word):
 
     ``claim``: a peer's claim. ``push-pull``: a peer's full state. ``intent``: a Serf join or leave intent.
     ``probe``: this node's probe round failed. ``suspicion-expired``: no refutation arrived in time.
-        ``acked``:
-    the member acked. ``unanswered``: a peer's claim, after which this node's ping got no ack. ``operator``:
-    an operator's command. ``local``: this node itself. ``reap``: age. ``prune``: an operator's prune.
-    ``limit``: the table is full.
+    ``acked``: the member acked. ``unanswered``: a peer's claim, after which this node's ping got no ack.
+    ``operator``: an operator's command. ``local``: this node itself. ``reap``: age. ``prune``: an operator's
+    prune. ``limit``: the table is full.
     """
 
     CLAIM = "claim"
