@@ -201,5 +201,5 @@ def test_three_programs_without_any_argument_find_each_other(networks: Networks)
         assert program.stdout is not None
         assert program.stdout.readline() == "7946 7947 7948\n"
     for program in programs:
-        assert program.communicate("\n", timeout=30) == ("", "")
-        assert program.returncode == 0
+        out, err = program.communicate("\n", timeout=30)  # one that ends later may say that the seed is gone
+        assert (out, program.returncode, "Traceback" in err) == ("", 0, False)
