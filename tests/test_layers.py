@@ -84,6 +84,8 @@ def allowed(module: str, imported: str) -> bool:
         return within(imported, "sims", *PURE)
     if within(module, "swim.cli", "swim.__main__"):
         return within(imported, "swim", "agent_api", "sims")
+    if within(module, "swim.contrib"):  # like a program, and shows members as the agent does
+        return within(imported, "swim", "agent_api") and not within(imported, "swim.cli")
     if module in FACES:
         return within(imported, "swim") and not within(imported, "swim.cli")
     layer = next(index for index, name in enumerate(LAYERS) if within(module, name))

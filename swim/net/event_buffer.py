@@ -25,7 +25,7 @@ class EventBuffer:
     __slots__ = ("_events", "_kinds", "_lost", "_size", "is_closed")
 
     def __init__(self, size: int, kinds: tuple[EventKind, ...] = ALL_KINDS) -> None:
-        self.is_closed = False
+        self.is_closed: bool = False
         self._events: deque[Event] = deque()
         self._kinds = kinds
         self._size = size

@@ -20,7 +20,7 @@ class Bell:
     __slots__ = ("_wakers", "rings")
 
     def __init__(self) -> None:
-        self.rings = 0
+        self.rings: int = 0
         self._wakers: list[Callable[[], None]] = []
 
     @property

@@ -30,8 +30,8 @@ class Belled(Ticket):
     __slots__ = ("bell", "origin")
 
     def __init__(self) -> None:
-        self.bell = Bell()
-        self.origin = Origin()
+        self.bell: Bell = Bell()
+        self.origin: Origin = Origin()
         super().__init__(0, self.bell.ring)
 
 
@@ -41,7 +41,7 @@ class Mail:
     __slots__ = ("_mailbox", "_origin", "bell")
 
     def __init__(self, node: IsolatedNode, kinds: tuple[EventKind, ...]) -> None:
-        self.bell = Bell()
+        self.bell: Bell = Bell()
         self._origin = Origin()
         self._mailbox = node.open_mailbox(kinds, self.bell.ring)
 
@@ -69,7 +69,7 @@ class Life:
     __slots__ = ("__weakref__", "_origin", "bell", "node")
 
     def __init__(self, arguments: Arguments) -> None:
-        self.bell = Bell()
+        self.bell: Bell = Bell()
         self._origin = Origin()
         self.node: IsolatedNode = _started(arguments, self.bell.ring)
         self.node.when_ended(self.bell.ring)

@@ -60,7 +60,7 @@ class View:
     def __init__(self, config: Config, metrics: Metrics, facts: Facts, *, clock: Callable[[], float]) -> None:
         self.config = config
         self.metrics = metrics
-        self.facts = facts
+        self.facts: Facts = facts
         self.now = clock
         self._lock = Lock()
         self._members: dict[str, Member] = {}

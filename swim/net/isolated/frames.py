@@ -75,7 +75,7 @@ class Outbox:
         self._frames: deque[bytes] = deque()
         self._changed = threading.Condition()
         self._is_closed = False
-        self.waiting = 0
+        self.waiting: int = 0
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 

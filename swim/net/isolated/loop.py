@@ -64,16 +64,16 @@ class Loop(Pump):
         super().__init__(node, packets, clock=clock, faults=faults)
         self.network = network
         self.selector = selector
-        self.waker = Waker()
+        self.waker: Waker = Waker()
         self.streams: LoopStreams = LoopStreams(self)
-        self.board = Board(View(node.config, node.metrics, self._facts(), clock=clock))
+        self.board: Board = Board(View(node.config, node.metrics, self._facts(), clock=clock))
         self._resolver = resolver
         self._timers = Timers()
         self._wishes: deque[Callable[[], None]] = deque()
         self._looking_up: set[str] = set()
         self._before = math.inf
         self._facts_from = -math.inf
-        self.is_halted = False
+        self.is_halted: bool = False
         self._is_still = False
 
     # -- for any thread

@@ -61,7 +61,8 @@ class ProcessNode:
     ) -> None:
         self.config = config
         self.failure: Exception | None = None
-        self.is_running = self.is_ended = False
+        self.is_running: bool = False
+        self.is_ended: bool = False
         self._data_dir = data_dir
         self._opened = opened
         self._resolver = Resolver()

@@ -87,7 +87,7 @@ class LoopStreams:
     """All streams of one node."""
 
     def __init__(self, loop: _Loop) -> None:
-        self.source = ""
+        self.source: str = ""
         self._loop = loop
         self._node = loop.node
         self._open: dict[int, _Stream] = {}

@@ -70,7 +70,8 @@ class NodeThread:
     ) -> None:
         self.config = config
         self.failure: Exception | None = None
-        self.is_running = self.is_ended = False
+        self.is_running: bool = False
+        self.is_ended: bool = False
         self._faults = faults
         self._data_dir = None if data_dir is None else Path(data_dir)
         self._opened = opened
