@@ -23,7 +23,7 @@ from sims import World
 from sims.faults import Crash
 from swim import Config, SwimError
 from swim.lowlevel import Node, Rng
-from swim.policies import majority_of, oldest, quorum_of
+from swim.policies import Damper, majority_of, oldest, quorum_of
 from swim.ring import LiveRing, Ring
 from swim.testing import LinkFaults
 
@@ -140,6 +140,11 @@ WRONG: list[tuple[str, Callable[..., Any], str, list[Any], dict[str, Any]]] = [
     ("MergePolicy", swim.MergePolicy, "protocol_versions", [2, "2", ["2"], [-1]], {}),
     ("MergePolicy", swim.MergePolicy, "delegate_versions", [5, "5", [5.0]], {}),
     ("Config", partial(Config.lan, name="n1"), "merge_policy", [{}, lambda member: True, "blue"], {}),
+    ("Damper", Damper, "flaps", [1, 0, "3", 2.5], {}),
+    ("Damper", Damper, "within", [*NO_NUMBER, -1], {}),
+    ("Damper", Damper, "settle", [*NO_NUMBER, -1], {}),
+    ("Damper", Damper().feed, "now", NO_NUMBER, {}),
+    ("Damper", Damper().feed, "event", [7, "joined"], {"now": 1.0}),
     ("majority_of", majority_of, "expected", [0, -1, 1.5, "3", None], {}),
     ("majority_of", majority_of, "where", NO_FILTER, {"expected": 3}),
     ("majority_of", majority_of(3), "members", NO_MEMBERS, {}),

@@ -30,6 +30,7 @@ LAYERS = (
     "swim.inspection",
     "swim.node",
     "swim.membership",
+    "swim.damping",
     "swim.policies",
     "swim.ring",
     "swim.trace",
@@ -46,6 +47,8 @@ PURE = (
     "swim.inspection",
     "swim.node",
     "swim.membership",
+    "swim.policies",
+    "swim.damping",
     "swim.ring",
     "swim.trace",
 )
