@@ -11,11 +11,11 @@ been quiet for a while: long enough for an old owner, cut off or standing still,
 from __future__ import annotations
 
 from collections.abc import Mapping
-from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from sims.testing.applications import every
-from swim.events import Event, MemberEvent, MemberStatus
+from swim.events import Event, Member, MemberEvent
+from swim.ring import Ring
 
 if TYPE_CHECKING:
     from sims.world import World
@@ -34,13 +34,14 @@ class ShardedCache:
         self.node = node
         self.values: dict[str, str] = {}
 
-    def alive(self) -> list[str]:
-        """Names of the members that can own something."""
-        return [member.name for member in self.node.members() if member.status is MemberStatus.ALIVE]
+    def alive(self) -> tuple[Member, ...]:
+        """The members that can own something."""
+        return self.node.alive()
 
     def owner(self, key: str) -> str:
-        """The member with the greatest hash together with the key: all agree who have the same view."""
-        return max(self.alive(), key=lambda name: blake2b(f"{name} {key}".encode()).digest(), default="")
+        """All agree who have the same view."""
+        ring = Ring(self.alive())
+        return ring.owner(key).name if ring.members else ""
 
     def owns(self, key: str) -> bool:
         """Whether this node takes reads and writes of a key."""
@@ -79,9 +80,9 @@ class LeasedCache(ShardedCache):
         self.quiet_since = self.ticked_at = world.now
         every(world, node, self.TICK_SECONDS, self._tick)
 
-    def alive(self) -> list[str]:
+    def alive(self) -> tuple[Member, ...]:
         """Suspects do not count."""
-        return [m.name for m in self.node.members() if m.status is MemberStatus.ALIVE and not m.is_suspect]
+        return tuple(member for member in self.node.alive() if not member.is_suspect)
 
     def owns(self, key: str) -> bool:
         """Owns nothing in a minority, while its view has just changed, or right after a pause."""
