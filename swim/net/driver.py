@@ -96,12 +96,7 @@ class Driver(pump.Pump):
         self._nursery.start_soon(self.streams.accept)
 
     def submit(self, command: Command, changed: Callable[[], None] | None = None) -> Ticket:
-        """Gives the node a command, carries out its output, and reschedules the loop.
-
-        Args:
-            command: to carry out.
-            changed: called after each reply and after the outcome; it must return at once.
-        """
+        """See ``Pump.submit``; tasks can wait for this ticket."""
         ticket = Ticket(changed=changed)
         self.begin(command, ticket)
         return ticket

@@ -14,14 +14,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-import trio
-
-from swim.addresses import is_loopback, join_host_port, version_of
+from swim.addresses import Endpoint, is_loopback, join_host_port, version_of
 from swim.commands import Leave, Rejoin
 from swim.errors import ConfigError, LocalError
 from swim.net.advertise import best_address
-from swim.net.driver import Driver
 from swim.net.interfaces import is_local
+from swim.net.pump import Pump
 
 __all__ = ["OwnAddress"]
 
@@ -36,7 +34,6 @@ class OwnAddress:
 
     Args:
         driver: of the node.
-        nursery: where a move to another address runs.
         is_chosen: whether the node chose the address itself (bound to every address, none given).
         is_ours: whether this machine has an address now.
         choose: the best address of a family and why, as ``best_address``.
@@ -44,15 +41,13 @@ class OwnAddress:
 
     def __init__(
         self,
-        driver: Driver,
-        nursery: trio.Nursery,
+        driver: Pump,
         *,
         is_chosen: bool,
         is_ours: Callable[[str], bool] = is_local,
         choose: Callable[[int], tuple[str, str]] = best_address,
     ) -> None:
         self._driver = driver
-        self._nursery = nursery
         self._is_chosen = is_chosen
         self._is_ours = is_ours
         self._choose = choose
@@ -63,14 +58,13 @@ class OwnAddress:
         self._gone_since: float | None = None
         self._looked_at = -_LOOK_EVERY
         self._source = ""
-        self._move: trio.CancelScope | None = None
+        self._moves_to: Endpoint | None = None
         driver.woken = self._look
 
     def pause(self) -> None:
         """The node was asked to leave: it does not rejoin by itself."""
         self._is_watched = False
-        if self._move is not None:
-            self._move.cancel()
+        self._moves_to = None
 
     def resume(self) -> None:
         """The node joined again."""
@@ -78,7 +72,7 @@ class OwnAddress:
 
     def _look(self, now: float) -> None:
         """Checks whether the address is still there, at most once a second."""
-        if not self._is_watched or now - self._looked_at < _LOOK_EVERY or self._move is not None:
+        if not self._is_watched or now - self._looked_at < _LOOK_EVERY or self._moves_to is not None:
             return
         self._looked_at = now
         node = self._driver.node
@@ -98,7 +92,7 @@ class OwnAddress:
                 self._warn(host, other)
         if other and self._is_chosen and node.status == "running":
             _logger.warning("own address %s is gone: leaving, to join again at %s (%s)", host, other, why)
-            self._nursery.start_soon(self._move_to, other)
+            self._move((other, self._port))
 
     def _look_at_source(self, host: str) -> None:
         """Logs once that streams leave from another address than the advertised one.
@@ -130,16 +124,22 @@ class OwnAddress:
         except ConfigError:
             return "", ""
 
-    @trio.lowlevel.enable_ki_protection
-    async def _move_to(self, host: str) -> None:
-        driver, endpoint = self._driver, (host, self._port)
-        with trio.CancelScope() as self._move:
-            try:
-                await driver.submit(Leave()).outcome()
-                driver.call(driver.node.cut_off, is_cut_off=False)
-                joined = driver.submit(Rejoin(advertise=endpoint))
-                self._gone_since = None
-                await joined.outcome()
-            except LocalError as error:
-                _logger.warning("not joined again at %s: %s", join_host_port(*endpoint), error)
-        self._move = None
+    def _move(self, endpoint: Endpoint) -> None:
+        """Leaves, and joins again at another address once that is done."""
+        self._moves_to = endpoint
+        self._driver.submit(Leave(), self._left)
+
+    def _left(self) -> None:
+        endpoint, driver = self._moves_to, self._driver
+        if endpoint is None or driver.node.status != "left":
+            return  # the node was asked to leave meanwhile, or was closed
+        driver.call(driver.node.cut_off, is_cut_off=False)
+        self._gone_since = None
+        try:
+            driver.submit(Rejoin(advertise=endpoint), self._joined)
+        except LocalError as error:
+            _logger.warning("not joined again at %s: %s", join_host_port(*endpoint), error)
+            self._moves_to = None
+
+    def _joined(self) -> None:
+        self._moves_to = None

@@ -148,12 +148,22 @@ class Pump:
         self.carry_out(now)
         return result
 
-    def begin(self, command: Command, ticket: Ticket) -> None:
+    def submit(self, command: Command, changed: Callable[[], None] | None = None) -> Ticket:
         """Gives the node a command, carries out its output, and reschedules the loop.
+
+        Args:
+            command: to carry out.
+            changed: called after each reply and after the outcome; it must return at once.
 
         Raises:
             LocalError, ConfigError: as ``Node.do``.
         """
+        ticket = Ticket(changed=changed)
+        self.begin(command, ticket)
+        return ticket
+
+    def begin(self, command: Command, ticket: Ticket) -> None:
+        """Gives the node a command with a ticket of the driver's own kind; see ``submit``."""
         now = self._clock()
         ticket.number = self.node.do(now, command)
         self._tickets[ticket.number] = ticket

@@ -187,7 +187,7 @@ async def driving(
             driver.record = snapshot.append
             nursery.start_soon(keep, snapshot, node.snapshot)
         is_chosen = node.config.advertise is None and node.advertised[0] != transport.endpoint[0]
-        own_address = OwnAddress(driver, nursery, is_chosen=is_chosen)
+        own_address = OwnAddress(driver, is_chosen=is_chosen)
         try:
             yield driver, own_address
         except (Exception, KeyboardInterrupt, SystemExit) as error:

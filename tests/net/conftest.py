@@ -3,42 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from typing import Any, cast
+from typing import Any
 
 import pytest
 import trio
 
 from swim.config import Config
 from swim.net.cluster import Cluster
-from swim.net.driver import Driver
 from swim.net.faults import LinkFaults
 from swim.net.running import run_cluster
-from swim.net.transport import FaultyTransport, Transport
-from swim.node import Node
-from tests.net.fake_node import FakeNode
 from tests.net.memory import MemoryNetwork
 
 
 @pytest.fixture
 def network() -> MemoryNetwork:
     return MemoryNetwork()
-
-
-@asynccontextmanager
-async def driving(
-    node: FakeNode, transport: Transport, *, faults: LinkFaults | None = None
-) -> AsyncIterator[Driver]:
-    """Drives a fake node for the length of the block."""
-    async with trio.open_nursery() as nursery:
-        if faults is not None:
-            transport = FaultyTransport(transport, faults)
-        driver = Driver(cast(Node, node), transport, nursery, faults=faults)
-        driver.start()
-        yield driver
-        nursery.cancel_scope.cancel()
-    driver.close()
-    transport.close()
 
 
 async def until(condition: Callable[[], Any], *, within: float = 60.0) -> None:

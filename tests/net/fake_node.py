@@ -9,8 +9,9 @@ from swim.addresses import Endpoint
 from swim.commands import Command
 from swim.config import Config
 from swim.core.output import Lookup, Output, StreamEnd
+from swim.events import SeedStatus
 from swim.metrics import Metrics
-from swim.node import Accepted
+from swim.node import Accepted, NodeStats
 
 
 class FakeNode:
@@ -36,6 +37,14 @@ class FakeNode:
         self.accepts: list[Accepted | None] = []
         self.on_stream: Output | None = None
         self._tickets = 0
+
+    status, advertised, is_alone = "running", ("10.0.0.1", 7000), True
+
+    def seeds(self) -> tuple[SeedStatus, ...]:
+        return ()
+
+    def stats(self) -> NodeStats:
+        return NodeStats(1, 0, 0, 0, 1, 1, 1, 0, 0, 0, False)
 
     def named(self, name: str) -> list[tuple[Any, ...]]:
         """The calls of one input, without its name."""

@@ -114,7 +114,10 @@ class View:
         return self.facts.seeds
 
     def stats(self) -> NodeStats:
-        """Counts of members, clocks and queues, and the health score; at most a second old."""
+        """Counts of members, clocks and queues, and the health score.
+
+        As of the last event or command, or at most five seconds old.
+        """
         return self.facts.stats
 
     def user_events(self) -> tuple[UserEvent, ...]:

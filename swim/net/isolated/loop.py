@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from swim.addresses import Endpoint, parse_address
-from swim.commands import Command
+from swim.commands import Command, Leave, Rejoin
 from swim.errors import ConfigError, SwimError
 from swim.events import Event, MemberEvent, Transition
 from swim.net.faults import FaultyPackets, LinkFaults
@@ -21,6 +21,7 @@ from swim.net.isolated.network import Network
 from swim.net.isolated.streams import LoopStreams
 from swim.net.isolated.timers import Timer, Timers
 from swim.net.isolated.waker import Waker
+from swim.net.own_address import OwnAddress
 from swim.net.pump import Pump, Ticket
 from swim.net.resolve import reachable, why_not_found
 from swim.net.resolver import Resolver
@@ -28,8 +29,8 @@ from swim.node import Node
 
 __all__ = ["Loop"]
 
-_FACTS_SECONDS = 1.0
-"""How old published counts may be."""
+_FACTS_SECONDS = 5.0
+"""How old published counts may be: to make them costs as much as several packets."""
 
 Ready = Sequence[tuple[selectors.SelectorKey, int]]
 _READ = selectors.EVENT_READ
@@ -45,6 +46,7 @@ class Loop(Pump):
         selector: waits for the network's sockets.
         resolver: looks up names.
         faults: switches that break this node's network; None for none.
+        waker: lets other threads wake it.
 
     Attributes:
         board: what is published.
@@ -59,12 +61,13 @@ class Loop(Pump):
         selector: selectors.BaseSelector,
         resolver: Resolver,
         faults: LinkFaults | None = None,
+        waker: Waker | None = None,
     ) -> None:
         packets = network if faults is None else FaultyPackets(network, faults)
         super().__init__(node, packets, clock=clock, faults=faults)
         self.network = network
         self.selector = selector
-        self.waker: Waker = Waker()
+        self.waker: Waker = waker or Waker()
         self.streams: LoopStreams = LoopStreams(self)
         self.board: Board = Board(View(node.config, node.metrics, self._facts(), clock=clock))
         self._resolver = resolver
@@ -74,7 +77,7 @@ class Loop(Pump):
         self._before = math.inf
         self._facts_from = -math.inf
         self.is_halted: bool = False
-        self._is_still = False
+        self._is_held = False
 
     # -- for any thread
 
@@ -91,10 +94,14 @@ class Loop(Pump):
 
     def at(self, when: float, action: Callable[[], None]) -> Timer:
         """Has the loop do something at a time."""
-        return self._timers.at(when, action)
+        timer = self._timers.at(when, action)
+        self.reschedule()
+        return timer
 
     def start(self) -> None:
         """Starts the node."""
+        is_chosen = self.node.config.advertise is None and self.node.advertised[0] != self.network.endpoint[0]
+        self.own_address = OwnAddress(self, is_chosen=is_chosen)
         self._before = self._read_at = self._clock()
         self.selector.register(self.waker, _READ, None)
         self.selector.register(self.network.packets, _READ, None)
@@ -106,7 +113,9 @@ class Loop(Pump):
         """Runs until ``halt``."""
         while not self.is_halted:
             if self.is_paused:
-                self._stand_still()
+                self.hold()
+                self.waker.wait()
+                self.resume()
             else:
                 self.turn(self.selector.select(self.timeout()))
 
@@ -114,8 +123,12 @@ class Loop(Pump):
         """Ends ``run`` after the current turn."""
         self.is_halted = True
 
-    def close(self) -> None:
-        """Closes streams and the selector."""
+    def end(self, error: SwimError) -> None:
+        """Closes everything; commands under way, and those that came too late, end with an error."""
+        self.end_commands(error)
+        self.do_wishes()
+        self.end_commands(error)
+        self.board.close()
         self.streams.close()
         self.selector.close()
         self.waker.close()
@@ -147,17 +160,17 @@ class Loop(Pump):
             self.fire(now, overslept)
             self._after(now)
         self._before = now
-
-    def fire(self, now: float, overslept: float) -> None:
-        """Fires the node's timers that are due, and publishes its counts from time to time."""
-        super().fire(now, overslept)
         if now >= self._facts_from:
             self._post_facts()
 
-    def submit(self, command: Command, ticket: Ticket) -> None:
-        """Gives the node a command; an error finishes the ticket."""
+    def take(self, command: Command, ticket: Ticket) -> None:
+        """Gives the node a command from another thread; an error finishes the ticket."""
         try:
+            if isinstance(command, Leave):
+                self.own_address.pause()
             self.begin(command, ticket)
+            if isinstance(command, Rejoin):
+                self.own_address.resume()
         except SwimError as error:
             ticket.finish(error)
         self._post_facts()
@@ -167,20 +180,20 @@ class Loop(Pump):
         if not ticket.is_done:
             self.call(self.node.abandon, ticket.number)
 
-    def _stand_still(self) -> None:
-        """Waits until the node is not paused. Commands reach it, and packets wait in the socket."""
-        if not self._is_still and self.faults is not None:
-            self._is_still = True
-            self.faults.when_resumed(self._resume)
-        with selectors.DefaultSelector() as waiting:
-            waiting.register(self.waker, _READ)
-            waiting.select()
+    def hold(self) -> None:
+        """The node is paused: only its waker may end the wait. Packets wait in the socket."""
+        if not self._is_held and self.faults is not None:
+            self._is_held = True
+            self.faults.when_resumed(self._release)
+
+    def _release(self) -> None:
+        self._is_held = False
+        self.waker.set()
+
+    def resume(self) -> None:
+        """Does what was asked for meanwhile: commands reach a paused node, but their output waits."""
         self.waker.clear()
         self.do_wishes()
-
-    def _resume(self) -> None:
-        self._is_still = False
-        self.waker.set()
 
     def _serve(self, ready: Ready) -> bool:
         """Handles streams that are ready; returns whether packets wait."""

@@ -114,7 +114,7 @@ class NodeThread:
     def submit(self, command: Command, ticket: Ticket) -> None:
         """Gives the node a command; see ``IsolatedNode``."""
         loop = self._running
-        if not self._ask(partial(loop.submit, command, ticket)):
+        if not self._ask(partial(loop.take, command, ticket)):
             ticket.finish(self._ending())
 
     def abandon(self, ticket: Ticket) -> None:
@@ -207,12 +207,7 @@ class NodeThread:
             when_ended, self._when_ended = self._when_ended, []
         loop = self._loop
         if loop is not None:
-            error = self._ending()
-            loop.end_commands(error)
-            loop.do_wishes()  # commands that came too late
-            loop.end_commands(error)
-            loop.board.close()
-            loop.close()
+            loop.end(self._ending())
         if not was_running:
             self._opened()
         for ended in when_ended:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import selectors
 import socket
 from threading import Lock
 
@@ -34,6 +35,12 @@ class Waker:
             if not self._is_set and not self._is_closed:
                 self._is_set = True
                 os.write(self._writes, b"\0\0\0\0\0\0\0\1")
+
+    def wait(self) -> None:
+        """Waits until it is set."""
+        with selectors.DefaultSelector() as waiting:
+            waiting.register(self._reads, selectors.EVENT_READ)
+            waiting.select()
 
     def clear(self) -> None:
         """The loop is awake."""

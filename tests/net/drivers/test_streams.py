@@ -15,11 +15,11 @@ from trio.testing import MockClock
 from swim.config import Config
 from swim.core.output import Close, Dial, Output, Send, StreamAction, StreamEnd
 from swim.net.stream_rules import why_ended
-from swim.net.transport import SocketTransport
 from swim.node import Accepted
-from tests.net.conftest import driving, until
+from tests.net.conftest import until
 from tests.net.fake_node import FakeNode
 from tests.net.memory import MemoryNetwork
+from tests.net.rigs import Driving, OnSockets
 
 PEER = ("10.0.0.9", 7946)
 
@@ -31,7 +31,7 @@ def wanting(action: StreamAction) -> Output:
 
 
 async def test_a_dial_writes_reads_and_reports_the_end(
-    network: MemoryNetwork, autojump_clock: MockClock
+    driving: Driving, network: MemoryNetwork, autojump_clock: MockClock
 ) -> None:
     node = FakeNode()
     peer = network.transport(*PEER)
@@ -50,7 +50,7 @@ async def test_a_dial_writes_reads_and_reports_the_end(
 
 
 async def test_a_silent_peer_times_out_at_the_deadline(
-    network: MemoryNetwork, autojump_clock: MockClock
+    driving: Driving, network: MemoryNetwork, autojump_clock: MockClock
 ) -> None:
     node = FakeNode()
     peer = network.transport(*PEER)
@@ -66,7 +66,9 @@ async def test_a_silent_peer_times_out_at_the_deadline(
     assert node.named("ended") == [(7, StreamEnd.TIMEOUT, "")]
 
 
-async def test_a_closed_stream_reports_nothing(network: MemoryNetwork, autojump_clock: MockClock) -> None:
+async def test_a_closed_stream_reports_nothing(
+    driving: Driving, network: MemoryNetwork, autojump_clock: MockClock
+) -> None:
     node = FakeNode()
     peer = network.transport(*PEER)
     async with driving(node, network.transport("10.0.0.1")) as driver:
@@ -82,7 +84,9 @@ async def test_a_closed_stream_reports_nothing(network: MemoryNetwork, autojump_
     assert node.named("ended") == []
 
 
-async def test_closing_a_dial_before_it_connects(network: MemoryNetwork, autojump_clock: MockClock) -> None:
+async def test_closing_a_dial_before_it_connects(
+    driving: Driving, network: MemoryNetwork, autojump_clock: MockClock
+) -> None:
     node = FakeNode()
     network.latency = 3.0
     async with driving(node, network.transport("10.0.0.1")) as driver:
@@ -95,7 +99,7 @@ async def test_closing_a_dial_before_it_connects(network: MemoryNetwork, autojum
     assert node.named("ended") == []
 
 
-async def test_a_refused_dial(network: MemoryNetwork, autojump_clock: MockClock) -> None:
+async def test_a_refused_dial(driving: Driving, network: MemoryNetwork, autojump_clock: MockClock) -> None:
     node = FakeNode()
     async with driving(node, network.transport("10.0.0.1")) as driver:
         node.wishes.streams.append(Dial(7, PEER, b"", trio.current_time() + 5.0))
@@ -105,7 +109,7 @@ async def test_a_refused_dial(network: MemoryNetwork, autojump_clock: MockClock)
 
 
 async def test_an_answer_may_come_later_than_the_question(
-    network: MemoryNetwork, autojump_clock: MockClock
+    driving: Driving, network: MemoryNetwork, autojump_clock: MockClock
 ) -> None:
     node = FakeNode()
     node.accepts = [Accepted(3, trio.current_time() + 5.0)]
@@ -126,7 +130,7 @@ async def test_an_answer_may_come_later_than_the_question(
 
 
 async def test_a_peer_that_never_closes_is_drained_for_a_moment_only(
-    network: MemoryNetwork, autojump_clock: MockClock
+    driving: Driving, network: MemoryNetwork, autojump_clock: MockClock
 ) -> None:
     node = FakeNode()
     began = trio.current_time()
@@ -140,7 +144,9 @@ async def test_a_peer_that_never_closes_is_drained_for_a_moment_only(
     assert node.at[-1] - began < 2.0
 
 
-async def test_a_refused_stream_is_closed_unread(network: MemoryNetwork, autojump_clock: MockClock) -> None:
+async def test_a_refused_stream_is_closed_unread(
+    driving: Driving, network: MemoryNetwork, autojump_clock: MockClock
+) -> None:
     node = FakeNode()
     peer = network.transport(*PEER)
     async with driving(node, network.transport("10.0.0.1")):
@@ -150,36 +156,27 @@ async def test_a_refused_stream_is_closed_unread(network: MemoryNetwork, autojum
 
 
 async def test_accepting_goes_on_when_descriptors_run_out(
-    network: MemoryNetwork, autojump_clock: MockClock
+    driving: Driving, network: MemoryNetwork, autojump_clock: MockClock
 ) -> None:
     node = FakeNode()
     transport = network.transport("10.0.0.1")
     peer = network.transport(*PEER)
-    accept, failures, at = transport.accept, 12, []
-
-    async def short_of_descriptors() -> tuple[trio.StapledStream, tuple[str, int]]:
-        at.append(trio.current_time())
-        if len(at) <= failures:
-            raise OSError(errno.EMFILE, "Too many open files")
-        return await accept()
-
-    transport.accept = short_of_descriptors  # type: ignore[method-assign]
+    transport.accept_errors = [OSError(errno.EMFILE, "Too many open files") for _ in range(12)]
     async with driving(node, transport):
         stream = await peer.connect(("10.0.0.1", 7946))
         assert await stream.receive_some(100) == b""
-    pauses = [later - earlier for earlier, later in itertools.pairwise(at[:failures])]
+    pauses = [later - earlier for earlier, later in itertools.pairwise(transport.refused_at)]
     assert pauses[0] == pytest.approx(0.005)
     assert max(pauses) == pytest.approx(1.0)
 
 
-async def test_an_error_reply_survives_a_request_still_being_written() -> None:
+async def test_an_error_reply_survives_a_request_still_being_written(on_sockets: OnSockets) -> None:
     """Closing at once, with the peer's bytes unread, would send a reset instead of the reply."""
     node = FakeNode()
     node.accepts = [Accepted(3, trio.current_time() + 5.0)]
-    transport = await SocketTransport.bind("127.0.0.1:0")
-    async with driving(node, transport):
+    async with on_sockets(node) as (_, endpoint):
         node.on_stream = wanting(Send(3, b"no", trio.current_time() + 5.0))
-        stream = await trio.open_tcp_stream(*transport.endpoint)
+        stream = await trio.open_tcp_stream(*endpoint)
         await stream.send_all(bytes(4_000_000))
         await stream.send_eof()
         assert await stream.receive_some(100) == b"no"
@@ -187,11 +184,10 @@ async def test_an_error_reply_survives_a_request_still_being_written() -> None:
         await stream.aclose()
 
 
-async def test_a_real_reset_and_a_real_refusal() -> None:
+async def test_a_real_reset_and_a_real_refusal(on_sockets: OnSockets) -> None:
     node = FakeNode()
-    transport = await SocketTransport.bind("127.0.0.1:0")
     listener = socket.create_server(("127.0.0.1", 0))
-    async with driving(node, transport) as driver:
+    async with on_sockets(node) as (driver, _):
         node.wishes.streams.append(Dial(1, listener.getsockname(), b"hi", trio.current_time() + 5.0))
         driver.call(node.join, ())
         peer, _ = await trio.to_thread.run_sync(listener.accept)
@@ -229,7 +225,7 @@ def test_errors_are_sorted(number: int, end: StreamEnd) -> None:
 
 
 async def test_replies_that_nobody_reads_give_way_to_other_hosts(
-    network: MemoryNetwork, autojump_clock: MockClock
+    driving: Driving, network: MemoryNetwork, autojump_clock: MockClock
 ) -> None:
     """A host with many unread replies loses its oldest to a newcomer from elsewhere."""
     node = FakeNode(Config.local(name="fake", max_streams=2))

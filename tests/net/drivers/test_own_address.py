@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Protocol
 
 import pytest
 import trio
@@ -16,12 +17,13 @@ from swim.core.rng import Rng
 from swim.errors import ConfigError
 from swim.events import Event, MemberFailed, MemberLeft
 from swim.net.cluster import Cluster
-from swim.net.driver import Driver
 from swim.net.own_address import OwnAddress
+from swim.net.pump import Pump
 from swim.net.subscriptions import Subscription
 from swim.node import Node
 from tests.net.conftest import Pool, statuses, until
 from tests.net.memory import MemoryNetwork, MemoryTransport
+from tests.net.rigs import Driving
 
 OLD, NEW = "10.0.0.1", "10.0.0.77"
 
@@ -33,19 +35,20 @@ class Machine:
         hosts: the machine's addresses.
     """
 
-    def __init__(self, network: MemoryNetwork, nursery: trio.Nursery, *, is_chosen: bool) -> None:
+    def __init__(self, network: MemoryNetwork) -> None:
         self.hosts = {OLD}
         self.network = network
-        self.nursery = nursery
         self.transport: MemoryTransport = network.transport(OLD)
         rng = Rng(random.Random(1))
         config = Config.local(name="n1", bind="0.0.0.0:7946", seeds=["10.0.0.2"])
         self.node = Node(config, advertise=(OLD, 7946), bind_port=7946, rng=rng)
-        self.driver = Driver(self.node, self.transport, nursery)
+
+    def watch(self, driver: Pump, *, is_chosen: bool) -> None:
+        """Watches the address from now on."""
+        self.driver = driver
         self.own_address = OwnAddress(
-            self.driver, nursery, is_chosen=is_chosen, is_ours=self.hosts.__contains__, choose=self.choose
+            driver, is_chosen=is_chosen, is_ours=self.hosts.__contains__, choose=self.choose
         )
-        self.driver.start()
 
     def choose(self, version: int) -> tuple[str, str]:
         if not self.hosts:
@@ -63,11 +66,22 @@ class Machine:
         self.transport.send_error = None if host else OSError(101, "Network is unreachable")
 
 
-@asynccontextmanager
-async def machine(network: MemoryNetwork, *, is_chosen: bool) -> AsyncIterator[Machine]:
-    async with trio.open_nursery() as nursery:
-        yield Machine(network, nursery, is_chosen=is_chosen)
-        nursery.cancel_scope.cancel()
+class Start(Protocol):
+    """Runs a node on such a machine for the length of a block."""
+
+    def __call__(self, *, is_chosen: bool) -> AbstractAsyncContextManager[Machine]: ...
+
+
+@pytest.fixture
+def machine(driving: Driving, network: MemoryNetwork) -> Start:
+    @asynccontextmanager
+    async def start(*, is_chosen: bool) -> AsyncIterator[Machine]:
+        machine = Machine(network)
+        async with driving(machine.node, machine.transport) as driver:
+            machine.watch(driver, is_chosen=is_chosen)
+            yield machine
+
+    return start
 
 
 def at(cluster: Cluster) -> tuple[str, str]:
@@ -91,10 +105,10 @@ def own_lines(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 
 async def test_an_address_that_we_chose_is_announced_anew(
-    pool: Pool, network: MemoryNetwork, caplog: pytest.LogCaptureFixture, autojump_clock: MockClock
+    machine: Start, pool: Pool, caplog: pytest.LogCaptureFixture, autojump_clock: MockClock
 ) -> None:
     others = [await pool.start("n2"), await pool.start("n3", seeds=["10.0.0.2"])]
-    async with machine(network, is_chosen=True) as n1:
+    async with machine(is_chosen=True) as n1:
         await until(lambda: all(len(statuses(cluster)) == 3 for cluster in others))
         streams = [cluster.events() for cluster in others]
         n1.change(NEW)
@@ -115,10 +129,14 @@ async def test_an_address_that_we_chose_is_announced_anew(
 
 
 async def test_an_address_that_was_given_is_warned_about_and_nobody_accused(
-    pool: Pool, network: MemoryNetwork, caplog: pytest.LogCaptureFixture, autojump_clock: MockClock
+    machine: Start,
+    pool: Pool,
+    network: MemoryNetwork,
+    caplog: pytest.LogCaptureFixture,
+    autojump_clock: MockClock,
 ) -> None:
     others = [await pool.start("n2"), await pool.start("n3", seeds=["10.0.0.2"])]
-    async with machine(network, is_chosen=False) as n1:
+    async with machine(is_chosen=False) as n1:
         await until(lambda: all(len(statuses(cluster)) == 3 for cluster in others))
         n1.change("")
         n1.hosts.add(NEW)
@@ -139,10 +157,10 @@ async def test_an_address_that_was_given_is_warned_about_and_nobody_accused(
 
 
 async def test_without_any_address_it_waits_for_one(
-    pool: Pool, network: MemoryNetwork, autojump_clock: MockClock
+    machine: Start, pool: Pool, network: MemoryNetwork, autojump_clock: MockClock
 ) -> None:
     n2 = await pool.start("n2")
-    async with machine(network, is_chosen=True) as n1:
+    async with machine(is_chosen=True) as n1:
         await until(lambda: len(statuses(n2)) == 2)
         n1.change("")
         await trio.sleep(30.0)
@@ -153,10 +171,10 @@ async def test_without_any_address_it_waits_for_one(
 
 
 async def test_who_leaves_does_not_come_back_by_itself(
-    pool: Pool, network: MemoryNetwork, autojump_clock: MockClock
+    machine: Start, pool: Pool, autojump_clock: MockClock
 ) -> None:
     n2 = await pool.start("n2")
-    async with machine(network, is_chosen=True) as n1:
+    async with machine(is_chosen=True) as n1:
         await until(lambda: len(statuses(n2)) == 2)
         n1.change(NEW)
         await until(lambda: n1.node.status == "leaving")
@@ -167,10 +185,10 @@ async def test_who_leaves_does_not_come_back_by_itself(
 
 
 async def test_who_left_during_a_move_and_comes_back_at_the_old_address_probes_again(
-    pool: Pool, network: MemoryNetwork, autojump_clock: MockClock
+    machine: Start, pool: Pool, autojump_clock: MockClock
 ) -> None:
     n2 = await pool.start("n2")
-    async with machine(network, is_chosen=True) as n1:
+    async with machine(is_chosen=True) as n1:
         await until(lambda: len(statuses(n2)) == 2)
         n1.change(NEW)
         await until(lambda: n1.node.status == "leaving")
@@ -186,12 +204,10 @@ async def test_who_left_during_a_move_and_comes_back_at_the_old_address_probes_a
 
 
 async def test_an_address_that_never_was_this_machines_is_not_watched(
-    pool: Pool, network: MemoryNetwork, caplog: pytest.LogCaptureFixture, autojump_clock: MockClock
+    machine: Start, pool: Pool, caplog: pytest.LogCaptureFixture, autojump_clock: MockClock
 ) -> None:
-    async with machine(network, is_chosen=False) as n1:
+    async with machine(is_chosen=False) as n1:
         n1.hosts.clear()
-        n1.own_address = OwnAddress(
-            n1.driver, n1.nursery, is_chosen=False, is_ours=n1.hosts.__contains__, choose=n1.choose
-        )
+        n1.watch(n1.driver, is_chosen=False)
         await trio.sleep(60.0)
     assert not own_lines(caplog)

@@ -10,9 +10,10 @@ from trio.testing import MockClock
 
 from swim.addresses import Endpoint
 from swim.core.output import Transmit
-from tests.net.conftest import driving, until
+from tests.net.conftest import until
 from tests.net.fake_node import FakeNode
 from tests.net.memory import MemoryNetwork, MemoryTransport
+from tests.net.rigs import Driving
 
 HERE = ("10.0.0.1", 7946)
 PEER = ("10.0.0.9", 7946)
@@ -51,7 +52,7 @@ def sends(transport: MemoryTransport, peer: MemoryTransport, node: FakeNode, cou
 
 
 async def test_answers_leave_while_more_packets_wait(
-    network: MemoryNetwork, autojump_clock: MockClock
+    driving: Driving, network: MemoryNetwork, autojump_clock: MockClock
 ) -> None:
     network.latency = 0.0
     node = SlowNode(autojump_clock, packet=0.003)
@@ -64,7 +65,7 @@ async def test_answers_leave_while_more_packets_wait(
 
 
 async def test_other_tasks_run_while_costly_packets_wait(
-    network: MemoryNetwork, autojump_clock: MockClock
+    driving: Driving, network: MemoryNetwork, autojump_clock: MockClock
 ) -> None:
     network.latency = 0.0
     node = SlowNode(autojump_clock, packet=0.009)
@@ -82,7 +83,7 @@ async def test_other_tasks_run_while_costly_packets_wait(
 
 
 async def test_a_timer_waits_for_costly_packets_and_hears_that_it_is_late(
-    network: MemoryNetwork, autojump_clock: MockClock
+    driving: Driving, network: MemoryNetwork, autojump_clock: MockClock
 ) -> None:
     network.latency = 0.0
     node = SlowNode(autojump_clock, packet=0.009)
@@ -99,7 +100,7 @@ async def test_a_timer_waits_for_costly_packets_and_hears_that_it_is_late(
 
 
 async def test_packets_are_answered_between_the_steps_of_many_streams(
-    network: MemoryNetwork, autojump_clock: MockClock
+    driving: Driving, network: MemoryNetwork, autojump_clock: MockClock
 ) -> None:
     network.latency = 0.0
     node = SlowNode(autojump_clock, stream=0.006)
@@ -116,6 +117,7 @@ async def test_packets_are_answered_between_the_steps_of_many_streams(
 
 @pytest.mark.parametrize(("seconds", "reported"), [(0.009, 0), (0.011, 1)])
 async def test_a_slow_packet_is_reported_with_its_source_and_rarely(
+    driving: Driving,
     network: MemoryNetwork,
     autojump_clock: MockClock,
     caplog: pytest.LogCaptureFixture,
