@@ -1,10 +1,11 @@
 """SWIM cluster membership: a full peer of memberlist and Serf, on asyncio, on trio and in plain threads.
 
-    async with swim.open_cluster(swim.Config.lan(name="web-1", seeds=["127.0.0.1:7947"])) as cluster:
+    async with swim.asyncio.open_cluster(swim.Config.local(seeds=["127.0.0.1:7946"])) as cluster:
         print(cluster.members())
 
-Everything public is named here, in ``swim.lowlevel`` (the node without I/O, networks and addresses) and in
-``swim.testing`` (faults of one node's network); the packages below may change without notice.
+Everything public is named here, in ``swim.lowlevel`` (the node without I/O, networks and addresses), in
+``swim.testing`` (faults of one node's network) and in ``swim.contrib`` (adapters to frameworks); the packages
+below may change without notice.
 """
 
 from importlib import import_module
