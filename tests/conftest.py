@@ -10,6 +10,8 @@ import pytest
 pytest_plugins = ["sims.testing.pytest_plugin"]
 
 DEEP_EXAMPLES = 20_000
+SLOW_TIMEOUT = 600
+"""Seconds for a slow test. Some take half a minute of processor time, and the machine may be busy."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -33,6 +35,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.get_closest_marker("slow") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(SLOW_TIMEOUT))
     if config.getoption("--deep") or "deep" in config.getoption("-m"):
         return
     deep = [item for item in items if item.get_closest_marker("deep")]
