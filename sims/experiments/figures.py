@@ -285,7 +285,7 @@ def latency_bars(rows: Rows, path: Path) -> None:
     groups = [Bars(label, known, is_published=True)]
     for measure, title in _LATENCIES[::2]:
         groups.append(Bars(f"{title}, ours", tuple(_mean(rows, measure, arm=arm) for arm in arms)))
-    draw_bars(path, arms, groups, title="From a crash to failed, by component", y="seconds")
+    draw_bars(path, arms, groups, title="From a crash to its detection, by component", y="seconds")
 
 
 def bootstrap_table(rows: Rows) -> str:

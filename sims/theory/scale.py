@@ -106,12 +106,14 @@ def draw(config: Config, points: Sequence[Point], folder: Path) -> list[Path]:
         "push/pull": ([each.push_pull_bytes_per_second for each in loads], "-"),
     }
     gossip = {"at most": ([each.bytes_per_death for each in loads], "-")}
-    return [
-        _plot(folder / "detection.png", "From a crash to the first failed", "seconds", sizes, detection),
-        _plot(folder / "dissemination.png", "From the first failed on", "milliseconds", sizes, dissemination),
-        _plot(folder / "traffic.png", "Sent by each node", "bytes per second", sizes, load),
-        _plot(folder / "gossip.png", "Sent by each node about one death", "bytes", sizes, gossip),
-    ]
+    first = "the first node that declares it failed"
+    drawn = (
+        ("detection", f"From a crash to {first}", "seconds", detection),
+        ("dissemination", f"From {first} to the others", "milliseconds", dissemination),
+        ("traffic", "Sent by each node", "bytes per second", load),
+        ("gossip", "Sent by each node about one death", "bytes", gossip),
+    )
+    return [_plot(folder / f"{name}.png", title, unit, sizes, lines) for name, title, unit, lines in drawn]
 
 
 def _plot(path: Path, title: str, unit: str, sizes: Sequence[int], lines: dict[str, Any]) -> Path:
