@@ -20,6 +20,7 @@ from swim import (
     SeedStatus,
     Transition,
     UserEvent,
+    UserMessage,
     __version__,
 )
 from swim.addresses import join_host_port
@@ -212,6 +213,15 @@ def event_shape(event: Event) -> dict[str, Any]:
             return {"event": kind, **_message_shape(event), "coalesce": event.coalesce}
         case Query():
             return {"event": kind, **_message_shape(event), "id": event.id, "source": event.source}
+        case UserMessage():
+            payload = base64.b64encode(event.payload).decode()
+            return {
+                "event": kind,
+                "sequence": event.sequence,
+                "source": event.source,
+                "payload": payload,
+                "broadcast": event.is_broadcast,
+            }
     return {
         "event": kind,
         "sequence": event.sequence,

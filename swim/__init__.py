@@ -15,6 +15,7 @@ from swim.config import Config as Config
 from swim.config import MergePolicy as MergePolicy
 from swim.errors import ConfigError as ConfigError
 from swim.errors import ConfigTypeError as ConfigTypeError
+from swim.errors import DeliveryError as DeliveryError
 from swim.errors import InternalError as InternalError
 from swim.errors import LocalError as LocalError
 from swim.errors import RemoteError as RemoteError
@@ -45,6 +46,7 @@ from swim.events import Reason as Reason
 from swim.events import SeedStatus as SeedStatus
 from swim.events import Transition as Transition
 from swim.events import UserEvent as UserEvent
+from swim.events import UserMessage as UserMessage
 from swim.events import VersionTriple as VersionTriple
 from swim.metrics import Metrics as Metrics
 from swim.version import __version__ as __version__
@@ -54,6 +56,7 @@ if TYPE_CHECKING:
     from swim import blocking as blocking
     from swim import policies as policies
     from swim import ring as ring
+    from swim.commands import BroadcastMessage as BroadcastMessage
     from swim.commands import Command as Command
     from swim.commands import ForceLeave as ForceLeave
     from swim.commands import Join as Join
@@ -61,6 +64,7 @@ if TYPE_CHECKING:
     from swim.commands import QueryReply as QueryReply
     from swim.commands import Rejoin as Rejoin
     from swim.commands import Respond as Respond
+    from swim.commands import SendMessage as SendMessage
     from swim.commands import SendQuery as SendQuery
     from swim.commands import SendUserEvent as SendUserEvent
     from swim.commands import SetTags as SetTags
@@ -75,12 +79,14 @@ if TYPE_CHECKING:
     from swim.node import NodeStats as NodeStats
 
 __all__ = [
+    "BroadcastMessage",
     "Cause",
     "Cluster",
     "Command",
     "Config",
     "ConfigError",
     "ConfigTypeError",
+    "DeliveryError",
     "Event",
     "EventsLost",
     "ForceLeave",
@@ -118,6 +124,7 @@ __all__ = [
     "Respond",
     "Responses",
     "SeedStatus",
+    "SendMessage",
     "SendQuery",
     "SendUserEvent",
     "SetTags",
@@ -127,6 +134,7 @@ __all__ = [
     "Transition",
     "UpdateTags",
     "UserEvent",
+    "UserMessage",
     "VersionTriple",
     "__version__",
     "open_cluster",
@@ -139,6 +147,7 @@ __all__ = [
 _LATER = {
     **dict.fromkeys(
         (
+            "BroadcastMessage",
             "Command",
             "ForceLeave",
             "Join",
@@ -146,6 +155,7 @@ _LATER = {
             "QueryReply",
             "Rejoin",
             "Respond",
+            "SendMessage",
             "SendQuery",
             "SendUserEvent",
             "SetTags",

@@ -13,10 +13,12 @@ from typing import TypeAlias
 from swim import checks
 from swim.addresses import Endpoint
 from swim.errors import ConfigError, ConfigTypeError, LocalError, SwimError
-from swim.events import ForceLeaveOutcome, JoinResult, Query, QueryAck, QueryResponse
+from swim.events import ForceLeaveOutcome, JoinResult, Member, Query, QueryAck, QueryResponse
 from swim.frozen import FrozenMap
 
 __all__ = [
+    "MESSAGE_BYTES_MAX",
+    "BroadcastMessage",
     "Command",
     "ForceLeave",
     "Join",
@@ -25,6 +27,7 @@ __all__ = [
     "QueryReply",
     "Rejoin",
     "Respond",
+    "SendMessage",
     "SendQuery",
     "SendUserEvent",
     "SetTags",
@@ -36,6 +39,8 @@ Outcome: TypeAlias = JoinResult | ForceLeaveOutcome | None
 """What a command finishes with; documented for each command."""
 QueryReply: TypeAlias = QueryAck | QueryResponse
 
+MESSAGE_BYTES_MAX = 65_536
+"""Longest message to one member, bytes."""
 _NAME_BYTES_MAX = 255
 """Longer names are not read by peers of our own kind."""
 _INTERNAL = "_serf_"
@@ -238,6 +243,51 @@ class Respond:
         checks.data("payload", self.payload)
 
 
+@dataclass(frozen=True, slots=True)
+class SendMessage:
+    """Sends bytes to the application of one member; finishes with None once that node has handed them out.
+
+    Otherwise it finishes with ``DeliveryError``, as its ticket's ``result`` raises.
+
+    Attributes:
+        member: as this node or another one listed it. Its incarnation tells which life is meant: if the
+            member has restarted since, the message is not delivered.
+        payload: at most ``MESSAGE_BYTES_MAX`` (64 KiB).
+
+    Raises:
+        ConfigError: naming ``member`` or ``payload``.
+    """
+
+    member: Member
+    payload: bytes = b""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.member, Member):
+            raise ConfigTypeError("member", f"must be a swim.Member, not {self.member!r}")
+        size = len(checks.data("payload", self.payload))
+        if size > MESSAGE_BYTES_MAX:
+            raise ConfigError(
+                "payload", f"is {size} bytes, more than {MESSAGE_BYTES_MAX} (MESSAGE_BYTES_MAX)"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class BroadcastMessage:
+    """Sends bytes to the applications of all members, this node's included; finishes with None at once.
+
+    Attributes:
+        payload: at most ``Config.broadcast_size_limit`` bytes, which the node checks.
+
+    Raises:
+        ConfigError: naming ``payload``.
+    """
+
+    payload: bytes
+
+    def __post_init__(self) -> None:
+        checks.data("payload", self.payload)
+
+
 def _check_message(name: str, payload: bytes) -> None:
     size = len(checks.text("name", name).encode("utf-8", "surrogateescape"))
     if size > _NAME_BYTES_MAX:
@@ -246,7 +296,17 @@ def _check_message(name: str, payload: bytes) -> None:
 
 
 Command: TypeAlias = (
-    Join | Leave | Rejoin | ForceLeave | SetTags | UpdateTags | SendUserEvent | SendQuery | Respond
+    Join
+    | Leave
+    | Rejoin
+    | ForceLeave
+    | SetTags
+    | UpdateTags
+    | SendUserEvent
+    | SendQuery
+    | Respond
+    | SendMessage
+    | BroadcastMessage
 )
 
 

@@ -9,6 +9,7 @@ __all__ = [
     "NO_DESCRIPTORS",
     "ConfigError",
     "ConfigTypeError",
+    "DeliveryError",
     "InternalError",
     "LocalError",
     "RemoteError",
@@ -57,6 +58,27 @@ class ConfigTypeError(ConfigError, TypeError):
 
 class LocalError(SwimError):
     """The caller asked for something that cannot be done now. No state is affected."""
+
+
+class DeliveryError(LocalError):
+    """A message was not delivered, or nothing tells whether it was. No state is affected.
+
+    Attributes:
+        member: name of the member.
+        reason: a short stable word. ``restarted``, ``failed``, ``left``: the life it was for is over.
+            ``unknown``: no member has that name. ``unsupported``: the member runs a program that takes no
+            messages. ``refused``: the member took too much from this host lately. ``unreachable``: there was
+            no connection. ``no-answer``: it broke after the message was sent; its application may have it.
+    """
+
+    def __init__(self, member: str, reason: str, detail: str) -> None:
+        super().__init__(member, reason, detail)
+        self.member = member
+        self.reason = reason
+        self._detail = detail
+
+    def __str__(self) -> str:
+        return f"message to {self.member}: {self._detail}"
 
 
 class RemoteError(SwimError):

@@ -1,4 +1,4 @@
-"""What an application sees of the cluster: members, the events that change them, user events and queries.
+"""What an application sees of the cluster: members, their events, and what other applications send.
 
 Events are frozen, hashable values whose repr is the expression that makes them (``from swim import *``);
 consume them with ``match``. A node numbers them in the order in which they happen, from 1 on
@@ -42,6 +42,7 @@ __all__ = [
     "Reason",
     "Transition",
     "UserEvent",
+    "UserMessage",
     "VersionTriple",
 ]
 
@@ -315,16 +316,35 @@ class QueryResponse:
 
 
 @dataclass(frozen=True, slots=True)
+class UserMessage:
+    """An application sent bytes to this node alone, or to all members. Each comes at most once.
+
+    Attributes:
+        source: name of the member that sent it, as the sender gives it; in a plain memberlist pool, for a
+            message of another program, the member at the packet's address, or "".
+        payload: the sender's bytes.
+        is_broadcast: it was sent to all members.
+        sequence: number of the event at this node.
+    """
+
+    source: str
+    payload: bytes = b""
+    is_broadcast: bool = False
+    sequence: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class EventsLost:
     """This subscriber was too slow: ``count`` events are missing here.
 
-    ``members()`` makes up for member events, ``user_events()`` for user events; lost queries are gone.
+    ``members()`` makes up for member events, ``user_events()`` for user events; lost queries and messages are
+    gone.
     """
 
     count: int
 
 
-Event = MemberEvent | UserEvent | Query | EventsLost
+Event = MemberEvent | UserEvent | Query | UserMessage | EventsLost
 """What a subscription yields."""
 
 

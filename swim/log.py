@@ -17,6 +17,7 @@ from swim.events import (
     MemberSuspected,
     Query,
     UserEvent,
+    UserMessage,
 )
 from swim.metrics import Metrics
 from swim.text import brief, shown
@@ -68,13 +69,18 @@ def report(
 
 
 def log_event(node: str, event: Event) -> None:
-    """Logs one event at INFO under ``swim.members``; a user event or a query under ``swim.events``."""
+    """Logs one event at INFO under ``swim.members``; a user event or a query under ``swim.events``.
+
+    Messages are logged at DEBUG, since applications may send many.
+    """
     match event:
         case MemberEvent():
             if _logger.isEnabledFor(logging.INFO):
                 _log_member(node, event)
         case UserEvent() | Query():
             _log_message(node, event)
+        case UserMessage():
+            _log_user_message(node, event)
 
 
 def _log_message(node: str, event: UserEvent | Query) -> None:
@@ -89,6 +95,16 @@ def _log_message(node: str, event: UserEvent | Query) -> None:
     report(
         _events_logger, logging.INFO, what, "%s %s (%d bytes)", what, shown(event.name), len(event.payload),
         node=node, event=kind, bytes=len(event.payload), ltime=event.ltime, sequence=event.sequence, **fields,
+    )  # fmt: skip
+
+
+def _log_user_message(node: str, event: UserMessage) -> None:
+    """Fields: ``node``, ``event``, ``source``, ``broadcast``, ``bytes``, ``sequence``."""
+    what = "broadcast" if event.is_broadcast else "message"
+    report(
+        _events_logger, logging.DEBUG, what, "%s from %s (%d bytes)", what, shown(event.source or "?"),
+        len(event.payload), node=node, event="UserMessage", source=event.source, broadcast=event.is_broadcast,
+        bytes=len(event.payload), sequence=event.sequence,
     )  # fmt: skip
 
 

@@ -29,18 +29,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from swim import checks
 from swim.addresses import Endpoint, join_host_port
-from swim.commands import (
-    Command,
-    ForceLeave,
-    Join,
-    Leave,
-    Rejoin,
-    Respond,
-    SendQuery,
-    SendUserEvent,
-    SetTags,
-    UpdateTags,
-)
+from swim.commands import Command, Join, Leave, Rejoin
 from swim.config import Config
 from swim.core.engine import Engine
 from swim.core.output import Output, StreamEnd
@@ -49,7 +38,7 @@ from swim.core.timers import Timers
 from swim.errors import ConfigTypeError, LocalError
 from swim.events import Member, MemberStatus, Reason, SeedStatus, Transition, UserEvent
 from swim.metrics import Metrics
-from swim.serf.delegate import SerfDelegate
+from swim.serf.delegate import LayerCommand, SerfDelegate
 from swim.serf.shared_view import BaseView
 from swim.serf.snapshot import Recorder, Snapshot
 from swim.wire.keyring import Keyring
@@ -243,6 +232,7 @@ class Node:
 
         Raises:
             LocalError: it is not possible now (for example after a leave), or not in a plain memberlist pool.
+            DeliveryError: the member of a message is not listed, or its life is over.
             ConfigError: naming ``tags`` or ``payload``, if too large once encoded. The old tags stay.
             TypeError: ``command`` is not a command.
         """
@@ -253,7 +243,7 @@ class Node:
                 return self._engine.leave(now)
             case Rejoin():
                 return self._rejoin(now, command.advertise)
-            case ForceLeave() | SetTags() | UpdateTags() | SendUserEvent() | SendQuery() | Respond():
+            case _ if isinstance(command, LayerCommand):
                 return self._layer.do(now, command)
         raise ConfigTypeError("command", f"must be a command such as swim.Leave(), not {command!r}")
 

@@ -39,9 +39,12 @@ from swim.wire.keyring import Keyring
 from swim.wire.messages import (
     Ack,
     Alive,
+    BroadcastHeader,
     Dead,
+    Delivery,
     ErrorReply,
     IndirectPing,
+    Inquiry,
     Nack,
     NodeRecord,
     Ping,
@@ -71,6 +74,9 @@ _TYPES: dict[type, str] = {
     Dead: "dead",
     PushPull: "push-pull",
     User: "user",
+    Inquiry: "inquiry",
+    Delivery: "delivery",
+    BroadcastHeader: "broadcast-header",
     JoinIntent: "join-intent",
     LeaveIntent: "leave-intent",
     UserEvent: "user-event",
@@ -78,7 +84,12 @@ _TYPES: dict[type, str] = {
     QueryResponse: "query-response",
     Relayed: "relayed",
 }
-_KINDS: dict[type, str] = {events.UserEvent: "user-event", events.Query: "query", EventsLost: "events-lost"}
+_KINDS: dict[type, str] = {
+    events.UserEvent: "user-event",
+    events.Query: "query",
+    events.UserMessage: "user-message",
+    EventsLost: "events-lost",
+}
 _ADDRESSES = ("addr", "source_addr", "target")
 
 _encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
@@ -120,7 +131,7 @@ def state_word(member: Member | None) -> str:
 
 
 def event_record(at: float, node: str, event: Event) -> Record:
-    """What ``node`` reported to its application: a transition with its reason, a user event or a query."""
+    """What ``node`` reported to its application: a transition and its reason, or what another one sent."""
     if not isinstance(event, MemberEvent):
         shown = {each.name: plain(getattr(event, each.name)) for each in fields(event)}
         shown.pop("deadline", None)  # on a clock of the node's own

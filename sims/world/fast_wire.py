@@ -13,8 +13,10 @@ from swim.config import Config
 from swim.errors import RemoteError
 from swim.metrics import Metrics
 from swim.wire import crypto
+from swim.wire.compound import split
 from swim.wire.keyring import Keyring
 from swim.wire.label import check_label
+from swim.wire.messages import MessageType
 from swim.wire.packet import CRC_BYTES, PacketCodec
 
 __all__ = ["FastWire", "Frame"]
@@ -104,4 +106,9 @@ class FastWire:
             raise RemoteError("decrypt", "no installed key fits")
         if data.key is None and keys and self._config.gossip_verify_incoming:
             raise RemoteError("decrypt", "encryption is required")
-        return list(data.messages)
+        return [part for message in data.messages for part in _parts(message)]
+
+
+def _parts(message: bytes) -> list[bytes]:
+    """What the message holds: a broadcast of a plain memberlist pool is a compound by itself."""
+    return split(message)[0] if message[0] == MessageType.COMPOUND else [message]

@@ -13,11 +13,13 @@ from sims.world.cpu import Processor
 from sims.world.latency import Latency
 from swim.addresses import Endpoint, join_host_port
 from swim.commands import (
+    BroadcastMessage,
     Command,
     ForceLeave,
     Join,
     Rejoin,
     Respond,
+    SendMessage,
     SendQuery,
     SendUserEvent,
     SetTags,
@@ -326,6 +328,14 @@ class SimNode:
     def respond(self, query: Query, payload: bytes = b"") -> Ticket:
         """Answers a query that this node received."""
         return self.do(Respond(query, payload))
+
+    def send(self, member: Member, payload: bytes) -> Ticket:
+        """Sends bytes to one life of a member; ``result`` of the ticket raises if they were not delivered."""
+        return self.do(SendMessage(member, payload))
+
+    def broadcast(self, payload: bytes) -> Ticket:
+        """Sends bytes to all members, this node included."""
+        return self.do(BroadcastMessage(payload))
 
     def rejoin(self) -> Ticket:
         """Comes back after a leave that kept the process."""

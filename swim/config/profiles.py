@@ -66,6 +66,7 @@ AT_LEAST: dict[str, float] = {
     "user_event_size_limit": 0,
     "query_size_limit": 0,
     "query_response_size_limit": 0,
+    "broadcast_size_limit": 0,
     "query_timeout_mult": 1,
     "udp_buffer_size": 512,
     "handoff_queue_depth": 1,
@@ -90,6 +91,7 @@ AT_LEAST: dict[str, float] = {
     "max_queue_depth": 1,
     "max_queue_bytes": 1024,
     "max_recent_event_bytes": 1024,
+    "max_message_bytes_per_second": 0,
     "event_buffer_size": 1,
     "history_size": 1,
 }
@@ -153,6 +155,7 @@ class _Optional(TypedDict, total=False):
     user_event_size_limit: int
     query_size_limit: int
     query_response_size_limit: int
+    broadcast_size_limit: int
     query_timeout_mult: int
     handoff_queue_depth: int
     max_members: int
@@ -176,6 +179,7 @@ class _Optional(TypedDict, total=False):
     max_queue_depth: int
     max_queue_bytes: int
     max_recent_event_bytes: int
+    max_message_bytes_per_second: int
     event_buffer_size: int
     history_size: int
 

@@ -300,7 +300,12 @@ class Claims:
         else:
             called = "called leave" if claim.accuser == claim.node else "called dead"
             reason = Reason(source.cause, claim.accuser, called)
+        is_former = (
+            stored.is_fresh or isinstance(claim, Alive) or claim.incarnation > stored.record.incarnation
+        )
         self._refute(now, claim.incarnation, reason)
+        if is_former:
+            self._context.first_incarnation = self._context.local.incarnation
         self._answer(now, claim, Own(self._context.local, self._context.status), source)
 
     def _refute(self, now: float, accused: int, reason: Reason) -> None:

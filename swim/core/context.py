@@ -46,6 +46,8 @@ class Context:
         networks: the CIDR list; None admits every host.
         corrections_left: how many of its stale accusations may still be answered.
         elements: how many elements its messages may still announce.
+        first_incarnation: the lowest that this run, or this life after a leave, ever had; messages to lower
+            ones mean an earlier one.
         is_fresh: no peer knows of this run yet, so any claim about this node is from an earlier run.
         is_introduced: this run's state was sent to a peer, so claims in packets may be about this run.
         has_past: a snapshot of an earlier run was read, so events missed since then are wanted.
@@ -91,6 +93,7 @@ class Context:
         self.corrections_left = 0
         self.is_cut_off = False
         self.elements: ElementBudget = ElementBudget(config.max_packet_elements)
+        self.first_incarnation: int = local.incarnation
         self.is_fresh = True
         self.is_introduced = False
         self.has_past = False

@@ -64,6 +64,10 @@ class Delegate(Protocol):
         """A user message arrived (without its type byte)."""
         ...
 
+    def message(self, source: str, payload: bytes, *, is_broadcast: bool) -> None:
+        """An application's message arrived, for the first time; ``source`` names the member that sent it."""
+        ...
+
     def broadcasts(
         self, now: float, room: int, overhead: int, *, most: int, target: Record | None
     ) -> list[bytes]:

@@ -1,8 +1,8 @@
 """The SWIM engine: routes packets, streams, timers and commands to the parts that own the state.
 
-It contains only the routing. The rules are in ``claims``, ``prober``, ``ping_responder``, ``verify``,
-``push_pull``, ``join``, ``reconnect`` and ``leave``. Messages of one packet are handled in order; memberlist
-handles them concurrently.
+It contains only the routing of packets, timers and commands; ``exchanges`` routes streams. The rules are in
+``claims``, ``prober``, ``ping_responder``, ``verify``, ``push_pull``, ``join``, ``reconnect``, ``leave`` and
+``user_messages``. Messages of one packet are handled in order; memberlist handles them concurrently.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from swim.core.claims import Claims
 from swim.core.context import Context, logger
 from swim.core.delegate import Delegate
 from swim.core.evidence import Source, packet_source
+from swim.core.exchanges import Exchanges
 from swim.core.gossip import Gossip
 from swim.core.introduction import Introductions
 from swim.core.join import Joins
@@ -24,34 +25,34 @@ from swim.core.output import Finished, Output, StreamEnd
 from swim.core.ping_responder import PingResponder
 from swim.core.pings import Pings
 from swim.core.prober import Prober
+from swim.core.purposes import Periodic
 from swim.core.push_pull import PushPulls
 from swim.core.push_pull_schedule import PushPullSchedule
 from swim.core.reconnect import Reconnects
 from swim.core.rng import Rng
-from swim.core.streams import Departing, Fallback, Joining, Periodic, Purpose, Reconnecting, Reply, Streams
+from swim.core.streams import Streams
 from swim.core.table import TableBase
 from swim.core.timers import Timer, TimerKind
+from swim.core.user_messages import UserMessages
 from swim.core.verify import Verify
 from swim.errors import CANNOT_JOIN, LocalError, RemoteError
 from swim.events import ForceLeaveOutcome
 from swim.metrics import Metrics
-from swim.wire.codec import decode, encode
+from swim.wire.codec import decode
 from swim.wire.keyring import Keyring
 from swim.wire.messages import (
     Ack,
     Alive,
+    BroadcastHeader,
     Dead,
-    ErrorReply,
     IndirectPing,
     Message,
     Nack,
     Ping,
-    PushPull,
     Suspect,
     User,
 )
 from swim.wire.packet import PacketCodec, WireFactory
-from swim.wire.steps import Steps
 
 __all__ = ["Engine"]
 
@@ -98,9 +99,6 @@ class Engine:
         self.verify: Verify = Verify(context, self.gossip, self.pings)
         self.claims: Claims = Claims(context, self.gossip, self.verify)
         self.streams: Streams = Streams(context)
-        self.streams.on_request = self._answer
-        self.streams.on_reply = self._take_reply
-        self.streams.on_failure = self._take_failure
         self.push_pulls: PushPulls = PushPulls(context, self.claims, self.streams)
         self._prober = Prober(context, self.gossip, self.pings, self.claims, self.verify, self.streams)
         self.responder: PingResponder = PingResponder(context, self.gossip, self.pings)
@@ -109,6 +107,17 @@ class Engine:
         self.rejoining: Reconnects = Reconnects(context, self.push_pulls, self.gossip, self.pings)
         self._introductions = Introductions(context, self.gossip, self.pings, self.rejoining)
         self._departure = Leaving(context, self.gossip, self.claims, self.push_pulls)
+        self.messages: UserMessages = UserMessages(context, self.streams, self.gossip, self.pings)
+        Exchanges(
+            context,
+            self.streams,
+            push_pulls=self.push_pulls,
+            prober=self._prober,
+            joins=self._joins,
+            rejoining=self.rejoining,
+            departure=self._departure,
+            messages=self.messages,
+        )
         self._origin: Source | None = None  # of the claims in the packet at hand
         self._grown = 0
         self._last_ticket = 0
@@ -147,7 +156,9 @@ class Engine:
             claim = context.local.alive_claim()._replace(addr=pack_address(host), port=port)
             context.table.put(context.local.under(claim))
         local = context.local
-        context.table.put(local.turned(State.ALIVE, now, local.next_incarnation))
+        local = context.table.put(local.turned(State.ALIVE, now, local.next_incarnation))
+        context.first_incarnation = local.incarnation
+        self.messages.new_life()
         self.claims.announce_self(now)
         self.rejoining.arm(now)
         self._after(now)
@@ -297,11 +308,13 @@ class Engine:
             case Alive() | Suspect() | Dead():
                 self._claim(now, message, source, sender)
             case User():
-                self.context.delegate.user_message(now, message.body, source)
+                self.messages.in_packet(now, message.body, source)
             case IndirectPing():
                 self.responder.indirect_ping(now, message, source)
             case Nack():
                 self.pings.nack(now, message, source)
+            case BroadcastHeader():
+                self.messages.announced(message)
             case _:
                 raise RemoteError("unknown-type", "stream message in a packet")
 
@@ -313,73 +326,6 @@ class Engine:
         if sender is None and not isinstance(claim, Alive):
             self._introductions.called(now, source, claim.node)
         self.claims.apply(now, claim, self._origin)
-
-    def _answer(self, message: Message, source: Endpoint, reply: Reply) -> Steps[None]:
-        context = self.context
-        match message:
-            case Ping() if message.node in ("", context.local.name):
-                yield from reply(encode(Ack(message.seq_no)))
-            case Ping():
-                context.metrics.dropped("ping-for-another")
-            case PushPull():
-                objection = yield from self.push_pulls.objection(message, source, dialled=False)
-                if objection:
-                    yield from reply(encode(ErrorReply(objection)))
-                    return
-                yield from reply((yield from self.push_pulls.reply(message, source)))
-                was_alone = not context.has_peers
-                yield from self.push_pulls.merge(message, source, dialled=False)
-                context.is_fresh = False
-                if was_alone:
-                    context.delegate.announce_join(self.streams.now)  # a founder: it has no seed to dial
-            case User():
-                context.elements.left = context.config.max_packet_elements
-                context.delegate.user_message(self.streams.now, message.body, None)
-            case _:
-                context.metrics.dropped("unknown-type")
-
-    def _take_reply(self, purpose: Purpose, message: Message, endpoint: Endpoint) -> Steps[None]:
-        now = self.streams.now
-        match purpose, message:
-            case Fallback(seq_no), Ack() if message.seq_no == seq_no:
-                self._prober.fallback_done(now, seq_no, None, "")
-            case Fallback(seq_no), _:
-                self._prober.fallback_done(now, seq_no, None, "wrong answer")
-            case _, PushPull():
-                objection = yield from self.push_pulls.objection(message, endpoint, dialled=True)
-                if objection:
-                    self._take_failure(now, purpose, None, objection)
-                    return
-                was_alone = not self.context.has_peers
-                replay = purpose.replay if isinstance(purpose, Joining) else self.context.wants_past
-                yield from self.push_pulls.merge(message, endpoint, dialled=True, replay=replay)
-                self.context.is_fresh = False
-                self._synced(self.streams.now, purpose, was_alone)
-            case _:
-                self._take_failure(now, purpose, None, "unexpected reply")
-
-    def _synced(self, now: float, purpose: Purpose, was_alone: bool) -> None:
-        match purpose:
-            case Joining():
-                self._joins.settled(now, purpose, "")
-            case Departing():
-                self._departure.synced()
-            case Reconnecting():
-                self.rejoining.ended(now, purpose, "")
-                if was_alone:
-                    self.context.delegate.announce_join(now)
-
-    def _take_failure(self, now: float, purpose: Purpose, end: StreamEnd | None, error: str) -> None:
-        match purpose:
-            case Fallback(seq_no):
-                self._prober.fallback_done(now, seq_no, end, error)
-            case Joining():
-                self._joins.settled(now, purpose, error)
-            case Periodic() | Reconnecting() | Departing():
-                if isinstance(purpose, Reconnecting):
-                    self.rejoining.ended(now, purpose, error)
-                self.context.metrics.count("swim.push-pull.failed")
-                logger.debug("push/pull failed: %s", error)
 
     def _exchange(self, now: float) -> None:
         self.push_pulls.with_random_member(now, Periodic())

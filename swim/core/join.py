@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from swim.addresses import Endpoint, join_host_port, parse_address
 from swim.core.context import Context
 from swim.core.output import Finished, Lookup
+from swim.core.purposes import Joining
 from swim.core.push_pull import PushPulls
-from swim.core.streams import Joining
 from swim.errors import ConfigError
 from swim.events import JoinOutcome, JoinResult
 

@@ -12,8 +12,8 @@ from swim.core.claims import Claims
 from swim.core.context import Context
 from swim.core.gossip import Gossip
 from swim.core.output import Finished
+from swim.core.purposes import Departing
 from swim.core.push_pull import PushPulls
-from swim.core.streams import Departing
 from swim.core.timers import TimerKind
 from swim.wire.codec import encode
 from swim.wire.messages import Dead, User

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from swim.addresses import Endpoint
 from swim.commands import Outcome, QueryReply
+from swim.errors import DeliveryError
 from swim.events import Event
 
 __all__ = [
@@ -89,10 +90,10 @@ class Reply(NamedTuple):
 
 
 class Finished(NamedTuple):
-    """The outcome of a command, by the ticket that ``Node.do`` returned."""
+    """The outcome of a command, or the error it ends with, by the ticket that ``Node.do`` returned."""
 
     ticket: int
-    result: Outcome
+    result: Outcome | DeliveryError
 
 
 @dataclass(slots=True, init=False)

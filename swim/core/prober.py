@@ -13,7 +13,8 @@ from swim.core.member import Record, State
 from swim.core.output import StreamEnd
 from swim.core.pings import Outstanding, Pings
 from swim.core.probe import ProbeRound, SelfDoubt
-from swim.core.streams import Fallback, Streams
+from swim.core.purposes import Fallback
+from swim.core.streams import Streams
 from swim.core.suspicion import suspicion_timeout
 from swim.core.timers import TimerKind
 from swim.core.verify import Verify

@@ -10,7 +10,8 @@ from swim.core.context import Context
 from swim.core.evidence import Evidence, Source
 from swim.core.member import MAPPED_PREFIX, Record, State, endpoint_of, pack_address
 from swim.core.precedence import LISTED
-from swim.core.streams import Departing, Periodic, Purpose, Streams
+from swim.core.purposes import Departing, Periodic, Purpose
+from swim.core.streams import Streams
 from swim.core.versions import incompatibility
 from swim.text import brief, shown
 from swim.wire.codec import encode_push_pull

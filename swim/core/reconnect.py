@@ -17,9 +17,9 @@ from swim.core.context import Context
 from swim.core.gossip import Gossip
 from swim.core.output import Lookup
 from swim.core.pings import Outstanding, Pings
+from swim.core.purposes import Reconnecting
 from swim.core.push_pull import PushPulls
 from swim.core.seeds import Seeds
-from swim.core.streams import Reconnecting
 from swim.core.timers import TimerKind
 from swim.errors import ConfigError
 from swim.events import SeedStatus

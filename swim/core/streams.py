@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import NamedTuple
 
 from swim.addresses import Endpoint, join_host_port
 from swim.core.context import Context, logger
 from swim.core.output import Close, Dial, Send, StreamEnd
+from swim.core.purposes import Joining, Purpose
 from swim.core.slots import gives_way
 from swim.core.timers import TimerKind
 from swim.core.token_bucket import TokenBucket
@@ -19,51 +19,7 @@ from swim.wire.messages import ErrorReply, Message
 from swim.wire.steps import Pause, Steps
 from swim.wire.stream import StreamParser
 
-__all__ = [
-    "Departing",
-    "Fallback",
-    "Joining",
-    "Periodic",
-    "Purpose",
-    "Reconnecting",
-    "Reply",
-    "Streams",
-]
-
-
-class Fallback(NamedTuple):
-    """A stream ping of the probe round ``seq_no``."""
-
-    seq_no: int
-
-
-class Joining(NamedTuple):
-    """A push/pull of the join command ``ticket``; ``slot`` numbers its endpoints.
-
-    ``replay``: see ``Delegate.merge_state``.
-    """
-
-    ticket: int
-    slot: int
-    replay: bool
-
-
-class Reconnecting(NamedTuple):
-    """A push/pull with a seed or a past member that is not alive, by address or name, at one endpoint."""
-
-    address: str
-    endpoint: Endpoint
-
-
-class Periodic(NamedTuple):
-    """A push/pull with a random live member."""
-
-
-class Departing(NamedTuple):
-    """The push/pull that confirms a leave."""
-
-
-Purpose = Fallback | Joining | Reconnecting | Periodic | Departing
+__all__ = ["Reply", "Streams"]
 
 
 Reply = Callable[[bytes], Steps[None]]

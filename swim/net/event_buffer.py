@@ -7,12 +7,14 @@ from collections.abc import Iterable
 from typing import TypeAlias
 
 from swim.errors import ConfigTypeError
-from swim.events import Event, EventsLost, MemberEvent, Query, UserEvent
+from swim.events import Event, EventsLost, MemberEvent, Query, UserEvent, UserMessage
 
-__all__ = ["ALL_KINDS", "EventBuffer", "EventKind", "event_classes"]
+__all__ = ["ALL_KINDS", "MESSAGES_MAX_BYTES", "EventBuffer", "EventKind", "event_classes"]
 
-EventKind: TypeAlias = type[MemberEvent] | type[UserEvent] | type[Query]
-ALL_KINDS: tuple[EventKind, ...] = (MemberEvent, UserEvent, Query)
+EventKind: TypeAlias = type[MemberEvent] | type[UserEvent] | type[Query] | type[UserMessage]
+ALL_KINDS: tuple[EventKind, ...] = (MemberEvent, UserEvent, Query, UserMessage)
+MESSAGES_MAX_BYTES = 8 * 1024 * 1024
+"""Payloads of messages in one buffer; more count as lost."""
 
 
 class EventBuffer:
@@ -22,13 +24,14 @@ class EventBuffer:
         is_closed: whether no more events are taken in.
     """
 
-    __slots__ = ("_events", "_kinds", "_lost", "_size", "is_closed")
+    __slots__ = ("_bytes", "_events", "_kinds", "_lost", "_size", "is_closed")
 
     def __init__(self, size: int, kinds: tuple[EventKind, ...] = ALL_KINDS) -> None:
         self.is_closed: bool = False
         self._events: deque[Event] = deque()
         self._kinds = kinds
         self._size = size
+        self._bytes = 0
         self._lost = 0
 
     def __bool__(self) -> bool:
@@ -38,13 +41,15 @@ class EventBuffer:
         """Adds one event of the wanted kinds, or counts it as lost; True if the buffer was empty."""
         if self.is_closed or not isinstance(event, self._kinds):
             return False
-        if len(self._events) >= self._size:
+        size = _size(event)
+        if len(self._events) >= self._size or (size and self._bytes + size > MESSAGES_MAX_BYTES):
             self._lost += 1
             return False
         is_first = not self
         if self._lost:
             self._events.append(self._take_loss())
         self._events.append(event)
+        self._bytes += size
         return is_first
 
     def lose(self, count: int) -> bool:
@@ -58,12 +63,18 @@ class EventBuffer:
     def take(self) -> Event | None:
         """The next event, or None if there is none now."""
         if self._events:
-            return self._events.popleft()
+            event = self._events.popleft()
+            self._bytes -= _size(event)
+            return event
         return self._take_loss() if self._lost else None
 
     def _take_loss(self) -> EventsLost:
         lost, self._lost = self._lost, 0
         return EventsLost(lost)
+
+
+def _size(event: Event) -> int:
+    return len(event.payload) if isinstance(event, UserMessage) else 0
 
 
 def event_classes(kinds: object) -> tuple[EventKind, ...]:

@@ -10,7 +10,16 @@ import logging
 from collections.abc import Callable, Mapping
 
 from swim.addresses import Endpoint
-from swim.commands import ForceLeave, Respond, SendQuery, SendUserEvent, SetTags, UpdateTags
+from swim.commands import (
+    BroadcastMessage,
+    ForceLeave,
+    Respond,
+    SendMessage,
+    SendQuery,
+    SendUserEvent,
+    SetTags,
+    UpdateTags,
+)
 from swim.config import Config
 from swim.core.delegate import Delegate
 from swim.core.engine import Engine
@@ -41,21 +50,36 @@ from swim.serf.shared_view import BaseView
 from swim.serf.snapshot import Snapshot
 from swim.serf.tags import encode_tags
 from swim.serf.user_events import UserEvents
+from swim.serf.user_messages import UserMessages
 from swim.text import shown
 from swim.wire.codec import encode
 from swim.wire.messages import Alive, User
 from swim.wire.steps import Steps
 
-__all__ = ["SerfDelegate"]
+__all__ = ["LayerCommand", "SerfDelegate"]
 
 logger: logging.Logger = logging.getLogger("swim.serf")
 
-_NAMES = {
+LayerCommand = (
+    ForceLeave
+    | SetTags
+    | UpdateTags
+    | SendUserEvent
+    | SendQuery
+    | Respond
+    | SendMessage
+    | BroadcastMessage
+)
+"""The commands that this layer carries out."""
+_NAMES: dict[type, str] = {
+    SendMessage: "a message",
+    BroadcastMessage: "a broadcast",
     ForceLeave: "force-leave",
     SendUserEvent: "a user event",
     SendQuery: "a query",
     Respond: "an answer to a query",
 }
+_FOR_ANY_POOL = (SendMessage, BroadcastMessage)
 _RELAYED_TYPE = bytes((SerfType.QUERY_RESPONSE,))
 _JOIN_LEAP = 16
 """How far ahead of the clock this node's joins are stamped.
@@ -84,6 +108,7 @@ class SerfDelegate(Delegate):
         self.queues: SerfQueues = SerfQueues(engine)
         self.events: UserEvents = UserEvents(engine, self.roster, self.queues)
         self.queries: Queries = Queries(engine, self.roster, self.queues)
+        self._messages = UserMessages(engine, self.roster, self.queues, self.queries)
         self._conflicts = Conflicts(
             engine, self.queries, resolves=config.enable_name_conflict_resolution and self.speaks_serf
         )
@@ -102,9 +127,7 @@ class SerfDelegate(Delegate):
 
     # -- commands
 
-    def do(
-        self, now: float, command: ForceLeave | SetTags | UpdateTags | SendUserEvent | SendQuery | Respond
-    ) -> int:
+    def do(self, now: float, command: LayerCommand) -> int:
         """Begins a command of this layer; returns its ticket. Raises as ``Node.do`` does."""
         if isinstance(command, (SetTags, UpdateTags)):
             tags = command.tags if isinstance(command, SetTags) else command.applied_to(self._tags)
@@ -112,8 +135,12 @@ class SerfDelegate(Delegate):
             ticket = self._engine.update(now, meta)
             self._tags, self._meta = tags, meta
             return ticket
-        self._require_serf(_NAMES[type(command)])
+        self._require(type(command))
         match command:
+            case SendMessage():
+                return self._messages.send(now, command)
+            case BroadcastMessage():
+                self._messages.broadcast(now, command)
             case ForceLeave():
                 return self._force_leave(now, command)
             case SendQuery():
@@ -189,8 +216,12 @@ class SerfDelegate(Delegate):
     # -- the core's delegate: messages
 
     def user_message(self, now: float, body: bytes, source: Endpoint | None) -> None:
-        """Handles a Serf message; a new one is passed on unchanged, including unknown fields."""
+        """Handles a Serf message; a new one is passed on unchanged, including unknown fields.
+
+        In a plain memberlist pool it is another program's message, for the application.
+        """
         if not self.speaks_serf:
+            self._take_plain(now, body, source)
             return
         try:
             message = decode_serf(body, self._engine.context.elements)
@@ -199,6 +230,10 @@ class SerfDelegate(Delegate):
                 self.queues.pass_on(now, message, body, origin)
         except RemoteError as error:
             self._engine.context.metrics.dropped(error.reason)
+
+    def message(self, source: str, payload: bytes, *, is_broadcast: bool) -> None:
+        """See ``Delegate``."""
+        self._messages.hand_out(source, payload, is_broadcast=is_broadcast)
 
     def broadcasts(
         self, now: float, room: int, overhead: int, *, most: int, target: Record | None
@@ -239,10 +274,11 @@ class SerfDelegate(Delegate):
 
     # -- details
 
-    def _require_serf(self, what: str) -> None:
+    def _require(self, kind: type) -> None:
+        what = _NAMES[kind]
         if self._engine.context.status != "running":
             raise LocalError(f"{what} is not possible after leaving")
-        if not self.speaks_serf:
+        if not self.speaks_serf and kind not in _FOR_ANY_POOL:
             raise LocalError(f"{what} needs the Serf layer; this pool is plain memberlist")
 
     def _force_leave(self, now: float, command: ForceLeave) -> int:
@@ -319,6 +355,11 @@ class SerfDelegate(Delegate):
         if record is None or not context.is_proven(record) or message.inner[:1] != _RELAYED_TYPE:
             raise RemoteError("relay-refused")
         self._engine.gossip.send_exactly(endpoint, [encode(User(message.inner))], record=record)
+
+    def _take_plain(self, now: float, body: bytes, source: Endpoint | None) -> None:
+        name = self._engine.context.endpoint_name(source) if source is not None else ""
+        if self._engine.messages.admits(now, source[0] if source is not None else "", len(body)):
+            self._messages.hand_out(name, body, is_broadcast=False)
 
     def _refute(self, now: float, ltime: int) -> None:
         """A peer holds a stamp about this node above its own: a leave by mistake, or from an earlier run."""

@@ -20,6 +20,7 @@ from swim.events import (
     Reason,
     Transition,
     UserEvent,
+    UserMessage,
     VersionTriple,
 )
 from swim.serf.tags import TagCache
@@ -216,7 +217,7 @@ class Roster(Overlay[Entry]):
         self._counts[entry.status] -= 1
         self._emit(now, entry, entry.member, MemberReaped, reason)
 
-    def hand_out(self, event: UserEvent | Query) -> None:
+    def hand_out(self, event: UserEvent | Query | UserMessage) -> None:
         """Leaves an event that is about no member, under the next number."""
         self._sequence += 1
         self.events.append(replace(event, sequence=self._sequence))

@@ -18,15 +18,17 @@ from swim.serf.internal_queries import PREFIX, InternalQueries
 from swim.serf.lamport import LamportClock
 from swim.serf.member_list import Roster
 from swim.serf.messages import Query, QueryResponse, Relayed, encode_serf
-from swim.serf.query_filters import QueryFilters, encode_filters
+from swim.serf.query_filters import TO_NO_NODE, QueryFilters, encode_filters
 from swim.serf.queues import SerfQueues
 from swim.serf.replies import ACK_FLAG, ReplyChannel, ReplyChannels
 from swim.serf.seen import RecentRing
 from swim.wire.codec import encode
 from swim.wire.messages import User
 
-__all__ = ["NO_BROADCAST", "RECEIVED_MAX", "Queries"]
+__all__ = ["BROADCAST_NAME", "NO_BROADCAST", "RECEIVED_MAX", "Queries"]
 
+BROADCAST_NAME = "swim-broadcast"
+"""Name of the queries, to no node, that carry an application's message to all members."""
 NO_BROADCAST = 2
 _NANOSECONDS = 1e9
 _ACK_WANTED = 1
@@ -61,6 +63,7 @@ class Queries:
         clock: stamps queries.
         internal: answers Serf's own queries.
         channels: take the replies to queries of this node.
+        hand_out_message: gives the application a message to all members: its sender's name and the payload.
     """
 
     def __init__(self, engine: Engine, roster: Roster, queues: SerfQueues) -> None:
@@ -77,6 +80,7 @@ class Queries:
         self._allowance = TokenBucket(per_second=_ANSWERS_PER_SECOND, burst=5 * _ANSWERS_PER_SECOND)
         self._received: dict[tuple[int, int], _Received] = {}
         self._tickets: dict[int, ReplyChannel] = {}
+        self.hand_out_message: Callable[[str, bytes], None] = lambda source, payload: None
 
     @property
     def received(self) -> int:
@@ -161,7 +165,28 @@ class Queries:
         if timeout is None:
             scale = math.ceil(math.log10(self._context.table.live + 1))
             timeout = config.gossip_interval * config.query_timeout_mult * max(1, scale)
-        query = Query(
+        query = self.made(name, payload, filters=filters, ack=ack, relay_factor=relay_factor, timeout=timeout)
+        body = encode_serf(query)
+        self._queues.check_size("query", body, config.query_size_limit, "query_size_limit")
+        channel = ReplyChannel((query.ltime, query.id), len(self._roster), take, ended)
+        self.channels.open(channel, now + timeout)
+        self.receive(now, query, local.endpoint)
+        self._queues.query(now, body)
+        return channel
+
+    def made(
+        self,
+        name: str,
+        payload: bytes,
+        *,
+        filters: Sequence[bytes],
+        ack: bool = False,
+        relay_factor: int = 0,
+        timeout: float = 0.0,
+    ) -> Query:
+        """A query of this node, under the current stamp; see ``ask``."""
+        local = self._context.local
+        return Query(
             self.clock.time,
             self._context.rng.below(1 << 31),
             local.addr,
@@ -174,13 +199,6 @@ class Queries:
             name,
             payload or None,
         )
-        body = encode_serf(query)
-        self._queues.check_size("query", body, config.query_size_limit, "query_size_limit")
-        channel = ReplyChannel((query.ltime, query.id), len(self._roster), take, ended)
-        self.channels.open(channel, now + timeout)
-        self.receive(now, query, local.endpoint)
-        self._queues.query(now, body)
-        return channel
 
     # -- received
 
@@ -201,6 +219,8 @@ class Queries:
             raise RemoteError("query-size")
         if not self._ring.admit(query.ltime, query.id):
             return False
+        if query.name == BROADCAST_NAME and query.filters == (TO_NO_NODE,):
+            return self._take_message(now, query, source)
         if self._filters.match(now, query.filters, self._context.local.name, self._tags):
             if query.flags & _ACK_WANTED:
                 self._answer(now, query, ACK_FLAG, None, source)
@@ -208,6 +228,14 @@ class Queries:
                 self._hand_out(now, query, source)
             elif (answer := self.internal.answer(query)) is not None:
                 self._answer(now, query, 0, answer, source)
+        return not query.flags & NO_BROADCAST
+
+    def _take_message(self, now: float, query: Query, source: Endpoint | None) -> bool:
+        """Receives a message to all members; True if it is to be passed on."""
+        payload = query.payload or b""
+        if source is not None and not self._engine.messages.admits(now, source[0], len(payload)):
+            return False
+        self.hand_out_message(query.source_node, payload)
         return not query.flags & NO_BROADCAST
 
     def respond(self, now: float, query: events.Query, payload: bytes) -> None:

@@ -14,10 +14,12 @@ from swim.errors import ConfigError, RemoteError
 from swim.metrics import Metrics
 from swim.wire.go_msgpack import pack, struct, text, unpack
 
-__all__ = ["FilterType", "QueryFilters", "encode_filters"]
+__all__ = ["TO_NO_NODE", "FilterType", "QueryFilters", "encode_filters"]
 
 logger: logging.Logger = logging.getLogger("swim.serf")
 
+TO_NO_NODE = b"\x00\x90"
+"""A filter that lists no names, so it matches no node; ``encode_filters`` never makes it."""
 _FILTERS_MAX = 32
 _EXPRESSION_MAX_CHARACTERS = 512
 _COST_PER_QUERY = 2_000

@@ -33,6 +33,7 @@ from swim.wire.go_msgpack import (
 from swim.wire.messages import (
     Ack,
     Alive,
+    BroadcastHeader,
     Dead,
     ErrorReply,
     IndirectPing,
@@ -45,6 +46,7 @@ from swim.wire.messages import (
     Suspect,
     User,
 )
+from swim.wire.user_messages import broadcast_header_from
 
 __all__ = [
     "CACHED_MAX_BYTES",
@@ -60,7 +62,6 @@ __all__ = [
     "ping_from",
     "push_pull_header_from",
     "record_from",
-    "user_length_from",
 ]
 
 META_MAX_BYTES = 512
@@ -257,8 +258,9 @@ def ack_from(value: object) -> Ack:
     return Ack(uint(get(b"SeqNo"), U32), raw(get(b"Payload")))
 
 
-def _nack_from(value: object) -> Nack:
-    return Nack(uint(struct(value, (b"SeqNo",)).get(b"SeqNo"), U32))
+def _nack_from(value: object) -> Nack | BroadcastHeader:
+    fields = struct(value, (b"SeqNo",))
+    return broadcast_header_from(fields) or Nack(uint(fields.get(b"SeqNo"), U32))
 
 
 def error_from(value: object) -> ErrorReply:
@@ -318,15 +320,6 @@ def push_pull_header_from(value: object) -> tuple[int, int, bool]:
     get = struct(value, (b"Nodes", b"UserStateLen", b"Join")).get
     nodes, user_state_len = uint(get(b"Nodes"), _GO_INT_MAX), uint(get(b"UserStateLen"), _GO_INT_MAX)
     return nodes, user_state_len, flag(get(b"Join"))
-
-
-def user_length_from(value: object) -> int:
-    """Length of the body that follows the header of a user message on a stream.
-
-    Raises:
-        RemoteError: ``msgpack``, also for a negative number.
-    """
-    return uint(struct(value, (b"UserMsgLen",)).get(b"UserMsgLen"), _GO_INT_MAX)
 
 
 def _check_member(reason: str, node: str, addr: bytes, meta: bytes | None, vsn: bytes) -> None:

@@ -12,15 +12,19 @@ from typing import NamedTuple
 __all__ = [
     "Ack",
     "Alive",
+    "BroadcastHeader",
     "Dead",
+    "Delivery",
     "ErrorReply",
     "IndirectPing",
+    "Inquiry",
     "Message",
     "MessageType",
     "Nack",
     "NodeRecord",
     "Ping",
     "PushPull",
+    "StreamMessage",
     "Suspect",
     "User",
 ]
@@ -141,4 +145,51 @@ class User(NamedTuple):
     body: bytes
 
 
-Message = Ping | IndirectPing | Ack | Nack | ErrorReply | Suspect | Alive | Dead | PushPull | User
+class Inquiry(NamedTuple):
+    """swim, stream only: a ping that asks whether ``node`` reads deliveries and has the life it had then.
+
+    The ack's payload answers (``wire.user_messages``); other programs' acks have none.
+    """
+
+    seq_no: int
+    node: str
+    source: str
+    incarnation: int
+
+
+class Delivery(NamedTuple):
+    """swim, stream only: an application's message to one ``life`` of the node ``target``."""
+
+    source: str
+    target: str
+    life: bytes
+    id: bytes
+    body: bytes
+
+
+class BroadcastHeader(NamedTuple):
+    """swim, packet only: the next user message in the packet, of this checksum, is a copy of a broadcast."""
+
+    checksum: int
+    source: str
+    id: bytes
+
+
+Message = (
+    Ping
+    | IndirectPing
+    | Ack
+    | Nack
+    | ErrorReply
+    | Suspect
+    | Alive
+    | Dead
+    | PushPull
+    | User
+    | Inquiry
+    | Delivery
+    | BroadcastHeader
+)
+
+StreamMessage = PushPull | User | Ping | Ack | ErrorReply | Inquiry | Delivery
+"""What a stream carries."""

@@ -18,9 +18,12 @@ class SeenNonces:
         self._new: set[bytes] = set()
         self._old: set[bytes] = set()
 
+    def __contains__(self, nonce: bytes) -> bool:
+        return nonce in self._new or nonce in self._old
+
     def admit(self, nonce: bytes) -> bool:
         """Remembers a nonce; False if it is remembered already."""
-        if nonce in self._new or nonce in self._old:
+        if nonce in self:
             return False
         if len(self._new) >= self._half:
             self._old, self._new = self._new, set()

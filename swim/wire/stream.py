@@ -19,21 +19,19 @@ from swim.wire.codec import (
     error_from,
     ping_from,
     push_pull_header_from,
-    user_length_from,
 )
 from swim.wire.compression import compress_again_steps, packed_from
 from swim.wire.go_msgpack import UNPACK_ERRORS, UNPACKER_BYTES, new_unpacker, unpack
 from swim.wire.keyring import Keyring
 from swim.wire.label import add_label, check_label, split_label
 from swim.wire.lzw import TABLE_BYTES, decompress_steps
-from swim.wire.messages import Ack, ErrorReply, MessageType, NodeRecord, Ping, PushPull, User
+from swim.wire.messages import MessageType, NodeRecord, PushPull, StreamMessage
 from swim.wire.node_records import KNOWN_RECORDS, RECORD_BYTES, read_record
 from swim.wire.replay import SeenNonces
 from swim.wire.steps import Pause, Steps, finish
+from swim.wire.user_messages import inquiry_from, user_header_from
 
-__all__ = ["StreamCodec", "StreamMessage", "StreamParser"]
-
-StreamMessage = PushPull | User | Ping | Ack | ErrorReply
+__all__ = ["StreamCodec", "StreamParser"]
 
 _ENCRYPT_HEADER_BYTES = 5
 _VALUE_MAX_BYTES = 4096
@@ -248,9 +246,10 @@ class _Reading:
             case MessageType.PUSH_PULL:
                 return (yield from self._push_pull(*push_pull_header_from(value)))
             case MessageType.USER:
-                return User((yield from self._raw(user_length_from(value))))
+                message, size = user_header_from(value)
+                return message._replace(body=(yield from self._raw(size)))
             case MessageType.PING:
-                return ping_from(value)
+                return inquiry_from(value) or ping_from(value)
             case MessageType.ACK:
                 return ack_from(value)
             case _:

@@ -23,6 +23,7 @@ class Upstairs:
         self.events: list[str] = []
         self.reasons: list[Reason] = []
         self.users: list[bytes] = []
+        self.messages: list[tuple[str, bytes, bool]] = []
         self.queued: list[bytes] = []
         self.joins_announced = 0
         self.payload: bytes | None = None
@@ -62,6 +63,9 @@ class Upstairs:
 
     def user_message(self, now: float, body: bytes, source: Endpoint | None) -> None:
         self.users.append(body)
+
+    def message(self, source: str, payload: bytes, *, is_broadcast: bool) -> None:
+        self.messages.append((source, payload, is_broadcast))
 
     def broadcasts(
         self, now: float, room: int, overhead: int, *, most: int, target: Record | None

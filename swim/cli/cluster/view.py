@@ -13,7 +13,7 @@ from rich.text import Text
 
 from agent_api.shapes import member_shape
 from swim.cli.cluster.run import LocalNode, agree
-from swim.events import Event, EventsLost, Member, MemberStatus, Query, UserEvent
+from swim.events import Event, EventsLost, Member, MemberStatus, Query, UserEvent, UserMessage
 from swim.text import brief, printable, shown
 
 __all__ = ["Screen", "document", "line", "views"]
@@ -59,6 +59,9 @@ def line(at: float, observer: str, event: Event) -> str:
             return f"{at:9.3f}  {observer}  user event {shown(event.name)}  ({len(event.payload)} bytes)"
         case Query():
             return f"{at:9.3f}  {observer}  query {shown(event.name)}  (from {shown(event.source)})"
+        case UserMessage():
+            what = "broadcast" if event.is_broadcast else "message"
+            return f"{at:9.3f}  {observer}  {what} from {shown(event.source)}  ({len(event.payload)} bytes)"
     what = type(event).__name__.removeprefix("Member").lower()
     reason = event.reason
     accuser = reason.accuser and f"by {shown(reason.accuser)}"

@@ -1,0 +1,58 @@
+"""Purposes: what a node dials a stream for."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from swim.addresses import Endpoint
+
+__all__ = ["Asking", "Delivering", "Departing", "Fallback", "Joining", "Periodic", "Purpose", "Reconnecting"]
+
+
+class Fallback(NamedTuple):
+    """A stream ping of the probe round ``seq_no``."""
+
+    seq_no: int
+
+
+class Joining(NamedTuple):
+    """A push/pull of the join command ``ticket``; ``slot`` numbers its endpoints.
+
+    ``replay``: see ``Delegate.merge_state``.
+    """
+
+    ticket: int
+    slot: int
+    replay: bool
+
+
+class Reconnecting(NamedTuple):
+    """A push/pull with a seed or a past member that is not alive, by address or name, at one endpoint."""
+
+    address: str
+    endpoint: Endpoint
+
+
+class Periodic(NamedTuple):
+    """A push/pull with a random live member."""
+
+
+class Departing(NamedTuple):
+    """The push/pull that confirms a leave."""
+
+
+class Asking(NamedTuple):
+    """Asks a member whether it takes the message ``ticket``; the answer repeats ``seq_no``."""
+
+    ticket: int
+    seq_no: int
+
+
+class Delivering(NamedTuple):
+    """Brings a member the message ``ticket``; the answer repeats ``seq_no``."""
+
+    ticket: int
+    seq_no: int
+
+
+Purpose = Fallback | Joining | Reconnecting | Periodic | Departing | Asking | Delivering
