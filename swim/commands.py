@@ -250,8 +250,8 @@ class SendMessage:
     Otherwise it finishes with ``DeliveryError``, as its ticket's ``result`` raises.
 
     Attributes:
-        member: as this node or another one listed it. Its incarnation tells which life is meant: if the
-            member has restarted since, the message is not delivered.
+        member: as this node or another one listed it. It stands for one life: if the member has
+            restarted since, the message is not delivered.
         payload: at most ``MESSAGE_BYTES_MAX`` (64 KiB).
 
     Raises:

@@ -61,7 +61,7 @@ class LocalError(SwimError):
 
 
 class DeliveryError(LocalError):
-    """A message was not delivered, or nothing tells whether it was. No state is affected.
+    """A message was not delivered, as far as this node knows. No state is affected.
 
     Attributes:
         member: name of the member.

@@ -258,7 +258,6 @@ class UserEvent:
         ltime: stamp of the cluster's event clock: greater than that of every event its sender had seen.
         coalesce: receivers may drop it in favour of a newer one of the same name; swim never does. False for
             an event from a push/pull, which does not carry this flag.
-        sequence: number of the event at this node.
     """
 
     name: str
@@ -279,7 +278,6 @@ class Query:
         ltime: stamp of the cluster's query clock.
         id: distinguishes queries with the same stamp.
         deadline: until when an answer counts, seconds on the clock of ``Cluster.now``.
-        sequence: number of the event at this node.
     """
 
     name: str
@@ -317,14 +315,10 @@ class QueryResponse:
 
 @dataclass(frozen=True, slots=True)
 class UserMessage:
-    """An application sent bytes to this node alone, or to all members. Each comes at most once.
+    """An application sent bytes to this node alone, or to all members. Each message comes at most once.
 
     Attributes:
-        source: name of the member that sent it, as the sender gives it; in a plain memberlist pool, for a
-            message of another program, the member at the packet's address, or "".
-        payload: the sender's bytes.
-        is_broadcast: it was sent to all members.
-        sequence: number of the event at this node.
+        source: the sender's name, as it gives it. Of another program: the member at its address, or "".
     """
 
     source: str
@@ -337,8 +331,7 @@ class UserMessage:
 class EventsLost:
     """This subscriber was too slow: ``count`` events are missing here.
 
-    ``members()`` makes up for member events, ``user_events()`` for user events; lost queries and messages are
-    gone.
+    ``members()`` makes up for member events, ``user_events()`` for user events; the others are gone.
     """
 
     count: int

@@ -186,6 +186,8 @@ class CoreInspection:
         yield Size("held claims", len(self.held), HELD_MAX)
         yield Size("held accusations", len(self.accused), ACCUSED_MAX)
         yield Size("relayed pings", self.relayed_pings, config.max_relayed_pings)
+        for what, size, most in engine.messages.sizes():
+            yield Size(what, size, most)
         yield Size("past members", engine.rejoining.remembered, PAST_MAX)
 
 

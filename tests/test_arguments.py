@@ -85,6 +85,17 @@ NO_MEMBERS, NO_FILTER, NO_KEY, NO_KEYS = (
     [7, None, ("a",)],
     ["abc", b"abc", 7],
 )
+MEMBER = swim.Member(
+    "n2",
+    "10.0.0.2",
+    7946,
+    {},
+    swim.MemberStatus.ALIVE,
+    False,
+    1,
+    swim.VersionTriple(1, 5, 2),
+    swim.VersionTriple(2, 5, 5),
+)
 TWO = {"nodes": ["n1"], "seconds": 5.0}
 
 WRONG: list[tuple[str, Callable[..., Any], str, list[Any], dict[str, Any]]] = [
@@ -107,6 +118,9 @@ WRONG: list[tuple[str, Callable[..., Any], str, list[Any], dict[str, Any]]] = [
     ("SendQuery", swim.SendQuery, "timeout", ["1", -1, float("nan")], {"name": "q"}),
     ("Respond", swim.Respond, "query", ["q", None], {}),
     ("Respond", swim.Respond, "payload", ["text", None], {"query": swim.Query("q")}),
+    ("SendMessage", swim.SendMessage, "member", ["n2", None], {}),
+    ("SendMessage", swim.SendMessage, "payload", ["text", None, bytes(65_537)], {"member": MEMBER}),
+    ("BroadcastMessage", swim.BroadcastMessage, "payload", ["text", None], {}),
     ("Config", Config.lan, "tags", [3, {"a": 1}], {"name": "n1"}),
     ("Config", lambda profile: Config.profile(profile, name="n1"), "profile", ["LAN", 7], {}),
     ("Config", Config.lan(name="n1").with_changes, "probe_interval", ["1", -1, float("inf")], {}),

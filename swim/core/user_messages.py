@@ -112,6 +112,15 @@ class UserMessages:
         self._header: BroadcastHeader | None = None
         self._spreading: list[str] = []
 
+    def sizes(self) -> tuple[tuple[str, int, int], ...]:
+        """What it holds: a name, how much, and at most how much."""
+        return (
+            ("messages under way", len(self._sending), self._most),
+            ("known lives", len(self._lives), _LIVES_MAX),
+            ("known messages", len(self._seen), _IDS_MAX),
+            ("own broadcasts", len(self._spreading), WAITING_MAX),
+        )
+
     # -- sent to one member
 
     def send(self, now: float, ticket: int, member: Member, payload: bytes) -> None:

@@ -21,6 +21,9 @@ class SeenNonces:
     def __contains__(self, nonce: bytes) -> bool:
         return nonce in self._new or nonce in self._old
 
+    def __len__(self) -> int:
+        return len(self._new) + len(self._old)
+
     def admit(self, nonce: bytes) -> bool:
         """Remembers a nonce; False if it is remembered already."""
         if nonce in self:

@@ -1,4 +1,4 @@
-"""In a plain memberlist pool nothing of Serf is said or heard."""
+"""In a plain memberlist pool nothing of Serf is sent or read."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import pytest
 
 from swim.commands import ForceLeave, Leave
 from swim.errors import LocalError
-from swim.serf.messages import JoinIntent, LeaveIntent, UserEvent
+from swim.events import UserMessage
+from swim.serf.messages import JoinIntent, LeaveIntent, UserEvent, encode_serf
 from swim.wire.messages import Alive, User
 from tests.clusters import cluster
 from tests.one_node import Lone, alive_record, serf_state
@@ -27,10 +28,14 @@ def test_it_says_so_in_its_versions_and_has_neither_tags_nor_state():
     assert (me.vsn, me.meta, reply.user_state) == (PLAIN_VSN, None, b"")
 
 
-def test_serf_messages_are_not_even_read():
+def test_serf_messages_are_not_read_but_are_an_applications_own():
     lone = plain("x", "y")
     before = dict(lone.node.metrics.counters)
-    lone.say(LeaveIntent(5, "x"), JoinIntent(6, "me"), UserEvent(7, "e", None), b"\xff")
+    said = [LeaveIntent(5, "x"), JoinIntent(6, "me"), UserEvent(7, "e", None)]
+    lone.say(*said, b"\xff")
+    taken = [(event.payload, event.is_broadcast) for event in lone.events if isinstance(event, UserMessage)]
+    assert taken == [(body, False) for body in [*map(encode_serf, said), b"\xff"]]
+    lone.events.clear()
     lone.pushed(serf_state(stamps={"x": 9}, left=["x"]), [alive_record("y")._replace(vsn=PLAIN_VSN)])
     dropped = {k for k, n in lone.node.metrics.counters.items() if "dropped" in k and n > before.get(k, 0)}
     assert (lone.kinds(), lone.status("x"), dropped) == ([], "alive", set())

@@ -15,7 +15,6 @@ from swim.wire.codec import (
     encode_user_stream,
     push_pull_header_from,
     record_from,
-    user_length_from,
 )
 from swim.wire.go_msgpack import unpack
 from swim.wire.messages import (
@@ -31,6 +30,7 @@ from swim.wire.messages import (
     Suspect,
     User,
 )
+from swim.wire.user_messages import user_header_from
 from tests.vectors.differences import ON_THE_WIRE
 from tests.vectors.of_memberlist import KINDS, load, message, outcome, record, select
 from tests.wire import strategies
@@ -78,7 +78,7 @@ def test_push_pull_header_vectors(vector):
 @pytest.mark.parametrize("vector", select(load("messages"), lambda v: "UserMsgLen" in v["fields"]))
 def test_user_stream_header_vectors(vector):
     data, size = bytes.fromhex(vector["hex"]), vector["fields"]["UserMsgLen"]
-    assert user_length_from(unpack(data[1:])) == size
+    assert user_header_from(unpack(data[1:])) == (User(b""), size)
     if f"messages/{vector['name']}" not in ON_THE_WIRE:
         assert encode_user_stream(bytes(size)) == data + bytes(size)
 

@@ -14,12 +14,14 @@ from typing import Generic, Protocol, TypeVar, cast
 
 from swim import checks
 from swim.commands import (
+    BroadcastMessage,
     Command,
     ForceLeave,
     Join,
     Leave,
     Rejoin,
     Respond,
+    SendMessage,
     SendQuery,
     SendUserEvent,
     SetTags,
@@ -27,7 +29,7 @@ from swim.commands import (
     UpdateTags,
 )
 from swim.errors import CANNOT_JOIN, LocalError
-from swim.events import ForceLeaveOutcome, JoinOutcome, JoinResult, MemberRefuted, Query
+from swim.events import ForceLeaveOutcome, JoinOutcome, JoinResult, Member, MemberRefuted, Query
 from swim.net.event_buffer import ALL_KINDS, EventKind, event_classes
 from swim.net.fronts.reading import Reading
 
@@ -272,6 +274,38 @@ class AwaitedCluster(Reading, Generic[TicketT, EventsT, RepliesT]):
             LocalError: it was answered, is past its deadline or unknown; or the answer may not be sent.
         """
         await self._outcome(Respond(query, payload))
+
+    async def send(self, member: Member, payload: bytes) -> None:
+        """Sends bytes to the application of one member; returns once that node has handed them out.
+
+        They arrive at most once: nothing is sent again by itself.
+
+        Args:
+            member: a value from ``members()`` or an event. It stands for one life of the member: after a
+                restart, take its new value.
+            payload: at most 64 KiB.
+
+        Raises:
+            ConfigError: naming an argument that is wrong.
+            DeliveryError: it was not delivered, and why: the member has ``restarted``, ``failed`` or
+                ``left``, runs a program that takes no messages (``unsupported``), and so on.
+            LocalError: after a leave, or too many messages are under way.
+        """
+        await self._outcome(SendMessage(member, payload))
+
+    async def broadcast(self, payload: bytes) -> None:
+        """Sends bytes to all members' applications, and to subscribers here; returns before they spread.
+
+        Each application receives them at most once, as a ``UserMessage`` with ``is_broadcast``.
+
+        Args:
+            payload: at most ``Config.broadcast_size_limit`` bytes, so that it fits a packet.
+
+        Raises:
+            ConfigError: naming ``payload``.
+            LocalError: after a leave, or too many broadcasts wait to be sent.
+        """
+        await self._outcome(BroadcastMessage(payload))
 
     # -- what each front supplies
 
