@@ -317,8 +317,7 @@ class QueryResponse:
 class UserMessage:
     """An application sent bytes to this node alone, or to all members. Each message comes at most once.
 
-    Attributes:
-        source: the sender's name, as it gives it. Of another program: the member at its address, or "".
+    ``source`` is the sender's name, as it gives it. Of another program: the member at its address, or "".
     """
 
     source: str

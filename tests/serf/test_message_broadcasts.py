@@ -47,14 +47,15 @@ def test_at_most_once_whatever_the_network_does(pool: int, seed: int, loss: floa
     world.network.set_default(Link(loss=loss, duplicate=copies))
     for number in range(4):
         nodes[number].broadcast(bytes([number]))
-    tickets = [nodes[0].send(nodes[0].member(f"n{n}"), bytes([n])) for n in range(2, 6)]  # type: ignore[arg-type]
+    others = [member for member in nodes[0].members() if member.name != "n1"]
+    tickets = [nodes[0].send(member, member.name.encode()) for member in others]
     world.run_for(30.0)
     for node in nodes:
         seen = messages(node)
         assert len(set(seen)) == len(seen)
-    for number, ticket in enumerate(tickets, 2):
+    for member, ticket in zip(others, tickets, strict=True):
         if _succeeded(ticket):
-            assert ("n1", bytes([number]), False) in messages(nodes[number - 1])
+            assert ("n1", member.name.encode(), False) in messages(world.host(member.name))
 
 
 def _succeeded(ticket: object) -> bool:

@@ -178,22 +178,28 @@ def told(lone: Lone, data: bytes) -> AnswerKind | None:
     reply = StreamParser(lone.stream_codec, acceptor=False).feed(sent[0])
     assert isinstance(reply, Ack)
     assert reply.payload
-    if reply.payload[0] == AnswerKind.READY:
-        lone.life = reply.payload[1:]  # type: ignore[attr-defined]
+    if reply.payload[0] == AnswerKind.READY and isinstance(lone, Receiver):
+        lone.life = reply.payload[1:]
     return AnswerKind(reply.payload[0])
 
 
-def receiver(**settings: object) -> Lone:
+class Receiver(Lone):
+    """Remembers the life that it last named."""
+
+    life = b""
+
+
+def receiver(**settings: object) -> Receiver:
     """A node that peers know, and that was asked for its life."""
-    lone = Lone(**settings)
+    lone = Receiver(**settings)
     lone.pushed()
     assert told(lone, encode_inquiry(Inquiry(1, "me", "x", 1))) is AnswerKind.READY
     lone.events.clear()
     return lone
 
 
-def delivery(lone: Lone, body: bytes, id: bytes = b"id" * 6, target: str = "me") -> bytes:
-    return encode_delivery(Delivery("x", target, lone.life, id, body), for_memberlist=False)  # type: ignore[attr-defined]
+def delivery(lone: Receiver, body: bytes, id: bytes = b"id" * 6, target: str = "me") -> bytes:
+    return encode_delivery(Delivery("x", target, lone.life, id, body), for_memberlist=False)
 
 
 @pytest.mark.parametrize("incarnation", [0, 2, 2**32 - 1])
@@ -218,7 +224,7 @@ def test_a_copy_is_acked_and_not_handed_out_again():
 def test_another_life_or_name_is_refused():
     lone = receiver()
     assert told(lone, delivery(lone, b"1", target="you")) is AnswerKind.RESTARTED
-    lone.life = bytes(8)  # type: ignore[attr-defined]
+    lone.life = bytes(8)
     assert told(lone, delivery(lone, b"2")) is AnswerKind.RESTARTED
     assert lone.events == []
 
