@@ -61,14 +61,7 @@ __all__ = ["LayerCommand", "SerfDelegate"]
 logger: logging.Logger = logging.getLogger("swim.serf")
 
 LayerCommand = (
-    ForceLeave
-    | SetTags
-    | UpdateTags
-    | SendUserEvent
-    | SendQuery
-    | Respond
-    | SendMessage
-    | BroadcastMessage
+    ForceLeave | SetTags | UpdateTags | SendUserEvent | SendQuery | Respond | SendMessage | BroadcastMessage
 )
 """The commands that this layer carries out."""
 _NAMES: dict[type, str] = {
