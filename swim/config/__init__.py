@@ -26,8 +26,6 @@ _DELEGATE_VERSIONS = (0, 2, 3, 4, 5)
 _META_MAX_BYTES = 512
 USER_EVENT_BYTES_MAX = 9216
 """Serf's ceiling of ``user_event_size_limit``."""
-BROADCAST_BYTES_MAX = 1024
-"""Ceiling of ``broadcast_size_limit``: such a message fits a packet of the default size."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,7 +208,7 @@ class Config:
     """Largest response that this node sends to a query, encoded.
     [bytes, >= 0; Serf: QueryResponseSizeLimit]"""
     broadcast_size_limit: int = 512
-    """Largest message that this node broadcasts, without its envelope. [bytes, 0 to 1024; swim]"""
+    """Largest message that this node broadcasts; it has to fit a packet, too. [bytes, >= 0; swim]"""
     query_timeout_mult: int = 16
     """Time for responses to a query, in gossip intervals, times log10 of the cluster's size.
     [factor, >= 1; Serf: QueryTimeoutMult]"""
@@ -267,9 +265,6 @@ class Config:
     max_recent_event_bytes: int = 512 * 1024
     """Recent user events kept, to deliver each once and to send them in every push/pull.
     [bytes, >= 1024; swim]"""
-    max_message_bytes_per_second: int = 4 * 1024 * 1024
-    """Messages of applications taken from one host, and twice as many bytes from all.
-    [bytes/s, >= 0; swim]"""
     event_buffer_size: int = 1024
     """Events kept per slow subscriber before ``EventsLost``. [events, >= 1; swim]"""
     history_size: int = 16
@@ -379,7 +374,6 @@ def _new_name() -> str:
 
 def _check_ranges(config: Config) -> None:
     checks.whole_number("user_event_size_limit", config.user_event_size_limit, at_most=USER_EVENT_BYTES_MAX)
-    checks.whole_number("broadcast_size_limit", config.broadcast_size_limit, at_most=BROADCAST_BYTES_MAX)
     if not 1 <= config.protocol_version <= 5:
         raise ConfigError("protocol_version", f"must be 1 to 5, not {config.protocol_version!r}")
     if config.delegate_version not in _DELEGATE_VERSIONS:

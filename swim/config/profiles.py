@@ -91,7 +91,6 @@ AT_LEAST: dict[str, float] = {
     "max_queue_depth": 1,
     "max_queue_bytes": 1024,
     "max_recent_event_bytes": 1024,
-    "max_message_bytes_per_second": 0,
     "event_buffer_size": 1,
     "history_size": 1,
 }
@@ -179,7 +178,6 @@ class _Optional(TypedDict, total=False):
     max_queue_depth: int
     max_queue_bytes: int
     max_recent_event_bytes: int
-    max_message_bytes_per_second: int
     event_buffer_size: int
     history_size: int
 

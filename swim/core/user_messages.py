@@ -47,8 +47,10 @@ from swim.wire.user_messages import (
     read_answer,
 )
 
-__all__ = ["WAITING_MAX", "UserMessages"]
+__all__ = ["BYTES_PER_SECOND", "WAITING_MAX", "UserMessages"]
 
+BYTES_PER_SECOND = 4 * 1024 * 1024
+"""Messages taken from one host, in a second and at once; twice as many bytes from all hosts together."""
 WAITING_MAX = 64
 """Broadcast messages that wait to be sent; Serf agents warn of 128 in one of their queues."""
 _LIVES_MAX = 4096
@@ -106,9 +108,8 @@ class UserMessages:
         self._lives: OrderedDict[str, _Life] = OrderedDict()
         self._life = b""
         self._seen = SeenNonces(_IDS_MAX)
-        rate = config.max_message_bytes_per_second
-        self._allowance = Allowance(rate)
-        self._total = TokenBucket(per_second=2 * rate, burst=2 * rate)
+        self._allowance = Allowance(BYTES_PER_SECOND)
+        self._total = TokenBucket(per_second=2 * BYTES_PER_SECOND, burst=2 * BYTES_PER_SECOND)
         self._header: BroadcastHeader | None = None
         self._spreading: list[str] = []
 

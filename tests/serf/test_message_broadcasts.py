@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sims.world.host import SimNode
 from sims.world.network import Link
 from swim import BroadcastMessage, ConfigError, DeliveryError, LocalError
-from swim.core.user_messages import WAITING_MAX
+from swim.core.user_messages import BYTES_PER_SECOND, WAITING_MAX
 from swim.events import UserMessage
 from swim.serf.messages import Query
 from swim.serf.queries import BROADCAST_NAME, NO_BROADCAST
@@ -111,12 +111,13 @@ def test_in_a_serf_pool_it_is_a_query_to_no_node():
 
 
 def test_a_flood_of_broadcasts_is_counted_and_not_passed_on():
-    lone = Lone(max_message_bytes_per_second=1000)
+    lone = Lone(max_packet_bytes=100_000)
     lone.meet("x")
     lone.events.clear()
-    for number in range(20):
-        lone.say(query(bytes(300), id=number))
-    assert len(lone.events) == 4
+    most = -(-BYTES_PER_SECOND // 60_000)
+    for number in range(most + 16):
+        lone.say(query(bytes(60_000), id=number))
+    assert len(lone.events) == most
     assert lone.node.metrics.counters["swim.dropped.message-budget"] == 16
 
 

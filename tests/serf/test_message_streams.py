@@ -7,6 +7,7 @@ import pytest
 from swim import DeliveryError, LocalError, SendMessage
 from swim.commands import MESSAGE_BYTES_MAX
 from swim.core.output import Dial, Send, StreamEnd
+from swim.core.user_messages import BYTES_PER_SECOND
 from swim.wire.codec import encode, encode_user_stream
 from swim.wire.messages import Ack, Delivery, ErrorReply, Inquiry, Message
 from swim.wire.stream import StreamParser
@@ -230,9 +231,10 @@ def test_another_life_or_name_is_refused():
 
 
 def test_a_host_that_sends_too_much_is_refused_and_later_heard_again():
-    lone = receiver(max_message_bytes_per_second=10_000)
-    answers = [told(lone, delivery(lone, bytes(6000), bytes([n]) * 12)) for n in range(4)]
-    assert answers == [AnswerKind.DELIVERED] * 2 + [AnswerKind.REFUSED] * 2
+    lone = receiver()
+    most = BYTES_PER_SECOND // MESSAGE_BYTES_MAX
+    answers = [told(lone, delivery(lone, bytes(MESSAGE_BYTES_MAX), bytes([n]) * 12)) for n in range(most + 2)]
+    assert answers == [AnswerKind.DELIVERED] * most + [AnswerKind.REFUSED] * 2
     assert lone.node.metrics.counters["swim.dropped.message-budget"] == 2
     lone.advance(2.0)
     assert told(lone, delivery(lone, b"x", b"y" * 12)) is AnswerKind.DELIVERED
