@@ -18,6 +18,7 @@ from swim.errors import ConfigTypeError as ConfigTypeError
 from swim.errors import DeliveryError as DeliveryError
 from swim.errors import InternalError as InternalError
 from swim.errors import LocalError as LocalError
+from swim.errors import ObserverError as ObserverError
 from swim.errors import RemoteError as RemoteError
 from swim.errors import SwimError as SwimError
 from swim.events import Cause as Cause
@@ -72,6 +73,7 @@ if TYPE_CHECKING:
     from swim.commands import UpdateTags as UpdateTags
     from swim.membership import Membership as Membership
     from swim.net.cluster import Cluster as Cluster
+    from swim.net.observing import observe as observe
     from swim.net.responses import Responses as Responses
     from swim.net.running import open_cluster as open_cluster
     from swim.net.running import run_cluster as run_cluster
@@ -114,6 +116,7 @@ __all__ = [
     "MergePolicy",
     "Metrics",
     "NodeStats",
+    "ObserverError",
     "Query",
     "QueryAck",
     "QueryReply",
@@ -137,6 +140,7 @@ __all__ = [
     "UserMessage",
     "VersionTriple",
     "__version__",
+    "observe",
     "open_cluster",
     "policies",
     "ring",
@@ -165,6 +169,7 @@ _LATER = {
         "swim.commands",
     ),
     "Cluster": "swim.net.cluster",
+    "observe": "swim.net.observing",
     "open_cluster": "swim.net.running",
     "run_cluster": "swim.net.running",
     "Membership": "swim.membership",

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from functools import partial
 from types import TracebackType
@@ -24,8 +24,9 @@ from swim.addresses import Endpoint
 from swim.commands import Command, Outcome, QueryReply
 from swim.config import Config
 from swim.errors import LocalError
-from swim.events import Event
+from swim.events import Event, Member
 from swim.membership import Membership
+from swim.net import observer
 from swim.net.event_buffer import EventKind
 from swim.net.faults import LinkFaults
 from swim.net.fronts.arguments import Arguments
@@ -34,7 +35,7 @@ from swim.net.fronts.isolated import Belled, IsolatedCluster, Life, Mail
 from swim.net.fronts.opening import Opening
 from swim.net.isolated.handle import IsolatedNode
 
-__all__ = ["Cluster", "Responses", "Subscription", "Ticket", "open_cluster"]
+__all__ = ["Cluster", "Responses", "Subscription", "Ticket", "observe", "open_cluster"]
 
 _LAST_SECONDS = 2.0
 """How long an opening that is given up waits for its node to end, without the event loop."""
@@ -188,6 +189,17 @@ class Cluster(IsolatedCluster[Ticket, Subscription, Responses]):
                 return await anext(events, None)
         except TimeoutError:
             return None
+
+
+async def observe(
+    addresses: Iterable[str], *, keys: Iterable[bytes] = (), label: str = "", timeout: float = 5.0
+) -> tuple[Member, ...]:
+    """Reads who is in a cluster from the first of its members that answers, without being a member.
+
+    Arguments, result and errors are those of ``swim.blocking.observe``, which it calls in a thread.
+    """
+    call = partial(observer.observe, addresses, keys=keys, label=label, timeout=timeout)
+    return await asyncio.to_thread(call)
 
 
 def open_cluster(

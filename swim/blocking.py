@@ -22,10 +22,18 @@ from typing import TYPE_CHECKING, Literal
 
 from swim import checks
 from swim.addresses import Endpoint
-from swim.commands import Command, Respond, SendUserEvent, SetTags, UpdateTags
+from swim.commands import (
+    BroadcastMessage,
+    Command,
+    Respond,
+    SendMessage,
+    SendUserEvent,
+    SetTags,
+    UpdateTags,
+)
 from swim.config import Config
 from swim.errors import LocalError
-from swim.events import Event, ForceLeaveOutcome, JoinResult, Query
+from swim.events import Event, ForceLeaveOutcome, JoinResult, Member, Query
 from swim.membership import Membership
 from swim.net.event_buffer import ALL_KINDS, EventKind
 from swim.net.faults import LinkFaults
@@ -34,8 +42,9 @@ from swim.net.fronts.isolated import IsolatedCluster, Life, Mail
 from swim.net.fronts.opening import Opening
 from swim.net.fronts.reading import Reading
 from swim.net.fronts.threads import Responses, Subscription, Ticket, end_of, run, until
+from swim.net.observer import observe
 
-__all__ = ["Cluster", "Responses", "Subscription", "Ticket", "open_cluster"]
+__all__ = ["Cluster", "Responses", "Subscription", "Ticket", "observe", "open_cluster"]
 
 _LAST_SECONDS = 5.0
 """How long the end of a block waits for its node to end; it takes milliseconds."""
@@ -189,6 +198,19 @@ class Cluster(Reading):
     def respond(self, query: Query, payload: bytes = b"", *, timeout: float | None = None) -> None:
         """Answers a query that this node received; once, and before ``query.deadline``."""
         self._outcome(Respond(query, payload), timeout)
+
+    def send(self, member: Member, payload: bytes, *, timeout: float | None = None) -> None:
+        """Sends bytes to the application of one life of a member; returns once that node has handed them out.
+
+        Raises:
+            DeliveryError: it was not delivered, and why.
+            TimeoutError: no outcome within ``timeout``; it may still be delivered.
+        """
+        self._outcome(SendMessage(member, payload), timeout)
+
+    def broadcast(self, payload: bytes, *, timeout: float | None = None) -> None:
+        """Sends bytes to all members' applications, and to subscribers here; returns before they spread."""
+        self._outcome(BroadcastMessage(payload), timeout)
 
     def _outcome(self, command: Command, timeout: float | None) -> None:
         timeout = checks.seconds("timeout", timeout)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Sequence
 
 __all__ = [
     "CANNOT_JOIN",
@@ -12,6 +13,7 @@ __all__ = [
     "DeliveryError",
     "InternalError",
     "LocalError",
+    "ObserverError",
     "RemoteError",
     "SwimError",
 ]
@@ -21,6 +23,9 @@ CANNOT_JOIN = "cannot join: this node has left or was closed"
 
 NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE)
 """The system's errors when no more files or sockets can be opened; no address or setting is at fault."""
+
+
+_OBSERVER_CODES = {"unreachable": 4, "timed-out": 5, "refused": 6, "foreign": 4}
 
 
 class SwimError(Exception):
@@ -79,6 +84,25 @@ class DeliveryError(LocalError):
 
     def __str__(self) -> str:
         return f"message to {self.member}: {self._detail}"
+
+
+class ObserverError(SwimError):
+    """No address answered an observer. Nothing was changed anywhere.
+
+    Attributes:
+        failures: of each endpoint tried and each name that did not resolve: the address, a word, and why. The
+            words: ``unreachable``; ``timed-out``; ``refused``, by a cluster with another key or label;
+            ``foreign``, what listens there is no member.
+        exit_code: by the first failure: 4, 5, 6 or 4.
+    """
+
+    def __init__(self, failures: Sequence[tuple[str, str, str]]) -> None:
+        super().__init__(failures)
+        self.failures = tuple(failures)
+        self.exit_code = _OBSERVER_CODES[self.failures[0][1]]
+
+    def __str__(self) -> str:
+        return "; ".join(f"{address}: {why}" for address, _, why in self.failures)
 
 
 class RemoteError(SwimError):

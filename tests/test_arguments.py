@@ -277,6 +277,7 @@ WITHOUT_A_ROW = {
     *("Leave", "safety_checkers", "Observer"),  # nothing that could be wrong, or a class to derive from
     *("EmptyRingError", "Move"),  # made by a ring
     *("open_cluster", "run_cluster"),  # see tests/net/test_arguments.py
+    "observe",  # see tests/net/test_observer.py
     *("Metrics", "NodeStats", "Accepted", "Inspection", "Output", "Tap", "Transport", "Endpoint"),
 }
 """What has no row above, and why."""

@@ -28,7 +28,7 @@ __all__ = ["main"]
 _COMMANDS = {
     "agent": ("swim.cli.agent.command", "Run one node with its HTTP API until a signal stops it."),
     "cluster": ("swim.cli.cluster.command", "Run several real nodes on this machine, and inject failures."),
-    "members": ("swim.cli.agent.members", "List the members the agent knows."),
+    "members": ("swim.cli.agent.members", "List the members that the agent knows, or those of any cluster."),
     "join": ("swim.cli.agent.members", "Make the agent join other nodes."),
     "leave": ("swim.cli.agent.members", "Make the agent leave the cluster and stop."),
     "force-leave": ("swim.cli.agent.members", "Declare that a failed member has left."),

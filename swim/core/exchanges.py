@@ -69,6 +69,8 @@ class Exchanges:
                     yield from reply(encode(ErrorReply(objection)))
                     return
                 yield from reply((yield from self._push_pulls.reply(message, source)))
+                if not message.records and not message.user_state:
+                    return  # an observer: there is nothing to merge, and it is no peer that knows of this run
                 was_alone = not context.has_peers
                 yield from self._push_pulls.merge(message, source, dialled=False)
                 context.is_fresh = False

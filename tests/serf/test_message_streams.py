@@ -17,7 +17,7 @@ from swim.wire.user_messages import (
     encode_delivery,
     encode_inquiry,
 )
-from tests.one_node import SERF_VSN, VSN, Lone
+from tests.one_node import SERF_VSN, VSN, Lone, alive_record
 
 LIFE = b"a life 8"
 
@@ -193,7 +193,7 @@ class Receiver(Lone):
 def receiver(**settings: object) -> Receiver:
     """A node that peers know, and that was asked for its life."""
     lone = Receiver(**settings)
-    lone.pushed()
+    lone.pushed(records=[alive_record("x")])
     assert told(lone, encode_inquiry(Inquiry(1, "me", "x", 1))) is AnswerKind.READY
     lone.events.clear()
     return lone
@@ -211,7 +211,10 @@ def test_another_incarnation_is_another_life(incarnation: int):
 
 
 def test_what_no_peer_knows_of_is_meant_by_no_peer():
-    assert told(Lone(), encode_inquiry(Inquiry(1, "me", "x", 1))) is AnswerKind.RESTARTED
+    lone = Lone()
+    assert told(lone, encode_inquiry(Inquiry(1, "me", "x", 1))) is AnswerKind.RESTARTED
+    lone.pushed()  # an observer reads the table
+    assert told(lone, encode_inquiry(Inquiry(1, "me", "x", 1))) is AnswerKind.RESTARTED
 
 
 def test_a_copy_is_acked_and_not_handed_out_again():

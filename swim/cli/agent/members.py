@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 
 import click
@@ -23,18 +24,45 @@ __all__ = ["force_leave", "join", "leave", "members"]
 @click.option(
     "--tag", "tags", multiple=True, metavar="KEY=REGEX", help="Only members with such a tag; repeatable."
 )
+@click.option(
+    "--gossip",
+    "addresses",
+    multiple=True,
+    metavar="HOST[:PORT]",
+    help="Ask a member of any cluster instead, by gossip and without joining it; repeatable, the first that"
+    " answers counts.",
+)
+@click.option("--encrypt", metavar="KEY", help="With --gossip: the cluster's key, in base64.")
+@click.option("--key-file", metavar="FILE", help="With --gossip: read the cluster's keys from a file.")
+@click.option("--label", metavar="LABEL", default="", help="With --gossip: the cluster's label.")
 @agent_options
 @output_options
 @click.pass_context
-def members(ctx: click.Context, status: str | None, name: str | None, tags: tuple[str, ...]) -> None:
-    """List the members the agent knows.
+def members(
+    ctx: click.Context,
+    status: str | None,
+    name: str | None,
+    tags: tuple[str, ...],
+    addresses: tuple[str, ...],
+    encrypt: str | None,
+    key_file: str | None,
+    label: str,
+) -> None:
+    """List the members the agent knows, or those of a cluster that is asked by gossip.
 
     Filters are regular expressions that must match the whole value, as in `serf members`; all must match.
     """
     wanted = globals_of(ctx)
     is_wanted = _filter(status, name, tags)
-    with talking(wanted) as agent:
-        document = {"members": [member for member in agent.members() if is_wanted(member)]}
+    found: Sequence[Mapping[str, Any]]
+    if addresses:
+        found = _observed(addresses, encrypt, key_file, label, wanted.timeout)
+    elif encrypt or key_file or label:
+        raise click.UsageError("--encrypt, --key-file and --label need --gossip", ctx)
+    else:
+        with talking(wanted) as agent:
+            found = agent.members()
+    document = {"members": [member for member in found if is_wanted(member)]}
     rows = [
         (
             member["name"],
@@ -45,6 +73,28 @@ def members(ctx: click.Context, status: str | None, name: str | None, tags: tupl
         for member in document["members"]
     ]
     emit(wanted, document, text=table(("NAME", "ADDRESS", "STATUS", "TAGS"), rows), rows=rows)
+
+
+def _observed(
+    addresses: tuple[str, ...], encrypt: str | None, key_file: str | None, label: str, timeout: float
+) -> list[Mapping[str, Any]]:
+    """The members of the cluster at these addresses, in the shape in which an agent lists its own."""
+    from agent_api.shapes import member_shape
+    from swim.cli.keys import decode_key, read_keys, read_text_file
+    from swim.net.observer import observe
+
+    if encrypt and key_file:
+        raise click.UsageError("--encrypt excludes --key-file", click.get_current_context())
+    keys: tuple[bytes, ...] = ()
+    try:
+        if encrypt:
+            keys = (decode_key(encrypt),)
+        elif key_file:
+            keys = read_keys(read_text_file(Path(key_file)))
+    except ValueError as error:
+        raise click.UsageError(f"{'--encrypt' if encrypt else '--key-file'}: {error}") from None
+    found = observe(addresses, keys=keys, label=label, timeout=timeout)
+    return [dict(member_shape(member)) for member in found]
 
 
 def _filter(
