@@ -29,7 +29,8 @@ def prepared(before: dict[str, Any], options: dict[str, Any], meta: bytes | None
         dead_node_reclaim_time=float(options.get("reclaim_s", 0)),
     )
     solo.meet(*OTHERS)
-    solo.pushed([])  # from now on claims about the node may be about this run
+    peer = NodeRecord(OTHERS[0], pack_address("127.0.1.0"), PORT, b"m1", 1, State.ALIVE, VSN)
+    solo.pushed([peer])  # from now on claims about the node may be about this run
     if not is_self and before["state"] != "absent":
         solo.meet("node-b", meta=meta, incarnation=incarnation, state=State[before["state"].upper()])
     if before.get("local_leaving"):
