@@ -38,6 +38,10 @@ TARGETS: dict[tuple[str, str], Target] = {
     ("mass-join", "50 join, all know, s"): Target(ratio=1.0),
     ("mass-join", "200 join, all know, s"): Target(ratio=1.0),
     ("mass-join", "one joins 500, packets to it in 1 s"): Target(limit=30.0),
+    ("embed", "all agree after, s"): Target(ratio=1.2),
+    ("embed", "cpu per node, s/min"): Target(limit=0.040),
+    ("embed", "RSS per program, MiB"): Target(limit=27.0),
+    ("embed", "node to reader, p50, us"): Target(limit=250.0),
     ("fail", "all failed, s"): Target(ratio=1.0),
     ("leave", "all left, s"): Target(ratio=0.6),
     ("starve", "failed, running ones"): Target(limit=0.0),
@@ -107,7 +111,8 @@ def _sides(results: dict[str, Samples]) -> tuple[Samples, Samples]:
     """The measured values, and those that they are compared with."""
     if "simulated" in results:
         return results["simulated"], results["real"]
-    return results.get("swim", {}), results.get("serf") or results.get("memberlist", {})
+    theirs = (results[name] for name in ("serf", "memberlist", "kinship") if name in results)
+    return results.get("swim", {}), next(theirs, {})
 
 
 def _met(target: Target, ratio: float | None, ours: list[float]) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from sims.bench.embed import embed
 from sims.bench.engines import Engine
 from sims.bench.ghosts import ghosts
 from sims.bench.hostile import hostile
@@ -26,6 +27,7 @@ SCENARIOS: dict[str, Callable[[Sequence[Engine], Options], dict[str, Samples]]] 
     "table": table,
     "join": join,
     "mass-join": mass_join,
+    "embed": embed,
     "fail": fail,
     "leave": leave,
     "pause": pause,

@@ -8,10 +8,13 @@ import logging
 import os
 import stat
 from collections.abc import Iterator
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from swim.errors import ConfigError
 from swim.text import printable, shown
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 try:
     import fcntl

@@ -13,11 +13,14 @@ import logging
 import os
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from swim.errors import ConfigError
 from swim.net import data_dir
 from swim.text import shown
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["SnapshotFile"]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -19,7 +18,9 @@ _SIZES = (16, 24, 32)
 
 def fingerprint(key: bytes) -> str:
     """Twelve hex digits that identify ``key`` without revealing it; keys are shown in no other form."""
-    return hashlib.sha256(key).hexdigest()[:12]
+    from hashlib import sha256  # few programs show keys, and it takes most of a megabyte
+
+    return sha256(key).hexdigest()[:12]
 
 
 @lru_cache(maxsize=64)

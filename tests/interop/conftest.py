@@ -12,6 +12,7 @@ import trio
 import swim
 from tests.interop.peers import Alertmanager, OurAgent, OurNode, SerfAgent, Subprocess
 from tests.interop.processes import require
+from tests.interop.threads import ThreadNode
 
 _PeerT = TypeVar("_PeerT", bound=Subprocess)
 
@@ -23,6 +24,7 @@ class Pen:
         self.directory = directory
         self._nursery = nursery
         self._subprocesses: list[Subprocess] = []
+        self._threads: list[ThreadNode] = []
 
     def serf(self, name: str, **options: Any) -> SerfAgent:
         return self._keep(SerfAgent(self.directory, name, **options))
@@ -39,6 +41,11 @@ class Pen:
         preset = getattr(swim.Config, profile)
         return OurNode(self._nursery, preset(name=name, keys=keys, **changes))
 
+    def threaded(self, name: str, *, key: bytes, **changes: Any) -> ThreadNode:
+        """A node of ours in a thread of the test's own process."""
+        self._threads.append(ThreadNode(swim.Config.lan(name=name, keys=(key,), **changes)))
+        return self._threads[-1]
+
     def plain_node(self, name: str) -> OurNode:
         """A node of ours in a memberlist pool without Serf, with Alertmanager's timers."""
         config = swim.Config.lan(name=name, delegate_version=0, push_pull_interval=60.0)
@@ -49,6 +56,8 @@ class Pen:
         return peer
 
     async def empty(self) -> None:
+        for node in self._threads:
+            node.kill()
         for peer in self._subprocesses:
             for run in peer.runs:
                 run.kill()

@@ -266,7 +266,7 @@ class OurNode:
                     self.events.append(event)
 
     async def members(self) -> dict[str, Seen]:
-        return {member.name: _seen_by_us(member) for member in self.cluster.members()}
+        return {member.name: seen_by_us(member) for member in self.cluster.members()}
 
     def kill(self) -> None:
         self._scope.cancel()
@@ -344,7 +344,7 @@ def _seen_by_http(member: Mapping[str, Any]) -> Seen:
     )
 
 
-def _seen_by_us(member: swim.Member) -> Seen:
+def seen_by_us(member: swim.Member) -> Seen:
     return Seen(
         str(member.status),
         join_host_port(member.address, member.port),

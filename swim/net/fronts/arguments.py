@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from swim import checks
 from swim.config import Config
 from swim.errors import ConfigError, ConfigTypeError
 from swim.net.faults import LinkFaults
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["Arguments"]
 
@@ -48,4 +51,8 @@ class Arguments:
     @property
     def directory(self) -> Path | None:
         """Of the snapshot."""
-        return None if self.data_dir is None else Path(self.data_dir)
+        if self.data_dir is None:
+            return None
+        from pathlib import Path  # few nodes need it, and it takes milliseconds
+
+        return Path(self.data_dir)

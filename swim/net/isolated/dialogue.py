@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from swim.addresses import Endpoint
 from swim.commands import Command, Outcome, QueryReply
@@ -12,6 +11,9 @@ from swim.config import Config
 from swim.errors import SwimError
 from swim.events import Member, Transition, UserEvent
 from swim.net.isolated.board import Facts, Update
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = [
     "Abandon",

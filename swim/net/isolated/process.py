@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from swim.addresses import Endpoint
 from swim.commands import Command
@@ -28,6 +28,9 @@ from swim.net.isolated.frames import FrameReader, Outbox
 from swim.net.isolated.waker import Waker
 from swim.net.pump import Ticket
 from swim.net.resolver import Resolver
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["ProcessNode"]
 

@@ -11,8 +11,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack
 from functools import partial
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from swim.addresses import Endpoint, split_bind, version_of
 from swim.commands import Command
@@ -31,6 +30,9 @@ from swim.net.resolver import Resolver
 from swim.net.snapshot_file import SnapshotFile
 from swim.net.sockets import bind_pair
 from swim.net.start import make_node
+
+if TYPE_CHECKING:
+    pass
 
 __all__ = ["NodeThread"]
 
@@ -73,7 +75,7 @@ class NodeThread:
         self.is_running: bool = False
         self.is_ended: bool = False
         self._faults = faults
-        self._data_dir = None if data_dir is None else Path(data_dir)
+        self._data_dir = data_dir
         self._opened = opened
         self._resolver = Resolver()
         self._loop: Loop | None = None
@@ -216,8 +218,10 @@ class NodeThread:
     def _open(self, stack: ExitStack) -> Loop:
         config, snapshot = self.config, None
         if self._data_dir is not None:
-            stack.enter_context(locked(self._data_dir, config.name))
-            snapshot = SnapshotFile(self._data_dir)
+            from pathlib import Path  # few nodes need it, and it takes milliseconds
+
+            stack.enter_context(locked(Path(self._data_dir), config.name))
+            snapshot = SnapshotFile(Path(self._data_dir))
         network = SocketNetwork(*self._bound_sockets())
         stack.callback(network.close)
         advertised, why = _at_once(
