@@ -2,11 +2,13 @@
 
 The caller owns sockets, clock and tasks. Its duties, in order, once per wake-up::
 
+    # planned: next_deadline() before the wait; how much later this wake-up is, 0 if nothing was planned:
+    overslept = max(0.0, now - planned)
     for data, source in everything_the_socket_holds():      # input before timers, always
         node.receive_packet(now, data, source)
     deadline = node.next_deadline()
-    if deadline is not None and deadline <= now:
-        node.handle_timeout(now, overslept=now - planned)   # how much later than planned this wake-up is
+    if overslept or (deadline is not None and deadline <= now):
+        node.handle_timeout(now, overslept=overslept)
     output = node.poll()
     for transmit in output.transmits: ...                   # send each as one packet
     for action in output.streams: ...                       # Dial, Send, Close; feed what comes back

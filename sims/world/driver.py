@@ -118,9 +118,10 @@ class Driver:
         for call, args in backlog:
             call(*args)
         node.scheduled = None
+        overslept = 0.0 if planned is None else max(0.0, now - planned)
         due = node.node.next_deadline()
-        if due is not None and due <= now:
-            node.node.handle_timeout(now, overslept=now - min(due, planned or due))
+        if overslept or (due is not None and due <= now):
+            node.node.handle_timeout(now, overslept=overslept)
         self.pump(node)
 
     def _carry_out(self, node: SimNode, output: Output) -> None:

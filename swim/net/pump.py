@@ -221,9 +221,12 @@ class Pump:
         return late if late > self._oversleep_threshold else 0.0
 
     def fire(self, now: float, overslept: float) -> None:
-        """Fires the node's timers that are due, after all packets that wait were handled."""
+        """Fires the node's timers that are due, after all packets that wait were handled.
+
+        It hears that it overslept in any case: a packet that waited may be what the due timer was for.
+        """
         deadline = self.node.next_deadline()
-        if deadline is not None and deadline <= now:
+        if overslept or (deadline is not None and deadline <= now):
             self.node.handle_timeout(now, overslept=overslept)
         self.carry_out(now)
         self._drops.look(now)

@@ -23,6 +23,7 @@ class FakeNode:
         wishes: carried out at the next poll.
         deadline: what ``next_deadline`` says; a fired timer clears it.
         accepts: what ``accept_stream`` answers, in order; None refuses, as does an empty list.
+        is_answered_by_packets: whether any packet is what the timer waits for.
         on_stream: wishes to add when stream data arrives.
     """
 
@@ -36,6 +37,7 @@ class FakeNode:
         self.deadline: float | None = None
         self.accepts: list[Accepted | None] = []
         self.on_stream: Output | None = None
+        self.is_answered_by_packets = False
         self._tickets = 0
 
     status, advertised, is_alone = "running", ("10.0.0.1", 7000), True
@@ -55,6 +57,8 @@ class FakeNode:
 
     def receive_packet(self, now: float, data: bytes, source: Endpoint) -> None:
         self._record(now, "packet", data, source)
+        if self.is_answered_by_packets:
+            self.deadline = None
 
     def accept_stream(self, now: float, source: Endpoint) -> Accepted | None:
         self._record(now, "accept", source)

@@ -36,6 +36,22 @@ async def test_packets_that_wait_go_in_before_a_due_timer(
     assert node.named("timeout") == [(pytest.approx(late if late > 1.0 else 0.0),)]
 
 
+async def test_oversleep_is_reported_though_the_packet_came_that_the_timer_was_for(
+    driving: Driving, network: MemoryNetwork, mock_clock: MockClock
+) -> None:
+    node = FakeNode()
+    node.deadline = trio.current_time() + 1.0
+    node.is_answered_by_packets = True
+    peer = network.transport(*PEER)
+    async with driving(node, network.transport("10.0.0.1")):
+        await trio.testing.wait_all_tasks_blocked()
+        peer.send(("10.0.0.1", 7946), b"an ack that waited")
+        mock_clock.jump(5.0)
+        await trio.testing.wait_all_tasks_blocked()
+    assert [call[0] for call in node.calls] == ["start", "packet", "timeout"]
+    assert node.named("timeout") == [(pytest.approx(4.0),)]
+
+
 async def test_a_timer_on_time_did_not_oversleep(
     driving: Driving, network: MemoryNetwork, autojump_clock: MockClock
 ) -> None:
