@@ -278,7 +278,8 @@ WITHOUT_A_ROW = {
     *("EmptyRingError", "Move"),  # made by a ring
     *("open_cluster", "run_cluster"),  # see tests/net/test_arguments.py
     "observe",  # see tests/net/test_observer.py
-    *("Metrics", "NodeStats", "Accepted", "Inspection", "Output", "Tap", "Transport", "Endpoint"),
+    *("Metrics", "NodeStats", "Accepted", "Inspection", "Output", "Transport", "Endpoint"),
+    *("StreamTap", "Tap"),  # supplied by callers
 }
 """What has no row above, and why."""
 

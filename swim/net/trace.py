@@ -19,8 +19,7 @@ from swim.config import Config
 from swim.core.output import StreamEnd
 from swim.events import Event, MemberEvent, Transition
 from swim.net.faults import LinkFaults
-from swim.net.stream_rules import why_ended
-from swim.net.taps import Connect, TappedStream
+from swim.net.taps import StreamTap
 from swim.trace import Reader, Record, encode, event_record, header, plain, seconds
 from swim.wire.keyring import Keyring
 
@@ -106,22 +105,22 @@ class NodeTap:
     """Observes one node."""
 
     def __init__(self, trace: ClusterTrace, name: str, reader: Reader, faults: LinkFaults) -> None:
-        self._trace = trace
-        self._name = name
-        self._reader = reader
+        self.trace = trace
+        self.name = name
+        self.reader = reader
         self._faults = faults
 
     def sent(self, endpoint: Endpoint, data: bytes, *, passes: bool) -> None:
         """See ``Tap``."""
-        trace, number = self._trace, next(self._trace.packets)
+        trace, number = self.trace, next(self.trace.packets)
         target = trace.name_of(endpoint)
         fate = "sent" if passes else "cut" if endpoint in self._faults.blocked else "lost"
         record: Record = {
             "bytes": len(data),
             "fate": fate,
-            "from": self._name,
+            "from": self.name,
             "kind": "send",
-            "messages": self._reader.packet(data),
+            "messages": self.reader.packet(data),
             "packet": number,
             "to": target,
         }
@@ -129,13 +128,13 @@ class NodeTap:
             record["endpoint"] = join_host_port(*endpoint)
         trace.write(record)
         if passes and target:
-            flying = trace.flying.setdefault((self._name, target), deque(maxlen=_FLYING))
+            flying = trace.flying.setdefault((self.name, target), deque(maxlen=_FLYING))
             flying.append((number, data))
 
     def received(self, source: Endpoint, data: bytes, *, passes: bool) -> None:
         """See ``Tap``."""
-        sender = self._trace.name_of(source)
-        flying = self._trace.flying.get((sender, self._name))
+        sender = self.trace.name_of(source)
+        flying = self.trace.flying.get((sender, self.name))
         if flying is None:
             return
         number = next((number for number, sent in flying if sent == data), None)
@@ -144,62 +143,82 @@ class NodeTap:
         while flying and flying[0][0] <= number:
             flying.popleft()
         kind = "recv" if passes else "lost"
-        self._trace.write({"from": sender, "kind": kind, "packet": number, "to": self._name})
+        self.trace.write({"from": sender, "kind": kind, "packet": number, "to": self.name})
 
-    def accepted(
-        self, source: Endpoint, stream: trio.abc.HalfCloseableStream
-    ) -> trio.abc.HalfCloseableStream:
+    def accepted(self, source: Endpoint) -> StreamTap:
         """See ``Tap``."""
+        return _Accepted(self, source)
 
-        # The dialler may learn later than the acceptor that it is connected, but before it sends.
-        def received(data: bytes) -> None:
-            dial = self._trace.dials.get(source)
-            if dial is not None:
-                self._step(dial, "data", dial.source, self._name, bytes=len(data))
-
-        def sending(data: bytes) -> None:
-            dial = self._trace.dials.get(source)
-            if dial is not None:
-                dial.answer = [self._reader.stream(data, dialler=False)]
-
-        return TappedStream(stream, sending=sending, received=received, closed=lambda: None)
-
-    async def dialled(self, endpoint: Endpoint, connect: Connect) -> trio.abc.HalfCloseableStream:
+    def dialled(self, endpoint: Endpoint) -> StreamTap:
         """See ``Tap``."""
-        dial = _Dial(next(self._trace.streams), self._name, self._trace.name_of(endpoint))
-        began, deadline = self._trace.now(), trio.current_effective_deadline()
-        try:
-            stream = await connect(endpoint)
-        except (OSError, trio.Cancelled) as error:
-            end = "closed"  # the node gave up
-            if isinstance(error, OSError):
-                end = why_ended(error)[0].value
-            elif trio.current_time() >= deadline:
-                end = StreamEnd.TIMEOUT.value
-            self._step(dial, "dial", dial.source, dial.target, at=seconds(began))
-            self._step(dial, "end", dial.source, dial.target, end=end)
-            raise
-        local: Endpoint | None = None
-        if isinstance(stream, trio.SocketStream):
-            local = stream.socket.getsockname()[:2]
-            self._trace.dials[local] = dial
+        return _Dialled(self, _Dial(next(self.trace.streams), self.name, self.trace.name_of(endpoint)))
 
-        def sending(data: bytes) -> None:
-            messages = [self._reader.stream(data, dialler=True)]
-            self._step(dial, "dial", dial.source, dial.target, bytes=len(data), messages=messages)
-
-        def received(data: bytes) -> None:
-            messages, dial.answer = dial.answer, []
-            decoded: Record = {"messages": messages} if messages else {}
-            self._step(dial, "data", dial.target, dial.source, bytes=len(data), **decoded)
-
-        def closed() -> None:
-            if local is not None and self._trace.dials.pop(local, None) is not None:
-                self._step(dial, "end", dial.source, dial.target, end="closed")
-
-        return TappedStream(stream, sending=sending, received=received, closed=closed)
-
-    def _step(self, dial: _Dial, step: str, source: str, target: str, **more: Any) -> None:
-        self._trace.write(
+    def step(self, dial: _Dial, step: str, source: str, target: str, **more: Any) -> None:
+        """Adds one step of a stream."""
+        self.trace.write(
             {"from": source, "kind": "stream", "step": step, "stream": dial.number, "to": target, **more}
         )
+
+
+class _Accepted:
+    """Observes a stream at the side that accepted it; see ``StreamTap``."""
+
+    def __init__(self, node: NodeTap, source: Endpoint) -> None:
+        self._node = node
+        self._source = source
+
+    def connected(self, local: Endpoint | None) -> None:
+        """Not of a stream that was accepted."""
+
+    def failed(self, end: StreamEnd | None) -> None:
+        """Not of a stream that was accepted."""
+
+    def sending(self, data: bytes) -> None:
+        dial = self._node.trace.dials.get(self._source)
+        if dial is not None:
+            dial.answer = [self._node.reader.stream(data, dialler=False)]
+
+    # The dialler may learn later than the acceptor that it is connected, but before it sends.
+    def received(self, data: bytes) -> None:
+        dial = self._node.trace.dials.get(self._source)
+        if dial is not None:
+            self._node.step(dial, "data", dial.source, self._node.name, bytes=len(data))
+
+    def closed(self) -> None:
+        """The side that dialled reports it."""
+
+
+class _Dialled:
+    """Observes a stream at the side that dialled it; see ``StreamTap``."""
+
+    def __init__(self, node: NodeTap, dial: _Dial) -> None:
+        self._node = node
+        self._dial = dial
+        self._began = node.trace.now()
+        self._local: Endpoint | None = None
+
+    def connected(self, local: Endpoint | None) -> None:
+        self._local = local
+        if local is not None:
+            self._node.trace.dials[local] = self._dial
+
+    def failed(self, end: StreamEnd | None) -> None:
+        node, dial = self._node, self._dial
+        node.step(dial, "dial", dial.source, dial.target, at=seconds(self._began))
+        node.step(dial, "end", dial.source, dial.target, end="closed" if end is None else end.value)
+
+    def sending(self, data: bytes) -> None:
+        node, dial = self._node, self._dial
+        messages = [node.reader.stream(data, dialler=True)]
+        node.step(dial, "dial", dial.source, dial.target, bytes=len(data), messages=messages)
+
+    def received(self, data: bytes) -> None:
+        dial = self._dial
+        messages, dial.answer = dial.answer, []
+        more: Record = {"messages": messages} if messages else {}
+        self._node.step(dial, "data", dial.target, dial.source, bytes=len(data), **more)
+
+    def closed(self) -> None:
+        dial = self._dial
+        if self._local is not None and self._node.trace.dials.pop(self._local, None) is not None:
+            self._node.step(dial, "end", dial.source, dial.target, end="closed")

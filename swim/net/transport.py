@@ -9,11 +9,14 @@ from typing import Protocol, Self
 import trio
 
 from swim.addresses import Endpoint, split_bind, version_of
+from swim.core.output import StreamEnd
 from swim.errors import NO_DESCRIPTORS, ConfigError
 from swim.net.faults import FaultyPackets, LinkFaults
 from swim.net.lookup import look_up
 from swim.net.packets import Packets, SocketPackets, without_zone
 from swim.net.sockets import bind_pair
+from swim.net.stream_rules import why_ended
+from swim.net.taps import StreamTap
 
 __all__ = ["FaultyTransport", "SocketTransport", "Transport", "running"]
 
@@ -120,15 +123,24 @@ class FaultyTransport(FaultyPackets):
         stream, source = await self._inner.accept()
         await running(self._faults)
         if self._faults.tap is not None:
-            stream = self._faults.tap.accepted(source, stream)
+            return _TappedStream(stream, self._faults.tap.accepted(source)), source
         return stream, source
 
     async def connect(self, endpoint: Endpoint) -> trio.abc.HalfCloseableStream:
         """Opens a stream; to a blocked endpoint it waits for ever, as if every SYN was lost."""
-        tap = self._faults.tap
-        if tap is not None:
-            return await tap.dialled(endpoint, self._connect)
-        return await self._connect(endpoint)
+        if self._faults.tap is None:
+            return await self._connect(endpoint)
+        tap, deadline = self._faults.tap.dialled(endpoint), trio.current_effective_deadline()
+        try:
+            stream = await self._connect(endpoint)
+        except OSError as error:
+            tap.failed(why_ended(error)[0])
+            raise
+        except trio.Cancelled:
+            tap.failed(StreamEnd.TIMEOUT if trio.current_time() >= deadline else None)
+            raise
+        tap.connected(stream.socket.getsockname()[:2] if isinstance(stream, trio.SocketStream) else None)
+        return _TappedStream(stream, tap)
 
     async def _connect(self, endpoint: Endpoint) -> trio.abc.HalfCloseableStream:
         if endpoint in self._faults.blocked:
@@ -142,6 +154,39 @@ class FaultyTransport(FaultyPackets):
     def close(self) -> None:
         """Closes the underlying transport."""
         self._inner.close()
+
+
+class _TappedStream(trio.abc.HalfCloseableStream):
+    """A stream that reports what passes through it."""
+
+    def __init__(self, inner: trio.abc.HalfCloseableStream, tap: StreamTap) -> None:
+        self._inner = inner
+        self._tap = tap
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        """Sends all of ``data``."""
+        self._tap.sending(bytes(data))
+        await self._inner.send_all(data)
+
+    async def wait_send_all_might_not_block(self) -> None:
+        """Waits until it can send."""
+        await self._inner.wait_send_all_might_not_block()
+
+    async def send_eof(self) -> None:
+        """Closes the sending half."""
+        await self._inner.send_eof()
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
+        """Receives what is there."""
+        data = await self._inner.receive_some(max_bytes)
+        if data:
+            self._tap.received(bytes(data))
+        return data
+
+    async def aclose(self) -> None:
+        """Closes both halves."""
+        self._tap.closed()
+        await self._inner.aclose()
 
 
 async def running(faults: LinkFaults) -> None:

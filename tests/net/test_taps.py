@@ -7,8 +7,8 @@ import trio
 import trio.testing
 
 from swim.addresses import Endpoint
+from swim.core.output import StreamEnd
 from swim.net.faults import LinkFaults
-from swim.net.taps import Connect, TappedStream
 from swim.net.transport import FaultyTransport, SocketTransport
 
 
@@ -22,24 +22,31 @@ class Ears:
     def received(self, source: Endpoint, data: bytes, *, passes: bool) -> None:
         self.heard.append(("received", data, passes))
 
-    def _wrap(self, stream: trio.abc.HalfCloseableStream) -> TappedStream:
-        def note(word: str, data: bytes = b"") -> None:
-            self.heard.append((word, data, True))
+    def accepted(self, source: Endpoint) -> Ear:
+        return Ear(self.heard)
 
-        return TappedStream(
-            stream,
-            sending=lambda data: note("sending", data),
-            received=lambda data: note("got", data),
-            closed=lambda: note("closed"),
-        )
+    def dialled(self, endpoint: Endpoint) -> Ear:
+        return Ear(self.heard)
 
-    def accepted(
-        self, source: Endpoint, stream: trio.abc.HalfCloseableStream
-    ) -> trio.abc.HalfCloseableStream:
-        return self._wrap(stream)
 
-    async def dialled(self, endpoint: Endpoint, connect: Connect) -> trio.abc.HalfCloseableStream:
-        return self._wrap(await connect(endpoint))
+class Ear:
+    def __init__(self, heard: list[tuple[str, bytes, bool]]) -> None:
+        self._heard = heard
+
+    def connected(self, local: Endpoint | None) -> None:
+        self._heard.append(("connected", b"", True))
+
+    def failed(self, end: StreamEnd | None) -> None:
+        self._heard.append((f"failed: {end}", b"", True))
+
+    def sending(self, data: bytes) -> None:
+        self._heard.append(("sending", data, True))
+
+    def received(self, data: bytes) -> None:
+        self._heard.append(("got", data, True))
+
+    def closed(self) -> None:
+        self._heard.append(("closed", b"", True))
 
 
 async def test_packets_are_heard_whether_they_pass_or_not() -> None:
@@ -85,5 +92,6 @@ async def test_streams_are_heard_on_both_sides() -> None:
         await near.aclose()
         await far.aclose()
     transport.close()
-    assert [word for word, _, _ in ears.heard] == ["sending", "got", "sending", "got", "closed", "closed"]
-    assert ears.heard[2][1] == b"answer"
+    words = ["connected", "sending", "got", "sending", "got", "closed", "closed"]
+    assert [word for word, _, _ in ears.heard] == words
+    assert ears.heard[3][1] == b"answer"

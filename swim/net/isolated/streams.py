@@ -23,6 +23,7 @@ from swim.net.stream_rules import (
     make_room,
     why_ended,
 )
+from swim.net.taps import StreamTap
 from swim.node import Node
 
 __all__ = ["LoopStreams"]
@@ -66,8 +67,8 @@ class _Stream:
     """One stream that the node knows, or that still sends the node's answer."""
 
     __slots__ = (
-        "answer", "connection", "events", "failure", "host", "opened_at", "state", "stream_id", "timer",
-        "unsent",
+        "answer", "connection", "events", "failure", "host", "opened_at", "state", "stream_id", "tap",
+        "timer", "unsent",
     )  # fmt: skip
 
     def __init__(self, stream_id: int, host: str, opened_at: float, state: _State) -> None:
@@ -80,6 +81,7 @@ class _Stream:
         self.events = 0
         self.failure: OSError | None = None
         self.timer: Timer | None = None
+        self.tap: StreamTap | None = None
         self.unsent = memoryview(b"")
 
 
@@ -117,6 +119,8 @@ class LoopStreams:
             self._end_soon(stream, StreamEnd.TIMEOUT)
         else:
             stream.state = _State.REPLYING
+            if stream.tap is not None:
+                stream.tap.sending(action.data)
             stream.unsent = memoryview(action.data)
             self._arm(stream, action.deadline)
             self._watch(stream, _WRITE)
@@ -157,6 +161,8 @@ class LoopStreams:
             return
         stream = self._begin(accepted.stream_id, source[0], accepted.deadline, _State.EXCHANGING)
         stream.connection = connection
+        if self._loop.faults is not None and self._loop.faults.tap is not None:
+            stream.tap = self._loop.faults.tap.accepted(source)
         self._watch(stream, _READ)
 
     # -- outbound
@@ -165,8 +171,11 @@ class LoopStreams:
         loop = self._loop
         stream = self._begin(dial.stream_id, dial.endpoint[0], dial.deadline, _State.CONNECTING)
         stream.unsent = memoryview(dial.data)
-        if loop.faults is not None and dial.endpoint in loop.faults.blocked:
-            return  # as if every SYN was lost: the deadline ends it
+        if loop.faults is not None:
+            if loop.faults.tap is not None:
+                stream.tap = loop.faults.tap.dialled(dial.endpoint)
+            if dial.endpoint in loop.faults.blocked:
+                return  # as if every SYN was lost: the deadline ends it
         try:
             stream.connection = loop.network.stream_to(dial.endpoint)
             number = stream.connection.connect_ex(dial.endpoint)
@@ -183,8 +192,13 @@ class LoopStreams:
         if number:
             self._end(stream, *why_ended(OSError(number, "")))
             return
-        self.source = connection.getsockname()[0]
+        local: Endpoint = connection.getsockname()[:2]
+        self.source = local[0]
         stream.state = _State.EXCHANGING
+        if stream.tap is not None:
+            stream.tap.connected(local)
+            if stream.unsent:
+                stream.tap.sending(bytes(stream.unsent))
         self._write(stream, connection)
 
     # -- both
@@ -208,6 +222,8 @@ class LoopStreams:
 
     def _read(self, stream: _Stream, connection: socket.socket) -> None:
         data = connection.recv(READ_BYTES)
+        if data and stream.tap is not None:
+            stream.tap.received(data)
         if stream.state is _State.DRAINING:
             if not data:
                 self._end(stream, StreamEnd.EOF)
@@ -261,8 +277,13 @@ class LoopStreams:
             self._loop.selector.modify(stream.connection, events, lambda ready: self._ready(stream, ready))
         stream.events = events
 
-    def _forget(self, stream: _Stream) -> None:
+    def _forget(self, stream: _Stream, end: StreamEnd | None = None) -> None:
         self._open.pop(stream.stream_id, None)
+        if stream.tap is not None:
+            if stream.state is _State.CONNECTING:
+                stream.tap.failed(end)
+            else:
+                stream.tap.closed()
         if stream.timer is not None:
             stream.timer.cancel()
         if stream.connection is not None:
@@ -274,7 +295,7 @@ class LoopStreams:
     def _end(self, stream: _Stream, end: StreamEnd, detail: str = "") -> None:
         """Ends a stream and reports it, unless it is over already."""
         if self._open.get(stream.stream_id) is stream:
-            self._forget(stream)
+            self._forget(stream, end)
             self._loop.call(self._node.stream_ended, stream.stream_id, end, detail)
 
     def _end_soon(self, stream: _Stream, end: StreamEnd, detail: str = "") -> None:
