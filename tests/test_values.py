@@ -45,6 +45,7 @@ EVENTS = st.one_of(
     *[st.builds(kind, MEMBERS, st.none() | MEMBERS, REASONS, NUMBERS) for kind in MEMBER_EVENTS],
     st.builds(swim.UserEvent, TEXT, BYTES, STAMPS, st.booleans(), NUMBERS),
     QUERIES,
+    st.builds(swim.UserMessage, TEXT, BYTES, st.booleans(), NUMBERS),
     st.builds(swim.EventsLost, st.integers(1)),
 )
 TRANSITIONS = st.builds(
@@ -66,6 +67,8 @@ COMMANDS = st.one_of(
     st.builds(swim.ForceLeave, TEXT, prune=st.booleans()),
     st.builds(swim.SetTags, st.dictionaries(TEXT, TEXT, max_size=2)),
     st.builds(swim.SendUserEvent, TEXT, BYTES, coalesce=st.booleans()),
+    st.builds(swim.SendMessage, MEMBERS, BYTES),
+    st.builds(swim.BroadcastMessage, BYTES),
     st.builds(
         swim.SendQuery,
         TEXT,

@@ -26,11 +26,13 @@ from sims.checkers.suspicions import SuspicionsEndInTime, SuspicionsTakeTheirTim
 from sims.checkers.tables import NodesBelieveInThemselves, RosterFollowsTable, StampsNeverGoBack
 from sims.checkers.tombstones import TombstonesLast
 from sims.checkers.unreadable import UnreadableInputChangesNothing
-from sims.checkers.user_events import UserEventsComeOnce, UserEventsReachAll
+from sims.checkers.user_events import BroadcastsReachAll, UserEventsComeOnce, UserEventsReachAll
+from sims.checkers.user_messages import MessagesAreKept
 
 __all__ = [
     "LIVENESS",
     "SAFETY",
+    "BroadcastsReachAll",
     "CalmNodesAreIdle",
     "Checker",
     "CrashedMembersAreFailed",
@@ -43,6 +45,7 @@ __all__ = [
     "LeavesAreNotFailures",
     "LeftMembersStayAway",
     "LimitsHold",
+    "MessagesAreKept",
     "NewsIsPassedOn",
     "NewsSpreads",
     "NodesBelieveInThemselves",
@@ -73,6 +76,7 @@ SAFETY: tuple[type[Checker], ...] = (
     EventsTellTheTable,
     RecordsTellTheSnapshot,
     UserEventsComeOnce,
+    MessagesAreKept,
     RosterFollowsTable,
     NodesBelieveInThemselves,
     StampsNeverGoBack,
@@ -98,6 +102,7 @@ LIVENESS: tuple[type[Checker], ...] = (
     ViewsAgree,
     NewsSpreads,
     UserEventsReachAll,
+    BroadcastsReachAll,
     CalmNodesAreIdle,
 )
 

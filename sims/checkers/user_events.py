@@ -1,7 +1,8 @@
-"""User events: an application receives each at most once, and in a calm world all receive it in time."""
+"""User events come at most once; in a calm world all receive them, and broadcast messages, in time."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -9,13 +10,13 @@ from sims.checkers.base import Checker, PerLife
 from sims.checkers.liveness import Liveness
 from sims.theory.bounds import convergence_bound, dissemination_bound
 from swim.config import Config
-from swim.events import Event, UserEvent
+from swim.events import Event, UserEvent, UserMessage
 
 if TYPE_CHECKING:
     from sims.world import World
     from sims.world.host import SimNode
 
-__all__ = ["UserEventsComeOnce", "UserEventsReachAll"]
+__all__ = ["BroadcastsReachAll", "UserEventsComeOnce", "UserEventsReachAll"]
 
 _FOLLOWED_MAX = 64
 """Events followed at a time; a flood may take longer than the bound."""
@@ -52,8 +53,12 @@ class _Followed(NamedTuple):
     missing: dict[str, tuple[SimNode, int]]
 
 
-class UserEventsReachAll(Liveness):
-    """An event that is sent in calm reaches all nodes that its sender shows as alive, within the bound."""
+class _ReachAll(Liveness):
+    """What is sent to all in calm reaches all nodes that its sender shows as alive, within the bound."""
+
+    @abstractmethod
+    def key_of(self, event: Event) -> Key | None:
+        """What distinguishes an event of the kind; None for other kinds."""
 
     def __init__(self, *, collect: bool = False) -> None:
         super().__init__(collect=collect)
@@ -66,10 +71,10 @@ class UserEventsReachAll(Liveness):
 
     def event(self, world: World, node: SimNode, event: Event) -> None:
         """See ``Observer``."""
-        if not isinstance(event, UserEvent):
+        key = self.key_of(event)
+        if key is None:
             return
         self.calm.look(world)
-        key = _key(event)
         if key not in self._known:
             self._known.add(key)
             if self._is_calm(world) and len(self._followed) < _FOLLOWED_MAX:
@@ -84,12 +89,12 @@ class UserEventsReachAll(Liveness):
         """See ``Observer``."""
         self.calm.look(world)
         while self._followed and world.now > self._followed[0].since + self.bound(world):
-            (ltime, name, _), since, missing = self._followed.popleft()
+            (ltime, name, payload), since, missing = self._followed.popleft()
             if self.calm.since > since:
                 continue  # a fault or a command came meanwhile
             for late, life in missing.values():
                 if late.life == life and late.counts:
-                    self.violated(world, late, f"the user event {name}, stamped {ltime}, has not arrived")
+                    self.violated(world, late, f"{name} {payload!r}, stamped {ltime}, has not arrived")
 
     def _is_calm(self, world: World) -> bool:
         """Whether all nodes had the time to learn of each other."""
@@ -97,3 +102,21 @@ class UserEventsReachAll(Liveness):
         config, latency = running[0].config, self.calm.latency
         settles = convergence_bound(config, n, latency=latency, gone=n - len(running), live=len(running))
         return world.now > self.calm.since + settles
+
+
+class UserEventsReachAll(_ReachAll):
+    """A user event that is sent in calm reaches all nodes in time."""
+
+    def key_of(self, event: Event) -> Key | None:
+        """See ``_ReachAll``."""
+        return _key(event) if isinstance(event, UserEvent) else None
+
+
+class BroadcastsReachAll(_ReachAll):
+    """A broadcast message that is sent in calm reaches all nodes in time."""
+
+    def key_of(self, event: Event) -> Key | None:
+        """See ``_ReachAll``."""
+        if not isinstance(event, UserMessage) or not event.is_broadcast:
+            return None
+        return 0, event.source, event.payload

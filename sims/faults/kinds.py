@@ -27,6 +27,7 @@ __all__ = [
     "FAULTS",
     "Add",
     "Block",
+    "Broadcast",
     "Crash",
     "CutPair",
     "Fault",
@@ -39,6 +40,7 @@ __all__ = [
     "Rejoin",
     "Restart",
     "Resume",
+    "Send",
     "SetLink",
     "SetNames",
     "SetTags",
@@ -241,6 +243,35 @@ class ForceLeave(Fault):
         _command(world, self, self.node, commands.ForceLeave(name, prune=self.prune))
 
 
+@dataclass(frozen=True, slots=True)
+class Send(Fault):
+    """An application at ``node`` sends a message to the member on host ``target``, as it lists it."""
+
+    node: str
+    target: str
+
+    def begin(self, world: World, overrides: Overrides) -> None:
+        """Gives the command; an unknown member is skipped."""
+        member = world.host(self.node).member(world.host(self.target).name)
+        if member is None:
+            world.tell_fault("skipped", node=self.node, what=self.kind, why="the member is unknown")
+        else:
+            payload = f"{self.node} to {self.target} at {world.now:.6f}".encode()
+            _command(world, self, self.node, commands.SendMessage(member, payload))
+
+
+@dataclass(frozen=True, slots=True)
+class Broadcast(Fault):
+    """An application at ``node`` sends a message to all members."""
+
+    node: str
+
+    def begin(self, world: World, overrides: Overrides) -> None:
+        """Gives the command."""
+        payload = f"{self.node} at {world.now:.6f}".encode()
+        _command(world, self, self.node, commands.BroadcastMessage(payload))
+
+
 # -- network
 
 
@@ -352,7 +383,7 @@ class Translate(Fault):
 
 FAULTS: tuple[type[Fault], ...] = (
     Crash, Restart, Readdress, Pause, Resume, Block, SlowReader, Add,
-    Join, Leave, Rejoin, SetTags, ForceLeave,
+    Join, Leave, Rejoin, SetTags, ForceLeave, Send, Broadcast,
     Split, CutPair, SetLink, Heal, SetNames, Translate,
 )  # fmt: skip
 """All kinds."""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from sims.faults import (
     Add,
     Block,
+    Broadcast,
     Crash,
     CutPair,
     Fault,
@@ -16,6 +17,7 @@ from sims.faults import (
     Readdress,
     Rejoin,
     Restart,
+    Send,
     SetLink,
     SetNames,
     SetTags,
@@ -28,7 +30,7 @@ from sims.world.latency import Exponential
 from sims.world.network import Burst, Link, Nat
 from swim.core.rng import Rng
 
-__all__ = ["ANCHOR", "KINDS", "LATEST", "SEED_NAME", "Planner"]
+__all__ = ["ANCHOR", "KINDS", "LATEST", "SEED_NAME", "Planner", "messages"]
 
 ANCHOR = "n1"
 """The host that all nodes join; in an anchored run it never moves or leaves."""
@@ -205,6 +207,15 @@ def _bad_link(plan: Planner, at: float) -> list[Fault]:
     source = plan.host() if rng.below(2) else None
     target = plan.host() if rng.below(2) else None
     return [SetLink(at, source, target, link, plan.duration())]
+
+
+def messages(rng: Rng, hosts: list[str], seconds: float) -> list[Fault]:
+    """Messages between applications: none in half of the runs, so that the others' draws do not move."""
+    found: list[Fault] = []
+    for _ in range(rng.below(2) * rng.below(40)):
+        at, node = round(rng.uniform(0.0, seconds), 3), rng.choice(hosts)
+        found.append(Send(at, node, rng.choice(hosts)) if rng.below(3) else Broadcast(at, node))
+    return found
 
 
 KINDS: dict[str, Callable[[Planner, float], list[Fault]]] = {

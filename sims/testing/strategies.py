@@ -275,6 +275,8 @@ def _makers(nodes: list[str], seconds: float) -> dict[type[f.Fault], st.SearchSt
         f.Leave: st.builds(f.Leave, start, node, stop=st.booleans()),
         f.Rejoin: st.builds(f.Rejoin, start, node),
         f.SetTags: st.builds(f.SetTags, start, node, st.sampled_from([{}, {"role": "a"}, {"role": "b"}])),
+        f.Send: pair.flatmap(lambda two: st.builds(f.Send, start, *map(st.just, two))),
+        f.Broadcast: st.builds(f.Broadcast, start, node),
         f.ForceLeave: pair.flatmap(
             lambda two: st.builds(f.ForceLeave, start, *map(st.just, two), prune=st.booleans())
         ),

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from sims.world.host import SimNode
 from sims.world.network import Fate
 from swim.addresses import Endpoint
+from swim.commands import Command, Ticket
 from swim.core.output import StreamEnd
 from swim.events import Event
 
@@ -77,6 +78,9 @@ class Observer:
     def event(self, world: Any, node: SimNode, event: Event) -> None:
         """A node reported a change to its application."""
 
+    def commanded(self, world: Any, node: SimNode, command: Command, ticket: Ticket) -> None:
+        """A node was given a command; nothing that follows has been seen yet."""
+
     def fault(self, world: Any, kind: str, detail: Mapping[str, object]) -> None:
         """A fault or a command: ``add``, ``crash``, ``restart``, ``pause``, ``cut``, ``heal``, ..."""
 
@@ -84,4 +88,4 @@ class Observer:
         """A node handled one input, including everything that followed immediately."""
 
 
-HOOKS = ("sent", "received", "stream", "event", "fault", "stepped")
+HOOKS = ("sent", "received", "stream", "event", "commanded", "fault", "stepped")

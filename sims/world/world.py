@@ -285,6 +285,7 @@ class World(Context):
         with named_logs(self):
             number = node.node.do(self.now, command)
         ticket = node.tickets[number] = Ticket(number)
+        self.tell("commanded", node, command, ticket)
         if isinstance(command, Leave | Rejoin):
             node.is_leaving = isinstance(command, Leave)
             node.departure = ticket if node.is_leaving else None

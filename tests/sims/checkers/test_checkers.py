@@ -31,10 +31,18 @@ from sims.theory.bounds import convergence_bound
 from sims.world import World
 from swim.config import Config
 from swim.inspection import Inspection
-from tests.sims.checkers.planted import in_claims, in_events, in_gossip, in_probing, in_tables, scripts
+from tests.sims.checkers.planted import (
+    in_claims,
+    in_events,
+    in_gossip,
+    in_messages,
+    in_probing,
+    in_tables,
+    scripts,
+)
 from tests.sims.checkers.planted.bug import BUGS, SEEDS, Bug, catch, quick
 
-PLANTED = (in_claims, in_events, in_gossip, in_probing, in_tables)
+PLANTED = (in_claims, in_events, in_gossip, in_messages, in_probing, in_tables)
 CHECKERS = [*SAFETY, *LIVENESS]
 
 

@@ -14,6 +14,7 @@ from sims.faults import (
     FAULTS,
     Add,
     Block,
+    Broadcast,
     Crash,
     CutPair,
     Fault,
@@ -26,6 +27,7 @@ from sims.faults import (
     Rejoin,
     Restart,
     Resume,
+    Send,
     SetLink,
     SetNames,
     SetTags,
@@ -38,7 +40,7 @@ from sims.world.latency import Constant
 from sims.world.network import Link
 
 NODES = [f"node-{number}" for number in range(1, 6)]
-WITHOUT_A_VERB = (Add, SlowReader, SetNames, Translate)
+WITHOUT_A_VERB = (Add, SlowReader, SetNames, Translate, Send, Broadcast)
 """Made in Python or JSON alone: they need more than words."""
 
 SAID: list[tuple[str, tuple[Fault, ...]]] = [

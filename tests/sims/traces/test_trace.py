@@ -15,7 +15,7 @@ from sims.traces.writer import EventTrace, TraceWriter
 from sims.world import World
 from sims.world.network import Link, Network
 from swim.config import Config
-from swim.events import Query, UserEvent
+from swim.events import Query, UserEvent, UserMessage
 from swim.trace import FORMAT, Reader, encode, event_record, header, plain
 from swim.wire.codec import encode as encode_message
 from swim.wire.keyring import Keyring
@@ -102,6 +102,10 @@ def test_user_events_and_queries_are_records_of_the_node_that_received_them() ->
     assert event_record(1.5, "n1", query) == {
         "at": 1.5, "kind": "query", "node": "n1", "name": "load", "payload": "", "source": "n2", "ltime": 9,
         "id": 77, "sequence": 5,
+    }  # fmt: skip
+    assert event_record(1.5, "n1", UserMessage("n2", b"v1", True, 6)) == {
+        "at": 1.5, "kind": "user-message", "node": "n1", "source": "n2", "payload": "7631",
+        "is_broadcast": True, "sequence": 6,
     }  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from sims.faults import Add, Crash, Leave, Pause, Readdress, Restart, SetLink, SetTags, Split
+from sims.faults import Add, Broadcast, Crash, Leave, Pause, Readdress, Restart, Send, SetLink, SetTags, Split
 from sims.faults.schedule import Schedule
 from sims.world import World
 from sims.world.network import Link
@@ -213,3 +213,18 @@ EVENTS = Script(
 ALL = {
     name.lower().replace("_", "-"): value for name, value in globals().items() if isinstance(value, Script)
 }
+
+
+MESSAGES = Script(
+    Schedule(
+        [
+            *(Send(at, f"n{n}", f"n{1 + n % 6}") for n in range(1, 7) for at in (9.0, 13.0, 17.0, 100.0)),
+            *(Broadcast(at, f"n{n}") for n in (1, 4) for at in (12.0, 25.0, 150.0, 160.0)),
+            SetLink(10.0, None, None, Link(loss=0.2, reset=0.2, half_open=0.3, duplicate=0.3), 10.0),
+            *(Send(at, f"n{n}", "n3") for n in (1, 2, 4, 5, 6) for at in (59.9998, 60.0001, 60.05)),
+            Restart(60.0, "n3"),
+        ]
+    ),
+    190.0,
+)
+"""Messages while streams break and packets come twice, right after a restart, and in calm."""
