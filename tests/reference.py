@@ -29,7 +29,9 @@ def reference(modules: Iterable[str]) -> Iterator[str]:
     """The lines of the page: each module, its public names, and their public members."""
     faces = [found for name in modules for found in _with_submodules(importlib.import_module(name))]
     homes = {face.__name__: _homes(face) for face in faces}
-    documented = {(home, name) for found in homes.values() for name, home in found.items()}
+    documented = {
+        (home, name) for face in faces for name, home in homes[face.__name__].items() if name in face.__all__
+    }
     for face in faces:
         yield from _section(f"## {face.__name__}", "", face.__doc__)
         for name in sorted(face.__all__, key=lambda name: (name.lower(), name)):
