@@ -19,7 +19,9 @@ from contextlib import AbstractAsyncContextManager, suppress
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal
+from weakref import WeakMethod
 
+from swim import checks
 from swim.addresses import Endpoint
 from swim.commands import Command, Outcome, QueryReply
 from swim.config import Config
@@ -37,7 +39,7 @@ from swim.net.isolated.handle import IsolatedNode
 
 __all__ = ["Cluster", "Responses", "Subscription", "Ticket", "observe", "open_cluster"]
 
-_LAST_SECONDS = 2.0
+_LAST_SECONDS = 5.0
 """How long an opening that is given up waits for its node to end, without the event loop."""
 
 
@@ -156,8 +158,10 @@ class Cluster(IsolatedCluster[Ticket, Subscription, Responses]):
 
         Raises:
             OSError: it has no address.
+            ConfigError: ``host`` is not text, or ``port`` is not a port.
             LocalError: after the block was left.
         """
+        host, port = checks.text("host", host), checks.port("port", port)
         self._check_open()
         bell, answer = Bell(), self._node.resolve(host, port)
         answer.add_done_callback(lambda _: bell.ring())
@@ -259,7 +263,8 @@ class _Opening(Opening, AbstractAsyncContextManager[Cluster, None]):
             life.join(_LAST_SECONDS)
             raise
         self._cancels, self._task = task.cancelling(), task
-        node.when_ended(partial(_call, asyncio.get_running_loop(), self._cut))
+        cut = WeakMethod(self._cut)  # or the node would keep alive what ends it when it is dropped
+        node.when_ended(partial(_call, asyncio.get_running_loop(), lambda: (call := cut()) and call()))
         return self._cluster
 
     def _cut(self) -> None:
@@ -281,10 +286,9 @@ class _Opening(Opening, AbstractAsyncContextManager[Cluster, None]):
                 raise
         finally:
             self._life.stop()
-            if kind is GeneratorExit:  # nothing may be awaited any more
-                self._life.join(_LAST_SECONDS)
-            else:
+            if kind is not GeneratorExit:  # after which nothing may be awaited
                 await self._ended(node)
+            self._life.join(_LAST_SECONDS)
         if self._was_cut and task is not None:
             is_ours = task.uncancel() <= self._cancels
             if error is not None and not (is_ours and kind is asyncio.CancelledError):

@@ -154,6 +154,7 @@ class Cluster(Reading):
             TimeoutError: no answer within ``timeout``.
             OSError: it has no address.
         """
+        host, port = checks.text("host", host), checks.port("port", port)
         timeout = checks.seconds("timeout", timeout)
         self._commands._check_open()
         answer = self._life.node.resolve(host, port)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -45,8 +46,17 @@ class Arguments:
         object.__setattr__(self, "leave_timeout", checks.number("leave_timeout", self.leave_timeout))
         if self.isolation not in ISOLATIONS:
             raise ConfigError("isolation", f"must be one of {ISOLATIONS}, not {self.isolation!r}")
-        if self.isolation == "process" and self.faults is not None:
+        if self.isolation == "process":
+            self._check_process()
+
+    def _check_process(self) -> None:
+        """Makes sure that a child process can be given all this."""
+        if self.faults is not None:
             raise ConfigError("faults", "reach a node in this process only: use isolation='thread'")
+        try:
+            pickle.dumps(self.config)
+        except Exception as error:  # whatever a value's own code raises
+            raise ConfigError("config", f"cannot be sent to another process: {error}") from error
 
     @property
     def directory(self) -> Path | None:

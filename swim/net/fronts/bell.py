@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from typing import ClassVar
 
 __all__ = ["Bell"]
 
@@ -15,9 +16,12 @@ class Bell:
 
     Attributes:
         rings: changes with every ring.
+        is_silent: whether the interpreter ends: threads that still wait are not woken to do anything more.
     """
 
     __slots__ = ("_wakers", "rings")
+
+    is_silent: ClassVar[bool] = False
 
     def __init__(self) -> None:
         self.rings: int = 0
@@ -31,6 +35,8 @@ class Bell:
     def ring(self) -> None:
         """Wakes every waiter. Safe in any thread; never waits."""
         self.rings += 1
+        if Bell.is_silent:
+            return
         wakers, self._wakers = self._wakers, []
         for wake in wakers:
             wake()

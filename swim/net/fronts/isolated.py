@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import os
 import weakref
 from collections.abc import Callable
 from typing import TypeVar
@@ -85,6 +86,10 @@ class Life:
         if self._origin.is_here:
             self.node.join(timeout)
 
+    def forget(self) -> None:
+        """Closes this process's copies of what the node has open, after a fork."""
+        self.node.forget()
+
     def __del__(self) -> None:
         if hasattr(self, "node") and not self.node.is_ended:
             self.stop()
@@ -134,9 +139,20 @@ class IsolatedCluster(AwaitedCluster[TicketT, EventsT, RepliesT]):
 _LIVES: weakref.WeakSet[Life] = weakref.WeakSet()
 
 
+def _forget_all() -> None:
+    for life in list(_LIVES):
+        life.forget()
+    _LIVES.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_all)
+
+
 @atexit.register
 def _end_all() -> None:
     """A thread that still runs while the interpreter goes down may hold what the interpreter needs."""
+    Bell.is_silent = True
     lives = list(_LIVES)
     for life in lives:
         life.stop()

@@ -20,7 +20,7 @@ from swim.node import NodeStats
 from swim.serf.lamport import LamportClock
 from swim.serf.seen import RecentRing
 
-__all__ = ["Board", "Facts", "Mailbox", "Update", "View"]
+__all__ = ["Board", "Facts", "Mailbox", "State", "Update", "View"]
 
 
 class Facts(NamedTuple):
@@ -45,6 +45,16 @@ class Update(NamedTuple):
     events: Sequence[Event]
     histories: Mapping[str, tuple[Transition, ...]]
     facts: Facts | None
+
+
+class State(NamedTuple):
+    """All that is published, in place of ``lost`` events."""
+
+    members: Sequence[Member]
+    histories: Mapping[str, tuple[Transition, ...]]
+    user_events: Sequence[UserEvent]
+    facts: Facts
+    lost: int
 
 
 class View:
@@ -126,20 +136,14 @@ class View:
             recent = list(self._recent.recent())
         return tuple(UserEvent(*key, ltime) for ltime, keys in recent for key in keys)
 
-    def replace(
-        self,
-        members: Sequence[Member],
-        histories: Mapping[str, tuple[Transition, ...]],
-        user_events: Sequence[UserEvent],
-        facts: Facts,
-    ) -> None:
+    def replace(self, state: State) -> None:
         """Takes a whole state; only the posting thread calls it."""
         with self._lock:
-            self.facts = facts
-            self._event_clock.witness(facts.stats.event_time - 1)
-            self._members = {member.name: member for member in members}
-            self._histories = dict(histories)
-            for event in user_events:
+            self.facts = state.facts
+            self._event_clock.witness(state.facts.stats.event_time - 1)
+            self._members = {member.name: member for member in state.members}
+            self._histories = dict(state.histories)
+            for event in state.user_events:
                 self._recent.admit(event.ltime, (event.name, event.payload))
             self._listed = None
 
@@ -257,12 +261,13 @@ class Board:
         if self.relay is not None:
             self.relay(update)
 
-    def lose(self, count: int) -> None:
-        """Counts events as lost to every subscriber."""
+    def replace(self, state: State) -> None:
+        """Publishes a whole state, in place of what happened meanwhile."""
+        self.view.replace(state)
         for ref in self._mailboxes:
             mailbox = ref()
             if mailbox is not None:
-                mailbox.lose(count)
+                mailbox.lose(state.lost)
 
     def close(self) -> None:
         """Ends every subscription, including those opened later."""

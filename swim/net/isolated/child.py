@@ -20,15 +20,15 @@ from contextlib import suppress
 from typing import Any
 
 from swim.commands import Outcome, QueryReply
-from swim.errors import SwimError
+from swim.errors import InternalError, SwimError
 from swim.log import finished
 from swim.net.isolated import dialogue as say
-from swim.net.isolated.board import Update
+from swim.net.isolated.board import State, Update, View
 from swim.net.isolated.frames import FrameReader, Outbox
 from swim.net.isolated.thread import NodeThread
 from swim.net.pump import Ticket
 
-__all__: list[str] = []
+__all__ = ["Publisher"]
 
 _CHUNK = 1 << 16
 _BACKLOG_MAX = 1 << 24
@@ -88,28 +88,21 @@ def _plain(fields: dict[str, Any]) -> dict[str, Any]:
     return plain
 
 
-class _Publisher:
+class Publisher:
     """Sends what the node publishes, in the node's thread."""
 
-    def __init__(self, node: NodeThread, outbox: Outbox) -> None:
-        self._node = node
+    def __init__(self, outbox: Outbox, view: View) -> None:
         self._outbox = outbox
+        self._view = view
         self._lost: int | None = None
         self._counters: dict[str, int] = {}
         self._gauges: dict[str, float] = {}
         self._count_at = 0.0
 
-    def opened(self) -> None:
-        """The node runs, or has failed to start."""
-        node = self._node
-        if node.is_running:
-            self._outbox.send(say.Opened(node.endpoint, self._state(0)))
-            node.board.relay = self.publish
-
     def publish(self, update: Update) -> None:
         """Sends one update, or counts its events as lost while the program does not read."""
         if self._lost is not None and self._outbox.waiting == 0:
-            self._outbox.send(self._state(self._lost + len(update.events)))
+            self._outbox.send(self.state(self._lost + len(update.events)))
             self._lost = None
         elif self._lost is not None or self._outbox.waiting > _BACKLOG_MAX:
             self._lost = (self._lost or 0) + len(update.events)
@@ -121,7 +114,7 @@ class _Publisher:
             self._count()
 
     def _count(self) -> None:
-        metrics = self._node.view.metrics
+        metrics = self._view.metrics
         counters = {name: n for name, n in metrics.counters.items() if self._counters.get(name) != n}
         gauges = {name: value for name, value in metrics.gauges.items() if self._gauges.get(name) != value}
         if counters or gauges:
@@ -129,11 +122,12 @@ class _Publisher:
             self._counters |= counters
             self._gauges |= gauges
 
-    def _state(self, lost: int) -> say.State:
-        view = self._node.view
+    def state(self, lost: int) -> State:
+        """All that is published, in place of so many events."""
+        view = self._view
         members = view.members()
         histories = {member.name: view.history(member.name) for member in members}
-        return say.State(members, histories, view.user_events(), view.facts, lost)
+        return State(members, histories, view.user_events(), view.facts, lost)
 
 
 class _Child:
@@ -161,8 +155,7 @@ class _Child:
         logger.setLevel(begin.level)
         logger.addHandler(_Forwarding(outbox))
         logger.propagate = False
-        node = NodeThread(begin.config, data_dir=begin.data_dir, opened=lambda: publisher.opened())
-        publisher = _Publisher(node, outbox)
+        node = NodeThread(begin.config, data_dir=begin.data_dir, opened=lambda: self._opened(node, outbox))
         node.when_ended(lambda: outbox.send(say.Ended(node.failure)))
         node.start()
         for saying in self._sayings(watch):
@@ -171,13 +164,23 @@ class _Child:
                     ticket = self._tickets[number] = _Reporting(outbox, number)
                     self._tickets = {n: each for n, each in self._tickets.items() if not each.is_done}
                     node.submit(command, ticket)
-                case say.Abandon(number) if number in self._tickets:
-                    node.abandon(self._tickets[number])
+                case say.Abandon(number):
+                    if number in self._tickets:
+                        node.abandon(self._tickets[number])
                 case say.Verbosity(level):
                     logger.setLevel(level)
+                case _:
+                    raise InternalError(f"{type(saying).__name__} is nothing that a program says")
         node.stop()
         node.join(_END_SECONDS)
         outbox.close(_END_SECONDS)
+
+    def _opened(self, node: NodeThread, outbox: Outbox) -> None:
+        """The node runs, or has failed to start."""
+        if node.is_running:
+            publisher = Publisher(outbox, node.view)
+            outbox.send(say.Opened(node.endpoint, publisher.state(0)))
+            node.board.relay = publisher.publish
 
     def _sayings(self, watch: float) -> Iterator[object]:
         """What the program says, until it is over.

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from swim.addresses import Endpoint
 from swim.commands import Command, Outcome, QueryReply
 from swim.config import Config
 from swim.errors import SwimError
-from swim.events import Member, Transition, UserEvent
-from swim.net.isolated.board import Facts, Update
+from swim.net.isolated.board import State, Update
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,7 +24,6 @@ __all__ = [
     "Opened",
     "Replied",
     "Saying",
-    "State",
     "Submit",
     "Verbosity",
 ]
@@ -57,16 +55,6 @@ class Verbosity(NamedTuple):
     """To the process: records below this level are not wanted."""
 
     level: int
-
-
-class State(NamedTuple):
-    """All that is published, in place of updates that the program was too slow to read."""
-
-    members: Sequence[Member]
-    histories: Mapping[str, tuple[Transition, ...]]
-    user_events: Sequence[UserEvent]
-    facts: Facts
-    lost: int
 
 
 class Opened(NamedTuple):

@@ -11,14 +11,15 @@ from socket import socket
 
 from swim.errors import InternalError
 
-__all__ = ["FRAME_BYTES_MAX", "FrameReader", "Outbox"]
+__all__ = ["FRAME_BYTES_MAX", "FrameReader", "Outbox", "encode"]
 
 FRAME_BYTES_MAX = 1 << 28
 """A frame that claims to be longer is malformed; the largest one lists every member."""
 _LENGTH = struct.Struct("!I")
 
 
-def _encode(value: object) -> bytes:
+def encode(value: object) -> bytes:
+    """A value as one frame."""
     body = pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
     return _LENGTH.pack(len(body)) + body
 
@@ -54,11 +55,6 @@ class FrameReader:
                 ) from error
             yield value
 
-    @property
-    def is_between(self) -> bool:
-        """Whether all bytes so far made whole frames."""
-        return not self._bytes
-
 
 class Outbox:
     """Sends values from any thread; a thread of its own waits for the other side to read.
@@ -81,7 +77,7 @@ class Outbox:
 
     def send(self, value: object) -> None:
         """Sends one value, after those before it; nothing once it is closed. Never waits."""
-        frame = _encode(value)
+        frame = encode(value)
         with self._changed:
             if not self._is_closed:
                 self._frames.append(frame)

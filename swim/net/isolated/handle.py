@@ -75,6 +75,9 @@ class IsolatedNode(Protocol):
     def stop(self) -> None:
         """Ends the node without leaving: peers see it fail. Submit ``Leave`` first to leave."""
 
+    def forget(self) -> None:
+        """In a forked child: closes its copies of the node's descriptors, which goes on in the parent."""
+
     def join(self, timeout: float | None = None) -> bool:
         """Waits until the node has ended; this is the one call that blocks.
 

@@ -23,7 +23,7 @@ from swim.errors import InternalError, LocalError
 from swim.metrics import Metrics
 from swim.net.event_buffer import ALL_KINDS, EventKind
 from swim.net.isolated import dialogue as say
-from swim.net.isolated.board import Board, Mailbox, Update, View
+from swim.net.isolated.board import Board, Mailbox, State, Update, View
 from swim.net.isolated.frames import FrameReader, Outbox
 from swim.net.isolated.waker import Waker
 from swim.net.pump import Ticket
@@ -71,7 +71,7 @@ class ProcessNode:
         self._resolver = Resolver()
         self._board: Board | None = None
         self._endpoint: Endpoint | None = None
-        self._end, self._far_end = socket.socketpair()
+        self._end: socket.socket | None = None
         self._outbox: Outbox | None = None
         self._lock = threading.Lock()
         self._tickets: dict[int, Ticket] = {}
@@ -147,8 +147,18 @@ class ProcessNode:
         with self._lock:
             if not self._is_stopping and not self.is_ended:
                 self._is_stopping = True
-                self._end.shutdown(socket.SHUT_WR)
+                if self._end is not None:
+                    self._end.shutdown(socket.SHUT_WR)
                 self._waker.set()
+
+    def forget(self) -> None:
+        """In a forked child: closes its copy of the pair, so that the process sees when its program ends."""
+        if self._end is not None:
+            self._end.close()
+        if self._process is not None:
+            self._process.returncode = 0  # it is no child of this process
+            if self._process.stderr is not None:
+                self._process.stderr.close()
 
     def join(self, timeout: float | None = None) -> bool:
         """Waits until the node has ended; this is the one call that blocks.
@@ -175,33 +185,39 @@ class ProcessNode:
     # -- the thread
 
     def _run(self) -> None:
-        process: subprocess.Popen[bytes] | None = None
         words = b""
         try:
-            process = self._process = _spawn(self._far_end)
-            self._far_end.close()
-            outbox = Outbox(self._end, name=f"swim:{self.config.name}:outbox")
-            self._level = _wanted_level()
-            outbox.send(say.Begin(self.config, self._data_dir, self._level, os.getpid()))
-            self._outbox = outbox
-            words = self._read(process)
+            if not self._is_stopping:
+                words = self._serve()
         except Exception as error:
             self.failure = LocalError(f"the node's process failed: {error}")
             self.failure.__cause__ = error
-        self._far_end.close()
         if self._outbox is not None:
             self._outbox.close(0)
         with self._lock:
-            self._end.close()
-        if process is not None:
-            status = _reaped(process)
-            words = (words + _rest(process))[-_LAST_WORDS:]
+            if self._end is not None:
+                self._end.close()
+        if self._process is not None:
+            status = _reaped(self._process)
+            words = (words + _rest(self._process))[-_LAST_WORDS:]
             if self.failure is None and not self._is_stopping and not self._said_end:
                 last = words.decode(errors="replace").strip()
                 self.failure = LocalError(
                     f"the node's process died ({status}){f', its last words: {last}' if last else ''}"
                 )
         self._finish()
+
+    def _serve(self) -> bytes:
+        """Starts the process and reads what it says; returns what it printed last."""
+        end, far_end = socket.socketpair()
+        self._end = end
+        with far_end:
+            process = self._process = _spawn(far_end)
+        outbox = Outbox(end, name=f"swim:{self.config.name}:outbox")
+        self._level = _wanted_level()
+        outbox.send(say.Begin(self.config, self._data_dir, self._level, os.getpid()))
+        self._outbox = outbox
+        return self._read(end, process)
 
     def _finish(self) -> None:
         was_running, self.is_running = self.is_running, False
@@ -219,12 +235,12 @@ class ProcessNode:
         for ended in when_ended:
             ended()
 
-    def _read(self, process: subprocess.Popen[bytes]) -> bytes:
+    def _read(self, end: socket.socket, process: subprocess.Popen[bytes]) -> bytes:
         """Reads what the process says until it is over; returns what it printed last."""
         assert process.stderr is not None
         words, reader, killed_at = b"", FrameReader(), math.inf
         with selectors.DefaultSelector() as selector:
-            for source in (self._end, process.stderr, self._waker):
+            for source in (end, process.stderr, self._waker):
                 selector.register(source, selectors.EVENT_READ)
             while not self._said_end:
                 left = killed_at - time.monotonic()
@@ -234,14 +250,15 @@ class ProcessNode:
                 for key, _ in selector.select(None if left == math.inf else left):
                     if key.fileobj is self._waker:
                         self._waker.clear()
-                        killed_at = time.monotonic() + _END_SECONDS
+                        # One that has not begun has nothing to end.
+                        killed_at = time.monotonic() + (_END_SECONDS if self.is_running else 0.0)
                     elif key.fileobj is process.stderr:
                         data = os.read(process.stderr.fileno(), _CHUNK)
                         words = (words + data)[-_LAST_WORDS:]
                         if not data:
                             selector.unregister(process.stderr)
                     else:
-                        data = _received(self._end)
+                        data = _received(end)
                         if not data:
                             return words
                         for saying in reader.feed(data):
@@ -254,13 +271,13 @@ class ProcessNode:
                 self._endpoint = endpoint
                 view = View(self.config, Metrics(), state.facts, clock=time.monotonic)
                 self._board = Board(view)
-                self._replace(self._board, state)
+                self._board.replace(state)
                 self.is_running = True
                 self._opened()
             case Update():
                 self._running.post(saying)
-            case say.State():
-                self._replace(self._running, saying)
+            case State():
+                self._running.replace(saying)
             case say.Counted(counters, gauges, drops):
                 metrics = self._running.view.metrics
                 for name, count in counters.items():
@@ -287,10 +304,6 @@ class ProcessNode:
                 self.failure = failure if not self._is_stopping else None
             case _:
                 raise InternalError(f"{type(saying).__name__} is nothing that a node's process says")
-
-    def _replace(self, board: Board, state: say.State) -> None:
-        board.view.replace(state.members, state.histories, state.user_events, state.facts)
-        board.lose(state.lost)
 
 
 def _spawn(end: socket.socket) -> subprocess.Popen[bytes]:

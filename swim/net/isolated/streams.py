@@ -104,6 +104,12 @@ class LoopStreams:
         for stream in list(self._open.values()):
             self._forget(stream)
 
+    def drop(self) -> None:
+        """Closes this process's copies of all connections, after a fork."""
+        for stream in self._open.values():
+            if stream.connection is not None:
+                stream.connection.close()
+
     def carry_out(self, action: StreamAction) -> None:
         """Starts what the node asks for; never waits."""
         if isinstance(action, Dial):

@@ -149,6 +149,17 @@ class NodeThread:
         if loop is not None:
             self._ask(loop.halt)
 
+    def forget(self) -> None:
+        """In a forked child: closes its copies of sockets, so that the port is free when the parent ends.
+
+        The selector goes first, and whole: taking a socket out of it would take it out of the parent's.
+        """
+        loop = self._loop
+        if loop is not None and not self.is_ended:
+            loop.selector.close()
+            loop.streams.drop()
+            loop.network.close()
+
     def join(self, timeout: float | None = None) -> bool:
         """Waits until the node has ended; this is the one call that blocks.
 
