@@ -270,7 +270,16 @@ def test_the_names_and_arguments_are_the_same() -> None:
         if not isinstance(kind, property):
             ours = [signature(getattr(front, name), {"timeout"}) for front in fronts]
             assert ours[0] == ours[1] == ours[2], name
-            waits = {"set_tags", "update_tags", "user_event", "respond", "resolve", "events"}
+            waits = {
+                "set_tags",
+                "update_tags",
+                "user_event",
+                "respond",
+                "resolve",
+                "events",
+                "send",
+                "broadcast",
+            }
             if name not in waits:
                 assert signature(getattr(fronts[0], name), set()) == signature(
                     getattr(fronts[2], name), set()
