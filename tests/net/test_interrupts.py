@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from contextlib import suppress
+from linecache import getline
 from pathlib import Path
 from random import Random
 from types import FrameType
@@ -143,6 +144,7 @@ class Strike:
     def __init__(self, nth: int) -> None:
         self.steps = 0
         self._nth = nth
+        self._blocks: set[tuple[FrameType, int]] = set()
 
     def trace(self, frame: FrameType, event: str, argument: Any) -> Any:
         """For ``sys.settrace``."""
@@ -152,6 +154,11 @@ class Strike:
     def _step(self, frame: FrameType, event: str, argument: Any) -> Any:
         if event == "return":  # also where a coroutine is suspended: no signal is handled there
             return self._step
+        if event == "line" and "with " in getline(frame.f_code.co_filename, frame.f_lineno):
+            # The second time its block ends: no signal is handled before __exit__ is called.
+            if (frame, frame.f_lineno) in self._blocks:
+                return self._step
+            self._blocks.add((frame, frame.f_lineno))
         self.steps += 1
         if self.steps == self._nth:
             sys.settrace(None)
