@@ -12,7 +12,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from swim.config import Config as Config
-from swim.config import MergePolicy as MergePolicy
 from swim.errors import ConfigError as ConfigError
 from swim.errors import ConfigTypeError as ConfigTypeError
 from swim.errors import DeliveryError as DeliveryError
@@ -71,6 +70,7 @@ if TYPE_CHECKING:
     from swim.commands import SetTags as SetTags
     from swim.commands import Ticket as Ticket
     from swim.commands import UpdateTags as UpdateTags
+    from swim.config.merge_policy import MergePolicy as MergePolicy
     from swim.membership import Membership as Membership
     from swim.net.cluster import Cluster as Cluster
     from swim.net.observing import observe as observe
@@ -173,6 +173,7 @@ _LATER = {
     "open_cluster": "swim.net.running",
     "run_cluster": "swim.net.running",
     "Membership": "swim.membership",
+    "MergePolicy": "swim.config.merge_policy",
     "Responses": "swim.net.responses",
     "Subscription": "swim.net.subscriptions",
     "NodeStats": "swim.node",

@@ -139,6 +139,13 @@ def test_a_member_that_restarts_all_the_time_flaps() -> None:
     assert settled.member.incarnation == 9
 
 
+def test_changes_count_for_a_while_only() -> None:
+    damper = Damper(flaps=4, within=10.0, settle=30.0)
+    for number in range(20):
+        for one in flap(number + 1):
+            assert damper.feed(number * 11.0, one) == (one,)
+
+
 def test_other_members_and_other_events_pass() -> None:
     damper = Damper()
     flapping(damper)

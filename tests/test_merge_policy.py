@@ -116,6 +116,22 @@ def test_a_member_that_returns_as_another_is_refused(elsewhere: bool) -> None:
     assert nodes[0].status_of("b3") == "failed"
 
 
+def test_gossip_about_a_return_is_judged_too() -> None:
+    """``g1`` takes the member back, and gossips that it is alive under other tags."""
+    world, nodes = blue_cluster()
+    open_node = add(world, "g1", tags={"cluster": "blue"})
+    assert errors_of(world, open_node, nodes[0]) == [""]
+    world.crash("b3")
+    world.settle()  # it is not reaped yet
+    nodes[2].config = nodes[2].config.with_changes(tags={"cluster": "red"}, merge_policy=None)
+    world.restart("b3")
+    assert errors_of(world, nodes[2], open_node) == [""]
+    world.run_for(60.0)
+    assert open_node.status_of("b3") == "alive"
+    assert {node.status_of("b3") for node in nodes[:2]} == {"failed"}
+    assert dropped(nodes[:2], "merge-policy") > 0
+
+
 def test_all_who_may_join_do() -> None:
     world, nodes = blue_cluster(5)
     world.crash("b5")

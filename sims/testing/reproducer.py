@@ -19,7 +19,8 @@ from sims.replay import schedule_made
 from sims.testing.applications import Applications, Invariant
 from sims.world import Start, World
 from sims.world.observer import Observer
-from swim.config import Config, MergePolicy
+from swim.config import Config
+from swim.config.merge_policy import MergePolicy
 from swim.config.profiles import PROFILES
 from swim.trace import encode, header
 

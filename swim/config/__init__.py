@@ -10,17 +10,19 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Literal, Self, Unpack, overload
+from typing import TYPE_CHECKING, Any, Literal, Self, Unpack, overload
 
 from swim import checks
 from swim.config import identity
-from swim.config.merge_policy import MergePolicy as MergePolicy
 from swim.config.profiles import AT_LEAST, PROFILES, Changes, Settings
 from swim.errors import ConfigError, ConfigTypeError
 from swim.frozen import FrozenMap
 from swim.text import closest
 
-__all__ = ["Config", "MergePolicy", "default_name"]
+if TYPE_CHECKING:
+    from swim.config.merge_policy import MergePolicy
+
+__all__ = ["Config", "default_name"]
 
 _DELEGATE_VERSIONS = (0, 2, 3, 4, 5)
 _META_MAX_BYTES = 512
@@ -349,7 +351,7 @@ _READERS: dict[str, checks.Reader] = {
     "float": lambda name, value: checks.number(name, value, at_least=AT_LEAST.get(name, -math.inf)),
     "bool": checks.flag,
     "Mapping[str, str]": checks.text_map,
-    "MergePolicy | None": checks.optional(checks.instance("a MergePolicy", MergePolicy)),
+    "MergePolicy | None": checks.optional(identity.read_policy),
     "tuple[str, ...]": checks.texts,
     "tuple[str, ...] | None": checks.optional(checks.texts),
     "tuple[bytes, ...]": checks.secrets,

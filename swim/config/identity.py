@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, cast
 
+from swim import checks
 from swim.addresses import parse_address, plain_ip, split_bind, split_host_port, why_unusable
-from swim.config.merge_policy import MergePolicy
 from swim.errors import ConfigError
+
+if TYPE_CHECKING:
+    from swim.config.merge_policy import MergePolicy
 
 __all__ = [
     "NAME_MAX_BYTES",
@@ -17,6 +21,7 @@ __all__ = [
     "check_name",
     "check_networks",
     "check_policy",
+    "read_policy",
 ]
 
 _KEY_SIZES = (16, 24, 32)
@@ -56,6 +61,14 @@ def check_networks(cidrs: Sequence[str]) -> None:
             ipaddress.ip_network(cidr, strict=False)
         except ValueError as error:
             raise ConfigError("cidrs_allowed", str(error)) from None
+
+
+def read_policy(name: str, value: object) -> MergePolicy:
+    """A merge policy; its class is loaded when there is one."""
+    from swim.config.merge_policy import MergePolicy
+
+    checks.instance("a MergePolicy", MergePolicy)(name, value)
+    return cast("MergePolicy", value)
 
 
 def check_policy(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Required, TypedDict
+from typing import TYPE_CHECKING, Any, Required, TypedDict
 
-from swim.config.merge_policy import MergePolicy
+if TYPE_CHECKING:
+    from swim.config.merge_policy import MergePolicy
 
 __all__ = ["AT_LEAST", "PROFILES", "Changes", "Settings"]
 

@@ -13,7 +13,8 @@ from click.core import ParameterSource
 
 from swim.cli.keys import decode_key, read_text_file
 from swim.cli.logs import LEVELS
-from swim.config import Config, MergePolicy
+from swim.config import Config
+from swim.config.merge_policy import MergePolicy
 from swim.errors import ConfigError
 from swim.text import closest
 
