@@ -141,7 +141,7 @@ def test_every_setting_is_documented() -> None:
 
 def test_the_typed_overrides_are_the_settings() -> None:
     settings = {setting.name: setting for setting in fields(swim.Config)}
-    assert set(get_type_hints(Settings)) == set(settings)
+    assert set(get_type_hints(Settings, localns={"MergePolicy": swim.MergePolicy})) == set(settings)
     numbers = {name for name, setting in settings.items() if setting.type in ("int", "float")}
     unbounded = {"protocol_version", "delegate_version", "eager_gossip_delay"}
     assert set(AT_LEAST) == numbers - unbounded
