@@ -95,10 +95,8 @@ class Config:
     """Networks that packets, streams and advertised addresses may come from; None allows all, () none.
     [memberlist: CIDRsAllowed]"""
     merge_policy: MergePolicy | None = None
-    """Which members may join; None for all. Asked when a member is unknown, failed or left, whichever way the
-    news of it comes: a packet, or a push/pull. A whole push/pull is refused, with the reason as the answer,
-    if it is a join and lists a member that may not join, or if its sender is one. It is not asked again
-    while a member is alive, whatever its tags become. [swim]"""
+    """Which members may join; None for all. Asked when a member is unknown, failed or left, for packets and
+    push/pulls alike (``docs/policies.md``), and not again while it is alive. [swim]"""
     require_node_names: bool = False
     """Refuse to dial an address given without a ``NAME/`` prefix. [memberlist: RequireNodeNames]"""
 
