@@ -192,7 +192,8 @@ class Reader:
 
     def take(self, events: tuple[Event, ...]) -> None:
         for one in events:
-            assert isinstance(one, MemberEvent)
+            if not isinstance(one, MemberEvent):
+                continue
             self.damped += 1
             assert one.previous == self.fold.get(one.member.name) or isinstance(one, MemberJoined)
             if isinstance(one, MemberReaped):
