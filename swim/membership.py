@@ -11,6 +11,7 @@ not:
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import Protocol
 
@@ -22,7 +23,7 @@ from swim.events import Member, MemberStatus, SeedStatus, Transition, UserEvent
 from swim.metrics import Metrics
 from swim.node import NodeStats
 
-__all__ = ["Membership", "Statuses", "having"]
+__all__ = ["Membership", "Reads", "Statuses", "View", "having"]
 
 Statuses = MemberStatus | str | Iterable[MemberStatus | str] | None
 """One status or several; None for all."""
@@ -99,3 +100,110 @@ def having(members: tuple[Member, ...], status: Statuses) -> tuple[Member, ...]:
         return members
     wanted = checks.statuses("status", status)
     return tuple(member for member in members if member.status in wanted)
+
+
+class View(Protocol):
+    """What ``Reads`` reads: a node, or what an isolated node published."""
+
+    @property
+    def config(self) -> Config:
+        """The settings it runs with."""
+
+    @property
+    def metrics(self) -> Metrics:
+        """Counters and gauges."""
+
+    @property
+    def status(self) -> str:
+        """``running``, ``leaving`` or ``left``."""
+
+    @property
+    def advertised(self) -> Endpoint:
+        """The address and port that are sent to peers."""
+
+    @property
+    def local(self) -> Member:
+        """The node's own entry."""
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether no other member is alive."""
+
+    def members(self) -> tuple[Member, ...]:
+        """All listed members."""
+
+    def member(self, name: str) -> Member | None:
+        """One listed member."""
+
+    def history(self, name: str) -> tuple[Transition, ...]:
+        """A member's last transitions, oldest first."""
+
+    def user_events(self) -> tuple[UserEvent, ...]:
+        """The user events that are remembered, oldest first."""
+
+    def seeds(self) -> tuple[SeedStatus, ...]:
+        """The state of joining each seed."""
+
+    def stats(self) -> NodeStats:
+        """Counts, clocks and queue lengths."""
+
+
+class Reads(ABC):
+    """The reading half of ``Membership``, of a view; the same for every front and for simulated nodes."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def _read(self) -> View:
+        """The view, if the caller may read it; otherwise ``LocalError``."""
+
+    @property
+    def advertised(self) -> Endpoint:
+        """The address and port sent to peers; changes if this machine's address changes."""
+        return self._read().advertised
+
+    @property
+    def local(self) -> Member:
+        """This node's own entry."""
+        return self._read().local
+
+    @property
+    def is_alone(self) -> bool:
+        """True if no other member is alive."""
+        return self._read().is_alone
+
+    def members(self, *, status: Statuses = None) -> tuple[Member, ...]:
+        """The listed members, an immutable snapshot: this node, failed and left ones included.
+
+        Args:
+            status: only members of this status, or of one of these.
+
+        Raises:
+            ConfigError: ``status`` names none.
+        """
+        return having(self._read().members(), status)
+
+    def alive(self) -> tuple[Member, ...]:
+        """The members that are alive, including suspect ones and this node."""
+        return self.members(status=MemberStatus.ALIVE)
+
+    def member(self, name: str) -> Member | None:
+        """One member by name, or None."""
+        return self._read().member(checks.text("name", name))
+
+    def history(self, name: str) -> tuple[Transition, ...]:
+        """The last ``history_size`` transitions of a member, oldest first; () if it is unknown."""
+        return self._read().history(checks.text("name", name))
+
+    def user_events(self) -> tuple[UserEvent, ...]:
+        """The user events that this node remembers, oldest first: those of the last 512 stamps, at most
+        ``max_recent_event_bytes``. Whether they may be coalesced is not remembered; ``sequence`` is 0."""
+        return self._read().user_events()
+
+    def seeds(self) -> tuple[SeedStatus, ...]:
+        """The state of joining each of ``Config.seeds``: whether a live member is there, the last error."""
+        return self._read().seeds()
+
+    def stats(self) -> NodeStats:
+        """Counts of members, clocks and queues, and the health score."""
+        return self._read().stats()

@@ -27,11 +27,11 @@ from swim.commands import (
     UpdateTags,
 )
 from swim.config import Config
-from swim.events import Event, Member, MemberStatus, Query, SeedStatus, Transition, UserEvent
+from swim.events import Event, Member, Query
 from swim.inspection import Inspection
-from swim.membership import Membership, Statuses, having
+from swim.membership import Membership, Reads
 from swim.metrics import Metrics
-from swim.node import Node, NodeStats
+from swim.node import Node
 from swim.serf.snapshot import Snapshot
 
 __all__ = ["Commands", "NodeState", "SimNode"]
@@ -56,7 +56,7 @@ class Commands(Protocol):
         """Lets a node leave, and its process end if ``stop``."""
 
 
-class SimNode:
+class SimNode(Reads):
     """A host of a ``World``: its node, its state, and the node's output.
 
     Attributes:
@@ -186,52 +186,12 @@ class SimNode:
         """``running``; ``leaving`` and ``left`` after a leave; ``stopped`` while no process lives here."""
         return self.node.status if self.is_up else "stopped"
 
-    @property
-    def advertised(self) -> Endpoint:
-        """The address and port that are sent to peers."""
-        return self.node.advertised
-
-    @property
-    def local(self) -> Member:
-        """The node's own entry."""
-        return self.node.local
-
-    @property
-    def is_alone(self) -> bool:
-        """True if no other member is alive."""
-        return self.node.is_alone
-
     def now(self) -> float:
         """Virtual time, seconds."""
         return self._commands.now
 
-    def members(self, *, status: Statuses = None) -> tuple[Member, ...]:
-        """The node's view, or the members of a status."""
-        return having(self.node.members(), status)
-
-    def alive(self) -> tuple[Member, ...]:
-        """The members that are alive, suspect ones and this node included."""
-        return self.members(status=MemberStatus.ALIVE)
-
-    def member(self, name: str) -> Member | None:
-        """One member of the view."""
-        return self.node.member(name)
-
-    def history(self, name: str) -> tuple[Transition, ...]:
-        """The last transitions of a member, oldest first; () if it is unknown."""
-        return self.node.history(name)
-
-    def user_events(self) -> tuple[UserEvent, ...]:
-        """The user events that the node remembers, oldest first."""
-        return self.node.user_events()
-
-    def seeds(self) -> tuple[SeedStatus, ...]:
-        """How joining each of ``Config.seeds`` goes."""
-        return self.node.seeds()
-
-    def stats(self) -> NodeStats:
-        """Counts of members, clocks and queues, and the health score."""
-        return self.node.stats()
+    def _read(self) -> Node:
+        return self.node
 
     def inspect(self) -> Inspection:
         """What its node holds inside, to look at."""

@@ -2,71 +2,22 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from typing import Literal, NoReturn, Protocol, cast
+from abc import abstractmethod
+from typing import Literal, NoReturn, cast
 
-from swim import checks
 from swim.addresses import Endpoint
 from swim.config import Config
 from swim.errors import LocalError
-from swim.events import Member, MemberStatus, SeedStatus, Transition, UserEvent
-from swim.membership import Statuses, having
+from swim.membership import Reads, View
 from swim.metrics import Metrics
 from swim.net.fronts.forks import Origin
-from swim.node import NodeStats
 
-__all__ = ["Reading", "Status", "View"]
+__all__ = ["Reading", "Status"]
 
 Status = Literal["running", "leaving", "left", "stopped"]
 
 
-class View(Protocol):
-    """Where a front reads: a node, or what an isolated node published."""
-
-    @property
-    def config(self) -> Config:
-        """The settings it runs with."""
-
-    @property
-    def metrics(self) -> Metrics:
-        """Counters and gauges."""
-
-    @property
-    def status(self) -> str:
-        """``running``, ``leaving`` or ``left``."""
-
-    @property
-    def advertised(self) -> Endpoint:
-        """The address and port that are sent to peers."""
-
-    @property
-    def local(self) -> Member:
-        """The node's own entry."""
-
-    @property
-    def is_alone(self) -> bool:
-        """Whether no other member is alive."""
-
-    def members(self) -> tuple[Member, ...]:
-        """All listed members."""
-
-    def member(self, name: str) -> Member | None:
-        """One listed member."""
-
-    def history(self, name: str) -> tuple[Transition, ...]:
-        """A member's last transitions, oldest first."""
-
-    def user_events(self) -> tuple[UserEvent, ...]:
-        """The user events that are remembered, oldest first."""
-
-    def seeds(self) -> tuple[SeedStatus, ...]:
-        """The state of joining each seed."""
-
-    def stats(self) -> NodeStats:
-        """Counts, clocks and queue lengths."""
-
-
-class Reading(ABC):
+class Reading(Reads):
     """A running member, to be read. All of this stays readable after the end.
 
     Every method raises ``LocalError`` in a process that was forked from the one that opened the cluster.
@@ -95,65 +46,9 @@ class Reading(ABC):
         self._origin.require()
         return "stopped" if self._is_stopped else cast(Status, self._view.status)
 
-    @property
-    def advertised(self) -> Endpoint:
-        """The address and port sent to peers; changes if this machine's address changes."""
-        self._origin.require()
-        return self._view.advertised
-
-    @property
-    def local(self) -> Member:
-        """This node's own entry."""
-        self._origin.require()
-        return self._view.local
-
-    @property
-    def is_alone(self) -> bool:
-        """True if no other member is alive."""
-        self._origin.require()
-        return self._view.is_alone
-
-    def members(self, *, status: Statuses = None) -> tuple[Member, ...]:
-        """The listed members, an immutable snapshot: this node, failed and left ones included.
-
-        Args:
-            status: only members of this status, or of one of these.
-
-        Raises:
-            ConfigError: ``status`` names none.
-        """
+    def _read(self) -> View:
         self._check_reader()
-        return having(self._view.members(), status)
-
-    def alive(self) -> tuple[Member, ...]:
-        """The members that are alive, including suspect ones and this node."""
-        return self.members(status=MemberStatus.ALIVE)
-
-    def member(self, name: str) -> Member | None:
-        """One member by name, or None."""
-        self._check_reader()
-        return self._view.member(checks.text("name", name))
-
-    def history(self, name: str) -> tuple[Transition, ...]:
-        """The last ``history_size`` transitions of a member, oldest first; () if it is unknown."""
-        self._check_reader()
-        return self._view.history(checks.text("name", name))
-
-    def user_events(self) -> tuple[UserEvent, ...]:
-        """The user events that this node remembers, oldest first: those of the last 512 stamps, at most
-        ``max_recent_event_bytes``. Whether they may be coalesced is not remembered; ``sequence`` is 0."""
-        self._check_reader()
-        return self._view.user_events()
-
-    def seeds(self) -> tuple[SeedStatus, ...]:
-        """The state of joining each of ``Config.seeds``: whether a live member is there, the last error."""
-        self._check_reader()
-        return self._view.seeds()
-
-    def stats(self) -> NodeStats:
-        """Counts of members, clocks and queues, and the health score."""
-        self._check_reader()
-        return self._view.stats()
+        return self._view
 
     @abstractmethod
     def now(self) -> float:
