@@ -9,7 +9,7 @@ from sims.checkers import inside
 from sims.checkers.base import Checker, PerLife
 from swim.core.member import pack_address
 from swim.events import Event, MemberEvent, MemberFailed
-from swim.wire.messages import Ack, Dead, IndirectPing, Ping
+from swim.wire.messages import Ack, Dead, IndirectPing, Nack, Ping
 
 if TYPE_CHECKING:
     from sims.world import World
@@ -66,10 +66,14 @@ class RelayedAcksReturn(Checker):
         relay = self._relays.of(world.host(packet.source))
         if not relay.asked and not relay.due:
             return
-        for message in inside.opened(world.host(packet.source), packet.data):
-            if isinstance(message, Ping):
+        messages = inside.opened(world.host(packet.source), packet.data)
+        accused = {message.node for message in messages if isinstance(message, Dead)}
+        for message in messages:
+            if isinstance(message, Nack):  # it refuses
+                relay.asked = [asked for asked in relay.asked if asked[2].seq_no != message.seq_no]
+            elif isinstance(message, Ping) and message.node not in accused:  # else it verifies
                 for asked in relay.asked:
-                    if asked[:2] == (message.node, pack_address(packet.endpoint[0])):  # else it verifies
+                    if asked[:2] == (message.node, pack_address(packet.endpoint[0])):
                         relay.under_way[message.seq_no] = asked[2]
                         relay.asked.remove(asked)
                         break

@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from swim.addresses import Endpoint
@@ -192,8 +193,11 @@ class ProcessNode:
         except Exception as error:
             self.failure = LocalError(f"the node's process failed: {error}")
             self.failure.__cause__ = error
+        if self._end is not None:
+            with suppress(OSError):  # the other side closed it
+                self._end.shutdown(socket.SHUT_RDWR)  # or the outbox might wait for a reader
         if self._outbox is not None:
-            self._outbox.close(0)
+            self._outbox.close(_END_SECONDS)
         with self._lock:
             if self._end is not None:
                 self._end.close()

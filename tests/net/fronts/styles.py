@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
@@ -53,7 +54,8 @@ async def first(iterable: Any, kind: type = object) -> Any:
 
 def uvloop_run(main: Coroutine[Any, Any, Any]) -> Any:
     """``asyncio.run`` on uvloop."""
-    uvloop = pytest.importorskip("uvloop")
+    import uvloop
+
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(main)
 
@@ -117,9 +119,13 @@ FRONTS = {
         Front("blocking-process", swim.blocking, run, time.sleep, isolation="process"),
     )
 }
-every_front = pytest.mark.parametrize("front", FRONTS.values(), ids=FRONTS)
-_ISOLATED = {name: front for name, front in FRONTS.items() if name != "trio"}
-isolated_fronts = pytest.mark.parametrize("front", _ISOLATED.values(), ids=_ISOLATED)
+_NO_UVLOOP = pytest.mark.skipif(find_spec("uvloop") is None, reason="uvloop is not installed")
+_EACH = [
+    pytest.param(front, id=name, marks=[_NO_UVLOOP] if name == "uvloop" else [])
+    for name, front in FRONTS.items()
+]
+every_front = pytest.mark.parametrize("front", _EACH)
+isolated_fronts = pytest.mark.parametrize("front", _EACH[1:])
 
 
 def local(name: str, *seeds: Any, **settings: Any) -> swim.Config:
