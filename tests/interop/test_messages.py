@@ -37,7 +37,7 @@ async def test_serf_agents_pass_broadcasts_on_and_notice_nothing(
         async with trio.open_nursery() as nursery:
             for reader, payloads in zip(events, received, strict=True):
                 nursery.start_soon(_collect, reader, payloads)
-            # Gossip sends each twice only in this profile, so a few do not reach everybody.
+            # Gossip sends each twice only in this profile, so a few miss a member.
             while min(map(len, received)) < 20:
                 sent.add(payload := b"%d" % len(sent))
                 await clusters[0].broadcast(payload)
