@@ -190,10 +190,19 @@ class Cluster(Reading):
         ack: bool = False,
         relay_factor: int = 0,
         timeout: float | None = None,
+        finish_early: bool = False,
     ) -> Responses:
-        """Asks all members, or some; iterate the result. It ends after ``timeout`` seconds."""
+        """Asks all members, or some; iterate the result. It ends after ``timeout`` seconds, or with
+        ``finish_early`` once every member asked has answered."""
         return self._commands.query(
-            name, payload, nodes=nodes, tags=tags, ack=ack, relay_factor=relay_factor, timeout=timeout
+            name,
+            payload,
+            nodes=nodes,
+            tags=tags,
+            ack=ack,
+            relay_factor=relay_factor,
+            timeout=timeout,
+            finish_early=finish_early,
         )
 
     def respond(self, query: Query, payload: bytes = b"", *, timeout: float | None = None) -> None:

@@ -183,7 +183,7 @@ class SendQuery:
     """Asks all members, this node included, or some of them.
 
     Its ticket collects a ``QueryResponse`` of each member whose application answers, and finishes with None
-    at the deadline.
+    at the deadline, or with ``finish_early`` as soon as nothing more is expected.
 
     Attributes:
         name: at most 255 bytes in UTF-8; Serf's internal queries (``_serf_...``) are not for applications,
@@ -195,6 +195,9 @@ class SendQuery:
         ack: also collect a ``QueryAck`` of each member asked.
         relay_factor: every reply comes by that many relays too, 0 to 255; members send it by at most five.
         timeout: seconds until the deadline; None for Serf's default, which grows with the cluster.
+        finish_early: finish once every member asked has answered, and with ``ack`` has acked too. Asked are
+            the members that the filters match and that this node lists as alive when it sends the query. A
+            ``_serf_ping`` is only acked.
 
     Raises:
         ConfigError: naming the attribute that is wrong.
@@ -208,6 +211,7 @@ class SendQuery:
     ack: bool = False
     relay_factor: int = 0
     timeout: float | None = None
+    finish_early: bool = False
 
     def __post_init__(self) -> None:
         _check_message(self.name, self.payload)
@@ -216,6 +220,7 @@ class SendQuery:
         object.__setattr__(self, "nodes", checks.texts("nodes", self.nodes))
         object.__setattr__(self, "tags", checks.text_map("tags", self.tags))
         checks.flag("ack", self.ack)
+        checks.flag("finish_early", self.finish_early)
         checks.whole_number("relay_factor", self.relay_factor, at_most=255)
         checks.seconds("timeout", self.timeout)
         if self.timeout is not None and self.timeout > _QUERY_SECONDS_MAX:

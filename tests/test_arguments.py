@@ -114,6 +114,7 @@ WRONG: list[tuple[str, Callable[..., Any], str, list[Any], dict[str, Any]]] = [
     ("SendQuery", swim.SendQuery, "nodes", ["n1", [7]], {"name": "q"}),
     ("SendQuery", swim.SendQuery, "tags", ["a=b", {"a": 1}], {"name": "q"}),
     ("SendQuery", swim.SendQuery, "ack", NO_FLAG, {"name": "q"}),
+    ("SendQuery", swim.SendQuery, "finish_early", NO_FLAG, {"name": "q"}),
     ("SendQuery", swim.SendQuery, "relay_factor", [-1, 256, 1.5], {"name": "q"}),
     ("SendQuery", swim.SendQuery, "timeout", ["1", -1, float("nan")], {"name": "q"}),
     ("Respond", swim.Respond, "query", ["q", None], {}),

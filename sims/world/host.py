@@ -272,6 +272,7 @@ class SimNode(Reads):
         ack: bool = False,
         relay_factor: int = 0,
         timeout: float | None = None,
+        finish_early: bool = False,
     ) -> Ticket:
         """Asks all members, or some; ``replies`` of the ticket grow until it is done."""
         command = SendQuery(
@@ -282,6 +283,7 @@ class SimNode(Reads):
             ack=ack,
             relay_factor=relay_factor,
             timeout=timeout,
+            finish_early=finish_early,
         )
         return self.do(command)
 

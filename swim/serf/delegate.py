@@ -326,7 +326,7 @@ class SerfDelegate(Delegate):
             case Query():
                 return self.queries.receive(now, message, source)
             case QueryResponse():
-                self.queries.channels.receive(message, source)
+                self.queries.channels.receive(now, message, source)
             case Relayed():
                 self._relay(message)
         return False

@@ -14,11 +14,13 @@ from swim.core.member import Record, State, endpoint_of
 from swim.core.output import Finished, Reply
 from swim.core.token_bucket import TokenBucket
 from swim.errors import LocalError, RemoteError
-from swim.serf.internal_queries import PREFIX, InternalQueries
+from swim.events import MemberStatus
+from swim.frozen import FrozenMap
+from swim.serf.internal_queries import PING_QUERY, PREFIX, InternalQueries
 from swim.serf.lamport import LamportClock
 from swim.serf.member_list import Roster
 from swim.serf.messages import Query, QueryResponse, Relayed, encode_serf
-from swim.serf.query_filters import TO_NO_NODE, QueryFilters, encode_filters
+from swim.serf.query_filters import TO_NO_NODE, QueryFilters, asked, encode_filters
 from swim.serf.queues import SerfQueues
 from swim.serf.replies import ACK_FLAG, ReplyChannel, ReplyChannels
 from swim.serf.seen import RecentRing
@@ -31,6 +33,7 @@ BROADCAST_NAME = "swim-broadcast"
 """Name of the queries, to no node, that carry an application's message to all members."""
 NO_BROADCAST = 2
 _NANOSECONDS = 1e9
+_NO_TAGS: Mapping[str, str] = FrozenMap()
 _ACK_WANTED = 1
 _RELAY_SINCE_PROTOCOL = 5
 _RELAYS_MAX = 5
@@ -110,20 +113,24 @@ class Queries:
             self._context.output.replies.append(Reply(ticket, reply))
 
         def ended(_at: float) -> None:
-            del self._tickets[ticket]
+            self._tickets.pop(ticket, None)
             self._context.output.finished.append(Finished(ticket, None))
 
-        self._tickets[ticket] = self.ask(
+        channel = self.ask(
             now,
             command.name,
             command.payload,
             take=take,
             ended=ended,
-            filters=encode_filters(command.nodes, command.tags),
+            nodes=command.nodes,
+            tags=command.tags,
             ack=command.ack,
             relay_factor=command.relay_factor,
             timeout=command.timeout,
+            finish_early=command.finish_early,
         )
+        if channel.key in self.channels:
+            self._tickets[ticket] = channel
         return ticket
 
     def end(self, now: float, ticket: int) -> None:
@@ -140,38 +147,49 @@ class Queries:
         *,
         take: Callable[[QueryResponse, Endpoint | None], None],
         ended: Callable[[float], None],
-        filters: Sequence[bytes] = (),
+        nodes: Sequence[str] = (),
+        tags: Mapping[str, str] = _NO_TAGS,
         ack: bool = False,
         relay_factor: int = 0,
         timeout: float | None = None,
+        finish_early: bool = False,
     ) -> ReplyChannel:
-        """Sends a query to all members that the filters match, including this node.
+        """Sends a query to all members that the filters match, including this node; see ``SendQuery``.
 
         Args:
             now: seconds.
             name: of the query.
             payload: of the query.
             take: see ``ReplyChannel``; called for this node's own reply too, before this returns.
-            ended: see ``ReplyChannel``.
-            filters: as ``encode_filters`` makes them.
+            ended: see ``ReplyChannel``; called before this returns, if nothing is expected.
+            nodes: names of the members asked; none for all.
+            tags: expressions that their tags match.
             ack: also ask for an ack of each member.
             relay_factor: by how many relays a reply comes too.
             timeout: seconds until the channel closes; None for Serf's default.
+            finish_early: close the channel once every member asked has replied.
 
         Raises:
-            ConfigError: naming ``payload``: the query is larger than ``query_size_limit``.
+            ConfigError: naming ``tags``, or ``payload``: the query is larger than ``query_size_limit``.
         """
         local, config = self._context.local, self._context.config
         if timeout is None:
             scale = math.ceil(math.log10(self._context.table.live + 1))
             timeout = config.gossip_interval * config.query_timeout_mult * max(1, scale)
+        filters = encode_filters(nodes, tags)
         query = self.made(name, payload, filters=filters, ack=ack, relay_factor=relay_factor, timeout=timeout)
         body = encode_serf(query)
         self._queues.check_size("query", body, config.query_size_limit, "query_size_limit")
         channel = ReplyChannel((query.ltime, query.id), len(self._roster), take, ended)
         self.channels.open(channel, now + timeout)
+        alive = (one for one in self._roster.members() if one.status is MemberStatus.ALIVE)
+        names = asked(nodes, tags, alive) if finish_early else None
+        if names is not None:
+            kinds = [ACK_FLAG] * ack + [0] * (name != PING_QUERY)
+            channel.awaited = {(one, kind) for one in names for kind in kinds}
         self.receive(now, query, local.endpoint)
         self._queues.query(now, body)
+        self.channels.end_if_complete(now, channel)
         return channel
 
     def made(
@@ -308,7 +326,7 @@ class Queries:
         is_address = len(query.addr) in (4, 16)
         asker = endpoint_of(query.addr, query.port) if is_address else None
         if asker == context.local.endpoint:
-            self._answer_self(response)
+            self._answer_self(now, response)
             return ""
         record = None if asker is None else context.table.at(asker)
         relays = min(query.relay_factor, _RELAYS_MAX)
@@ -329,11 +347,11 @@ class Queries:
                 self._send(record.endpoint, relayed)
         return ""
 
-    def _answer_self(self, response: QueryResponse) -> None:
+    def _answer_self(self, now: float, response: QueryResponse) -> None:
         """Replies to a query of this node, unless it has ended."""
         if (response.ltime, response.id) in self.channels:
             try:
-                self.channels.receive(response, self._context.local.endpoint)
+                self.channels.receive(now, response, self._context.local.endpoint)
             except RemoteError as error:
                 self._context.metrics.dropped(error.reason)
 

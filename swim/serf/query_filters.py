@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import IntEnum
 from functools import cache
 from typing import Any
 
 from swim.core.token_bucket import TokenBucket
 from swim.errors import ConfigError, RemoteError
+from swim.events import Member
 from swim.metrics import Metrics
 from swim.wire.go_msgpack import pack, struct, text, unpack
 
-__all__ = ["TO_NO_NODE", "FilterType", "QueryFilters", "encode_filters"]
+__all__ = ["TO_NO_NODE", "FilterType", "QueryFilters", "asked", "encode_filters"]
 
 logger: logging.Logger = logging.getLogger("swim.serf")
 
@@ -58,6 +59,23 @@ def encode_filters(nodes: Sequence[str], tags: Mapping[str, str]) -> tuple[bytes
                 raise ConfigError("tags", f"{expression!r} is no regular expression: {error}") from None
         filters.append(bytes((FilterType.TAG,)) + pack({"Expr": expression, "Tag": tag}))
     return tuple(filters)
+
+
+def asked(nodes: Sequence[str], tags: Mapping[str, str], members: Iterable[Member]) -> set[str] | None:
+    """Names of the members that a query of this node asks; None if that takes RE2, which is not installed.
+
+    For expressions that ``encode_filters`` accepted.
+    """
+    named = frozenset(nodes)
+    engine = _engine() if tags else None
+    if tags and engine is None:
+        return None
+    return {
+        member.name
+        for member in members
+        if (not named or member.name in named)
+        and (engine is None or _found(engine, [(tags[tag], member.tags.get(tag, "")) for tag in tags]))
+    }
 
 
 class QueryFilters:
@@ -119,11 +137,16 @@ class QueryFilters:
                     "queries that filter by tags are not answered: pip install 'swim-cluster[filters]'"
                 )
             return False
-        re2, options = engine
-        try:
-            return all(re2.search(expression, _readable(value), options) for expression, value in expressions)
-        except (re2.error, UnicodeEncodeError):
-            return False
+        return _found(engine, expressions)
+
+
+def _found(engine: tuple[Any, Any], expressions: Sequence[tuple[str, str]]) -> bool:
+    """Whether every expression is found in its value."""
+    re2, options = engine
+    try:
+        return all(re2.search(expression, _readable(value), options) for expression, value in expressions)
+    except (re2.error, UnicodeEncodeError):
+        return False
 
 
 def _cost(expression: str, value: str) -> int:

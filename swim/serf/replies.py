@@ -32,13 +32,17 @@ class ReplyChannel:
         take: called with each reply, and where it came from: one ack and one answer of each member. It may
             raise ``RemoteError``, which counts the reply and lets the member reply again.
         ended: called with the time at the deadline, or at the early end.
+
+    Attributes:
+        awaited: who has yet to reply, as name and kind (``ACK_FLAG`` or 0); None to wait until the deadline.
     """
 
-    __slots__ = ("_most", "_seen", "_take", "ended", "key")
+    __slots__ = ("_most", "_seen", "_take", "awaited", "ended", "key")
 
     def __init__(self, key: tuple[int, int], most: int, take: Take, ended: Callable[[float], None]) -> None:
         self.key: tuple[int, int] = key
         self.ended: Callable[[float], None] = ended
+        self.awaited: set[tuple[str, int]] | None = None
         self._most = most
         self._take = take
         self._seen: tuple[set[str], set[str]] = (set(), set())  # who answered, who acked
@@ -49,13 +53,16 @@ class ReplyChannel:
         Raises:
             RemoteError: ``response-overflow``: more members replied than there were.
         """
-        seen = self._seen[response.flags & ACK_FLAG]
+        kind = response.flags & ACK_FLAG
+        seen = self._seen[kind]
         if response.node in seen:
             return
         if len(seen) >= self._most:
             raise RemoteError("response-overflow")
         self._take(response, source)
         seen.add(response.node)
+        if self.awaited is not None:
+            self.awaited.discard((response.node, kind))
 
 
 class ReplyChannels:
@@ -85,8 +92,8 @@ class ReplyChannels:
         self._open[channel.key] = channel
         self._timers.at(deadline, self._end, channel)
 
-    def receive(self, response: QueryResponse, source: Endpoint | None) -> None:
-        """Passes a reply to its channel; one that arrives after the end is counted.
+    def receive(self, now: float, response: QueryResponse, source: Endpoint | None) -> None:
+        """Passes a reply to its channel, which may end with it; one that arrives after the end is counted.
 
         Raises:
             RemoteError: ``unexpected-response`` if there was none; or what the channel raises.
@@ -95,10 +102,16 @@ class ReplyChannels:
         channel = self._open.get(key)
         if channel is not None:
             channel.receive(response, source)
+            self.end_if_complete(now, channel)
         elif key in self._ended:
             self._metrics.count("swim.late-responses")
         else:
             raise RemoteError("unexpected-response")
+
+    def end_if_complete(self, now: float, channel: ReplyChannel) -> None:
+        """Closes a channel to which nothing more is expected."""
+        if channel.awaited is not None and not channel.awaited:
+            self.end(now, channel)
 
     def end(self, now: float, channel: ReplyChannel) -> None:
         """Closes a channel, if it is open still."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import random
 import re
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from swim import events
 from swim.commands import Leave, Respond, SendQuery
@@ -124,6 +127,68 @@ def test_forged_replies_do_not_make_the_own_answer_an_error(lone: Lone):
     lone.command(Respond(lone.events[0], b"mine"))
     assert len(lone.replies[ticket]) == 4
     assert lone.node.metrics.counters["swim.dropped.response-overflow"] == 1
+
+
+def test_it_finishes_early_once_all_have_answered(lone: Lone):
+    ticket, asked = ask(lone, ack=True, timeout=60.0, finish_early=True)
+    lone.command(Respond(lone.events[0], b"mine"))
+    for who in "xyz":
+        reply(lone, asked, who, b"1")
+        reply(lone, asked, who, b"again", by="x")
+        assert not lone.is_done(ticket)
+    for who in "xyz":
+        assert not lone.is_done(ticket)
+        reply(lone, asked, who, None, flags=1)
+    assert lone.result(ticket) is None
+    assert len(lone.replies[ticket]) == 8
+    reply(lone, asked, "x", b"late")
+    assert lone.node.metrics.counters["swim.late-responses"] == 1
+    lone.advance(120)
+    assert [done.ticket for done in lone.finished].count(ticket) == 1
+
+
+@given(
+    nodes=st.lists(st.sampled_from([*"xyzw", "me", "nobody"]), max_size=3),
+    role=st.sampled_from(["", "web", "db"]),
+    ack=st.booleans(),
+    gone=st.sets(st.sampled_from("xyzw"), max_size=2),
+    is_ping=st.booleans(),
+    order=st.randoms(use_true_random=False),
+)
+def test_early_means_at_the_last_reply_of_those_asked(
+    nodes: list[str], role: str, ack: bool, gone: set[str], is_ping: bool, order: random.Random
+):
+    lone = Lone(tags={"role": "web1"})
+    roles = {"x": "web2", "y": "db1", "z": "web-db", "w": "", "me": "web1"}
+    for name in "xyzw":
+        lone.meet(name, role=roles[name])
+    for name in gone:
+        lone.fail(name)
+    lone.settle()
+    lone.events.clear()
+    ticket, sent = ask(
+        lone,
+        "_serf_ping" if is_ping else "load",
+        b"",
+        nodes=nodes,
+        tags={"role": role} if role else {},
+        ack=ack,
+        timeout=60.0,
+        finish_early=True,
+    )
+    asked = {one for one in roles if one not in gone and role in roles[one] and (not nodes or one in nodes)}
+    wanted = {(one, kind) for one in asked for kind in [1] * ack + [0] * (not is_ping)}
+    assert ("me" in asked) == any(query.name == "load" for query in lone.events) or is_ping
+    wanted.discard(("me", 1))
+    coming = sorted(wanted)
+    order.shuffle(coming)
+    for who, kind in coming:
+        assert not lone.is_done(ticket)
+        if who == "me":
+            lone.command(Respond(lone.events[0], b""))
+        else:
+            reply(lone, sent, who, b"" if not kind else None, flags=kind)
+    assert lone.is_done(ticket)
 
 
 def test_an_abandoned_query_finishes_and_takes_no_more_replies(lone: Lone):

@@ -234,6 +234,7 @@ class AwaitedCluster(Reading, Generic[TicketT, EventsT, RepliesT]):
         ack: bool = False,
         relay_factor: int = 0,
         timeout: float | None = None,
+        finish_early: bool = False,
     ) -> RepliesT:
         """Asks all members, or some; iterate the result with ``async for``.
 
@@ -248,6 +249,9 @@ class AwaitedCluster(Reading, Generic[TicketT, EventsT, RepliesT]):
             ack: also yield a ``QueryAck`` of each member asked, beside the ``QueryResponse`` of each answer.
             relay_factor: every reply comes by that many relays too, 0 to 255.
             timeout: seconds until the query ends; None for Serf's default, which grows with the cluster.
+            finish_early: end as soon as every member asked has answered, and with ``ack`` has acked too.
+                Asked are the members that the filters match and that are alive in this node's view when it
+                sends the query.
 
         Raises:
             ConfigError: naming an argument that is wrong; ``payload``, if the query takes more than
@@ -262,6 +266,7 @@ class AwaitedCluster(Reading, Generic[TicketT, EventsT, RepliesT]):
             ack=ack,
             relay_factor=relay_factor,
             timeout=timeout,
+            finish_early=finish_early,
         )
         return self._replies(self.do(command))
 
