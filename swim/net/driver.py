@@ -87,7 +87,7 @@ class Driver(pump.Pump):
         )
         self._transport = transport
         self._nursery = nursery
-        self._alarm = trio.CancelScope()
+        self._alarm: trio.CancelScope | None = None
 
     def start(self) -> None:
         """Starts the node and its tasks."""
@@ -124,8 +124,9 @@ class Driver(pump.Pump):
         self._nursery.cancel_scope.cancel()
 
     def reschedule(self) -> None:
-        """Sets the alarm of the waiting loop."""
-        self._alarm.deadline = self._due
+        """Sets the alarm of the loop, if it waits."""
+        if self._alarm is not None:
+            self._alarm.deadline = self._due
 
     @trio.lowlevel.enable_ki_protection
     async def _run(self) -> None:
@@ -140,6 +141,8 @@ class Driver(pump.Pump):
                         break
                     self.handle_packets(now)
                     before = now
+            # The next wait sets an alarm of its own: until then a change of the deadline costs nothing.
+            self._alarm = None
             before = await self._pass(before)
 
     async def _pass(self, before: float) -> float:

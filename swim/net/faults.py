@@ -25,14 +25,17 @@ class LinkFaults:
 
     Attributes:
         tap: observes every packet and stream, including those that faults stop; None for none.
+        paused: the node neither reads, sends, accepts nor fires timers, like a stopped process. ``pause`` and
+            ``resume`` set it.
+        stops_some: some packets do not pass.
     """
 
     @checks.arguments(seed=checks.optional(checks.instance("a whole number", int)))
     def __init__(self, *, loss: float = 0.0, seed: int | None = None) -> None:
-        self.loss = loss
         self.tap: Tap | None = None
+        self.paused: bool = False
         self._blocked: set[Endpoint] = set()
-        self._is_paused = False
+        self.loss = loss
         self._waiting: list[Callable[[], None]] = []
         self._rng = Rng(random.Random(seed))
 
@@ -49,6 +52,7 @@ class LinkFaults:
     def loss(self, loss: float) -> None:
         """Sets it."""
         self._loss = checks.number("loss", loss, at_most=1.0)
+        self._changed()
 
     def block(self, endpoints: Iterable[Endpoint]) -> None:
         """Lets nothing through to or from ``endpoints``, in addition to those blocked before.
@@ -57,6 +61,7 @@ class LinkFaults:
             ConfigError: naming ``endpoints``; likewise ``unblock``.
         """
         self._blocked.update(checks.endpoints("endpoints", endpoints))
+        self._changed()
 
     def unblock(self, endpoints: Iterable[Endpoint] | None = None) -> None:
         """Reverts ``block`` for some endpoints, or for all."""
@@ -64,31 +69,27 @@ class LinkFaults:
             self._blocked.clear()
         else:
             self._blocked.difference_update(checks.endpoints("endpoints", endpoints))
+        self._changed()
 
     @property
     def blocked(self) -> frozenset[Endpoint]:
         """The blocked endpoints."""
         return frozenset(self._blocked)
 
-    @property
-    def paused(self) -> bool:
-        """True while the node neither reads, sends, accepts nor fires timers, like a stopped process."""
-        return self._is_paused
-
     def pause(self) -> None:
         """Pauses the node; packets accumulate in its socket."""
-        self._is_paused = True
+        self.paused = True
 
     def resume(self) -> None:
         """Resumes a paused node, which then detects that it overslept."""
-        self._is_paused = False
+        self.paused = False
         waiting, self._waiting = self._waiting, []
         for resumed in waiting:
             resumed()
 
     def when_resumed(self, resumed: Callable[[], None]) -> None:
         """Has ``resumed`` called once, as soon as the node is not paused."""
-        if self._is_paused:
+        if self.paused:
             self._waiting.append(resumed)
         else:
             resumed()
@@ -98,6 +99,9 @@ class LinkFaults:
         if endpoint in self._blocked:
             return False
         return self._loss <= 0.0 or self._rng.uniform(0.0, 1.0) >= self._loss
+
+    def _changed(self) -> None:
+        self.stops_some: bool = bool(self._blocked) or self._loss > 0.0
 
 
 class FaultyPackets:
@@ -114,18 +118,20 @@ class FaultyPackets:
 
     def receive(self) -> tuple[bytes, Endpoint]:
         """One waiting packet that no fault stops."""
+        faults = self._faults
         while True:
-            data, source = self._packets.receive()
-            passes = self._faults.passes(source)
-            if self._faults.tap is not None:
-                self._faults.tap.received(source, data, passes=passes)
+            data, source = packet = self._packets.receive()
+            passes = not faults.stops_some or faults.passes(source)
+            if faults.tap is not None:
+                faults.tap.received(source, data, passes=passes)
             if passes:
-                return data, source
+                return packet
 
     def send(self, endpoint: Endpoint, data: bytes) -> None:
         """Sends one packet, or loses it silently as a network would."""
-        passes = self._faults.passes(endpoint)
-        if self._faults.tap is not None:
-            self._faults.tap.sent(endpoint, data, passes=passes)
+        faults = self._faults
+        passes = not faults.stops_some or faults.passes(endpoint)
+        if faults.tap is not None:
+            faults.tap.sent(endpoint, data, passes=passes)
         if passes:
             self._packets.send(endpoint, data)

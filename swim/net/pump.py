@@ -236,7 +236,6 @@ class Pump:
         """Handles the packets that wait while no timer is due."""
         self.drain(now, self._most_packets)
         self.carry_out(now)
-        self._drops.look(now)
 
     def drain(self, now: float, most: int) -> int:
         """Handles packets that wait, for some milliseconds, and sends answers in between.
