@@ -54,7 +54,8 @@ class AgentSettings:
     verify_servers: bool = False
     """Accept an address for the server list only if a TCP connection to it opens within 1 s."""
     disable_remote_exec: bool = False
-    """Shown as ``Client.DisableRemoteExec``; this agent has no remote execution either way."""
+    """Shown as ``Client.DisableRemoteExec``; ``swim agent`` then runs no event handler for user events and
+    queries."""
 
     # -- shown by ``self``; applied by the program that starts the agent
     leave_on_interrupt: bool = True

@@ -36,6 +36,7 @@ LAYERS = (
     "swim.trace",
     "swim.log",
     "swim.net",
+    "swim.handlers",
     "swim.cli",
 )
 FACES = ("swim", "swim.asyncio", "swim.blocking", "swim.lowlevel", "swim.testing")

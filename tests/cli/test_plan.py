@@ -63,7 +63,13 @@ def test_flag_over_environment_over_file(file: File, monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize("option", OPTIONS, ids=lambda option: option.name)
 def test_every_flag_has_a_key_in_the_file(option: Option, file: File) -> None:
     value = option.choices[0] if option.choices else "x"
-    text = {"switch": "true", "number": value if option.choices else "2", "list": '["a=b"]'}
+    text = {
+        "switch": "true",
+        "number": value if option.choices else "2",
+        "list": '["a=b"]',
+        "lines": '["a=b"]',
+        "duration": "'2s'",
+    }
     file.write(f"{option.name} = {text.get(option.kind, repr(value))}\n")
     assert list(read_file(file.path)[0]) == [option.name]
 

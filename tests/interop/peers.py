@@ -169,9 +169,12 @@ class OurAgent(Subprocess):
         tags: Mapping[str, str] | None = None,
         key: bytes | None = None,
         profile: str = "lan",
+        handlers: Sequence[str] = (),
     ) -> None:
         super().__init__(directory, name)
         self._options = ["--name", name, "--profile", profile]
+        for handler in handlers:
+            self._options += ["--event-handler", handler]
         for item in (tags or {}).items():
             self._options += ["--tag", "=".join(item)]
         if key is not None:

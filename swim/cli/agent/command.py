@@ -7,7 +7,7 @@ import logging
 import signal
 import socket
 from collections.abc import AsyncIterator
-from contextlib import ExitStack
+from contextlib import AbstractAsyncContextManager, ExitStack
 from functools import partial
 
 import click
@@ -20,6 +20,7 @@ from swim.cli.agent.plan import AgentPlan, plan_of, with_origin
 from swim.cli.common import ExitCode, globals_of, json_option, unwrapped
 from swim.cli.logs import LogOutput, set_level
 from swim.errors import ConfigError, SwimError
+from swim.handlers import EventHandlers
 from swim.log import report
 from swim.net.cluster import Cluster
 from swim.net.running import open_cluster
@@ -68,6 +69,7 @@ class _Agent:
         self._plan = plan
         self._output = log
         self._cluster: Cluster | None = None
+        self._handlers: EventHandlers | None = None
         self._stopped = trio.Event()
         self._code = ExitCode.DONE
 
@@ -84,6 +86,7 @@ class _Agent:
                 whole.start_soon(self._obey, signals, whole)
                 async with (
                     open_cluster(plan.config, data_dir=plan.data_dir, leave_timeout=0) as self._cluster,
+                    self._handling(self._cluster) as self._handlers,
                     trio.open_nursery() as nursery,
                 ):
                     await self._announce(self._cluster, listener, nursery)
@@ -96,6 +99,15 @@ class _Agent:
                     nursery.cancel_scope.cancel()
                 whole.cancel_scope.cancel()
         return self._code
+
+    def _handling(self, cluster: Cluster) -> AbstractAsyncContextManager[EventHandlers]:
+        plan = self._plan
+        return EventHandlers(
+            cluster,
+            plan.handlers,
+            timeout=plan.handler_timeout,
+            forbid_remote=plan.api.disable_remote_exec,
+        ).running()
 
     async def _announce(
         self, cluster: Cluster, listener: socket.socket | None, nursery: trio.Nursery
@@ -127,6 +139,8 @@ class _Agent:
                     continue
                 self._code = ExitCode.FAILED
                 _log.warning("stopping at once, on a second signal")
+                if self._handlers is not None:
+                    self._handlers.grace = 0.0
                 self._stopped.set()
             else:
                 leaving_since = trio.current_time()
@@ -149,6 +163,8 @@ class _Agent:
         try:
             settings = settings_of(self._ctx)
             plan = plan_of(settings)
+            if self._handlers is not None:
+                self._handlers.replace(plan.handlers)
             await cluster.set_tags(plan.config.tags)
         except SwimError as error:
             _log.error("not reloaded: %s", error)

@@ -11,6 +11,8 @@ from typing import Any, Literal, NamedTuple
 import click
 from click.core import ParameterSource
 
+from swim.checks import parse_duration
+from swim.cli.common import duration
 from swim.cli.keys import decode_key, read_text_file
 from swim.cli.logs import LEVELS
 from swim.config import Config
@@ -18,10 +20,12 @@ from swim.config.merge_policy import MergePolicy
 from swim.errors import ConfigError
 from swim.text import closest
 
-__all__ = ["OPTIONS", "Option", "Settings", "options", "read_file", "settings_of"]
+__all__ = ["OPTIONS", "RELOADED", "Option", "Settings", "options", "read_file", "settings_of"]
 
 _EXCLUSIVE = (("encrypt", "key_file"), ("http", "no_http"))
 _SECRETS = ("encrypt", "keys")
+RELOADED = {"tag", "log_level", "event_handler"}
+"""The settings that SIGHUP reloads, beside ``[gossip.tags]``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +33,15 @@ class Option:
     """One setting: the flag ``--retry-join``, the variable ``SWIM_RETRY_JOIN``, the file's ``retry_join``."""
 
     name: str
-    kind: Literal["text", "number", "switch", "list"]
+    kind: Literal["text", "number", "duration", "switch", "list", "lines"]
     help: str
     metavar: str = "TEXT"
     choices: tuple[str, ...] = ()
+
+    @property
+    def is_list(self) -> bool:
+        """Whether it can be repeated; ``lines`` are lists with one value per line in the variable."""
+        return self.kind in ("list", "lines")
 
     @property
     def flag(self) -> str:
@@ -69,7 +78,7 @@ OPTIONS = (
     Option("no_http", "switch", "Do not serve the HTTP API."),
     Option("join", "list", "Join this address once, at start; repeatable.", "HOST[:PORT]"),
     Option("retry_join", "list", "Keep trying to join this address; repeatable.", "HOST[:PORT]"),
-    Option("tag", "list", "Set a tag; repeatable; in SWIM_TAG, one per line.", "KEY=VALUE"),
+    Option("tag", "lines", "Set a tag; repeatable; in SWIM_TAG, one per line.", "KEY=VALUE"),
     Option(
         "profile",
         "text",
@@ -108,7 +117,23 @@ OPTIONS = (
         "Servers expected; without a majority of them, no leader is named [0].",
         "N",
     ),
-    Option("disable_remote_exec", "switch", "Forbid remote execution on this agent."),
+    Option(
+        "event_handler",
+        "lines",
+        "Run a shell command for events: COMMAND, or TYPE[,TYPE...]=COMMAND, as in Serf; repeatable.",
+        "SPEC",
+    ),
+    Option(
+        "event_handler_timeout",
+        "duration",
+        "Kill an event handler that takes longer; 0 is no limit [300s].",
+        "DURATION",
+    ),
+    Option(
+        "disable_remote_exec",
+        "switch",
+        "Run no event handler for user events and queries, which any member can send.",
+    ),
 )
 
 
@@ -126,8 +151,8 @@ class Settings(NamedTuple):
     gossip: Mapping[str, Any]
 
     def differences(self, other: Settings, keys_differ: bool) -> list[str]:
-        """The differences between two readings, except tags and log level, which can change at run time."""
-        values = {name for name in {*self.values, *other.values} - {"tag", "log_level"}
+        """The differences between two readings, except in ``RELOADED``."""
+        values = {name for name in {*self.values, *other.values} - RELOADED
                   if self.values.get(name) != other.values.get(name)}  # fmt: skip
         gossip = {name for name in {*self.gossip, *other.gossip} - {"tags"}
                   if self.gossip.get(name) != other.gossip.get(name)}  # fmt: skip
@@ -147,12 +172,10 @@ def options(command: Callable[..., Any]) -> Callable[..., Any]:
             extra |= {"is_flag": True, "default": None}
         else:
             extra |= {
-                "multiple": option.kind == "list",
+                "multiple": option.is_list,
                 "metavar": None if option.choices else option.metavar,
             }
             extra["type"] = click.Choice(option.choices) if option.choices else _FLAG_TYPES[option.kind]
-            if option.name == "tag":
-                extra["type"] = _Lines()
         command = click.option(option.flag, **extra)(command)
     return command
 
@@ -168,7 +191,13 @@ class _Lines(click.types.StringParamType):
         return [line for line in super().split_envvar_value(rv) if line.strip()]
 
 
-_FLAG_TYPES: dict[str, type] = {"text": str, "list": str, "number": int}
+_FLAG_TYPES: dict[str, Any] = {
+    "text": str,
+    "list": str,
+    "lines": _Lines(),
+    "number": int,
+    "duration": duration,
+}
 
 
 def settings_of(ctx: click.Context) -> Settings:
@@ -273,6 +302,12 @@ def _of_type(wanted: type | tuple[type, ...], text: str) -> _Reader:
     return read
 
 
+def _duration(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        raise ValueError("must be a duration such as 20 or '1.5s'")
+    return parse_duration(str(value))
+
+
 def _list_of_text(value: Any) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         raise ValueError("must be a list of strings")
@@ -316,6 +351,8 @@ _FILE_READERS: dict[str, _Reader] = {
     "number": _GOSSIP_READERS["int"],
     "switch": _GOSSIP_READERS["bool"],
     "list": _list_of_text,
+    "lines": _list_of_text,
+    "duration": _duration,
 }
 
 

@@ -14,6 +14,8 @@ from swim.cli.agent.options import OPTIONS, Settings
 from swim.cli.keys import decode_key, is_key, read_keys, read_text_file
 from swim.config import Config, default_name
 from swim.errors import ConfigError
+from swim.handlers.script import TIMEOUT
+from swim.handlers.spec import EventHandler
 from swim.serf.tags import encode_tags
 from swim.version import __version__
 
@@ -35,6 +37,8 @@ class AgentPlan:
         serves_http: False with ``--no-http``.
         join: addresses tried once at the start.
         data_dir: directory for the node's snapshot; None keeps nothing.
+        handlers: event handlers.
+        handler_timeout: seconds that one of their runs may take; 0 for no limit.
         log_level: least serious record logged.
         log_format: form of the log.
     """
@@ -44,6 +48,8 @@ class AgentPlan:
     serves_http: bool
     join: tuple[str, ...]
     data_dir: Path | None
+    handlers: tuple[EventHandler, ...]
+    handler_timeout: float
     log_level: str
     log_format: Literal["text", "json"]
 
@@ -114,6 +120,8 @@ def _plan(values: Mapping[str, Any], gossip: Mapping[str, Any]) -> AgentPlan:
         serves_http=not values.get("no_http"),
         join=tuple(values.get("join", ())),
         data_dir=data_dir,
+        handlers=tuple(map(EventHandler.parse, values.get("event_handler", ()))),
+        handler_timeout=values.get("event_handler_timeout", TIMEOUT),
         log_level=log_level,
         log_format=values.get("log_format", "text"),
     )
