@@ -23,7 +23,7 @@ from weakref import WeakMethod
 
 from swim import checks
 from swim.addresses import Endpoint
-from swim.commands import Command, Outcome, QueryReply
+from swim.commands import Command, Outcome
 from swim.config import Config
 from swim.errors import LocalError
 from swim.events import Event, Member
@@ -35,6 +35,7 @@ from swim.net.fronts.arguments import Arguments
 from swim.net.fronts.bell import Bell
 from swim.net.fronts.isolated import Belled, IsolatedCluster, Life, Mail
 from swim.net.fronts.opening import Opening
+from swim.net.fronts.replies import AwaitedReplies
 from swim.net.isolated.handle import IsolatedNode
 
 __all__ = ["Cluster", "Responses", "Subscription", "Ticket", "observe", "open_cluster"]
@@ -98,7 +99,7 @@ class Subscription:
         self._mail.close()
 
 
-class Responses:
+class Responses(AwaitedReplies[Ticket]):
     """An async iterator over the replies to a query, in the order in which they come, until its deadline.
 
     ``aclose()``, or the end of an ``async with`` block around it, ends the query early. Each iteration begins
@@ -106,37 +107,11 @@ class Responses:
     ends with that error.
     """
 
-    __slots__ = ("_next", "_node", "_ticket")
+    __slots__ = ()
 
-    def __init__(self, node: IsolatedNode, ticket: Ticket) -> None:
-        self._node = node
-        self._ticket = ticket
-        self._next = 0
-
-    def __aiter__(self) -> Responses:
-        return Responses(self._node, self._ticket)
-
-    async def __anext__(self) -> QueryReply:
-        ticket = self._ticket
-        ticket.origin.require()
-        await _until(ticket.bell, lambda: ticket.is_done or self._next < len(ticket.replies))
-        if self._next == len(ticket.replies):
-            _ = ticket.result  # raises, if it ended otherwise
-            raise StopAsyncIteration
-        self._next += 1
-        return ticket.replies[self._next - 1]
-
-    async def __aenter__(self) -> Responses:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.aclose()
-
-    async def aclose(self) -> None:
-        """Ends the query: no more replies are waited for. Those that came can still be read."""
+    async def _news(self) -> None:
         self._ticket.origin.require()
-        if not self._ticket.is_done:
-            self._node.abandon(self._ticket)
+        await _until(self._ticket.bell, self._has_news)
 
 
 class Cluster(IsolatedCluster[Ticket, Subscription, Responses]):
@@ -169,15 +144,13 @@ class Cluster(IsolatedCluster[Ticket, Subscription, Responses]):
         return answer.result()
 
     def _submit(self, command: Command) -> Ticket:
-        ticket = Ticket()
-        self._node.submit(command, ticket)
-        return ticket
+        return Ticket(self._node, command)
 
     def _subscribe(self, kinds: tuple[EventKind, ...]) -> Subscription:
         return Subscription(Mail(self._node, kinds))
 
     def _replies(self, ticket: Ticket) -> Responses:
-        return Responses(self._node, ticket)
+        return Responses(ticket, Ticket.abandon)
 
     async def _finished(self, tickets: Sequence[Ticket], timeout: float | None) -> None:
         try:

@@ -54,15 +54,13 @@ class _Commands(IsolatedCluster[Ticket, Subscription, Responses]):
     """The commands, with waits that block: what they ``await`` never suspends them."""
 
     def _submit(self, command: Command) -> Ticket:
-        ticket = Ticket()
-        self._node.submit(command, ticket)
-        return ticket
+        return Ticket(self._node, command)
 
     def _subscribe(self, kinds: tuple[EventKind, ...]) -> Subscription:
         return Subscription(self._node, Mail(self._node, kinds), None)
 
     def _replies(self, ticket: Ticket) -> Responses:
-        return Responses(self._node, ticket)
+        return Responses(ticket, Ticket.abandon)
 
     async def _finished(self, tickets: Sequence[Ticket], timeout: float | None) -> None:
         end = end_of(timeout)

@@ -29,8 +29,8 @@ Statuses = MemberStatus | str | Iterable[MemberStatus | str] | None
 """One status or several; None for all."""
 
 
-class Membership(Protocol):
-    """The cluster as one member sees it, and its commands."""
+class View(Protocol):
+    """The cluster as one member sees it, to be read: a node, or what an isolated node published."""
 
     @property
     def config(self) -> Config:
@@ -42,7 +42,7 @@ class Membership(Protocol):
 
     @property
     def status(self) -> str:
-        """``running``; ``leaving`` and ``left`` after a leave; ``stopped`` once its node has ended."""
+        """``running``; ``leaving`` and ``left`` after a leave."""
 
     @property
     def advertised(self) -> Endpoint:
@@ -56,11 +56,8 @@ class Membership(Protocol):
     def is_alone(self) -> bool:
         """True if no other member is alive."""
 
-    def members(self, *, status: Statuses = None) -> tuple[Member, ...]:
-        """The listed members, or those of a status: an immutable snapshot."""
-
-    def alive(self) -> tuple[Member, ...]:
-        """The members that are alive, including suspect ones and this node."""
+    def members(self) -> tuple[Member, ...]:
+        """The listed members: an immutable snapshot."""
 
     def member(self, name: str) -> Member | None:
         """One member by name, or None."""
@@ -77,6 +74,20 @@ class Membership(Protocol):
 
     def stats(self) -> NodeStats:
         """Counts of members, clocks and queues, and the health score."""
+
+
+class Membership(View, Protocol):
+    """The cluster as one member sees it, and its commands."""
+
+    @property
+    def status(self) -> str:
+        """``running``; ``leaving`` and ``left`` after a leave; ``stopped`` once its node has ended."""
+
+    def members(self, *, status: Statuses = None) -> tuple[Member, ...]:
+        """The listed members, or those of a status: an immutable snapshot."""
+
+    def alive(self) -> tuple[Member, ...]:
+        """The members that are alive, including suspect ones and this node."""
 
     def now(self) -> float:
         """Seconds on the clock of ``Transition.at`` and ``Query.deadline``."""
@@ -100,52 +111,6 @@ def having(members: tuple[Member, ...], status: Statuses) -> tuple[Member, ...]:
         return members
     wanted = checks.statuses("status", status)
     return tuple(member for member in members if member.status in wanted)
-
-
-class View(Protocol):
-    """What ``Reads`` reads: a node, or what an isolated node published."""
-
-    @property
-    def config(self) -> Config:
-        """The settings it runs with."""
-
-    @property
-    def metrics(self) -> Metrics:
-        """Counters and gauges."""
-
-    @property
-    def status(self) -> str:
-        """``running``, ``leaving`` or ``left``."""
-
-    @property
-    def advertised(self) -> Endpoint:
-        """The address and port that are sent to peers."""
-
-    @property
-    def local(self) -> Member:
-        """The node's own entry."""
-
-    @property
-    def is_alone(self) -> bool:
-        """Whether no other member is alive."""
-
-    def members(self) -> tuple[Member, ...]:
-        """All listed members."""
-
-    def member(self, name: str) -> Member | None:
-        """One listed member."""
-
-    def history(self, name: str) -> tuple[Transition, ...]:
-        """A member's last transitions, oldest first."""
-
-    def user_events(self) -> tuple[UserEvent, ...]:
-        """The user events that are remembered, oldest first."""
-
-    def seeds(self) -> tuple[SeedStatus, ...]:
-        """The state of joining each seed."""
-
-    def stats(self) -> NodeStats:
-        """Counts, clocks and queue lengths."""
 
 
 class Reads(ABC):

@@ -74,7 +74,7 @@ class Cluster(AwaitedCluster[Ticket, Subscription, Responses]):
         return self._driver.subscriptions.open(kinds)
 
     def _replies(self, ticket: Ticket) -> Responses:
-        return Responses(self._driver, ticket)
+        return Responses(ticket, self._driver.abandon)
 
     async def _finished(self, tickets: Sequence[Ticket], timeout: float | None) -> None:
         with trio.move_on_after(float("inf") if timeout is None else timeout):

@@ -101,6 +101,11 @@ class Driver(pump.Pump):
         self.begin(command, ticket)
         return ticket
 
+    def abandon(self, ticket: Ticket) -> None:
+        """No more replies to a query are wanted: it finishes now."""
+        if not ticket.is_done:
+            self.call(self.node.abandon, ticket.number)
+
     async def resolve(self, host: str, port: int) -> Sequence[Endpoint]:
         """Every address of a host name; ``OSError`` if there is none."""
         return await self._transport.resolve(host, port)

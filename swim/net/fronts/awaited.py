@@ -173,7 +173,8 @@ class AwaitedCluster(Reading, Generic[TicketT, EventsT, RepliesT]):
         try:
             await self._finished([ticket], timeout)
             if not ticket.is_done:
-                raise TimeoutError(f"force-leave of {name}: no outcome within {timeout:g} s")
+                why = f"no outcome within {timeout:g} s{self._silence(ticket)}"
+                raise TimeoutError(f"force-leave of {name}: {why}")
             outcome = cast(ForceLeaveOutcome, ticket.result)
             member = self.member(name)
             if outcome is ForceLeaveOutcome.REFUTED and member is not None and member.status == "leaving":
@@ -333,6 +334,10 @@ class AwaitedCluster(Reading, Generic[TicketT, EventsT, RepliesT]):
     @abstractmethod
     async def _next(self, events: EventsT, timeout: float) -> object:
         """Waits for the next event, at most ``timeout`` seconds; None if there is none."""
+
+    def _silence(self, ticket: TicketT) -> str:
+        """What to add to the error of a command that timed out."""
+        return ""
 
     async def _outcome(self, command: Command) -> None:
         ticket = self.do(command)

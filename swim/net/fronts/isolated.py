@@ -6,8 +6,10 @@ import atexit
 import os
 import weakref
 from collections.abc import Callable
+from time import monotonic
 from typing import TypeVar
 
+from swim.commands import Command
 from swim.events import Event
 from swim.net.event_buffer import EventKind
 from swim.net.fronts.arguments import Arguments
@@ -17,7 +19,7 @@ from swim.net.fronts.forks import Origin
 from swim.net.isolated.handle import IsolatedNode
 from swim.net.pump import Ticket
 
-TicketT = TypeVar("TicketT", bound=Ticket)
+TicketT = TypeVar("TicketT", bound="Belled")
 
 __all__ = ["Belled", "IsolatedCluster", "Life", "Mail", "ending"]
 
@@ -28,12 +30,26 @@ _EXIT_SECONDS = 2.0
 class Belled(Ticket):
     """A command in progress, whose bell rings after each reply and after the outcome."""
 
-    __slots__ = ("bell", "origin")
+    __slots__ = ("_begun", "_node", "bell", "origin")
 
-    def __init__(self) -> None:
+    def __init__(self, node: IsolatedNode, command: Command) -> None:
         self.bell: Bell = Bell()
         self.origin: Origin = Origin()
+        self._begun = monotonic()
+        self._node = node
         super().__init__(0, self.bell.ring)
+        node.submit(command, self)
+
+    def abandon(self) -> None:
+        """Ends a query early, if it has not ended."""
+        self.origin.require()
+        if not self.is_done:
+            self._node.abandon(self)
+
+    @property
+    def silence(self) -> str:
+        """What to add to the error of a wait for this that was in vain."""
+        return self._node.silence(self._begun)
 
 
 class Mail:
@@ -126,6 +142,9 @@ class IsolatedCluster(AwaitedCluster[TicketT, EventsT, RepliesT]):
     def now(self) -> float:
         """Seconds on the clock of ``Transition.at`` and ``started_at``: monotonic, arbitrary zero."""
         return self._node.view.now()
+
+    def _silence(self, ticket: TicketT) -> str:
+        return ticket.silence
 
     @property
     def _is_stopped(self) -> bool:

@@ -16,6 +16,7 @@ from swim.errors import LocalError
 from swim.events import Event
 from swim.net.fronts.bell import Bell
 from swim.net.fronts.isolated import Belled, Mail, ending
+from swim.net.fronts.replies import Replies
 from swim.net.isolated.handle import IsolatedNode
 
 __all__ = ["Responses", "Subscription", "Ticket", "end_of", "run", "until"]
@@ -39,7 +40,7 @@ class Ticket(Belled):
         self.origin.require()
         timeout = checks.seconds("timeout", timeout)
         if not self.wait(end_of(timeout)):
-            raise TimeoutError(f"no outcome within {timeout:g} s")
+            raise TimeoutError(f"no outcome within {timeout:g} s{self.silence}")
         return self.result
 
     def wait(self, end: float) -> bool:
@@ -101,7 +102,7 @@ class Subscription:
         self._mail.close()
 
 
-class Responses:
+class Responses(Replies[Ticket]):
     """An iterator over the replies to a query, in the order in which they come, until its deadline.
 
     ``close()``, or the end of a ``with`` block around it, ends the query early. Each iteration begins with
@@ -109,25 +110,18 @@ class Responses:
     with that error.
     """
 
-    __slots__ = ("_next", "_node", "_ticket")
-
-    def __init__(self, node: IsolatedNode, ticket: Ticket) -> None:
-        self._node = node
-        self._ticket = ticket
-        self._next = 0
+    __slots__ = ()
 
     def __iter__(self) -> Responses:
-        return Responses(self._node, self._ticket)
+        return self._again()
 
     def __next__(self) -> QueryReply:
-        ticket = self._ticket
-        ticket.origin.require()
-        until(ticket.bell, lambda: ticket.is_done or self._next < len(ticket.replies), math.inf)
-        if self._next == len(ticket.replies):
-            _ = ticket.result  # raises, if it ended otherwise
+        self._ticket.origin.require()
+        until(self._ticket.bell, self._has_news, math.inf)
+        reply = self._take()
+        if reply is None:
             raise StopIteration
-        self._next += 1
-        return ticket.replies[self._next - 1]
+        return reply
 
     def __enter__(self) -> Responses:
         return self
@@ -137,9 +131,7 @@ class Responses:
 
     def close(self) -> None:
         """Ends the query: no more replies are waited for. Those that came can still be read."""
-        self._ticket.origin.require()
-        if not self._ticket.is_done:
-            self._node.abandon(self._ticket)
+        self._abandon(self._ticket)
 
 
 def run(command: Coroutine[object, object, T]) -> T:

@@ -7,7 +7,7 @@ so neither side waits for the other's work.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from threading import Lock
 from typing import NamedTuple
 
@@ -62,7 +62,7 @@ class View:
 
     Attributes:
         config: the node's settings.
-        metrics: its counters and gauges, which its thread changes: copy one before iterating over it.
+        metrics: counters and gauges, which its thread changes: copy one before iterating over it.
         facts: the latest.
         now: seconds on the clock of ``Transition.at``.
     """
@@ -177,8 +177,8 @@ class Mailbox:
     Args:
         size: events that are kept.
         kinds: event classes that are kept.
-        wake: called once per burst, by the posting thread: when an event arrives in an empty mailbox and when
-            the mailbox closes. It must return at once, and should not keep the mailbox's owner alive.
+        wake: called once per burst, by the posting thread: when events arrive in an empty mailbox, and when
+            it closes. It must return at once, and should not keep the mailbox's owner alive.
     """
 
     __slots__ = ("__weakref__", "_buffer", "_lock", "_wake")
@@ -198,10 +198,12 @@ class Mailbox:
         with self._lock:
             return self._buffer.take()
 
-    def put(self, event: Event) -> None:
-        """Adds one event of the wanted kinds, or counts it as lost."""
+    def put(self, events: Iterable[Event]) -> None:
+        """Adds the events of the wanted kinds, or counts them as lost."""
+        is_first = False
         with self._lock:
-            is_first = self._buffer.put(event)
+            for event in events:
+                is_first |= self._buffer.put(event)
         if is_first:
             self._wake()
 
@@ -256,8 +258,7 @@ class Board:
             for ref in mailboxes:
                 mailbox = ref()
                 if mailbox is not None:
-                    for event in update.events:
-                        mailbox.put(event)
+                    mailbox.put(update.events)
         if self.relay is not None:
             self.relay(update)
 

@@ -10,10 +10,8 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -22,13 +20,12 @@ from swim.commands import Command
 from swim.config import Config
 from swim.errors import InternalError, LocalError
 from swim.metrics import Metrics
-from swim.net.event_buffer import ALL_KINDS, EventKind
 from swim.net.isolated import dialogue as say
-from swim.net.isolated.board import Board, Mailbox, State, Update, View
+from swim.net.isolated.board import Board, State, Update, View
 from swim.net.isolated.frames import FrameReader, Outbox
+from swim.net.isolated.handle import IsolatedNode, nothing
 from swim.net.isolated.waker import Waker
 from swim.net.pump import Ticket
-from swim.net.resolver import Resolver
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,61 +37,33 @@ _LAST_WORDS = 2000
 """Characters kept of what a process printed on its way out."""
 _END_SECONDS = 10.0
 """How long a process may take to end."""
-_CLOSED = "the cluster was closed"
 
 
-def _nothing() -> None:
-    pass
-
-
-class ProcessNode:
-    """An ``IsolatedNode`` in a child process; a thread of this process reads what it says.
+class ProcessNode(IsolatedNode):
+    """A node in a child process; a thread of this process reads what it says.
 
     Args:
         config: the settings; they go through a pair of sockets, as keys must not stand on a command line.
         data_dir: directory for the snapshot.
         opened: called by the thread once the node runs, or has failed to start.
-
-    Attributes:
-        failure: why the node did not start, or ended by itself; None while it runs, and after ``stop``.
-        is_running: whether the node has started, and has not ended.
     """
 
     def __init__(
-        self, config: Config, *, data_dir: Path | None = None, opened: Callable[[], None] = _nothing
+        self, config: Config, *, data_dir: Path | None = None, opened: Callable[[], None] = nothing
     ) -> None:
-        self.config = config
-        self.failure: Exception | None = None
-        self.is_running: bool = False
-        self.is_ended: bool = False
+        super().__init__(config, opened)
         self._data_dir = data_dir
-        self._opened = opened
-        self._resolver = Resolver()
         self._board: Board | None = None
         self._endpoint: Endpoint | None = None
-        self._end: socket.socket | None = None
+        self._end_here: socket.socket | None = None
         self._outbox: Outbox | None = None
-        self._lock = threading.Lock()
         self._tickets: dict[int, Ticket] = {}
         self._asked = 0
-        self._when_ended: list[Callable[[], None]] = []
-        self._is_stopping = False
         self._said_end = False
         self._waker = Waker()
         self._process: subprocess.Popen[bytes] | None = None
         self._level = logging.NOTSET
-        self._thread = threading.Thread(target=self._run, name=f"swim:{config.name}", daemon=True)
-
-    def start(self) -> None:
-        """Starts the thread, which starts the process, and returns at once.
-
-        Raises:
-            LocalError: no thread can be started.
-        """
-        try:
-            self._thread.start()
-        except RuntimeError as error:
-            raise LocalError(f"cannot start the node's thread: {error}") from None
+        self._heard_at = -math.inf
 
     # -- for any thread
 
@@ -106,9 +75,11 @@ class ProcessNode:
         return self._endpoint
 
     @property
-    def view(self) -> View:
-        """The published reads. They stay readable after the end."""
-        return self._running.view
+    def board(self) -> Board:
+        """What it publishes."""
+        if self._board is None:
+            raise LocalError("the node has not started")
+        return self._board
 
     def submit(self, command: Command, ticket: Ticket) -> None:
         """Gives the node a command; see ``IsolatedNode``."""
@@ -122,66 +93,36 @@ class ProcessNode:
         ticket.finish(self._ending())
 
     def abandon(self, ticket: Ticket) -> None:
-        """No more replies to this query are wanted: it finishes soon."""
+        """No more replies to this query are wanted; see ``IsolatedNode``."""
         self._say(say.Abandon(ticket.number))
 
-    def open_mailbox(
-        self, kinds: tuple[EventKind, ...] = ALL_KINDS, wake: Callable[[], None] = _nothing
-    ) -> Mailbox:
-        """Subscribes to events of these kinds, from this moment on; see ``Mailbox``."""
-        return self._running.open_mailbox(kinds, wake)
-
-    def resolve(self, host: str, port: int) -> Future[tuple[Endpoint, ...]]:
-        """Every address of a host name, in the resolver's order; the future may fail with ``OSError``."""
-        return self._resolver.future(host, port)
-
-    def when_ended(self, ended: Callable[[], None]) -> None:
-        """Has ``ended`` called once the node has ended, at once if it has."""
-        with self._lock:
-            if not self.is_ended:
-                self._when_ended.append(ended)
-                return
-        ended()
-
     def stop(self) -> None:
-        """Ends the node without leaving: peers see it fail. Submit ``Leave`` first to leave gracefully."""
+        """Ends the node without leaving: peers see it fail; see ``IsolatedNode``."""
         with self._lock:
             if not self._is_stopping and not self.is_ended:
                 self._is_stopping = True
-                if self._end is not None:
-                    self._end.shutdown(socket.SHUT_WR)
+                if self._end_here is not None:
+                    self._end_here.shutdown(socket.SHUT_WR)
                 self._waker.set()
 
     def forget(self) -> None:
         """In a forked child: closes its copy of the pair, so that the process sees when its program ends."""
-        if self._end is not None:
-            self._end.close()
+        if self._end_here is not None:
+            self._end_here.close()
         if self._process is not None:
             self._process.returncode = 0  # it is no child of this process
             if self._process.stderr is not None:
                 self._process.stderr.close()
 
-    def join(self, timeout: float | None = None) -> bool:
-        """Waits until the node has ended; this is the one call that blocks.
-
-        Returns:
-            Whether it has ended within ``timeout`` seconds.
-        """
-        self._thread.join(timeout)
-        return not self._thread.is_alive()
-
-    @property
-    def _running(self) -> Board:
-        if self._board is None:
-            raise LocalError("the node has not started")
-        return self._board
+    def silence(self, since: float) -> str:
+        """That the process has said nothing since, if so."""
+        if self._process is None or self._heard_at >= since:
+            return ""
+        return f"; the node's process ({self._process.pid}) has said nothing since"
 
     def _say(self, saying: say.Saying) -> None:
         if self._outbox is not None:
             self._outbox.send(saying)
-
-    def _ending(self) -> LocalError:
-        return LocalError(_CLOSED if self.failure is None else str(self.failure))
 
     # -- the thread
 
@@ -193,14 +134,14 @@ class ProcessNode:
         except Exception as error:
             self.failure = LocalError(f"the node's process failed: {error}")
             self.failure.__cause__ = error
-        if self._end is not None:
+        if self._end_here is not None:
             with suppress(OSError):  # the other side closed it
-                self._end.shutdown(socket.SHUT_RDWR)  # or the outbox might wait for a reader
+                self._end_here.shutdown(socket.SHUT_RDWR)  # or the outbox might wait for a reader
         if self._outbox is not None:
             self._outbox.close(_END_SECONDS)
         with self._lock:
-            if self._end is not None:
-                self._end.close()
+            if self._end_here is not None:
+                self._end_here.close()
         if self._process is not None:
             status = _reaped(self._process)
             words = (words + _rest(self._process))[-_LAST_WORDS:]
@@ -209,12 +150,12 @@ class ProcessNode:
                 self.failure = LocalError(
                     f"the node's process died ({status}){f', its last words: {last}' if last else ''}"
                 )
-        self._finish()
+        self._end()
 
     def _serve(self) -> bytes:
         """Starts the process and reads what it says; returns what it printed last."""
         end, far_end = socket.socketpair()
-        self._end = end
+        self._end_here = end
         with far_end:
             process = self._process = _spawn(far_end)
         outbox = Outbox(end, name=f"swim:{self.config.name}:outbox")
@@ -223,21 +164,13 @@ class ProcessNode:
         self._outbox = outbox
         return self._read(end, process)
 
-    def _finish(self) -> None:
-        was_running, self.is_running = self.is_running, False
-        with self._lock:
-            self.is_ended = True
-            when_ended, self._when_ended = self._when_ended, []
-            tickets, self._tickets = list(self._tickets.values()), {}
-            self._waker.close()
+    def _close(self, error: LocalError | InternalError) -> None:
+        self._waker.close()
+        tickets, self._tickets = list(self._tickets.values()), {}
         for ticket in tickets:
-            ticket.finish(self._ending())
+            ticket.finish(error)
         if self._board is not None:
             self._board.close()
-        if not was_running:
-            self._opened()
-        for ended in when_ended:
-            ended()
 
     def _read(self, end: socket.socket, process: subprocess.Popen[bytes]) -> bytes:
         """Reads what the process says until it is over; returns what it printed last."""
@@ -265,6 +198,7 @@ class ProcessNode:
                         data = _received(end)
                         if not data:
                             return words
+                        self._heard_at = time.monotonic()
                         for saying in reader.feed(data):
                             self._hear(saying)
         return words
@@ -279,11 +213,11 @@ class ProcessNode:
                 self.is_running = True
                 self._opened()
             case Update():
-                self._running.post(saying)
+                self.board.post(saying)
             case State():
-                self._running.replace(saying)
+                self.board.replace(saying)
             case say.Counted(counters, gauges, drops):
-                metrics = self._running.view.metrics
+                metrics = self.board.view.metrics
                 for name, count in counters.items():
                     metrics.counters[name] = count
                 metrics.gauges.update(gauges)

@@ -8,10 +8,9 @@ import selectors
 import threading
 import time
 from collections.abc import Callable, Coroutine, Sequence
-from concurrent.futures import Future
 from contextlib import ExitStack
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from swim.addresses import Endpoint, split_bind, version_of
 from swim.commands import Command
@@ -19,47 +18,34 @@ from swim.config import Config
 from swim.errors import NO_DESCRIPTORS, ConfigError, InternalError, LocalError, SwimError
 from swim.net.advertise import advertised_endpoint
 from swim.net.data_dir import locked
-from swim.net.event_buffer import ALL_KINDS, EventKind
 from swim.net.faults import LinkFaults
-from swim.net.isolated.board import Board, Mailbox, View
+from swim.net.isolated.board import Board
+from swim.net.isolated.handle import IsolatedNode, nothing
 from swim.net.isolated.keeper import Keeper
 from swim.net.isolated.loop import Loop
 from swim.net.isolated.network import SocketNetwork
 from swim.net.pump import Ticket
-from swim.net.resolver import Resolver
 from swim.net.snapshot_file import SnapshotFile
 from swim.net.sockets import bind_pair
 from swim.net.start import make_node
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["NodeThread"]
 
 _logger = logging.getLogger("swim.net")
 
 _BIND_LOOKUP_SECONDS = 10.0
-_CLOSED = "the cluster was closed"
 
 T = TypeVar("T")
 
 
-def _nothing() -> None:
-    pass
-
-
-class NodeThread:
-    """An ``IsolatedNode`` in a thread of this process, which binds the sockets too: that may take seconds.
+class NodeThread(IsolatedNode):
+    """A node in a thread of this process, which binds the sockets too: that may take seconds.
 
     Args:
         config: the settings.
         faults: switches that break this node's network on purpose.
         data_dir: directory for the snapshot.
         opened: called by the thread once the node runs, or has failed to start.
-
-    Attributes:
-        failure: why the node did not start, or ended by itself; see ``IsolatedNode``.
-        is_running: whether the node has started, and has not ended.
     """
 
     def __init__(
@@ -68,33 +54,13 @@ class NodeThread:
         *,
         faults: LinkFaults | None = None,
         data_dir: str | os.PathLike[str] | None = None,
-        opened: Callable[[], None] = _nothing,
+        opened: Callable[[], None] = nothing,
     ) -> None:
-        self.config = config
-        self.failure: Exception | None = None
-        self.is_running: bool = False
-        self.is_ended: bool = False
+        super().__init__(config, opened)
         self._faults = faults
         self._data_dir = data_dir
-        self._opened = opened
-        self._resolver = Resolver()
         self._loop: Loop | None = None
-        self._lock = threading.Lock()
-        self._when_ended: list[Callable[[], None]] = []
-        self._is_stopping = False
         self._attention = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=f"swim:{config.name}", daemon=True)
-
-    def start(self) -> None:
-        """Starts the thread, and returns at once.
-
-        Raises:
-            LocalError: no thread can be started.
-        """
-        try:
-            self._thread.start()
-        except RuntimeError as error:
-            raise LocalError(f"cannot start the node's thread: {error}") from None
 
     # -- for any thread
 
@@ -102,11 +68,6 @@ class NodeThread:
     def endpoint(self) -> Endpoint:
         """The bound address and port."""
         return self._running.network.endpoint
-
-    @property
-    def view(self) -> View:
-        """The published reads. They stay readable after the end."""
-        return self._running.board.view
 
     @property
     def board(self) -> Board:
@@ -120,29 +81,11 @@ class NodeThread:
             ticket.finish(self._ending())
 
     def abandon(self, ticket: Ticket) -> None:
-        """No more replies to this query are wanted: it finishes soon."""
+        """No more replies to this query are wanted; see ``IsolatedNode``."""
         self._ask(partial(self._running.abandon, ticket))
 
-    def open_mailbox(
-        self, kinds: tuple[EventKind, ...] = ALL_KINDS, wake: Callable[[], None] = _nothing
-    ) -> Mailbox:
-        """Subscribes to events of these kinds, from this moment on; see ``Mailbox``."""
-        return self._running.board.open_mailbox(kinds, wake)
-
-    def resolve(self, host: str, port: int) -> Future[tuple[Endpoint, ...]]:
-        """Every address of a host name, in the resolver's order; the future may fail with ``OSError``."""
-        return self._resolver.future(host, port)
-
-    def when_ended(self, ended: Callable[[], None]) -> None:
-        """Has ``ended`` called once the node has ended, at once if it has."""
-        with self._lock:
-            if not self.is_ended:
-                self._when_ended.append(ended)
-                return
-        ended()
-
     def stop(self) -> None:
-        """Ends the node without leaving: peers see it fail. Submit ``Leave`` first to leave."""
+        """Ends the node without leaving: peers see it fail; see ``IsolatedNode``."""
         self._is_stopping = True
         self._attention.set()
         loop = self._loop
@@ -160,15 +103,6 @@ class NodeThread:
             loop.streams.drop()
             loop.network.close()
 
-    def join(self, timeout: float | None = None) -> bool:
-        """Waits until the node has ended; this is the one call that blocks.
-
-        Returns:
-            Whether it has ended within ``timeout`` seconds.
-        """
-        self._thread.join(timeout)
-        return not self._thread.is_alive()
-
     @property
     def _running(self) -> Loop:
         if self._loop is None:
@@ -182,14 +116,6 @@ class NodeThread:
                 return False
             self._loop.soon(action)
             return True
-
-    def _ending(self) -> LocalError | InternalError:
-        failure = self.failure
-        return (
-            type(failure)(*failure.args)
-            if isinstance(failure, LocalError | InternalError)
-            else LocalError(_CLOSED)
-        )
 
     # -- the thread
 
@@ -213,18 +139,9 @@ class NodeThread:
                 self.failure.__cause__ = error
         self._end()
 
-    def _end(self) -> None:
-        was_running, self.is_running = self.is_running, False
-        with self._lock:
-            self.is_ended = True
-            when_ended, self._when_ended = self._when_ended, []
-        loop = self._loop
-        if loop is not None:
-            loop.end(self._ending())
-        if not was_running:
-            self._opened()
-        for ended in when_ended:
-            ended()
+    def _close(self, error: LocalError | InternalError) -> None:
+        if self._loop is not None:
+            self._loop.end(error)
 
     def _open(self, stack: ExitStack) -> Loop:
         config, snapshot = self.config, None
@@ -277,7 +194,7 @@ class NodeThread:
         future.add_done_callback(lambda _: self._attention.set())
         self._attention.wait(timeout)
         if self._is_stopping:
-            raise LocalError(_CLOSED)
+            raise self._ending()
         self._attention.clear()
         if not future.done():
             raise TimeoutError(None, "no answer")

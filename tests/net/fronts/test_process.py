@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any, cast
 
@@ -104,7 +105,7 @@ def test_what_is_no_frame_ends_it(garbage: bytes) -> None:
     words = r"(?s)exit status 1\), its last words: .*InternalError"
     with pytest.raises(swim.LocalError, match=words):  # noqa: PT012, SIM117
         with opened() as cluster:
-            cluster._life.node._end.sendall(garbage)
+            cluster._life.node._end_here.sendall(garbage)
             list(cluster.events())
 
 
@@ -114,6 +115,65 @@ def test_a_config_that_cannot_be_sent_is_named() -> None:
     object.__setattr__(config, "tags", {"a": threading.Lock()})
     with pytest.raises(swim.ConfigError, match=r"^config: cannot be sent to another process"):
         swim.blocking.open_cluster(config, isolation="process")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("module", [swim.blocking, swim.asyncio])
+def test_a_stopped_process_is_named_and_goes_on_later_and_accuses_nobody(module: Any) -> None:
+    with swim.blocking.open_cluster(local("n1"), leave_timeout=0) as one:
+        stopped = stop_and_go_on(one) if module is swim.blocking else asyncio.run(stop_on_asyncio(one))
+        assert not {line.after for line in stopped.history("n1")} & {"suspect", "failed"}
+
+
+def stop_and_go_on(one: swim.blocking.Cluster) -> Any:
+    with opened("n2", seeds=["{}:{}".format(*one.endpoint)]) as two:
+        eventually(lambda: len(two.alive()) == len(one.alive()) == 2)
+        pid, events = process_of(two), two.events(timeout=0.2)
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            begun = time.monotonic()
+            assert [member.name for member in two.members()] == ["n2", "n1"]
+            assert (two.status, two.stats().members, two.local.name) == ("running", 2, "n2")
+            with pytest.raises(TimeoutError, match=r"^no event within 0\.2 s$"):
+                next(events)
+            why = rf"^no outcome within 0\.2 s; the node's process \({pid}\) has said nothing since$"
+            with pytest.raises(TimeoutError, match=why):
+                two.set_tags({"a": "1"}, timeout=0.2)
+            with pytest.raises(TimeoutError, match=r"^force-leave of n1: no outcome within 0\.1 s"):
+                two.force_leave("n1", timeout=0.1)
+            [outcome] = two.join(["127.0.0.1:1"], timeout=0.1).outcomes
+            assert outcome.error.endswith("timed out")
+            eventually(lambda: time.monotonic() - begun > 2.0)
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        two.set_tags({"a": "2"}, timeout=20)
+        eventually(lambda: one.member("n2").tags == {"a": "2"})  # type: ignore[union-attr]
+        eventually(lambda: [member.status for member in one.members()] == ["alive", "alive"])
+        return two
+
+
+async def stop_on_asyncio(one: swim.blocking.Cluster) -> Any:
+    config = local("n2", seeds=["{}:{}".format(*one.endpoint)])
+    async with swim.asyncio.open_cluster(config, isolation="process", leave_timeout=0) as two:
+        while not len(two.alive()) == len(one.alive()) == 2:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        pid, events = process_of(two), two.events(kinds=swim.UserEvent)
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            begun = time.monotonic()
+            for call in (two.set_tags({"a": "1"}), two.user_event("deploy"), anext(events)):
+                with pytest.raises(TimeoutError):
+                    await asyncio.wait_for(call, 0.2)
+            assert [member.name for member in two.members()] == ["n2", "n1"]
+            why = rf"^force-leave of n1: .*; the node's process \({pid}\) has said nothing since$"
+            with pytest.raises(TimeoutError, match=why):
+                await two.force_leave("n1", timeout=0.1)
+            await asyncio.sleep(2.0 - (time.monotonic() - begun))
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        assert (await asyncio.wait_for(anext(events), 20)).name == "deploy"
+        eventually(lambda: one.member("n2").tags == {"a": "1"})  # type: ignore[union-attr]
+        return two
 
 
 FORKING = """
