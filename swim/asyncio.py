@@ -150,7 +150,7 @@ class Cluster(IsolatedCluster[Ticket, Subscription, Responses]):
         return Subscription(Mail(self._node, kinds))
 
     def _replies(self, ticket: Ticket) -> Responses:
-        return Responses(ticket, Ticket.abandon)
+        return Responses(ticket, Ticket._abandon)
 
     async def _finished(self, tickets: Sequence[Ticket], timeout: float | None) -> None:
         try:

@@ -60,7 +60,7 @@ class _Commands(IsolatedCluster[Ticket, Subscription, Responses]):
         return Subscription(self._node, Mail(self._node, kinds), None)
 
     def _replies(self, ticket: Ticket) -> Responses:
-        return Responses(ticket, Ticket.abandon)
+        return Responses(ticket, Ticket._abandon)
 
     async def _finished(self, tickets: Sequence[Ticket], timeout: float | None) -> None:
         end = end_of(timeout)

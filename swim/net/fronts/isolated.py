@@ -40,14 +40,14 @@ class Belled(Ticket):
         super().__init__(0, self.bell.ring)
         node.submit(command, self)
 
-    def abandon(self) -> None:
+    def _abandon(self) -> None:
         """Ends a query early, if it has not ended."""
         self.origin.require()
         if not self.is_done:
             self._node.abandon(self)
 
     @property
-    def silence(self) -> str:
+    def _silence(self) -> str:
         """What to add to the error of a wait for this that was in vain."""
         return self._node.silence(self._begun)
 
@@ -144,7 +144,7 @@ class IsolatedCluster(AwaitedCluster[TicketT, EventsT, RepliesT]):
         return self._node.view.now()
 
     def _silence(self, ticket: TicketT) -> str:
-        return ticket.silence
+        return ticket._silence
 
     @property
     def _is_stopped(self) -> bool:

@@ -40,7 +40,7 @@ class Ticket(Belled):
         self.origin.require()
         timeout = checks.seconds("timeout", timeout)
         if not self.wait(end_of(timeout)):
-            raise TimeoutError(f"no outcome within {timeout:g} s{self.silence}")
+            raise TimeoutError(f"no outcome within {timeout:g} s{self._silence}")
         return self.result
 
     def wait(self, end: float) -> bool:
