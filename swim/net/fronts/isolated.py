@@ -48,7 +48,7 @@ class Belled(Ticket):
 
     @property
     def _silence(self) -> str:
-        """What to add to the error of a wait for this that was in vain."""
+        """What to add to the error of a wait for this that timed out."""
         return self._node.silence(self._begun)
 
 

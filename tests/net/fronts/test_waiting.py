@@ -107,7 +107,7 @@ async def give_up(front: Front, events: Any, happens: Callable[[], None]) -> lis
     return got
 
 
-async def wait_in_vain(front: Front) -> None:
+async def give_waits_up(front: Front) -> None:
     async with front.opened(local("n1"), leave_timeout=0) as one:
         events, read = one.events(kinds=UserEvent), []
 
@@ -131,7 +131,7 @@ async def wait_in_vain(front: Front) -> None:
 @pytest.mark.slow
 @every_front
 def test_a_wait_that_is_given_up_loses_no_event(front: Front) -> None:
-    front.run(wait_in_vain, front)
+    front.run(give_waits_up, front)
 
 
 async def change_tags_at_once(front: Front) -> None:
