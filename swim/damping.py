@@ -4,34 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from math import inf
-from typing import get_args
 
 from swim import checks
-from swim.events import (
-    Event,
-    EventsLost,
-    Member,
-    MemberEvent,
-    MemberFailed,
-    MemberJoined,
-    MemberLeaving,
-    MemberLeft,
-    MemberReaped,
-    MemberRefuted,
-    MemberRestarted,
-    MemberStatus,
-    MemberSuspected,
-    MemberUpdated,
-)
+from swim.coalescing import Held, is_event
+from swim.events import Event, EventsLost, MemberEvent, MemberReaped, MemberRestarted
 
 __all__ = ["Damper"]
-
-_is_event = checks.instance("an event of a subscription", *get_args(Event))
-_GONE: dict[MemberStatus, type[MemberEvent]] = {
-    MemberStatus.LEAVING: MemberLeaving,
-    MemberStatus.LEFT: MemberLeft,
-    MemberStatus.FAILED: MemberFailed,
-}
 
 
 class _Flapping:
@@ -40,23 +18,15 @@ class _Flapping:
     Attributes:
         times: when its state last changed, oldest first.
         at: when its newest event came.
-        is_held: its events are held back.
-        reported: the member as it was last reported; None if it never was.
-        newest: the newest event held back.
-        count: events held back.
-        restarted: one of them was a restart.
+        held: its events that are held back.
     """
 
-    __slots__ = ("at", "count", "is_held", "newest", "reported", "restarted", "times")
+    __slots__ = ("at", "held", "times")
 
     def __init__(self) -> None:
         self.times: tuple[float, ...] = ()
         self.at = 0.0
-        self.is_held = False
-        self.reported: Member | None = None
-        self.newest: MemberEvent | None = None
-        self.count = 0
-        self.restarted = False
+        self.held: Held | None = None
 
 
 class Damper:
@@ -116,58 +86,33 @@ class Damper:
             case EventsLost():
                 self._recent.clear()
                 self._held.clear()
-        _is_event("event", event)
+        is_event("event", event)
         return (*settled, event)
 
     def _settled(self, now: float) -> tuple[Event, ...]:
         """Lets go of what has been quiet; both tables are in the order of their members' newest events."""
         found: list[Event] = []
         while self.deadline <= now:
-            one = self._held.pop(next(iter(self._held)))
-            found += _summary(one)
+            held = self._held.pop(next(iter(self._held))).held
+            found += held.summary() if held is not None else ()
         while self._recent and next(iter(self._recent.values())).at + self._within < now:
             del self._recent[next(iter(self._recent))]
         return tuple(found)
 
     def _take(self, now: float, event: MemberEvent) -> tuple[Event, ...]:
         name, member, before = event.member.name, event.member, event.previous
-        held = self._held.pop(name, None)
-        one = held or self._recent.pop(name, None) or _Flapping()
+        one = self._held.pop(name, None) or self._recent.pop(name, None) or _Flapping()
         if isinstance(event, MemberReaped):
-            return (replace(event, previous=one.reported),) if held else (event,)
-        is_restart = isinstance(event, MemberRestarted)
-        if is_restart or before is None or before.state != member.state:
+            return (event,) if one.held is None else (replace(event, previous=one.held.reported),)
+        if isinstance(event, MemberRestarted) or before is None or before.state != member.state:
             one.times = (*(at for at in one.times if at > now - self._within), now)[-self._flaps :]
         one.at = now
-        if not one.is_held and len(one.times) < self._flaps:
+        if one.held is not None:
+            one.held.add(event)
+        elif len(one.times) < self._flaps:
             self._recent[name] = one
             return (event,)
-        if not one.is_held:
-            one.is_held, one.reported = True, before
-        one.newest, one.count, one.restarted = event, one.count + 1, one.restarted or is_restart
+        else:
+            one.held = Held(before, event)
         self._held[name] = one
         return ()
-
-
-def _summary(one: _Flapping) -> tuple[MemberEvent, ...]:
-    """One event for all that were held back."""
-    assert one.newest is not None
-    member, before = one.newest.member, one.reported
-    if member == before:
-        return ()
-    if one.count == 1:
-        return (one.newest,)
-    detail = ", ".join(filter(None, [one.newest.reason.detail, f"settled after {one.count} events"]))
-    reason = replace(one.newest.reason, detail=detail)
-    kind = MemberRestarted if one.restarted and member.state == "alive" else _kind(before, member)
-    return (kind(member, before, reason, one.newest.sequence),)
-
-
-def _kind(before: Member | None, member: Member) -> type[MemberEvent]:
-    if member.status in _GONE:
-        return _GONE[member.status]
-    if before is None or before.status in (MemberStatus.LEFT, MemberStatus.FAILED):
-        return MemberJoined
-    if member.is_suspect:
-        return MemberSuspected
-    return MemberRefuted if member.incarnation > before.incarnation else MemberUpdated

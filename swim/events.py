@@ -256,7 +256,7 @@ class UserEvent:
         name: chosen by the sender.
         payload: the sender's bytes; b"" if there were none.
         ltime: stamp of the cluster's event clock: greater than that of every event its sender had seen.
-        coalesce: receivers may drop it in favour of a newer one of the same name; swim never does. False for
+        coalesce: receivers may drop it in favour of a newer one of the same name: ``Coalescer``. False for
             an event from a push/pull, which does not carry this flag.
     """
 

@@ -1,4 +1,4 @@
-"""Who may act, as pure functions of a snapshot, and damped events; on any front, and in the simulator.
+"""Who may act, as pure functions of a snapshot, and damped or coalesced events; the same on any front.
 
     may_act = swim.policies.majority_of(5)
     if may_act(cluster.members()) and ring.owns("nightly-report"):
@@ -16,11 +16,12 @@ from math import inf, isfinite
 from typing import TypeAlias
 
 from swim import checks
+from swim.coalescing import Coalescer as Coalescer
 from swim.damping import Damper as Damper
 from swim.events import Member, MemberStatus
 from swim.where import Where, alive_matching, as_predicate, snapshot
 
-__all__ = ["Damper", "Policy", "majority_of", "oldest", "quorum_of"]
+__all__ = ["Coalescer", "Damper", "Policy", "majority_of", "oldest", "quorum_of"]
 
 Policy: TypeAlias = Callable[[Iterable[Member]], bool]
 """Whether a node with this snapshot may act."""

@@ -23,7 +23,7 @@ from sims import World
 from sims.faults import Crash
 from swim import Config, SwimError
 from swim.lowlevel import Node, Rng
-from swim.policies import Damper, majority_of, oldest, quorum_of
+from swim.policies import Coalescer, Damper, majority_of, oldest, quorum_of
 from swim.ring import LiveRing, Ring
 from swim.testing import LinkFaults
 
@@ -155,6 +155,11 @@ WRONG: list[tuple[str, Callable[..., Any], str, list[Any], dict[str, Any]]] = [
     ("MergePolicy", swim.MergePolicy, "protocol_versions", [2, "2", ["2"], [-1]], {}),
     ("MergePolicy", swim.MergePolicy, "delegate_versions", [5, "5", [5.0]], {}),
     ("Config", partial(Config.lan, name="n1"), "merge_policy", [{}, lambda member: True, "blue"], {}),
+    ("Coalescer", Coalescer, "kinds", [(), 7, swim.MemberJoined, [swim.Query]], {}),
+    ("Coalescer", Coalescer, "period", [*NO_NUMBER, -1], {}),
+    ("Coalescer", Coalescer, "quiescence", [*NO_NUMBER, -1], {}),
+    ("Coalescer", Coalescer().feed, "now", NO_NUMBER, {}),
+    ("Coalescer", Coalescer().feed, "event", [7, "joined"], {"now": 1.0}),
     ("Damper", Damper, "flaps", [1, 0, "3", 2.5], {}),
     ("Damper", Damper, "within", [*NO_NUMBER, -1], {}),
     ("Damper", Damper, "settle", [*NO_NUMBER, -1], {}),
