@@ -10,9 +10,12 @@ import errno
 import socket
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from typing import TYPE_CHECKING
 
 from swim.addresses import Endpoint, plain_ip
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 __all__ = ["Answer", "Resolver"]
 
@@ -53,6 +56,8 @@ class Resolver:
 
     def future(self, host: str, port: int) -> Future[tuple[Endpoint, ...]]:
         """Every address of a host, in the resolver's order; the future may fail with ``OSError``."""
+        from concurrent.futures import Future  # takes a while, and most nodes look up no name
+
         future: Future[tuple[Endpoint, ...]] = Future()
 
         def answered(hosts: Sequence[str], error: OSError | None) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pickle
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -53,6 +52,8 @@ class Arguments:
         """Makes sure that a child process can be given all this."""
         if self.faults is not None:
             raise ConfigError("faults", "reach a node in this process only: use isolation='thread'")
+        import pickle  # takes a while, and only a child process needs it
+
         try:
             pickle.dumps(self.config)
         except Exception as error:  # whatever a value's own code raises
