@@ -31,6 +31,7 @@ from swim.membership import Membership
 from swim.net import observer
 from swim.net.event_buffer import EventKind
 from swim.net.faults import LinkFaults
+from swim.net.files import Files
 from swim.net.fronts.arguments import Arguments
 from swim.net.fronts.bell import Bell
 from swim.net.fronts.isolated import Belled, IsolatedCluster, Life, Mail
@@ -184,6 +185,8 @@ def open_cluster(
     *,
     faults: LinkFaults | None = None,
     data_dir: str | os.PathLike[str] | None = None,
+    snapshot_file: str | os.PathLike[str] | None = None,
+    tags_file: str | os.PathLike[str] | None = None,
     leave_timeout: float = 5.0,
     isolation: Literal["thread", "process"] = "thread",
 ) -> AbstractAsyncContextManager[Cluster]:
@@ -197,6 +200,9 @@ def open_cluster(
         config: the settings.
         faults: switches that break this node's network on purpose; with ``isolation="thread"`` only.
         data_dir: directory for the snapshot, from which a restart recovers its clocks and past members.
+        snapshot_file: path of the snapshot, in Serf's format, instead of the one in ``data_dir``.
+        tags_file: path of a file of tags, in Serf's format; ``set_tags`` and ``update_tags`` rewrite it. Then
+            ``config`` must have no tags.
         leave_timeout: seconds a graceful leave may take; 0 skips it.
         isolation: where the node runs. ``"thread"`` is not disturbed by a blocked event loop or by Python
             code that computes; ``"process"`` (a child process) not even by C code that holds the GIL.
@@ -206,7 +212,8 @@ def open_cluster(
         LocalError: not on asyncio; or another member has the same name and won the vote, or the child process
             died, which cancels the block first.
     """
-    arguments = Arguments(config, faults, data_dir, leave_timeout, isolation)
+    files = Files(data_dir, snapshot_file, tags_file)
+    arguments = Arguments(config, faults, files, leave_timeout, isolation)
     return _Opening(arguments)
 
 

@@ -37,6 +37,7 @@ from swim.events import Event, ForceLeaveOutcome, JoinResult, Member, Query
 from swim.membership import Membership
 from swim.net.event_buffer import ALL_KINDS, EventKind
 from swim.net.faults import LinkFaults
+from swim.net.files import Files
 from swim.net.fronts.arguments import Arguments
 from swim.net.fronts.isolated import IsolatedCluster, Life, Mail
 from swim.net.fronts.opening import Opening
@@ -234,6 +235,8 @@ def open_cluster(
     *,
     faults: LinkFaults | None = None,
     data_dir: str | os.PathLike[str] | None = None,
+    snapshot_file: str | os.PathLike[str] | None = None,
+    tags_file: str | os.PathLike[str] | None = None,
     leave_timeout: float = 5.0,
     isolation: Literal["thread", "process"] = "thread",
 ) -> AbstractContextManager[Cluster]:
@@ -247,6 +250,9 @@ def open_cluster(
         config: the settings.
         faults: switches that break this node's network on purpose; with ``isolation="thread"`` only.
         data_dir: directory for the snapshot, from which a restart recovers its clocks and past members.
+        snapshot_file: path of the snapshot, in Serf's format, instead of the one in ``data_dir``.
+        tags_file: path of a file of tags, in Serf's format; ``set_tags`` and ``update_tags`` rewrite it. Then
+            ``config`` must have no tags.
         leave_timeout: seconds a graceful leave may take; 0 skips it.
         isolation: where the node runs. ``"thread"`` is not disturbed by a blocked thread or by Python code
             that computes; ``"process"`` (a child process) not even by C code that holds the GIL.
@@ -255,7 +261,8 @@ def open_cluster(
         ConfigError: a wrong argument, a port in use, a name that does not resolve, an unusable directory.
         LocalError: another member has the same name and won the vote, or the child process died.
     """
-    return _Opening(Arguments(config, faults, data_dir, leave_timeout, isolation))
+    files = Files(data_dir, snapshot_file, tags_file)
+    return _Opening(Arguments(config, faults, files, leave_timeout, isolation))
 
 
 class _Opening(Opening, AbstractContextManager[Cluster]):

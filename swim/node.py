@@ -123,7 +123,7 @@ class Node:
         self.bind_port = bind_port
         self.metrics: Metrics = Metrics()
         self.keyring: Keyring = Keyring(config.keys)
-        self._restored = Snapshot.replay(snapshot)
+        self._restored = Snapshot.replay(snapshot, rejoins=config.rejoin_after_leave)
         self._engine = Engine(
             config,
             advertise=advertise,
@@ -350,9 +350,13 @@ class Node:
         return self._snapshot().encode()
 
     def _snapshot(self) -> Snapshot:
+        has_left = self.status == "left"
+        # No member to join, even if damage takes the line of the leave.
+        if has_left and not self.config.rejoin_after_leave:
+            return Snapshot({}, {}, *self._numbers(), left=True)
         alive = {m.name: m.endpoint for m in self.members() if m.status is MemberStatus.ALIVE}
         failed = self._engine.rejoining.candidates()
-        return Snapshot(alive, failed, *self._numbers(), left=self.status == "left")
+        return Snapshot(alive, failed, *self._numbers(), left=has_left)
 
     def _numbers(self) -> tuple[int, int, int, int]:
         """The contents of a snapshot besides members: the incarnation, and the last stamp of each clock."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Literal, Self, Unpack, overload
 
 from swim import checks
-from swim.config import identity
+from swim.config import identity, limits
 from swim.config.profiles import AT_LEAST, PROFILES, Changes, Settings
 from swim.errors import ConfigError, ConfigTypeError
 from swim.frozen import FrozenMap
@@ -23,11 +23,6 @@ if TYPE_CHECKING:
     from swim.config.merge_policy import MergePolicy
 
 __all__ = ["Config", "default_name"]
-
-_DELEGATE_VERSIONS = (0, 2, 3, 4, 5)
-_META_MAX_BYTES = 512
-USER_EVENT_BYTES_MAX = 9216
-"""Serf's ceiling of ``user_event_size_limit``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,6 +184,9 @@ class Config:
     """How long a failed member stays listed. [seconds, >= 0; Serf: ReconnectTimeout]"""
     tombstone_timeout: float = 24 * 3600.0
     """How long a left member stays listed. [seconds, >= 0; Serf: TombstoneTimeout]"""
+    rejoin_after_leave: bool = False
+    """Whether a restart with the snapshot of a node that left joins its past members again.
+    [Serf: RejoinAfterLeave]"""
     recent_intent_timeout: float = 300.0
     """How long a join or leave intent about an unknown member is kept.
     [seconds, >= 0; Serf: RecentIntentTimeout]"""
@@ -289,8 +287,7 @@ class Config:
         identity.check_addresses(self.bind, self.advertise, self.seeds)
         versions = self.protocol_version, self.delegate_version
         identity.check_policy(self.merge_policy, self.name, self.tags, *versions)
-        _check_ranges(self)
-        _check_combinations(self)
+        limits.check(self)
 
     @overload
     @classmethod
@@ -370,31 +367,3 @@ def _new_name() -> str:
 
     host = re.sub(r"[^A-Za-z0-9.-]", "-", default_name())[: identity.NAME_MAX_BYTES - 5]
     return f"{host or 'node'}-{os.urandom(2).hex()}"
-
-
-def _check_ranges(config: Config) -> None:
-    checks.whole_number("user_event_size_limit", config.user_event_size_limit, at_most=USER_EVENT_BYTES_MAX)
-    if not 1 <= config.protocol_version <= 5:
-        raise ConfigError("protocol_version", f"must be 1 to 5, not {config.protocol_version!r}")
-    if config.delegate_version not in _DELEGATE_VERSIONS:
-        raise ConfigError(
-            "delegate_version", f"must be one of {_DELEGATE_VERSIONS}, not {config.delegate_version!r}"
-        )
-
-
-def _check_combinations(config: Config) -> None:
-    if config.probe_interval and config.probe_timeout > config.probe_interval:
-        raise ConfigError(
-            "probe_timeout",
-            f"{config.probe_timeout:g} s is longer than probe_interval ({config.probe_interval:g} s)",
-        )
-    if not config.send_label and not config.accept_unlabelled:
-        raise ConfigError("send_label", "can be off only while accept_unlabelled is on")
-    if config.udp_buffer_size > config.max_packet_bytes:
-        raise ConfigError("udp_buffer_size", f"is larger than max_packet_bytes ({config.max_packet_bytes})")
-    if config.max_new_members_per_packet > config.max_members:
-        raise ConfigError("max_new_members_per_packet", f"is larger than max_members ({config.max_members})")
-    if config.keys and config.protocol_version < 2 and not config.accept_encryption_v0:
-        raise ConfigError(
-            "accept_encryption_v0", "must be on for protocol_version 1 with keys, which writes that form"
-        )

@@ -148,6 +148,7 @@ class _Optional(TypedDict, total=False):
     leave_propagate_delay: float
     reconnect_timeout: float
     tombstone_timeout: float
+    rejoin_after_leave: bool
     recent_intent_timeout: float
     leaving_timeout: float
     enable_name_conflict_resolution: bool

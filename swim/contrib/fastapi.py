@@ -35,6 +35,8 @@ def cluster_lifespan(
     config: Config | Callable[[], Config],
     *,
     data_dir: str | os.PathLike[str] | None = None,
+    snapshot_file: str | os.PathLike[str] | None = None,
+    tags_file: str | os.PathLike[str] | None = None,
     leave_timeout: float = 5.0,
     isolation: Literal["thread", "process"] = "thread",
 ) -> Callable[[Any], AbstractAsyncContextManager[dict[str, Cluster]]]:
@@ -59,7 +61,12 @@ def cluster_lifespan(
     async def lifespan(_app: Any) -> AsyncIterator[dict[str, Cluster]]:
         made = config if isinstance(config, Config) else config()
         async with open_cluster(
-            made, data_dir=data_dir, leave_timeout=leave_timeout, isolation=isolation
+            made,
+            data_dir=data_dir,
+            snapshot_file=snapshot_file,
+            tags_file=tags_file,
+            leave_timeout=leave_timeout,
+            isolation=isolation,
         ) as cluster:
             yield {_STATE: cluster}
 

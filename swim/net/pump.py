@@ -10,12 +10,12 @@ from __future__ import annotations
 import logging
 import math
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 from swim import commands
 from swim.addresses import Endpoint, join_host_port
-from swim.commands import Command, Outcome, QueryReply
+from swim.commands import Command, Outcome, QueryReply, SetTags, UpdateTags
 from swim.core.output import StreamAction
 from swim.errors import SwimError
 from swim.events import Event
@@ -95,6 +95,7 @@ class Pump:
 
     Attributes:
         record: called with the lines to append to the node's snapshot.
+        tagged: called with this node's tags after each command that sets them.
         woken: called with the time after every wake-up for a timer.
         stopped: why the node stopped at once, or "".
     """
@@ -107,6 +108,7 @@ class Pump:
         self.node = node
         self.faults = faults
         self.record: Callable[[Sequence[str]], None] = lambda lines: None
+        self.tagged: Callable[[Mapping[str, str]], None] = lambda tags: None
         self.woken: Callable[[float], None] = lambda now: None
         self.stopped: str = ""
         self._clock = clock
@@ -167,6 +169,8 @@ class Pump:
         now = self._clock()
         ticket.number = self.node.do(now, command)
         self._tickets[ticket.number] = ticket
+        if isinstance(command, (SetTags, UpdateTags)):
+            self.tagged(self.node.local.tags)
         self.carry_out(now)
 
     def end_commands(self, error: SwimError) -> None:

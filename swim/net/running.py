@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from types import TracebackType
 
@@ -20,14 +20,13 @@ from swim.config import Config
 from swim.errors import ConfigError, LocalError
 from swim.net.advertise import advertised_endpoint
 from swim.net.cluster import Cluster
-from swim.net.data_dir import locked
 from swim.net.driver import Driver
 from swim.net.faults import LinkFaults
+from swim.net.files import Files, KeptFile, Open
 from swim.net.fronts.arguments import Arguments
 from swim.net.fronts.opening import Opening
 from swim.net.keeping import keep
 from swim.net.own_address import OwnAddress
-from swim.net.snapshot_file import SnapshotFile
 from swim.net.start import make_node
 from swim.net.transport import FaultyTransport, SocketTransport, Transport
 from swim.node import Node
@@ -77,6 +76,8 @@ def open_cluster(
     transport: Transport | None = None,
     faults: LinkFaults | None = None,
     data_dir: str | os.PathLike[str] | None = None,
+    snapshot_file: str | os.PathLike[str] | None = None,
+    tags_file: str | os.PathLike[str] | None = None,
     leave_timeout: float = 5.0,
 ) -> AbstractAsyncContextManager[Cluster]:
     """Runs a member for the length of a block.
@@ -90,6 +91,9 @@ def open_cluster(
         transport: a bound network; None binds real sockets at ``config.bind``. Closed at the end.
         faults: switches that break this node's network on purpose.
         data_dir: directory for the snapshot, from which a restart recovers its clocks and past members.
+        snapshot_file: path of the snapshot, in Serf's format, instead of the one in ``data_dir``.
+        tags_file: path of a file of tags, in Serf's format; ``set_tags`` and ``update_tags`` rewrite it. Then
+            ``config`` must have no tags.
         leave_timeout: seconds a graceful leave may take; 0 skips it.
 
     Raises:
@@ -97,28 +101,27 @@ def open_cluster(
         LocalError: not inside ``trio.run``; or another member has the same name and won the vote, which
             cancels the block first.
     """
-    arguments = Arguments(config, faults, data_dir, leave_timeout)
+    files = Files(data_dir, snapshot_file, tags_file)
+    arguments = Arguments(config, faults, files, leave_timeout)
     return _Opening(_open(arguments, transport))
 
 
 @asynccontextmanager
 async def _open(arguments: Arguments, transport: Transport | None) -> AsyncIterator[Cluster]:
     require_trio()
-    config, faults, data_dir = arguments.config, arguments.faults, arguments.directory
+    faults = arguments.faults
     async with AsyncExitStack() as stack:
         if transport is not None:
             stack.callback(transport.close)
-        snapshot = None
-        if data_dir is not None:
-            stack.enter_context(locked(data_dir, config.name))
-            snapshot = SnapshotFile(data_dir)
+        files = stack.enter_context(arguments.files.opened(arguments.config))
+        config = files.config
         if transport is None:
             transport = await SocketTransport.bind(config.bind)
             stack.callback(transport.close)
-        node = await build_node(config, transport, snapshot)
+        node = await build_node(config, transport, files.past)
         faulty = transport if faults is None else FaultyTransport(transport, faults)
         driver, own_address = await stack.enter_async_context(
-            driving(node, faulty, faults=faults, snapshot=snapshot)
+            driving(node, faulty, faults=faults, files=files)
         )
         cluster = Cluster(driver, own_address, endpoint=transport.endpoint)
         try:
@@ -135,6 +138,8 @@ async def run_cluster(
     transport: Transport | None = None,
     faults: LinkFaults | None = None,
     data_dir: str | os.PathLike[str] | None = None,
+    snapshot_file: str | os.PathLike[str] | None = None,
+    tags_file: str | os.PathLike[str] | None = None,
     task_status: trio.TaskStatus[Cluster] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Runs a member until cancelled: ``cluster = await nursery.start(run_cluster, config)``.
@@ -142,7 +147,14 @@ async def run_cluster(
     Cancelling closes at once; call ``cluster.leave()`` before for a graceful departure. Arguments and errors
     are those of ``open_cluster``.
     """
-    async with open_cluster(config, transport=transport, faults=faults, data_dir=data_dir) as cluster:
+    async with open_cluster(
+        config,
+        transport=transport,
+        faults=faults,
+        data_dir=data_dir,
+        snapshot_file=snapshot_file,
+        tags_file=tags_file,
+    ) as cluster:
         task_status.started(cluster)
         await trio.sleep_forever()
 
@@ -172,7 +184,7 @@ async def driving(
     transport: Transport,
     *,
     faults: LinkFaults | None = None,
-    snapshot: SnapshotFile | None = None,
+    files: Open | None = None,
 ) -> AsyncIterator[tuple[Driver, OwnAddress]]:
     """Runs the node's tasks for the length of a block; an exception of the block is raised unchanged.
 
@@ -180,12 +192,14 @@ async def driving(
         LocalError: another member has the same name and won the vote; the block is cancelled first.
     """
     failure: BaseException | None = None
-    async with _kept(node, snapshot), trio.open_nursery() as nursery:
+    kept: list[KeptFile] = []
+    async with _kept(node, kept), trio.open_nursery() as nursery:
         driver = Driver(node, transport, nursery, faults=faults)
         driver.start()
-        if snapshot is not None:
-            driver.record = snapshot.append
-            nursery.start_soon(keep, snapshot, node.snapshot)
+        if files is not None:
+            kept += files.attach(driver)
+        for file in kept:
+            nursery.start_soon(keep, file)
         is_chosen = node.config.advertise is None and node.advertised[0] != transport.endpoint[0]
         own_address = OwnAddress(driver, is_chosen=is_chosen)
         try:
@@ -203,21 +217,21 @@ async def driving(
 
 
 @asynccontextmanager
-async def _kept(node: Node, snapshot: SnapshotFile | None) -> AsyncIterator[None]:
+async def _kept(node: Node, files: Sequence[KeptFile]) -> AsyncIterator[None]:
     """Writes down what the node knows in the end, however it ends."""
     try:
         yield
     finally:
-        if snapshot is not None and node.status != "idle":
-            snapshot.write(node.snapshot())
+        if node.status != "idle":
+            for file in files:
+                file.finish()
 
 
-async def build_node(config: Config, network: Transport, snapshot: SnapshotFile | None) -> Node:
-    """Chooses the advertised endpoint, and makes the node."""
+async def build_node(config: Config, network: Transport, past: str = "") -> Node:
+    """Chooses the advertised endpoint, and makes the node with what its last run wrote down."""
     try:
         with trio.fail_after(config.tcp_timeout):
             advertised, why = await advertised_endpoint(config, network)
     except trio.TooSlowError:
         raise ConfigError("advertise", f"cannot resolve {config.advertise}: no answer") from None
-    text = snapshot.text if snapshot is not None else ""
-    return make_node(config, network.endpoint, advertised, why, snapshot=text)
+    return make_node(config, network.endpoint, advertised, why, snapshot=past)

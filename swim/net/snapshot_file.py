@@ -8,7 +8,6 @@ leaves the old file or the new one. A crash while appending may leave an incompl
 
 from __future__ import annotations
 
-import errno
 import logging
 import os
 from collections.abc import Callable, Sequence
@@ -26,7 +25,6 @@ __all__ = ["SnapshotFile"]
 
 _logger = logging.getLogger("swim.cluster")
 
-_FILE_NAME = "members.snapshot"
 _DEBOUNCE = 0.5
 """Seconds between a change and its write, as Serf's flush interval; a burst becomes one write."""
 _RETRY = 30.0
@@ -38,62 +36,66 @@ _COMPACT_RATIO = 2
 
 
 class SnapshotFile:
-    """``DIR/members.snapshot``, readable by its owner alone.
+    """One node's snapshot, readable by its owner alone.
 
     If writing fails, one warning is logged and membership continues. The whole state is written once the disk
     works again.
 
     Args:
-        directory: created (mode 0700) if missing.
+        path: of the file; its directory exists.
+        field: the setting that named it, for errors.
 
     Attributes:
         text: the file's text at the start; "" if there was no file.
+        whole: returns the current whole state, including all appended lines.
         changed: called by ``append``.
 
     Raises:
-        ConfigError: field ``data_dir``: the directory can't be created or the file can't be read.
+        ConfigError: naming ``field``: the file can't be read.
     """
 
-    def __init__(self, directory: Path) -> None:
-        self._path = directory / _FILE_NAME
+    def __init__(self, path: Path, *, field: str = "data_dir") -> None:
+        self._path = path
         self._lines: list[str] = []
         self._size = self._limit = 0
+        self._is_new = True
         self._is_whole = False
         self._is_failing = False
+        self.whole: Callable[[], str] = lambda: self.text
         self.changed: Callable[[], None] = lambda: None
         try:
-            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self.text: str = data_dir.read(self._path)
+            self.text: str = data_dir.read(path) or ""
         except OSError as error:
-            why = f"{_FILE_NAME} is a link" if error.errno == errno.ELOOP else error.strerror
-            raise ConfigError("data_dir", f"cannot use {shown(directory)}: {why}") from None
+            raise ConfigError(field, f"cannot use {shown(path)}: {data_dir.why(error)}") from None
 
     def append(self, lines: Sequence[str]) -> None:
         """Adds lines, without their ends, to the text that is written next."""
         self._lines += lines
         self.changed()
 
-    def next_save(self, snapshot: Callable[[], str]) -> Callable[[], None]:
+    def next_save(self) -> Callable[[], None]:
         """What to write next: the whole state if the file is behind or too large, else the appended lines.
-
-        Args:
-            snapshot: the current whole state, including all appended lines.
 
         Returns:
             Writes it, for another thread: it takes as long as the disk does. One at a time.
         """
+        self._is_new = False
         if self._is_whole and self._size <= self._limit:
             save = partial(self._append, "".join(f"{line}\n" for line in self._lines))
         else:
-            save = partial(self.write, snapshot())
+            save = partial(self.write, self.whole())
         self._lines.clear()
         return save
+
+    def finish(self) -> None:
+        """Writes the whole state, at the end of the run. This waits for the disk."""
+        self.write(self.whole())
 
     @property
     def pause(self) -> float | None:
         """Seconds from the end of a write to the next one; None: until ``append`` is called."""
         if not self._is_whole:
-            return _RETRY
+            return 0.0 if self._is_new else _RETRY
         if self._size > self._limit:
             return 0.0
         return _DEBOUNCE if self._lines else None
@@ -131,15 +133,5 @@ class SnapshotFile:
         self._size += len(data)
 
     def _replace(self, data: bytes) -> None:
-        temporary = self._path.with_suffix(".tmp")
-        with open(data_dir.create(temporary), "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(self._path)
+        data_dir.replace(self._path, data)
         self._size, self._limit = len(data), max(_COMPACT_FROM, _COMPACT_RATIO * len(data))
-        directory = os.open(self._path.parent, os.O_RDONLY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)

@@ -66,13 +66,20 @@ class Snapshot:
         return lines
 
     @classmethod
-    def replay(cls, text: str) -> Snapshot:
+    def replay(cls, text: str, *, rejoins: bool = False) -> Snapshot:
         """Reads a snapshot's text line by line; later lines win, unknown and broken ones are skipped.
 
         A last line without a line feed was cut off and is ignored.
+
+        Args:
+            text: of a snapshot.
+            rejoins: whether a leave is ignored (Serf's ``RejoinAfterLeave``).
         """
         snapshot = cls()
         for line in text.split("\n")[:-1]:
+            if line == _LEAVE:
+                snapshot = snapshot if rejoins else cls(incarnation=snapshot.incarnation, left=True)
+                continue
             try:
                 snapshot._apply(line)
             except (ValueError, ConfigError):
@@ -80,12 +87,7 @@ class Snapshot:
         return snapshot
 
     def _apply(self, line: str) -> None:
-        if line == _LEAVE:
-            self.alive.clear()
-            self.failed.clear()
-            self.clock = self.event_clock = self.query_clock = 0
-            self.left = True
-        elif line.startswith(_INCARNATION):
+        if line.startswith(_INCARNATION):
             self.incarnation = _number(line.removeprefix(_INCARNATION), U32 - 1)
         elif line.startswith(_FAILED):
             name, _, at = line.removeprefix(_FAILED).rpartition(" ")

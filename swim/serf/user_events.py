@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from swim import events
 from swim.commands import SendUserEvent
-from swim.config import USER_EVENT_BYTES_MAX
+from swim.config.limits import USER_EVENT_BYTES_MAX
 from swim.core.engine import Engine
 from swim.serf.lamport import LamportClock
 from swim.serf.member_list import Roster

@@ -12,6 +12,7 @@ import pytest
 from swim import ConfigError, MergePolicy, __version__
 from swim.cli.agent.options import OPTIONS, Option, options, read_file, settings_of
 from swim.cli.agent.plan import AgentPlan, plan_of
+from swim.net.files import Files
 
 
 def planned(*arguments: str) -> AgentPlan:
@@ -48,7 +49,15 @@ def test_defaults() -> None:
     assert (plan.config.bind, plan.api.http, plan.serves_http) == ("127.0.0.1:4648", "127.0.0.1:4646", True)
     assert plan.config == plan.config.lan(name="a", bind="127.0.0.1:4648", tags={"build": __version__})
     assert (plan.api.region, plan.api.datacenter, plan.api.node_name) == ("global", "dc1", "a")
-    assert (plan.log_level, plan.log_format, plan.data_dir, plan.join) == ("info", "text", None, ())
+    assert (plan.log_level, plan.log_format, plan.files, plan.join) == ("info", "text", Files(), ())
+
+
+def test_with_a_tags_file_the_tags_are_those_in_it(tmp_path: Path) -> None:
+    kept = ("--tags-file", str(tmp_path / "tags.json"))
+    plan = planned("--name", "a", "--region", "eu", "--rpc-port", "4647", *kept)
+    assert (plan.config.tags, plan.files) == ({}, Files(tags_file=kept[1]))
+    with pytest.raises(ConfigError, match=r"^--tags-file: Tags config not allowed while using tag files$"):
+        planned("--name", "a", "--tag", "role=web", *kept)
 
 
 def test_flag_over_environment_over_file(file: File, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -93,6 +93,8 @@ async def test_a_wrong_value_is_an_error_that_names_it(
         ("config", {"config": {"name": "web-1"}}),
         ("faults", {"faults": 0.5}),
         ("data_dir", {"data_dir": 7}),
+        ("snapshot_file", {"snapshot_file": 7}),
+        ("tags_file", {"tags_file": b"tags"}),
         ("leave_timeout", {"leave_timeout": "5"}),
         ("leave_timeout", {"leave_timeout": None}),
         ("leave_timeout", {"leave_timeout": -1}),

@@ -53,7 +53,7 @@ def test_links_are_not_followed(tmp_path: Path, name: str) -> None:
     target.write_text("precious")
     (directory / name).symlink_to(target)
     with pytest.raises(ConfigError, match=r"data_dir: cannot use .*link"), locked(directory, "web-1"):
-        SnapshotFile(directory)
+        SnapshotFile(directory / "members.snapshot")
     assert target.read_text() == "precious"
 
 
@@ -61,12 +61,12 @@ def test_links_are_not_followed(tmp_path: Path, name: str) -> None:
 def test_a_link_where_the_new_file_is_written_is_replaced(tmp_path: Path, kind: str) -> None:
     directory, target = tmp_path / "data", tmp_path / "target"
     directory.mkdir()
-    temporary = directory / "members.tmp"
+    temporary = directory / "members.snapshot.tmp"
     if kind != "dangling":
         target.write_text("precious")
     temporary.hardlink_to(target) if kind == "hard link" else temporary.symlink_to(target)
-    SnapshotFile(directory).write("clock: 1\n")
-    assert SnapshotFile(directory).text == "clock: 1\n"
+    SnapshotFile(directory / "members.snapshot").write("clock: 1\n")
+    assert SnapshotFile(directory / "members.snapshot").text == "clock: 1\n"
     assert not temporary.exists()
     assert not (directory / "members.snapshot").is_symlink()
     assert target.exists() == (kind != "dangling")
@@ -75,18 +75,19 @@ def test_a_link_where_the_new_file_is_written_is_replaced(tmp_path: Path, kind: 
 
 def test_a_link_put_in_the_snapshots_place_is_replaced_not_followed(tmp_path: Path) -> None:
     directory, target = tmp_path / "data", tmp_path / "target"
-    file = SnapshotFile(directory)
+    directory.mkdir()
+    file = SnapshotFile(directory / "members.snapshot")
     target.write_text("precious")
     (directory / "members.snapshot").symlink_to(target)
     file.write("clock: 1\n")
-    assert SnapshotFile(directory).text == "clock: 1\n"
+    assert SnapshotFile(directory / "members.snapshot").text == "clock: 1\n"
     assert target.read_text() == "precious"
 
 
 def test_what_is_no_file_is_refused_without_waiting_for_it(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "members.snapshot")
     with pytest.raises(ConfigError, match="not a regular file"):
-        SnapshotFile(tmp_path)
+        SnapshotFile(tmp_path / "members.snapshot")
 
 
 @pytest.mark.parametrize("kind", ["fifo", "directory", "hard link"])

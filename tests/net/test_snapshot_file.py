@@ -13,21 +13,28 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from swim.config import Config
 from swim.errors import ConfigError
+from swim.net.files import Files
 from swim.net.keeping import keep
 from swim.net.snapshot_file import SnapshotFile
 
 
+def snapshot_in(directory: Path) -> SnapshotFile:
+    return SnapshotFile(directory / "members.snapshot")
+
+
 def test_a_missing_file_reads_as_empty_and_the_directory_is_made(tmp_path: Path) -> None:
-    assert SnapshotFile(tmp_path / "deep" / "data").text == ""
+    with Files(data_dir=tmp_path / "deep" / "data").opened(Config.local(name="n1")) as files:
+        assert files.past == ""
     assert (tmp_path / "deep" / "data").stat().st_mode & 0o777 == 0o700
 
 
 def test_what_was_written_comes_back_private_and_without_leftovers(tmp_path: Path) -> None:
-    file = SnapshotFile(tmp_path)
+    file = snapshot_in(tmp_path)
     for text in ("first\n" * 100, "second: \udcff\n"):
         file.write(text)
-        assert SnapshotFile(tmp_path).text == text
+        assert snapshot_in(tmp_path).text == text
     assert [path.name for path in tmp_path.iterdir()] == ["members.snapshot"]
     assert (tmp_path / "members.snapshot").stat().st_mode & 0o777 == 0o600
 
@@ -35,7 +42,7 @@ def test_what_was_written_comes_back_private_and_without_leftovers(tmp_path: Pat
 def test_a_write_that_fails_keeps_the_old_text(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    file = SnapshotFile(tmp_path)
+    file = snapshot_in(tmp_path)
     file.write("old\n")
 
     def refuse(_: int) -> None:
@@ -43,14 +50,14 @@ def test_a_write_that_fails_keeps_the_old_text(
 
     monkeypatch.setattr(os, "fsync", refuse)
     file.write("new\n")
-    assert SnapshotFile(tmp_path).text == "old\n"
+    assert snapshot_in(tmp_path).text == "old\n"
     assert "No space left on device" in caplog.text
 
 
 def test_a_path_that_is_no_directory(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match="data_dir: cannot use"):
-        SnapshotFile(tmp_path / "file")
+        snapshot_in(tmp_path / "file")
 
 
 class Disk:
@@ -78,7 +85,8 @@ def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
 @asynccontextmanager
 async def kept(file: SnapshotFile, whole: Callable[[], str]) -> AsyncIterator[None]:
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(keep, file, whole)
+        file.whole = whole
+        nursery.start_soon(keep, file)
         yield
         nursery.cancel_scope.cancel()
 
@@ -89,14 +97,14 @@ async def eventually(condition: Callable[[], bool]) -> None:
 
 
 def text_in(directory: Path) -> str:
-    return SnapshotFile(directory).text
+    return snapshot_in(directory).text
 
 
 async def test_a_life_begins_with_the_whole_state_and_appends_what_changes(
     tmp_path: Path, autojump_clock: MockClock, disk: Disk
 ) -> None:
     (tmp_path / "members.snapshot").write_text("alive: former 10.0.0.9:1\nalive: cut of")
-    file = SnapshotFile(tmp_path)
+    file = snapshot_in(tmp_path)
     async with kept(file, lambda: "whole\n"):
         await eventually(lambda: text_in(tmp_path) == "whole\n")
         for number in range(10):
@@ -117,7 +125,7 @@ async def test_a_file_that_grew_is_written_anew_and_no_line_is_missing(
 ) -> None:
     written: list[str] = []
     wholes: list[int] = []
-    file = SnapshotFile(tmp_path)
+    file = snapshot_in(tmp_path)
 
     def whole() -> str:
         wholes.append(len(written))
@@ -140,7 +148,7 @@ async def test_a_full_disk_is_one_warning_and_forgets_nothing_once_there_is_room
 ) -> None:
     caplog.set_level(logging.INFO, "swim.cluster")
     written = ["first"]
-    file = SnapshotFile(tmp_path)
+    file = snapshot_in(tmp_path)
     async with kept(file, lambda: "".join(f"{line}\n" for line in written)):
         await eventually(lambda: text_in(tmp_path) == "first\n")
         disk.is_full = True
@@ -164,9 +172,10 @@ async def test_a_file_that_somebody_else_changed_is_written_anew(
     tmp_path: Path, autojump_clock: MockClock, damage: str
 ) -> None:
     directory, path, other = tmp_path / "data", tmp_path / "data" / "members.snapshot", tmp_path / "other"
+    directory.mkdir()
     other.write_text("first\n")
     written = ["first"]
-    file = SnapshotFile(directory)
+    file = snapshot_in(directory)
     async with kept(file, lambda: "".join(f"{line}\n" for line in written)):
         await eventually(path.exists)
         match damage:

@@ -8,6 +8,7 @@ import signal
 import socket
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, ExitStack
+from dataclasses import asdict
 from functools import partial
 
 import click
@@ -45,8 +46,8 @@ def agent(**_: object) -> int:
     A flag wins over a variable, a variable over the file.
 
     SIGINT and SIGTERM make the agent leave gracefully; a second one stops it at once. SIGHUP reloads the log
-    level and the tags from the file. With --json, the bound addresses are printed to stdout as one line once
-    all are ready.
+    level and the tags from the file, or the tags from the --tags-file. With --json, the bound addresses are
+    printed to stdout as one line once all are ready.
     """
     ctx = click.get_current_context()
     settings = settings_of(ctx)
@@ -85,7 +86,7 @@ class _Agent:
             async with trio.open_nursery() as whole:
                 whole.start_soon(self._obey, signals, whole)
                 async with (
-                    open_cluster(plan.config, data_dir=plan.data_dir, leave_timeout=0) as self._cluster,
+                    open_cluster(plan.config, **asdict(plan.files), leave_timeout=0) as self._cluster,
                     self._handling(self._cluster) as self._handlers,
                     trio.open_nursery() as nursery,
                 ):
@@ -163,17 +164,18 @@ class _Agent:
         try:
             settings = settings_of(self._ctx)
             plan = plan_of(settings)
+            tags = plan.files.kept_tags(plan.config.tags)
             if self._handlers is not None:
                 self._handlers.replace(plan.handlers)
-            await cluster.set_tags(plan.config.tags)
+            await cluster.set_tags(tags)
         except SwimError as error:
             _log.error("not reloaded: %s", error)
             return
         set_level(plan.log_level)
-        tags = ", ".join(f"{shown(key)}={shown(value)}" for key, value in sorted(plan.config.tags.items()))
+        text = ", ".join(f"{shown(key)}={shown(value)}" for key, value in sorted(tags.items()))
         report(
-            _log, logging.INFO, "reloaded", "reloaded: log level %s, tags %s", plan.log_level, tags,
-            log_level=plan.log_level, tags=dict(plan.config.tags),
+            _log, logging.INFO, "reloaded", "reloaded: log level %s, tags %s", plan.log_level, text,
+            log_level=plan.log_level, tags=dict(tags),
         )  # fmt: skip
         if ignored := self._settings.differences(settings, self._plan.config.keys != plan.config.keys):
             names = ", ".join(ignored)

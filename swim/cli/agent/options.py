@@ -103,6 +103,13 @@ OPTIONS = (
     ),
     Option("name_with_region", "switch", "Use the name NAME.REGION, as Nomad's servers do."),
     Option("data_dir", "text", "Directory for state kept across restarts.", "DIR"),
+    Option("snapshot", "text", "Snapshot in Serf's format, in place of the data directory's.", "FILE"),
+    Option(
+        "rejoin_after_leave",
+        "switch",
+        "A restart joins the members of the snapshot even after a leave.",
+    ),
+    Option("tags_file", "text", "Keep tags in a file of Serf's format; excludes --tag.", "FILE"),
     Option("log_level", "text", "Minimum log level [info].", choices=LEVELS),
     Option("log_format", "text", "Log format on stderr [text].", choices=("text", "json")),
     Option(

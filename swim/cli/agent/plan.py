@@ -16,6 +16,7 @@ from swim.config import Config, default_name
 from swim.errors import ConfigError
 from swim.handlers.script import TIMEOUT
 from swim.handlers.spec import EventHandler
+from swim.net.files import TAGS_EXCLUDED, Files
 from swim.serf.tags import encode_tags
 from swim.version import __version__
 
@@ -24,7 +25,10 @@ __all__ = ["AgentPlan", "plan_of", "with_origin"]
 _GOSSIP_PORT = 4648
 _HTTP_PORT = 4646
 _RPC_PORT = 4647
-_OPTION_OF_FIELD = {"seeds": "retry_join", "tags": "tag", "keys": "encrypt", "http_hosts": "http_host"}
+_OPTION_OF_FIELD = {
+    "seeds": "retry_join", "tags": "tag", "keys": "encrypt", "http_hosts": "http_host",
+    "snapshot_file": "snapshot",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +40,9 @@ class AgentPlan:
         api: the HTTP API's settings.
         serves_http: False with ``--no-http``.
         join: addresses tried once at the start.
-        data_dir: directory for the node's snapshot; None keeps nothing.
         handlers: event handlers.
         handler_timeout: seconds that one of their runs may take; 0 for no limit.
+        files: those that the node keeps across restarts.
         log_level: least serious record logged.
         log_format: form of the log.
     """
@@ -47,9 +51,9 @@ class AgentPlan:
     api: AgentSettings
     serves_http: bool
     join: tuple[str, ...]
-    data_dir: Path | None
     handlers: tuple[EventHandler, ...]
     handler_timeout: float
+    files: Files
     log_level: str
     log_format: Literal["text", "json"]
 
@@ -89,6 +93,8 @@ def _plan(values: Mapping[str, Any], gossip: Mapping[str, Any]) -> AgentPlan:
             changes[name] = int(values[name]) if name == "delegate_version" else values[name]
     if "retry_join" in values:
         changes["seeds"] = values["retry_join"]
+    if "rejoin_after_leave" in values:
+        changes["rejoin_after_leave"] = values["rejoin_after_leave"]
     if keys := _keys(values):
         changes["keys"] = keys
     changes["tags"] = _tags(values, changes)
@@ -96,9 +102,7 @@ def _plan(values: Mapping[str, Any], gossip: Mapping[str, Any]) -> AgentPlan:
         parse_address(address, _GOSSIP_PORT, field="join")
     config = _checked(partial(Config.profile, values.get("profile", "lan")), changes)
     encode_tags(config.tags, delegate_version=config.delegate_version)
-    if values.get("data_dir") == "":
-        raise ConfigError("data_dir", "must not be empty")
-    data_dir = Path(values["data_dir"]) if "data_dir" in values else None
+    files = Files(values.get("data_dir"), values.get("snapshot"), values.get("tags_file"))
     log_level = values.get("log_level", "info")
     api = AgentSettings(
         http=join_host_port(*split_host_port("http", values.get("http", "127.0.0.1"), _HTTP_PORT)),
@@ -110,7 +114,7 @@ def _plan(values: Mapping[str, Any], gossip: Mapping[str, Any]) -> AgentPlan:
         disable_remote_exec=bool(values.get("disable_remote_exec")),
         rpc_port=values.get("rpc_port", _RPC_PORT),
         log_level=log_level,
-        data_dir=str(data_dir) if data_dir else "",
+        data_dir=values.get("data_dir", ""),
         start_join=tuple(values.get("join", ())),
         retry_join=config.seeds,
     )
@@ -119,9 +123,9 @@ def _plan(values: Mapping[str, Any], gossip: Mapping[str, Any]) -> AgentPlan:
         api=api,
         serves_http=not values.get("no_http"),
         join=tuple(values.get("join", ())),
-        data_dir=data_dir,
         handlers=tuple(map(EventHandler.parse, values.get("event_handler", ()))),
         handler_timeout=values.get("event_handler_timeout", TIMEOUT),
+        files=files,
         log_level=log_level,
         log_format=values.get("log_format", "text"),
     )
@@ -161,7 +165,14 @@ def _keys(values: Mapping[str, Any]) -> tuple[bytes, ...]:
 
 
 def _tags(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, str]:
-    """Our own tags, then the file's ``[gossip.tags]``, then ``--tag``: the last one wins."""
+    """Our own tags, then the file's ``[gossip.tags]``, then ``--tag``: the last one wins.
+
+    With a tags file there are none but those in it.
+    """
+    if "tags_file" in values:
+        if values.get("tag") or changes.get("tags"):
+            raise ConfigError("tags_file", TAGS_EXCLUDED)
+        return {}
     tags = {"build": __version__}
     if "region" in values:
         tags["region"] = values["region"]

@@ -116,12 +116,12 @@ def _started(arguments: Arguments, opened: Callable[[], None]) -> IsolatedNode:
     if arguments.isolation == "process":
         from swim.net.isolated.process import ProcessNode
 
-        process = ProcessNode(arguments.config, data_dir=arguments.directory, opened=opened)
+        process = ProcessNode(arguments.config, files=arguments.files, opened=opened)
         process.start()
         return process
     from swim.net.isolated.thread import NodeThread
 
-    node = NodeThread(arguments.config, faults=arguments.faults, data_dir=arguments.directory, opened=opened)
+    node = NodeThread(arguments.config, faults=arguments.faults, files=arguments.files, opened=opened)
     node.start()
     return node
 

@@ -155,7 +155,7 @@ class _Child:
         logger.setLevel(begin.level)
         logger.addHandler(_Forwarding(outbox))
         logger.propagate = False
-        node = NodeThread(begin.config, data_dir=begin.data_dir, opened=lambda: self._opened(node, outbox))
+        node = NodeThread(begin.config, files=begin.files, opened=lambda: self._opened(node, outbox))
         node.when_ended(lambda: outbox.send(say.Ended(node.failure)))
         node.start()
         for saying in self._sayings(watch):
@@ -179,7 +179,7 @@ class _Child:
         """The node runs, or has failed to start."""
         if node.is_running:
             publisher = Publisher(outbox, node.view)
-            outbox.send(say.Opened(node.endpoint, publisher.state(0)))
+            outbox.send(say.Opened(node.endpoint, node.view.config, publisher.state(0)))
             node.board.relay = publisher.publish
 
     def _sayings(self, watch: float) -> Iterator[object]:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from swim.addresses import Endpoint
 from swim.commands import Command, Outcome, QueryReply
 from swim.config import Config
 from swim.errors import SwimError
+from swim.net.files import Files
 from swim.net.isolated.board import State, Update
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 __all__ = [
     "Abandon",
@@ -33,7 +31,7 @@ class Begin(NamedTuple):
     """To the process: start a node, and end with the program ``parent``."""
 
     config: Config
-    data_dir: Path | None
+    files: Files
     level: int
     parent: int
 
@@ -58,9 +56,10 @@ class Verbosity(NamedTuple):
 
 
 class Opened(NamedTuple):
-    """From the process: the node runs."""
+    """From the process: the node runs, with these settings; its files may add to those it was given."""
 
     endpoint: Endpoint
+    config: Config
     state: State
 
 

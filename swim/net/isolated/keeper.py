@@ -1,4 +1,4 @@
-"""Keeps a snapshot file up to date beside a loop. Short-lived threads write: a disk may take its time."""
+"""Keeps a node's file up to date beside a loop. Short-lived threads write: a disk may take its time."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import threading
 from collections.abc import Callable
 from typing import Protocol
 
+from swim.net.files import KeptFile
 from swim.net.isolated.timers import Timer
-from swim.net.snapshot_file import SnapshotFile
 
 __all__ = ["Keeper"]
 
@@ -22,36 +22,34 @@ class _Loop(Protocol):
 
 
 class Keeper:
-    """Writes the whole state, then the appended lines soon after every change.
+    """Writes what there is to write, when the file wants it.
 
     Args:
         loop: runs this.
         file: where to.
-        snapshot: the current whole state, including all appended lines.
     """
 
-    def __init__(self, loop: _Loop, file: SnapshotFile, snapshot: Callable[[], str]) -> None:
+    def __init__(self, loop: _Loop, file: KeptFile) -> None:
         self._loop = loop
         self._file = file
-        self._snapshot = snapshot
         self._timer: Timer | None = None
         self._writer: threading.Thread | None = None
 
     def start(self) -> None:
-        """Begins with the whole state."""
+        """Begins; the loop does the rest."""
         self._file.changed = self._plan
-        self._save()
+        self._plan()
 
     def end(self) -> None:
-        """Writes down what the node knows in the end. This waits for the disk."""
+        """Writes what has to be there in the end. This waits for the disk."""
         if self._writer is not None:
             self._writer.join()
-        self._file.write(self._snapshot())
+        self._file.finish()
 
     def _save(self) -> None:
-        save = self._file.next_save(self._snapshot)
+        save = self._file.next_save()
         self._timer = None
-        self._writer = threading.Thread(target=self._write, args=(save,), name="swim:snapshot", daemon=True)
+        self._writer = threading.Thread(target=self._write, args=(save,), name="swim:files", daemon=True)
         try:
             self._writer.start()
         except RuntimeError:

@@ -13,22 +13,19 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from swim.addresses import Endpoint
 from swim.commands import Command
 from swim.config import Config
 from swim.errors import InternalError, LocalError
 from swim.metrics import Metrics
+from swim.net.files import NO_FILES, Files
 from swim.net.isolated import dialogue as say
 from swim.net.isolated.board import Board, State, Update, View
 from swim.net.isolated.frames import FrameReader, Outbox
 from swim.net.isolated.handle import IsolatedNode, nothing
 from swim.net.isolated.waker import Waker
 from swim.net.pump import Ticket
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 __all__ = ["ProcessNode"]
 
@@ -44,15 +41,15 @@ class ProcessNode(IsolatedNode):
 
     Args:
         config: the settings; they go through a pair of sockets, as keys must not stand on a command line.
-        data_dir: directory for the snapshot.
+        files: those that it keeps.
         opened: called by the thread once the node runs, or has failed to start.
     """
 
     def __init__(
-        self, config: Config, *, data_dir: Path | None = None, opened: Callable[[], None] = nothing
+        self, config: Config, *, files: Files = NO_FILES, opened: Callable[[], None] = nothing
     ) -> None:
         super().__init__(config, opened)
-        self._data_dir = data_dir
+        self._files = files
         self._board: Board | None = None
         self._endpoint: Endpoint | None = None
         self._end_here: socket.socket | None = None
@@ -160,7 +157,7 @@ class ProcessNode(IsolatedNode):
             process = self._process = _spawn(far_end)
         outbox = Outbox(end, name=f"swim:{self.config.name}:outbox")
         self._level = _wanted_level()
-        outbox.send(say.Begin(self.config, self._data_dir, self._level, os.getpid()))
+        outbox.send(say.Begin(self.config, self._files, self._level, os.getpid()))
         self._outbox = outbox
         return self._read(end, process)
 
@@ -205,9 +202,9 @@ class ProcessNode(IsolatedNode):
 
     def _hear(self, saying: object) -> None:
         match saying:
-            case say.Opened(endpoint, state):
+            case say.Opened(endpoint, config, state):
                 self._endpoint = endpoint
-                view = View(self.config, Metrics(), state.facts, clock=time.monotonic)
+                view = View(config, Metrics(), state.facts, clock=time.monotonic)
                 self._board = Board(view)
                 self._board.replace(state)
                 self.is_running = True

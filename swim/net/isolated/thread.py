@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import selectors
 import threading
 import time
@@ -17,15 +16,14 @@ from swim.commands import Command
 from swim.config import Config
 from swim.errors import NO_DESCRIPTORS, ConfigError, InternalError, LocalError, SwimError
 from swim.net.advertise import advertised_endpoint
-from swim.net.data_dir import locked
 from swim.net.faults import LinkFaults
+from swim.net.files import NO_FILES, Files
 from swim.net.isolated.board import Board
 from swim.net.isolated.handle import IsolatedNode, nothing
 from swim.net.isolated.keeper import Keeper
 from swim.net.isolated.loop import Loop
 from swim.net.isolated.network import SocketNetwork
 from swim.net.pump import Ticket
-from swim.net.snapshot_file import SnapshotFile
 from swim.net.sockets import bind_pair
 from swim.net.start import make_node
 
@@ -44,7 +42,7 @@ class NodeThread(IsolatedNode):
     Args:
         config: the settings.
         faults: switches that break this node's network on purpose.
-        data_dir: directory for the snapshot.
+        files: those that it keeps.
         opened: called by the thread once the node runs, or has failed to start.
     """
 
@@ -53,12 +51,12 @@ class NodeThread(IsolatedNode):
         config: Config,
         *,
         faults: LinkFaults | None = None,
-        data_dir: str | os.PathLike[str] | None = None,
+        files: Files = NO_FILES,
         opened: Callable[[], None] = nothing,
     ) -> None:
         super().__init__(config, opened)
         self._faults = faults
-        self._data_dir = data_dir
+        self._files = files
         self._loop: Loop | None = None
         self._attention = threading.Event()
 
@@ -144,12 +142,8 @@ class NodeThread(IsolatedNode):
             self._loop.end(error)
 
     def _open(self, stack: ExitStack) -> Loop:
-        config, snapshot = self.config, None
-        if self._data_dir is not None:
-            from pathlib import Path  # few nodes need it, and it takes milliseconds
-
-            stack.enter_context(locked(Path(self._data_dir), config.name))
-            snapshot = SnapshotFile(Path(self._data_dir))
+        files = stack.enter_context(self._files.opened(self.config))
+        config = files.config
         network = SocketNetwork(*self._bound_sockets())
         stack.callback(network.close)
         advertised, why = _at_once(
@@ -157,8 +151,7 @@ class NodeThread(IsolatedNode):
                 config, _Naming(network.endpoint, partial(self._resolved, config.tcp_timeout))
             )
         )
-        text = "" if snapshot is None else snapshot.text
-        node = make_node(config, network.endpoint, advertised, why, snapshot=text)
+        node = make_node(config, network.endpoint, advertised, why, snapshot=files.past)
         loop = self._loop = Loop(
             node,
             network,
@@ -167,12 +160,11 @@ class NodeThread(IsolatedNode):
             resolver=self._resolver,
             faults=self._faults,
         )
-        if snapshot is not None:
-            keeper = Keeper(loop, snapshot, node.snapshot)
+        keepers = [Keeper(loop, file) for file in files.attach(loop)]
+        for keeper in keepers:
             stack.callback(keeper.end)
-            loop.record = snapshot.append
         loop.start()
-        if snapshot is not None:
+        for keeper in keepers:
             keeper.start()
         if self._is_stopping:
             loop.halt()

@@ -21,6 +21,7 @@ from swim.commands import Command, Join, Leave, SendQuery, SendUserEvent, SetTag
 from swim.config import Config
 from swim.errors import ConfigError, InternalError, LocalError
 from swim.events import EventsLost, MemberEvent, MemberFailed, UserEvent
+from swim.net.files import Files
 from swim.net.isolated.loop import Loop
 from swim.net.isolated.thread import NodeThread
 from swim.net.pump import Ticket
@@ -47,7 +48,7 @@ class Nodes:
     def begin(self, name: str, *, data_dir: Path | None = None, **settings: Any) -> NodeThread:
         """Starts a node."""
         config = Config.local(**({"name": name, "bind": "127.0.0.1:0"} | settings))
-        node = NodeThread(config, data_dir=data_dir)
+        node = NodeThread(config, files=Files(data_dir=data_dir))
         self._stack.callback(node.join, SECONDS)
         self._stack.callback(node.stop)
         node.start()
