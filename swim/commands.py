@@ -231,9 +231,13 @@ class SendQuery:
 class Respond:
     """Answers a query that this node received, once and before its deadline; finishes with None at once.
 
+    A long answer goes by a stream, if the asker takes that. Then it finishes once the asker has read it, or
+    with ``DeliveryError``.
+
     Attributes:
         query: as it was received.
-        payload: has to fit ``Config.query_response_size_limit`` once encoded, which the node checks.
+        payload: has to fit ``Config.query_response_size_limit`` once encoded, or
+            ``query_response_stream_limit`` if the asker takes streams, which the node checks.
 
     Raises:
         ConfigError: naming ``query`` or ``payload``.

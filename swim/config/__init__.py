@@ -203,13 +203,13 @@ class Config:
     query_size_limit: int = 1024
     """Largest query that this node sends, encoded. [bytes, >= 0; Serf: QuerySizeLimit]"""
     query_response_size_limit: int = 1024
-    """Largest response that this node sends to a query, encoded.
-    [bytes, >= 0; Serf: QueryResponseSizeLimit]"""
+    """Largest response to a query in a packet, encoded. [bytes, >= 0; Serf: QueryResponseSizeLimit]"""
+    query_response_stream_limit: int = 1024 * 1024
+    """Largest response by a stream, encoded, sent or taken; 0 for none. [bytes, >= 0; swim]"""
     broadcast_size_limit: int = 512
     """Largest message that this node broadcasts; it has to fit a packet, too. [bytes, >= 0; swim]"""
     query_timeout_mult: int = 16
-    """Time for responses to a query, in gossip intervals, times log10 of the cluster's size.
-    [factor, >= 1; Serf: QueryTimeoutMult]"""
+    """Time for responses, in gossip intervals times log10 of N. [factor, >= 1; Serf: QueryTimeoutMult]"""
 
     # -- limits; each has a counter that shows when it was hit
     handoff_queue_depth: int = 1024

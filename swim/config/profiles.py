@@ -67,6 +67,7 @@ AT_LEAST: dict[str, float] = {
     "user_event_size_limit": 0,
     "query_size_limit": 0,
     "query_response_size_limit": 0,
+    "query_response_stream_limit": 0,
     "broadcast_size_limit": 0,
     "query_timeout_mult": 1,
     "udp_buffer_size": 512,
@@ -156,6 +157,7 @@ class _Optional(TypedDict, total=False):
     user_event_size_limit: int
     query_size_limit: int
     query_response_size_limit: int
+    query_response_stream_limit: int
     broadcast_size_limit: int
     query_timeout_mult: int
     handoff_queue_depth: int

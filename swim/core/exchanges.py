@@ -6,9 +6,10 @@ from swim.addresses import Endpoint
 from swim.core.context import Context, logger
 from swim.core.join import Joins
 from swim.core.leave import Leaving
-from swim.core.output import StreamEnd
+from swim.core.output import Finished, StreamEnd
 from swim.core.prober import Prober
 from swim.core.purposes import (
+    Answering,
     Asking,
     Delivering,
     Departing,
@@ -22,6 +23,8 @@ from swim.core.push_pull import PushPulls
 from swim.core.reconnect import Reconnects
 from swim.core.streams import Reply, Streams
 from swim.core.user_messages import UserMessages
+from swim.errors import DeliveryError
+from swim.text import brief, shown
 from swim.wire.codec import encode
 from swim.wire.messages import Ack, Delivery, ErrorReply, Inquiry, Message, Ping, PushPull, User
 from swim.wire.steps import Steps
@@ -127,8 +130,21 @@ class Exchanges:
                 self._joins.settled(now, purpose, error)
             case Asking() | Delivering():
                 self._messages.failed(purpose, end, error)
+            case Answering():
+                self._answer_ended(purpose, end, error)
             case Periodic() | Reconnecting() | Departing():
                 if isinstance(purpose, Reconnecting):
                     self._rejoining.ended(now, purpose, error)
                 self._context.metrics.count("swim.push-pull.failed")
                 logger.debug("push/pull failed: %s", error)
+
+    def _answer_ended(self, purpose: Answering, end: StreamEnd | None, error: str) -> None:
+        """The asker closes the stream once it has read the answer, and says no more."""
+        failure = None
+        if end is not StreamEnd.EOF:
+            self._context.metrics.dropped("answer-stream")
+            was_sent = end not in (StreamEnd.REFUSED, StreamEnd.UNREACHABLE, StreamEnd.LOCAL)
+            reason = "no-answer" if was_sent else "unreachable"
+            failure = DeliveryError(shown(purpose.member), reason, brief(error))
+        if purpose.ticket is not None:
+            self._context.output.finished.append(Finished(purpose.ticket, failure))

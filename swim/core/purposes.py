@@ -6,7 +6,17 @@ from typing import NamedTuple
 
 from swim.addresses import Endpoint
 
-__all__ = ["Asking", "Delivering", "Departing", "Fallback", "Joining", "Periodic", "Purpose", "Reconnecting"]
+__all__ = [
+    "Answering",
+    "Asking",
+    "Delivering",
+    "Departing",
+    "Fallback",
+    "Joining",
+    "Periodic",
+    "Purpose",
+    "Reconnecting",
+]
 
 
 class Fallback(NamedTuple):
@@ -41,6 +51,13 @@ class Departing(NamedTuple):
     """The push/pull that confirms a leave."""
 
 
+class Answering(NamedTuple):
+    """Brings the member of that name an answer; ``ticket`` is that of the application's command, if any."""
+
+    ticket: int | None
+    member: str
+
+
 class Asking(NamedTuple):
     """Asks a member whether it takes the message ``ticket``; the answer repeats ``seq_no``."""
 
@@ -55,4 +72,4 @@ class Delivering(NamedTuple):
     seq_no: int
 
 
-Purpose = Fallback | Joining | Reconnecting | Periodic | Departing | Asking | Delivering
+Purpose = Fallback | Joining | Reconnecting | Periodic | Departing | Asking | Delivering | Answering

@@ -141,7 +141,7 @@ class SerfDelegate(Delegate):
             case SendUserEvent():
                 self.events.send(now, command)
             case Respond(query, payload):
-                self.queries.respond(now, query, payload)
+                return self.queries.respond(now, query, payload)
         ticket = self._engine.ticket()
         self._engine.context.output.finished.append(Finished(ticket, None))
         return ticket

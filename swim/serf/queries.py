@@ -1,4 +1,4 @@
-"""Queries: sent, with a channel for the replies; received, passed on, acked and answered."""
+"""Queries: sent, with a channel for the replies; received, passed on, and handed out."""
 
 from __future__ import annotations
 
@@ -10,22 +10,19 @@ from swim import events
 from swim.addresses import Endpoint
 from swim.commands import QueryReply, SendQuery
 from swim.core.engine import Engine
-from swim.core.member import Record, State, endpoint_of
 from swim.core.output import Finished, Reply
-from swim.core.token_bucket import TokenBucket
 from swim.errors import LocalError, RemoteError
 from swim.events import MemberStatus
 from swim.frozen import FrozenMap
+from swim.serf.answers import REFUSALS, TAKES_STREAMS, Answers
 from swim.serf.internal_queries import PING_QUERY, PREFIX, InternalQueries
 from swim.serf.lamport import LamportClock
 from swim.serf.member_list import Roster
-from swim.serf.messages import Query, QueryResponse, Relayed, encode_serf
+from swim.serf.messages import Query, QueryResponse, encode_serf
 from swim.serf.query_filters import TO_NO_NODE, QueryFilters, asked, encode_filters
 from swim.serf.queues import SerfQueues
 from swim.serf.replies import ACK_FLAG, ReplyChannel, ReplyChannels
 from swim.serf.seen import RecentRing
-from swim.wire.codec import encode
-from swim.wire.messages import User
 
 __all__ = ["BROADCAST_NAME", "NO_BROADCAST", "RECEIVED_MAX", "Queries"]
 
@@ -35,19 +32,10 @@ NO_BROADCAST = 2
 _NANOSECONDS = 1e9
 _NO_TAGS: Mapping[str, str] = FrozenMap()
 _ACK_WANTED = 1
-_RELAY_SINCE_PROTOCOL = 5
-_RELAYS_MAX = 5
-"""Most relays that a response is sent through, whatever the query asks for."""
-_ANSWERS_PER_SECOND = 100
-"""Packets with responses per second, relayed ones included; five times as many at once."""
 _QUERY_BYTES_MAX = 0xFFFF
 """Largest query accepted, bytes of name and payload; streams could carry any size."""
 RECEIVED_MAX = 1024
 """Queries that the application may still answer."""
-_REFUSALS = {
-    "answer-refused": "the address to answer to is no member's",
-    "answer-budget": "this node sent too many answers lately",
-}
 
 
 class _Received(NamedTuple):
@@ -80,7 +68,7 @@ class Queries:
         self.channels: ReplyChannels = ReplyChannels(context)
         self._ring: RecentRing[int] = RecentRing(self.clock, dropped=context.metrics.dropped)
         self._filters = QueryFilters(context.metrics)
-        self._allowance = TokenBucket(per_second=_ANSWERS_PER_SECOND, burst=5 * _ANSWERS_PER_SECOND)
+        self._answers = Answers(engine, roster, queues, self.channels)
         self._received: dict[tuple[int, int], _Received] = {}
         self._tickets: dict[int, ReplyChannel] = {}
         self.hand_out_message: Callable[[str, bytes], None] = lambda source, payload: None
@@ -177,7 +165,15 @@ class Queries:
             scale = math.ceil(math.log10(self._context.table.live + 1))
             timeout = config.gossip_interval * config.query_timeout_mult * max(1, scale)
         filters = encode_filters(nodes, tags)
-        query = self.made(name, payload, filters=filters, ack=ack, relay_factor=relay_factor, timeout=timeout)
+        query = self.made(
+            name,
+            payload,
+            filters=filters,
+            ack=ack,
+            relay_factor=relay_factor,
+            timeout=timeout,
+            takes_streams=config.query_response_stream_limit > 0,
+        )
         body = encode_serf(query)
         self._queues.check_size("query", body, config.query_size_limit, "query_size_limit")
         channel = ReplyChannel((query.ltime, query.id), len(self._roster), take, ended)
@@ -201,6 +197,7 @@ class Queries:
         ack: bool = False,
         relay_factor: int = 0,
         timeout: float = 0.0,
+        takes_streams: bool = False,
     ) -> Query:
         """A query of this node, under the current stamp; see ``ask``."""
         local = self._context.local
@@ -211,7 +208,7 @@ class Queries:
             local.port,
             local.name,
             tuple(filters),
-            _ACK_WANTED if ack else 0,
+            _ACK_WANTED * ack | TAKES_STREAMS * takes_streams,
             relay_factor,
             int(timeout * _NANOSECONDS),
             name,
@@ -241,11 +238,11 @@ class Queries:
             return self._take_message(now, query, source)
         if self._filters.match(now, query.filters, self._context.local.name, self._tags):
             if query.flags & _ACK_WANTED:
-                self._answer(now, query, ACK_FLAG, None, source)
+                self._answers.send(now, query, ACK_FLAG, None, source)
             if not query.name.startswith(PREFIX):
                 self._hand_out(now, query, source)
             elif (answer := self.internal.answer(query)) is not None:
-                self._answer(now, query, 0, answer, source)
+                self._answers.send(now, query, 0, answer, source)
         return not query.flags & NO_BROADCAST
 
     def _take_message(self, now: float, query: Query, source: Endpoint | None) -> bool:
@@ -256,11 +253,12 @@ class Queries:
         self.hand_out_message(query.source_node, payload)
         return not query.flags & NO_BROADCAST
 
-    def respond(self, now: float, query: events.Query, payload: bytes) -> None:
-        """Sends the application's answer.
+    def respond(self, now: float, query: events.Query, payload: bytes) -> int:
+        """Sends the application's answer; the ticket returned finishes at once, or with the stream.
 
         Raises:
-            ConfigError: naming ``payload``: the answer is larger than ``query_response_size_limit``.
+            ConfigError: naming ``payload``: the answer is larger than ``query_response_size_limit``, or what
+                the asker takes by a stream.
             LocalError: the query was answered, is past its deadline, or unknown; or the answer may not be
                 sent: to an address that is not known to be a node's, or too soon after too many others.
         """
@@ -272,9 +270,11 @@ class Queries:
             raise LocalError(f"the query {query.name!r} was answered already")
         if now > received.deadline:
             raise LocalError(f"the query {query.name!r} is past its deadline")
-        if refusal := self._answer(now, received.query, 0, payload, received.source, is_own=True):
-            raise LocalError(f"the query {query.name!r} cannot be answered: {_REFUSALS[refusal]}")
+        ticket = self._engine.ticket()
+        if refusal := self._answers.send(now, received.query, 0, payload, received.source, ticket=ticket):
+            raise LocalError(f"the query {query.name!r} cannot be answered: {REFUSALS[refusal]}")
         self._received[key] = received._replace(is_answered=True)
+        return ticket
 
     def _hand_out(self, now: float, query: Query, source: Endpoint | None) -> None:
         """Delivers a query to the application, and remembers how to answer it."""
@@ -294,71 +294,3 @@ class Queries:
     def _tags(self) -> Mapping[str, str]:
         entry = self._roster.get(self._context.local.name)
         return entry.member.tags if entry is not None else {}
-
-    # -- answers
-
-    def _answer(
-        self,
-        now: float,
-        query: Query,
-        flags: int,
-        payload: bytes | None,
-        source: Endpoint | None,
-        *,
-        is_own: bool = False,
-    ) -> str:
-        """Sends a response directly to the sender, and through as many relays as the query asks for.
-
-        Only to a member's address or to the query's source, so a sender cannot aim responses at others.
-
-        Args:
-            is_own: the application's answer, whose size is the application's fault.
-
-        Returns:
-            Why it was not sent, or "".
-        """
-        context = self._context
-        response = QueryResponse(query.ltime, query.id, context.local.name, flags, payload)
-        body = encode_serf(response)
-        limit = context.config.query_response_size_limit
-        if is_own:
-            self._queues.check_size("answer", body, limit, "query_response_size_limit")
-        is_address = len(query.addr) in (4, 16)
-        asker = endpoint_of(query.addr, query.port) if is_address else None
-        if asker == context.local.endpoint:
-            self._answer_self(now, response)
-            return ""
-        record = None if asker is None else context.table.at(asker)
-        relays = min(query.relay_factor, _RELAYS_MAX)
-        refusal = ""
-        if asker is None or (asker != source and (record is None or not context.is_proven(record))):
-            refusal = "answer-refused"
-        elif len(body) > limit:
-            refusal = "answer-size"
-        elif not self._allowance.spend(now, 1 + relays):
-            refusal = "answer-budget"
-        if refusal or asker is None:
-            context.metrics.dropped(refusal)
-            return refusal
-        self._send(asker, body)
-        relayed = encode_serf(Relayed(query.addr, query.port, query.source_node, body))
-        if relays and len(self._roster) > relays and len(relayed) <= limit:
-            for record in context.table.pick(relays, self._is_relay):
-                self._send(record.endpoint, relayed)
-        return ""
-
-    def _answer_self(self, now: float, response: QueryResponse) -> None:
-        """Replies to a query of this node, unless it has ended."""
-        if (response.ltime, response.id) in self.channels:
-            try:
-                self.channels.receive(now, response, self._context.local.endpoint)
-            except RemoteError as error:
-                self._context.metrics.dropped(error.reason)
-
-    def _is_relay(self, record: Record) -> bool:
-        is_alive = record.state is State.ALIVE and record is not self._context.local
-        return is_alive and record.protocol_max >= _RELAY_SINCE_PROTOCOL
-
-    def _send(self, endpoint: Endpoint, body: bytes) -> None:
-        record = self._context.table.at(endpoint)
-        self._engine.gossip.send_exactly(endpoint, [encode(User(body))], record=record)

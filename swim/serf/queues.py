@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 from swim.core.broadcast import BroadcastQueue
 from swim.core.engine import Engine
 from swim.core.member import Record
@@ -57,13 +59,18 @@ class SerfQueues:
             ConfigError: naming ``payload``, with the actual and the allowed size.
         """
         if len(body) > limit:
-            raise ConfigError(
-                "payload", f"the {what} takes {len(body)} bytes encoded, more than {setting} ({limit}) allows"
-            )
+            self.refuse(what, body, limit, setting)
         if not self._engine.gossip.fits(len(body) + _USER_TYPE_BYTES):
             raise ConfigError(
                 "payload", f"the {what} takes {len(body)} bytes encoded and fits no packet (udp_buffer_size)"
             )
+
+    @staticmethod
+    def refuse(what: str, body: bytes, limit: int, setting: str) -> NoReturn:
+        """Refuses an application's message that is larger than a limit; raises as ``check_size``."""
+        raise ConfigError(
+            "payload", f"the {what} takes {len(body)} bytes encoded, more than {setting} ({limit}) allows"
+        )
 
     def event(self, now: float, body: bytes) -> None:
         """Queues a user event of this node.

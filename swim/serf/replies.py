@@ -11,12 +11,15 @@ from swim.core.timers import TimerKind
 from swim.errors import RemoteError
 from swim.serf.messages import QueryResponse
 
-__all__ = ["ACK_FLAG", "CHANNELS_MAX", "ReplyChannel", "ReplyChannels"]
+__all__ = ["ACK_FLAG", "CHANNELS_MAX", "REPLY_BYTES_MAX", "ReplyChannel", "ReplyChannels"]
 
 ACK_FLAG = 1
 """Flag of a response: it acks that the query was received, and is not an answer."""
+_PACKET_BYTES_MAX = 0xFFFF
 _ENDED_MAX = 64
 """Ended queries remembered, so that their late replies do not count as unexpected."""
+REPLY_BYTES_MAX = 64 * 1024 * 1024
+"""Bytes of all answers to one query."""
 CHANNELS_MAX = 1024
 """Queries of the application that wait for replies at a time."""
 
@@ -37,12 +40,13 @@ class ReplyChannel:
         awaited: who has yet to reply, as name and kind (``ACK_FLAG`` or 0); None to wait until the deadline.
     """
 
-    __slots__ = ("_most", "_seen", "_take", "awaited", "ended", "key")
+    __slots__ = ("_bytes", "_most", "_seen", "_take", "awaited", "ended", "key")
 
     def __init__(self, key: tuple[int, int], most: int, take: Take, ended: Callable[[float], None]) -> None:
         self.key: tuple[int, int] = key
         self.ended: Callable[[float], None] = ended
         self.awaited: set[tuple[str, int]] | None = None
+        self._bytes = 0
         self._most = most
         self._take = take
         self._seen: tuple[set[str], set[str]] = (set(), set())  # who answered, who acked
@@ -51,16 +55,19 @@ class ReplyChannel:
         """Receives a reply; a second one of the same member and kind, which relays cause, is ignored.
 
         Raises:
-            RemoteError: ``response-overflow``: more members replied than there were.
+            RemoteError: ``response-overflow``: more members replied than there were, or more bytes than
+                ``REPLY_BYTES_MAX``.
         """
         kind = response.flags & ACK_FLAG
         seen = self._seen[kind]
         if response.node in seen:
             return
-        if len(seen) >= self._most:
+        size = len(response.payload or b"")
+        if len(seen) >= self._most or self._bytes + size > REPLY_BYTES_MAX:
             raise RemoteError("response-overflow")
         self._take(response, source)
         seen.add(response.node)
+        self._bytes += size
         if self.awaited is not None:
             self.awaited.discard((response.node, kind))
 
@@ -71,6 +78,7 @@ class ReplyChannels:
     def __init__(self, context: Context) -> None:
         self._timers = context.timers
         self._metrics = context.metrics
+        self._largest = max(context.config.query_response_stream_limit, _PACKET_BYTES_MAX)
         self._ended: deque[tuple[int, int]] = deque(maxlen=_ENDED_MAX)
         self._open: dict[tuple[int, int], ReplyChannel] = {}
         self._end = context.timers.kind(TimerKind.QUERY_END, self.end, self._is_open)
@@ -96,8 +104,11 @@ class ReplyChannels:
         """Passes a reply to its channel, which may end with it; one that arrives after the end is counted.
 
         Raises:
-            RemoteError: ``unexpected-response`` if there was none; or what the channel raises.
+            RemoteError: ``unexpected-response`` if there was none; ``response-size`` for one that is larger
+                than ``query_response_stream_limit``; or what the channel raises.
         """
+        if len(response.payload or b"") > self._largest:
+            raise RemoteError("response-size")
         key = (response.ltime, response.id)
         channel = self._open.get(key)
         if channel is not None:

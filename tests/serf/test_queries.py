@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from swim import events
@@ -16,6 +16,7 @@ from swim.core.member import pack_address
 from swim.errors import ConfigError, LocalError
 from swim.events import QueryAck, QueryResponse
 from swim.serf import messages
+from swim.serf.answers import TAKES_STREAMS
 from swim.serf.messages import decode_serf, encode_serf
 from swim.wire.codec import encode_user_stream
 from swim.wire.messages import User
@@ -50,7 +51,7 @@ def reply(
 # -- sent
 
 
-def test_a_query_goes_out_as_serf_writes_it(lone: Lone):
+def test_a_query_goes_out_as_serf_writes_it_but_for_the_flag_of_streams(lone: Lone):
     _, asked = ask(lone, nodes=["x", "y"], tags={"role": "^web"}, ack=True, relay_factor=2, timeout=2.5)
     assert asked._replace(id=0) == messages.Query(
         ltime=1,
@@ -59,7 +60,7 @@ def test_a_query_goes_out_as_serf_writes_it(lone: Lone):
         port=PORT,
         source_node="me",
         filters=(b"\x00\x92\xa1x\xa1y", b"\x01\x82\xa4Expr\xa4^web\xa3Tag\xa4role"),
-        flags=1,
+        flags=1 | TAKES_STREAMS,
         relay_factor=2,
         timeout=2_500_000_000,
         name="load",
@@ -70,7 +71,7 @@ def test_a_query_goes_out_as_serf_writes_it(lone: Lone):
 
 def test_an_empty_payload_is_none_on_the_wire(lone: Lone):
     _, asked = ask(lone, payload=b"")
-    assert (asked.payload, asked.filters, asked.flags) == (None, (), 0)
+    assert (asked.payload, asked.filters, asked.flags) == (None, (), TAKES_STREAMS)
 
 
 def test_the_default_time_is_serfs():
@@ -147,6 +148,7 @@ def test_it_finishes_early_once_all_have_answered(lone: Lone):
     assert [done.ticket for done in lone.finished].count(ticket) == 1
 
 
+@settings(max_examples=40)
 @given(
     nodes=st.lists(st.sampled_from([*"xyzw", "me", "nobody"]), max_size=3),
     role=st.sampled_from(["", "web", "db"]),

@@ -274,9 +274,14 @@ class AwaitedCluster(Reading, Generic[TicketT, EventsT, RepliesT]):
     async def respond(self, query: Query, payload: bytes = b"") -> None:
         """Answers a query that this node received; once, and before ``query.deadline``.
 
+        What is too long for a packet goes by a stream, if the asker runs swim; then this returns once the
+        asker has read it.
+
         Raises:
             ConfigError: naming an argument that is wrong; ``payload``, if the answer takes more than
-                ``query_response_size_limit`` bytes once encoded.
+                ``query_response_size_limit`` bytes once encoded, or ``query_response_stream_limit`` to an
+                asker that runs swim.
+            DeliveryError: a long answer was not delivered, and why.
             LocalError: it was answered, is past its deadline or unknown; or the answer may not be sent.
         """
         await self._outcome(Respond(query, payload))
