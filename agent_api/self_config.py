@@ -116,7 +116,7 @@ def _stats(agent: Agent) -> dict[str, dict[str, str]]:
     """Nomad's statistics: sections of strings, never numbers or booleans."""
     stats = agent.cluster.stats()._asdict()
     sections = {
-        "serf": {name: _text(value) for name, value in stats.items()},
+        "serf": {name: _text(value) for name, value in stats.items() if value is not None},
         "runtime": _runtime(),
     }
     if agent.settings.server_enabled:

@@ -79,6 +79,7 @@ if TYPE_CHECKING:
     from swim.net.running import run_cluster as run_cluster
     from swim.net.subscriptions import Subscription as Subscription
     from swim.node import NodeStats as NodeStats
+    from swim.serf.coordinates import Coordinate as Coordinate
 
 __all__ = [
     "BroadcastMessage",
@@ -88,6 +89,7 @@ __all__ = [
     "Config",
     "ConfigError",
     "ConfigTypeError",
+    "Coordinate",
     "DeliveryError",
     "Event",
     "EventsLost",
@@ -169,6 +171,7 @@ _LATER = {
         "swim.commands",
     ),
     "Cluster": "swim.net.cluster",
+    "Coordinate": "swim.serf.coordinates",
     "observe": "swim.net.observing",
     "open_cluster": "swim.net.running",
     "run_cluster": "swim.net.running",

@@ -22,6 +22,7 @@ from swim.config import Config
 from swim.events import Member, MemberStatus, SeedStatus, Transition, UserEvent
 from swim.metrics import Metrics
 from swim.node import NodeStats
+from swim.serf.coordinates import Coordinate
 
 __all__ = ["Membership", "Reads", "Statuses", "View", "having"]
 
@@ -74,6 +75,9 @@ class View(Protocol):
 
     def stats(self) -> NodeStats:
         """Counts of members, clocks and queues, and the health score."""
+
+    def coordinate(self, name: str | None = None) -> Coordinate | None:
+        """The network coordinate of a member, or this node's own."""
 
 
 class Membership(View, Protocol):
@@ -172,3 +176,20 @@ class Reads(ABC):
     def stats(self) -> NodeStats:
         """Counts of members, clocks and queues, and the health score."""
         return self._read().stats()
+
+    def coordinate(self, name: str | None = None) -> Coordinate | None:
+        """The network coordinate of a member, or this node's own: ``a.distance_to(b)`` estimates the
+        round-trip time between the two in seconds, whether they ever talked or not.
+
+        Args:
+            name: of the member; None for this node.
+
+        Returns:
+            None if the member has not acked a probe of this node yet or sent no coordinate, and always with
+            ``disable_coordinates`` and in a plain memberlist pool. Of a node in a thread or process of its
+            own it may be five seconds old.
+
+        Raises:
+            ConfigError: ``name`` is not text.
+        """
+        return self._read().coordinate(None if name is None else checks.text("name", name))

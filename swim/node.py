@@ -40,6 +40,7 @@ from swim.core.timers import Timers
 from swim.errors import ConfigTypeError, LocalError
 from swim.events import Member, MemberStatus, Reason, SeedStatus, Transition, UserEvent
 from swim.metrics import Metrics
+from swim.serf.coordinates import Coordinate
 from swim.serf.delegate import LayerCommand, SerfDelegate
 from swim.serf.shared_view import BaseView
 from swim.serf.snapshot import Recorder, Snapshot
@@ -64,7 +65,10 @@ class Accepted(NamedTuple):
 
 
 class NodeStats(NamedTuple):
-    """Serf's stats section. ``members`` counts all listed ones; the times are Lamport clocks."""
+    """Serf's stats section. ``members`` counts all listed ones; the times are Lamport clocks.
+
+    ``coordinate_resets`` is None if the node has no coordinate.
+    """
 
     members: int
     failed: int
@@ -77,6 +81,7 @@ class NodeStats(NamedTuple):
     event_queue: int
     query_queue: int
     encrypted: bool
+    coordinate_resets: int | None = None
 
 
 class Node:
@@ -314,6 +319,19 @@ class Node:
         """The state of joining each of ``Config.seeds``."""
         return self._engine.rejoining.seeds()
 
+    def coordinate(self, name: str | None = None) -> Coordinate | None:
+        """A member's network coordinate, or this node's own."""
+        coordinates = self._layer.coordinates
+        return None if coordinates is None else coordinates.get(self.config.name if name is None else name)
+
+    def coordinates_since(self, last: Coordinate | None) -> dict[str, Coordinate]:
+        """The coordinates heard after ``last``, newest first, and this node's own if there is any of them."""
+        coordinates = self._layer.coordinates
+        if coordinates is None:
+            return {}
+        heard = dict(coordinates.since(last))
+        return heard | {self.config.name: coordinates.own} if heard or last is None else heard
+
     def inspect(self) -> Inspection:
         """What the node holds inside, to look at. Costs nothing unless it is called."""
         if self._inspection is None:
@@ -339,6 +357,7 @@ class Node:
             len(layer.queues.events),
             len(layer.queues.queries),
             bool(self.keyring),
+            None if layer.coordinates is None else layer.coordinates.resets,
         )
 
     def snapshot(self) -> str:

@@ -228,6 +228,13 @@ WRONG: list[tuple[str, Callable[..., Any], str, list[Any], dict[str, Any]]] = [
     ("Network", sims.Network, "default", [7, "x"], {}),
     ("Network", sims.Network, "dns_latency", [0.1, None], {}),
     ("Processor", lambda **given: sims.Processor(world(), **given), "packet", [0.1, None], {}),
+    (
+        "Coordinate",
+        lambda **given: swim.Coordinate().distance_to(**given),
+        "other",
+        ["n2", None, swim.Coordinate((1.0,))],  # type: ignore[arg-type]
+        {},
+    ),
     ("Schedule", lambda faults: sims.Schedule(faults), "faults", ["x", 7, [7], [Crash]], {}),
     ("TraceWriter", sims.TraceWriter, "sink", [7, "x"], {}),
     ("Applications", sims.Applications, "start", NO_CALL, {}),

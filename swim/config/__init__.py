@@ -196,6 +196,8 @@ class Config:
     enable_name_conflict_resolution: bool = True
     """Ask the cluster who owns this node's name if another node claims it; the loser stops.
     [Serf: EnableNameConflictResolution]"""
+    disable_coordinates: bool = False
+    """Do without network coordinates: acks carry none, and no member has one. [Serf: DisableCoordinates]"""
     validate_node_names: bool = False
     """Accept only names of ``[A-Za-z0-9.-]``. [Serf: ValidateNodeNames]"""
     user_event_size_limit: int = 512

@@ -153,6 +153,7 @@ class _Optional(TypedDict, total=False):
     recent_intent_timeout: float
     leaving_timeout: float
     enable_name_conflict_resolution: bool
+    disable_coordinates: bool
     validate_node_names: bool
     user_event_size_limit: int
     query_size_limit: int

@@ -27,6 +27,7 @@ from swim.core.member import Record, endpoint_of
 from swim.core.output import Finished
 from swim.errors import LocalError, RemoteError
 from swim.events import ForceLeaveOutcome, MemberStatus, Reason
+from swim.serf.coordinates import Coordinates
 from swim.serf.exchange import StateExchange
 from swim.serf.lamport import LamportClock
 from swim.serf.member_list import Roster
@@ -101,6 +102,10 @@ class SerfDelegate(Delegate):
         self.queues: SerfQueues = SerfQueues(engine)
         self.events: UserEvents = UserEvents(engine, self.roster, self.queues)
         self.queries: Queries = Queries(engine, self.roster, self.queues)
+        self.coordinates: Coordinates | None = None
+        if self.speaks_serf and not config.disable_coordinates:
+            self.coordinates = Coordinates(config.name, engine.context.metrics)
+            self.roster.erased = self.coordinates.forget
         self._messages = UserMessages(engine, self.roster, self.queues, self.queries)
         self._conflicts = Conflicts(
             engine, self.queries, resolves=config.enable_name_conflict_resolution and self.speaks_serf
@@ -205,6 +210,17 @@ class SerfDelegate(Delegate):
     def member_conflict(self, now: float, record: Record, claim: Alive) -> None:
         """See ``Delegate``."""
         self._conflicts.noticed(now, record, claim)
+
+    # -- the core's delegate: acks
+
+    def ack_payload(self) -> bytes | None:
+        """This node's coordinate."""
+        return None if self.coordinates is None else self.coordinates.payload()
+
+    def ping_completed(self, record: Record, rtt: float, payload: bytes | None) -> None:
+        """Takes the coordinate of a member that is listed."""
+        if payload and self.coordinates is not None and self.roster.get(record.name) is not None:
+            self.coordinates.acked(record.name, rtt, payload)
 
     # -- the core's delegate: messages
 

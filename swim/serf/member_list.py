@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
 from typing import Any, Final
@@ -74,6 +74,10 @@ class Entry:
         return self.member.status
 
 
+def _ignore(_name: str) -> None:
+    pass
+
+
 class RosterBase:
     """Members that many rosters start from. None of them changes it: an entry is copied before a change."""
 
@@ -106,6 +110,8 @@ class Roster(Overlay[Entry]):
         self._gone: dict[str, None] = {}
         self.events: list[Event] = []
         """Events not yet handed out."""
+        self.erased: Callable[[str], object] = _ignore
+        """Called with the name of a member that is no longer listed."""
 
     def start_from(self, base: RosterBase) -> None:
         """Lists all of ``base``, without events, in a roster that is still empty."""
@@ -215,6 +221,7 @@ class Roster(Overlay[Entry]):
         self._remove(name)
         self._gone.pop(name, None)
         self._counts[entry.status] -= 1
+        self.erased(name)
         self._emit(now, entry, entry.member, MemberReaped, reason)
 
     def hand_out(self, event: UserEvent | Query | UserMessage) -> None:

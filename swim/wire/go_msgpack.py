@@ -57,8 +57,9 @@ UNPACKER_BYTES = 45_000
 """Memory of an incremental reader itself, mostly its stack."""
 _BUFFER_BYTES = 4096
 """Initial buffer of an incremental reader; msgpack's own default is a megabyte for each."""
-_SMALL_BYTES = 128
-"""Values up to this many bytes, whose arrays have at most as many elements, cannot be costly."""
+_SMALL_BYTES = 160
+"""Values up to this many bytes, whose arrays have at most as many elements, cannot be costly. An ack with a
+coordinate takes 154."""
 _FEW_CONTAINERS = 8
 """Neither can a value with at most this many bytes that could begin a container."""
 _LONG_BYTES = 65_536

@@ -11,6 +11,7 @@ import trio
 
 from swim import (
     Config,
+    Coordinate,
     ForceLeaveOutcome,
     JoinOutcome,
     JoinResult,
@@ -62,6 +63,7 @@ class FakeCluster:
         self.log: dict[str, list[Transition]] = {}
         self.subscriptions: list[Subscription] = []
         self.broken: Exception | None = None
+        self.coordinates: dict[str, Coordinate] = {}
 
     @property
     def local(self) -> Member:
@@ -99,6 +101,9 @@ class FakeCluster:
         failed = sum(member.status is MemberStatus.FAILED for member in self.table.values())
         left = sum(member.status is MemberStatus.LEFT for member in self.table.values())
         return NodeStats(len(self.table), failed, left, 0, 1, 1, 1, 0, 0, 0, bool(self.config.keys))
+
+    def coordinate(self, name: str | None = None) -> Coordinate | None:
+        return self.coordinates.get(name or self.config.name)
 
     async def resolve(self, host: str, port: int) -> tuple[Endpoint, ...]:
         if (address := plain_ip(host)) is not None:

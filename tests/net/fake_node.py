@@ -48,6 +48,9 @@ class FakeNode:
     def stats(self) -> NodeStats:
         return NodeStats(1, 0, 0, 0, 1, 1, 1, 0, 0, 0, False)
 
+    def coordinates_since(self, _last: object) -> dict[str, Any]:
+        return {}
+
     def named(self, name: str) -> list[tuple[Any, ...]]:
         """The calls of one input, without its name."""
         return [call[1:] for call in self.calls if call[0] == name]

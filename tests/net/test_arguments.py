@@ -42,6 +42,7 @@ WRONG_TYPE: list[tuple[str, str, dict[str, Any]]] = [
     ("resolve", "port", {"host": "localhost", "port": "7946"}),
     ("resolve", "port", {"host": "localhost", "port": True}),
     ("history", "name", {"name": None}),
+    ("coordinate", "name", {"name": 7}),
 ]
 WRONG_VALUE: list[tuple[str, str, dict[str, Any]]] = [
     ("join", "addresses", {"addresses": [HALF_PAIR]}),

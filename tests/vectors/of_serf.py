@@ -20,12 +20,12 @@ from swim.serf.messages import (
 )
 from swim.serf.push_pull import PushPullState, RecentEvents
 
-_DIRECTORY = Path(__file__).parent / "serf"
+DIRECTORY = Path(__file__).parent / "serf"
 
 
 def load(file: str) -> list[Any]:
     """One parameter per vector, named ``file/vector``."""
-    vectors = json.loads((_DIRECTORY / f"{file}.json").read_text())
+    vectors = json.loads((DIRECTORY / f"{file}.json").read_text())
     return [pytest.param(vector, id=f"{file}/{vector['name']}") for vector in vectors]
 
 

@@ -57,7 +57,7 @@ def test_what_is_within_the_limits_is_read_as_msgpack_reads_it(value, new_types,
     [b"\xdc\x04\x00", b"\xdc\x00\x80", b"\xdd\x00\x00\x00\xff", b"\xde\x01\x00", b"\x9f", b"\x8f", b"\x91"],
 )
 @pytest.mark.parametrize("between", [b"", b"\xc0", b"\xc0" * 20, b"\xa1x" * 7])
-@pytest.mark.parametrize("size", [100, 855, 60_000])
+@pytest.mark.parametrize("size", [100, 160, 855, 60_000])
 def test_headers_of_lists_and_maps_build_nothing_by_themselves(unit, between, size):
     body = ((unit + between) * size)[:size]
     gc.collect()
@@ -82,8 +82,8 @@ def test_no_value_has_more_elements_or_levels_than_its_budget(data):
     except RemoteError:
         return
     elements, depth = shape(value)
-    assert elements <= max(ELEMENTS_MAX, 128)
-    assert depth <= max(DEPTH_MAX, 128)
+    assert elements <= max(ELEMENTS_MAX, 160)
+    assert depth <= max(DEPTH_MAX, 160)
     assert budget.left >= 0
 
 

@@ -17,6 +17,7 @@ from swim.events import Event, Member, MemberEvent, MemberReaped, SeedStatus, Tr
 from swim.metrics import Metrics
 from swim.net.event_buffer import ALL_KINDS, EventBuffer, EventKind
 from swim.node import NodeStats
+from swim.serf.coordinates import Coordinate
 from swim.serf.lamport import LamportClock
 from swim.serf.seen import RecentRing
 
@@ -40,11 +41,13 @@ class Update(NamedTuple):
         events: in order.
         histories: of each member that these events are about.
         facts: None if they are as before.
+        coordinates: those that changed, by the name of the member.
     """
 
     events: Sequence[Event]
     histories: Mapping[str, tuple[Transition, ...]]
     facts: Facts | None
+    coordinates: Mapping[str, Coordinate]
 
 
 class State(NamedTuple):
@@ -54,6 +57,7 @@ class State(NamedTuple):
     histories: Mapping[str, tuple[Transition, ...]]
     user_events: Sequence[UserEvent]
     facts: Facts
+    coordinates: Mapping[str, Coordinate]
     lost: int
 
 
@@ -76,6 +80,7 @@ class View:
         self._members: dict[str, Member] = {}
         self._histories: dict[str, tuple[Transition, ...]] = {}
         self._listed: tuple[Member, ...] | None = None
+        self._coordinates: dict[str, Coordinate] = {}
         self._event_clock = LamportClock()
         self._recent: RecentRing[tuple[str, bytes]] = RecentRing(
             self._event_clock,
@@ -130,6 +135,15 @@ class View:
         """
         return self.facts.stats
 
+    def coordinate(self, name: str | None = None) -> Coordinate | None:
+        """A member's network coordinate, or the node's own; at most five seconds old."""
+        return self._coordinates.get(self.config.name if name is None else name)
+
+    def coordinates(self) -> Mapping[str, Coordinate]:
+        """All network coordinates by name."""
+        with self._lock:
+            return dict(self._coordinates)
+
     def user_events(self) -> tuple[UserEvent, ...]:
         """The user events that the node remembers, oldest first."""
         with self._lock:
@@ -143,6 +157,7 @@ class View:
             self._event_clock.witness(state.facts.stats.event_time - 1)
             self._members = {member.name: member for member in state.members}
             self._histories = dict(state.histories)
+            self._coordinates = dict(state.coordinates)
             for event in state.user_events:
                 self._recent.admit(event.ltime, (event.name, event.payload))
             self._listed = None
@@ -152,13 +167,14 @@ class View:
         if update.facts is not None:
             self.facts = update.facts
             self._event_clock.witness(update.facts.stats.event_time - 1)
-        if not update.events:
+        if not update.events and not update.coordinates:
             return
         with self._lock:
             for event in update.events:
                 if isinstance(event, MemberReaped):
                     self._members.pop(event.member.name, None)
                     self._histories.pop(event.member.name, None)
+                    self._coordinates.pop(event.member.name, None)
                 elif isinstance(event, MemberEvent):
                     self._members[event.member.name] = event.member
                 elif isinstance(event, UserEvent):
@@ -166,7 +182,11 @@ class View:
             for name, history in update.histories.items():
                 if name in self._members:
                     self._histories[name] = history
-            self._listed = None
+            for name, coordinate in update.coordinates.items():
+                if name in self._members:
+                    self._coordinates[name] = coordinate
+            if update.events:
+                self._listed = None
 
 
 class Mailbox:

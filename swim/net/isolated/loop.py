@@ -26,6 +26,7 @@ from swim.net.pump import Pump, Ticket
 from swim.net.resolve import reachable, why_not_found
 from swim.net.resolver import Resolver
 from swim.node import Node
+from swim.serf.coordinates import Coordinate
 
 __all__ = ["Loop"]
 
@@ -76,6 +77,7 @@ class Loop(Pump):
         self._looking_up: set[str] = set()
         self._before = math.inf
         self._facts_from = -math.inf
+        self._last_coordinate: Coordinate | None = None
         self.is_halted: bool = False
         self._is_held = False
 
@@ -239,7 +241,11 @@ class Loop(Pump):
     def _post(self, events: Sequence[Event], histories: Mapping[str, tuple[Transition, ...]]) -> None:
         facts = self._facts()
         self._facts_from = self._clock() + _FACTS_SECONDS
-        self.board.post(Update(events, histories, None if facts == self.board.view.facts else facts))
+        moved = self.node.coordinates_since(self._last_coordinate)
+        if moved:
+            self._last_coordinate = next(iter(moved.values()))
+        new = None if facts == self.board.view.facts else facts
+        self.board.post(Update(events, histories, new, moved))
 
     def _facts(self) -> Facts:
         node = self.node

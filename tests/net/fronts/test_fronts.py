@@ -112,6 +112,26 @@ def test_isolation_is_one_of_two(module: Any) -> None:
             module.open_cluster(local("n1"), isolation=wrong)
 
 
+async def coordinates(front: Front) -> None:
+    fast = {"probe_interval": 0.05, "probe_timeout": 0.05}
+    async with front.opened(local("n1", **fast)) as one, front.opened(local("n2", **fast)) as two:
+        assert one.coordinate() == one.coordinate("n1") == swim.Coordinate()
+        assert one.coordinate("n2") is one.coordinate("nobody") is None
+        await done(two.join(["{}:{}".format(*one.endpoint)]))
+        while one.coordinate("n2") is None:
+            _ = [reply async for reply in Each(one.query("wait", timeout=0.1))]
+        mine, others = one.coordinate(), one.coordinate("n2")
+        assert 0 < mine.distance_to(others) < 10
+        assert one.stats().coordinate_resets == 0
+    async with front.opened(local("n1", disable_coordinates=True)) as one:
+        assert one.coordinate() is one.stats().coordinate_resets is None
+
+
+@every_front
+def test_coordinates_are_read_on_every_front(front: Front) -> None:
+    front.run(coordinates, front)
+
+
 COMMANDS: dict[str, tuple[Any, ...]] = {
     "join": (["127.0.0.1:1"],),
     "leave": (),
@@ -128,6 +148,7 @@ READS: dict[str, tuple[Any, ...]] = {
     **dict.fromkeys(("members", "alive", "user_events", "seeds", "stats", "events"), ()),
     "member": ("n1",),
     "history": ("n1",),
+    "coordinate": (),
 }
 ATTRIBUTES = ("status", "advertised", "local", "is_alone")
 
