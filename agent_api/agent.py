@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-import anyio.lowlevel
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -15,14 +14,11 @@ from agent_api.errors import INVALID_METHOD, HttpError
 from agent_api.parameters import Query
 from agent_api.servers import Servers
 from agent_api.settings import AgentSettings
-from agent_api.shapes import dumps
+from agent_api.shapes import dumps, in_portions
 
 __all__ = ["Agent", "Call", "nothing"]
 
 T = TypeVar("T")
-
-_PORTION = 64
-"""Members put into JSON at once; some milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,17 +62,7 @@ class Call:
         self, document: dict[str, Any], key: str, values: Sequence[T], shape: Callable[[T], object]
     ) -> Response:
         """``document`` and a list as its last ``key``, made in portions: pings are answered in between."""
-        if len(values) <= _PORTION:
-            return self.json({**document, key: [shape(value) for value in values]})
-        head, tail = dumps({**document, key: [0]}, pretty=self.query.pretty).rsplit(b"0", 1)
-        indent = head[len(head.rstrip()) :]
-        portions = []
-        for start in range(0, len(values), _PORTION):
-            portion = [shape(value) for value in values[start : start + _PORTION]]
-            text = dumps({key: portion}, pretty=self.query.pretty)
-            portions.append(text[text.index(b"[") + 1 : text.rindex(b"]")].strip())
-            await anyio.lowlevel.checkpoint()
-        body = head + (b"," + indent).join(portions) + tail
+        body = await in_portions(document, key, values, shape, pretty=self.query.pretty)
         return Response(body, media_type="application/json")
 
     @property

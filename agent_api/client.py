@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlencode, urlsplit
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 __all__ = ["AgentClient", "AgentError", "AgentTimeout", "AgentUnreachable"]
 
 _JSON_LIMIT_BYTES = 256 * 1024 * 1024
+_SILENCE_SECONDS = 40.0
+"""A stream whose heartbeats, at most 30 s apart, stopped is broken."""
 _UNKNOWN_MEMBER = "no member named"
 
 _MEMBER = {
@@ -27,6 +29,11 @@ _TRANSITION = {
     "at": float, "age": float, "before": str, "after": str, "incarnation": int, "cause": str, "accuser": str,
     "detail": str,
 }  # fmt: skip
+_REPLIES = {
+    "QueryAck": {"source": str},
+    "QueryResponse": {"source": str, "payload": str},
+    "QueryDone": {"acks": int, "responses": int, "lost": int, "seconds": float, "error": str},
+}
 _Shape = Any
 """A type, ``[shape]`` for a list, ``{str: shape}`` for a map, or a shape for each key that must be there."""
 
@@ -119,15 +126,87 @@ class AgentClient:
         """A member's transitions with their reasons. Raises as ``members``; 404 for an unknown name."""
         return self._ask("GET", "/v1/swim/why", {"history": [_TRANSITION]}, [("name", name)])
 
+    def user_event(self, name: str, payload: bytes = b"", *, coalesce: bool = False) -> dict[str, Any]:
+        """Sends a user event to all members. Raises as ``members``; 400 or 413 if it is too large."""
+        parameters = [("name", name), ("coalesce", "true" if coalesce else "false")]
+        return self._ask("PUT", "/v1/swim/events", {"name": str, "bytes": int}, parameters, payload)
+
+    def query(
+        self,
+        name: str,
+        payload: bytes = b"",
+        *,
+        nodes: Iterable[str] = (),
+        tags: Mapping[str, str] | None = None,
+        ack: bool = False,
+        relay_factor: int = 0,
+        timeout: float | None = None,
+        finish_early: bool = False,
+    ) -> Iterator[dict[str, Any]]:
+        """Asks members; yields each reply as it comes, then ``QueryDone``. See ``swim.Cluster.query``.
+
+        Nothing is sent before the first reply is asked for. Closing the iterator ends the query. Raises as
+        ``members``; 400, 409 or 413 if it is refused, 404 if one of ``nodes`` is unknown.
+        """
+        parameters = [
+            ("name", name),
+            ("ack", "true" if ack else "false"),
+            ("relay_factor", str(relay_factor)),
+        ]
+        parameters += [("node", node) for node in nodes]
+        parameters += [("tag", f"{key}={regex}") for key, regex in (tags or {}).items()]
+        parameters += [("timeout", f"{timeout:.3f}")] if timeout is not None else []
+        parameters += [("finish_early", "true" if finish_early else "false")]
+        kind = None
+        for line in self._lines("PUT", "/v1/swim/query", parameters, payload):
+            if line:
+                kind = str(line.get("event"))
+                if kind not in _REPLIES or not _fits(line, _REPLIES[kind]):
+                    raise self._foreign()
+                yield line
+        if kind is None:
+            raise self._foreign()
+        if kind != "QueryDone":
+            raise AgentUnreachable("the agent stopped before the query was over")
+
+    def tags(self) -> dict[str, str]:
+        """The agent's tags. Raises as ``members``."""
+        document = self._ask("GET", "/v1/swim/tags", {"tags": {str: str}})
+        return cast("dict[str, str]", document["tags"])
+
+    def set_tags(self, changes: Mapping[str, str], *, remove: Iterable[str] = ()) -> dict[str, str]:
+        """Changes some of the agent's tags; returns all of them. Raises as ``members``; 400 if too large."""
+        parameters = [("set", f"{key}={value}") for key, value in changes.items()]
+        parameters += [("delete", key) for key in remove]
+        document = self._ask("PUT", "/v1/swim/tags", {"tags": {str: str}}, parameters)
+        return cast("dict[str, str]", document["tags"])
+
     def events(self) -> Iterator[dict[str, Any]]:
-        """Membership events as they happen, until the agent stops. Raises as ``members``."""
-        connection, response = self._open("GET", "/v1/swim/events", [])
+        """All events as they happen, until the agent stops. Raises as ``members``."""
+        return (line for line in self._lines("GET", "/v1/swim/events") if line)
+
+    def watch(self) -> Iterator[dict[str, Any]]:
+        """The members (``Snapshot``), then events as they happen and a ``Heartbeat`` every 5 s.
+
+        Ends if the agent stops. Raises as ``members``; ``AgentTimeout`` if the heartbeats stop.
+        """
+        shape: _Shape = {"event": str, "time": str, "name": str, "members": [_MEMBER]}
+        for line in self._lines("GET", "/v1/swim/watch"):
+            if not _fits(line, shape):
+                raise self._foreign()
+            shape = {"event": str, "time": str}
+            yield line
+        if "members" in shape:
+            raise self._foreign()
+
+    def request(
+        self, method: str, path: str, parameters: Iterable[tuple[str, str]] = (), body: bytes = b""
+    ) -> Any:
+        """One request to any path: the decoded JSON, or None for an empty body. Raises as ``members``."""
+        connection, response = self._open(method, path, parameters, body)
         try:
-            if connection.sock is not None:
-                connection.sock.settimeout(None)
-            for line in response:
-                if event := _decoded(line):
-                    yield event
+            answer = response.read(_JSON_LIMIT_BYTES)
+            return _decoded(answer) if answer else None
         except (OSError, http.client.HTTPException) as error:
             raise self._unreachable(error) from None
         except ValueError:
@@ -135,35 +214,48 @@ class AgentClient:
         finally:
             connection.close()
 
-    def request(self, method: str, path: str, parameters: Iterable[tuple[str, str]] = ()) -> Any:
-        """One request to any path: the decoded JSON, or None for an empty body. Raises as ``members``."""
-        connection, response = self._open(method, path, parameters)
+    def _lines(
+        self, method: str, path: str, parameters: Iterable[tuple[str, str]] = (), body: bytes = b""
+    ) -> Iterator[dict[str, Any]]:
+        """The objects of a stream, heartbeats included, until it ends."""
+        connection, response = self._open(method, path, parameters, body)
         try:
-            body = response.read(_JSON_LIMIT_BYTES)
-            return _decoded(body) if body else None
+            if connection.sock is not None:
+                connection.sock.settimeout(max(self._timeout, _SILENCE_SECONDS))
+            while line := response.readline(_JSON_LIMIT_BYTES):
+                value = _decoded(line)
+                if not isinstance(value, dict):
+                    raise self._foreign()
+                yield value
         except (OSError, http.client.HTTPException) as error:
             raise self._unreachable(error) from None
         except ValueError:
             raise self._foreign() from None
         finally:
+            response.close()
             connection.close()
 
     def _ask(
-        self, method: str, path: str, shape: _Shape, parameters: Iterable[tuple[str, str]] = ()
+        self,
+        method: str,
+        path: str,
+        shape: _Shape,
+        parameters: Iterable[tuple[str, str]] = (),
+        body: bytes = b"",
     ) -> dict[str, Any]:
         """``request`` for a path that only swim agents have; checks the shape of the answer."""
-        document = self.request(method, path, parameters)
+        document = self.request(method, path, parameters, body)
         if not _fits(document, shape):
             raise self._foreign()
         return cast("dict[str, Any]", document)
 
     def _open(
-        self, method: str, path: str, parameters: Iterable[tuple[str, str]]
+        self, method: str, path: str, parameters: Iterable[tuple[str, str]], body: bytes
     ) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
         query = urlencode(list(parameters), errors="surrogateescape")
         connection = http.client.HTTPConnection(self._host, self._port, timeout=self._timeout)
         try:
-            connection.request(method, f"{self._prefix}{path}{'?' + query if query else ''}")
+            connection.request(method, f"{self._prefix}{path}{'?' + query if query else ''}", body or None)
             response = connection.getresponse()
             if response.status != 200:
                 raise AgentError(response.status, response.read(65536).decode("utf-8", "replace").strip())

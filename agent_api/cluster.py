@@ -4,13 +4,31 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Protocol
 
-from swim import Event, ForceLeaveOutcome, JoinResult, Membership
+from swim import Event, ForceLeaveOutcome, JoinResult, Membership, QueryReply
 from swim.addresses import Endpoint
 
-__all__ = ["ClusterLike"]
+__all__ = ["ClusterLike", "EventsLike", "RepliesLike"]
+
+
+class EventsLike(Protocol):
+    """A subscription."""
+
+    def __aiter__(self) -> AsyncIterator[Event]: ...
+
+    def close(self) -> None:
+        """Ends it; buffered events can still be read."""
+
+
+class RepliesLike(Protocol):
+    """The replies to a query."""
+
+    def __aiter__(self) -> AsyncIterator[QueryReply]: ...
+
+    async def aclose(self) -> None:
+        """Ends the query."""
 
 
 class ClusterLike(Membership, Protocol):
@@ -24,7 +42,7 @@ class ClusterLike(Membership, Protocol):
     def started_at(self) -> float:
         """When it started, on the scale of ``now``."""
 
-    def events(self) -> AsyncIterator[Event]:
+    def events(self) -> EventsLike:
         """Events from this moment on."""
 
     async def resolve(self, host: str, port: int) -> Sequence[Endpoint]:
@@ -40,3 +58,23 @@ class ClusterLike(Membership, Protocol):
         self, name: str, *, prune: bool = False, timeout: float | None = None
     ) -> ForceLeaveOutcome:
         """Declares a failed member to have left."""
+
+    async def update_tags(self, changes: Mapping[str, str], *, remove: Iterable[str] = ()) -> None:
+        """Changes this node's tags."""
+
+    async def user_event(self, name: str, payload: bytes = b"", *, coalesce: bool = False) -> None:
+        """Sends a user event to all members."""
+
+    def query(
+        self,
+        name: str,
+        payload: bytes = b"",
+        *,
+        nodes: Sequence[str] = (),
+        tags: Mapping[str, str] | None = None,
+        ack: bool = False,
+        relay_factor: int = 0,
+        timeout: float | None = None,
+        finish_early: bool = False,
+    ) -> RepliesLike:
+        """Asks members, and collects their replies."""

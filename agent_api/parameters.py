@@ -65,6 +65,17 @@ class Query:
             raise HttpError(400, refusal)
         return value
 
+    def number(self, name: str, *, at_most: int) -> int:
+        """The whole number ``name`` from 0 to ``at_most``; absent and blank are 0.
+
+        Raises:
+            HttpError: 400, for anything else.
+        """
+        text = self.first(name) or "0"
+        if not _is_integer(text, 0, at_most, r"\d+"):
+            raise HttpError(400, f"{name}: must be a whole number from 0 to {at_most}, not {text!r}")
+        return int(text)
+
     @property
     def pretty(self) -> bool:
         """Whether to indent a success body: any value but ``0``."""

@@ -14,17 +14,18 @@ from typing import Literal, NamedTuple
 
 from starlette.background import BackgroundTask
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from agent_api import health as health_report
-from agent_api import shapes
+from agent_api import messages, shapes
 from agent_api.agent import Agent, Call, nothing
 from agent_api.errors import INVALID_METHOD, SERF_CANNOT_JOIN, HttpError, error_response, multi_error
-from agent_api.event_lines import EventLines
 from agent_api.parameters import Query
 from agent_api.self_config import self_document
+from agent_api.streams.events import EventSource, WatchSource, heartbeat
+from agent_api.streams.lines import LineStream
 from swim import ForceLeaveOutcome, LocalError
 from swim.text import shown
 
@@ -37,6 +38,10 @@ Capability = Literal["none", "agent:read", "agent:write", "node:read", "manageme
 _JOIN_SECONDS = 3.0
 _FORCE_LEAVE_SECONDS = 3.0
 """Seconds; a broadcast that takes longer continues after the client was answered."""
+
+_EVENTS_SECONDS = 30.0
+_WATCH_SECONDS = 5.0
+"""Seconds without a line after which a stream sends a heartbeat."""
 
 _log = logging.getLogger("swim.http")
 
@@ -205,8 +210,12 @@ async def _swim_why(call: Call) -> Response:
 
 
 async def _swim_events(call: Call) -> Response:
-    lines = EventLines(call.agent.cluster.events())
-    return StreamingResponse(lines, media_type="application/json", headers={"Cache-Control": "no-cache"})
+    return LineStream(EventSource(call.agent.cluster), heartbeat=lambda: b"{}\n", every=_EVENTS_SECONDS)
+
+
+async def _swim_watch(call: Call) -> Response:
+    source = WatchSource(call.agent.cluster)
+    return LineStream(source, heartbeat=heartbeat, every=_WATCH_SECONDS, at_once=False)
 
 
 def _route(name: str, path: str, *, get: Action | None = None, put: Action | None = None) -> Route:
@@ -231,6 +240,19 @@ ROUTES = (
     _route("swim-force-leave", "/v1/swim/force-leave", put=Action("agent:write", _swim_force_leave)),
     _route("swim-leave", "/v1/swim/leave", put=Action("agent:write", _swim_leave)),
     _route("swim-why", "/v1/swim/why", get=Action("node:read", _swim_why)),
-    _route("swim-events", "/v1/swim/events", get=Action("management", _swim_events)),
+    _route(
+        "swim-events",
+        "/v1/swim/events",
+        get=Action("management", _swim_events),
+        put=Action("agent:write", messages.user_event),
+    ),
+    _route("swim-watch", "/v1/swim/watch", get=Action("node:read", _swim_watch)),
+    _route("swim-query", "/v1/swim/query", put=Action("agent:write", messages.query)),
+    _route(
+        "swim-tags",
+        "/v1/swim/tags",
+        get=Action("agent:read", messages.tags),
+        put=Action("agent:write", messages.set_tags),
+    ),
 )
 """Shared by every application in the process; a handler finds its agent in ``app.state``."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
-from typing import Any, TypedDict
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypedDict, TypeVar
+
+import anyio.lowlevel
 
 from agent_api.cluster import ClusterLike
 from agent_api.text import utf8
@@ -17,6 +19,8 @@ from swim import (
     JoinResult,
     Member,
     Query,
+    QueryReply,
+    QueryResponse,
     SeedStatus,
     Transition,
     UserEvent,
@@ -33,13 +37,21 @@ __all__ = [
     "dumps",
     "event_shape",
     "force_leave_shape",
+    "in_portions",
     "info_shape",
     "join_shape",
     "member_shape",
     "nomad_member",
     "nomad_order",
+    "reply_shape",
     "why_shape",
 ]
+
+
+T = TypeVar("T")
+
+_PORTION = 64
+"""Members put into JSON at once; some milliseconds."""
 
 
 class MemberShape(TypedDict):
@@ -88,6 +100,28 @@ def dumps(value: object, *, pretty: bool = False) -> bytes:
     else:
         text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     return utf8(text)
+
+
+async def in_portions(
+    document: dict[str, Any],
+    key: str,
+    values: Sequence[T],
+    shape: Callable[[T], object],
+    *,
+    pretty: bool = False,
+) -> bytes:
+    """``document`` as JSON, and a list as its last ``key``; other tasks run between portions of the list."""
+    if len(values) <= _PORTION:
+        return dumps({**document, key: [shape(value) for value in values]}, pretty=pretty)
+    head, tail = dumps({**document, key: [0]}, pretty=pretty).rsplit(b"0", 1)
+    indent = head[len(head.rstrip()) :]
+    portions = []
+    for start in range(0, len(values), _PORTION):
+        portion = [shape(value) for value in values[start : start + _PORTION]]
+        text = dumps({key: portion}, pretty=pretty)
+        portions.append(text[text.index(b"[") + 1 : text.rindex(b"]")].strip())
+        await anyio.lowlevel.checkpoint()
+    return head + (b"," + indent).join(portions) + tail
 
 
 def nomad_member(member: Member) -> dict[str, Any]:
@@ -201,6 +235,14 @@ def _message_shape(event: UserEvent | Query) -> dict[str, Any]:
         "payload": base64.b64encode(event.payload).decode(),
         "ltime": event.ltime,
     }
+
+
+def reply_shape(reply: QueryReply) -> dict[str, Any]:
+    """One line of the answer of ``/v1/swim/query``."""
+    shape = {"event": type(reply).__name__, "source": reply.source}
+    if isinstance(reply, QueryResponse):
+        shape["payload"] = base64.b64encode(reply.payload).decode()
+    return shape
 
 
 def event_shape(event: Event) -> dict[str, Any]:

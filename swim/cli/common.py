@@ -22,6 +22,7 @@ __all__ = [
     "ExitCode",
     "Globals",
     "SuggestingGroup",
+    "address_options",
     "agent_options",
     "duration",
     "emit",
@@ -152,15 +153,21 @@ def output_options(command: _Command) -> _Command:
     return json_option(plain(command))
 
 
-def agent_options(command: _Command) -> _Command:
-    """Adds ``--address`` and ``--timeout``, for commands that ask an agent; read with ``globals_of``."""
+def address_options(command: _Command) -> _Command:
+    """Adds ``--address``; it is read with ``globals_of``."""
     where = f"The agent's HTTP address [SWIM_ADDRESS, NOMAD_ADDR, {_DEFAULT_ADDRESS}]."
+    return click.option("--address", metavar="URL", expose_value=False, callback=_remember, help=where)(
+        command
+    )
+
+
+def agent_options(command: _Command) -> _Command:
+    """``address_options`` and ``--timeout``, for commands that ask an agent; read with ``globals_of``."""
     wait = f"How long to wait for the agent [{_DEFAULT_TIMEOUT:g}]."
-    address = click.option("--address", metavar="URL", expose_value=False, callback=_remember, help=where)
     timeout = click.option(
         "--timeout", type=duration, metavar="SECONDS", expose_value=False, callback=_remember, help=wait
     )
-    return address(timeout(command))
+    return address_options(timeout(command))
 
 
 def _remember(ctx: click.Context, param: click.Parameter, value: Any) -> None:

@@ -4,28 +4,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import trio
 
 from swim import (
     Config,
     Coordinate,
+    Event,
     ForceLeaveOutcome,
     JoinOutcome,
     JoinResult,
     LocalError,
     Member,
-    MemberEvent,
     MemberJoined,
     MemberStatus,
     Metrics,
     NodeStats,
+    QueryReply,
     Reason,
     SeedStatus,
+    SendQuery,
+    SendUserEvent,
     Subscription,
     Transition,
+    UpdateTags,
+    UserEvent,
     VersionTriple,
 )
 from swim.addresses import Endpoint, plain_ip
@@ -49,6 +55,20 @@ def make_member(
     )
 
 
+class FakeReplies:
+    """What the test puts in, until it closes them or the client goes."""
+
+    def __init__(self) -> None:
+        self.put, self._replies = trio.open_memory_channel[QueryReply](100)
+        self.is_ended = trio.Event()
+
+    def __aiter__(self) -> AsyncIterator[QueryReply]:
+        return self._replies
+
+    async def aclose(self) -> None:
+        self.is_ended.set()
+
+
 class FakeCluster:
     """Joins any endpoint in ``reachable`` (its own too), resolves digits only, and refuses no force-leave."""
 
@@ -64,6 +84,9 @@ class FakeCluster:
         self.subscriptions: list[Subscription] = []
         self.broken: Exception | None = None
         self.coordinates: dict[str, Coordinate] = {}
+        self.sent: list[UserEvent] = []
+        self.asked: list[tuple[str, bytes, dict[str, Any]]] = []
+        self.replies = FakeReplies()
 
     @property
     def local(self) -> Member:
@@ -76,7 +99,7 @@ class FakeCluster:
     def add(self, member: Member) -> None:
         previous = self.table.get(member.name)
         self.table[member.name] = member
-        self._publish(MemberJoined(member, previous, Reason("claim"), sequence=len(self.log) + 1))
+        self.publish(MemberJoined(member, previous, Reason("claim"), sequence=len(self.log) + 1))
         line = Transition(trio.current_time(), "unknown", str(member.status), 1, Reason("claim", "n9"))
         self.log.setdefault(member.name, []).append(line)
 
@@ -137,11 +160,30 @@ class FakeCluster:
         self.table[name] = replace(member, status=MemberStatus.LEFT)
         return ForceLeaveOutcome.LEFT
 
+    async def update_tags(self, changes: Mapping[str, str], *, remove: Iterable[str] = ()) -> None:
+        command = UpdateTags(changes, remove=remove)
+        member = self.local
+        self.table[member.name] = replace(member, tags=command.applied_to(member.tags))
+
+    async def user_event(self, name: str, payload: bytes = b"", *, coalesce: bool = False) -> None:
+        self._check(SendUserEvent(name, payload, coalesce=coalesce))
+        self.sent.append(UserEvent(name, payload, coalesce=coalesce))
+        self.publish(self.sent[-1])
+
+    def query(self, name: str, payload: bytes = b"", **options: Any) -> FakeReplies:
+        self._check(SendQuery(name, payload, **options))
+        self.asked.append((name, payload, options))
+        return self.replies
+
     def events(self) -> Subscription:
         self.subscriptions.append(Subscription(self.config.event_buffer_size))
         return self.subscriptions[-1]
 
-    def _publish(self, event: MemberEvent) -> None:
+    def _check(self, command: object) -> None:
+        if self.status != "running":
+            raise LocalError(f"cannot send: this node is {self.status}")
+
+    def publish(self, event: Event) -> None:
         for subscription in self.subscriptions:
             subscription.put(event)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -18,6 +18,22 @@ from swim.addresses import Endpoint
 from tests.agent_api.fakes import FakeCluster, make_member
 
 
+class AsyncioEvents:
+    """An endless subscription."""
+
+    def __init__(self, happened: asyncio.Queue[Event]) -> None:
+        self._happened = happened
+
+    def __aiter__(self) -> AsyncioEvents:
+        return self
+
+    async def __anext__(self) -> Event:
+        return await self._happened.get()
+
+    def close(self) -> None:
+        pass
+
+
 class AsyncioCluster(FakeCluster):
     """The fake, with those of its parts that belong to trio replaced."""
 
@@ -26,15 +42,11 @@ class AsyncioCluster(FakeCluster):
 
     def events(self) -> Any:
         self.happened: asyncio.Queue[Event] = asyncio.Queue()
-        return self._events(self.happened)
+        return AsyncioEvents(self.happened)
 
     async def resolve(self, host: str, port: int) -> Sequence[Endpoint]:
         found = await asyncio.get_running_loop().getaddrinfo(host, port)
         return [address[:2] for *_, address in found]
-
-    async def _events(self, happened: asyncio.Queue[Event]) -> AsyncIterator[Event]:
-        while True:
-            yield await happened.get()
 
 
 async def call(app: Any, method: str, target: str, *, lines: int = 1) -> tuple[int, bytes]:
@@ -45,7 +57,11 @@ async def call(app: Any, method: str, target: str, *, lines: int = 1) -> tuple[i
     arrived = asyncio.Event()
     messages: list[dict[str, Any]] = []
 
+    requests = [{"type": "http.request"}]
+
     async def receive() -> dict[str, Any]:
+        if requests:
+            return requests.pop()
         await arrived.wait()
         return {"type": "http.disconnect"}
 
@@ -73,6 +89,9 @@ async def call(app: Any, method: str, target: str, *, lines: int = 1) -> tuple[i
         ("GET", "/v1/swim/info", 200),
         ("GET", "/v1/swim/why?name=n1", 200),
         ("PUT", "/v1/swim/leave", 200),
+        ("PUT", "/v1/swim/events?name=deploy", 200),
+        ("PUT", "/v1/swim/tags?set=a=b", 200),
+        ("GET", "/v1/swim/watch", 200),
         ("GET", "/v1/nowhere", 404),
     ],
 )

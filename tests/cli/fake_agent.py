@@ -19,6 +19,7 @@ class FakeAgent:
     url: str
     answers: dict[str, tuple[int, Any]] = field(default_factory=dict)
     asked: list[tuple[str, str, dict[str, list[str]]]] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
 
 
 @contextmanager
@@ -27,6 +28,7 @@ def fake_agent() -> Iterator[FakeAgent]:
         def do_GET(self) -> None:
             parts = urlsplit(self.path)
             agent.asked.append((self.command, parts.path, parse_qs(parts.query)))
+            agent.bodies.append(self.rfile.read(int(self.headers.get("Content-Length", 0))))
             status, answer = agent.answers.get(parts.path, (404, "no such path"))
             body = answer.encode() if isinstance(answer, str) else json.dumps(answer).encode()
             self.send_response(status)

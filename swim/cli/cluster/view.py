@@ -6,13 +6,12 @@ from collections import Counter, deque
 from collections.abc import Sequence
 from typing import Any
 
-from rich import box
 from rich.console import Console, Group
-from rich.table import Table
 from rich.text import Text
 
 from agent_api.shapes import member_shape
 from swim.cli.cluster.run import LocalNode, agree
+from swim.cli.pictures import most_troubled, rich_table
 from swim.events import Event, EventsLost, Member, MemberStatus, Query, UserEvent, UserMessage
 from swim.text import brief, printable, shown
 
@@ -22,14 +21,6 @@ _RECENT = 8
 _WIDEST = 10_000
 _FRAME_LINES = 5
 """Title, header, rule and prompt, and a line left free for other output."""
-_STYLES = {
-    "alive": "green",
-    "suspect": "yellow",
-    "leaving": "yellow",
-    "left": "bright_black",
-    "failed": "bold red",
-    "-": "bright_black",
-}
 
 
 def document(seed: int, seconds: float, nodes: Sequence[LocalNode]) -> dict[str, Any]:
@@ -115,11 +106,11 @@ class Screen:
         title = f"swim cluster, {at:.0f} s"
         message = Text("\n".join(map(printable, self.message.splitlines())))
         room = max(1, console.height - _FRAME_LINES - len(console.render_lines(message)))
-        shown = _most_troubled(rows, room)
-        table = _rich_table(title, header, shown)
+        shown = most_troubled(rows, room, _is_well)
+        table = rich_table(title, header, shown)
         unbounded = console.options.update(max_width=_WIDEST)
         if console.measure(table, options=unbounded).maximum > console.width:
-            table = _rich_table(title, [*header[:2], "seen as"], [_counted(row) for row in shown])
+            table = rich_table(title, [*header[:2], "seen as"], [_counted(row) for row in shown])
         recent = list(self._recent)[-(room - len(shown)) :] if room > len(shown) else []
         return Group(
             table,
@@ -129,21 +120,8 @@ class Screen:
         )
 
 
-def _rich_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    for column in header:
-        table.add_column(column, no_wrap=True)
-    for row in rows:
-        table.add_row(*(Text(cell, style=_STYLES.get(cell, "")) for cell in row))
-    return table
-
-
-def _most_troubled(rows: Sequence[list[str]], room: int) -> Sequence[list[str]]:
-    """All rows if there is room; else those that are not healthy first, and how many more there are."""
-    if len(rows) <= room:
-        return rows
-    ranked = sorted(rows, key=lambda row: set(row[1:]) <= {"running", "alive", "-"})
-    return [*ranked[: room - 1], [f"{len(rows) - room + 1} more"]]
+def _is_well(row: Sequence[str]) -> bool:
+    return set(row[1:]) <= {"running", "alive", "-"}
 
 
 def _counted(row: Sequence[str]) -> list[str]:
