@@ -158,7 +158,7 @@ async def _swim_members(call: Call) -> Response:
 
 
 async def _swim_info(call: Call) -> Response:
-    return call.json(shapes.info_shape(call.agent.cluster))
+    return call.json(shapes.info_shape(call.agent.cluster, call.agent.settings))
 
 
 async def _swim_join(call: Call) -> Response:

@@ -9,9 +9,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
-import platform
-import threading
 import uuid
 from collections.abc import Mapping
 from importlib.resources import files
@@ -25,12 +22,12 @@ from agent_api.settings import AgentSettings
 from agent_api.shapes import nomad_member
 from swim import Member, __version__
 from swim.addresses import join_host_port, split_host_port
+from swim.runtime import runtime_stats
 
 __all__ = ["self_document"]
 
 _TEMPLATE: dict[str, Any] = json.loads((files("agent_api") / "self_template.json").read_text("utf-8"))
 """The configuration document without what depends on this agent."""
-_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "i686": "386", "armv7l": "arm"}
 _LEVEL_NAMES = {logging.DEBUG: "DEBUG", logging.INFO: "INFO", logging.WARNING: "WARN", logging.ERROR: "ERROR"}
 _SECRET_WORDS = ("token", "secret", "auth", "key", "cookie")
 
@@ -103,6 +100,8 @@ def _config(call: Call) -> dict[str, Any]:
             "Version": {"Version": __version__},
         },
     )
+    if settings.serf_rpc:
+        document["Addresses"]["SerfRPC"] = settings.serf_rpc
     return document | {"Consuls": [document["Consul"]], "Vaults": [document["Vault"]]}
 
 
@@ -153,15 +152,5 @@ def _leader(agent: Agent) -> Member | None:
 
 
 def _runtime() -> dict[str, str]:
-    machine = platform.machine().lower()
-    tasks = len(anyio.get_running_tasks())
-    return {
-        "kernel.name": platform.system().lower(),
-        "arch": _ARCHITECTURES.get(machine, machine),
-        "version": f"python{platform.python_version()}",
-        "max_procs": str(
-            len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-        ),
-        "goroutines": str(tasks + threading.active_count()),
-        "cpu_count": str(os.cpu_count()),
-    }
+    stats = runtime_stats(tasks=len(anyio.get_running_tasks()))
+    return {"kernel.name": stats.pop("os"), **stats}

@@ -58,6 +58,8 @@ class AgentSettings:
     queries."""
 
     # -- shown by ``self``; applied by the program that starts the agent
+    serf_rpc: str = ""
+    """``HOST:PORT`` of Serf's RPC (``swim.ipc``); "" without."""
     leave_on_interrupt: bool = True
     leave_on_terminate: bool = True
     log_level: str = "info"

@@ -11,6 +11,7 @@ from typing import Any, TypedDict, TypeVar
 import anyio.lowlevel
 
 from agent_api.cluster import ClusterLike
+from agent_api.settings import AgentSettings
 from agent_api.text import utf8
 from swim import (
     Event,
@@ -198,7 +199,7 @@ def why_shape(name: str, member: Member | None, history: Sequence[Transition], n
     }
 
 
-def info_shape(cluster: ClusterLike) -> dict[str, Any]:
+def info_shape(cluster: ClusterLike, settings: AgentSettings) -> dict[str, Any]:
     """A node's own state; keys only as fingerprints."""
     stats = cluster.stats()
     return {
@@ -207,6 +208,7 @@ def info_shape(cluster: ClusterLike) -> dict[str, Any]:
         "status": cluster.status,
         "endpoint": join_host_port(*cluster.endpoint),
         "advertised": join_host_port(*cluster.advertised),
+        "rpc": settings.serf_rpc or None,
         "is_alone": cluster.is_alone,
         "health_score": stats.health_score,
         "uptime": cluster.now() - cluster.started_at,

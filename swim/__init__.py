@@ -4,8 +4,8 @@
         print(cluster.members())
 
 Everything public is named here, in ``swim.lowlevel`` (the node without I/O, networks and addresses), in
-``swim.testing`` (faults of one node's network) and in ``swim.contrib`` (adapters to frameworks); the packages
-below may change without notice.
+``swim.testing`` (faults of one node's network), in ``swim.ipc`` (Serf's RPC) and in ``swim.contrib``
+(adapters to frameworks); the packages below may change without notice.
 """
 
 from importlib import import_module

@@ -17,8 +17,11 @@ LEAVES = (
     "swim.config",
     "swim.errors",
     "swim.events",
+    "swim.expressions",
     "swim.frozen",
+    "swim.listening",
     "swim.metrics",
+    "swim.runtime",
     "swim.text",
     "swim.version",
     "swim.where",
@@ -42,6 +45,8 @@ LAYERS = (
 )
 FACES = ("swim", "swim.asyncio", "swim.blocking", "swim.lowlevel", "swim.testing")
 """What programs import; no package of ours but ``agent_api`` does."""
+SERVERS = ("agent_api", "swim.ipc")
+"""They use the public names of ``swim`` only, as a program does."""
 PURE = (
     "swim.wire",
     "swim.core",
@@ -82,8 +87,11 @@ def allowed(module: str, imported: str) -> bool:
         return not (within(module, *LEAVES) and within(imported, "agent_api", "sims"))
     if within(module, *LEAVES):
         return False
-    if within(module, "agent_api"):
-        return within(imported, "agent_api") or (within(imported, "swim") and not within(imported, *LAYERS))
+    for server in SERVERS:
+        if within(module, server):
+            return within(imported, server) or (
+                within(imported, "swim") and not within(imported, *LAYERS, *SERVERS)
+            )
     if within(module, "sims.bench"):
         return True
     if within(module, "sims"):
@@ -201,6 +209,9 @@ def test_one_module_starts_processes_for_simulations() -> None:
         ("swim.node", "swim.net.driver"),
         ("swim.net.driver", "swim.cli.main"),
         ("agent_api.routes", "swim.net.cluster"),
+        ("swim.ipc.streams", "swim.net.cluster"),
+        ("swim.net.driver", "swim.ipc"),
+        ("agent_api.routes", "swim.ipc"),
         ("sims.world", "swim.net.driver"),
         ("swim.config", "swim.node"),
         ("swim", "swim.cli"),

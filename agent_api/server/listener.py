@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import logging
-import resource
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -16,6 +15,7 @@ from agent_api.server.connection import Connection, Service
 from agent_api.server.lifespan import Lifespan
 from agent_api.server.wire import refusal
 from swim.addresses import Endpoint
+from swim.listening import connections_within
 
 __all__ = ["Listeners"]
 
@@ -141,9 +141,8 @@ class Listeners:
             own = self._by_client.get(connection.client[0], {})
             if len(own) >= most and not self._close_waiting(own):
                 return 429
-        if len(self._open) >= _most_connections(self._service.limits.max_conns) and not self._close_waiting(
-            self._open
-        ):
+        most = connections_within(self._service.limits.max_conns, share=_SHARE_OF_DESCRIPTORS)
+        if len(self._open) >= most and not self._close_waiting(self._open):
             return 503
         return None
 
@@ -177,14 +176,6 @@ class Listeners:
             if not own:
                 del self._by_client[connection.client[0]]
         self._service.metrics.gauge("swim.http.connections", len(self._open))
-
-
-def _most_connections(wanted: int) -> int:
-    """``wanted``, but at most the share of the process's descriptors that HTTP may use."""
-    descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if descriptors == resource.RLIM_INFINITY:
-        return wanted
-    return max(1, min(wanted, descriptors // _SHARE_OF_DESCRIPTORS))
 
 
 def _peer(stream: trio.abc.Stream) -> Endpoint | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import socket
 from collections.abc import Callable, Sequence
@@ -17,13 +16,11 @@ from agent_api.envelope import answer_headers
 from agent_api.server.connection import Service
 from agent_api.server.listener import Listeners
 from agent_api.settings import AgentSettings
-from swim import ConfigError, Metrics
-from swim.addresses import Endpoint, is_loopback, join_host_port, split_host_port
-from swim.errors import NO_DESCRIPTORS
+from swim import Metrics
+from swim.addresses import Endpoint, is_loopback
+from swim.listening import listening_socket
 
 __all__ = ["listen", "serve", "serve_listeners"]
-
-_BACKLOG = 128
 
 _log = logging.getLogger("swim.http")
 
@@ -105,17 +102,4 @@ def listen(http: str) -> socket.socket:
     Raises:
         ConfigError: naming ``http``.
     """
-    host, port = split_host_port("http", http)
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
-    except OSError as error:
-        if error.errno in NO_DESCRIPTORS:
-            raise
-        if error.errno == errno.EADDRINUSE:
-            reason = f"port {port} on {host} is in use; choose another with --http"
-        else:
-            # Python appends the address, which is in the message already, to the system's text.
-            words = str(error.strerror or error).partition(" (while ")[0]
-            reason = f"cannot listen on {join_host_port(host, port)}: {words}"
-        raise ConfigError("http", reason) from None
+    return listening_socket("http", http, advice="choose another with --http")

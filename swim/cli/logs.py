@@ -21,6 +21,8 @@ LogFormat = Literal["text", "json"]
 _PLAIN_ATTRIBUTES = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", SUMMARY}
 _COLLECTED_BYTES = 1 << 24
 """How much of the log is held back before a command's own first lines are out."""
+_KEPT_BYTES = 1 << 20
+"""How much of the log is kept for those that read it later."""
 _FIELD_CHARACTERS = 1000
 _NUMBERS = {"debug": logging.DEBUG, "info": logging.INFO, "warn": logging.WARNING, "error": logging.ERROR}
 _NAMES = {"WARNING": "WARN", "CRITICAL": "ERROR"}
@@ -35,6 +37,9 @@ class LogOutput:
     Args:
         level: one of ``LEVELS``.
         log_format: ``text`` mirrors Nomad's lines, ``json`` its ``@``-keys.
+
+    Attributes:
+        ring: the latest records, for any number of readers.
     """
 
     def __init__(self, level: str, log_format: LogFormat) -> None:
@@ -42,9 +47,10 @@ class LogOutput:
             _JsonFormatter(not is_utf8(sys.stderr)) if log_format == "json" else _TextFormatter()
         )
         self._handler = handler
-        ring = LogRing(max_bytes=_COLLECTED_BYTES)
-        self._collected = ring.reader()
-        logging.getLogger().handlers[:] = [ring]
+        self.ring = LogRing(max_bytes=_KEPT_BYTES)
+        collected = LogRing(max_bytes=_COLLECTED_BYTES)
+        self._collected = collected.reader()
+        logging.getLogger().handlers[:] = [self.ring, collected]
         set_level(level)
 
     def __enter__(self) -> Self:
@@ -60,7 +66,7 @@ class LogOutput:
 
     def release(self) -> None:
         """Writes the held records; later ones are written at once."""
-        logging.getLogger().handlers[:] = [self._handler]
+        logging.getLogger().handlers[:] = [self.ring, self._handler]
         self._handler.catch_up(self._collected.read())
 
 

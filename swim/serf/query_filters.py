@@ -6,12 +6,12 @@ import logging
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from enum import IntEnum
-from functools import cache
 from typing import Any
 
 from swim.core.token_bucket import TokenBucket
 from swim.errors import ConfigError, RemoteError
 from swim.events import Member
+from swim.expressions import re2_engine, readable
 from swim.metrics import Metrics
 from swim.wire.go_msgpack import pack, struct, text, unpack
 
@@ -29,8 +29,6 @@ _COST_PER_SECOND = 10_000
 """Most that they may cost per second, some 5 % of a processor."""
 _CLASS_COST = 100
 """Cost of a Unicode class relative to a character: it compiles to that many ranges."""
-_MEMORY_MAX_BYTES = 128 * 1024
-"""Memory of one compiled expression; RE2 keeps the last 128."""
 
 _REPETITION = re.compile(r"\{(\d{1,9})(?:,(\d{0,9}))?\}")
 _CLASS = re.compile(r"\\[pP]|\[\^|\(\?[a-zA-Z]*i")
@@ -51,10 +49,10 @@ def encode_filters(nodes: Sequence[str], tags: Mapping[str, str]) -> tuple[bytes
     """
     filters = [bytes((FilterType.NODE,)) + pack([*nodes])] if nodes else []
     for tag, expression in tags.items():
-        if (engine := _engine()) is not None:
+        if (engine := re2_engine()) is not None:
             re2, options = engine
             try:
-                re2.compile(_readable(expression), options)
+                re2.compile(readable(expression), options)
             except re2.error as error:
                 raise ConfigError("tags", f"{expression!r} is no regular expression: {error}") from None
         filters.append(bytes((FilterType.TAG,)) + pack({"Expr": expression, "Tag": tag}))
@@ -67,7 +65,7 @@ def asked(nodes: Sequence[str], tags: Mapping[str, str], members: Iterable[Membe
     For expressions that ``encode_filters`` accepted.
     """
     named = frozenset(nodes)
-    engine = _engine() if tags else None
+    engine = re2_engine() if tags else None
     if tags and engine is None:
         return None
     return {
@@ -128,7 +126,7 @@ class QueryFilters:
         return True
 
     def _search(self, expressions: list[tuple[str, str]]) -> bool:
-        engine = _engine()
+        engine = re2_engine()
         if engine is None:
             self._metrics.dropped("no-google-re2")
             if not self._has_warned:
@@ -144,7 +142,7 @@ def _found(engine: tuple[Any, Any], expressions: Sequence[tuple[str, str]]) -> b
     """Whether every expression is found in its value."""
     re2, options = engine
     try:
-        return all(re2.search(expression, _readable(value), options) for expression, value in expressions)
+        return all(re2.search(expression, readable(value), options) for expression, value in expressions)
     except (re2.error, UnicodeEncodeError):
         return False
 
@@ -160,21 +158,3 @@ def _cost(expression: str, value: str) -> int:
     for least, most in _REPETITION.findall(expression):
         size *= max(int(least), int(most or 0), 1)
     return size * (1 + len(value) // 128)
-
-
-def _readable(value: str) -> str:
-    """Replaces bytes that are not UTF-8 with U+FFFD, as Go does."""
-    return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-
-
-@cache
-def _engine() -> tuple[Any, Any] | None:
-    """RE2 and the options to use it with; None where it is not installed."""
-    try:
-        import re2  # type: ignore[import-untyped, unused-ignore]
-    except ImportError:
-        return None
-    options = re2.Options()
-    options.log_errors = False
-    options.max_mem = _MEMORY_MAX_BYTES
-    return re2, options

@@ -89,11 +89,12 @@ class Process:
 
 
 class Agent(Process):
-    """``swim agent`` on free ports; ``until_ready`` comes before anything else."""
+    """``swim agent`` on free ports, without RPC unless it is asked for; ``until_ready`` comes first."""
 
     def __init__(self, name: str, *arguments: str, **extra: str) -> None:
+        rpc = [] if "--rpc" in arguments else ["--no-rpc"]
         super().__init__("agent", "--json", "--name", name, "--bind", "127.0.0.1:0", "--http", "127.0.0.1:0",
-                         "--profile", "local", *arguments, **extra)  # fmt: skip
+                         "--profile", "local", *rpc, *arguments, **extra)  # fmt: skip
         self.name = name
         self.gossip = self.http = ""
 

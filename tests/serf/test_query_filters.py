@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from swim import expressions
 from swim.metrics import Metrics
-from swim.serf import query_filters
 from swim.serf.messages import SerfType
 from swim.serf.query_filters import QueryFilters
 from swim.wire.go_msgpack import pack
@@ -111,13 +111,13 @@ def test_without_google_re2_queries_with_tag_filters_are_counted_and_reported_on
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setitem(sys.modules, "re2", None)
-    query_filters._engine.cache_clear()
+    expressions.re2_engine.cache_clear()
     metrics = Metrics()
     filters = QueryFilters(metrics)
     with caplog.at_level(logging.WARNING, "swim.serf"):
         for _ in range(3):
             assert not filters.match(0.0, [tag_filter("a")], "me", {"role": "a"})
-    query_filters._engine.cache_clear()
+    expressions.re2_engine.cache_clear()
     assert filters.match(0.0, [b"\x00\x91\xa2me"], "me", {})
     assert metrics.counters["swim.dropped.no-google-re2"] == 3
     assert len(caplog.records) == 1

@@ -8,14 +8,15 @@ import signal
 import socket
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 
 import click
 import trio
 
+import swim.ipc
 from agent_api import listen, serve
-from swim.addresses import join_host_port
+from swim.addresses import Endpoint, join_host_port
 from swim.cli.agent.options import Settings, options, settings_of
 from swim.cli.agent.plan import AgentPlan, plan_of, with_origin
 from swim.cli.common import ExitCode, globals_of, json_option, unwrapped
@@ -32,6 +33,7 @@ __all__ = ["agent"]
 _LEAVE_SECONDS = 8.0
 # timeout(1) and others signal the process and its group: that is one request to stop, not two.
 _SAME_SIGNAL_SECONDS = 0.1
+_SEEN_IN_PS = {"encrypt": "--key-file", "rpc_auth": "SWIM_RPC_AUTH or the --config file"}
 _log = logging.getLogger("swim.agent")
 
 
@@ -54,8 +56,9 @@ def agent(**_: object) -> int:
     plan = plan_of(settings)
     try:
         with unwrapped(), LogOutput(plan.log_level, plan.log_format) as log:
-            if settings.origins.get("encrypt") == "--encrypt":
-                _log.warning("every user of this machine can see the key (ps): use --key-file instead")
+            for name, instead in _SEEN_IN_PS.items():
+                if settings.origins.get(name) == f"--{name.replace('_', '-')}":
+                    _log.warning("every user of this machine can see the key (ps): use %s instead", instead)
             return trio.run(_Agent(ctx, settings, plan, log).run)
     except ConfigError as error:
         raise with_origin(error, settings) from None
@@ -83,6 +86,9 @@ class _Agent:
         ):
             # Before the node starts: if an address is not available, nothing must start.
             listener = stack.enter_context(listen(plan.api.http)) if plan.serves_http else None
+            rpc = self._listen_for_rpc()
+            if rpc is not None:
+                stack.enter_context(rpc)
             async with trio.open_nursery() as whole:
                 whole.start_soon(self._obey, signals, whole)
                 async with (
@@ -90,7 +96,7 @@ class _Agent:
                     self._handling(self._cluster) as self._handlers,
                     trio.open_nursery() as nursery,
                 ):
-                    await self._announce(self._cluster, listener, nursery)
+                    await self._announce(self._cluster, listener, rpc, nursery)
                     if plan.join:
                         nursery.start_soon(self._join, self._cluster)
                     # What exists now stays until the end; the garbage collector need not scan it again.
@@ -111,18 +117,50 @@ class _Agent:
         ).running()
 
     async def _announce(
-        self, cluster: Cluster, listener: socket.socket | None, nursery: trio.Nursery
+        self,
+        cluster: Cluster,
+        listener: socket.socket | None,
+        rpc: socket.socket | None,
+        nursery: trio.Nursery,
     ) -> None:
-        """Starts the HTTP API, prints a line for each endpoint that is ready, then releases the log."""
+        """Starts the servers, prints a line for each endpoint that is ready, then releases the log."""
+        api = replace(self._plan.api, serf_rpc=join_host_port(*rpc.getsockname()[:2]) if rpc else "")
         ready = {"name": cluster.config.name, "gossip": join_host_port(*cluster.endpoint)}
         self._output.say(f"gossip ready on {ready['gossip']}")
         if listener is not None:
-            serving = partial(serve, cluster, self._plan.api, on_leave=self._stopped.set, listener=listener)
+            serving = partial(serve, cluster, api, on_leave=self._stopped.set, listener=listener)
             ready["http"] = f"http://{join_host_port(*await nursery.start(serving))}"
             self._output.say(f"http ready on {ready['http']}")
+        if rpc is not None:
+            ready["rpc"] = join_host_port(*await nursery.start(self._serve_rpc, cluster, rpc))
+            self._output.say(f"rpc ready on {ready['rpc']}")
         if globals_of(self._ctx).json:
             click.echo(json_text(ready, ascii_only=True))
         self._output.release()
+
+    def _listen_for_rpc(self) -> socket.socket | None:
+        """None without RPC, which may be because another agent on this machine has its usual port."""
+        if self._plan.rpc is None:
+            return None
+        try:
+            return swim.ipc.listen(self._plan.rpc.rpc)
+        except ConfigError as error:
+            if self._plan.is_rpc_wanted:
+                raise
+            _log.warning("the serf command cannot reach this agent: %s", error.reason)
+            return None
+
+    async def _serve_rpc(
+        self, cluster: Cluster, listener: socket.socket, *, task_status: trio.TaskStatus[Endpoint]
+    ) -> None:
+        await swim.ipc.serve(
+            cluster,
+            self._plan.rpc,
+            log=self._output.ring,
+            on_leave=self._stopped.set,
+            listener=listener,
+            task_status=task_status,
+        )
 
     async def _obey(self, signals: AsyncIterator[int], nursery: trio.Nursery) -> None:
         leaving_since = None

@@ -22,8 +22,8 @@ from swim.text import closest
 
 __all__ = ["OPTIONS", "RELOADED", "Option", "Settings", "options", "read_file", "settings_of"]
 
-_EXCLUSIVE = (("encrypt", "key_file"), ("http", "no_http"))
-_SECRETS = ("encrypt", "keys")
+_EXCLUSIVE = (("encrypt", "key_file"), ("http", "no_http"), ("rpc", "no_rpc"))
+_SECRETS = ("encrypt", "keys", "rpc_auth")
 RELOADED = {"tag", "log_level", "event_handler"}
 """The settings that SIGHUP reloads, beside ``[gossip.tags]``."""
 
@@ -76,6 +76,19 @@ OPTIONS = (
         "NAME",
     ),
     Option("no_http", "switch", "Do not serve the HTTP API."),
+    Option(
+        "rpc",
+        "text",
+        "Address for the serf command and Serf's client libraries [127.0.0.1:7373, if that is free].",
+        "HOST[:PORT]",
+    ),
+    Option("no_rpc", "switch", "Do not serve Serf's RPC."),
+    Option(
+        "rpc_auth",
+        "text",
+        "Key that Serf's clients must send. Other users can see it in ps: set SWIM_RPC_AUTH or use the file.",
+        "KEY",
+    ),
     Option("join", "list", "Join this address once, at start; repeatable.", "HOST[:PORT]"),
     Option("retry_join", "list", "Keep trying to join this address; repeatable.", "HOST[:PORT]"),
     Option("tag", "lines", "Set a tag; repeatable; in SWIM_TAG, one per line.", "KEY=VALUE"),

@@ -16,6 +16,7 @@ from swim.config import Config, default_name
 from swim.errors import ConfigError
 from swim.handlers.script import TIMEOUT
 from swim.handlers.spec import EventHandler
+from swim.ipc import IpcSettings
 from swim.net.files import TAGS_EXCLUDED, Files
 from swim.serf.tags import encode_tags
 from swim.version import __version__
@@ -25,6 +26,7 @@ __all__ = ["AgentPlan", "plan_of", "with_origin"]
 _GOSSIP_PORT = 4648
 _HTTP_PORT = 4646
 _RPC_PORT = 4647
+_SERF_RPC_PORT = 7373
 _OPTION_OF_FIELD = {
     "seeds": "retry_join", "tags": "tag", "keys": "encrypt", "http_hosts": "http_host",
     "snapshot_file": "snapshot",
@@ -39,6 +41,8 @@ class AgentPlan:
         config: the node's settings.
         api: the HTTP API's settings.
         serves_http: False with ``--no-http``.
+        rpc: Serf's RPC; None with ``--no-rpc``.
+        is_rpc_wanted: whether it was asked for, so that the agent does not start without it.
         join: addresses tried once at the start.
         handlers: event handlers.
         handler_timeout: seconds that one of their runs may take; 0 for no limit.
@@ -50,6 +54,8 @@ class AgentPlan:
     config: Config
     api: AgentSettings
     serves_http: bool
+    rpc: IpcSettings | None
+    is_rpc_wanted: bool
     join: tuple[str, ...]
     handlers: tuple[EventHandler, ...]
     handler_timeout: float
@@ -122,6 +128,8 @@ def _plan(values: Mapping[str, Any], gossip: Mapping[str, Any]) -> AgentPlan:
         config=config,
         api=api,
         serves_http=not values.get("no_http"),
+        rpc=None if values.get("no_rpc") else _rpc(values),
+        is_rpc_wanted="rpc" in values,
         join=tuple(values.get("join", ())),
         handlers=tuple(map(EventHandler.parse, values.get("event_handler", ()))),
         handler_timeout=values.get("event_handler_timeout", TIMEOUT),
@@ -129,6 +137,13 @@ def _plan(values: Mapping[str, Any], gossip: Mapping[str, Any]) -> AgentPlan:
         log_level=log_level,
         log_format=values.get("log_format", "text"),
     )
+
+
+def _rpc(values: Mapping[str, Any]) -> IpcSettings:
+    if values.get("rpc_auth") == "":
+        raise ConfigError("rpc_auth", "must not be empty")
+    rpc = join_host_port(*split_host_port("rpc", values.get("rpc", "127.0.0.1"), _SERF_RPC_PORT))
+    return IpcSettings(rpc=rpc, rpc_auth=values.get("rpc_auth", ""))
 
 
 def _checked(profile: Callable[..., Config], changes: Mapping[str, Any]) -> Config:
