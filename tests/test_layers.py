@@ -19,6 +19,7 @@ LEAVES = (
     "swim.events",
     "swim.expressions",
     "swim.frozen",
+    "swim.handlers.spec",
     "swim.listening",
     "swim.metrics",
     "swim.runtime",
@@ -46,7 +47,7 @@ LAYERS = (
 FACES = ("swim", "swim.asyncio", "swim.blocking", "swim.lowlevel", "swim.testing")
 """What programs import; no package of ours but ``agent_api`` does."""
 SERVERS = ("agent_api", "swim.ipc")
-"""They use the public names of ``swim`` only, as a program does."""
+"""They use the public names of ``swim`` and ``swim.policies`` only, as a program does."""
 PURE = (
     "swim.wire",
     "swim.core",
@@ -90,7 +91,8 @@ def allowed(module: str, imported: str) -> bool:
     for server in SERVERS:
         if within(module, server):
             return within(imported, server) or (
-                within(imported, "swim") and not within(imported, *LAYERS, *SERVERS)
+                within(imported, "swim")
+                and not within(imported, *(set(LAYERS) - {"swim.policies"}), *SERVERS)
             )
     if within(module, "sims.bench"):
         return True

@@ -7,23 +7,14 @@ from collections.abc import Callable, Mapping
 
 from swim import ConfigError, Member
 from swim.expressions import re2_engine, readable
+from swim.handlers.spec import ANY, EventFilter
 
-__all__ = ["EventFilter", "member_filter"]
+__all__ = ["event_filters", "member_filter"]
 
 _EXPRESSION_MAX_CHARACTERS = 512
 _REPETITIONS_MAX = 2
 _ESCAPED = re.compile(r"\\.", re.DOTALL)
 _COSTLY = re.compile(r"\)[*+?{]|\{|\(\?")
-_EVENTS = (
-    "member-join",
-    "member-leave",
-    "member-failed",
-    "member-update",
-    "member-reap",
-    "user",
-    "query",
-    "*",
-)
 
 Matches = Callable[[str], bool]
 
@@ -79,27 +70,10 @@ def _simple(where: str, expression: str) -> Matches:
     return lambda value: pattern.search(value) is not None
 
 
-class EventFilter:
-    """Which events a stream takes: Serf's names, with a name after ``user:`` and ``query:``.
-
-    Args:
-        text: several with commas between; none is all.
+def event_filters(text: str) -> tuple[EventFilter, ...]:
+    """The events that a stream takes, in the notation of event handlers; an empty text is all.
 
     Raises:
-        ConfigError: naming ``Type``, if one is no such name.
+        ValueError: there is no such type of events.
     """
-
-    def __init__(self, text: str) -> None:
-        self._wanted = {_event(one) for one in (text or "*").split(",")}
-
-    def takes(self, kind: str, name: str = "") -> bool:
-        """Whether it takes events of a kind; ``name`` is a user event's or a query's."""
-        wanted = self._wanted
-        return ("*", "") in wanted or (kind, "") in wanted or (bool(name) and (kind, name) in wanted)
-
-
-def _event(text: str) -> tuple[str, str]:
-    kind, colon, name = text.partition(":")
-    if kind not in _EVENTS or (colon and kind not in ("user", "query")):
-        raise ConfigError("Type", f"{text!r} is no kind of event")
-    return kind, name
+    return tuple(map(EventFilter.parse, (text or ANY).split(",")))

@@ -8,32 +8,19 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from swim import (
-    Event,
-    Member,
-    MemberEvent,
-    MemberFailed,
-    MemberJoined,
-    MemberLeft,
-    MemberReaped,
-    MemberRestarted,
-    MemberUpdated,
-    Query,
-    QueryReply,
-    QueryResponse,
-    UserEvent,
-)
+from swim import Member, Query, QueryReply, QueryResponse, UserEvent
 from swim.text import printable
 
 __all__ = [
     "DONE",
     "LEVELS",
     "ZERO_BODIES",
-    "event_record",
-    "kind_of",
     "log_line",
     "members_body",
+    "members_record",
+    "query_record",
     "reply_record",
+    "user_event_record",
 ]
 
 NO_KEYS: Mapping[str, Any] = {"Messages": {}, "Keys": None, "NumNodes": 0, "NumErr": 0, "NumResp": 0}
@@ -64,34 +51,6 @@ LEVELS = {
     "ERR": logging.ERROR,
 }
 """Serf's log levels by name."""
-_KINDS = {
-    MemberJoined: "member-join",
-    MemberLeft: "member-leave",
-    MemberFailed: "member-failed",
-    MemberUpdated: "member-update",
-    MemberReaped: "member-reap",
-}
-
-
-def kind_of(event: Event) -> str:
-    """Serf's name for an event, or "" for one that Serf does not have.
-
-    A restart is none for Serf, unless it changed the member.
-    """
-    if isinstance(event, UserEvent):
-        return "user"
-    if isinstance(event, Query):
-        return "query"
-    if isinstance(event, MemberRestarted) and event.previous is not None:
-        return "member-update" if _differ(event.member, event.previous) else ""
-    return _KINDS.get(type(event), "")  # type: ignore[arg-type]
-
-
-def _differ(one: Member, other: Member) -> bool:
-    def shown(member: Member) -> tuple[object, ...]:
-        return member.endpoint, member.tags, member.protocol, member.delegate
-
-    return shown(one) != shown(other)
 
 
 def members_body(members: Iterable[Member]) -> dict[str, Any]:
@@ -115,16 +74,32 @@ def _member(member: Member) -> dict[str, Any]:
     }
 
 
-def event_record(kind: str, event: MemberEvent | UserEvent | Query, number: int) -> dict[str, Any]:
-    """One record of a stream; ``number`` is a query's ID on this connection."""
-    if isinstance(event, MemberEvent):
-        return {"Event": kind, **members_body([event.member])}
-    record = {"Event": kind, "LTime": event.ltime, "Name": event.name, "Payload": event.payload or None}
-    return record | ({"Coalesce": event.coalesce} if isinstance(event, UserEvent) else {"ID": number})
+def members_record(kind: str, members: Iterable[Member]) -> dict[str, Any]:
+    """A record of a stream: what happened to these members."""
+    return {"Event": kind, **members_body(members)}
+
+
+def user_event_record(event: UserEvent) -> dict[str, Any]:
+    """A record of a stream."""
+    return {**_message(event, "user"), "Coalesce": event.coalesce}
+
+
+def query_record(query: Query, number: int) -> dict[str, Any]:
+    """A record of a stream; ``number`` is the query's ID on this connection."""
+    return {**_message(query, "query"), "ID": number}
+
+
+def _message(message: UserEvent | Query, kind: str) -> dict[str, Any]:
+    return {
+        "Event": kind,
+        "LTime": message.ltime,
+        "Name": message.name,
+        "Payload": message.payload or None,
+    }
 
 
 def reply_record(reply: QueryReply) -> dict[str, Any]:
-    """One record of a query; a member's empty name would end it, so that one is left out (None)."""
+    """A record of a query."""
     if isinstance(reply, QueryResponse):
         return {"Type": "response", "From": reply.source, "Payload": reply.payload or None}
     return {"Type": "ack", "From": reply.source, "Payload": None}

@@ -64,7 +64,6 @@ def _text_map(value: Any) -> dict[str, str]:
 
 
 _uint64 = _integer(0, 2**64 - 1)
-_KEY = {"Key": _text}
 _HEADER: Mapping[str, _Reader] = {"Command": _text, "Seq": _uint64}
 BODIES: Mapping[str, Mapping[str, _Reader]] = {
     "handshake": {"Version": _integer(-(2**31), 2**31 - 1)},
@@ -87,13 +86,9 @@ BODIES: Mapping[str, Mapping[str, _Reader]] = {
         "Payload": _data,
     },
     "respond": {"ID": _uint64, "Payload": _data},
-    "install-key": _KEY,
-    "use-key": _KEY,
-    "remove-key": _KEY,
-    "get-coordinate": {"Node": _text},
 }
 """The fields of each command that has a body."""
-COMMANDS = frozenset({*BODIES, "members", "leave", "list-keys", "stats"})
+COMMANDS = frozenset({*BODIES, "members", "leave", "stats"})
 
 
 def header_of(value: Any) -> tuple[str, int]:

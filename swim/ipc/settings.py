@@ -24,6 +24,9 @@ class IpcSettings:
     """``HOST:PORT``, Serf's ``rpc_addr``; port 0 picks a free one."""
     rpc_auth: str = field(default="", repr=False)
     """Clients must send this key, Serf's ``rpc_auth``; "" lets all in. It travels in clear text."""
+    coalesce: bool = True
+    """Streams show a burst of member events, or of user events that may be coalesced, once it is over, as
+    those of Serf's agent do (``swim.policies.Coalescer``); if off, each event at once."""
     max_conns: int = 128
     """Connections in total. At the limit, the oldest one that waits for a request, without a stream, monitor
     or query, is closed; if there is none, the new one is. Never more than an eighth of the descriptors that
@@ -49,6 +52,7 @@ class IpcSettings:
     def __post_init__(self) -> None:
         split_host_port("rpc", checks.text("rpc", self.rpc))
         checks.text("rpc_auth", self.rpc_auth)
+        checks.flag("coalesce", self.coalesce)
         for name in ("max_conns", "max_streams", "max_pending_queries", "max_request_items"):
             checks.whole_number(name, getattr(self, name), at_least=1)
         checks.whole_number("max_conns_per_client", self.max_conns_per_client)

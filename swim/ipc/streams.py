@@ -9,12 +9,33 @@ from typing import Any
 
 import trio
 
-from swim import ConfigError, EventsLost, LocalError, MemberEvent, Query, Responses, Subscription, UserEvent
+from swim import (
+    ConfigError,
+    Event,
+    EventsLost,
+    LocalError,
+    Member,
+    MemberEvent,
+    Query,
+    Responses,
+    Subscription,
+    UserEvent,
+)
+from swim.handlers.spec import EventFilter, type_of
 from swim.ipc.answer import Answer
-from swim.ipc.filters import EventFilter
-from swim.ipc.records import DONE, LEVELS, event_record, kind_of, log_line, reply_record
+from swim.ipc.filters import event_filters
+from swim.ipc.records import (
+    DONE,
+    LEVELS,
+    log_line,
+    members_record,
+    query_record,
+    reply_record,
+    user_event_record,
+)
 from swim.ipc.requests import Fields
 from swim.ipc.service import Service
+from swim.policies import Coalescer
 
 __all__ = ["Streams"]
 
@@ -62,8 +83,8 @@ class Streams:
     async def stream(self, seq: int, request: Fields) -> Answer:
         """Begins to send events."""
         try:
-            wanted = EventFilter(request["Type"])
-        except ConfigError:
+            wanted = event_filters(request["Type"])
+        except ValueError:
             return Answer("Invalid event filter")
         if seq in self._streams:
             return Answer("Stream with given sequence exists")
@@ -139,19 +160,40 @@ class Streams:
 
     @trio.lowlevel.enable_ki_protection
     async def _send_events(
-        self, seq: int, scope: trio.CancelScope, wanted: EventFilter, events: Subscription
+        self, seq: int, scope: trio.CancelScope, wanted: Sequence[EventFilter], events: Subscription
     ) -> None:
+        coalescer = Coalescer() if self._service.settings.coalesce else None
         with scope:
             async with events:
-                async for event in events:
-                    if isinstance(event, EventsLost):
-                        self._service.metrics.dropped("ipc-records", event.count)
-                    elif isinstance(event, MemberEvent | UserEvent | Query):
-                        kind = kind_of(event)
-                        name = "" if isinstance(event, MemberEvent) else event.name
-                        if kind and wanted.takes(kind, name):
-                            number = self._show(event) if isinstance(event, Query) else 0
-                            await self._record(seq, event_record(kind, event, number))
+                while True:
+                    event: Event | None = None
+                    with trio.move_on_at(coalescer.deadline if coalescer else float("inf")):
+                        try:
+                            event = await anext(events)
+                        except StopAsyncIteration:
+                            return
+                    if coalescer is not None:
+                        await self._send_batch(seq, wanted, coalescer.feed(trio.current_time(), event))
+                    elif event is not None:
+                        await self._send_batch(seq, wanted, (event,))
+
+    async def _send_batch(self, seq: int, wanted: Sequence[EventFilter], events: Sequence[Event]) -> None:
+        """One record for each user event and query, and one for all members to which the same happened."""
+        members: dict[str, list[Member]] = {}
+        for event in events:
+            if isinstance(event, EventsLost):
+                self._service.metrics.dropped("ipc-records", event.count)
+            kind, name = type_of(event), getattr(event, "name", "")
+            if kind is None or not any(one.admits(kind, name) for one in wanted):
+                continue
+            if isinstance(event, UserEvent):
+                await self._record(seq, user_event_record(event))
+            elif isinstance(event, Query):
+                await self._record(seq, query_record(event, self._show(event)))
+            elif isinstance(event, MemberEvent):
+                members.setdefault(kind, []).append(event.member)
+        for kind, those in members.items():
+            await self._record(seq, members_record(kind, those))
 
     @trio.lowlevel.enable_ki_protection
     async def _send_log(self, seq: int, scope: trio.CancelScope, level: int) -> None:

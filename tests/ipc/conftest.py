@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -16,6 +17,16 @@ from swim.addresses import Endpoint
 from swim.log import LogRing
 from swim.net.running import run_cluster
 from tests.net.memory import MemoryNetwork
+
+_BUFFER_BYTES = 4096
+
+
+def listening() -> socket.socket:
+    """A free port. Little fits the buffers of its connections, so that slow readers are noticed soon."""
+    listener = swim.ipc.listen("127.0.0.1:0")
+    for buffer in (socket.SO_SNDBUF, socket.SO_RCVBUF):
+        listener.setsockopt(socket.SOL_SOCKET, buffer, _BUFFER_BYTES)
+    return listener
 
 
 class Farm:
@@ -62,10 +73,11 @@ class Farm:
 
                 await swim.ipc.serve(
                     cluster,
-                    swim.ipc.IpcSettings(rpc="127.0.0.1:0", **settings),
+                    swim.ipc.IpcSettings(**settings),
                     log=self.log,
                     on_leave=end,
                     event_handlers=handlers,
+                    listener=listening(),
                     task_status=task_status,
                 )
 

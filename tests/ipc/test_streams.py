@@ -98,6 +98,7 @@ async def test_one_query_shown_twice_is_answered_once(farm: Farm, quick_clock: o
         error = await second.ask("respond", {"ID": 1, "Payload": b"2"})
         assert error.startswith("failed to respond to key query: ")
         assert [reply async for reply in replies] == [swim.QueryResponse("a", b"1")]
+        await trio.sleep(1)
         assert await first.ask("respond", {"ID": 1}) == "No pending queries matching ID"
 
 
@@ -164,6 +165,28 @@ async def test_streams_and_queries_are_limited_together(farm: Farm, quick_clock:
         assert await client.ask("stream", {"Type": "user"}) == ""
         assert await client.ask("stop", {"Stop": 2}) == ""
         assert await client.ask("stream", {"Type": "user"}) == ""
+
+
+async def test_a_burst_of_members_is_one_record_for_each_kind(farm: Farm, quick_clock: object) -> None:
+    cluster = await farm.start("a", 17000)
+    endpoint = await farm.serve(cluster)
+    async with connected(endpoint) as client:
+        assert await client.ask("stream", {"Type": "member-join,member-update,member-leave"}) == ""
+        for number in range(1, 4):
+            other = await farm.start(f"b{number}", 17000 + number)
+            await other.join(["127.0.0.1:17000"])
+        record = await client.record(2)
+        assert record["Event"] == "member-join"
+        assert sorted(one["Name"] for one in record["Members"]) == ["b1", "b2", "b3"]
+
+
+async def test_each_event_at_once(farm: Farm, quick_clock: object) -> None:
+    cluster = await farm.start("a", 17000)
+    async with connected(await farm.serve(cluster, coalesce=False)) as client:
+        assert await client.ask("stream", {"Type": "user"}) == ""
+        for number in range(3):
+            await cluster.user_event("deploy", bytes([number]), coalesce=True)
+        assert [(await client.record(2))["Payload"] for _ in range(3)] == [b"\0", b"\1", b"\2"]
 
 
 async def test_records_of_many_streams_never_cut_each_other(farm: Farm, quick_clock: object) -> None:
