@@ -1,4 +1,4 @@
-"""Limits: what a client that takes too much, or too long, loses; and that nobody else does."""
+"""Limits: what a client that takes too much, or too long, loses, and no other client."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ async def test_a_connection_that_waits_makes_room_and_a_busy_one_does_not(
     assert dropped(cluster, "connections") == 1
 
 
-async def test_a_slow_reader_loses_records_and_nobody_else_does(farm: Farm, quick_clock: object) -> None:
+async def test_a_slow_reader_loses_records_and_no_other_does(farm: Farm, quick_clock: object) -> None:
     cluster = await farm.start("a", 17000, event_buffer_size=32, max_queue_depth=10**6)
     endpoint = await farm.serve(cluster)
     async with connected(endpoint) as slow, connected(endpoint) as quick:

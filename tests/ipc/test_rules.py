@@ -1,4 +1,4 @@
-"""What a client may do, and what it is told: beyond the recorded sessions."""
+"""What a client may do, and the answers that it gets, beyond the recorded sessions."""
 
 from __future__ import annotations
 

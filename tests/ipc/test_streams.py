@@ -84,7 +84,7 @@ async def test_wrong_filters_of_events(farm: Farm, quick_clock: object, wanted: 
 
 
 async def test_one_query_shown_twice_is_answered_once(farm: Farm, quick_clock: object) -> None:
-    """Streams have their own numbers; whoever comes first answers for the node."""
+    """Streams have their own numbers; the first answer is the node's."""
     cluster = await farm.start("a", 17000)
     endpoint = await farm.serve(cluster)
     async with connected(endpoint) as first, connected(endpoint) as second:
