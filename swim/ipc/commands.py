@@ -9,7 +9,7 @@ import trio
 from swim import Cluster, ConfigError
 from swim.ipc.answer import Answer
 from swim.ipc.filters import member_filter
-from swim.ipc.records import members_body
+from swim.ipc.records import ZERO_BODIES, members_body
 from swim.ipc.requests import Fields
 from swim.runtime import runtime_stats
 
@@ -36,6 +36,7 @@ class ClusterCommands:
             "tags": self._tags,
             "leave": self._leave,
             "stats": self._stats,
+            "get-coordinate": self._get_coordinate,
         }
 
     async def _event(self, request: Fields) -> Answer:
@@ -98,6 +99,18 @@ class ClusterCommands:
                 "event_handlers": dict(self._event_handlers()),
             },
         )
+
+    async def _get_coordinate(self, request: Fields) -> Answer:
+        found = self._cluster.coordinate(request["Node"])
+        if found is None:
+            return Answer("", ZERO_BODIES["get-coordinate"])
+        coord = {
+            "Vec": list(found.vec),
+            "Error": found.error,
+            "Adjustment": found.adjustment,
+            "Height": found.height,
+        }
+        return Answer("", {"Coord": coord, "Ok": True})
 
 
 def _text(value: object) -> str:

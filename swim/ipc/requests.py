@@ -86,6 +86,7 @@ BODIES: Mapping[str, Mapping[str, _Reader]] = {
         "Payload": _data,
     },
     "respond": {"ID": _uint64, "Payload": _data},
+    "get-coordinate": {"Node": _text},
 }
 """The fields of each command that has a body."""
 COMMANDS = frozenset({*BODIES, "members", "leave", "stats"})

@@ -150,10 +150,7 @@ class Streams:
             if number in self._answered:
                 raise LocalError("response already sent")
             await cluster.respond(query, request["Payload"])
-        except ConfigError:
-            limit = cluster.config.query_response_size_limit
-            return Answer(f"{_NOT_ANSWERED}: response exceeds limit of {limit} bytes")
-        except LocalError as error:
+        except (ConfigError, LocalError) as error:
             return Answer(f"{_NOT_ANSWERED}: {error}")
         self._answered.add(number)
         return Answer()

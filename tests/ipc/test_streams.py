@@ -85,7 +85,7 @@ async def test_wrong_filters_of_events(farm: Farm, quick_clock: object, wanted: 
 
 async def test_one_query_shown_twice_is_answered_once(farm: Farm, quick_clock: object) -> None:
     """Streams have their own numbers; the first answer is the node's."""
-    cluster = await farm.start("a", 17000)
+    cluster = await farm.start("a", 17000, query_response_stream_limit=1024)
     endpoint = await farm.serve(cluster)
     async with connected(endpoint) as first, connected(endpoint) as second:
         for client in (first, second):
@@ -93,7 +93,9 @@ async def test_one_query_shown_twice_is_answered_once(farm: Farm, quick_clock: o
         replies = cluster.query("load", timeout=5.0)
         shown = [await client.record(2) for client in (first, second)]
         assert [one["ID"] for one in shown] == [1, 1]
-        assert "exceeds limit of 1024 bytes" in await first.ask("respond", {"ID": 1, "Payload": b"x" * 1025})
+        error = await first.ask("respond", {"ID": 1, "Payload": b"x" * 1025})
+        assert error.startswith("failed to respond to key query: payload: ")
+        assert "(1024)" in error
         assert await first.ask("respond", {"ID": 1, "Payload": b"1"}) == ""
         error = await second.ask("respond", {"ID": 1, "Payload": b"2"})
         assert error.startswith("failed to respond to key query: ")
