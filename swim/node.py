@@ -170,9 +170,8 @@ class Node:
             layer.start_from(view)
         else:
             layer.member_joined(now, engine.context.local, Reason("local", detail="start"))
-        for name, endpoint in {**restored.failed, **restored.alive}.items():
-            if name != self.config.name:
-                engine.rejoining.lost(now, name, endpoint)
+        self._recorder.unseen = {n: at for n, at in restored.alive.items() if n != self.config.name}
+        engine.rejoining.returned(now, restored.alive, restored.failed)
         if self.config.seeds and view is None:
             engine.join(now, self.config.seeds, replay=engine.context.has_past)
 
@@ -373,8 +372,9 @@ class Node:
         # No member to join, even if damage takes the line of the leave.
         if has_left and not self.config.rejoin_after_leave:
             return Snapshot({}, {}, *self._numbers(), left=True)
-        alive = {m.name: m.endpoint for m in self.members() if m.status is MemberStatus.ALIVE}
-        failed = self._engine.rejoining.candidates()
+        unseen, past = self._recorder.unseen, self._engine.rejoining.candidates()
+        listed = {m.name: m.endpoint for m in self.members() if m.status is MemberStatus.ALIVE}
+        alive, failed = {**unseen, **listed}, {name: at for name, at in past.items() if name not in unseen}
         return Snapshot(alive, failed, *self._numbers(), left=has_left)
 
     def _numbers(self) -> tuple[int, int, int, int]:

@@ -5,11 +5,13 @@ apart. Here every seed (a name, resolved again each time) stays a candidate for 
 seven days (the latest 1,024). The whole cluster shares one budget: the first live member by name dials one
 candidate per interval, and all others together one per four intervals, in case the first cannot reach it. So
 lost members cost about two dials a minute, however large the cluster.
+
+A node that starts with a snapshot first asks its past members, a few at a time, until one has answered.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from swim.addresses import Endpoint, join_host_port, parse_address
@@ -20,7 +22,7 @@ from swim.core.pings import Outstanding, Pings
 from swim.core.purposes import Reconnecting
 from swim.core.push_pull import PushPulls
 from swim.core.seeds import Seeds
-from swim.core.timers import TimerKind
+from swim.core.timers import Timer, TimerKind
 from swim.errors import ConfigError
 from swim.events import SeedStatus
 from swim.wire.codec import encode
@@ -33,6 +35,8 @@ PAST_MAX = 1024
 _PAST_SECONDS = 7 * 24 * 3600.0
 _STAND_IN = 4
 """All members but the first together dial this many times less often than the first."""
+_ASKED_AT_ONCE = 3
+"""Members of the last run that are asked at once, per ``probe_timeout``."""
 
 
 class _Past(NamedTuple):
@@ -67,6 +71,10 @@ class Reconnects:
         for seed in context.config.seeds:
             self._learn_literal(seed)
         self._next_try = context.timers.kind(TimerKind.RECONNECT, self._try, lambda at: at == self._armed)
+        self._unasked: list[str] = []
+        self._next_ask: Timer[None] = context.timers.kind(
+            TimerKind.RETURN, lambda now, _: self._ask(now), lambda _: bool(self._unasked)
+        )
 
     def arm(self, now: float) -> None:
         """Schedules the next attempt if any member or seed is missing; sooner if the table shrank."""
@@ -84,6 +92,17 @@ class Reconnects:
         if self._armed is None or due < self._armed:
             self._armed = due
             context.timers.at(due, self._next_try, due)
+
+    def returned(self, now: float, *groups: Mapping[str, Endpoint]) -> None:
+        """The node starts with the members of its last run; those of the first group are asked first."""
+        for group in reversed(groups):
+            names = [name for name in group if name != self._context.config.name]
+            for name in names:
+                self.lost(now, name, group[name])
+            self._context.rng.shuffle(names)
+            self._unasked += names
+        if self._context.config.rejoin_interval:
+            self._ask(now)
 
     def lost(self, now: float, name: str, endpoint: Endpoint) -> None:
         """A member seen first-hand failed: it is a candidate until it is back, leaves or is forced out."""
@@ -148,6 +167,18 @@ class Reconnects:
                 self._look_for(now, context.rng.choice(list(self._past)))
         self._high_water = max(context.table.live, self._high_water - 1)
         self.arm(now)
+
+    def _ask(self, now: float) -> None:
+        """Asks the next members of the last run, unless one has answered."""
+        context = self._context
+        if context.has_peers or context.status != "running":
+            self._unasked.clear()
+        asked, self._unasked = self._unasked[-_ASKED_AT_ONCE:], self._unasked[:-_ASKED_AT_ONCE]
+        for name in asked:
+            if name in self._past:
+                self._look_for(now, name)
+        if self._unasked:
+            context.timers.at(now + context.config.probe_timeout, self._next_ask, None)
 
     def _is_my_turn(self) -> bool:
         """Whether this node dials for the whole cluster now; always if it is alone."""

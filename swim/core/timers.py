@@ -49,6 +49,8 @@ class TimerKind(Enum):
     """An extra push/pull after a burst of joins."""
     RECONNECT = "reconnect"
     """A lost member or a seed is dialled."""
+    RETURN = "return"
+    """The next members of the last run are asked whether they are still there."""
     REAP = "reap"
     """A dead member is reaped and leaves a tombstone."""
     LEAVE_DECLARE = "leave-declare"

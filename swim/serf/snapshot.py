@@ -121,6 +121,8 @@ class Recorder:
     Attributes:
         lines: not yet taken by the driver.
         stamps: the sum of the next stamps of the three clocks, as they are recorded. Clocks only grow.
+        unseen: members that were alive in the last run and of which nothing is known yet in this one. They
+            stay alive in the snapshot, since Serf dials no others after a restart.
     """
 
     def __init__(self, name: str, whole: Callable[[], Snapshot]) -> None:
@@ -130,6 +132,7 @@ class Recorder:
         self._has_left = False
         self._numbers = (0, 0, 0, 0)
         self.stamps: int = 0
+        self.unseen: dict[str, Endpoint] = {}
         self._next_look = float("-inf")
 
     def happened(self, events: Iterable[Event]) -> None:
@@ -148,12 +151,18 @@ class Recorder:
             is_alive = member.status is MemberStatus.ALIVE and not isinstance(event, MemberReaped)
             if is_alive and was != member.endpoint:
                 self._record(_member(_ALIVE, member.name, member.endpoint), member.name)
-            elif was is not None and not is_alive:
+            elif not is_alive and (was is not None or member.name in self.unseen):
                 self._record(_NOT_ALIVE + member.name, member.name)
+            self.unseen.pop(member.name, None)
 
     def looked_for(self, name: str, endpoint: Endpoint | None) -> None:
         """A past member is dialled at an endpoint, or no longer (None)."""
-        self._record(_NOT_FAILED + name if endpoint is None else _member(_FAILED, name, endpoint), name)
+        if endpoint is None:
+            if self.unseen.pop(name, None) is not None:
+                self._record(_NOT_ALIVE + name, name)
+            self._record(_NOT_FAILED + name, name)
+        elif name not in self.unseen:
+            self._record(_member(_FAILED, name, endpoint), name)
 
     def look(self, now: float, numbers: tuple[int, int, int, int]) -> None:
         """Records this node's incarnation and the clocks of members, events and queries, if they moved.

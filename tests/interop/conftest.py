@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import pytest
@@ -35,11 +36,19 @@ class Pen:
     def alertmanager(self, name: str) -> Alertmanager:
         return self._keep(Alertmanager(self.directory, name))
 
-    def node(self, name: str, *, key: bytes | None = None, profile: str = "lan", **changes: Any) -> OurNode:
+    def node(
+        self,
+        name: str,
+        *,
+        key: bytes | None = None,
+        profile: str = "lan",
+        files: Mapping[str, Path] = MappingProxyType({}),
+        **changes: Any,
+    ) -> OurNode:
         """A node of ours in the test's own process."""
         keys = () if key is None else (key,)
         preset = getattr(swim.Config, profile)
-        return OurNode(self._nursery, preset(name=name, keys=keys, **changes))
+        return OurNode(self._nursery, preset(name=name, keys=keys, **changes), **files)
 
     def threaded(self, name: str, *, key: bytes, **changes: Any) -> ThreadNode:
         """A node of ours in a thread of the test's own process."""

@@ -64,7 +64,9 @@ class Subprocess:
         return self.runs[-1]
 
     def run(self, argv: Sequence[str]) -> None:
-        self.runs.append(Process(argv, self._directory / f"{self.name}-{len(self.runs)}.log"))
+        self.runs.append(
+            Process(argv, self._directory / f"{self.name}-{type(self).__name__}-{len(self.runs)}.log")
+        )
 
     def kill(self) -> None:
         self.process.kill()
@@ -85,9 +87,10 @@ class SerfAgent(Subprocess):
         key: bytes | None = None,
         profile: str = "lan",
         handlers: Sequence[str] = (),
+        options: Sequence[str] = (),
     ) -> None:
         super().__init__(directory, name)
-        self._options = ["-node", name, "-profile", profile]
+        self._options = ["-node", name, "-profile", profile, *options]
         for handler in handlers:
             self._options += ["-event-handler", handler]
         for item in (tags or {}).items():
@@ -147,6 +150,9 @@ class SerfAgent(Subprocess):
     def failed(self) -> list[str]:
         return re.findall(r"EventMemberFailed: (\S+)", self.logs())
 
+    def user_events(self) -> list[str]:
+        return re.findall(r"Received event: user-event: (\S+)", self.logs())
+
     def joins(self, name: str) -> int:
         """How often it announced a member as joined."""
         return len(re.findall(rf"EventMemberJoin: {re.escape(name)} ", self.logs()))
@@ -170,9 +176,10 @@ class OurAgent(Subprocess):
         key: bytes | None = None,
         profile: str = "lan",
         handlers: Sequence[str] = (),
+        options: Sequence[str] = (),
     ) -> None:
         super().__init__(directory, name)
-        self._options = ["--name", name, "--profile", profile]
+        self._options = ["--name", name, "--profile", profile, *options]
         for handler in handlers:
             self._options += ["--event-handler", handler]
         for item in (tags or {}).items():
@@ -221,6 +228,12 @@ class OurAgent(Subprocess):
     def failed(self) -> list[str]:
         return re.findall(r"(\S+) failed", self.logs())
 
+    def user_events(self) -> list[str]:
+        return re.findall(r"user event (\S+) \(", self.logs())
+
+    def reload(self) -> None:
+        self.process.hang_up()
+
     async def _ask(self, method: str, path: str) -> Any:
         request = urllib.request.Request(f"http://{self._http}{path}", method=method)
 
@@ -234,12 +247,13 @@ class OurAgent(Subprocess):
 class OurNode:
     """A node of ours inside the test's process, on real loopback sockets."""
 
-    def __init__(self, nursery: trio.Nursery, config: swim.Config) -> None:
+    def __init__(self, nursery: trio.Nursery, config: swim.Config, **files: Path) -> None:
         self.name = config.name
         self.faults = swim.testing.LinkFaults()
         self.events: list[swim.Event] = []
         self._nursery = nursery
         self._config = config
+        self._files: dict[str, Any] = files
         self._cluster: swim.Cluster | None = None
         self._scope = trio.CancelScope()
         self.move()
@@ -262,7 +276,7 @@ class OurNode:
     async def _run(self, task_status: trio.TaskStatus[None]) -> None:
         config = self._config.with_changes(bind=self.address)
         with trio.CancelScope() as self._scope:
-            async with swim.open_cluster(config, faults=self.faults) as self._cluster:
+            async with swim.open_cluster(config, faults=self.faults, **self._files) as self._cluster:
                 events = self._cluster.events()
                 task_status.started()
                 async for event in events:
@@ -283,6 +297,10 @@ class OurNode:
 
     def failed(self) -> list[str]:
         return [event.member.name for event in self.events if isinstance(event, swim.MemberFailed)]
+
+    def user_events(self) -> list[str]:
+        """Names of the user events that it received, in order, over all its runs."""
+        return [event.name for event in self.events if isinstance(event, swim.UserEvent)]
 
 
 class Alertmanager(Subprocess):

@@ -70,6 +70,9 @@ class Process:
     def interrupt(self) -> None:
         self._popen.send_signal(signal.SIGINT)
 
+    def hang_up(self) -> None:
+        self._popen.send_signal(signal.SIGHUP)
+
     def terminate(self) -> None:
         self._popen.terminate()
 

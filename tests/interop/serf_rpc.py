@@ -46,8 +46,10 @@ class SerfRpc:
     async def members(self) -> list[dict[str, Any]]:
         return (await self._call("members", answers=True))["Members"]
 
-    async def join(self, *addresses: str) -> int:
-        return (await self._call("join", {"Existing": list(addresses), "Replay": False}, answers=True))["Num"]
+    async def join(self, *addresses: str, replay: bool = False) -> int:
+        return (await self._call("join", {"Existing": list(addresses), "Replay": replay}, answers=True))[
+            "Num"
+        ]
 
     async def leave(self) -> None:
         await self._call("leave")

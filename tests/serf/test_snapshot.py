@@ -54,11 +54,15 @@ def lived(world: World, name: str) -> tuple[str, Snapshot]:
 @pytest.mark.slow
 @given(st.lists(LINES), st.text())
 def test_a_node_starts_from_any_text(lines: list[str], end: str) -> None:
-    node = start("".join(f"{line}\n" for line in lines) + end)
+    text = "".join(f"{line}\n" for line in lines) + end
+    past = {
+        name: at for name, at in Snapshot.replay(text).alive.items() if name != "n1" and name.isprintable()
+    }
+    node = start(text)
     node.do(1.0, SetTags({"a": "b"}))
     node.handle_timeout(1.0)
     written = Snapshot.replay(node.snapshot())
-    assert written.alive == {"n1": ("10.0.0.7", 7946)}
+    assert written.alive == past | {"n1": ("10.0.0.7", 7946)}
     assert 0 < written.incarnation < 1 << 32
     assert max(written.clock, written.event_clock, written.query_clock) < 1 << 63
     assert Snapshot.replay(written.encode()) == written
@@ -159,3 +163,68 @@ def test_a_simulated_restart_reads_what_was_appended(how: str) -> None:
     assert kept.alive.keys() == (set() if how == "leave" else {"n1", "n2", "n3"})
     world.restart("n2")
     assert world.host("n2").node.local.incarnation > before
+
+
+def ghosts(count: int) -> str:
+    return "".join(f"alive: ghost-{number} 10.9.0.{number}:7946\n" for number in range(1, count + 1))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_node_that_starts_asks_all_of_its_last_run_until_one_answers(seed: int) -> None:
+    world = World(seed, nodes=3, config=Config.lan)
+    world.settle()
+    node = world.host("n2")
+    world.crash(node)
+    node.snapshot += ghosts(60)
+    world.restart("n2", config=node.config.with_changes(seeds=()))
+    world.run_for(62 / 3 * node.config.probe_timeout + 1.0)
+    assert {"n1", "n3"} <= {member.name for member in node.members() if member.status == "alive"}
+
+
+def test_a_node_whose_first_question_is_answered_asks_no_more() -> None:
+    world = World(1, nodes=5, config=Config.lan)
+    world.settle()
+    node = world.host("n2")
+    world.crash(node)
+    world.restart("n2", config=node.config.with_changes(seeds=()))
+    world.run_for(1.0)
+    assert {member.status for member in node.members()} == {"alive"}
+    assert node.metrics.counters["swim.rejoin.attempts"] <= 6
+
+
+def test_members_of_the_last_run_stay_alive_in_the_snapshot_until_something_is_known() -> None:
+    """Serf, which may read the file next, dials no others."""
+    world = World(1, nodes=3)
+    world.settle()
+    node = world.host("n2")
+    world.crash(node)
+    node.snapshot += "alive: ghost 10.9.0.1:7946\n"
+    world.network.partition(["n1", "n3"], ["n2"])
+    world.restart("n2", config=node.config.with_changes(seeds=()))
+    world.run_for(5.0)
+    _, whole = lived(world, "n2")
+    assert whole.alive.keys() == {"n1", "n2", "n3", "ghost"}
+    assert whole.failed == {}
+    world.network.heal()
+    world.run_for(30.0)
+    world.crash("n3")
+    world.run_for(60.0)
+    written, whole = lived(world, "n2")
+    assert Snapshot.replay(written) == whole
+    assert (whole.alive.keys(), whole.failed.keys()) == ({"n1", "n2", "ghost"}, {"n3"})
+
+
+@pytest.mark.parametrize("rejoins", [False, True])
+def test_a_node_that_left_joins_again_only_if_it_is_set_to(rejoins: bool) -> None:
+    world = World(1, nodes=3, config=lambda **given: Config.local(**given, rejoin_after_leave=rejoins))
+    world.settle()
+    world.host("n1").user_event("before")
+    world.run_for(5.0)
+    node = world.host("n2")
+    world.leave(node)
+    world.run_for(10.0)
+    world.host("n1").user_event("meanwhile")
+    world.restart("n2", config=node.config.with_changes(seeds=()))
+    world.run_for(20.0)
+    assert (len(node.members()) == 3) == rejoins
+    assert [event.name for event in node.user_events()].count("before") == 0
