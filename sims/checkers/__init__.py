@@ -20,8 +20,10 @@ from sims.checkers.liveness import (
     ViewsAgree,
 )
 from sims.checkers.pending import CalmNodesAreIdle, NewsSpreads, QueuesDrain
+from sims.checkers.queries import QueriesAreKept, QueriesReachAll
 from sims.checkers.returns import LeftMembersStayAway, NothingResurrects
 from sims.checkers.spread import NewsIsPassedOn, PacketsFit, TransmitsAreLimited
+from sims.checkers.stamps import ClocksDoNotRunAway, OldEventsStayAway, StampsFollowCauses
 from sims.checkers.suspicions import SuspicionsEndInTime, SuspicionsTakeTheirTime
 from sims.checkers.tables import NodesBelieveInThemselves, RosterFollowsTable, StampsNeverGoBack
 from sims.checkers.tombstones import TombstonesLast
@@ -35,6 +37,7 @@ __all__ = [
     "BroadcastsReachAll",
     "CalmNodesAreIdle",
     "Checker",
+    "ClocksDoNotRunAway",
     "CrashedMembersAreFailed",
     "DisprovedClaimsDoNothing",
     "EventsAreLegal",
@@ -50,12 +53,16 @@ __all__ = [
     "NewsSpreads",
     "NodesBelieveInThemselves",
     "NothingResurrects",
+    "OldEventsStayAway",
     "OnlyTheOwnerSpeaks",
     "PacketsFit",
+    "QueriesAreKept",
+    "QueriesReachAll",
     "QueuesDrain",
     "RecordsTellTheSnapshot",
     "RelayedAcksReturn",
     "RosterFollowsTable",
+    "StampsFollowCauses",
     "StampsNeverGoBack",
     "SuspicionsEndInTime",
     "SuspicionsTakeTheirTime",
@@ -76,6 +83,10 @@ SAFETY: tuple[type[Checker], ...] = (
     EventsTellTheTable,
     RecordsTellTheSnapshot,
     UserEventsComeOnce,
+    StampsFollowCauses,
+    OldEventsStayAway,
+    ClocksDoNotRunAway,
+    QueriesAreKept,
     MessagesAreKept,
     RosterFollowsTable,
     NodesBelieveInThemselves,
@@ -102,6 +113,7 @@ LIVENESS: tuple[type[Checker], ...] = (
     ViewsAgree,
     NewsSpreads,
     UserEventsReachAll,
+    QueriesReachAll,
     BroadcastsReachAll,
     CalmNodesAreIdle,
 )

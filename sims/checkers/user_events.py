@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sims.world import World
     from sims.world.host import SimNode
 
-__all__ = ["BroadcastsReachAll", "UserEventsComeOnce", "UserEventsReachAll"]
+__all__ = ["BroadcastsReachAll", "Key", "ReachAll", "UserEventsComeOnce", "UserEventsReachAll"]
 
 _FOLLOWED_MAX = 64
 """Events followed at a time; a flood may take longer than the bound."""
@@ -53,7 +53,7 @@ class _Followed(NamedTuple):
     missing: dict[str, tuple[SimNode, int]]
 
 
-class _ReachAll(Liveness):
+class ReachAll(Liveness):
     """What is sent to all in calm reaches all nodes that its sender shows as alive, within the bound."""
 
     @abstractmethod
@@ -104,19 +104,19 @@ class _ReachAll(Liveness):
         return world.now > self.calm.since + settles
 
 
-class UserEventsReachAll(_ReachAll):
+class UserEventsReachAll(ReachAll):
     """A user event that is sent in calm reaches all nodes in time."""
 
     def key_of(self, event: Event) -> Key | None:
-        """See ``_ReachAll``."""
+        """See ``ReachAll``."""
         return _key(event) if isinstance(event, UserEvent) else None
 
 
-class BroadcastsReachAll(_ReachAll):
+class BroadcastsReachAll(ReachAll):
     """A broadcast message that is sent in calm reaches all nodes in time."""
 
     def key_of(self, event: Event) -> Key | None:
-        """See ``_ReachAll``."""
+        """See ``ReachAll``."""
         if not isinstance(event, UserMessage) or not event.is_broadcast:
             return None
         return 0, event.source, event.payload

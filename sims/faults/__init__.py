@@ -1,31 +1,34 @@
 """Faults of a simulated cluster: one class per fault, and schedules of them."""
 
-from sims.faults.kinds import (
-    FAULTS,
-    Add,
-    Block,
+from sims.faults.commands import (
     Broadcast,
-    Crash,
-    CutPair,
-    Fault,
     ForceLeave,
-    Heal,
     Join,
     Leave,
+    Rejoin,
+    Send,
+    SendQuery,
+    SendUserEvent,
+    SetTags,
+)
+from sims.faults.fault import Fault
+from sims.faults.kinds import (
+    Add,
+    Block,
+    Crash,
+    CutPair,
+    Heal,
     Pause,
     Readdress,
-    Rejoin,
     Restart,
     Resume,
-    Send,
     SetLink,
     SetNames,
-    SetTags,
     SlowReader,
     Split,
     Translate,
 )
-from sims.faults.schedule import Schedule
+from sims.faults.schedule import FAULTS, Schedule
 
 __all__ = [
     "FAULTS",
@@ -46,6 +49,8 @@ __all__ = [
     "Resume",
     "Schedule",
     "Send",
+    "SendQuery",
+    "SendUserEvent",
     "SetLink",
     "SetNames",
     "SetTags",

@@ -1,66 +1,40 @@
-"""Faults and commands as values, which a schedule injects into a world.
+"""Faults of processes and of the network as values, which a schedule injects into a world.
 
 Times are seconds after the schedule is applied. A fault with ``seconds`` ends by itself and restores the
-previous state; without them it lasts until ``heal``. Hosts are named by their ids. A command to a node that
-cannot take it (crashed, paused, or refusing) is skipped, and reported to the world's observers. Schedules are
-in ``sims.faults.schedule``.
+previous state; without them it lasts until ``heal``. Hosts are named by their ids. Commands are in
+``sims.faults.commands``, schedules in ``sims.faults.schedule``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from sims.faults.fault import Fault, hosts_in
 from sims.faults.rules import Overrides
 from sims.world.latency import Latency
 from sims.world.network import Link, Nat
-from swim import commands
-from swim.addresses import join_host_port
-from swim.errors import LocalError
 
 if TYPE_CHECKING:
     from sims.world import World
 
 __all__ = [
-    "FAULTS",
     "Add",
     "Block",
-    "Broadcast",
     "Crash",
     "CutPair",
     "Fault",
-    "ForceLeave",
     "Heal",
-    "Join",
-    "Leave",
     "Pause",
     "Readdress",
-    "Rejoin",
     "Restart",
     "Resume",
-    "Send",
     "SetLink",
     "SetNames",
-    "SetTags",
     "SlowReader",
     "Split",
     "Translate",
 ]
-
-
-def _command(world: World, fault: Fault, node: str, command: commands.Command) -> None:
-    """Gives a running node a command; a refusal is reported and otherwise ignored."""
-    host = world.host(node)
-    why = f"it is {host.state}"
-    if host.state == "running":
-        try:
-            world.command(host, command)
-            return
-        except LocalError as error:
-            why = str(error)
-    world.tell_fault("skipped", node=node, what=fault.kind, why=why)
 
 
 # -- processes
@@ -172,106 +146,6 @@ class Add(Fault):
         world.add(self.node, seeds=[world.host(seed) for seed in self.seeds])
 
 
-# -- commands
-
-
-@dataclass(frozen=True, slots=True)
-class Join(Fault):
-    """A node joins others."""
-
-    node: str
-    seeds: tuple[str, ...]
-
-    def begin(self, world: World, overrides: Overrides) -> None:
-        """Gives the command."""
-        addresses = [join_host_port(*world.host(seed).endpoint) for seed in self.seeds]
-        _command(world, self, self.node, commands.Join(addresses))
-
-
-@dataclass(frozen=True, slots=True)
-class Leave(Fault):
-    """A node leaves gracefully; by default its process then ends."""
-
-    node: str
-    _: KW_ONLY
-    stop: bool = True
-
-    def begin(self, world: World, overrides: Overrides) -> None:
-        """Gives the command."""
-        host = world.host(self.node)
-        if host.state == "running":
-            world.leave(host, stop=self.stop)
-        else:
-            world.tell_fault("skipped", node=self.node, what=self.kind, why=f"it is {host.state}")
-
-
-@dataclass(frozen=True, slots=True)
-class Rejoin(Fault):
-    """A node that left, and whose process still runs, rejoins."""
-
-    node: str
-
-    def begin(self, world: World, overrides: Overrides) -> None:
-        """Gives the command."""
-        _command(world, self, self.node, commands.Rejoin())
-
-
-@dataclass(frozen=True, slots=True)
-class SetTags(Fault):
-    """A node replaces its tags."""
-
-    node: str
-    tags: Mapping[str, str] = field(hash=False)
-
-    def begin(self, world: World, overrides: Overrides) -> None:
-        """Gives the command."""
-        _command(world, self, self.node, commands.SetTags(self.tags))
-
-
-@dataclass(frozen=True, slots=True)
-class ForceLeave(Fault):
-    """An operator declares at ``node`` that the member on host ``target`` has left."""
-
-    node: str
-    target: str
-    _: KW_ONLY
-    prune: bool = False
-
-    def begin(self, world: World, overrides: Overrides) -> None:
-        """Gives the command."""
-        name = world.host(self.target).name
-        _command(world, self, self.node, commands.ForceLeave(name, prune=self.prune))
-
-
-@dataclass(frozen=True, slots=True)
-class Send(Fault):
-    """An application at ``node`` sends a message to the member on host ``target``, as it lists it."""
-
-    node: str
-    target: str
-
-    def begin(self, world: World, overrides: Overrides) -> None:
-        """Gives the command; an unknown member is skipped."""
-        member = world.host(self.node).member(world.host(self.target).name)
-        if member is None:
-            world.tell_fault("skipped", node=self.node, what=self.kind, why="the member is unknown")
-        else:
-            payload = f"{self.node} to {self.target} at {world.now:.6f}".encode()
-            _command(world, self, self.node, commands.SendMessage(member, payload))
-
-
-@dataclass(frozen=True, slots=True)
-class Broadcast(Fault):
-    """An application at ``node`` sends a message to all members."""
-
-    node: str
-
-    def begin(self, world: World, overrides: Overrides) -> None:
-        """Gives the command."""
-        payload = f"{self.node} at {world.now:.6f}".encode()
-        _command(world, self, self.node, commands.BroadcastMessage(payload))
-
-
 # -- network
 
 
@@ -379,11 +253,3 @@ class Translate(Fault):
     def begin(self, world: World, overrides: Overrides) -> None:
         """Changes its addresses."""
         world.translate(self.node, self.nat)
-
-
-FAULTS: tuple[type[Fault], ...] = (
-    Crash, Restart, Readdress, Pause, Resume, Block, SlowReader, Add,
-    Join, Leave, Rejoin, SetTags, ForceLeave, Send, Broadcast,
-    Split, CutPair, SetLink, Heal, SetNames, Translate,
-)  # fmt: skip
-"""All kinds."""

@@ -7,13 +7,47 @@ from collections.abc import Iterable
 from typing import Any, Self
 
 from sims.errors import UsageError
-from sims.faults.kinds import FAULTS, Fault
+from sims.faults.commands import (
+    Broadcast,
+    ForceLeave,
+    Join,
+    Leave,
+    Rejoin,
+    Send,
+    SendQuery,
+    SendUserEvent,
+    SetTags,
+)
+from sims.faults.fault import Fault
+from sims.faults.kinds import (
+    Add,
+    Block,
+    Crash,
+    CutPair,
+    Heal,
+    Pause,
+    Readdress,
+    Restart,
+    Resume,
+    SetLink,
+    SetNames,
+    SlowReader,
+    Split,
+    Translate,
+)
 from sims.faults.rules import Overrides
 from sims.faults.serialize import from_plain, to_plain
 from sims.world import World
 from swim import checks
 
-__all__ = ["LONGEST", "Schedule"]
+__all__ = ["FAULTS", "LONGEST", "Schedule"]
+
+FAULTS: tuple[type[Fault], ...] = (
+    Crash, Restart, Readdress, Pause, Resume, Block, SlowReader, Add,
+    Join, Leave, Rejoin, SetTags, ForceLeave, Send, Broadcast, SendUserEvent, SendQuery,
+    Split, CutPair, SetLink, Heal, SetNames, Translate,
+)  # fmt: skip
+"""All kinds."""
 
 LONGEST = 365 * 86400.0
 """The latest time and the longest duration, in virtual seconds: more than a year is probably a mistake."""

@@ -15,24 +15,9 @@ from dataclasses import dataclass, replace
 from typing import NoReturn
 
 from sims.errors import UsageError
-from sims.faults.kinds import (
-    Block,
-    Crash,
-    CutPair,
-    Fault,
-    ForceLeave,
-    Heal,
-    Join,
-    Leave,
-    Pause,
-    Readdress,
-    Rejoin,
-    Restart,
-    Resume,
-    SetLink,
-    SetTags,
-    Split,
-)
+from sims.faults.commands import ForceLeave, Join, Leave, Rejoin, SetTags
+from sims.faults.fault import Fault
+from sims.faults.kinds import Block, Crash, CutPair, Heal, Pause, Readdress, Restart, Resume, SetLink, Split
 from sims.faults.schedule import Schedule
 from sims.settings import convert, kinds_of
 from sims.world.latency import Constant

@@ -12,6 +12,7 @@ from sims.scenarios import (
     restarts,
     scripted,
     slow,
+    user_events,
 )
 
 __all__ = [
@@ -26,4 +27,5 @@ __all__ = [
     "restarts",
     "scripted",
     "slow",
+    "user_events",
 ]

@@ -18,6 +18,8 @@ from sims.faults import (
     Rejoin,
     Restart,
     Send,
+    SendQuery,
+    SendUserEvent,
     SetLink,
     SetNames,
     SetTags,
@@ -30,7 +32,7 @@ from sims.world.latency import Exponential
 from sims.world.network import Burst, Link, Nat
 from swim.core.rng import Rng
 
-__all__ = ["ANCHOR", "KINDS", "LATEST", "SEED_NAME", "Planner", "messages"]
+__all__ = ["ANCHOR", "KINDS", "LATEST", "SEED_NAME", "Planner", "messages", "user_events"]
 
 ANCHOR = "n1"
 """The host that all nodes join; in an anchored run it never moves or leaves."""
@@ -215,6 +217,24 @@ def messages(rng: Rng, hosts: list[str], seconds: float) -> list[Fault]:
     for _ in range(rng.below(2) * rng.below(40)):
         at, node = round(rng.uniform(0.0, seconds), 3), rng.choice(hosts)
         found.append(Send(at, node, rng.choice(hosts)) if rng.below(3) else Broadcast(at, node))
+    return found
+
+
+def user_events(rng: Rng, hosts: list[str], seconds: float) -> list[Fault]:
+    """User events, queries and changes of tags of applications; none in half of the runs, as above."""
+    found: list[Fault] = []
+    for _ in range(rng.below(2) * rng.below(40)):
+        at, node = round(rng.uniform(0.0, seconds), 3), rng.choice(hosts)
+        what = rng.below(5)
+        if what < 2:
+            count = rng.choice((1, 1, 1, 2, 30))
+            found.append(SendUserEvent(at, node, count=count, coalesce=bool(rng.below(2))))
+        elif what < 4:
+            asked = (rng.choice(hosts),) if rng.below(4) == 0 else ()
+            ack, early, relays = bool(rng.below(2)), bool(rng.below(2)), rng.choice((0, 0, 2, 5))
+            found.append(SendQuery(at, node, asked, ack=ack, relay_factor=relays, finish_early=early))
+        else:
+            found.append(SetTags(at, node, {"turn": str(rng.below(100))}))
     return found
 
 

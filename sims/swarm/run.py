@@ -10,7 +10,7 @@ from sims.checkers import LIVENESS, liveness_checkers, safety_checkers
 from sims.errors import NodeCrashedError, NotConvergedError, ViolationError
 from sims.faults.schedule import Schedule
 from sims.swarm.healing import INTRODUCE_AGAIN, agree, agreement_bound, crash_bound, introduce
-from sims.swarm.kinds import ANCHOR, LATEST, SEED_NAME, Planner, messages
+from sims.swarm.kinds import ANCHOR, LATEST, SEED_NAME, Planner, messages, user_events
 from sims.swarm.options import SwarmOptions, pick_options, rng_of
 from sims.testing.applications import RAISED
 from sims.theory.bounds import worst_latency
@@ -77,12 +77,14 @@ class SwarmResult:
 
 
 def plan(seed: int, options: SwarmOptions) -> Schedule:
-    """The faults of a seed, and the messages that applications send meanwhile."""
+    """The faults of a seed, and what applications send and change meanwhile."""
     hosts = [f"n{number}" for number in range(1, options.nodes + 1)]
     link = Link(latency=options.latency)
     planner = Planner(rng_of(seed, "faults"), hosts, link, options.slower, anchored=options.anchored)
     faults = planner.plan(options.kinds, options.faults, options.seconds)
-    drawn = messages(rng_of(seed, "messages"), hosts[: options.nodes], options.seconds)
+    first = hosts[: options.nodes]
+    drawn = messages(rng_of(seed, "messages"), first, options.seconds)
+    drawn += user_events(rng_of(seed, "user events"), first, options.seconds)
     return Schedule(sorted([*faults, *drawn], key=lambda fault: fault.at)) if drawn else faults
 
 

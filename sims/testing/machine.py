@@ -37,6 +37,8 @@ from sims.faults import (
     Readdress,
     Rejoin,
     Restart,
+    SendQuery,
+    SendUserEvent,
     SetLink,
     SetTags,
     Split,
@@ -208,6 +210,16 @@ class MembershipMachine(RuleBasedStateMachine):
         """A node changes its tags."""
         self.do(SetTags, node, {"role": role})
 
+    @rule(node=hosts("running"), count=st.integers(1, 3))
+    def user_event(self, node: str, count: int) -> None:
+        """An application sends user events."""
+        self.do(SendUserEvent, node, count=count)
+
+    @rule(node=hosts("running"), ack=st.booleans(), relay=st.booleans(), early=st.booleans())
+    def query(self, node: str, ack: bool, relay: bool, early: bool) -> None:
+        """An application asks all members, and the applications there answer."""
+        self.do(SendQuery, node, ack=ack, relay_factor=2 * relay, finish_early=early)
+
     @precondition(lambda self: len(self.world.nodes) > 1)
     @rule(groups=st.runner().flatmap(lambda self: splits(self.ids())), seconds=durations())
     def split(self, groups: tuple[tuple[str, ...], ...], seconds: float) -> None:
@@ -335,6 +347,6 @@ def membership_machine(
 
 RULES = (
     "advance", "add", "crash", "restart", "pause", "block",
-    "leave", "rejoin", "set_tags", "split", "cut", "degrade",
+    "leave", "rejoin", "set_tags", "user_event", "query", "split", "cut", "degrade",
 )  # fmt: skip
 """Names of the machine's own rules."""

@@ -13,7 +13,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from sims.faults import kinds as f
+from sims import faults as f
 from sims.faults.schedule import Schedule
 from sims.world import World
 from sims.world.latency import Constant, Exponential, Latency, Uniform
@@ -277,6 +277,16 @@ def _makers(nodes: list[str], seconds: float) -> dict[type[f.Fault], st.SearchSt
         f.SetTags: st.builds(f.SetTags, start, node, st.sampled_from([{}, {"role": "a"}, {"role": "b"}])),
         f.Send: pair.flatmap(lambda two: st.builds(f.Send, start, *map(st.just, two))),
         f.Broadcast: st.builds(f.Broadcast, start, node),
+        f.SendUserEvent: st.builds(f.SendUserEvent, start, node, count=st.integers(1, 3)),
+        f.SendQuery: st.builds(
+            f.SendQuery,
+            start,
+            node,
+            st.just(()) | pair,
+            ack=st.booleans(),
+            relay_factor=st.sampled_from([0, 2]),
+            finish_early=st.booleans(),
+        ),
         f.ForceLeave: pair.flatmap(
             lambda two: st.builds(f.ForceLeave, start, *map(st.just, two), prune=st.booleans())
         ),

@@ -32,6 +32,7 @@ class Context:
         silent: ids of crashed hosts that do not even refuse a stream (power gone).
         current: id of the host that was handled last.
         watches_packets: whether any observer observes single packets.
+        observers: those added so far.
     """
 
     def __init__(self, seed: int, network: Network, wire: WireFactory) -> None:
@@ -44,6 +45,7 @@ class Context:
         self.silent: set[str] = set()
         self.current = ""
         self.watches_packets = False
+        self.observers: list[Observer] = []
         self._hooks: dict[str, list[Callable[..., None]]] = {name: [] for name in HOOKS}
 
     @property
@@ -79,6 +81,7 @@ class Context:
             plain_function(name, getattr(observer, name))
             if getattr(type(observer), name) is not getattr(Observer, name):
                 self._hooks[name].append(getattr(observer, name))
+        self.observers.append(observer)
         self.watches_packets = self.watches("sent") or self.watches("received")
         observer.attached(self)
 

@@ -8,6 +8,7 @@ from swim.addresses import Endpoint
 from swim.core.engine import Engine
 from swim.core.member import Record, State, endpoint_of
 from swim.core.output import Finished
+from swim.core.pings import Outstanding
 from swim.core.purposes import Answering
 from swim.core.token_bucket import TokenBucket
 from swim.errors import ConfigError, DeliveryError, RemoteError
@@ -17,7 +18,7 @@ from swim.serf.queues import SerfQueues
 from swim.serf.replies import ReplyChannels
 from swim.text import shown
 from swim.wire.codec import encode, encode_user_stream
-from swim.wire.messages import User
+from swim.wire.messages import Ack, User
 from swim.wire.steps import at_once
 
 __all__ = ["REFUSALS", "TAKES_STREAMS", "Answers"]
@@ -30,8 +31,10 @@ _RELAYS_MAX = 5
 _ANSWERS_PER_SECOND = 100
 """Responses per second, relayed copies included; five times as many at once."""
 _PINGS = 3
-"""Pings to an address that never acked one, before a response by a stream is given up."""
+"""Pings to an address that never acked one, before a response is given up."""
 _PING_SECONDS_MIN = 0.2
+_HELD_MAX = 64
+"""Askers that are pinged at a time, and responses that wait for each."""
 _STREAM_BYTES_PER_SECOND = 4 * 1024 * 1024
 """Bytes of responses by streams, in a second and at once."""
 REFUSALS = {
@@ -42,20 +45,30 @@ REFUSALS = {
 """Why an answer is not sent, by the counter."""
 
 
-class _Delivery(NamedTuple):
-    """A response that goes by a stream, and the purpose of the pings before it."""
+class _Ready(NamedTuple):
+    """A response that may be sent, and how."""
 
     name: str
     asker: Endpoint
     body: bytes
+    query: Query
+    relays: int
+    by_stream: bool
     ticket: int | None
-    pings: int = 0
+
+
+class _Knock(NamedTuple):
+    """The purpose of a ping to an asker that never acked one; the number of pings before it."""
+
+    asker: Endpoint
+    before: int
 
 
 class Answers:
     """Sends the answers of one node.
 
     They go to a member's address, or to the source of the query, so that a sender cannot aim them at others.
+    An address that is only known from others is pinged first.
     """
 
     def __init__(self, engine: Engine, roster: Roster, queues: SerfQueues, channels: ReplyChannels) -> None:
@@ -65,11 +78,8 @@ class Answers:
         self._queues = queues
         self._channels = channels
         self._packets = TokenBucket(per_second=_ANSWERS_PER_SECOND, burst=5 * _ANSWERS_PER_SECOND)
-        engine.pings.register(
-            _Delivery,
-            lambda now, one, ping, ack: self._deliver(now, one),
-            expired=self._deliver,
-        )
+        self._held: dict[Endpoint, list[_Ready]] = {}
+        engine.pings.register(_Knock, self._acked, expired=self._silent)
         self._bytes = TokenBucket(per_second=_STREAM_BYTES_PER_SECOND, burst=_STREAM_BYTES_PER_SECOND)
 
     def send(
@@ -110,25 +120,24 @@ class Answers:
             return ""
         record = None if asker is None else context.table.at(asker)
         relays = 0 if by_stream else min(query.relay_factor, _RELAYS_MAX)
-        refusal = ""
-        if asker is None or (asker != source and (record is None or not context.is_proven(record))):
-            refusal = "answer-refused"
-        elif by_stream is None:
-            refusal = "answer-size"
-        elif not self._packets.spend(now, 1 + relays) or (
-            by_stream and not self._bytes.spend(now, len(body))
-        ):
-            refusal = "answer-budget"
-        elif by_stream:
-            self._deliver(now, _Delivery(record.name if record is not None else "", asker, body, ticket))
-        if refusal or asker is None:
-            context.metrics.dropped(refusal)
-            return refusal
-        if not by_stream:
-            self._send(asker, body)
-            self._relay(query, relays, body)
-            self._done(ticket)
+        if asker is None or (record is None and (asker != source or by_stream)):
+            return self._refuse("answer-refused")
+        if by_stream is None:
+            return self._refuse("answer-size")
+        if not self._packets.spend(now, 1 + relays) or (by_stream and not self._bytes.spend(now, len(body))):
+            return self._refuse("answer-budget")
+        name = record.name if record is not None else query.source_node
+        ready = _Ready(name, asker, body, query, relays, by_stream, ticket)
+        if asker != source and record is not None and not context.is_proven(record):
+            return self._hold(now, ready)
+        if by_stream and not context.may_dial(asker):
+            return self._hold(now, ready)
+        self._deliver(now, ready)
         return ""
+
+    def _refuse(self, reason: str) -> str:
+        self._context.metrics.dropped(reason)
+        return reason
 
     def _by_stream(self, query: Query, body: bytes, *, is_own: bool) -> bool | None:
         """Whether a response goes by a stream; None if it is too large for any way.
@@ -152,26 +161,50 @@ class Answers:
             raise
         return False
 
-    def _deliver(self, now: float, one: _Delivery) -> None:
-        """Sends a response by a stream, to an address that acked a ping; otherwise it is pinged first."""
-        context, engine = self._context, self._engine
-        if context.may_dial(one.asker):
-            message, deadline = at_once(encode_user_stream(one.body)), now + context.config.tcp_timeout
-            purpose = Answering(one.ticket, one.name)
-            if not engine.streams.dial(now, one.asker, message, purpose, deadline):
-                self._fail(one, "too many streams are open (max_streams)")
-        elif one.pings < _PINGS:
-            until = now + max(context.config.probe_timeout, _PING_SECONDS_MIN)
-            ping = engine.pings.ping(now, one.name, one.asker, one._replace(pings=one.pings + 1), until=until)
-            self._engine.gossip.send_exactly(one.asker, [encode(ping)], record=context.table.at(one.asker))
-        else:
-            self._fail(one, "its address has never acked a ping")
+    def _hold(self, now: float, ready: _Ready) -> str:
+        """Keeps a response until its asker has acked a ping."""
+        held = self._held.get(ready.asker, [])
+        if len(held) >= _HELD_MAX or (not held and len(self._held) >= _HELD_MAX):
+            return self._refuse("answer-budget")
+        if not held:
+            self._held[ready.asker] = held
+            self._ping(now, _Knock(ready.asker, 0), ready.name)
+        held.append(ready)
+        return ""
 
-    def _fail(self, one: _Delivery, why: str) -> None:
-        self._context.metrics.dropped("answer-stream")
-        if one.ticket is not None:
-            error = DeliveryError(shown(one.name), "unreachable", why)
-            self._context.output.finished.append(Finished(one.ticket, error))
+    def _ping(self, now: float, knock: _Knock, name: str) -> None:
+        context, engine = self._context, self._engine
+        until = now + max(context.config.probe_timeout, _PING_SECONDS_MIN)
+        ping = engine.pings.ping(now, name, knock.asker, knock, until=until)
+        engine.gossip.send_exactly(knock.asker, [encode(ping)], record=context.table.at(knock.asker))
+
+    def _acked(self, now: float, knock: _Knock, _ping: Outstanding, _ack: Ack) -> None:
+        for ready in self._held.pop(knock.asker, ()):
+            self._deliver(now, ready)
+
+    def _silent(self, now: float, knock: _Knock) -> None:
+        if knock.before + 1 < _PINGS:
+            self._ping(now, knock._replace(before=knock.before + 1), self._held[knock.asker][0].name)
+            return
+        for ready in self._held.pop(knock.asker, ()):
+            self._fail(ready, "answer-refused", "its address has never acked a ping")
+
+    def _deliver(self, now: float, ready: _Ready) -> None:
+        engine, context, body = self._engine, self._context, ready.body
+        if not ready.by_stream:
+            self._send(ready.asker, body)
+            self._relay(ready.query, ready.relays, body)
+            self._done(ready.ticket)
+            return
+        purpose, deadline = Answering(ready.ticket, ready.name), now + context.config.tcp_timeout
+        if not engine.streams.dial(now, ready.asker, at_once(encode_user_stream(body)), purpose, deadline):
+            self._fail(ready, "answer-stream", "too many streams are open (max_streams)")
+
+    def _fail(self, ready: _Ready, reason: str, detail: str) -> None:
+        self._context.metrics.dropped(reason)
+        if ready.ticket is not None:
+            error = DeliveryError(shown(ready.name), "unreachable", detail)
+            self._context.output.finished.append(Finished(ready.ticket, error))
 
     def _relay(self, query: Query, relays: int, body: bytes) -> None:
         relayed = encode_serf(Relayed(query.addr, query.port, query.source_node, body))

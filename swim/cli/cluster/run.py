@@ -16,8 +16,8 @@ from typing import Literal
 import trio
 
 from agent_api import AgentSettings, serve
+from sims.faults import Crash, CutPair, Heal, Leave, Pause, Restart, Resume, SetLink, Split
 from sims.faults.fault import Fault
-from sims.faults.kinds import Crash, CutPair, Heal, Leave, Pause, Restart, Resume, SetLink, Split
 from swim.addresses import split_host_port
 from swim.cli.common import unwrapped
 from swim.config import Config

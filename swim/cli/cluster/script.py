@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sims.errors import UsageError
+from sims.faults import Crash, CutPair, Heal, Leave, Pause, Restart, Resume, SetLink, Split
 from sims.faults.fault import Fault
-from sims.faults.kinds import Crash, CutPair, Heal, Leave, Pause, Restart, Resume, SetLink, Split
 from sims.faults.words import parse_fault, steps_of
 from sims.world.network import Link
 

@@ -37,12 +37,13 @@ from tests.sims.checkers.planted import (
     in_gossip,
     in_messages,
     in_probing,
+    in_queries,
     in_tables,
     scripts,
 )
 from tests.sims.checkers.planted.bug import BUGS, SEEDS, Bug, catch, quick
 
-PLANTED = (in_claims, in_events, in_gossip, in_messages, in_probing, in_tables)
+PLANTED = (in_claims, in_events, in_gossip, in_messages, in_probing, in_queries, in_tables)
 CHECKERS = [*SAFETY, *LIVENESS]
 
 

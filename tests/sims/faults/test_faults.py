@@ -30,6 +30,8 @@ from sims.faults import (
     Restart,
     Resume,
     Send,
+    SendQuery,
+    SendUserEvent,
     SetLink,
     SetNames,
     SetTags,
@@ -60,11 +62,11 @@ ONE_OF_EACH: tuple[Fault, ...] = (
     ForceLeave(22.0, "n1", "n2", prune=True),
     Send(22.3, "n1", "n2"),
     Broadcast(22.6, "n1"),
+    SendUserEvent(22.7, "n1", count=2),
+    SendQuery(22.8, "n1", ("n1", "n2"), ack=True, relay_factor=2, finish_early=True),
     Split(23.0, (("n1",), ("n2", "n3")), 2.0),
     CutPair(24.0, ("n1",), ("n2",), 2.0, one_way=True),
-    SetLink(
-        25.0, "n1", None, Link(latency=Uniform(0.1, 0.2), loss=0.5, burst=Burst(start=0.1, stop=0.5)), 2.0
-    ),
+    SetLink(25.0, "n1", None, Link(latency=Uniform(0.1, 0.2), burst=Burst(start=0.1, stop=0.5)), 2.0),
     Heal(25.5),
     SetNames(26.0, "seeds.example", ("n1", "n2")),
     Translate(27.0, "n4", Nat(("192.0.2.1", 7946), timeout=5.0)),

@@ -28,6 +28,8 @@ from sims.faults import (
     Restart,
     Resume,
     Send,
+    SendQuery,
+    SendUserEvent,
     SetLink,
     SetNames,
     SetTags,
@@ -40,7 +42,7 @@ from sims.world.latency import Constant
 from sims.world.network import Link
 
 NODES = [f"node-{number}" for number in range(1, 6)]
-WITHOUT_A_VERB = (Add, SlowReader, SetNames, Translate, Send, Broadcast)
+WITHOUT_A_VERB = (Add, SlowReader, SetNames, Translate, Send, Broadcast, SendUserEvent, SendQuery)
 """Made in Python or JSON alone: they need more than words."""
 
 SAID: list[tuple[str, tuple[Fault, ...]]] = [

@@ -5,11 +5,25 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from sims.faults import Add, Broadcast, Crash, Leave, Pause, Readdress, Restart, Send, SetLink, SetTags, Split
+from sims.faults import (
+    Add,
+    Broadcast,
+    Crash,
+    Leave,
+    Pause,
+    Readdress,
+    Restart,
+    Send,
+    SendQuery,
+    SendUserEvent,
+    SetLink,
+    SetTags,
+    Split,
+)
 from sims.faults.schedule import Schedule
 from sims.world import World
 from sims.world.network import Link
-from swim.serf.messages import JoinIntent, encode_serf
+from swim.serf.messages import JoinIntent, UserEvent, encode_serf
 from swim.wire.codec import encode
 from swim.wire.messages import Dead, User
 from tests.sims.checkers.planted.bug import Script, quick
@@ -209,6 +223,58 @@ EVENTS = Script(
     prepare=_send_events,
 )
 """User events while packets are lost, in a partition, around a restart, and in calm."""
+
+
+def _join_late(world: World) -> None:
+    """One that starts alone joins by command."""
+
+    def join() -> None:
+        world.add("late").join([world.host("n1")])
+
+    world.at(30.0, join)
+
+
+LATE_EVENTS = Script(
+    Schedule(
+        [
+            *(SendUserEvent(at, "n1", count=3) for at in (5.0, 9.0, 12.0)),
+            Restart(60.0, "n3", snapshot=False),
+            SendUserEvent(70.0, "n2"),
+        ]
+    ),
+    120.0,
+    prepare=_join_late,
+)
+"""User events, and later two that start without having received them."""
+
+QUERIES = Script(
+    Schedule(
+        [
+            *(SendQuery(at, name) for at in (12.0, 150.0, 160.0) for name in ("n1", "n4")),
+            SetLink(18.0, None, None, Link(loss=0.2, duplicate=0.3), 10.0),
+            SendQuery(20.0, "n2", ack=True, relay_factor=3),
+            SendQuery(40.0, "n3", ("n1", "n5"), finish_early=True),
+            SendQuery(50.0, "n5", ack=True, relay_factor=2, finish_early=True),
+            Restart(60.0, "n2"),
+            SendQuery(61.0, "n6", finish_early=True),
+        ]
+    ),
+    190.0,
+)
+"""Queries to all and to some, with relays, around a restart, while packets are lost, and in calm."""
+
+
+def _poison(world: World) -> None:
+    """One gets packets with stamps from the far future."""
+    node = world.host("n1")
+    for number, stamp in enumerate((1 << 40, 1 << 63, (1 << 64) - 1)):
+        for message in (UserEvent(stamp, "poison", b"", False), JoinIntent(stamp, "n3")):
+            data = encode(User(encode_serf(message)))
+            world.at(12.0 + 3 * number, world.inject, node, data, ("10.0.0.2", 7946))
+
+
+POISON = Script(Schedule([SendUserEvent(30.0, "n2")]), 60.0, prepare=_poison)
+"""Absurd stamps arrive, and later an event."""
 
 ALL = {
     name.lower().replace("_", "-"): value for name, value in globals().items() if isinstance(value, Script)

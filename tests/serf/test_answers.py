@@ -1,4 +1,4 @@
-"""Answers that no packet holds: by a stream, between nodes that run swim."""
+"""How answers go out: by a stream if no packet holds them, and to askers that no ack has proven."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 
 from sims import World
+from sims.faults import SendQuery
+from sims.faults.rules import Overrides
 from swim import Config, events
-from swim.commands import Respond, SendQuery
+from swim.commands import Respond
+from swim.commands import SendQuery as AskAll
 from swim.core.member import pack_address
 from swim.core.output import StreamEnd
 from swim.errors import ConfigError, DeliveryError, LocalError
@@ -19,8 +22,8 @@ from swim.serf.answers import TAKES_STREAMS
 from swim.serf.messages import decode_serf, encode_serf
 from swim.serf.replies import REPLY_BYTES_MAX
 from swim.wire.codec import encode_user_stream
-from swim.wire.messages import Ack, Ping, User
-from tests.one_node import Lone, home
+from swim.wire.messages import Ack, Alive, Ping, User
+from tests.one_node import SERF_VSN, Lone, home
 from tests.serf.test_message_streams import end, outgoing
 from tests.serf.test_queues import answers, query
 
@@ -159,16 +162,45 @@ def test_long_answers_have_a_budget_of_bytes(lone: Lone):
 
 
 def test_it_answers_itself_at_length(lone: Lone):
-    ticket = lone.command(SendQuery("load", finish_early=True, nodes=["me"]))
+    ticket = lone.command(AskAll("load", finish_early=True, nodes=["me"]))
     lone.command(Respond(lone.events[0], LONG))
     assert lone.replies[ticket] == [QueryResponse("me", LONG)]
     assert lone.is_done(ticket)
 
 
+def test_a_member_known_from_others_only_is_answered_once_it_acked_a_ping():
+    lone = Lone()
+    lone.meet("x")
+    far = ("127.0.0.80", 7946)
+    lone.hear(Alive(1, "far", pack_address(far[0]), far[1], None, SERF_VSN), source=ASKER)
+    lone.settle()
+    lone.say(query(flags=1, addr=pack_address(far[0]), port=far[1], source_node="far"), source=ASKER)
+    ticket = lone.command(Respond(lone.events[-1], b"short"))
+    assert not lone.is_done(ticket)
+    [(_, ping)] = [(to, message) for to, message in lone.sent() if to == far]
+    assert isinstance(ping, Ping)
+    lone.hear(Ack(ping.seq_no), source=far)
+    assert answers(lone) == [
+        (far, messages.QueryResponse(5, 77, "me", 1, None)),
+        (far, response(b"short")),
+    ]
+    assert lone.result(ticket) is None
+
+
+def test_right_after_all_have_joined_all_answer():
+    world = World(2, nodes=16, config=Config.lan)
+    world.settle()
+    for name in ("n2", "n9", "n16"):
+        SendQuery(0.0, name, ack=True, finish_early=True).begin(world, Overrides())
+        ticket = list(world.nodes[name].tickets.values())[-1]
+        assert world.run_until(lambda _, ticket=ticket: ticket.is_done, 4.0)
+        assert len(ticket.replies) == 32
+
+
 @pytest.mark.slow
 def test_the_answers_to_one_query_have_a_limit_of_bytes():
     lone = knowing(query_response_stream_limit=1 << 30, max_inbound_bytes=1 << 30, max_stream_bytes=1 << 30)
-    ticket = lone.command(SendQuery("load", timeout=60.0))
+    ticket = lone.command(AskAll("load", timeout=60.0))
     [sent] = {m for body in lone.bodies(0.3) if isinstance(m := decode_serf(body), messages.Query)}
     half = REPLY_BYTES_MAX // 2 - 1000
     for who, size in (("x", half), ("y", half + 4000)):
@@ -180,7 +212,7 @@ def test_the_answers_to_one_query_have_a_limit_of_bytes():
 
 
 def test_a_longer_answer_than_this_node_takes_is_dropped(lone: Lone):
-    lone.command(SendQuery("load", timeout=60.0))
+    lone.command(AskAll("load", timeout=60.0))
     [sent] = {m for body in lone.bodies(0.3) if isinstance(m := decode_serf(body), messages.Query)}
     reply = messages.QueryResponse(sent.ltime, sent.id, "x", 0, bytes(1024 * 1024 + 1))
     lone.dialled(lone.stream_codec.seal(encode_user_stream(encode_serf(reply)), label_header=False))
@@ -202,8 +234,7 @@ def test_in_a_cluster_all_answer_at_length(settings: dict[str, object]):
         node.subscribe(answer)
     tickets: list = []
     ticket = world.nodes["n2"].query("dump", ack=True, timeout=20.0, finish_early=True)
-    took = world.run_until(lambda _: ticket.is_done, 20.0)
-    assert took is not None
+    assert world.run_until(lambda _: ticket.is_done, 20.0)
     found = {one.source: one.payload for one in ticket.replies if isinstance(one, QueryResponse)}
     assert found == {f"n{number}": LONG * number for number in range(1, 6)}
     world.run_for(1.0)
