@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from agent_api.access.control import Grant
 from agent_api.cluster import ClusterLike
 from agent_api.errors import INVALID_METHOD, HttpError
 from agent_api.parameters import Query
 from agent_api.servers import Servers
 from agent_api.settings import AgentSettings
 from agent_api.shapes import dumps, in_portions
+from swim.text import shown
 
 __all__ = ["Agent", "Call", "nothing"]
 
 T = TypeVar("T")
+
+_log = logging.getLogger("swim.http")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +32,22 @@ class Agent:
 
     Attributes:
         on_leave: called once a leave requested over HTTP is done and answered.
+        on_reload: reads the agent's settings again; None if there are none to read.
     """
 
     cluster: ClusterLike
     settings: AgentSettings
     servers: Servers
     on_leave: Callable[[], None]
+    on_reload: Callable[[], Awaitable[None]] | None = None
+
+    def is_leader(self) -> bool:
+        """Whether this node is the advisory leader of its region."""
+        try:
+            found = self.servers.leader(self.settings.region)
+        except HttpError:
+            return False
+        return found is not None and found.name == self.cluster.local.name
 
     def require_server_role(self) -> None:
         """Raises ``HttpError`` 501 if gossip control is off."""
@@ -47,11 +62,31 @@ class Agent:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request: the agent it goes to, and its parameters."""
+    """One request: the agent it goes to, its parameters, and what its token grants."""
 
     agent: Agent
     query: Query
     request: Request
+    grant: Grant
+
+    def require(self, capability: str) -> None:
+        """Counts and logs a denial, without the secret.
+
+        Raises:
+            HttpError: 403, if the capability is not granted.
+        """
+        if not self.grant.may(capability):
+            self.agent.cluster.metrics.dropped("http-denied")
+            method, path, client = self.request.method, self.request.scope["path"], self.request.client
+            _log.info(
+                "denied %s %s to %s at %s: it needs %s",
+                method,
+                shown(path),
+                self.grant.bearer,
+                client.host if client else "?",
+                capability,
+            )
+            raise self.grant.refusal()
 
     def json(self, value: object, *, status: int = 200) -> Response:
         """``value`` as JSON, indented if the client asked for it."""

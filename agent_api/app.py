@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -15,6 +15,7 @@ from agent_api.agent import Agent
 from agent_api.browsers import BrowserRules
 from agent_api.cluster import ClusterLike
 from agent_api.envelope import Envelope
+from agent_api.errors import error_response
 from agent_api.routes import ROUTES
 from agent_api.servers import Servers
 from agent_api.settings import AgentSettings
@@ -24,7 +25,11 @@ __all__ = ["create_app"]
 
 
 def create_app(
-    cluster: ClusterLike, settings: AgentSettings | None = None, *, on_leave: Callable[[], None] | None = None
+    cluster: ClusterLike,
+    settings: AgentSettings | None = None,
+    *,
+    on_leave: Callable[[], None] | None = None,
+    on_reload: Callable[[], Awaitable[None]] | None = None,
 ) -> Starlette:
     """The API over ``cluster``, for any ASGI server, or mounted under any path.
 
@@ -32,6 +37,7 @@ def create_app(
         cluster: an open cluster; the application neither starts nor closes it.
         settings: defaults if None.
         on_leave: called after ``PUT /v1/swim/leave`` was answered; stop the agent here.
+        on_reload: reads settings again, for ``PUT /v1/agent/reload``; a ``SwimError`` of it is the answer.
     """
     settings = settings or AgentSettings()
     app = Starlette(
@@ -48,7 +54,7 @@ def create_app(
     )
     app.router.redirect_slashes = False
     app.router.default = _not_found
-    app.state.agent = Agent(cluster, settings, Servers(cluster, settings), on_leave or _ignore)
+    app.state.agent = Agent(cluster, settings, Servers(cluster, settings), on_leave or _ignore, on_reload)
     return app
 
 
@@ -68,5 +74,14 @@ def _ignore() -> None:
 
 
 async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:
-    answer = WebSocketClose() if scope["type"] == "websocket" else Response(status_code=404)
+    answer = WebSocketClose() if scope["type"] == "websocket" else _no_such_path(scope)
     await answer(scope, receive, send)
+
+
+def _no_such_path(scope: Scope) -> Response:
+    """As in Nomad, a token that there is not gets a 403 even here."""
+    agent: Agent = scope["app"].state.agent
+    grant = agent.settings.access.grant(scope["headers"])
+    if grant.is_unknown and scope["path"].startswith("/v1/"):
+        return error_response(grant.refusal())
+    return Response(status_code=404)

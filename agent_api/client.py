@@ -71,14 +71,17 @@ class AgentClient:
     Args:
         address: base URL, ``http://HOST:PORT[/PREFIX]``; a bare ``HOST:PORT`` means http.
         timeout: seconds to wait for a connection and for each read.
+        token: sent with every request; "" for none.
 
     Raises:
-        ConfigError: naming ``address`` or ``timeout``.
+        ConfigError: naming ``address``, ``timeout`` or ``token``.
     """
 
-    __slots__ = ("_host", "_port", "_prefix", "_timeout", "address")
+    __slots__ = ("_headers", "_host", "_port", "_prefix", "_timeout", "address")
 
-    def __init__(self, address: str = "http://127.0.0.1:4646", *, timeout: float = 10.0) -> None:
+    def __init__(
+        self, address: str = "http://127.0.0.1:4646", *, timeout: float = 10.0, token: str = ""
+    ) -> None:
         self.address: str = address if "://" in address else f"http://{address}"
         try:
             parts = urlsplit(self.address)
@@ -90,6 +93,9 @@ class AgentClient:
         split_host_port("address", host, 80)
         self._host, self._port = host, 80 if port is None else port
         self._prefix = parts.path.rstrip("/")
+        if not (token.isascii() and token.isprintable()):
+            raise ConfigError("token", "must be printable ASCII")
+        self._headers = {"X-Nomad-Token": token} if token else {}
         self._timeout = checks.number("timeout", timeout, at_least=0.001)
 
     def members(self) -> list[MemberShape]:
@@ -196,8 +202,17 @@ class AgentClient:
                 raise self._foreign()
             shape = {"event": str, "time": str}
             yield line
-        if "members" in shape:
-            raise self._foreign()
+
+    def monitor(self, level: str = "info", *, is_json: bool = False) -> Iterator[dict[str, Any]]:
+        """The agent's log in Nomad's frames (``Data`` in base64), and ``{}`` every second.
+
+        Ends if the agent stops. Raises as ``members``; 400 for an unknown level.
+        """
+        parameters = [("log_level", level), ("log_json", "true" if is_json else "false")]
+        for frame in self._lines("GET", "/v1/agent/monitor", parameters):
+            if frame and not _fits(frame, {"Data": str}):
+                raise self._foreign()
+            yield frame
 
     def request(
         self, method: str, path: str, parameters: Iterable[tuple[str, str]] = (), body: bytes = b""
@@ -222,11 +237,14 @@ class AgentClient:
         try:
             if connection.sock is not None:
                 connection.sock.settimeout(max(self._timeout, _SILENCE_SECONDS))
+            value: Any = None
             while line := response.readline(_JSON_LIMIT_BYTES):
                 value = _decoded(line)
-                if not isinstance(value, dict):
+                if not isinstance(value, dict) or not line.endswith(b"\n"):
                     raise self._foreign()
                 yield value
+            if value is None:
+                raise self._foreign()
         except (OSError, http.client.HTTPException) as error:
             raise self._unreachable(error) from None
         except ValueError:
@@ -255,7 +273,9 @@ class AgentClient:
         query = urlencode(list(parameters), errors="surrogateescape")
         connection = http.client.HTTPConnection(self._host, self._port, timeout=self._timeout)
         try:
-            connection.request(method, f"{self._prefix}{path}{'?' + query if query else ''}", body or None)
+            connection.request(
+                method, f"{self._prefix}{path}{'?' + query if query else ''}", body or None, self._headers
+            )
             response = connection.getresponse()
             if response.status != 200:
                 raise AgentError(response.status, response.read(65536).decode("utf-8", "replace").strip())

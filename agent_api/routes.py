@@ -1,8 +1,8 @@
 """The paths and their handlers.
 
-Every handler checks in Nomad's order: method (done by ``Endpoint``), role, parameters; then it acts. Members
-and health take the common read parameters. Each handler is listed with the capability that Nomad's access
-control requires for it; this API has no access control yet.
+Every request is checked in Nomad's order: the method, what the path checks before it looks at the token (the
+role, and some parameters), the capability that the token must grant, the other parameters; then the handler
+acts. Each is listed with the capability that Nomad's access control requires for it.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from agent_api import health as health_report
-from agent_api import messages, shapes
+from agent_api import messages, shapes, status
 from agent_api.agent import Agent, Call, nothing
 from agent_api.errors import INVALID_METHOD, SERF_CANNOT_JOIN, HttpError, error_response, multi_error
 from agent_api.parameters import Query
 from agent_api.self_config import self_document
-from agent_api.streams.events import EventSource, WatchSource, heartbeat
-from agent_api.streams.lines import LineStream
+from agent_api.streams import requests
 from swim import ForceLeaveOutcome, LocalError
 from swim.text import shown
 
 __all__ = ["ROUTES", "Action", "Capability", "Endpoint"]
 
 Handler = Callable[[Call], Awaitable[Response]]
+Check = Callable[[Call], None]
 Capability = Literal["none", "agent:read", "agent:write", "node:read", "management"]
 """What a token must grant, as Nomad names it; a write capability includes its read capability."""
 
@@ -39,18 +39,16 @@ _JOIN_SECONDS = 3.0
 _FORCE_LEAVE_SECONDS = 3.0
 """Seconds; a broadcast that takes longer continues after the client was answered."""
 
-_EVENTS_SECONDS = 30.0
-_WATCH_SECONDS = 5.0
-"""Seconds without a line after which a stream sends a heartbeat."""
-
+_ANONYMOUS_JOIN = "anonymous server join is deprecated and will be removed in a future version of Nomad"
 _log = logging.getLogger("swim.http")
 
 
 class Action(NamedTuple):
-    """The handler of one method of a path, and the capability it requires."""
+    """The handler of one method of a path, the capability it requires, and what is checked before that."""
 
     capability: Capability
     handler: Handler
+    before: tuple[Check, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +73,32 @@ class Endpoint:
             allowed = [*(["GET"] if self.get else []), *(["PUT", "POST"] if self.put else [])]
             return PlainTextResponse(INVALID_METHOD, 405, headers={"Allow": ", ".join(allowed)})
         agent: Agent = request.app.state.agent
-        return await action.handler(Call(agent, Query(request.scope["query_string"]), request))
+        grant = agent.settings.access.grant(request.scope["headers"])
+        call = Call(agent, Query(request.scope["query_string"]), request, grant)
+        for check in action.before:
+            check(call)
+        call.require(action.capability)
+        return await action.handler(call)
+
+
+def _has_server_role(call: Call) -> None:
+    call.agent.require_server_role()
+
+
+def _has_client_role(call: Call) -> None:
+    call.agent.require_client_role()
+
+
+def _has_common_parameters(call: Call) -> None:
+    call.query.check_common()
+
+
+def _has_server_address(call: Call) -> None:
+    if not call.query.all("address"):
+        raise HttpError(400, "missing server address")
 
 
 async def _members(call: Call) -> Response:
-    call.query.check_common()
     cluster, settings = call.agent.cluster, call.agent.settings
     document = {
         "ServerName": settings.server_name(cluster.config.name),
@@ -91,16 +110,11 @@ async def _members(call: Call) -> Response:
 
 
 async def _servers(call: Call) -> Response:
-    call.agent.require_client_role()
     return call.json(call.agent.servers.known())
 
 
 async def _set_servers(call: Call) -> Response:
-    call.agent.require_client_role()
-    addresses = call.query.all("address")
-    if not addresses:
-        raise HttpError(400, "missing server address")
-    await call.agent.servers.pin(addresses)
+    await call.agent.servers.pin(call.query.all("address"))
     return nothing()
 
 
@@ -109,7 +123,11 @@ async def _self(call: Call) -> Response:
 
 
 async def _join(call: Call) -> Response:
-    call.agent.require_server_role()
+    warning, mode = "", call.agent.settings.access.join
+    if mode == "enforce":
+        call.require("agent:write")
+    elif mode == "warn" and not call.grant.may("agent:write"):
+        warning = _ANONYMOUS_JOIN
     addresses = call.query.all("address")
     if not addresses:
         raise HttpError(400, "missing address to join")
@@ -123,11 +141,10 @@ async def _join(call: Call) -> Response:
         own = call.agent.cluster.advertised
         joined = sum(outcome.ok or outcome.endpoint == own for outcome in result.outcomes)
         error = "" if joined else multi_error([outcome.error for outcome in result.outcomes])
-    return call.json({"num_joined": joined, "error": error, "warning": ""})
+    return call.json({"num_joined": joined, "error": error, "warning": warning})
 
 
 async def _force_leave(call: Call) -> Response:
-    call.agent.require_server_role()
     node = call.query.first("node")
     if not node:
         raise HttpError(400, "missing node to force leave")
@@ -142,7 +159,6 @@ async def _force_leave(call: Call) -> Response:
 
 
 async def _health(call: Call) -> Response:
-    call.query.check_common()
     halves = health_report.report(
         call.agent,
         call.query.all("type"),
@@ -209,13 +225,11 @@ async def _swim_why(call: Call) -> Response:
     return call.json(shapes.why_shape(name, member, history, cluster.now()))
 
 
-async def _swim_events(call: Call) -> Response:
-    return LineStream(EventSource(call.agent.cluster), heartbeat=lambda: b"{}\n", every=_EVENTS_SECONDS)
-
-
-async def _swim_watch(call: Call) -> Response:
-    source = WatchSource(call.agent.cluster)
-    return LineStream(source, heartbeat=heartbeat, every=_WATCH_SECONDS, at_once=False)
+async def _reload(call: Call) -> Response:
+    if call.agent.on_reload is None:
+        raise HttpError(501, "this agent has no settings to read again")
+    await call.agent.on_reload()
+    return nothing()
 
 
 def _route(name: str, path: str, *, get: Action | None = None, put: Action | None = None) -> Route:
@@ -223,17 +237,26 @@ def _route(name: str, path: str, *, get: Action | None = None, put: Action | Non
 
 
 ROUTES = (
-    _route("members", "/v1/agent/members", get=Action("node:read", _members)),
+    _route("members", "/v1/agent/members", get=Action("node:read", _members, (_has_common_parameters,))),
     _route(
         "servers",
         "/v1/agent/servers",
-        get=Action("agent:read", _servers),
-        put=Action("agent:write", _set_servers),
+        get=Action("agent:read", _servers, (_has_client_role,)),
+        put=Action("agent:write", _set_servers, (_has_client_role, _has_server_address)),
     ),
     _route("self", "/v1/agent/self", get=Action("agent:read", _self)),
-    _route("join", "/v1/agent/join", put=Action("none", _join)),
-    _route("force-leave", "/v1/agent/force-leave", put=Action("agent:write", _force_leave)),
-    _route("health", "/v1/agent/health", get=Action("none", _health)),
+    _route("join", "/v1/agent/join", put=Action("none", _join, (_has_server_role,))),
+    _route(
+        "force-leave", "/v1/agent/force-leave", put=Action("agent:write", _force_leave, (_has_server_role,))
+    ),
+    _route("health", "/v1/agent/health", get=Action("none", _health, (_has_common_parameters,))),
+    _route(
+        "monitor", "/v1/agent/monitor", get=Action("agent:read", requests.monitor, (requests.check_monitor,))
+    ),
+    _route("reload", "/v1/agent/reload", put=Action("agent:write", _reload)),
+    _route("leader", "/v1/status/leader", get=Action("none", status.leader, (_has_common_parameters,))),
+    _route("peers", "/v1/status/peers", get=Action("none", status.peers, (_has_common_parameters,))),
+    _route("regions", "/v1/regions", get=Action("none", status.regions, (_has_common_parameters,))),
     _route("swim-members", "/v1/swim/members", get=Action("node:read", _swim_members)),
     _route("swim-info", "/v1/swim/info", get=Action("agent:read", _swim_info)),
     _route("swim-join", "/v1/swim/join", put=Action("agent:write", _swim_join)),
@@ -243,10 +266,10 @@ ROUTES = (
     _route(
         "swim-events",
         "/v1/swim/events",
-        get=Action("management", _swim_events),
+        get=Action("management", requests.events),
         put=Action("agent:write", messages.user_event),
     ),
-    _route("swim-watch", "/v1/swim/watch", get=Action("node:read", _swim_watch)),
+    _route("swim-watch", "/v1/swim/watch", get=Action("node:read", requests.watch)),
     _route("swim-query", "/v1/swim/query", put=Action("agent:write", messages.query)),
     _route(
         "swim-tags",

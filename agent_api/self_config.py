@@ -20,7 +20,7 @@ from agent_api.agent import Agent, Call
 from agent_api.errors import HttpError
 from agent_api.settings import AgentSettings
 from agent_api.shapes import nomad_member
-from swim import Member, __version__
+from swim import Member, __version__, verbosity
 from swim.addresses import join_host_port, split_host_port
 from swim.runtime import runtime_stats
 
@@ -43,8 +43,7 @@ def self_document(call: Call) -> dict[str, Any]:
 
 def _log_level(settings: AgentSettings) -> str:
     """The current level, which a running agent can change; else the configured one."""
-    number = logging.getLogger("swim").level
-    return _LEVEL_NAMES.get(number) or settings.log_level.upper()
+    return _LEVEL_NAMES.get(verbosity.level()) or settings.log_level.upper()
 
 
 def _redacted(secret: str) -> str:

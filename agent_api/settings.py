@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from agent_api.access.control import AccessControl
 from agent_api.limits import HttpLimits
 from swim import ConfigError, checks
 from swim.addresses import split_host_port
@@ -77,6 +78,14 @@ class AgentSettings:
     vault_token: str = field(default="", repr=False)
     circonus_api_token: str = field(default="", repr=False)
     replication_token: str = field(default="", repr=False)
+
+    # -- access
+    access: AccessControl = field(default_factory=AccessControl, repr=False)
+    """Tokens, and what a join without one gets; by default every client may do everything."""
+    enable_debug: bool = False
+    """Without access control, serve what shows this machine and process: ``host`` and ``pprof``."""
+    prometheus_metrics: bool = False
+    """Also serve the metrics in Prometheus's text format."""
 
     http_api_response_headers: Mapping[str, str] = field(
         default_factory=lambda: MappingProxyType({}), repr=False

@@ -19,11 +19,11 @@ from swim.events import (
     UserEvent,
     UserMessage,
 )
+from swim.formatters import SUMMARY
 from swim.metrics import Metrics
 from swim.text import brief, shown
 
 __all__ = [
-    "SUMMARY",
     "DropLog",
     "FloodLimit",
     "LogReader",
@@ -33,9 +33,6 @@ __all__ = [
     "log_event",
     "report",
 ]
-
-SUMMARY = "summary"
-"""The attribute of a record with its message without the values that are fields."""
 
 _logger = logging.getLogger("swim.members")
 _events_logger = logging.getLogger("swim.events")

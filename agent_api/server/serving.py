@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import trio
@@ -30,6 +30,7 @@ async def serve(
     settings: AgentSettings | None = None,
     *,
     on_leave: Callable[[], None] | None = None,
+    on_reload: Callable[[], Awaitable[None]] | None = None,
     listener: socket.socket | None = None,
     task_status: trio.TaskStatus[Endpoint] = trio.TASK_STATUS_IGNORED,
 ) -> None:
@@ -39,6 +40,7 @@ async def serve(
         cluster_or_app: a cluster, for which an application is made, or an ASGI application.
         settings: where to listen, limits, and the application's settings; defaults if None.
         on_leave: see ``create_app``; for a cluster only.
+        on_reload: likewise.
         listener: from ``listen``, instead of the settings' address; this function owns it from now on.
         task_status: reports the bound address and port once connections are accepted.
 
@@ -52,8 +54,9 @@ async def serve(
     if callable(cluster_or_app):
         app, metrics = cluster_or_app, Metrics()
     else:
-        app, metrics = create_app(cluster_or_app, settings, on_leave=on_leave), cluster_or_app.metrics
-        _warn_if_exposed(endpoint[0])
+        app = create_app(cluster_or_app, settings, on_leave=on_leave, on_reload=on_reload)
+        metrics = cluster_or_app.metrics
+        _warn_if_exposed(endpoint[0], has_tokens=settings.access.is_on)
     async with trio.SocketListener(trio.socket.from_stdlib_socket(bound)) as accepting:
         await serve_listeners(
             app, [accepting], settings, metrics=metrics, started=lambda: task_status.started(endpoint)
@@ -86,9 +89,17 @@ async def serve_listeners(
     await Listeners(service, listeners).run(started)
 
 
-def _warn_if_exposed(host: str) -> None:
+def _warn_if_exposed(host: str, *, has_tokens: bool) -> None:
     """Logs one loud warning if other hosts can reach the API."""
-    if not is_loopback(host):
+    if is_loopback(host):
+        return
+    if has_tokens:
+        _log.warning(
+            "INSECURE: the HTTP API on %s is not encrypted: tokens and answers can be read on their way. "
+            "Bind it to loopback with --http, behind a proxy that speaks TLS",
+            host,
+        )
+    else:
         _log.warning(
             "INSECURE: the HTTP API on %s is neither encrypted nor authenticated: any host that reaches it "
             "can read and remove members and make this agent leave. Bind it to loopback with --http",

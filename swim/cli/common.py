@@ -37,6 +37,7 @@ __all__ = [
 
 _DEFAULT_ADDRESS = "http://127.0.0.1:4646"
 _DEFAULT_TIMEOUT = 10.0
+_TOKEN_CHARACTERS_MAX = 4096
 _STATUS_COLOURS = {"alive": "green", "leaving": "yellow", "left": "bright_black", "failed": "red"}
 
 HARMLESS = re.compile(r"[a-z][a-z-]{0,24}")
@@ -116,12 +117,14 @@ class Globals(NamedTuple):
         plain: tab-separated values, no header, no colour.
         address: base URL of the agent.
         timeout: seconds to wait for the agent.
+        token: sent to the agent; "" for none.
     """
 
     json: bool
     plain: bool
     address: str
     timeout: float
+    token: str
 
 
 def duration(text: str) -> float:
@@ -154,11 +157,20 @@ def output_options(command: _Command) -> _Command:
 
 
 def address_options(command: _Command) -> _Command:
-    """Adds ``--address``; it is read with ``globals_of``."""
+    """Adds ``--address``, ``--token`` and ``--token-file``; they are read with ``globals_of``."""
     where = f"The agent's HTTP address [SWIM_ADDRESS, NOMAD_ADDR, {_DEFAULT_ADDRESS}]."
-    return click.option("--address", metavar="URL", expose_value=False, callback=_remember, help=where)(
-        command
+    secret = (
+        "Token for the agent [SWIM_TOKEN, NOMAD_TOKEN]. Other users can see it in ps: use a file instead."
     )
+    for name, metavar, text in (
+        ("--token-file", "FILE", "Read the token from a file."),
+        ("--token", "TOKEN", secret),
+        ("--address", "URL", where),
+    ):
+        command = click.option(name, metavar=metavar, expose_value=False, callback=_remember, help=text)(
+            command
+        )
+    return command
 
 
 def agent_options(command: _Command) -> _Command:
@@ -190,10 +202,24 @@ def globals_of(ctx: click.Context) -> Globals:
         or os.environ.get("NOMAD_ADDR")
         or _DEFAULT_ADDRESS,
         timeout=given.get("swim.timeout", _DEFAULT_TIMEOUT),
+        token=_token(given.get("swim.token"), given.get("swim.token_file"), ctx),
     )
     if wanted.json and wanted.plain:
         raise click.UsageError("--json and --plain exclude each other", ctx)
     return wanted
+
+
+def _token(token: str | None, file: str | None, ctx: click.Context) -> str:
+    if token and file:
+        raise click.UsageError("--token excludes --token-file", ctx)
+    if file:
+        try:
+            with open(file, encoding="ascii") as opened:
+                token = opened.read(_TOKEN_CHARACTERS_MAX).strip()
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "is not ASCII text"
+            raise click.UsageError(f"--token-file: {reason}", ctx) from None
+    return token or os.environ.get("SWIM_TOKEN") or os.environ.get("NOMAD_TOKEN") or ""
 
 
 def emit(

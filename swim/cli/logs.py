@@ -5,27 +5,25 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from datetime import UTC, datetime
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
+from swim import verbosity
 from swim.cli.common import is_utf8
 from swim.cli.writer import BackgroundWriter
-from swim.log import SUMMARY, FloodLimit, LogRing, Unread
-from swim.text import json_text, printable
+from swim.formatters import JsonFormatter, TextFormatter
+from swim.log import FloodLimit, LogRing, Unread
+from swim.text import printable
 
 __all__ = ["LEVELS", "LogFormat", "LogOutput", "set_level"]
 
 LEVELS = ("debug", "info", "warn", "error")
 LogFormat = Literal["text", "json"]
 
-_PLAIN_ATTRIBUTES = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", SUMMARY}
 _COLLECTED_BYTES = 1 << 24
 """How much of the log is held back before a command's own first lines are out."""
 _KEPT_BYTES = 1 << 20
 """How much of the log is kept for those that read it later."""
-_FIELD_CHARACTERS = 1000
 _NUMBERS = {"debug": logging.DEBUG, "info": logging.INFO, "warn": logging.WARNING, "error": logging.ERROR}
-_NAMES = {"WARNING": "WARN", "CRITICAL": "ERROR"}
 
 
 class LogOutput:
@@ -44,7 +42,7 @@ class LogOutput:
 
     def __init__(self, level: str, log_format: LogFormat) -> None:
         handler = _Handler(
-            _JsonFormatter(not is_utf8(sys.stderr)) if log_format == "json" else _TextFormatter()
+            JsonFormatter(ascii_only=not is_utf8(sys.stderr)) if log_format == "json" else TextFormatter()
         )
         self._handler = handler
         self.ring = LogRing(max_bytes=_KEPT_BYTES)
@@ -72,7 +70,7 @@ class LogOutput:
 
 def set_level(level: str) -> None:
     """Changes the level of the running log to one of ``LEVELS``; other packages stay at ``warn`` or above."""
-    logging.getLogger("swim").setLevel(_NUMBERS[level])
+    verbosity.set_level(_NUMBERS[level])
     logging.getLogger().setLevel(max(_NUMBERS[level], logging.WARNING))
 
 
@@ -121,47 +119,3 @@ def _lost(count: int) -> logging.LogRecord:
 
 def _own_record(message: str, *values: object) -> logging.LogRecord:
     return logging.LogRecord("swim.log", logging.WARNING, __file__, 0, message, values, None)
-
-
-def _timestamp(record: logging.LogRecord) -> str:
-    moment = datetime.fromtimestamp(record.created, UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-class _TextFormatter(logging.Formatter):
-    """The message alone, on one line whatever is in it; a traceback follows indented."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        level = f"[{_NAMES.get(record.levelname, record.levelname)}]"
-        line = f"{_timestamp(record)} {level:<7} {record.name}: {printable(record.getMessage())}"
-        lines = _traceback(self, record).splitlines()
-        return line + "".join(f"\n    {printable(text)}" for text in lines)
-
-
-class _JsonFormatter(logging.Formatter):
-    """The fields, and a message without the values that are fields."""
-
-    def __init__(self, ascii_only: bool) -> None:
-        super().__init__()
-        self._ascii_only = ascii_only
-
-    def format(self, record: logging.LogRecord) -> str:
-        document: dict[str, Any] = {
-            "@timestamp": _timestamp(record),
-            "@level": _NAMES.get(record.levelname, record.levelname).lower(),
-            "@module": record.name,
-            "@message": getattr(record, SUMMARY, None) or record.getMessage(),
-        }
-        document |= {key: _cut(value) for key, value in vars(record).items() if key not in _PLAIN_ATTRIBUTES}
-        if traceback := _traceback(self, record):
-            document["exception"] = traceback
-        return json_text(document, ascii_only=self._ascii_only)
-
-
-def _traceback(formatter: logging.Formatter, record: logging.LogRecord) -> str:
-    """The traceback as text, which it is already if the record was held back."""
-    return formatter.formatException(record.exc_info) if record.exc_info else record.exc_text or ""
-
-
-def _cut(value: object) -> object:
-    return value[:_FIELD_CHARACTERS] if isinstance(value, str) else value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -72,6 +72,18 @@ class Agent:
                 received = b"".join([chunk async for chunk in stream])
         return _parse(received)
 
+    async def head(self, method: str, target: str, **headers: str) -> int:
+        """The status alone, of an answer that may go on without end."""
+        lines = [f"{method} {target} HTTP/1.1", "Host: agent", "Content-Length: 0"]
+        lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+        with trio.fail_after(20):
+            async with await trio.open_tcp_stream(*self.endpoint) as stream:
+                await stream.send_all("\r\n".join([*lines, "", ""]).encode("latin-1"))
+                received = b""
+                while b"\r\n" not in received:
+                    received += await stream.receive_some()
+        return int(received.split()[1])
+
     async def get(self, target: str, **headers: str) -> Answer:
         """GET."""
         return await self.call("GET", target, **headers)
@@ -91,11 +103,17 @@ def _parse(received: bytes) -> Answer:
 
 @asynccontextmanager
 async def served(
-    cluster: Cluster, *, on_leave: Callable[[], None] | None = None, **settings: Any
+    cluster: Cluster,
+    *,
+    on_leave: Callable[[], None] | None = None,
+    on_reload: Callable[[], Awaitable[None]] | None = None,
+    **settings: Any,
 ) -> AsyncIterator[Agent]:
     """The API of ``cluster`` on a free port, for the length of a block."""
     chosen = AgentSettings(http="127.0.0.1:0", **settings)
     async with trio.open_nursery() as nursery:
-        endpoint = await nursery.start(partial(serve, cluster, chosen, on_leave=on_leave))
+        endpoint = await nursery.start(
+            partial(serve, cluster, chosen, on_leave=on_leave, on_reload=on_reload)
+        )
         yield Agent(cluster, endpoint)
         nursery.cancel_scope.cancel()

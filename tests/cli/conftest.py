@@ -31,7 +31,7 @@ class InProcess:
 
 @pytest.fixture
 def swim(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> InProcess:
-    for name in ("SWIM_ADDRESS", "NOMAD_ADDR"):
+    for name in ("SWIM_ADDRESS", "NOMAD_ADDR", "SWIM_TOKEN", "NOMAD_TOKEN", "SWIM_ACL_FILE"):
         monkeypatch.delenv(name, raising=False)
     return InProcess(capsys)
 

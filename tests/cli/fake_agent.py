@@ -20,6 +20,7 @@ class FakeAgent:
     answers: dict[str, tuple[int, Any]] = field(default_factory=dict)
     asked: list[tuple[str, str, dict[str, list[str]]]] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
+    tokens: list[str | None] = field(default_factory=list)
 
 
 @contextmanager
@@ -28,6 +29,7 @@ def fake_agent() -> Iterator[FakeAgent]:
         def do_GET(self) -> None:
             parts = urlsplit(self.path)
             agent.asked.append((self.command, parts.path, parse_qs(parts.query)))
+            agent.tokens.append(self.headers.get("X-Nomad-Token"))
             agent.bodies.append(self.rfile.read(int(self.headers.get("Content-Length", 0))))
             status, answer = agent.answers.get(parts.path, (404, "no such path"))
             body = answer.encode() if isinstance(answer, str) else json.dumps(answer).encode()

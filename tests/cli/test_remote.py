@@ -99,13 +99,24 @@ def test_something_else_answers(swim: InProcess, agent: FakeAgent) -> None:
 
 COMMANDS = [
     ("members",), ("info",), ("why", "db"), ("join", "a"), ("leave",), ("force-leave", "x"), ("event", "x"),
-    ("query", "x"), ("tags",), ("tags", "--set", "a=b"), ("watch",), ("watch", "--json"),
+    ("query", "x"), ("tags",), ("tags", "--set", "a=b"), ("watch",), ("watch", "--json"), ("monitor",),
 ]  # fmt: skip
 PATHS = [
-    f"/v1/swim/{name}" for name in (
-        "members", "info", "why", "join", "leave", "force-leave", "events", "query", "tags", "watch",
+    f"/v1/swim/{name}"
+    for name in (
+        "members",
+        "info",
+        "why",
+        "join",
+        "leave",
+        "force-leave",
+        "events",
+        "query",
+        "tags",
+        "watch",
     )
-]  # fmt: skip
+]
+PATHS.append("/v1/agent/monitor")  # fmt: skip
 FOREIGN: list[tuple[int, object]] = [
     (200, "[]"), (200, "{}"), (200, "7"), (200, "null"), (200, ""), (200, '"text"'), (200, "{"),
     (200, "<html>"),

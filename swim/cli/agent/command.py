@@ -48,8 +48,8 @@ def agent(**_: object) -> int:
     A flag wins over a variable, a variable over the file.
 
     SIGINT and SIGTERM make the agent leave gracefully; a second one stops it at once. SIGHUP reloads the log
-    level and the tags from the file, or the tags from the --tags-file. With --json, the bound addresses are
-    printed to stdout as one line once all are ready.
+    level and the tags from the file, or the tags from the --tags-file, and the tokens from the --acl-file.
+    With --json, the bound addresses are printed to stdout as one line once all are ready.
     """
     ctx = click.get_current_context()
     settings = settings_of(ctx)
@@ -128,7 +128,14 @@ class _Agent:
         ready = {"name": cluster.config.name, "gossip": join_host_port(*cluster.endpoint)}
         self._output.say(f"gossip ready on {ready['gossip']}")
         if listener is not None:
-            serving = partial(serve, cluster, api, on_leave=self._stopped.set, listener=listener)
+            serving = partial(
+                serve,
+                cluster,
+                api,
+                on_leave=self._stopped.set,
+                on_reload=partial(self._apply_settings, cluster),
+                listener=listener,
+            )
             ready["http"] = f"http://{join_host_port(*await nursery.start(serving))}"
             self._output.say(f"http ready on {ready['http']}")
         if rpc is not None:
@@ -198,17 +205,25 @@ class _Agent:
                 _log.error("%s", outcome.error)
 
     async def _reload(self, cluster: Cluster) -> None:
-        """Reloads log level and tags from the file; a mistake in it changes nothing."""
+        """``_apply_settings`` on a signal."""
         try:
-            settings = settings_of(self._ctx)
-            plan = plan_of(settings)
-            tags = plan.files.kept_tags(plan.config.tags)
-            if self._handlers is not None:
-                self._handlers.replace(plan.handlers)
-            await cluster.set_tags(tags)
+            await self._apply_settings(cluster)
         except SwimError as error:
             _log.error("not reloaded: %s", error)
-            return
+
+    async def _apply_settings(self, cluster: Cluster) -> None:
+        """Reads the settings again and applies those in ``RELOADED``; a mistake in them changes nothing.
+
+        Raises:
+            SwimError: something in them is wrong.
+        """
+        settings = settings_of(self._ctx)
+        plan = plan_of(settings)
+        tags = plan.files.kept_tags(plan.config.tags)
+        if self._handlers is not None:
+            self._handlers.replace(plan.handlers)
+        await cluster.set_tags(tags)
+        self._plan.api.access.rules = plan.api.access.rules
         set_level(plan.log_level)
         text = ", ".join(f"{shown(key)}={shown(value)}" for key, value in sorted(tags.items()))
         report(

@@ -24,7 +24,7 @@ __all__ = ["OPTIONS", "RELOADED", "Option", "Settings", "options", "read_file", 
 
 _EXCLUSIVE = (("encrypt", "key_file"), ("http", "no_http"), ("rpc", "no_rpc"))
 _SECRETS = ("encrypt", "keys", "rpc_auth")
-RELOADED = {"tag", "log_level", "event_handler"}
+RELOADED = {"tag", "log_level", "event_handler", "acl_file"}
 """The settings that SIGHUP reloads, beside ``[gossip.tags]``."""
 
 
@@ -154,6 +154,15 @@ OPTIONS = (
         "switch",
         "Run no event handler for user events and queries, which any member can send.",
     ),
+    Option("acl_file", "text", "Let HTTP clients do only what the tokens in this file allow.", "FILE"),
+    Option(
+        "acl_join",
+        "text",
+        "Without a token for it, PUT /v1/agent/join is allowed, warned of or refused [warn].",
+        choices=("allow", "warn", "enforce"),
+    ),
+    Option("enable_debug", "switch", "Serve /v1/agent/host and pprof to clients without a token too."),
+    Option("prometheus_metrics", "switch", "Serve /v1/metrics?format=prometheus."),
 )
 
 

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from agent_api import AgentSettings
+from agent_api.access.control import AccessControl
 from swim.addresses import join_bind, join_host_port, parse_address, split_bind, split_host_port
 from swim.cli.agent.options import OPTIONS, Settings
+from swim.cli.agent.tokens import read_rules
 from swim.cli.keys import decode_key, is_key, read_keys, read_text_file
 from swim.config import Config, default_name
 from swim.errors import ConfigError
@@ -123,6 +125,12 @@ def _plan(values: Mapping[str, Any], gossip: Mapping[str, Any]) -> AgentPlan:
         data_dir=values.get("data_dir", ""),
         start_join=tuple(values.get("join", ())),
         retry_join=config.seeds,
+        access=AccessControl(
+            read_rules(Path(values["acl_file"])) if "acl_file" in values else None,
+            join=values.get("acl_join", "warn"),
+        ),
+        enable_debug=bool(values.get("enable_debug")),
+        prometheus_metrics=bool(values.get("prometheus_metrics")),
     )
     return AgentPlan(
         config=config,

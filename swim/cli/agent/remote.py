@@ -13,6 +13,9 @@ __all__ = ["talking"]
 _CODES = {400: ExitCode.FAILED, 403: ExitCode.REFUSED, 404: ExitCode.NOT_FOUND, 409: ExitCode.REFUSED,
           504: ExitCode.TIMED_OUT}  # fmt: skip
 
+_DENIED = "Permission denied"
+_NEEDS_TOKEN = "this takes a token that allows it (--token-file, SWIM_TOKEN or NOMAD_TOKEN)"
+
 
 @contextmanager
 def talking(wanted: Globals) -> Iterator[AgentClient]:
@@ -22,7 +25,7 @@ def talking(wanted: Globals) -> Iterator[AgentClient]:
         CliError: if the agent can't be reached, is too slow, or refuses.
     """
     try:
-        yield AgentClient(wanted.address, timeout=wanted.timeout)
+        yield AgentClient(wanted.address, timeout=wanted.timeout, token=wanted.token)
     except AgentTimeout as error:
         fail(ExitCode.TIMED_OUT, str(error))
     except AgentUnreachable as error:
@@ -31,4 +34,5 @@ def talking(wanted: Globals) -> Iterator[AgentClient]:
         if error.is_foreign:
             text = f"the server at {wanted.address} is not a swim agent; it answered {error.status}"
             fail(ExitCode.UNREACHABLE, text)
-        fail(_CODES.get(error.status, ExitCode.FAILED), str(error))
+        hint = f"; {_NEEDS_TOKEN}" if str(error) == _DENIED else ""
+        fail(_CODES.get(error.status, ExitCode.FAILED), str(error) + hint)

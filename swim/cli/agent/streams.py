@@ -1,7 +1,8 @@
-"""``swim watch``: an agent's members and their events, as they happen."""
+"""``swim watch`` and ``swim monitor``: an agent's members, their events, and its log, as they happen."""
 
 from __future__ import annotations
 
+import base64
 import os
 import sys
 from collections.abc import Mapping
@@ -13,9 +14,10 @@ import click
 from swim.cli.agent.following import followed
 from swim.cli.agent.watching import Table, cells, sentence
 from swim.cli.common import Globals, agent_options, globals_of, is_utf8, output_options
+from swim.cli.logs import LEVELS
 from swim.text import json_text, printable
 
-__all__ = ["watch"]
+__all__ = ["monitor", "watch"]
 
 
 @click.command()
@@ -37,6 +39,30 @@ def watch(ctx: click.Context) -> None:
             show(wanted)
         else:
             _print_lines(wanted)
+
+
+@click.command()
+@click.option(
+    "--log-level",
+    type=click.Choice([*LEVELS, "trace", "off"]),
+    default="info",
+    help="Least serious level shown, whatever the agent's own is [info].",
+)
+@agent_options
+@output_options
+@click.pass_context
+def monitor(ctx: click.Context, log_level: str) -> None:
+    """Show the agent's log from now on, until Ctrl-C; goes on when the agent has restarted.
+
+    With --json there is an object per line.
+    """
+    wanted = globals_of(ctx)
+    with suppress(KeyboardInterrupt):
+        frames = followed(wanted, lambda agent: agent.monitor(log_level, is_json=wanted.json), _complain)
+        for frame in frames:
+            if frame:
+                text = base64.b64decode(frame["Data"]).decode("utf-8", "replace")
+                click.echo("\n".join(printable(line) for line in text.splitlines()))
 
 
 def _print_lines(wanted: Globals) -> None:

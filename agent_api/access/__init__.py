@@ -1,0 +1,1 @@
+"""Access control by tokens, as in Nomad: which client may do what."""

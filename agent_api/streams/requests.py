@@ -1,0 +1,84 @@
+"""The requests that are answered by streams: our events, Nomad's log, Nomad's events."""
+
+from __future__ import annotations
+
+from starlette.responses import Response
+
+from agent_api.agent import Call
+from agent_api.errors import HttpError
+from agent_api.parameters import parse_boolean
+from agent_api.streams.events import EventSource, WatchSource, heartbeat
+from agent_api.streams.lines import LineStream
+from agent_api.streams.monitor import LEVELS, MonitorSource
+from swim import Event, MemberEvent
+
+__all__ = ["check_monitor", "events", "monitor", "watch"]
+
+_EVENTS_SECONDS = 30.0
+_WATCH_SECONDS = 5.0
+_MONITOR_SECONDS = 1.0
+"""Seconds without a line after which a stream sends a heartbeat."""
+
+
+def _empty() -> bytes:
+    """A heartbeat where every line is an object."""
+    return b"{}\n"
+
+
+def _is_any(_: Event) -> bool:
+    return True
+
+
+def _is_member(event: Event) -> bool:
+    """Whether a client that may only read members may see it."""
+    return isinstance(event, MemberEvent)
+
+
+async def events(call: Call) -> Response:
+    """All events from now on."""
+    return LineStream(EventSource(call.agent.cluster), heartbeat=_empty, every=_EVENTS_SECONDS)
+
+
+async def watch(call: Call) -> Response:
+    """The members, then their events; events of applications too, for those who may do everything."""
+    is_wanted = _is_any if call.grant.may("management") else _is_member
+    source = WatchSource(call.agent.cluster, is_wanted)
+    return LineStream(source, heartbeat=heartbeat, every=_WATCH_SECONDS, at_once=False)
+
+
+def check_monitor(call: Call) -> None:
+    """Checks the parameters of ``monitor``, which Nomad does before it looks at the token.
+
+    Raises:
+        HttpError: 400 with Nomad's text.
+    """
+    if _level(call) not in LEVELS:
+        raise HttpError(400, f"Unknown log level: {call.query.first('log_level')}")
+    for name in ("log_json", "plain", "log_include_location"):
+        text = call.query.first(name)
+        if text and parse_boolean(text) is None:
+            option = name.replace("_", " ")
+            raise HttpError(
+                400, f'Unknown option for {option}: strconv.ParseBool: parsing "{text}": invalid syntax'
+            )
+    if call.query.first("node_id") and call.query.first("server_id"):
+        raise HttpError(400, "Cannot target node and server simultaneously")
+
+
+async def monitor(call: Call) -> Response:
+    """The log from now on, at the level asked for; of this agent only."""
+    own = {call.agent.cluster.config.name, call.agent.settings.server_name(call.agent.cluster.config.name)}
+    node, server = call.query.first("node_id"), call.query.first("server_id")
+    if node and node not in own:
+        raise HttpError(404, f'Unknown node "{node}"')
+    if server and server not in own and not (server == "leader" and call.agent.is_leader()):
+        raise HttpError(400, f"unknown Nomad server {server}")
+    is_plain = call.query.boolean("plain", "")
+    source = MonitorSource(_level(call), is_json=call.query.boolean("log_json", ""), is_plain=is_plain)
+    if is_plain:
+        return LineStream(source, heartbeat=None, every=_MONITOR_SECONDS, media_type="text/plain")
+    return LineStream(source, heartbeat=_empty, every=_MONITOR_SECONDS)
+
+
+def _level(call: Call) -> str:
+    return (call.query.first("log_level") or "info").lower()
