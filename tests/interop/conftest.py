@@ -76,7 +76,7 @@ class Pen:
 
 @pytest.fixture(autouse=True)
 def _peers_installed(request: pytest.FixtureRequest) -> None:
-    """Tests marked ``peers("PROGRAM")`` need that program."""
+    """Tests marked ``peers("PACKAGE", ...)`` need what these Debian packages install."""
     for marker in request.node.iter_markers("peers"):
         require(*marker.args)
 

@@ -13,14 +13,29 @@ import pytest
 import trio
 
 
-def require(program: str) -> None:
-    """Without a peer's program (named as its Debian package) skips the test; fails it where it must run."""
-    if shutil.which(program) is not None:
+GO_PATH = Path("/usr/share/gocode")
+"""Where Debian's packages keep libraries for Go."""
+_GO_LIBRARIES = {"golang-github-hashicorp-memberlist-dev": "github.com/hashicorp/memberlist"}
+_PROGRAMS = {"golang-go": "go"}
+"""Programs that are not named as their package."""
+
+
+def require(*packages: str) -> None:
+    """Without the peers of these Debian packages skips the test; fails it where it must run."""
+    missing = " ".join(package for package in packages if not _is_installed(package))
+    if not missing:
         return
-    reason = f"{program} is not installed; apt-get install {program}"
+    reason = f"not installed: apt-get install {missing}"
     if os.environ.get("SWIM_REQUIRE_PEERS") == "1":
         pytest.fail(reason)
     pytest.skip(reason)
+
+
+def _is_installed(package: str) -> bool:
+    library = _GO_LIBRARIES.get(package)
+    if library is not None:
+        return (GO_PATH / "src" / library).exists()
+    return shutil.which(_PROGRAMS.get(package, package)) is not None
 
 
 async def eventually(

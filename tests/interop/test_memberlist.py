@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -12,17 +11,13 @@ import trio
 
 import swim
 from sims.bench.ports import free_port
-from tests.interop.processes import eventually
+from tests.interop.processes import GO_PATH, eventually
 
 SOURCE = Path(__file__).parent / "memberlist" / "main.go"
-GO_PATH = Path("/usr/share/gocode")
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(
-        shutil.which("go") is None or not (GO_PATH / "src/github.com/hashicorp/memberlist").exists(),
-        reason="apt-get install golang-go golang-github-hashicorp-memberlist-dev",
-    ),
+    pytest.mark.peers("golang-go", "golang-github-hashicorp-memberlist-dev"),
 ]
 
 
