@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+import itertools
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -11,9 +12,9 @@ import pytest
 import trio
 
 import swim
+from tests.interop.engines import ENGINES, Engine
 from tests.interop.peers import Alertmanager, OurAgent, OurNode, SerfAgent, Subprocess
 from tests.interop.processes import require
-from tests.interop.threads import ThreadNode
 
 _PeerT = TypeVar("_PeerT", bound=Subprocess)
 
@@ -21,11 +22,11 @@ _PeerT = TypeVar("_PeerT", bound=Subprocess)
 class Pen:
     """Makes peers; whatever they started is killed by pid when the test ends, however it ends."""
 
-    def __init__(self, directory: Path, nursery: trio.Nursery) -> None:
+    def __init__(self, directory: Path, nursery: trio.Nursery, engines: Sequence[Engine]) -> None:
         self.directory = directory
         self._nursery = nursery
+        self._engines = itertools.cycle(engines)
         self._subprocesses: list[Subprocess] = []
-        self._threads: list[ThreadNode] = []
 
     def serf(self, name: str, **options: Any) -> SerfAgent:
         return self._keep(SerfAgent(self.directory, name, **options))
@@ -42,18 +43,14 @@ class Pen:
         *,
         key: bytes | None = None,
         profile: str = "lan",
+        engine: Engine | None = None,
         files: Mapping[str, Path] = MappingProxyType({}),
         **changes: Any,
     ) -> OurNode:
-        """A node of ours in the test's own process."""
+        """A node of ours, on this engine or on those of the test in turn."""
         keys = () if key is None else (key,)
-        preset = getattr(swim.Config, profile)
-        return OurNode(self._nursery, preset(name=name, keys=keys, **changes), **files)
-
-    def threaded(self, name: str, *, key: bytes, **changes: Any) -> ThreadNode:
-        """A node of ours in a thread of the test's own process."""
-        self._threads.append(ThreadNode(swim.Config.lan(name=name, keys=(key,), **changes)))
-        return self._threads[-1]
+        config = getattr(swim.Config, profile)(name=name, keys=keys, **changes)
+        return OurNode(self._nursery, config, engine or next(self._engines), **files)
 
     def plain_node(self, name: str) -> OurNode:
         """A node of ours in a memberlist pool without Serf, with Alertmanager's timers."""
@@ -65,8 +62,6 @@ class Pen:
         return peer
 
     async def empty(self) -> None:
-        for node in self._threads:
-            node.kill()
         for peer in self._subprocesses:
             for run in peer.runs:
                 run.kill()
@@ -82,10 +77,14 @@ def _peers_installed(request: pytest.FixtureRequest) -> None:
 
 
 @pytest.fixture
-async def pen(tmp_path: Path, nursery: trio.Nursery) -> AsyncIterator[Pen]:
-    held = Pen(tmp_path, nursery)
+async def pen(request: pytest.FixtureRequest, tmp_path: Path, nursery: trio.Nursery) -> AsyncIterator[Pen]:
+    held = Pen(tmp_path, nursery, ENGINES[getattr(request, "param", "trio")])
     try:
         yield held
     finally:
         with trio.CancelScope(shield=True):
             await held.empty()
+
+
+every_engine = pytest.mark.parametrize("pen", ENGINES, indirect=True)
+"""Runs a test once with nodes on trio, and once with nodes in threads and processes of their own."""

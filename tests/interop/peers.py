@@ -17,6 +17,7 @@ import swim
 import swim.testing
 from sims.bench.ports import free_port
 from swim.addresses import join_host_port
+from tests.interop.engines import Engine, opened
 from tests.interop.processes import Process, eventually
 from tests.interop.serf_rpc import SerfRpc, SerfRpcError
 
@@ -245,13 +246,23 @@ class OurAgent(Subprocess):
 
 
 class OurNode:
-    """A node of ours inside the test's process, on real loopback sockets."""
+    """A node of ours, opened by the test's process, on real loopback sockets.
 
-    def __init__(self, nursery: trio.Nursery, config: swim.Config, **files: Path) -> None:
+    Args:
+        nursery: in which it runs.
+        config: its settings, apart from ``bind``.
+        engine: what it runs on.
+        files: what ``open_cluster`` takes of these.
+    """
+
+    def __init__(
+        self, nursery: trio.Nursery, config: swim.Config, engine: Engine = "trio", **files: Path
+    ) -> None:
         self.name = config.name
         self.faults = swim.testing.LinkFaults()
         self.events: list[swim.Event] = []
         self._nursery = nursery
+        self._engine = engine
         self._config = config
         self._files: dict[str, Any] = files
         self._cluster: swim.Cluster | None = None
@@ -276,7 +287,7 @@ class OurNode:
     async def _run(self, task_status: trio.TaskStatus[None]) -> None:
         config = self._config.with_changes(bind=self.address)
         with trio.CancelScope() as self._scope:
-            async with swim.open_cluster(config, faults=self.faults, **self._files) as self._cluster:
+            async with opened(config, self._engine, self.faults, **self._files) as self._cluster:
                 events = self._cluster.events()
                 task_status.started()
                 async for event in events:

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 import trio
 
-
 GO_PATH = Path("/usr/share/gocode")
 """Where Debian's packages keep libraries for Go."""
 _GO_LIBRARIES = {"golang-github-hashicorp-memberlist-dev": "github.com/hashicorp/memberlist"}

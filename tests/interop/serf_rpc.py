@@ -91,6 +91,8 @@ class SerfRpc:
                 record = await self._receive()
                 if record["Type"] == "done":
                     return answers
+                if not record["From"]:  # Serf takes the end of its own channel for one more ack
+                    continue
                 answers.append(Answer(record["Type"], record["From"], record["Payload"] or b""))
 
     async def _call(self, command: str, body: dict[str, Any] | None = None, *, answers: bool = False) -> Any:

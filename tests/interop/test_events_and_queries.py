@@ -9,11 +9,11 @@ import pytest
 import trio
 
 import swim
-from tests.interop.conftest import Pen
+from tests.interop.conftest import Pen, every_engine
 from tests.interop.processes import eventually
 from tests.interop.watch import Watch
 
-pytestmark = [pytest.mark.peers("serf"), pytest.mark.slow]
+pytestmark = [pytest.mark.peers("serf"), pytest.mark.slow, every_engine]
 
 
 @asynccontextmanager

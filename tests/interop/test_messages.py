@@ -15,7 +15,12 @@ from tests.interop.processes import eventually
 pytestmark = [pytest.mark.slow, pytest.mark.peers("serf")]
 
 
-@pytest.mark.parametrize("key", [None, bytes(range(16))], ids=["plain", "encrypted"])
+@pytest.mark.parametrize(
+    ("pen", "key"),
+    [("trio", None), ("isolated", bytes(range(16)))],
+    indirect=["pen"],
+    ids=["plain", "encrypted"],
+)
 async def test_serf_agents_pass_broadcasts_on_and_notice_nothing(
     pen: Pen, tmp_path: Path, key: bytes | None
 ) -> None:

@@ -19,7 +19,9 @@ _SPREAD_WITHIN = 35.0
 _REFUTED_WITHIN = 45.0
 
 
-@pytest.mark.parametrize("key_bytes", [0, 32], ids=["plain", "encrypted"])
+@pytest.mark.parametrize(
+    ("pen", "key_bytes"), [("trio", 0), ("isolated", 32)], indirect=["pen"], ids=["plain", "encrypted"]
+)
 async def test_members_of_both_kinds_fail_leave_and_return(pen: Pen, key_bytes: int) -> None:
     key = os.urandom(key_bytes) or None
     serfs = [pen.serf(f"s{i}", key=key, tags={"kind": "serf", "n": str(i)}) for i in (1, 2, 3)]

@@ -6,7 +6,7 @@ import pytest
 import trio
 
 import swim
-from tests.interop.conftest import Pen
+from tests.interop.conftest import Pen, every_engine
 from tests.interop.door import Door
 from tests.interop.processes import eventually
 from tests.interop.watch import Watch
@@ -14,6 +14,7 @@ from tests.interop.watch import Watch
 pytestmark = [pytest.mark.peers("serf"), pytest.mark.slow]
 
 
+@every_engine
 async def test_queries_of_serf_are_acked_directly_and_through_relays(pen: Pen) -> None:
     s1, s2 = pen.serf("s1"), pen.serf("s2")
     p1, p2 = pen.node("p1"), pen.node("p2")
@@ -55,6 +56,7 @@ async def test_events_and_relayed_answers_pass_from_serf_to_serf_through_our_nod
     assert all(door.turned_away for door in doors)
 
 
+@every_engine
 async def test_tags_changed_on_either_side_are_seen_on_the_other(pen: Pen) -> None:
     s1, p1 = pen.serf("s1", tags={"v": "1"}), pen.node("p1", tags={"v": "1"})
     await s1.start()
@@ -69,6 +71,7 @@ async def test_tags_changed_on_either_side_are_seen_on_the_other(pen: Pen) -> No
     )
 
 
+@every_engine
 async def test_a_serf_agent_that_takes_our_name_has_to_go(pen: Pen) -> None:
     s1, s2, p1 = pen.serf("s1"), pen.serf("s2"), pen.node("p1")
     await s1.start()

@@ -1,4 +1,4 @@
-"""A node in a thread is a full peer of real Serf agents: it joins, fails, comes back, leaves and rejoins."""
+"""A node in a thread and one in a process of its own are full peers of real Serf agents."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _DETECTED_WITHIN = 20.0
 _SPREAD_WITHIN = 35.0
 
 
-async def test_a_node_in_a_thread_among_serf_agents(pen: Pen) -> None:
+async def test_isolated_nodes_among_serf_agents_join_fail_leave_and_come_back(pen: Pen) -> None:
     key = os.urandom(32)
     s1, s2 = (pen.serf(f"s{i}", key=key, tags={"kind": "serf"}) for i in (1, 2))
-    t1, t2 = (pen.threaded(f"t{i}", key=key, tags={"kind": "thread"}) for i in (1, 2))
-    staying, names = [s1, s2, t1], {"s1", "s2", "t1", "t2"}
+    t1, t2 = (pen.node(f"{e}-1", key=key, tags={"kind": "ours"}, engine=e) for e in ("thread", "process"))
+    staying, names = [s1, s2, t1], {"s1", "s2", t1.name, t2.name}
     watch = Watch([*staying, t2])
     await s1.start()
     for peer, seed in ((t1, s1), (s2, t1), (t2, s2)):
@@ -28,25 +28,24 @@ async def test_a_node_in_a_thread_among_serf_agents(pen: Pen) -> None:
     watch.only_failed()
 
     t2.kill()
-    await watch.until_status("failed", {"t2"}, _DETECTED_WITHIN, at=staying)
-    watch.only_failed("t2")
+    await watch.until_status("failed", {t2.name}, _DETECTED_WITHIN, at=staying)
+    watch.only_failed(t2.name)
     await t2.start(s1.address)
     await watch.until_status("alive", names, _SPREAD_WITHIN)
 
     await t2.leave()
-    await watch.until_status("left", {"t2"}, _SPREAD_WITHIN, at=staying)
+    await watch.until_status("left", {t2.name}, _SPREAD_WITHIN, at=staying)
     t2.move()
     await t2.start(s2.address)
     await watch.until_status("alive", names, _SPREAD_WITHIN)
 
     s2.kill()
     await watch.until_status("failed", {"s2"}, _DETECTED_WITHIN, at=[s1, t1, t2])
-    await t1.force_leave("s2")
+    await t2.force_leave("s2")
     await watch.until_status("left", {"s2"}, _SPREAD_WITHIN, at=[s1, t1, t2])
     t1.faults.pause()
-    await watch.until_status("failed", {"t1"}, _DETECTED_WITHIN, at=[s1, t2])
+    await watch.until_status("failed", {t1.name}, _DETECTED_WITHIN, at=[s1, t2])
     t1.faults.resume()
-    await watch.until_status("alive", {"s1", "t1", "t2"}, _SPREAD_WITHIN, at=[s1, t1, t2])
+    await watch.until_status("alive", {"s1", t1.name, t2.name}, _SPREAD_WITHIN, at=[s1, t1, t2])
     for node in (t1, t2):
-        assert set(node.failed()) <= {"s2", "t1", "t2"}
-        node.kill()
+        assert set(node.failed()) <= {"s2", t1.name, t2.name}
