@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from sims.arguments import ArgumentParser, at_least_one
-from sims.bench.engines import ENGINES
+from sims.bench.engines import ENGINES, Embedding
 from sims.bench.options import Options
 from sims.bench.report import document, table
 from sims.bench.scenarios import SCENARIOS
@@ -25,10 +25,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
         argv: arguments without the program's name; None takes the process's own.
     """
-    options = _parser().parse_args(argv)
+    parser = _parser()
+    options = parser.parse_args(argv)
+    if options.engine != "trio" and options.scenario != "soak":
+        parser.error("--engine is for soak only")
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stop)
     engines = [engine for engine in ENGINES.values() if engine.name in ("swim", options.against)]
+    if options.engine != "trio":
+        engines = [Embedding(options.engine) if each.name == "swim" else each for each in engines]
     sizes = Options(
         nodes=options.nodes,
         profile=options.profile,
@@ -75,6 +80,12 @@ def _parser() -> ArgumentParser:
         choices=("serf", "none"),
         default="serf",
         help="the engine next to ours, in the same run; `none` runs ours alone (serf)",
+    )
+    parser.add_argument(
+        "--engine",
+        choices=("trio", "thread", "process"),
+        default="trio",
+        help="of our nodes in `soak`: `swim agent`, or a program with its node in a thread or process (trio)",
     )
     parser.add_argument("--json", action="store_true", help="one document on standard output")
     return parser

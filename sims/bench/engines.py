@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import socket
@@ -11,7 +12,7 @@ from typing import NamedTuple, Protocol
 
 import msgpack  # type: ignore[import-untyped]
 
-__all__ = ["ENGINES", "Engine", "Place", "SharedProcess", "Sighting"]
+__all__ = ["ENGINES", "Embedding", "Engine", "Place", "SharedProcess", "Sighting"]
 
 
 class Place(NamedTuple):
@@ -117,6 +118,27 @@ class _Swim:
 
     def leave_request(self) -> bytes:
         return _put("/v1/swim/leave")
+
+
+class Embedding(_Swim):
+    """A program on asyncio (``sims.bench.program``) whose node runs in a thread or process of its own."""
+
+    def __init__(self, isolation: str) -> None:
+        self._isolation = isolation
+
+    def argv(self, place: Place, profile: str) -> list[str]:
+        """The program and its settings."""
+        settings = {"name": place.name, "bind": place.gossip, "profile": profile}
+        settings_text = json.dumps(settings | {"control_port": place.control_port})
+        return [sys.executable, "-m", "sims.bench.program", self._isolation, settings_text]
+
+    def join_request(self, address: str) -> bytes:
+        """One line."""
+        return f"join {address}\n".encode()
+
+    def leave_request(self) -> bytes:
+        """One line."""
+        return b"leave\n"
 
 
 class SharedProcess(_Swim):

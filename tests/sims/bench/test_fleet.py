@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from sims.bench.engines import ENGINES, Place
+from sims.bench.engines import ENGINES, Embedding, Place
 from sims.bench.fleet import Fleet
 
 _AGENT = """
@@ -111,3 +111,19 @@ def test_an_agent_that_ends_at_once_is_an_error_with_its_last_words() -> None:
 
     with Fleet(Failing(), "local") as fleet, pytest.raises(SystemExit, match="cannot bind"):
         fleet.start(1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("isolation", ["thread", "process"])
+def test_programs_with_a_node_of_their_own_join_and_leave(isolation: str) -> None:
+    with Fleet(Embedding(isolation), "local") as fleet:
+        fleet.start(2)
+        one, two = fleet.agents
+        fleet.join_one(two)
+        assert fleet.pump(fleet.is_complete, 20)
+        with socket.create_connection(("127.0.0.1", one.place.control_port)) as noise:
+            noise.sendall(b"\xff\0 leave\n")
+        fleet.leave(two)
+        assert fleet.pump(lambda: not two.is_running and one.alive({"n1", "n2"}) == {"n1"}, 20)
+        assert one.is_running
+        assert "n2" in one.seen("left")

@@ -62,6 +62,7 @@ def test_an_unknown_engine_is_a_usage_error(capsys: pytest.CaptureFixture[str]) 
     [
         (["nope"], "argument scenario: invalid choice: 'nope'"),
         (["steady", "--runs", "0"], "argument --runs: must be a whole number, at least 1, not 0"),
+        (["steady", "--engine", "thread"], "--engine is for soak only"),
         (["steady", "--nodes", "0"], "argument --nodes: must be a whole number, at least 1, not 0"),
     ],
 )
