@@ -8,10 +8,8 @@ import signal
 import subprocess
 import sys
 from contextlib import suppress
-from linecache import getline
 from pathlib import Path
 from random import Random
-from types import FrameType
 from typing import Any, cast
 
 import pytest
@@ -21,6 +19,7 @@ import swim
 from swim.net.transport import Transport
 from tests.cli.processes import ROOT, environment
 from tests.net.memory import MemoryNetwork
+from tests.net.strikes import Strike
 
 
 class Interrupting:
@@ -138,37 +137,9 @@ def test_the_readmes_program_ends_cleanly_on_ctrl_c_at_any_moment() -> None:
     interrupted_programs(200)
 
 
-class Strike:
-    """Ctrl-C at the nth step that a program takes in ``swim`` or in this file."""
-
-    def __init__(self, nth: int) -> None:
-        self.steps = 0
-        self._nth = nth
-        self._blocks: set[tuple[FrameType, int]] = set()
-
-    def trace(self, frame: FrameType, event: str, argument: Any) -> Any:
-        """For ``sys.settrace``."""
-        file = frame.f_code.co_filename
-        return self._step if file == __file__ or "/swim/" in file else None
-
-    def _step(self, frame: FrameType, event: str, argument: Any) -> Any:
-        if event == "return":  # also where a coroutine is suspended: no signal is handled there
-            return self._step
-        if event == "line" and "with " in getline(frame.f_code.co_filename, frame.f_lineno):
-            # The second time its block ends: no signal is handled before __exit__ is called.
-            if (frame, frame.f_lineno) in self._blocks:
-                return self._step
-            self._blocks.add((frame, frame.f_lineno))
-        self.steps += 1
-        if self.steps == self._nth:
-            sys.settrace(None)
-            signal.raise_signal(signal.SIGINT)
-        return self._step
-
-
 def program_struck(nth: int) -> int:
     """Runs a program to its end or to Ctrl-C at the nth step; returns how many steps it took."""
-    network, strike, before = MemoryNetwork(), Strike(nth), sys.gettrace()
+    network, strike = MemoryNetwork(), Strike(nth, __file__)
     opened: list[swim.Cluster] = []
 
     async def main() -> None:
@@ -182,12 +153,8 @@ def program_struck(nth: int) -> int:
                     print(event)
                 raise AssertionError("the events ended")
 
-    with suppress(KeyboardInterrupt):
-        sys.settrace(strike.trace)
-        try:
-            trio.run(main)
-        finally:
-            sys.settrace(before)
+    with suppress(KeyboardInterrupt), strike.armed():
+        trio.run(main)
     gc.collect()  # whatever a task forgot would warn now
     assert not (opened and network.bound)
     return strike.steps
