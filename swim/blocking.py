@@ -126,15 +126,15 @@ class Cluster(Reading):
         self, addresses: Sequence[str], *, replay: bool = False, timeout: float | None = None
     ) -> JoinResult:
         """Exchanges full state with every address, in parallel; a failed address raises nothing."""
-        return run(self._commands.join(addresses, replay=replay, timeout=timeout))
+        return run(self._commands.join, addresses, replay=replay, timeout=timeout)
 
     def leave(self, *, timeout: float | None = None) -> None:
         """Announces that this node leaves, and stops taking part; ``rejoin`` brings it back."""
-        run(self._commands.leave(timeout=timeout))
+        run(self._commands.leave, timeout=timeout)
 
     def rejoin(self, *, timeout: float | None = None) -> JoinResult:
         """Comes back after ``leave``: alive again under the same name, joined to seeds and past members."""
-        return run(self._commands.rejoin(timeout=timeout))
+        return run(self._commands.rejoin, timeout=timeout)
 
     def force_leave(
         self, name: str, *, prune: bool = False, timeout: float | None = None
@@ -144,7 +144,7 @@ class Cluster(Reading):
         Raises:
             TimeoutError: no outcome within ``timeout``.
         """
-        return run(self._commands.force_leave(name, prune=prune, timeout=timeout))
+        return run(self._commands.force_leave, name, prune=prune, timeout=timeout)
 
     def resolve(self, host: str, port: int, *, timeout: float | None = None) -> tuple[Endpoint, ...]:
         """Every address of a host name, in the resolver's order.

@@ -35,6 +35,7 @@ class Strike:
             yield
         finally:
             sys.settrace(before)
+            self._blocks.clear()  # a frame keeps alive what the program has forgotten
 
     def _trace(self, frame: FrameType, event: str, argument: Any) -> Any:
         file = frame.f_code.co_filename

@@ -88,9 +88,10 @@ class Life:
     def __init__(self, arguments: Arguments) -> None:
         self.bell: Bell = Bell()
         self._origin = Origin()
-        self.node: IsolatedNode = _started(arguments, self.bell.ring)
+        self.node: IsolatedNode = _node(arguments, self.bell.ring)
         self.node.when_ended(self.bell.ring)
         _LIVES.add(self)
+        self.node.start()  # last: from here on a Ctrl-C leaves a node to be ended, by __del__ at the latest
 
     def stop(self) -> None:
         """Ends the node at once, in the process that started it."""
@@ -111,19 +112,15 @@ class Life:
             self.stop()
 
 
-def _started(arguments: Arguments, opened: Callable[[], None]) -> IsolatedNode:
-    """A node that has begun to start; ``opened`` is called once it runs, or has failed."""
+def _node(arguments: Arguments, opened: Callable[[], None]) -> IsolatedNode:
+    """A node that has not started; ``opened`` is called once it runs, or has failed."""
     if arguments.isolation == "process":
         from swim.net.isolated.process import ProcessNode
 
-        process = ProcessNode(arguments.config, files=arguments.files, opened=opened)
-        process.start()
-        return process
+        return ProcessNode(arguments.config, files=arguments.files, opened=opened)
     from swim.net.isolated.thread import NodeThread
 
-    node = NodeThread(arguments.config, faults=arguments.faults, files=arguments.files, opened=opened)
-    node.start()
-    return node
+    return NodeThread(arguments.config, faults=arguments.faults, files=arguments.files, opened=opened)
 
 
 def ending(node: IsolatedNode) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from queue import Empty, SimpleQueue
 from threading import TIMEOUT_MAX
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 
 from swim import checks
 from swim.commands import Outcome, QueryReply
@@ -21,6 +21,7 @@ from swim.net.isolated.handle import IsolatedNode
 
 __all__ = ["Responses", "Subscription", "Ticket", "end_of", "run", "until"]
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -134,10 +135,10 @@ class Responses(Replies[Ticket]):
         self._abandon(self._ticket)
 
 
-def run(command: Coroutine[object, object, T]) -> T:
-    """The result of a coroutine that never suspends."""
+def run(call: Callable[P, Coroutine[object, object, T]], *given: P.args, **named: P.kwargs) -> T:
+    """The result of a coroutine function that never suspends."""
     try:
-        command.send(None)
+        call(*given, **named).send(None)  # at once: a Ctrl-C between would leave it "never awaited"
     except StopIteration as end:
         result: T = end.value
         return result

@@ -237,9 +237,8 @@ class Mailbox:
     def close(self) -> None:
         """Ends the subscription."""
         with self._lock:
-            was_closed, self._buffer.is_closed = self._buffer.is_closed, True
-        if not was_closed:
-            self._wake()
+            self._buffer.is_closed = True
+        self._wake()
 
 
 class Board:

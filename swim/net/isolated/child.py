@@ -150,7 +150,7 @@ class _Child:
         if not isinstance(begin, say.Begin):
             return
         watch = 0.0 if self._watch(begin.parent) else _WATCH_SECONDS
-        outbox = Outbox(self._end, name="swim:outbox")
+        outbox = Outbox(self._end, name="swim:outbox", is_direct=True)
         logger = logging.getLogger("swim")
         logger.setLevel(begin.level)
         logger.addHandler(_Forwarding(outbox))

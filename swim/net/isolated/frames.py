@@ -7,7 +7,7 @@ import struct
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from socket import socket
+from socket import MSG_DONTWAIT, socket
 
 from swim.errors import InternalError
 
@@ -62,14 +62,20 @@ class Outbox:
     Args:
         end: of the pair; closed by the caller.
         name: of the thread.
+        is_direct: whether the sender tries first, and the thread sends only what has to wait. That is quicker,
+            but not for a thread that Ctrl-C may strike.
         lost: called once by that thread, if the other side is gone.
     """
 
-    def __init__(self, end: socket, *, name: str, lost: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self, end: socket, *, name: str, is_direct: bool = False, lost: Callable[[], None] = lambda: None
+    ) -> None:
         self._end = end
         self._lost = lost
+        self._is_direct = is_direct
         self._frames: deque[bytes] = deque()
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
         self._is_closed = False
         self.waiting: int = 0
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -78,11 +84,22 @@ class Outbox:
     def send(self, value: object) -> None:
         """Sends one value, after those before it; nothing once it is closed. Never waits."""
         frame = encode(value)
-        with self._changed:
-            if not self._is_closed:
+        with self._lock:  # not the condition: where Ctrl-C strikes, that may stay locked
+            if self._is_closed:
+                return
+            if self._is_direct and self.waiting == 0:
+                frame = frame[self._sent(frame) :]
+            if frame:
                 self._frames.append(frame)
                 self.waiting += len(frame)
                 self._changed.notify()
+
+    def _sent(self, frame: bytes) -> int:
+        """How much of a frame goes at once; an error is for the thread to find."""
+        try:
+            return self._end.send(frame, MSG_DONTWAIT)
+        except OSError:
+            return 0
 
     def close(self, timeout: float) -> None:
         """Sends what waits, at most ``timeout`` seconds long, and no more."""

@@ -96,10 +96,11 @@ class ProcessNode(IsolatedNode):
     def stop(self) -> None:
         """Ends the node without leaving: peers see it fail; see ``IsolatedNode``."""
         with self._lock:
-            if not self._is_stopping and not self.is_ended:
+            if not self.is_ended:
                 self._is_stopping = True
                 if self._end_here is not None:
-                    self._end_here.shutdown(socket.SHUT_WR)
+                    with suppress(OSError):  # the other side closed it
+                        self._end_here.shutdown(socket.SHUT_WR)
                 self._waker.set()
 
     def forget(self) -> None:
@@ -185,7 +186,8 @@ class ProcessNode(IsolatedNode):
                     if key.fileobj is self._waker:
                         self._waker.clear()
                         # One that has not begun has nothing to end.
-                        killed_at = time.monotonic() + (_END_SECONDS if self.is_running else 0.0)
+                        left = _END_SECONDS if self.is_running else 0.0
+                        killed_at = min(killed_at, time.monotonic() + left)
                     elif key.fileobj is process.stderr:
                         data = os.read(process.stderr.fileno(), _CHUNK)
                         words = (words + data)[-_LAST_WORDS:]

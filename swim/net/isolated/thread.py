@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import selectors
-import threading
 import time
 from collections.abc import Callable, Coroutine, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import partial
+from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
 from swim.addresses import Endpoint, split_bind, version_of
@@ -58,7 +58,7 @@ class NodeThread(IsolatedNode):
         self._faults = faults
         self._files = files
         self._loop: Loop | None = None
-        self._attention = threading.Event()
+        self._attention: SimpleQueue[None] = SimpleQueue()  # safe where Ctrl-C strikes
 
     # -- for any thread
 
@@ -85,7 +85,7 @@ class NodeThread(IsolatedNode):
     def stop(self) -> None:
         """Ends the node without leaving: peers see it fail; see ``IsolatedNode``."""
         self._is_stopping = True
-        self._attention.set()
+        self._attention.put(None)
         loop = self._loop
         if loop is not None:
             self._ask(loop.halt)
@@ -183,11 +183,11 @@ class NodeThread(IsolatedNode):
     def _resolved(self, timeout: float, host: str, port: int) -> Sequence[Endpoint]:
         """Every address of a host; waits for it, but not longer than until ``stop``."""
         future = self.resolve(host, port)
-        future.add_done_callback(lambda _: self._attention.set())
-        self._attention.wait(timeout)
+        future.add_done_callback(lambda _: self._attention.put(None))
+        with suppress(Empty):
+            self._attention.get(timeout=timeout)
         if self._is_stopping:
             raise self._ending()
-        self._attention.clear()
         if not future.done():
             raise TimeoutError(None, "no answer")
         return future.result()

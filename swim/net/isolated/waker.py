@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import selectors
 import socket
+from contextlib import suppress
 from threading import Lock
 
 __all__ = ["Waker"]
@@ -33,8 +34,8 @@ class Waker:
         """Wakes the loop; does nothing once it is closed."""
         with self._lock:  # a descriptor that was closed may belong to another file
             if not self._is_set and not self._is_closed:
-                self._is_set = True
                 os.write(self._writes, b"\0\0\0\0\0\0\0\1")
+                self._is_set = True  # not before: Ctrl-C may strike between
 
     def wait(self) -> None:
         """Waits until it is set."""
@@ -44,10 +45,9 @@ class Waker:
 
     def clear(self) -> None:
         """The loop is awake."""
-        with self._lock:
-            if self._is_set:
-                self._is_set = False
-                os.read(self._reads, 8)
+        with self._lock, suppress(BlockingIOError):
+            self._is_set = False
+            os.read(self._reads, 8)
 
     def close(self) -> None:
         """Releases the descriptor."""

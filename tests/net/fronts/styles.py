@@ -15,7 +15,7 @@ import trio
 import swim
 import swim.asyncio
 import swim.blocking
-from swim.net.fronts.threads import run
+from swim.net.fronts import threads
 
 __all__ = ["FRONTS", "Each", "Front", "done", "every_front", "first", "isolated_fronts", "local"]
 
@@ -101,6 +101,10 @@ class Front:
         return self._run(program(*arguments))
 
 
+def _run(main: Coroutine[Any, Any, Any]) -> Any:
+    return threads.run(lambda: main)
+
+
 def _trio_run(main: Coroutine[Any, Any, Any]) -> Any:
     async def program() -> Any:
         return await main
@@ -114,9 +118,9 @@ FRONTS = {
         Front("trio", swim, _trio_run, trio.sleep),
         Front("asyncio", swim.asyncio, asyncio.run, asyncio.sleep),
         Front("uvloop", swim.asyncio, uvloop_run, asyncio.sleep),
-        Front("blocking", swim.blocking, run, time.sleep),
+        Front("blocking", swim.blocking, _run, time.sleep),
         Front("asyncio-process", swim.asyncio, asyncio.run, asyncio.sleep, isolation="process"),
-        Front("blocking-process", swim.blocking, run, time.sleep, isolation="process"),
+        Front("blocking-process", swim.blocking, _run, time.sleep, isolation="process"),
     )
 }
 _NO_UVLOOP = pytest.mark.skipif(find_spec("uvloop") is None, reason="uvloop is not installed")

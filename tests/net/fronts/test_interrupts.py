@@ -1,4 +1,4 @@
-"""Ctrl-C at each step of a program on asyncio or in plain threads comes out as it is, and leaves nothing behind."""
+"""Ctrl-C at each step of a program on asyncio or in plain threads: it comes out alone, and leaves nothing."""
 
 from __future__ import annotations
 
