@@ -62,8 +62,8 @@ class Outbox:
     Args:
         end: of the pair; closed by the caller.
         name: of the thread.
-        is_direct: whether the sender tries first, and the thread sends only what has to wait. That is quicker,
-            but not for a thread that Ctrl-C may strike.
+        is_direct: whether the sender tries first, and the thread sends only what has to wait: quicker, but
+            not for a thread that Ctrl-C may strike.
         lost: called once by that thread, if the other side is gone.
     """
 
