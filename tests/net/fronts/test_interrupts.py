@@ -65,7 +65,7 @@ def struck(name: str, isolation: Any, nth: int) -> int:
     before, strike = left(), Strike(nth, __file__)
     with suppress(KeyboardInterrupt), strike.armed():
         PROGRAMS[name](isolation)
-    gc.collect()  # what nobody holds any more may warn now
+    gc.collect()  # what has no reference any more may warn now
     eventually(lambda: left() == before)
     return strike.steps
 
