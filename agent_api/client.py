@@ -187,6 +187,27 @@ class AgentClient:
         document = self._ask("PUT", "/v1/swim/tags", {"tags": {str: str}}, parameters)
         return cast("dict[str, str]", document["tags"])
 
+    def rtt(self, node: str, other: str | None = None) -> dict[str, Any]:
+        """The estimated round-trip time between two members, or to the agent; None if it is not known.
+
+        Raises as ``members``; 404 for an unknown name.
+        """
+        shape = {"from": str, "to": str, "coordinates": {str: object}}
+        names = [node] if other is None else [node, other]
+        return self._ask("GET", "/v1/swim/rtt", shape, [("node", name) for name in names])
+
+    def reachability(
+        self, nodes: Iterable[str] = (), *, ping_timeout: float | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """How each member answers the agent, as lines that come one by one, and a last one that sums them up.
+
+        Raises as ``members``; 404 for an unknown name.
+        """
+        parameters = [("node", name) for name in nodes]
+        if ping_timeout is not None:
+            parameters.append(("timeout", f"{ping_timeout}s"))
+        return (line for line in self._lines("PUT", "/v1/swim/reachability", parameters) if line)
+
     def events(self) -> Iterator[dict[str, Any]]:
         """All events as they happen, until the agent stops. Raises as ``members``."""
         return (line for line in self._lines("GET", "/v1/swim/events") if line)

@@ -51,6 +51,9 @@ class ClusterLike(Membership, Protocol):
     async def join(self, addresses: Sequence[str], *, timeout: float | None = None) -> JoinResult:
         """Exchanges full state with every address."""
 
+    async def ping(self, name: str, *, via: str = "packet", timeout: float | None = None) -> float | None:
+        """The seconds until a member acks a ping; None if it does not."""
+
     async def leave(self) -> None:
         """Leaves gracefully."""
 

@@ -19,7 +19,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from agent_api import health as health_report
-from agent_api import messages, shapes, status
+from agent_api import messages, reachability, shapes, status
 from agent_api.agent import Agent, Call, nothing
 from agent_api.errors import INVALID_METHOD, SERF_CANNOT_JOIN, HttpError, error_response, multi_error
 from agent_api.parameters import Query
@@ -276,6 +276,11 @@ ROUTES = (
         "/v1/swim/tags",
         get=Action("agent:read", messages.tags),
         put=Action("agent:write", messages.set_tags),
+    ),
+    _route("swim-coordinate", "/v1/swim/coordinate", get=Action("node:read", reachability.coordinate)),
+    _route("swim-rtt", "/v1/swim/rtt", get=Action("node:read", reachability.rtt)),
+    _route(
+        "swim-reachability", "/v1/swim/reachability", put=Action("agent:write", reachability.reachability)
     ),
 )
 """Shared by every application in the process; a handler finds its agent in ``app.state``."""

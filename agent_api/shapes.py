@@ -14,6 +14,7 @@ from agent_api.cluster import ClusterLike
 from agent_api.settings import AgentSettings
 from agent_api.text import utf8
 from swim import (
+    Coordinate,
     Event,
     EventsLost,
     ForceLeaveOutcome,
@@ -35,6 +36,7 @@ __all__ = [
     "ForceLeaveReply",
     "JoinReply",
     "MemberShape",
+    "coordinate_shape",
     "dumps",
     "event_shape",
     "force_leave_shape",
@@ -45,6 +47,7 @@ __all__ = [
     "nomad_member",
     "nomad_order",
     "reply_shape",
+    "rtt_shape",
     "why_shape",
 ]
 
@@ -245,6 +248,23 @@ def reply_shape(reply: QueryReply) -> dict[str, Any]:
     if isinstance(reply, QueryResponse):
         shape["payload"] = base64.b64encode(reply.payload).decode()
     return shape
+
+
+def coordinate_shape(coordinate: Coordinate | None) -> dict[str, Any] | None:
+    """A member's network coordinate, in seconds; None if it is not known."""
+    return None if coordinate is None else coordinate._asdict()
+
+
+def rtt_shape(cluster: ClusterLike, one: str, other: str) -> dict[str, Any]:
+    """The estimated round-trip time between two members; None if either has no known coordinate."""
+    found = {name: cluster.coordinate(name) for name in (one, other)}
+    a, b = found[one], found[other]
+    return {
+        "from": one,
+        "to": other,
+        "rtt": None if a is None or b is None else a.distance_to(b),
+        "coordinates": {name: coordinate_shape(coordinate) for name, coordinate in found.items()},
+    }
 
 
 def event_shape(event: Event) -> dict[str, Any]:

@@ -65,6 +65,7 @@ if TYPE_CHECKING:
     from swim.commands import Rejoin as Rejoin
     from swim.commands import Respond as Respond
     from swim.commands import SendMessage as SendMessage
+    from swim.commands import SendPing as SendPing
     from swim.commands import SendQuery as SendQuery
     from swim.commands import SendUserEvent as SendUserEvent
     from swim.commands import SetTags as SetTags
@@ -130,6 +131,7 @@ __all__ = [
     "Responses",
     "SeedStatus",
     "SendMessage",
+    "SendPing",
     "SendQuery",
     "SendUserEvent",
     "SetTags",
@@ -162,6 +164,7 @@ _LATER = {
             "Rejoin",
             "Respond",
             "SendMessage",
+            "SendPing",
             "SendQuery",
             "SendUserEvent",
             "SetTags",

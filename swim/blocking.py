@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from threading import TIMEOUT_MAX
 from types import TracebackType
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 from swim import checks
 from swim.addresses import Endpoint
@@ -27,6 +27,7 @@ from swim.commands import (
     Command,
     Respond,
     SendMessage,
+    SendPing,
     SendUserEvent,
     SetTags,
     UpdateTags,
@@ -220,6 +221,14 @@ class Cluster(Reading):
     def broadcast(self, payload: bytes, *, timeout: float | None = None) -> None:
         """Sends bytes to all members' applications, and to subscribers here; returns before they spread."""
         self._outcome(BroadcastMessage(payload), timeout)
+
+    def ping(self, name: str, *, via: str = "packet", timeout: float | None = None) -> float | None:
+        """Pings one member by ``packet``, ``stream`` or ``relay``, and returns the seconds until its ack.
+
+        Returns:
+            None if there was no ack within ``timeout`` seconds, by default ``probe_interval``.
+        """
+        return cast("float | None", self.do(SendPing(name, via=via, timeout=timeout)).outcome())
 
     def _outcome(self, command: Command, timeout: float | None) -> None:
         timeout = checks.seconds("timeout", timeout)

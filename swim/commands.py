@@ -28,6 +28,7 @@ __all__ = [
     "Rejoin",
     "Respond",
     "SendMessage",
+    "SendPing",
     "SendQuery",
     "SendUserEvent",
     "SetTags",
@@ -35,7 +36,7 @@ __all__ = [
     "UpdateTags",
 ]
 
-Outcome: TypeAlias = JoinResult | ForceLeaveOutcome | None
+Outcome: TypeAlias = JoinResult | ForceLeaveOutcome | float | None
 """What a command finishes with; documented for each command."""
 QueryReply: TypeAlias = QueryAck | QueryResponse
 
@@ -46,6 +47,7 @@ _NAME_BYTES_MAX = 255
 _INTERNAL = "_serf_"
 _PING = "_serf_ping"
 _QUERY_SECONDS_MAX = 86_400.0
+_WAYS = ("packet", "stream", "relay")
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +154,35 @@ class UpdateTags:
     def applied_to(self, tags: Mapping[str, str]) -> dict[str, str]:
         """The tags after the change."""
         return {name: value for name, value in tags.items() if name not in self.remove} | dict(self.changes)
+
+
+@dataclass(frozen=True, slots=True)
+class SendPing:
+    """Pings one member; finishes with the seconds until its ack, or with None if there was none in time.
+
+    It changes nothing: no member is suspected or cleared by it.
+
+    Attributes:
+        name: of the member.
+        via: ``packet``; ``stream``; or ``relay``, which asks as many other members as a probe round does
+            (``indirect_checks``) to ping it, and takes the first ack.
+        timeout: seconds to wait, at most a day; None for ``probe_interval``.
+
+    Raises:
+        ConfigError: naming the attribute that is wrong.
+    """
+
+    name: str
+    _: KW_ONLY
+    via: str = "packet"
+    timeout: float | None = None
+
+    def __post_init__(self) -> None:
+        checks.text("name", self.name)
+        if checks.text("via", self.via) not in _WAYS:
+            raise ConfigError("via", f"must be one of {', '.join(_WAYS)}, not {self.via!r}")
+        if self.timeout is not None:
+            checks.number("timeout", self.timeout, at_most=_QUERY_SECONDS_MAX)
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,6 +346,7 @@ Command: TypeAlias = (
     | SendQuery
     | Respond
     | SendMessage
+    | SendPing
     | BroadcastMessage
 )
 

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 from swim.addresses import Endpoint
+from swim.core.asked_pings import ASKED_MAX
 from swim.core.broadcast import RETIRED_MAX, Broadcast
 from swim.core.context import NodeStatus
 from swim.core.engine import Engine
@@ -183,6 +184,7 @@ class CoreInspection:
         yield from _queue_sizes("broadcasts", self.broadcasts)
         for what, streams in zip(("inbound streams", "outbound streams"), engine.streams.count, strict=True):
             yield Size(what, streams, config.max_streams)
+        yield Size("asked pings", engine.asked_pings.under_way, ASKED_MAX)
         yield Size("held claims", len(self.held), HELD_MAX)
         yield Size("held accusations", len(self.accused), ACCUSED_MAX)
         yield Size("relayed pings", self.relayed_pings, config.max_relayed_pings)

@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from swim import checks
 from swim.addresses import Endpoint, join_host_port
-from swim.commands import Command, Join, Leave, Rejoin
+from swim.commands import Command, Join, Leave, Rejoin, SendPing
 from swim.config import Config
 from swim.core.engine import Engine
 from swim.core.output import Output, StreamEnd
@@ -247,6 +247,8 @@ class Node:
                 return self._engine.join(now, addresses, replay=command.replay)
             case Leave():
                 return self._engine.leave(now)
+            case SendPing():
+                return self._engine.ping(now, command)
             case Rejoin():
                 return self._rejoin(now, command.advertise)
             case _ if isinstance(command, LayerCommand):

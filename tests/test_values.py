@@ -70,6 +70,12 @@ COMMANDS = st.one_of(
     st.builds(swim.SendMessage, MEMBERS, BYTES),
     st.builds(swim.BroadcastMessage, BYTES),
     st.builds(
+        swim.SendPing,
+        TEXT,
+        via=st.sampled_from(["packet", "stream", "relay"]),
+        timeout=st.none() | st.floats(0, 86_400),
+    ),
+    st.builds(
         swim.SendQuery,
         TEXT,
         BYTES,

@@ -20,6 +20,7 @@ from swim.commands import (
     Rejoin,
     Respond,
     SendMessage,
+    SendPing,
     SendQuery,
     SendUserEvent,
     SetTags,
@@ -298,6 +299,10 @@ class SimNode(Reads):
     def broadcast(self, payload: bytes) -> Ticket:
         """Sends bytes to all members, this node included."""
         return self.do(BroadcastMessage(payload))
+
+    def ping(self, name: str, *, via: str = "packet", timeout: float | None = None) -> Ticket:
+        """Pings one member; the ``result`` of the ticket is the seconds until its ack, or None."""
+        return self.do(SendPing(name, via=via, timeout=timeout))
 
     def rejoin(self) -> Ticket:
         """Comes back after a leave that kept the process."""

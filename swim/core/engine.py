@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from swim.addresses import Endpoint
+from swim.commands import SendPing
 from swim.config import Config
+from swim.core.asked_pings import AskedPings
 from swim.core.claims import Claims
 from swim.core.context import Context, logger
 from swim.core.delegate import Delegate
@@ -108,6 +110,7 @@ class Engine:
         self._introductions = Introductions(context, self.gossip, self.pings, self.rejoining)
         self._departure = Leaving(context, self.gossip, self.claims, self.push_pulls)
         self.messages: UserMessages = UserMessages(context, self.streams, self.gossip, self.pings)
+        self.asked_pings: AskedPings = AskedPings(context, self.gossip, self.pings, self.streams)
         Exchanges(
             context,
             self.streams,
@@ -117,6 +120,7 @@ class Engine:
             rejoining=self.rejoining,
             departure=self._departure,
             messages=self.messages,
+            asked_pings=self.asked_pings,
         )
         self._origin: Source | None = None  # of the claims in the packet at hand
         self._grown = 0
@@ -257,6 +261,15 @@ class Engine:
             raise LocalError(CANNOT_JOIN)
         ticket = self.ticket()
         self._joins.begin(now, ticket, addresses, replay=replay)
+        self._after(now)
+        return ticket
+
+    def ping(self, now: float, command: SendPing) -> int:
+        """Pings one member; the seconds until its ack follow under the returned ticket."""
+        if self.context.status != "running":
+            raise LocalError("a ping is not possible after leaving")
+        ticket = self.ticket()
+        self.asked_pings.begin(now, ticket, command)
         self._after(now)
         return ticket
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from swim.addresses import Endpoint
+from swim.core.asked_pings import AskedPings
 from swim.core.context import Context, logger
 from swim.core.join import Joins
 from swim.core.leave import Leaving
@@ -16,6 +17,7 @@ from swim.core.purposes import (
     Fallback,
     Joining,
     Periodic,
+    Pinging,
     Purpose,
     Reconnecting,
 )
@@ -46,6 +48,7 @@ class Exchanges:
         rejoining: Reconnects,
         departure: Leaving,
         messages: UserMessages,
+        asked_pings: AskedPings,
     ) -> None:
         self._context = context
         self._streams = streams
@@ -55,6 +58,7 @@ class Exchanges:
         self._rejoining = rejoining
         self._departure = departure
         self._messages = messages
+        self._asked_pings = asked_pings
         streams.on_request = self._answer
         streams.on_reply = self._take_reply
         streams.on_failure = self._take_failure
@@ -98,6 +102,8 @@ class Exchanges:
                 self._prober.fallback_done(now, seq_no, None, "wrong answer")
             case ((Asking() | Delivering()), _):
                 self._messages.replied(now, purpose, message)
+            case Pinging(), _:
+                self._asked_pings.replied(now, purpose, message)
             case _, PushPull():
                 objection = yield from self._push_pulls.objection(message, endpoint, dialled=True)
                 if objection:
@@ -132,6 +138,8 @@ class Exchanges:
                 self._messages.failed(purpose, end, error)
             case Answering():
                 self._answer_ended(purpose, end, error)
+            case Pinging():
+                self._asked_pings.failed(purpose)
             case Periodic() | Reconnecting() | Departing():
                 if isinstance(purpose, Reconnecting):
                     self._rejoining.ended(now, purpose, error)

@@ -14,6 +14,7 @@ __all__ = [
     "Fallback",
     "Joining",
     "Periodic",
+    "Pinging",
     "Purpose",
     "Reconnecting",
 ]
@@ -72,4 +73,12 @@ class Delivering(NamedTuple):
     seq_no: int
 
 
-Purpose = Fallback | Joining | Reconnecting | Periodic | Departing | Asking | Delivering | Answering
+class Pinging(NamedTuple):
+    """A stream ping of the command ``ticket``; the ack repeats ``seq_no``."""
+
+    ticket: int
+    seq_no: int
+    sent_at: float
+
+
+Purpose = Fallback | Joining | Reconnecting | Periodic | Departing | Asking | Delivering | Answering | Pinging

@@ -83,6 +83,8 @@ class FakeCluster:
         self.log: dict[str, list[Transition]] = {}
         self.subscriptions: list[Subscription] = []
         self.broken: Exception | None = None
+        self.answers: dict[tuple[str, str], float | str | None] = {}
+        self.pinged: list[tuple[str, str, float | None]] = []
         self.coordinates: dict[str, Coordinate] = {}
         self.sent: list[UserEvent] = []
         self.asked: list[tuple[str, bytes, dict[str, Any]]] = []
@@ -139,6 +141,13 @@ class FakeCluster:
         if self.status != "running":
             raise LocalError("cannot join: this node has left or was closed")
         return JoinResult(tuple(self._dial(address) for address in addresses))
+
+    async def ping(self, name: str, *, via: str = "packet", timeout: float | None = None) -> float | None:
+        self.pinged.append((name, via, timeout))
+        found = self.answers.get((name, via), 0.001)
+        if isinstance(found, str):
+            raise LocalError(found)
+        return found
 
     async def leave(self, *, timeout: float | None = None) -> None:
         self.status = "left"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -12,8 +12,8 @@ import trio.testing
 from agent_api import create_app
 from agent_api.client import AgentClient, AgentError, AgentTimeout, AgentUnreachable
 from agent_api.shapes import event_shape
-from swim import ConfigError, MemberStatus, Query, UserEvent
-from tests.agent_api.fakes import FakeCluster, make_member
+from swim import ConfigError, Coordinate, MemberStatus, Query, QueryAck, UserEvent
+from tests.agent_api.fakes import FakeCluster, FakeReplies, make_member
 from tests.agent_api.http import Agent, served
 
 
@@ -63,6 +63,75 @@ async def test_join(ask: Callable[..., Any], cluster: FakeCluster) -> None:
     with pytest.raises(AgentError, match="cannot join: this node has left") as refusal:
         await ask("join", ["127.0.0.1:4648"])
     assert refusal.value.status == 409
+
+
+async def test_rtt(ask: Callable[..., Any], cluster: FakeCluster) -> None:
+    own = Coordinate((0.003, *[0.0] * 7), 0.5, 0.0, 0.001)
+    cluster.add(make_member("a"))
+    cluster.coordinates = {"n1.global": own, "a": Coordinate()}
+    document = await ask("rtt", "a")
+    assert (document["from"], document["to"]) == ("a", "n1.global")
+    assert document["rtt"] == own.distance_to(Coordinate())
+    assert document["coordinates"]["n1.global"] == {
+        "vec": [0.003, *[0.0] * 7], "error": 0.5, "adjustment": 0.0, "height": 0.001,
+    }  # fmt: skip
+    assert (await ask("rtt", "n1.global", "a"))["to"] == "a"
+    assert await ask("request", "GET", "/v1/swim/coordinate") == {
+        "name": "n1.global",
+        "coordinate": document["coordinates"]["n1.global"],
+    }
+    cluster.add(make_member("new"))
+    document = await ask("rtt", "new")
+    assert document["rtt"] is document["coordinates"]["new"] is None
+    for names in (["nobody"], ["a", "nobody"]):
+        with pytest.raises(AgentError, match="no member named 'nobody'") as refusal:
+            await ask("rtt", *names)
+        assert refusal.value.status == 404
+    for query in ("", "?node=a&node=a&node=a"):
+        with pytest.raises(AgentError, match="one or two nodes") as refusal:
+            await ask("request", "GET", f"/v1/swim/rtt{query}")
+        assert refusal.value.status == 400
+
+
+async def test_reachability(ask: Callable[..., Any], cluster: FakeCluster) -> None:
+    for name in ("a", "b"):
+        cluster.add(make_member(name))
+    cluster.add(make_member("gone", status=MemberStatus.FAILED))
+    cluster.answers = {("a", "stream"): None, ("b", "relay"): "no other member could relay a ping"}
+
+    async def reach(*args: Any, acks: Sequence[str] = ("n1.global", "a", "gone"), **kwargs: Any) -> list[Any]:
+        cluster.replies = FakeReplies()
+        for name in acks:
+            cluster.replies.put.send_nowait(QueryAck(name))
+        cluster.replies.put.close()
+        client = AgentClient("http://{}:{}".format(*server.endpoint))
+        return await trio.to_thread.run_sync(lambda: list(client.reachability(*args, **kwargs)))
+
+    async with served(create_app(cluster)) as server:
+        lines = await reach()
+        assert lines == [
+            {"name": "a", "status": "alive", "errors": {}, "is_self": False,
+             "packet": 0.001, "stream": None, "relay": 0.001},
+            {"name": "b", "status": "alive", "errors": {"relay": "no other member could relay a ping"},
+             "is_self": False, "packet": 0.001, "stream": 0.001, "relay": None},
+            {"name": "n1.global", "status": "alive", "errors": {}, "is_self": True,
+             "packet": None, "stream": None, "relay": None},
+            {"total": 4, "alive": 3, "acked": ["a", "gone", "n1.global"], "missing": ["b"],
+             "unexpected": ["gone"]},
+        ]  # fmt: skip
+        assert next(way for name, way, _ in cluster.pinged if name == "a") == "packet"
+        cluster.pinged.clear()
+        assert len(await reach(["gone"], ping_timeout=0.5)) == 2
+        assert set(cluster.pinged) == {("gone", way, 0.5) for way in ("packet", "stream", "relay")}
+        assert cluster.replies.is_ended.is_set()
+        cluster.status = "left"
+        assert (await reach())[-1] == {
+            "total": 4, "alive": 3, "acked": None, "missing": None, "unexpected": None,
+        }  # fmt: skip
+        for arguments, status in (({"nodes": ["nobody"]}, 404), ({"ping_timeout": 16.0}, 400)):
+            with pytest.raises(AgentError) as refusal:
+                await reach(**arguments)
+            assert refusal.value.status == status
 
 
 async def test_force_leave(ask: Callable[..., Any], cluster: FakeCluster) -> None:

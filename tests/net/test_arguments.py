@@ -41,6 +41,9 @@ WRONG_TYPE: list[tuple[str, str, dict[str, Any]]] = [
     ("resolve", "host", {"host": b"localhost", "port": 0}),
     ("resolve", "port", {"host": "localhost", "port": "7946"}),
     ("resolve", "port", {"host": "localhost", "port": True}),
+    ("ping", "name", {"name": None}),
+    ("ping", "via", {"name": "n2", "via": "tcp"}),
+    ("ping", "timeout", {"name": "n2", "timeout": "1"}),
     ("history", "name", {"name": None}),
     ("coordinate", "name", {"name": 7}),
 ]

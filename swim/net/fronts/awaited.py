@@ -22,6 +22,7 @@ from swim.commands import (
     Rejoin,
     Respond,
     SendMessage,
+    SendPing,
     SendQuery,
     SendUserEvent,
     SetTags,
@@ -317,6 +318,24 @@ class AwaitedCluster(Reading, Generic[TicketT, EventsT, RepliesT]):
             LocalError: after a leave, or too many broadcasts wait to be sent.
         """
         await self._outcome(BroadcastMessage(payload))
+
+    async def ping(self, name: str, *, via: str = "packet", timeout: float | None = None) -> float | None:
+        """Pings one member, and returns the seconds until its ack; None if there was none in time.
+
+        It changes nothing: no member is suspected or cleared by it.
+
+        Args:
+            name: of the member.
+            via: ``packet``; ``stream``; or ``relay``: other members are asked to ping it.
+            timeout: seconds to wait; None for ``probe_interval``.
+
+        Raises:
+            ConfigError: naming an argument that is wrong.
+            LocalError: there is no such member, it is this node, or it cannot be asked in this way now.
+        """
+        ticket = self.do(SendPing(name, via=via, timeout=timeout))
+        await self._finished([ticket], None)
+        return cast("float | None", ticket.result)
 
     # -- what each front supplies
 

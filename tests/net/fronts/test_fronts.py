@@ -43,6 +43,10 @@ async def every_command(front: Front) -> None:
             "QueryResponse(source='n1', payload=b'0.7')",
         ]
         assert [reply async for reply in Each(replies)] == got
+        for way in ("packet", "stream"):
+            assert 0 < await done(one.ping("n2", via=way)) < 10
+        with pytest.raises(swim.LocalError, match=r"^no other member could relay a ping"):
+            await done(one.ping("n2", via="relay"))
         assert await done(one.force_leave("n2", timeout=5)) == "refuted"
         assert await done(one.force_leave("nobody")) == "unknown"
         await done(two.leave())
@@ -141,6 +145,7 @@ COMMANDS: dict[str, tuple[Any, ...]] = {
     "update_tags": ({},),
     "user_event": ("e",),
     "query": ("q",),
+    "ping": ("n1",),
     "respond": (swim.Query("q"),),
     "do": (swim.Leave(),),
 }

@@ -1,0 +1,1 @@
+"""``swim decode``: what a packet or a stream carries, layer by layer."""
