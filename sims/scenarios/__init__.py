@@ -3,6 +3,7 @@
 from sims.scenarios import (
     basics,
     calibration,
+    distances,
     hostile,
     operators,
     papers_lifeguard,
@@ -18,6 +19,7 @@ from sims.scenarios import (
 __all__ = [
     "basics",
     "calibration",
+    "distances",
     "hostile",
     "operators",
     "papers_lifeguard",

@@ -219,6 +219,11 @@ class OurAgent(Subprocess):
         answer = await self._ask("GET", "/v1/swim/members")
         return {member["name"]: _seen_by_http(member) for member in answer["members"]}
 
+    @property
+    def url(self) -> str:
+        """Where its HTTP API is."""
+        return f"http://{self._http}"
+
     async def leave(self) -> None:
         self.process.interrupt()
         await self.process.exited()

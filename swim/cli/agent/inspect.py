@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from swim.cli.agent.completion import MEMBER
 from swim.cli.agent.remote import talking
 from swim.cli.common import agent_options, emit, globals_of, output_options, table
 from swim.text import printable
@@ -31,7 +32,7 @@ def info(ctx: click.Context) -> None:
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", type=MEMBER)
 @agent_options
 @output_options
 @click.pass_context

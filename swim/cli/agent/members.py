@@ -12,6 +12,7 @@ import click
 
 from agent_api.client import AgentError
 from swim.addresses import join_host_port
+from swim.cli.agent.completion import MEMBER
 from swim.cli.agent.remote import talking
 from swim.cli.common import ExitCode, agent_options, emit, fail, globals_of, output_options, table
 
@@ -20,7 +21,7 @@ __all__ = ["force_leave", "join", "leave", "members"]
 
 @click.command()
 @click.option("--status", metavar="REGEX", help="Only members whose status matches, such as 'failed|left'.")
-@click.option("--name", metavar="REGEX", help="Only members whose name matches.")
+@click.option("--name", type=MEMBER, metavar="REGEX", help="Only members whose name matches.")
 @click.option(
     "--tag", "tags", multiple=True, metavar="KEY=REGEX", help="Only members with such a tag; repeatable."
 )
@@ -161,7 +162,7 @@ def leave(ctx: click.Context) -> None:
 
 
 @click.command("force-leave")
-@click.argument("name")
+@click.argument("name", type=MEMBER)
 @click.option("--prune", is_flag=True, help="Forget the member at once instead of listing it as left.")
 @agent_options
 @output_options

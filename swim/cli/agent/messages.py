@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from swim.cli.agent.completion import MEMBER
 from swim.cli.agent.remote import talking
 from swim.cli.common import (
     ExitCode,
@@ -49,7 +50,9 @@ def event(ctx: click.Context, name: str, payload: str | None, coalesce: bool) ->
 @click.command()
 @click.argument("name")
 @click.argument("payload", required=False)
-@click.option("--node", "nodes", multiple=True, metavar="NAME", help="Ask only this member; repeatable.")
+@click.option(
+    "--node", "nodes", multiple=True, type=MEMBER, metavar="NAME", help="Ask only this member; repeatable."
+)
 @click.option(
     "--tag", "tags", multiple=True, metavar="KEY=REGEX", help="Ask only members with such a tag; repeatable."
 )

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from swim.cli.agent.completion import MEMBER
 from swim.cli.agent.remote import talking
 from swim.cli.common import ExitCode, agent_options, duration, emit, fail, globals_of, output_options, table
 
@@ -17,8 +18,8 @@ _WAYS = ("packet", "stream", "relay")
 
 
 @click.command()
-@click.argument("node1")
-@click.argument("node2", required=False)
+@click.argument("node1", type=MEMBER)
+@click.argument("node2", type=MEMBER, required=False)
 @agent_options
 @output_options
 @click.pass_context
@@ -39,7 +40,7 @@ def rtt(ctx: click.Context, node1: str, node2: str | None) -> None:
 
 
 @click.command()
-@click.argument("nodes", nargs=-1, metavar="[NODE]...")
+@click.argument("nodes", nargs=-1, type=MEMBER, metavar="[NODE]...")
 @click.option(
     "--ping-timeout", type=duration, metavar="SECONDS", help="How long to wait for each ack [probe_interval]."
 )

@@ -18,6 +18,7 @@ SMALLER: dict[str, Mapping[str, object]] = {
     "bn-join": {"storms": 2},
     "bn-pause": {"nodes": 20},
     "byte-flipper": {"seconds": 30},
+    "coordinates": {"nodes": 20, "seconds": 120},
     "crash-loop-new-name": {"nodes": 10},
     "flood": {"rate": 200},
     "half-detached-node": {"nodes": 10},
