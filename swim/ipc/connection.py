@@ -58,7 +58,7 @@ class Connection:
 
     @property
     def is_busy(self) -> bool:
-        """Whether it answers a request or sends records."""
+        """Whether it answers a request or sends records, rather than waiting for the rest of a request."""
         return not self._is_waiting or (self._streams is not None and self._streams.are_open)
 
     @trio.lowlevel.enable_ki_protection
@@ -80,7 +80,6 @@ class Connection:
         """Answers requests until the client sends no more, or an answer ends the connection."""
         until = trio.current_time() + self._service.settings.handshake_timeout
         while await self._begins(float("inf") if self._is_shaken else until):
-            self._is_waiting = False
             if not await self._handle(streams):
                 break
             self._is_waiting = True
@@ -100,6 +99,7 @@ class Connection:
             if self._is_authenticated and command not in COMMANDS:
                 return await self._refuse(seq, "Unsupported command")
             body = body_of(command, await self._object()) if command in BODIES else {}
+        self._is_waiting = False
         if not self._is_authenticated and command not in ("handshake", "auth"):
             await self._refuse(seq, "Authentication required")
             return True

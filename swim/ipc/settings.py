@@ -28,9 +28,9 @@ class IpcSettings:
     """Streams show a burst of member events, or of user events that may be coalesced, once it is over, as
     those of Serf's agent do (``swim.policies.Coalescer``); if off, each event at once."""
     max_conns: int = 128
-    """Connections in total. At the limit, the oldest one that waits for a request, without a stream, monitor
-    or query, is closed; if there is none, the new one is. Never more than an eighth of the descriptors that
-    the process may open."""
+    """Connections in total. At the limit, the oldest one is closed that waits for a request, or for the rest
+    of one, and has no stream, monitor or query; if there is none, the new one. Never more than an eighth of
+    the descriptors that the process may open."""
     max_conns_per_client: int = 64
     """Connections of one client address, by the same rule; 0 is no limit."""
     max_request_bytes: int = 64 * 1024

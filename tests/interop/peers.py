@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import subprocess
 import sys
 import urllib.request
 from collections.abc import Mapping, Sequence
@@ -30,6 +31,13 @@ class Seen(NamedTuple):
     tags: dict[str, str]
     protocol: tuple[int, int, int]
     delegate: tuple[int, int, int]
+
+
+class Said(NamedTuple):
+    """What a command came to."""
+
+    code: int
+    text: str
 
 
 class Peer(Protocol):
@@ -158,15 +166,35 @@ class SerfAgent(Subprocess):
         """How often it announced a member as joined."""
         return len(re.findall(rf"EventMemberJoin: {re.escape(name)} ", self.logs()))
 
+    @property
+    def rpc_port(self) -> int:
+        return self.rpc.port
+
+    async def serf(self, *words: str) -> Said:
+        """The real ``serf`` command, asked about this agent."""
+        return await serf_command(self.rpc_port, *words)
+
     async def command(self, *words: str) -> str:
-        """Standard output of the real ``serf`` command, asked about this agent."""
-        argv = ["serf", words[0], f"-rpc-addr=127.0.0.1:{self.rpc.port}", *words[1:]]
-        done = await trio.run_process(argv, capture_stdout=True, capture_stderr=True)
-        return done.stdout.decode()
+        """Its output, when it succeeds."""
+        code, text = await self.serf(*words)
+        assert code == 0, text
+        return text
+
+
+async def serf_command(rpc_port: int, *words: str) -> Said:
+    """The ``serf`` command about the agent with this RPC port."""
+    argv = ["serf", words[0], f"-rpc-addr=127.0.0.1:{rpc_port}", *words[1:]]
+    done = await trio.run_process(argv, capture_stdout=True, stderr=subprocess.STDOUT, check=False)
+    return Said(done.returncode, done.stdout.decode())
 
 
 class OurAgent(Subprocess):
-    """``swim agent`` in a process of its own."""
+    """``swim agent`` in a process of its own.
+
+    Args:
+        options: of the command.
+        rpc: whether to serve Serf's RPC.
+    """
 
     def __init__(
         self,
@@ -178,9 +206,12 @@ class OurAgent(Subprocess):
         profile: str = "lan",
         handlers: Sequence[str] = (),
         options: Sequence[str] = (),
+        rpc: bool = False,
     ) -> None:
         super().__init__(directory, name)
+        self.rpc_port = free_port() if rpc else 0
         self._options = ["--name", name, "--profile", profile, *options]
+        self._options += ["--rpc", f"127.0.0.1:{self.rpc_port}"] if rpc else ["--no-rpc"]
         for handler in handlers:
             self._options += ["--event-handler", handler]
         for item in (tags or {}).items():
@@ -214,6 +245,10 @@ class OurAgent(Subprocess):
         except OSError:
             return False
         return True
+
+    async def serf(self, *words: str) -> Said:
+        """The real ``serf`` command, asked about this agent."""
+        return await serf_command(self.rpc_port, *words)
 
     async def members(self) -> dict[str, Seen]:
         answer = await self._ask("GET", "/v1/swim/members")

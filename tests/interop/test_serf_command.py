@@ -1,0 +1,225 @@
+"""The real ``serf`` command, asked about our agent and about Serf's own: it prints the same about both."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import trio
+
+from tests.interop.conftest import Pen
+from tests.interop.peers import OurAgent, SerfAgent
+from tests.interop.processes import Process, eventually
+
+pytestmark = [pytest.mark.peers("serf"), pytest.mark.slow]
+
+KEY = b"0123456789abcdef"
+OTHER_KEY = "5K9OtfP7efFrNKe5WCQvXvnaXJ5cWP0SvXiwe0kkjM4="
+RPC_AUTH = "s3cret"
+TAGS = {"role": "web", "dc": "east", "build": "1"}
+MEMBERS: Sequence[Sequence[str]] = (
+    ("members",),
+    ("members", "-detailed"),
+    ("members", "-format=json"),
+    ("members", "-format=json", "-detailed"),
+    ("members", "-name=b"),
+    ("members", "-name=(a|b)"),
+    ("members", "-role=web"),
+    ("members", "-status=alive"),
+    ("members", "-status=failed"),
+    ("members", "-tag", "dc=e.*", "-tag", "role=web"),
+    ("members", "-tag", "nosuch="),
+    ("members", "-tag", "nosuch=x"),
+)
+COMMANDS: Sequence[Sequence[str]] = (
+    *MEMBERS,
+    ("info",),
+    ("info", "-format=json"),
+    ("event", "deploy", "v1.2"),
+    ("event", "-coalesce=false", "deploy"),
+    ("event", "big", "x" * 600),
+    ("query", "-timeout=600ms", "load", "15m"),
+    ("query", "-timeout=600ms", "-format=json", "load"),
+    ("query", "-timeout=600ms", "-no-ack", "-node=b", "-tag", "role=d.*", "-relay-factor=1", "load"),
+    ("query", "-timeout=300ms", "-node=nosuch", "load"),
+    ("query", "-timeout=300ms", "_serf_foo"),
+    ("query", "-timeout=300ms", "big", "x" * 1100),
+    ("tags", "-set", "env=prod", "-set", "dc=west", "-delete", "role"),
+    ("tags", "-set", "big=" + "x" * 600),
+    ("members", "-name=a"),
+    ("join", "GOSSIP-OF-B"),
+    ("join", "-replay", "GOSSIP-OF-B", "127.0.0.1:1"),
+    ("join", "127.0.0.1:1"),
+    ("reachability",),
+    ("reachability", "-verbose"),
+    ("rtt", "b"),
+    ("rtt", "a", "b"),
+    ("rtt", "nosuch"),
+    ("force-leave", "nosuch"),
+    ("keys", "-list"),
+    ("keys", "-install", "!!!"),
+)
+KEYS: Sequence[Sequence[str]] = (
+    ("keys", "-list"),
+    ("keys", "-install", OTHER_KEY),
+    ("keys", "-list"),
+    ("keys", "-use", OTHER_KEY),
+    ("keys", "-remove", OTHER_KEY),
+    ("keys", "-remove", "MDEyMzQ1Njc4OWFiY2RlZg=="),
+    ("keys", "-use", "MDEyMzQ1Njc4OWFiY2RlZg=="),
+    ("keys", "-list"),
+    ("members",),
+)
+
+
+class Shown(NamedTuple):
+    """What a command came to."""
+
+    code: int
+    text: Any
+
+
+class Both:
+    """Two clusters of two, alike but for the agent that is asked: one of ours, and one of Serf's."""
+
+    def __init__(self, pen: Pen, **options: Any) -> None:
+        self._pen = pen
+        tags = dict(TAGS)
+        handler = ["query:load=echo 0.42"]
+        self.ours = pen.agent("a", tags=tags, profile="local", rpc=True, **options)
+        self.serfs = pen.serf("a", tags=tags, profile="local", **options)
+        self.others = [
+            pen.serf("b", tags={"role": "db"}, profile="local", handlers=handler, **options) for _ in range(2)
+        ]
+
+    @property
+    def pairs(self) -> Sequence[tuple[OurAgent | SerfAgent, SerfAgent]]:
+        """The agents that are asked, each with its only peer."""
+        return ((self.ours, self.others[0]), (self.serfs, self.others[1]))
+
+    async def start(self) -> None:
+        for asked, other in self.pairs:
+            await other.start()
+            await asked.start(other.address)
+            await eventually(lambda asked=asked: _is_pair(asked), 20)
+        await trio.sleep(2)  # both have probed the other
+
+    async def show(self, *words: str) -> tuple[Shown, Shown]:
+        """The same command, about both agents at once."""
+        found: dict[int, Shown] = {}
+
+        async def ask(number: int, asked: OurAgent | SerfAgent, other: SerfAgent) -> None:
+            text = [other.address if word == "GOSSIP-OF-B" else word for word in words]
+            done = await asked.serf(*text)
+            out = done.text.replace(other.address, "GOSSIP-OF-B").replace(asked.address, "GOSSIP-OF-A")
+            for agent, name in ((asked, "A"), (other, "B")):
+                out = re.sub(rf'("port": ){agent.address.rpartition(":")[2]}\b', rf'\1"PORT-OF-{name}"', out)
+            found[number] = Shown(done.code, normal(words, out))
+
+        async with trio.open_nursery() as nursery:
+            for number, (asked, other) in enumerate(self.pairs):
+                nursery.start_soon(ask, number, asked, other)
+        return found[0], found[1]
+
+    async def compare(self, commands: Sequence[Sequence[str]]) -> None:
+        for words in commands:
+            ours, theirs = await self.show(*words)
+            assert ours == theirs, words
+
+
+async def _is_pair(agent: OurAgent | SerfAgent) -> bool:
+    return {name: one.status for name, one in (await agent.members()).items()} == {"a": "alive", "b": "alive"}
+
+
+def normal(words: Sequence[str], text: str) -> Any:
+    """The output without what differs from one run of the same agent to the next."""
+    if words[0] == "info":
+        # Values differ; the tags and which values there are do not.
+        return re.sub(r'(:|=) "?[^\n"]*"?(,?)$', r"\1\2", text, flags=re.MULTILINE)
+    if words[-1].startswith("-format=json") or "-format=json" in words:
+        document = json.loads(text)
+        for name in ("members", "Acks"):
+            if name in document:
+                document[name] = sorted(document[name] or (), key=str)
+        return document
+    text = re.sub(r"\d+\.\d+ (ms|sec)", r"N \1", text)
+    text = re.sub(r"(?i)failed to join .*connection refused", "failed to join", text)
+    lines = [
+        re.sub(r"\S+=\S+", lambda tags: ",".join(sorted(tags[0].split(","))), line)
+        for line in text.splitlines()
+    ]
+    return sorted(" ".join(line.casefold().split()) for line in lines)
+
+
+async def test_twelve_commands(pen: Pen) -> None:
+    both = Both(pen)
+    await both.start()
+    await both.compare([one for one in COMMANDS if one[0] != "keys"])
+    await monitor(both)
+    for other in both.others:
+        other.kill()
+    for asked, _ in both.pairs:
+        await eventually(lambda asked=asked: _has_failed(asked), 20)
+    await both.compare(
+        [
+            ("members",),
+            ("reachability",),
+            ("force-leave", "b"),
+            ("members", "-status=left"),
+            ("force-leave", "-prune", "b"),
+            ("members",),
+            ("leave",),
+        ]
+    )
+    for asked, _ in both.pairs:
+        assert await asked.process.exited() == 0
+
+
+async def _has_failed(agent: OurAgent | SerfAgent) -> bool:
+    return (await agent.members())["b"].status == "failed"
+
+
+async def monitor(both: Both) -> None:
+    """It prints lines of the log, and the events of its time as Serf's command shows them."""
+    shown = []
+    for asked, other in both.pairs:
+        path = Path(both.ours.process.log_path).with_suffix(f".monitor-{asked.rpc_port}")
+        watcher = Process(["serf", "monitor", f"-rpc-addr=127.0.0.1:{asked.rpc_port}"], path)
+        await eventually(lambda watcher=watcher: "[INFO]" in watcher.log(), 10, describe=watcher.log)
+        await trio.sleep(0.5)
+        await other.rpc.event("seen", b"w\x01orld")
+        await eventually(lambda watcher=watcher: 'Name: "seen"' in watcher.log(), 10, describe=watcher.log)
+        await trio.sleep(0.5)
+        watcher.interrupt()
+        assert await watcher.exited() == 0
+        text = watcher.log()
+        assert re.search(r"(?m)^\d{4}/\d\d/\d\d \d\d:\d\d:\d\d \[INFO\] \S+: ", text), text
+        blocks = re.findall(r"Event Info:\n((?:\t.*\n)+)", re.sub(r"LTime: \d+", "LTime: N", text))
+        shown.append([sorted(block.splitlines()) for block in blocks if '"seen"' in block])
+    assert len(shown[0]) == 1
+    assert shown[0] == shown[1]
+
+
+async def test_keys_are_rotated_by_the_serf_command(pen: Pen) -> None:
+    both = Both(pen, key=KEY)
+    await both.start()
+    await both.compare(KEYS)
+
+
+async def test_the_key_of_clients(pen: Pen) -> None:
+    """``-rpc-auth`` and ``SERF_RPC_AUTH``, wrong, missing and right."""
+    agent = pen.agent("a", profile="local", rpc=True, rpc_auth=RPC_AUTH)
+    await agent.start()
+    assert "every user of this machine" not in agent.logs()
+    for words, code, text in (
+        (("members",), 1, "Error retrieving members: Authentication required"),
+        (("members", "-rpc-auth=bad"), 1, "Error connecting to Serf agent: Invalid authentication token"),
+        (("event", "x"), 1, "Error sending event: Authentication required"),
+        (("members", f"-rpc-auth={RPC_AUTH}"), 0, f"a  {agent.address}  alive"),
+    ):
+        done = await agent.serf(*words)
+        assert (done.code, text in done.text) == (code, True), done
