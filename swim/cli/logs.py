@@ -35,9 +35,6 @@ class LogOutput:
     Args:
         level: one of ``LEVELS``.
         log_format: ``text`` mirrors Nomad's lines, ``json`` its ``@``-keys.
-
-    Attributes:
-        ring: the latest records, for any number of readers.
     """
 
     def __init__(self, level: str, log_format: LogFormat) -> None:
@@ -45,10 +42,10 @@ class LogOutput:
             JsonFormatter(ascii_only=not is_utf8(sys.stderr)) if log_format == "json" else TextFormatter()
         )
         self._handler = handler
-        self.ring = LogRing(max_bytes=_KEPT_BYTES)
+        self._kept = LogRing(max_bytes=_KEPT_BYTES)
         collected = LogRing(max_bytes=_COLLECTED_BYTES)
         self._collected = collected.reader()
-        logging.getLogger().handlers[:] = [self.ring, collected]
+        logging.getLogger().handlers[:] = [self._kept, collected]
         set_level(level)
 
     def __enter__(self) -> Self:
@@ -62,9 +59,13 @@ class LogOutput:
         """Writes one line of the command itself, not through the log."""
         self._handler.writer.write(printable(line) + "\n")
 
+    def recent(self, level: int) -> tuple[logging.LogRecord, ...]:
+        """The latest records at a level and above, oldest first."""
+        return self._kept.reader(level).read().records
+
     def release(self) -> None:
         """Writes the held records; later ones are written at once."""
-        logging.getLogger().handlers[:] = [self.ring, self._handler]
+        logging.getLogger().handlers[:] = [self._kept, self._handler]
         self._handler.catch_up(self._collected.read())
 
 

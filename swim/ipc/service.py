@@ -5,35 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from swim import Cluster, Metrics
 from swim.ipc.commands import ClusterCommands
 from swim.ipc.settings import IpcSettings
 
-__all__ = ["LogSource", "Service"]
-
-
-class _Unread(Protocol):
-    @property
-    def lost(self) -> int:
-        """How many records came and went unread."""
-
-    @property
-    def records(self) -> Sequence[logging.LogRecord]:
-        """Those that came after them."""
-
-
-class _Reader(Protocol):
-    def read(self) -> _Unread:
-        """Everything since the last time."""
-
-
-class LogSource(Protocol):
-    """Recent records of the log, as ``swim.log.LogRing`` keeps them."""
-
-    def reader(self, level: int) -> _Reader:
-        """Begins to read with the oldest record; less serious ones are passed over."""
+__all__ = ["Service"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +21,14 @@ class Service:
         cluster: the cluster.
         settings: limits and the key.
         commands: those that need no connection.
-        log: for ``monitor``; None has no records.
+        recent_log: what was logged at a level and above, the oldest record first.
         on_leave: called once a client's ``leave`` is done and answered.
     """
 
     cluster: Cluster
     settings: IpcSettings
     commands: ClusterCommands
-    log: LogSource | None
+    recent_log: Callable[[int], Sequence[logging.LogRecord]]
     on_leave: Callable[[], None]
 
     @property

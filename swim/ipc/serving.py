@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import trio
 
@@ -12,7 +12,7 @@ from swim import Cluster
 from swim.addresses import Endpoint, is_loopback
 from swim.ipc.commands import ClusterCommands
 from swim.ipc.listener import accept_connections
-from swim.ipc.service import LogSource, Service
+from swim.ipc.service import Service
 from swim.ipc.settings import IpcSettings
 from swim.listening import listening_socket
 
@@ -26,7 +26,7 @@ async def serve(
     cluster: Cluster,
     settings: IpcSettings | None = None,
     *,
-    log: LogSource | None = None,
+    recent_log: Callable[[int], Sequence[logging.LogRecord]] = lambda level: (),
     on_leave: Callable[[], None] = lambda: None,
     event_handlers: Callable[[], Mapping[str, str]] = dict,
     listener: socket.socket | None = None,
@@ -40,7 +40,7 @@ async def serve(
     Args:
         cluster: as ``swim.open_cluster`` gives it.
         settings: where to listen, the key, and limits; defaults if None.
-        log: what ``monitor`` sends, such as a ``swim.log.LogRing``; nothing if None.
+        recent_log: what ``monitor`` sends first: the records at a level and above that the program has kept.
         on_leave: called once a client made the cluster leave, and has its answer; a program may end then.
         event_handlers: what ``serf info`` shows: commands by filter, such as ``query:load``.
         listener: from ``listen``, instead of the settings' address; this function owns it from now on.
@@ -53,7 +53,7 @@ async def serve(
     bound = listener or listen(settings.rpc)
     endpoint: Endpoint = bound.getsockname()[:2]
     _warn_if_exposed(endpoint[0], bool(settings.rpc_auth))
-    service = Service(cluster, settings, ClusterCommands(cluster, event_handlers), log, on_leave)
+    service = Service(cluster, settings, ClusterCommands(cluster, event_handlers), recent_log, on_leave)
     async with trio.SocketListener(trio.socket.from_stdlib_socket(bound)) as accepting:
         task_status.started(endpoint)
         await accept_connections(service, accepting)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any
@@ -24,6 +23,7 @@ from swim import (
 from swim.handlers.spec import EventFilter, type_of
 from swim.ipc.answer import Answer
 from swim.ipc.filters import event_filters
+from swim.ipc.log_tap import LogTap
 from swim.ipc.records import (
     DONE,
     LEVELS,
@@ -40,8 +40,6 @@ from swim.policies import Coalescer
 __all__ = ["Streams"]
 
 _BACKLOG_LINES = 512
-_LOOK_SECONDS = 0.1
-"""How often a monitor looks for new lines."""
 _DONE_SECONDS = 0.1
 """How long after the last record of a query its ``done`` may come: Serf's command drops what it has not shown
 when it reads it."""
@@ -194,20 +192,16 @@ class Streams:
 
     @trio.lowlevel.enable_ki_protection
     async def _send_log(self, seq: int, scope: trio.CancelScope, level: int) -> None:
-        log = self._service.log
-        if log is None:
-            return
-        with scope:
-            reader = log.reader(level)
-            unread: Sequence[logging.LogRecord] = reader.read().records[-_BACKLOG_LINES:]
+        tap = LogTap(level)
+        with scope, tap.attached():
+            for record in self._service.recent_log(level)[-_BACKLOG_LINES:]:
+                await self._record(seq, {"Log": log_line(record)})
             while True:
-                for record in unread:
-                    await self._record(seq, {"Log": log_line(record)})
-                await trio.sleep(_LOOK_SECONDS)
-                found = reader.read()
-                unread = found.records
-                if found.lost:
-                    self._service.metrics.dropped("ipc-records", found.lost)
+                lines, lost = await tap.read()
+                for line in lines:
+                    await self._record(seq, {"Log": line})
+                if lost:
+                    self._service.metrics.dropped("ipc-records", lost)
 
     @trio.lowlevel.enable_ki_protection
     async def _send_replies(self, seq: int, replies: Responses) -> None:

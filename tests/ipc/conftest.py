@@ -74,7 +74,7 @@ class Farm:
                 await swim.ipc.serve(
                     cluster,
                     swim.ipc.IpcSettings(**settings),
-                    log=self.log,
+                    recent_log=lambda level: self.log.reader(level).read().records,
                     on_leave=end,
                     event_handlers=handlers,
                     listener=listening(),

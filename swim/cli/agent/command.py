@@ -163,7 +163,7 @@ class _Agent:
         await swim.ipc.serve(
             cluster,
             self._plan.rpc,
-            log=self._output.ring,
+            recent_log=self._output.recent,
             on_leave=self._stopped.set,
             listener=listener,
             task_status=task_status,
