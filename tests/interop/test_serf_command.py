@@ -210,9 +210,11 @@ async def test_keys_are_rotated_by_the_serf_command(pen: Pen) -> None:
     await both.compare(KEYS)
 
 
-async def test_the_key_of_clients(pen: Pen) -> None:
+async def test_the_key_of_clients(pen: Pen, tmp_path: Path) -> None:
     """``-rpc-auth`` and ``SERF_RPC_AUTH``, wrong, missing and right."""
-    agent = pen.agent("a", profile="local", rpc=True, rpc_auth=RPC_AUTH)
+    file = tmp_path / "agent.toml"
+    file.write_text(f'rpc_auth = "{RPC_AUTH}"')
+    agent = pen.agent("a", profile="local", rpc=True, options=["--config", str(file)])
     await agent.start()
     assert "every user of this machine" not in agent.logs()
     for words, code, text in (

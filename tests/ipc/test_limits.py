@@ -39,6 +39,8 @@ async def many(endpoint: Endpoint, count: int) -> AsyncIterator[list[Client]]:
         (HANDSHAKE + msgpack.packb({"Command": "event", "Seq": 2}), "timeout"),
         (HANDSHAKE + msgpack.packb({"Command": "event", "Seq": 2}) + b"\x81\xa4Name", "timeout"),
         (HANDSHAKE + b"\xc1", "malformed"),
+        (b"GET / HTTP/1.1\r\nHost: 127.0.0.1:7373\r\n\r\n", "malformed"),
+        (b"POST / HTTP/1.1\r\n\r\n" + HANDSHAKE, "malformed"),
         (HANDSHAKE + msgpack.packb([1, 2]), "malformed"),
         (HANDSHAKE + msgpack.packb({"Command": 7}), "malformed"),
         (HANDSHAKE + msgpack.packb({"Command": "event", "Seq": -1}), "malformed"),
