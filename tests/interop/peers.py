@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import re
-import subprocess
 import sys
 import urllib.request
 from collections.abc import Mapping, Sequence
@@ -20,6 +19,7 @@ from sims.bench.ports import free_port
 from swim.addresses import join_host_port
 from tests.interop.engines import Engine, opened
 from tests.interop.processes import Process, eventually
+from tests.interop.serf_command import Said, serf_command
 from tests.interop.serf_rpc import SerfRpc, SerfRpcError
 
 
@@ -31,13 +31,6 @@ class Seen(NamedTuple):
     tags: dict[str, str]
     protocol: tuple[int, int, int]
     delegate: tuple[int, int, int]
-
-
-class Said(NamedTuple):
-    """What a command came to."""
-
-    code: int
-    text: str
 
 
 class Peer(Protocol):
@@ -179,13 +172,6 @@ class SerfAgent(Subprocess):
         code, text = await self.serf(*words)
         assert code == 0, text
         return text
-
-
-async def serf_command(rpc_port: int, *words: str) -> Said:
-    """The ``serf`` command about the agent with this RPC port."""
-    argv = ["serf", words[0], f"-rpc-addr=127.0.0.1:{rpc_port}", *words[1:]]
-    done = await trio.run_process(argv, capture_stdout=True, stderr=subprocess.STDOUT, check=False)
-    return Said(done.returncode, done.stdout.decode())
 
 
 class OurAgent(Subprocess):
