@@ -9,7 +9,6 @@ import pytest
 import trio
 
 import swim
-
 from tests.ipc.conftest import Farm
 
 serfclient = pytest.importorskip("serfclient")
