@@ -12,8 +12,9 @@ import pytest
 import trio
 
 import swim
+from tests.interop.alertmanager import Alertmanager
 from tests.interop.engines import ENGINES, Engine
-from tests.interop.peers import Alertmanager, OurAgent, OurNode, SerfAgent, Subprocess
+from tests.interop.peers import OurAgent, OurNode, SerfAgent, Subprocess
 from tests.interop.processes import require
 
 _PeerT = TypeVar("_PeerT", bound=Subprocess)

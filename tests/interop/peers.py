@@ -340,48 +340,6 @@ class OurNode:
         return [event.name for event in self.events if isinstance(event, swim.UserEvent)]
 
 
-class Alertmanager(Subprocess):
-    """A real Alertmanager: plain memberlist, and a new random name at every start."""
-
-    async def start(self, *join: str) -> None:
-        self._http = f"127.0.0.1:{free_port()}"
-        config = self._directory / "alertmanager.yml"
-        config.write_text("route: {receiver: none}\nreceivers: [{name: none}]\n")
-        argv = [
-            "prometheus-alertmanager",
-            f"--config.file={config}",
-            f"--web.listen-address={self._http}",
-        ]
-        argv += [f"--cluster.listen-address={self.address}", f"--storage.path={self._directory / self.name}"]
-        argv += ["--cluster.reconnect-interval=1s", "--cluster.settle-timeout=1s"]
-        argv += [f"--cluster.peer={address}" for address in join]
-        self.run(argv)
-        await eventually(self._ready, 20, describe=self.logs)
-
-    async def _ready(self) -> bool:
-        assert self.process.returncode is None, self.logs()
-        try:
-            return bool(await self.peers())
-        except OSError:
-            return False
-
-    async def peers(self) -> dict[str, str]:
-        """Addresses by name of all that it counts as peers, itself included."""
-        cluster = (await self._status())["cluster"]
-        return {peer["name"]: peer["address"] for peer in cluster["peers"]}
-
-    async def own_name(self) -> str:
-        """The random name of this run."""
-        return (await self._status())["cluster"]["name"]
-
-    async def _status(self) -> Any:
-        def ask() -> Any:
-            with urllib.request.urlopen(f"http://{self._http}/api/v2/status", timeout=5) as response:
-                return json.load(response)
-
-        return await trio.to_thread.run_sync(ask)
-
-
 def _seen_by_serf(member: Mapping[str, Any]) -> Seen:
     return Seen(
         member["Status"],

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tests.interop.alertmanager import Alertmanager
 from tests.interop.conftest import Pen
-from tests.interop.peers import Alertmanager
 from tests.interop.processes import eventually
 from tests.interop.watch import Watch
 
