@@ -33,12 +33,14 @@ class Agent:
     Attributes:
         on_leave: called once a leave requested over HTTP is done and answered.
         on_reload: reads the agent's settings again; None if there are none to read.
+        readiness: how far the agent has come: ``listening``, ``joined`` or ``converged``.
     """
 
     cluster: ClusterLike
     settings: AgentSettings
     servers: Servers
     on_leave: Callable[[], None]
+    readiness: Callable[[], str]
     on_reload: Callable[[], Awaitable[None]] | None = None
 
     def is_leader(self) -> bool:

@@ -30,6 +30,7 @@ def create_app(
     *,
     on_leave: Callable[[], None] | None = None,
     on_reload: Callable[[], Awaitable[None]] | None = None,
+    readiness: Callable[[], str] | None = None,
 ) -> Starlette:
     """The API over ``cluster``, for any ASGI server, or mounted under any path.
 
@@ -38,6 +39,8 @@ def create_app(
         settings: defaults if None.
         on_leave: called after ``PUT /v1/swim/leave`` was answered; stop the agent here.
         on_reload: reads settings again, for ``PUT /v1/agent/reload``; a ``SwimError`` of it is the answer.
+        readiness: how far the agent has come, for ``/v1/swim/info``: ``listening``, ``joined`` or
+            ``converged``. None: ``joined`` if another member is alive, else ``listening``.
     """
     settings = settings or AgentSettings()
     app = Starlette(
@@ -54,7 +57,14 @@ def create_app(
     )
     app.router.redirect_slashes = False
     app.router.default = _not_found
-    app.state.agent = Agent(cluster, settings, Servers(cluster, settings), on_leave or _ignore, on_reload)
+    app.state.agent = Agent(
+        cluster,
+        settings,
+        Servers(cluster, settings),
+        on_leave or _ignore,
+        readiness or (lambda: "listening" if cluster.is_alone else "joined"),
+        on_reload,
+    )
     return app
 
 

@@ -174,7 +174,7 @@ async def _swim_members(call: Call) -> Response:
 
 
 async def _swim_info(call: Call) -> Response:
-    return call.json(shapes.info_shape(call.agent.cluster, call.agent.settings))
+    return call.json(shapes.info_shape(call.agent.cluster, call.agent.settings, call.agent.readiness()))
 
 
 async def _swim_join(call: Call) -> Response:

@@ -202,13 +202,14 @@ def why_shape(name: str, member: Member | None, history: Sequence[Transition], n
     }
 
 
-def info_shape(cluster: ClusterLike, settings: AgentSettings) -> dict[str, Any]:
-    """A node's own state; keys only as fingerprints."""
+def info_shape(cluster: ClusterLike, settings: AgentSettings, readiness: str) -> dict[str, Any]:
+    """A node's own state, and how far its agent has come; keys only as fingerprints."""
     stats = cluster.stats()
     return {
         "name": cluster.config.name,
         "version": __version__,
         "status": cluster.status,
+        "readiness": readiness,
         "endpoint": join_host_port(*cluster.endpoint),
         "advertised": join_host_port(*cluster.advertised),
         "rpc": settings.serf_rpc or None,
@@ -229,7 +230,12 @@ def info_shape(cluster: ClusterLike, settings: AgentSettings) -> dict[str, Any]:
 
 def _seed_shape(cluster: ClusterLike, seed: SeedStatus) -> dict[str, Any]:
     age = None if seed.at is None else cluster.now() - seed.at
-    return {"address": seed.address, "joined": seed.is_joined, "error": seed.error, "age": age}
+    return {
+        "address": seed.address,
+        "joined": seed.is_joined,
+        "error": seed.error,
+        "age": age,
+    }
 
 
 def _message_shape(event: UserEvent | Query) -> dict[str, Any]:

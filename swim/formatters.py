@@ -8,10 +8,19 @@ from typing import Any
 
 from swim.text import json_text, printable
 
-__all__ = ["SUMMARY", "JsonFormatter", "TextFormatter"]
+__all__ = ["SERF_LEVELS", "SUMMARY", "JsonFormatter", "SerfFormatter", "TextFormatter", "serf_line"]
 
 SUMMARY = "summary"
 """The attribute of a record with its message without the values that are fields."""
+
+SERF_LEVELS = {
+    "TRACE": logging.DEBUG - 5,
+    "DEBUG": logging.DEBUG,
+    "INFO": logging.INFO,
+    "WARN": logging.WARNING,
+    "ERR": logging.ERROR,
+}
+"""Serf's log levels by name."""
 
 _PLAIN_ATTRIBUTES = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", SUMMARY}
 _FIELD_CHARACTERS = 1000
@@ -52,6 +61,22 @@ class JsonFormatter(logging.Formatter):
         if traceback := _traceback(self, record):
             document["exception"] = traceback
         return json_text(document, ascii_only=self._ascii_only)
+
+
+class SerfFormatter(logging.Formatter):
+    """Serf's lines, in local time; a traceback follows indented."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One record, without a final newline."""
+        lines = _traceback(self, record).splitlines()
+        return serf_line(record) + "".join(f"\n    {printable(text)}" for text in lines)
+
+
+def serf_line(record: logging.LogRecord) -> str:
+    """A record as one line of Serf's: local time, level, component and message."""
+    when = time.strftime("%Y/%m/%d %H:%M:%S", time.localtime(record.created))
+    level = next((name for name, least in reversed(SERF_LEVELS.items()) if record.levelno >= least), "TRACE")
+    return printable(f"{when} [{level}] {record.name}: {record.getMessage()}")
 
 
 def _timestamp(record: logging.LogRecord) -> str:

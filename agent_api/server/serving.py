@@ -31,6 +31,7 @@ async def serve(
     *,
     on_leave: Callable[[], None] | None = None,
     on_reload: Callable[[], Awaitable[None]] | None = None,
+    readiness: Callable[[], str] | None = None,
     listener: socket.socket | None = None,
     task_status: trio.TaskStatus[Endpoint] = trio.TASK_STATUS_IGNORED,
 ) -> None:
@@ -41,6 +42,7 @@ async def serve(
         settings: where to listen, limits, and the application's settings; defaults if None.
         on_leave: see ``create_app``; for a cluster only.
         on_reload: likewise.
+        readiness: likewise.
         listener: from ``listen``, instead of the settings' address; this function owns it from now on.
         task_status: reports the bound address and port once connections are accepted.
 
@@ -54,7 +56,9 @@ async def serve(
     if callable(cluster_or_app):
         app, metrics = cluster_or_app, Metrics()
     else:
-        app = create_app(cluster_or_app, settings, on_leave=on_leave, on_reload=on_reload)
+        app = create_app(
+            cluster_or_app, settings, on_leave=on_leave, on_reload=on_reload, readiness=readiness
+        )
         metrics = cluster_or_app.metrics
         _warn_if_exposed(endpoint[0], has_tokens=settings.access.is_on)
     async with trio.SocketListener(trio.socket.from_stdlib_socket(bound)) as accepting:

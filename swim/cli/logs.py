@@ -9,15 +9,16 @@ from typing import Literal, Self
 
 from swim import verbosity
 from swim.cli.common import is_utf8
+from swim.cli.syslog import Syslog
 from swim.cli.writer import BackgroundWriter
-from swim.formatters import JsonFormatter, TextFormatter
+from swim.formatters import JsonFormatter, SerfFormatter, TextFormatter
 from swim.log import FloodLimit, LogRing, Unread
 from swim.text import printable
 
 __all__ = ["LEVELS", "LogFormat", "LogOutput", "set_level"]
 
 LEVELS = ("debug", "info", "warn", "error")
-LogFormat = Literal["text", "json"]
+LogFormat = Literal["text", "json", "serf"]
 
 _COLLECTED_BYTES = 1 << 24
 """How much of the log is held back before a command's own first lines are out."""
@@ -34,13 +35,13 @@ class LogOutput:
 
     Args:
         level: one of ``LEVELS``.
-        log_format: ``text`` mirrors Nomad's lines, ``json`` its ``@``-keys.
+        log_format: ``text`` mirrors Nomad's lines, ``json`` its ``@``-keys, ``serf`` Serf's lines.
+        syslog: facility of the local syslog, which gets every record too; "" for none.
+
     """
 
-    def __init__(self, level: str, log_format: LogFormat) -> None:
-        handler = _Handler(
-            JsonFormatter(ascii_only=not is_utf8(sys.stderr)) if log_format == "json" else TextFormatter()
-        )
+    def __init__(self, level: str, log_format: LogFormat, *, syslog: str = "") -> None:
+        handler = _Handler(_formatter(log_format), Syslog(syslog) if syslog else None)
         self._handler = handler
         self._kept = LogRing(max_bytes=_KEPT_BYTES)
         collected = LogRing(max_bytes=_COLLECTED_BYTES)
@@ -69,6 +70,15 @@ class LogOutput:
         self._handler.catch_up(self._collected.read())
 
 
+def _formatter(log_format: LogFormat) -> logging.Formatter:
+    match log_format:
+        case "json":
+            return JsonFormatter(ascii_only=not is_utf8(sys.stderr))
+        case "serf":
+            return SerfFormatter()
+    return TextFormatter()
+
+
 def set_level(level: str) -> None:
     """Changes the level of the running log to one of ``LEVELS``; other packages stay at ``warn`` or above."""
     verbosity.set_level(_NUMBERS[level])
@@ -76,9 +86,10 @@ def set_level(level: str) -> None:
 
 
 class _Handler(logging.Handler):
-    def __init__(self, formatter: logging.Formatter) -> None:
+    def __init__(self, formatter: logging.Formatter, syslog: Syslog | None) -> None:
         super().__init__()
         self.setFormatter(formatter)
+        self._syslog = syslog
         self.writer = BackgroundWriter(sys.stderr, self._dropped_line)
         self._floods = FloodLimit()
 
@@ -100,6 +111,8 @@ class _Handler(logging.Handler):
         for suppressed in self._floods.overdue(float("inf")):
             self._write(_own_record("suppressed %d records of %s in a flood", *suppressed))
         self.writer.close()
+        if self._syslog is not None:
+            self._syslog.close()
         super().close()
 
     def _write(self, record: logging.LogRecord) -> None:
@@ -109,6 +122,9 @@ class _Handler(logging.Handler):
             self.handleError(record)
         else:
             self.writer.write(line + "\n")
+            if self._syslog is not None:
+                text = f"{record.name}: {printable(record.getMessage())}"
+                self._syslog.send(record.levelno, record.created, text)
 
     def _dropped_line(self, count: int) -> str:
         return self.format(_lost(count)) + "\n"

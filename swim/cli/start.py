@@ -20,6 +20,7 @@ __all__ = ["PACKAGES", "complain", "explain_failure", "prepare_streams"]
 PACKAGES: dict[str, tuple[str, ...]] = {
     "swim-cluster": ("trio", "msgpack", "cryptography", "click", "rich", "starlette", "anyio", "h11"),
     "'swim-cluster[sims]'": ("hypothesis", "numpy", "matplotlib"),
+    "'swim-cluster[mdns]'": ("zeroconf",),
     "'swim-cluster[dask]'": ("dask", "distributed"),
 }
 """The packages, by the names they are imported under, that ``pip install`` of each word brings."""

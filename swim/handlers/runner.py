@@ -13,13 +13,14 @@ from typing import NamedTuple
 import trio
 
 from swim.errors import ConfigError, SwimError
-from swim.events import Event, EventsLost, Member, MemberEvent, Query, UserEvent
+from swim.events import Event, EventsLost, Member, MemberEvent, MemberJoined, Query, UserEvent
 from swim.handlers.message import environment, member_lines, payload_lines
 from swim.handlers.script import OUTPUT_BYTES, TIMEOUT, Outcome, Script
 from swim.handlers.spec import ANY, EventHandler, type_of
 from swim.log import report
 from swim.net.cluster import Cluster
 from swim.net.subscriptions import Subscription
+from swim.policies import Coalescer
 from swim.text import brief, shown
 
 __all__ = ["EventHandlers"]
@@ -71,6 +72,8 @@ class EventHandlers:
         concurrent: commands that may run at once, at least 1.
         queue_events: events that may wait for one handler, at least 1.
         forbid_remote: runs nothing for user events and queries, which any member can send.
+        coalesce: handlers see a burst of changes of members once it is over, all members of a type in one
+            run, as those of Serf's agent do (``swim.policies.Coalescer``); if off, each event at once.
 
     Attributes:
         grace: seconds that waiting and running commands have at the end; they are killed then.
@@ -88,6 +91,7 @@ class EventHandlers:
         concurrent: int = _CONCURRENT,
         queue_events: int = _QUEUE_EVENTS,
         forbid_remote: bool = False,
+        coalesce: bool = True,
     ) -> None:
         self._cluster = cluster
         self._wanted = _parsed(handlers)
@@ -95,6 +99,7 @@ class EventHandlers:
         self._limiter = trio.CapacityLimiter(concurrent)
         self._queue_events = queue_events
         self._forbid_remote = forbid_remote
+        self._coalesce = coalesce
         self.grace: float = _GRACE_SECONDS
         self._lines: list[_Line] = []
         self._nursery: trio.Nursery | None = None
@@ -110,8 +115,7 @@ class EventHandlers:
         events = self._cluster.events(kinds=(MemberEvent, UserEvent, Query))
         async with trio.open_nursery() as self._nursery:
             self.replace(self._wanted)
-            self._offer(_Job("member-join", self._cluster.alive()))
-            self._nursery.start_soon(self._read, events)
+            self._nursery.start_soon(self._read, events, self._cluster.alive())
             yield self
             events.close()
             with trio.move_on_after(self.grace):
@@ -142,12 +146,33 @@ class EventHandlers:
         self._nursery.start_soon(self._work, handler, waiting)
         return _Line(handler, jobs)
 
-    async def _read(self, events: Subscription) -> None:
-        async for event in events:
-            if isinstance(event, EventsLost):
-                self._dropped(event.count, "all handlers")
-            elif (job := _job_of(event)) is not None:
-                self._offer(job)
+    async def _read(self, events: Subscription, members: Iterable[Member]) -> None:
+        coalescer = Coalescer() if self._coalesce else Coalescer(period=0.0, quiescence=0.0)
+        for member in members:
+            self._report(coalescer.feed(trio.current_time(), MemberJoined(member)))
+        is_over = False
+        while not is_over:
+            event: Event | None = None
+            with trio.move_on_at(coalescer.deadline) as wait:
+                event = await anext(events, None)
+            is_over = event is None and not wait.cancelled_caught
+            if event is None or isinstance(event, EventsLost) or type_of(event) is not None:
+                self._report(coalescer.feed(trio.current_time(), event))
+
+    def _report(self, events: Iterable[Event]) -> None:
+        """Offers the events; changes of members of one type together."""
+        changes: dict[str, list[Member]] = {}
+        for event in events:
+            event_type = type_of(event)
+            match event:
+                case EventsLost():
+                    self._dropped(event.count, "all handlers")
+                case MemberEvent() if event_type is not None:
+                    changes.setdefault(event_type, []).append(event.member)
+                case UserEvent() | Query() if event_type is not None:
+                    self._offer(_Job(event_type, message=event))
+        for event_type, members in changes.items():
+            self._offer(_Job(event_type, tuple(members)))
 
     def _offer(self, job: _Job) -> None:
         lines = [line for line in self._lines if line.handler.admits(job.type, job.name)]
@@ -233,18 +258,6 @@ def _parsed(handlers: Iterable[EventHandler | str]) -> Sequence[EventHandler]:
     if wanted and os.name != "posix":
         raise ConfigError("event_handler", "needs a POSIX system: there is no /bin/sh here")
     return tuple(dict.fromkeys(wanted))
-
-
-def _job_of(event: Event) -> _Job | None:
-    event_type = type_of(event)
-    if event_type is None:
-        return None
-    match event:
-        case MemberEvent():
-            return _Job(event_type, members=(event.member,))
-        case UserEvent() | Query():
-            return _Job(event_type, message=event)
-    return None
 
 
 def _text(outcome: Outcome) -> str:

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 
 import trio
 
-from swim.ipc.records import log_line
+from swim.formatters import serf_line
 
 __all__ = ["LogTap"]
 
@@ -36,7 +36,7 @@ class LogTap(logging.Handler):
             self._lost += 1
             return
         try:
-            self._lines.append(log_line(record))
+            self._lines.append(serf_line(record))
         except Exception:
             self.handleError(record)
         with suppress(trio.RunFinishedError):

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import ipaddress
-import logging
-import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from swim import Member, Query, QueryReply, QueryResponse, UserEvent
-from swim.text import printable
 
 __all__ = [
     "DONE",
-    "LEVELS",
     "ZERO_BODIES",
-    "log_line",
     "members_body",
     "members_record",
     "query_record",
@@ -42,15 +37,6 @@ ZERO_BODIES: Mapping[str, Any] = {
 
 DONE = {"Type": "done", "From": "", "Payload": None}
 """The last record of a query."""
-
-LEVELS = {
-    "TRACE": logging.DEBUG - 5,
-    "DEBUG": logging.DEBUG,
-    "INFO": logging.INFO,
-    "WARN": logging.WARNING,
-    "ERR": logging.ERROR,
-}
-"""Serf's log levels by name."""
 
 
 def members_body(members: Iterable[Member]) -> dict[str, Any]:
@@ -103,10 +89,3 @@ def reply_record(reply: QueryReply) -> dict[str, Any]:
     if isinstance(reply, QueryResponse):
         return {"Type": "response", "From": reply.source, "Payload": reply.payload or None}
     return {"Type": "ack", "From": reply.source, "Payload": None}
-
-
-def log_line(record: logging.LogRecord) -> str:
-    """A record of the log as a line of Serf's."""
-    level = next((name for name, number in reversed(LEVELS.items()) if record.levelno >= number), "TRACE")
-    when = time.strftime("%Y/%m/%d %H:%M:%S", time.localtime(record.created))
-    return printable(f"{when} [{level}] {record.name}: {record.getMessage()}")

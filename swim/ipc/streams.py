@@ -20,14 +20,13 @@ from swim import (
     Subscription,
     UserEvent,
 )
+from swim.formatters import SERF_LEVELS, serf_line
 from swim.handlers.spec import EventFilter, type_of
 from swim.ipc.answer import Answer
 from swim.ipc.filters import event_filters
 from swim.ipc.log_tap import LogTap
 from swim.ipc.records import (
     DONE,
-    LEVELS,
-    log_line,
     members_record,
     query_record,
     reply_record,
@@ -94,13 +93,13 @@ class Streams:
     async def monitor(self, seq: int, request: Fields) -> Answer:
         """Begins to send the log: first what is kept of it, then every new line."""
         level = request["LogLevel"].upper()
-        if level not in LEVELS:
+        if level not in SERF_LEVELS:
             return Answer(f"Unknown log level: {level}")
         if self._monitor is not None:
             return Answer("Monitor already exists")
         scope = trio.CancelScope()
         self._monitor = seq, scope
-        return Answer(after=partial(self._nursery.start_soon, self._send_log, seq, scope, LEVELS[level]))
+        return Answer(after=partial(self._nursery.start_soon, self._send_log, seq, scope, SERF_LEVELS[level]))
 
     async def stop(self, _: int, request: Fields) -> Answer:
         """Ends the stream and the monitor of a sequence number; none is no error."""
@@ -195,7 +194,7 @@ class Streams:
         tap = LogTap(level)
         with scope, tap.attached():
             for record in self._service.recent_log(level)[-_BACKLOG_LINES:]:
-                await self._record(seq, {"Log": log_line(record)})
+                await self._record(seq, {"Log": serf_line(record)})
             while True:
                 lines, lost = await tap.read()
                 for line in lines:

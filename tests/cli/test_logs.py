@@ -8,14 +8,14 @@ import os
 import re
 import threading
 from collections.abc import Callable, Iterator
-from typing import Literal, TextIO
+from typing import TextIO
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from swim.cli.cluster.view import line
-from swim.cli.logs import LogOutput
+from swim.cli.logs import LogFormat, LogOutput
 from swim.cli.writer import BackgroundWriter
 from swim.events import Member, MemberFailed, MemberJoined, MemberStatus, Reason, VersionTriple
 from swim.log import log_event, report
@@ -55,7 +55,7 @@ def logged(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., list[str]]
     root, swim = logging.getLogger(), logging.getLogger("swim")
     before = root.handlers[:], root.level, swim.level
 
-    def run(act: Callable[[], object], log_format: Literal["text", "json"] = "text") -> list[str]:
+    def run(act: Callable[[], object], log_format: LogFormat = "text") -> list[str]:
         written = Pipe()
         monkeypatch.setattr("sys.stderr", written.stream)
         with LogOutput("info", log_format) as output:
@@ -65,6 +65,17 @@ def logged(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., list[str]]
 
     yield run
     root.handlers[:], root.level, swim.level = before
+
+
+def test_serfs_lines_as_log_shippers_expect_them(logged: Callable[..., list[str]]) -> None:
+    def act() -> None:
+        log = logging.getLogger("swim.agent")
+        for level in (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR, logging.CRITICAL):
+            log.log(level, "a %s", EVIL)
+
+    lines = logged(act, "serf")
+    form = re.compile(r"\d{4}/\d\d/\d\d \d\d:\d\d:\d\d \[([A-Z]+)\] swim\.agent: a x\\n.*")
+    assert [found and found[1] for found in map(form.fullmatch, lines)] == ["INFO", "WARN", "ERR", "ERR"]
 
 
 def test_what_is_logged_before_the_first_lines_comes_after_them(

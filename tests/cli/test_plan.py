@@ -10,8 +10,10 @@ import click
 import pytest
 
 from swim import ConfigError, MergePolicy, __version__
-from swim.cli.agent.options import OPTIONS, Option, options, read_file, settings_of
+from swim.cli.agent.options import OPTIONS, Option, options
 from swim.cli.agent.plan import AgentPlan, plan_of
+from swim.cli.agent.settings import settings_of
+from swim.cli.agent.toml_file import read_file
 from swim.net.files import Files
 
 

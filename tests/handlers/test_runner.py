@@ -20,6 +20,7 @@ pytestmark = pytest.mark.slow
 @asynccontextmanager
 async def handling(*handlers: str, **settings: Any) -> AsyncIterator[tuple[swim.Cluster, EventHandlers]]:
     """One member, with the handlers given."""
+    settings.setdefault("coalesce", False)
     config = swim.Config.local(name="a", bind="127.0.0.1:0", tags={"role": "web"})
     async with (
         swim.open_cluster(config, leave_timeout=0) as cluster,
@@ -59,20 +60,27 @@ async def test_a_query_is_answered_by_output_of_a_command_that_succeeds(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     async with handling(
-        "query:load=echo 0.7", "query:fails=echo no; exit 1", "query:silent=true", "query:long=seq 9999"
+        "query:load=echo 0.7",
+        "query:fails=echo no; exit 1",
+        "query:silent=true",
+        "query:long=seq 9999",
+        "query:late=sleep 0.5; echo x",
     ) as (cluster, _):
         answers = {
             name: [reply async for reply in cluster.query(name, timeout=1.0)]
             for name in ("load", "fails", "silent")
         }
         with caplog.at_level(logging.WARNING, "swim.handlers"):
-            assert [reply async for reply in cluster.query("long", timeout=1.0)] == []
+            [long] = [reply async for reply in cluster.query("long", timeout=1.0)]
+            assert [reply async for reply in cluster.query("late", timeout=0.1)] == []
+            await until(lambda: cluster.metrics.counters["swim.handlers.unanswered"] == 1)
+    everything = "".join(f"{number}\n" for number in range(1, 10_000)).encode()
+    assert long == swim.QueryResponse("a", everything[-8192:])
     assert answers == {"load": [swim.QueryResponse("a", b"0.7\n")], "fails": [], "silent": []}
     assert cluster.metrics.counters["swim.handlers.failed"] == 1
-    assert cluster.metrics.counters["swim.handlers.unanswered"] == 1
     said = [record.getMessage() for record in caplog.records]
     assert any("only the last 8192 are kept" in line for line in said)
-    assert any(line.startswith("failed to respond to query long: payload") for line in said)
+    assert any(line.startswith("failed to respond to query late: ") for line in said)
 
 
 async def test_a_slow_handler_delays_no_other_and_loses_counted_events(
@@ -160,3 +168,15 @@ async def test_the_end_waits_for_commands_and_then_kills_them(tmp_path: Path) ->
         running.grace = 0.0
     pid = lines(file)[1]
     await until(lambda: not Path(f"/proc/{pid}").exists())
+
+
+async def test_a_burst_is_one_run_of_each_type(tmp_path: Path) -> None:
+    file = tmp_path / "out"
+    async with handling(f'echo "$SERF_EVENT" >> {file}; cat >> {file}', coalesce=True) as (cluster, _):
+        others = [swim.Config.local(name=name, bind="127.0.0.1:0", seeds=[]) for name in "bc"]
+        async with swim.open_cluster(others[0]) as b, swim.open_cluster(others[1]) as c:
+            for other in (b, c):
+                await other.join([swim.addresses.join_host_port(*cluster.endpoint)])
+            await until(lambda: len(lines(file)) == 4)
+    assert lines(file)[0] == "member-join"
+    assert sorted(line.split("\t")[0] for line in lines(file)[1:4]) == ["a", "b", "c"]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gc
 import logging
+import os
 import signal
 import socket
+import time
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, ExitStack
 from dataclasses import asdict, replace
@@ -17,8 +19,12 @@ import trio
 import swim.ipc
 from agent_api import listen, serve
 from swim.addresses import Endpoint, join_host_port
-from swim.cli.agent.options import Settings, options, settings_of
+from swim.cli.agent.discovery import Discovery
+from swim.cli.agent.options import options
 from swim.cli.agent.plan import AgentPlan, plan_of, with_origin
+from swim.cli.agent.readiness import STATES, Readiness, State
+from swim.cli.agent.service_manager import ServiceManager
+from swim.cli.agent.settings import Settings, settings_of
 from swim.cli.common import ExitCode, globals_of, json_option, unwrapped
 from swim.cli.logs import LogOutput, set_level
 from swim.errors import ConfigError, SwimError
@@ -34,6 +40,8 @@ _LEAVE_SECONDS = 8.0
 # timeout(1) and others signal the process and its group: that is one request to stop, not two.
 _SAME_SIGNAL_SECONDS = 0.1
 _SEEN_IN_PS = {"encrypt": "--key-file", "rpc_auth": "SWIM_RPC_AUTH or the --config file"}
+_ENDING = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS = (*_ENDING, signal.SIGHUP, signal.SIGUSR1)
 _log = logging.getLogger("swim.agent")
 
 
@@ -45,20 +53,24 @@ def agent(**_: object) -> int:
 
     Each option can also be set by an environment variable (SWIM_BIND, SWIM_RETRY_JOIN, ...) or by a key of
     the --config file (bind, retry_join, ...), whose [gossip] table also takes every field of swim.Config.
-    A flag wins over a variable, a variable over the file.
+    A flag wins over a variable, a variable over the file. Files of Serf's agent are accepted as they are, by
+    --serf-config.
 
     SIGINT and SIGTERM make the agent leave gracefully; a second one stops it at once. SIGHUP reloads the log
-    level and the tags from the file, or the tags from the --tags-file, and the tokens from the --acl-file.
-    With --json, the bound addresses are printed to stdout as one line once all are ready.
+    level, the event handlers and the tags from the files (the tags from --tags-file), and the tokens from the
+    --acl-file; SIGUSR1 writes all metrics to stderr. With --json, the bound addresses are printed to stdout
+    as one line once all are ready.
     """
     ctx = click.get_current_context()
     settings = settings_of(ctx)
     plan = plan_of(settings)
     try:
-        with unwrapped(), LogOutput(plan.log_level, plan.log_format) as log:
+        with unwrapped(), LogOutput(plan.log_level, plan.log_format, syslog=plan.syslog) as log:
             for name, instead in _SEEN_IN_PS.items():
                 if settings.origins.get(name) == f"--{name.replace('_', '-')}":
                     _log.warning("every user of this machine can see the key (ps): use %s instead", instead)
+            for warning in settings.warnings:
+                _log.warning("%s", warning)
             return trio.run(_Agent(ctx, settings, plan, log).run)
     except ConfigError as error:
         raise with_origin(error, settings) from None
@@ -74,6 +86,8 @@ class _Agent:
         self._output = log
         self._cluster: Cluster | None = None
         self._handlers: EventHandlers | None = None
+        self._manager = ServiceManager(os.environ)
+        self._state: State = "listening"
         self._stopped = trio.Event()
         self._code = ExitCode.DONE
 
@@ -81,9 +95,10 @@ class _Agent:
         """Runs until a signal or an operator's leave; the exit code."""
         plan = self._plan
         with (
-            trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals,
+            trio.open_signal_receiver(*_SIGNALS) as signals,
             ExitStack() as stack,
         ):
+            stack.callback(self._manager.close)
             # Before the node starts: if an address is not available, nothing must start.
             listener = stack.enter_context(listen(plan.api.http)) if plan.serves_http else None
             rpc = self._listen_for_rpc()
@@ -97,12 +112,12 @@ class _Agent:
                     trio.open_nursery() as nursery,
                 ):
                     await self._announce(self._cluster, listener, rpc, nursery)
-                    if plan.join:
-                        nursery.start_soon(self._join, self._cluster)
+                    self._start(self._cluster, nursery)
                     # What exists now stays until the end; the garbage collector need not scan it again.
                     gc.collect()
                     gc.freeze()
                     await self._stopped.wait()
+                    self._manager.stopping()
                     nursery.cancel_scope.cancel()
                 whole.cancel_scope.cancel()
         return self._code
@@ -134,6 +149,7 @@ class _Agent:
                 api,
                 on_leave=self._stopped.set,
                 on_reload=partial(self._apply_settings, cluster),
+                readiness=lambda: self._state,
                 listener=listener,
             )
             ready["http"] = f"http://{join_host_port(*await nursery.start(serving))}"
@@ -169,47 +185,95 @@ class _Agent:
             task_status=task_status,
         )
 
+    def _start(self, cluster: Cluster, nursery: trio.Nursery) -> None:
+        plan = self._plan
+        asked = bool(plan.join or plan.config.seeds or plan.discover)
+        nursery.start_soon(Readiness(cluster, is_asked_to_join=asked, reached=self._reached).run)
+        nursery.start_soon(self._manager.keep_alive)
+        if plan.discover is not None:
+            nursery.start_soon(Discovery(cluster, plan.discover).run)
+        if plan.join:
+            nursery.start_soon(self._join, cluster)
+
+    def _reached(self, state: State) -> None:
+        self._state = state
+        report(_log, logging.INFO, "readiness", "now %s", state, readiness=state)
+        self._notify(state)
+
+    def _notify(self, state: State) -> None:
+        """Every state is the service's status; from the one that was asked for, the service is ready."""
+        if STATES.index(state) < STATES.index(self._plan.ready_at):
+            self._manager.status(state)
+        else:
+            self._manager.ready(state)
+
     async def _obey(self, signals: AsyncIterator[int], nursery: trio.Nursery) -> None:
         leaving_since = None
         async for number in signals:
-            cluster = self._cluster
+            cluster, name = self._cluster, signal.Signals(number).name
             if cluster is None:
-                if number != signal.SIGHUP:  # a name that is looked up may take long
+                if number in _ENDING:  # a name that is looked up may take long
                     self._code = ExitCode.FAILED
-                    _log.warning("stopping before the start, on signal %s", signal.Signals(number).name)
+                    _log.warning("stopping before the start, on signal %s", name)
                     nursery.cancel_scope.cancel()
             elif number == signal.SIGHUP:
                 nursery.start_soon(self._reload, cluster)
+            elif number == signal.SIGUSR1:
+                self._dump(cluster)
             elif leaving_since is not None:
-                if trio.current_time() - leaving_since < _SAME_SIGNAL_SECONDS:
-                    continue
-                self._code = ExitCode.FAILED
-                _log.warning("stopping at once, on a second signal")
-                if self._handlers is not None:
-                    self._handlers.grace = 0.0
-                self._stopped.set()
+                if trio.current_time() - leaving_since >= _SAME_SIGNAL_SECONDS:
+                    self._stop_at_once("on a second signal")
+            elif not self._leaves_on(number):
+                self._stop_at_once(f"without a leave, on signal {name}")
             else:
                 leaving_since = trio.current_time()
-                _log.info("leaving the cluster, on signal %s", signal.Signals(number).name)
+                _log.info("leaving the cluster, on signal %s", name)
+                self._manager.stopping()
                 nursery.start_soon(self._leave, cluster)
+
+    def _leaves_on(self, number: int) -> bool:
+        api = self._plan.api
+        return api.leave_on_interrupt if number == signal.SIGINT else api.leave_on_terminate
+
+    def _stop_at_once(self, why: str) -> None:
+        self._code = ExitCode.FAILED
+        _log.warning("stopping at once, %s", why)
+        if self._handlers is not None:
+            self._handlers.grace = 0.0
+        self._stopped.set()
+
+    def _dump(self, cluster: Cluster) -> None:
+        """Writes all metrics to stderr, as Serf does."""
+        now = time.strftime("%Y-%m-%d %H:%M:%S %z")
+        metrics = cluster.metrics
+        for name, value in sorted(metrics.gauges.items()):
+            self._output.say(f"[{now}][G] '{name}': {value:.3f}")
+        for name, count in sorted(metrics.counters.items()):
+            self._output.say(f"[{now}][C] '{name}': Count: {count}")
 
     async def _leave(self, cluster: Cluster) -> None:
         await cluster.leave(timeout=_LEAVE_SECONDS)
         self._stopped.set()
 
     async def _join(self, cluster: Cluster) -> None:
-        for outcome in (await cluster.join(self._plan.join)).outcomes:
+        result = await cluster.join(self._plan.join)
+        for outcome in result.outcomes:
             if outcome.ok:
                 _log.info("joined %s", outcome.address)
             else:
                 _log.error("%s", outcome.error)
+        if self._plan.join_required and not result.joined:
+            self._stop_at_once("since none of the addresses to join answers")
 
     async def _reload(self, cluster: Cluster) -> None:
         """``_apply_settings`` on a signal."""
+        self._manager.reloading()
         try:
             await self._apply_settings(cluster)
         except SwimError as error:
             _log.error("not reloaded: %s", error)
+        finally:
+            self._notify(self._state)
 
     async def _apply_settings(self, cluster: Cluster) -> None:
         """Reads the settings again and applies those in ``RELOADED``; a mistake in them changes nothing.
@@ -220,9 +284,9 @@ class _Agent:
         settings = settings_of(self._ctx)
         plan = plan_of(settings)
         tags = plan.files.kept_tags(plan.config.tags)
+        await cluster.set_tags(tags)
         if self._handlers is not None:
             self._handlers.replace(plan.handlers)
-        await cluster.set_tags(tags)
         self._plan.api.access.rules = plan.api.access.rules
         set_level(plan.log_level)
         text = ", ".join(f"{shown(key)}={shown(value)}" for key, value in sorted(tags.items()))

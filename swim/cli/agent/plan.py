@@ -6,20 +6,33 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from agent_api import AgentSettings
 from agent_api.access.control import AccessControl
-from swim.addresses import join_bind, join_host_port, parse_address, split_bind, split_host_port
-from swim.cli.agent.options import OPTIONS, Settings
+from swim.addresses import (
+    join_bind,
+    join_host_port,
+    parse_address,
+    plain_ip,
+    split_bind,
+    split_host_port,
+)
+from swim.cli.agent.discovery import DiscoverySettings
+from swim.cli.agent.options import OPTIONS
+from swim.cli.agent.readiness import State
+from swim.cli.agent.settings import Settings
 from swim.cli.agent.tokens import read_rules
 from swim.cli.keys import decode_key, is_key, read_keys, read_text_file
+from swim.cli.logs import LogFormat
+from swim.cli.syslog import FACILITIES
 from swim.config import Config, default_name
 from swim.errors import ConfigError
 from swim.handlers.script import TIMEOUT
 from swim.handlers.spec import EventHandler
 from swim.ipc import IpcSettings
 from swim.net.files import TAGS_EXCLUDED, Files
+from swim.net.interfaces import interfaces
 from swim.serf.tags import encode_tags
 from swim.version import __version__
 
@@ -33,6 +46,9 @@ _OPTION_OF_FIELD = {
     "seeds": "retry_join", "tags": "tag", "keys": "encrypt", "http_hosts": "http_host",
     "snapshot_file": "snapshot",
 }  # fmt: skip
+_RETRY_SECONDS_MIN = 1.0
+_BUILD_TAG = {"build": __version__}
+"""Not with Serf's configuration: a member that replaces one of Serf's has its tags."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +62,13 @@ class AgentPlan:
         rpc: Serf's RPC; None with ``--no-rpc``.
         is_rpc_wanted: whether it was asked for, so that the agent does not start without it.
         join: addresses tried once at the start.
+        join_required: whether the agent ends if none of them answers.
+        files: those that the node keeps across restarts.
         handlers: event handlers.
         handler_timeout: seconds that one of their runs may take; 0 for no limit.
-        files: those that the node keeps across restarts.
+        ready_at: the state from which the service manager counts the agent as started.
+        discover: settings of the discovery by mDNS; None without.
+        syslog: facility of the local syslog, which gets the log too; "" for none.
         log_level: least serious record logged.
         log_format: form of the log.
     """
@@ -59,11 +79,15 @@ class AgentPlan:
     rpc: IpcSettings | None
     is_rpc_wanted: bool
     join: tuple[str, ...]
+    join_required: bool
+    files: Files
     handlers: tuple[EventHandler, ...]
     handler_timeout: float
-    files: Files
+    ready_at: State
+    discover: DiscoverySettings | None
+    syslog: str
     log_level: str
-    log_format: Literal["text", "json"]
+    log_format: LogFormat
 
 
 def plan_of(settings: Settings) -> AgentPlan:
@@ -73,7 +97,7 @@ def plan_of(settings: Settings) -> AgentPlan:
         ConfigError: naming the flag, variable or key of the file whose value is wrong.
     """
     try:
-        return _plan(settings.values, settings.gossip)
+        return _plan(settings.values, settings.gossip, {} if settings.serf_config else _BUILD_TAG)
     except ConfigError as error:
         raise with_origin(error, settings) from None
 
@@ -84,28 +108,34 @@ def with_origin(error: ConfigError, settings: Settings) -> ConfigError:
     if name == "encrypt" and "key_file" in settings.values:
         name = "key_file"
     if name not in settings.values and error.field in settings.gossip:
-        return ConfigError(f"gossip.{error.field}", error.reason)
+        field = f"gossip.{error.field}"
+        return ConfigError(settings.origins.get(field, field), error.reason)
     flags = {option.name: option.flag for option in OPTIONS}
     return ConfigError(settings.origins.get(name) or flags.get(name, name), error.reason)
 
 
-def _plan(values: Mapping[str, Any], gossip: Mapping[str, Any]) -> AgentPlan:
+def _plan(values: Mapping[str, Any], gossip: Mapping[str, Any], own_tags: Mapping[str, str]) -> AgentPlan:
     region, datacenter = values.get("region", "global"), values.get("datacenter", "dc1")
     server_name = values.get("name") or gossip.get("name") or default_name()
     changes: dict[str, Any] = dict(gossip)
     changes["name"] = f"{server_name}.{region}" if values.get("name_with_region") else server_name
     bind = values.get("bind") or gossip.get("bind") or "127.0.0.1"
-    changes["bind"] = join_bind(*split_bind("bind", bind, _GOSSIP_PORT))
-    for name in ("advertise", "label", "delegate_version"):
+    host, ports = split_bind("bind", bind, _GOSSIP_PORT)
+    if "interface" in values:
+        host = _address_of(values["interface"], host if "bind" in values or "bind" in gossip else "0.0.0.0")
+    changes["bind"] = join_bind(host, ports)
+    for name in ("advertise", "label", "delegate_version", "rejoin_after_leave"):
         if name in values:
             changes[name] = int(values[name]) if name == "delegate_version" else values[name]
     if "retry_join" in values:
         changes["seeds"] = values["retry_join"]
-    if "rejoin_after_leave" in values:
-        changes["rejoin_after_leave"] = values["rejoin_after_leave"]
+    if "retry_interval" in values:
+        if values["retry_interval"] < _RETRY_SECONDS_MIN:
+            raise ConfigError("retry_interval", f"must be at least {_RETRY_SECONDS_MIN:g} s")
+        changes["rejoin_interval_alone"] = values["retry_interval"]
     if keys := _keys(values):
         changes["keys"] = keys
-    changes["tags"] = _tags(values, changes)
+    changes["tags"] = _tags(values, changes, own_tags)
     for address in values.get("join", ()):
         parse_address(address, _GOSSIP_PORT, field="join")
     config = _checked(partial(Config.profile, values.get("profile", "lan")), changes)
@@ -123,6 +153,8 @@ def _plan(values: Mapping[str, Any], gossip: Mapping[str, Any]) -> AgentPlan:
         rpc_port=values.get("rpc_port", _RPC_PORT),
         log_level=log_level,
         data_dir=values.get("data_dir", ""),
+        leave_on_interrupt=not values.get("skip_leave_on_interrupt"),
+        leave_on_terminate=not values.get("no_leave_on_terminate"),
         start_join=tuple(values.get("join", ())),
         retry_join=config.seeds,
         access=AccessControl(
@@ -131,6 +163,7 @@ def _plan(values: Mapping[str, Any], gossip: Mapping[str, Any]) -> AgentPlan:
         ),
         enable_debug=bool(values.get("enable_debug")),
         prometheus_metrics=bool(values.get("prometheus_metrics")),
+        retry_interval=config.rejoin_interval_alone,
     )
     return AgentPlan(
         config=config,
@@ -139,9 +172,13 @@ def _plan(values: Mapping[str, Any], gossip: Mapping[str, Any]) -> AgentPlan:
         rpc=None if values.get("no_rpc") else _rpc(values),
         is_rpc_wanted="rpc" in values,
         join=tuple(values.get("join", ())),
+        join_required=bool(values.get("join_required")),
+        files=files,
         handlers=tuple(map(EventHandler.parse, values.get("event_handler", ()))),
         handler_timeout=values.get("event_handler_timeout", TIMEOUT),
-        files=files,
+        ready_at=values.get("ready_at", "listening"),
+        discover=_discovery(values) if "discover" in values else None,
+        syslog=_syslog_facility(values) if values.get("syslog") else "",
         log_level=log_level,
         log_format=values.get("log_format", "text"),
     )
@@ -152,6 +189,24 @@ def _rpc(values: Mapping[str, Any]) -> IpcSettings:
         raise ConfigError("rpc_auth", "must not be empty")
     rpc = join_host_port(*split_host_port("rpc", values.get("rpc", "127.0.0.1"), _SERF_RPC_PORT))
     return IpcSettings(rpc=rpc, rpc_auth=values.get("rpc_auth", ""))
+
+
+def _discovery(values: Mapping[str, Any]) -> DiscoverySettings:
+    settings = DiscoverySettings(
+        values["discover"],
+        interface=values.get("mdns_interface", ""),
+        ipv4=not values.get("mdns_disable_ipv4"),
+        ipv6=not values.get("mdns_disable_ipv6"),
+    )
+    settings.check()
+    return settings
+
+
+def _syslog_facility(values: Mapping[str, Any]) -> str:
+    facility: str = values.get("syslog_facility", "LOCAL0")
+    if facility.upper() not in FACILITIES:
+        raise ConfigError("syslog_facility", f"must be one of {', '.join(FACILITIES)}, not {facility!r}")
+    return facility
 
 
 def _checked(profile: Callable[..., Config], changes: Mapping[str, Any]) -> Config:
@@ -172,6 +227,29 @@ def _checked(profile: Callable[..., Config], changes: Mapping[str, Any]) -> Conf
     raise ConfigError(first.field, "; ".join([first.reason, *(str(error) for error in rest)]))
 
 
+def _address_of(interface: str, bound: str) -> str:
+    """The address to bind to: ``bound`` if the interface has it, its first one if ``bound`` is every address.
+
+    Raises:
+        ConfigError: naming ``interface``.
+    """
+    wanted = plain_ip(bound)
+    try:
+        found = [one.address.ip for one in interfaces() if one.name == interface]
+    except OSError as error:
+        raise ConfigError("interface", f"cannot list interfaces: {error.strerror}") from None
+    if not found:
+        raise ConfigError("interface", f"no interface named {interface!r} is up")
+    if wanted is None or not wanted.is_unspecified:
+        if wanted not in found:
+            raise ConfigError("interface", f"{interface} does not have the address {bound}")
+        return bound
+    for address in found:
+        if address.version == wanted.version and not address.is_link_local:
+            return str(address)
+    raise ConfigError("interface", f"{interface} has no IPv{wanted.version} address")
+
+
 def _keys(values: Mapping[str, Any]) -> tuple[bytes, ...]:
     try:
         if "encrypt" in values:
@@ -187,7 +265,9 @@ def _keys(values: Mapping[str, Any]) -> tuple[bytes, ...]:
     return ()
 
 
-def _tags(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, str]:
+def _tags(
+    values: Mapping[str, Any], changes: Mapping[str, Any], own_tags: Mapping[str, str]
+) -> dict[str, str]:
     """Our own tags, then the file's ``[gossip.tags]``, then ``--tag``: the last one wins.
 
     With a tags file there are none but those in it.
@@ -196,7 +276,7 @@ def _tags(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, st
         if values.get("tag") or changes.get("tags"):
             raise ConfigError("tags_file", TAGS_EXCLUDED)
         return {}
-    tags = {"build": __version__}
+    tags = dict(own_tags)
     if "region" in values:
         tags["region"] = values["region"]
     if "datacenter" in values:
