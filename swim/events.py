@@ -1,9 +1,8 @@
 """What an application sees of the cluster: members, their events, and what other applications send.
 
 Events are frozen, hashable values whose repr is the expression that makes them (``from swim import *``);
-consume them with ``match``. A node numbers them in the order in which they happen, from 1 on
-(``sequence``). Applying every member event in order to a dictionary (``MemberReaped`` deletes, every other
-one stores ``event.member``) gives exactly the snapshot that ``Cluster.members()`` returns.
+consume them with ``match``. A node numbers them as they happen, from 1 on (``sequence``). A dictionary that
+follows all member events (``MemberReaped`` deletes, any other stores ``event.member``) equals ``members()``.
 """
 
 from __future__ import annotations
@@ -80,9 +79,9 @@ class Cause(_Word):
 
     ``claim``: a peer's claim. ``push-pull``: a peer's full state. ``intent``: a Serf join or leave intent.
     ``probe``: this node's probe round failed. ``suspicion-expired``: no refutation arrived in time.
-    ``acked``: the member acked. ``unanswered``: a peer's claim, after which this node's ping got no ack.
-    ``operator``: an operator's command. ``local``: this node itself. ``reap``: age. ``prune``: an operator's
-    prune. ``limit``: the table is full.
+    ``refused``: the member's host kept refusing streams. ``acked``: the member acked. ``unanswered``: a
+    peer's claim, after which this node's ping got no ack. ``operator``: an operator's command. ``local``:
+    this node itself. ``reap``: age. ``prune``: an operator's prune. ``limit``: the table is full.
     """
 
     CLAIM = "claim"
@@ -90,6 +89,7 @@ class Cause(_Word):
     INTENT = "intent"
     PROBE = "probe"
     SUSPICION_EXPIRED = "suspicion-expired"
+    REFUSED = "refused"
     ACKED = "acked"
     UNANSWERED = "unanswered"
     OPERATOR = "operator"

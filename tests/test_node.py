@@ -290,7 +290,7 @@ def test_why_a_member_is_what_it_is():
         ("alive", "suspect"),
         ("suspect", "failed"),
     ]
-    assert history[-1].reason.cause in ("claim", "suspicion-expired")
+    assert history[-1].reason.cause in ("claim", "refused")
 
 
 def test_history_is_bounded():

@@ -21,6 +21,7 @@ from sims.checkers.liveness import (
 )
 from sims.checkers.pending import CalmNodesAreIdle, NewsSpreads, QueuesDrain
 from sims.checkers.queries import QueriesAreKept, QueriesReachAll
+from sims.checkers.refusals import RefusedProcessesAreGone
 from sims.checkers.returns import LeftMembersStayAway, NothingResurrects
 from sims.checkers.spread import NewsIsPassedOn, PacketsFit, TransmitsAreLimited
 from sims.checkers.stamps import ClocksDoNotRunAway, OldEventsStayAway, StampsFollowCauses
@@ -60,6 +61,7 @@ __all__ = [
     "QueriesReachAll",
     "QueuesDrain",
     "RecordsTellTheSnapshot",
+    "RefusedProcessesAreGone",
     "RelayedAcksReturn",
     "RosterFollowsTable",
     "StampsFollowCauses",
@@ -95,6 +97,7 @@ SAFETY: tuple[type[Checker], ...] = (
     NothingResurrects,
     SuspicionsTakeTheirTime,
     SuspicionsEndInTime,
+    RefusedProcessesAreGone,
     DisprovedClaimsDoNothing,
     RelayedAcksReturn,
     QueuesDrain,

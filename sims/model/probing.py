@@ -203,8 +203,18 @@ class Probing:
         delta = np.where(acked, -1, np.where(expected > 0, expected - nacks, 1)).astype(np.int8)
         accused = np.where(acked, NO_NODE, places)
         state.calendar.file("outcome", when, nodes, accused, state.incarnation[np.maximum(places, 0)], delta)
+        gone = np.isfinite(refused) & (accused != NO_NODE)
+        if config.restart_grace and gone.any():
+            self._refused(_Rounds(np.maximum(when, refused + config.restart_grace), *rounds[1:]).only(gone))
         steps = np.maximum(1, np.floor((when - times) / self._interval + 1e-9))
         self._file(times + steps * self._interval, nodes)
+
+    def _refused(self, rounds: _Rounds) -> None:
+        """Hosts that refuse streams until the rounds' times: the suspicions of their members end then."""
+        times, nodes, _, places = rounds
+        kinds, incarnations = np.full(len(nodes), DEAD, np.int8), self._state.incarnation[places]
+        no_node = np.full(len(nodes), NO_NODE, np.int32)
+        self._claims.send(Columns(times, places, kinds, incarnations, nodes.astype(np.int32), no_node))
 
     def _relay(self, asked: Array, nodes: Array, relays: Array, targets: Array) -> tuple[Array, Array]:
         """One relay for each round: the times of its ack and its nack; infinite if never."""

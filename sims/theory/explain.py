@@ -154,6 +154,9 @@ def _theory(config: Config, n: int) -> Iterator[tuple[str, str, str, float | Non
     )
     yield "failed_first_p99", "the same, 99 of 100 times within", "s", formulas.first_failed(config, n, 0.99)
     yield "suspicion_shortest", f"suspicion with {wanted} confirmations", "s", low
+    refused = formulas.suspicion_refused(config, n)
+    if math.isfinite(refused):
+        yield "suspicion_refused", "suspicion of a process whose host refuses streams", "s", min(low, refused)
     yield "suspicion_longest", "suspicion without any", "s", high
     yield "spread_half", "from the first to half of the nodes", "s", spread["half"]
     yield "spread_p99", "from the first to 99 % of the nodes", "s", spread["p99"]
@@ -224,7 +227,8 @@ def _by_world(config: Config, nodes: int, crashes: int, seed: int) -> dict[str, 
     waits = [
         min((at, at - loss.suspected.get(who, at)) for who, at in loss.failed.items()) for loss in losses
     ]
-    found["suspicion_shortest"] = median(wait for _, wait in waits)
+    is_refused = math.isfinite(formulas.suspicion_refused(config, nodes))
+    found["suspicion_refused" if is_refused else "suspicion_shortest"] = median(wait for _, wait in waits)
     times = [sorted(loss.failed.values()) for loss in losses]
     found["suspected_first"] = median(min(loss.suspected.values()) for loss in losses)
     found["failed_first"] = median(each[0] for each in times)

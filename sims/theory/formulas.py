@@ -93,6 +93,13 @@ def suspicion_after(config: Config, n: int, confirmed: int) -> float:
     return remaining(min(confirmed, wanted), wanted, 0.0, low, high) if wanted else low
 
 
+def suspicion_refused(config: Config, n: int, *, silent: bool = False) -> float:
+    """Seconds that the prober's suspicion lasts if the member's host refuses its streams; else infinite."""
+    if not config.restart_grace or config.disable_tcp_pings or silent:
+        return math.inf
+    return max(0.0, config.probe_timeout + config.restart_grace - probe_delay(config, n))
+
+
 def first_suspected(config: Config, n: int, share: float = 0.5, *, silent: bool = False) -> float:
     """Seconds from a crash to the first suspicion of it, not exceeded in that share of the cases."""
     return detection_wait(config, n, share) + probe_delay(config, n, silent=silent)
@@ -103,12 +110,13 @@ def first_failed(config: Config, n: int, share: float = 0.5, *, silent: bool = F
 
     Confirmations arrive one probe interval apart on average, so all arrive before the shortest suspicion
     ends, except in the smallest clusters. Of two nodes, the one left cannot ask a third; its health score
-    rises and it waits twice as long.
+    rises and it waits twice as long. A host that refuses streams ends the suspicion sooner.
     """
     low, _, _ = suspicions(config, n)
     alone = n == 2 and config.awareness_stretches_suspicion and config.awareness_max_multiplier > 1
     shortest = min(2 * low, low * config.suspicion_max_timeout_mult) if alone else low
-    return first_suspected(config, n, share, silent=silent) + shortest
+    lasts = min(shortest, suspicion_refused(config, n, silent=silent))
+    return first_suspected(config, n, share, silent=silent) + lasts
 
 
 def detection_worst(config: Config, n: int, *, silent: bool = False) -> float:
@@ -159,8 +167,11 @@ def failure_spread(config: Config, n: int, *, latency: float = _LATENCY) -> dict
     """Seconds from the first node that says failed until shares of the cluster do; names as above.
 
     Two waves: each node's own suspicion ends as much later than the first one's as it began later, and the
-    dead claim is gossiped as well. A node missed by one wave is mostly reached by the other.
+    dead claim is gossiped as well. A node missed by one wave is mostly reached by the other. A suspicion that
+    ends because the host refuses streams ends at the prober alone, so that there is only the second wave.
     """
+    if suspicion_refused(config, n) < suspicions(config, n).shortest:
+        return dissemination(config, n, latency=latency)
     suspicion = _wave(config, n, latency, [])
     return _moments(config, n, latency, _wave(config, n, latency, suspicion))
 

@@ -127,6 +127,10 @@ class Config:
     early_suspicion: bool = True
     """End a probe round as soon as every relay has sent a nack and the stream was refused; a suspicion that
     begins with a refused stream needs no confirmations, since this node is evidently heard. [swim]"""
+    restart_grace: float = 1.0
+    """How long the host of a suspect has to refuse streams until the suspect has failed, without waiting for
+    the end of the suspicion. A process that comes back sooner has restarted. 0: refusals are no evidence, as
+    in ``wan``. Has no effect with ``disable_tcp_pings``. [seconds, >= 0; swim]"""
     self_doubt_threshold: int = 3
     """Distinct targets failing in a row, with no ack, from which accusations are rate-limited; 0 is off.
     [members, >= 0; swim]"""

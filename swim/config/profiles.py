@@ -14,6 +14,7 @@ _WAN: dict[str, Any] = {
     "enable_compression": True,
     "tcp_timeout": 30.0,
     "suspicion_mult": 6,
+    "restart_grace": 0.0,
     "push_pull_interval": 60.0,
     "probe_timeout": 3.0,
     "probe_interval": 5.0,
@@ -47,6 +48,7 @@ AT_LEAST: dict[str, float] = {
     "suspicion_mult": 1,
     "suspicion_max_timeout_mult": 1,
     "awareness_max_multiplier": 1,
+    "restart_grace": 0,
     "self_doubt_threshold": 0,
     "gossip_interval": 0,
     "gossip_nodes": 0,
@@ -130,6 +132,7 @@ class _Optional(TypedDict, total=False):
     awareness_stretches_suspicion: bool
     buddy_system: bool
     early_suspicion: bool
+    restart_grace: float
     self_doubt_threshold: int
     gossip_interval: float
     gossip_nodes: int

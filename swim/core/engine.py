@@ -31,6 +31,7 @@ from swim.core.purposes import Periodic
 from swim.core.push_pull import PushPulls
 from swim.core.push_pull_schedule import PushPullSchedule
 from swim.core.reconnect import Reconnects
+from swim.core.refusals import Refusals
 from swim.core.rng import Rng
 from swim.core.streams import Streams
 from swim.core.table import TableBase
@@ -102,7 +103,10 @@ class Engine:
         self.claims: Claims = Claims(context, self.gossip, self.verify)
         self.streams: Streams = Streams(context)
         self.push_pulls: PushPulls = PushPulls(context, self.claims, self.streams)
-        self._prober = Prober(context, self.gossip, self.pings, self.claims, self.verify, self.streams)
+        refusals = Refusals(context, self.claims, self.streams)
+        self._prober = Prober(
+            context, self.gossip, self.pings, self.claims, self.verify, self.streams, refusals
+        )
         self.responder: PingResponder = PingResponder(context, self.gossip, self.pings)
         self._schedule = PushPullSchedule(context, lambda now: self._exchange(now))
         self._joins = Joins(context, self.push_pulls)
@@ -116,6 +120,7 @@ class Engine:
             self.streams,
             push_pulls=self.push_pulls,
             prober=self._prober,
+            refusals=refusals,
             joins=self._joins,
             rejoining=self.rejoining,
             departure=self._departure,

@@ -12,6 +12,7 @@ from swim.core.prober import Prober
 from swim.core.purposes import (
     Answering,
     Asking,
+    Checking,
     Delivering,
     Departing,
     Fallback,
@@ -23,6 +24,7 @@ from swim.core.purposes import (
 )
 from swim.core.push_pull import PushPulls
 from swim.core.reconnect import Reconnects
+from swim.core.refusals import Refusals
 from swim.core.streams import Reply, Streams
 from swim.core.user_messages import UserMessages
 from swim.errors import DeliveryError
@@ -44,6 +46,7 @@ class Exchanges:
         *,
         push_pulls: PushPulls,
         prober: Prober,
+        refusals: Refusals,
         joins: Joins,
         rejoining: Reconnects,
         departure: Leaving,
@@ -54,6 +57,7 @@ class Exchanges:
         self._streams = streams
         self._push_pulls = push_pulls
         self._prober = prober
+        self._refusals = refusals
         self._joins = joins
         self._rejoining = rejoining
         self._departure = departure
@@ -100,6 +104,8 @@ class Exchanges:
                 self._prober.fallback_done(now, seq_no, None, "")
             case Fallback(seq_no), _:
                 self._prober.fallback_done(now, seq_no, None, "wrong answer")
+            case Checking(name), _:
+                self._refusals.dialled(now, name, None)
             case ((Asking() | Delivering()), _):
                 self._messages.replied(now, purpose, message)
             case Pinging(), _:
@@ -132,6 +138,8 @@ class Exchanges:
         match purpose:
             case Fallback(seq_no):
                 self._prober.fallback_done(now, seq_no, end, error)
+            case Checking(name):
+                self._refusals.dialled(now, name, end)
             case Joining():
                 self._joins.settled(now, purpose, error)
             case Asking() | Delivering():

@@ -36,8 +36,9 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class _Failing:
-    """Failing streams to a member: how many in a row, the last error, and whether it was logged."""
+    """Failing streams to one life of a member: how many in a row, the last error, whether it was logged."""
 
+    incarnation: int
     count: int = 0
     error: str = ""
     is_enough: bool = False
@@ -62,6 +63,15 @@ class Paths:
         if self._table.get(name) is not None:
             _remember(self._elsewhere, name, source)
 
+    def may_prove(self, name: str) -> bool:
+        """Whether a refused stream may prove that the member is gone.
+
+        Not if its address is translated: its pings came from another endpoint than it advertises. Not if it
+        acked pings while its streams failed: something in between refuses them.
+        """
+        failing = self._no_streams.get(name)
+        return name not in self._elsewhere and (failing is None or not failing.is_said)
+
     def answers_streams_only(self, record: Record) -> None:
         """In a probe round of this member, only the stream ping was answered."""
         if record.name in self._no_packets:
@@ -83,7 +93,11 @@ class Paths:
         if self._no_packets.pop(record.name, False):
             _logger.warning("member %s answers pings at %s again", *_at(record))
         failing = self._no_streams.get(record.name)
-        if failing is not None and failing.is_enough and not failing.is_said:
+        if failing is None or not failing.is_enough or failing.is_said:
+            return
+        if failing.incarnation != record.incarnation:
+            del self._no_streams[record.name]  # it was gone, or stood still
+        else:
             failing.is_said = True
             _logger.warning(
                 "member %s answers pings at %s, as it advertises, but streams from %s fail (%s): "
@@ -116,7 +130,9 @@ class Paths:
         record = self._table.at(endpoint)
         if record is None or not record.is_live or end not in _ENOUGH:
             return
-        failing = self._no_streams.get(record.name) or _remember(self._no_streams, record.name, _Failing())
+        failing = self._no_streams.get(record.name)
+        if failing is None or failing.incarnation != record.incarnation:
+            failing = _remember(self._no_streams, record.name, _Failing(record.incarnation))
         failing.count += 1
         failing.error = brief(detail)
         failing.is_enough = failing.is_enough or failing.count >= _ENOUGH[end]

@@ -14,6 +14,7 @@ from swim.core.output import StreamEnd
 from swim.core.pings import Outstanding, Pings
 from swim.core.probe import ProbeRound, SelfDoubt
 from swim.core.purposes import Fallback
+from swim.core.refusals import Refusals
 from swim.core.streams import Streams
 from swim.core.suspicion import suspicion_timeout
 from swim.core.timers import TimerKind
@@ -39,6 +40,7 @@ class Prober:
         claims: Claims,
         verify: Verify,
         streams: Streams,
+        refusals: Refusals,
     ) -> None:
         self._context = context
         self._pings = pings
@@ -46,6 +48,7 @@ class Prober:
         self._claims = claims
         self._verify = verify
         self._streams = streams
+        self._refusals = refusals
         self._doubt = SelfDoubt(context.config.self_doubt_threshold)
         self._round: ProbeRound | None = None
         self._armed: float | None = None
@@ -72,6 +75,8 @@ class Prober:
             # The host answers and this node receives it in time, so this node is healthy.
             current.is_refused = True
             self._doubt.answered()
+        if end is StreamEnd.REFUSED:
+            self._refusals.begin(now, current.target)
         self._end_if_decided(now, current)
 
     def send_failed(self, now: float, endpoint: Endpoint, detail: str) -> None:
@@ -84,6 +89,7 @@ class Prober:
     def hold(self, now: float) -> None:
         """This node overslept: abandons the current round, which proves nothing."""
         self._close()
+        self._refusals.stop()
         self._armed = None
         self.arm(now)
 
@@ -142,6 +148,7 @@ class Prober:
     def _acked(self, now: float, current: ProbeRound, ping: Outstanding, ack: Ack) -> None:
         name = current.target.name
         record = self._context.table.get(name)
+        self._refusals.stop(name)
         if self._verify.accused:
             self._verify.acked(name)
         if record is not None and not current.is_indirect:
@@ -207,6 +214,7 @@ class Prober:
         is_certain = current.is_refused and config.early_suspicion
         evidence = Evidence.TESTED if is_certain else Evidence.HEARD
         self._claims.apply(now, claim, Source("probe", None, "", evidence, current.describe_failure()))
+        self._refusals.round_failed(now, name)
 
     def _close(self) -> None:
         """Ends the current round."""

@@ -9,6 +9,7 @@ from swim.addresses import Endpoint
 __all__ = [
     "Answering",
     "Asking",
+    "Checking",
     "Delivering",
     "Departing",
     "Fallback",
@@ -24,6 +25,12 @@ class Fallback(NamedTuple):
     """A stream ping of the probe round ``seq_no``."""
 
     seq_no: int
+
+
+class Checking(NamedTuple):
+    """Finds out whether the host of a suspect refuses streams."""
+
+    name: str
 
 
 class Joining(NamedTuple):
@@ -81,4 +88,15 @@ class Pinging(NamedTuple):
     sent_at: float
 
 
-Purpose = Fallback | Joining | Reconnecting | Periodic | Departing | Asking | Delivering | Answering | Pinging
+Purpose = (
+    Fallback
+    | Checking
+    | Joining
+    | Reconnecting
+    | Periodic
+    | Departing
+    | Asking
+    | Delivering
+    | Answering
+    | Pinging
+)

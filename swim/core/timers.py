@@ -33,6 +33,8 @@ class TimerKind(Enum):
     """A relayed or verifying ping got no ack in time."""
     NACK = "nack"
     """A relayed ping got no ack so far: the requester receives a nack."""
+    REFUSAL = "refusal"
+    """The host of a suspect refused a stream: it is dialled once more."""
     SUSPICION = "suspicion"
     """A suspicion ends: the member is dead."""
     ASK_AGAIN = "ask-again"

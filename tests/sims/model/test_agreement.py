@@ -1,9 +1,9 @@
 """The vector model and the protocol code itself show the same distributions.
 
 Stated error: the median of the first failed report within 10 %, those of its way to half and to 90 % of the
-members within 5 %; and, once 5 % in time are forgiven, a distance between the distributions of these and of
-the last one that chance alone exceeds once in a hundred times. (The median of the last one says little: in
-half of the runs no node waits for a second gossip round.)
+members, from 100 nodes on, within 5 %; and, once 5 % in time are forgiven, a distance between the
+distributions of these and of the last one that chance alone exceeds once in a hundred times. (The other
+medians say little: in half of the runs no node waits for a second gossip round.)
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def assert_agreement(make: Callable[..., Config], nodes: int, crashes: int, runs
     for name in SHARES:
         assert distance(world.spread[name], model.spread[name], slack=ERROR) < bound, name
     assert median(model.failed) == pytest.approx(median(world.failed), rel=2 * ERROR)
-    for name in ("half", "p90"):
+    for name in ("half", "p90") if nodes >= 100 else ():
         assert median(model.spread[name]) == pytest.approx(median(world.spread[name]), rel=ERROR), name
 
 

@@ -16,6 +16,8 @@ from swim.config import Config
 from swim.errors import ConfigError
 
 LAN = Config.lan(name="n1")
+PATIENT = LAN.with_changes(restart_grace=0.0)
+"""Refused streams end no suspicion."""
 NO_STREAMS = LAN.with_changes(disable_tcp_pings=True, early_suspicion=False)
 
 
@@ -31,21 +33,23 @@ def test_a_seed_is_a_run() -> None:
 
 
 @pytest.mark.slow
-def test_detection_follows_the_formula_of_the_first_probe() -> None:
-    results = simulate(LAN, Setup(nodes=200), seed=1, runs=200)
+@pytest.mark.parametrize("config", [LAN, PATIENT])
+def test_detection_follows_the_formula_of_the_first_probe(config: Config) -> None:
+    results = simulate(config, Setup(nodes=200), seed=1, runs=200)
     # The median of 200 exponential waits is off by 0.07 s on average.
-    expected = formulas.first_suspected(LAN, 200)
+    expected = formulas.first_suspected(config, 200)
     assert median(of(results, "suspected_first")) == pytest.approx(expected, abs=0.21)
     suspicions = [
         f - s for f, s in zip(of(results, "failed_first"), of(results, "suspected_first"), strict=True)
     ]
-    # Nothing but the shortest suspicion lies between the two, once the confirmations are there.
-    assert median(suspicions) == pytest.approx(formulas.suspicions(LAN, 200).shortest, rel=0.001)
+    # Nothing but the refusals lies between the two, or the shortest suspicion with all confirmations.
+    lasts = min(formulas.suspicions(config, 200).shortest, formulas.suspicion_refused(config, 200))
+    assert median(suspicions) == pytest.approx(lasts, abs=0.01)
 
 
 def test_fewer_confirmations_than_wanted_make_a_suspicion_longer() -> None:
     # Two of four crash: each has two accusers, one confirmation fewer than wanted.
-    config = LAN.with_changes(suspicion_max_timeout_mult=3)
+    config = PATIENT.with_changes(suspicion_max_timeout_mult=3)
     for result in simulate(config, Setup(nodes=4, kills=2), seed=1, runs=5):
         waits = result.measures["failed_first"] - result.measures["suspected_first"]
         assert waits > formulas.suspicions(config, 4).shortest
@@ -140,16 +144,16 @@ def test_every_latency_is_drawn_from(latency: Constant | Uniform | Empirical) ->
 
 
 def test_two_nodes_are_enough() -> None:
-    [result] = simulate(LAN, Setup(nodes=2), seed=1)
+    [result] = simulate(PATIENT, Setup(nodes=2), seed=1)
     waits = result.measures["failed_first"] - result.measures["suspected_first"]
     # No third node can settle whose fault it is: the prober's health score rises as much.
-    assert waits == pytest.approx(2 * formulas.suspicions(LAN, 2).shortest)
-    assert result.measures["failed_first"] <= formulas.first_failed(LAN, 2, 1.0)
+    assert waits == pytest.approx(2 * formulas.suspicions(PATIENT, 2).shortest)
+    assert result.measures["failed_first"] <= formulas.first_failed(PATIENT, 2, 1.0)
 
 
 @pytest.mark.slow
 def test_a_hundred_thousand_nodes() -> None:
-    [result] = simulate(Config.lan(name="n1"), Setup(nodes=100_000), seed=1)
+    [result] = simulate(PATIENT, Setup(nodes=100_000), seed=1)
     waits = result.measures["failed_first"] - result.measures["suspected_first"]
     assert waits == pytest.approx(20.0)
     assert result.measures["failed_p9999"] - result.measures["failed_first"] < 1.0

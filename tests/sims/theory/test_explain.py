@@ -27,7 +27,7 @@ def test_a_small_cluster_by_theory_by_model_and_by_the_protocol_itself() -> None
     first = row(found, "failed_first")
     assert first.model == pytest.approx(first.formula, rel=0.1)
     assert first.world == pytest.approx(first.formula, rel=0.3)
-    for name in ("suspicion_shortest", "spread_half", "spread_p99", "packets", "packet_bytes"):
+    for name in ("suspicion_refused", "spread_half", "spread_p99", "packets", "packet_bytes"):
         each = row(found, name)
         assert each.world == pytest.approx(each.formula, rel=0.4), name
     assert row(found, "push_pull_period").world is None

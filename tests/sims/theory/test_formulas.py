@@ -13,8 +13,8 @@ from sims.world import World
 from swim.config import Config
 
 LAN = Config.lan(name="n1")
-MEMBERLIST = LAN.with_changes(early_suspicion=False)
-LOCAL = Config.local(name="n1", early_suspicion=False)
+MEMBERLIST = LAN.with_changes(early_suspicion=False, restart_grace=0.0)
+LOCAL = Config.local(name="n1", early_suspicion=False, restart_grace=0.0)
 
 
 @pytest.mark.parametrize(
@@ -30,6 +30,13 @@ LOCAL = Config.local(name="n1", early_suspicion=False)
 def test_when_memberlist_detects_a_crash(config: Config, n: int, median: float, p99: float) -> None:
     assert formulas.first_failed(config, n) == pytest.approx(median, abs=0.06)
     assert formulas.first_failed(config, n, 0.99) == pytest.approx(p99, abs=0.06)
+
+
+@pytest.mark.parametrize(("config", "grace"), [(LAN, 1.0), (LAN.with_changes(restart_grace=2.0), 2.0)])
+def test_a_host_that_refuses_streams_is_heard_for_the_grace(config: Config, grace: float) -> None:
+    waited = formulas.detection_wait(config, 50, 0.5) + config.probe_timeout
+    assert formulas.first_failed(config, 50) == pytest.approx(waited + grace)
+    assert formulas.first_failed(config, 50, silent=True) > waited + 4.0
 
 
 def test_the_first_probe_of_a_dead_member_comes_after_one_interval_on_average() -> None:

@@ -11,6 +11,7 @@ from sims.world import Constant, Link, Network, Observer, SimNode, World
 from swim.config import Config
 from swim.core.gossip import Gossip
 from swim.core.probe import ProbeRound
+from swim.core.refusals import Refusals
 from swim.core.suspicion import Suspicion
 from swim.events import Event, MemberFailed
 
@@ -82,9 +83,10 @@ def no_gossip(patch: pytest.MonkeyPatch) -> None:
 
 
 def no_confirmations(patch: pytest.MonkeyPatch) -> None:
-    """Neither of others nor by the host that refuses a stream."""
+    """Neither of others nor by the host that refuses streams."""
     patch.setattr(Suspicion, "confirm", lambda self, now, accuser, is_certain: False)
     patch.setattr(ProbeRound, "is_refused", property(lambda self: False, lambda self, value: None))
+    patch.setattr(Refusals, "begin", lambda self, now, target: None)
 
 
 @pytest.mark.parametrize("plant", [no_gossip, no_confirmations])

@@ -114,7 +114,7 @@ def keeps_old_tags(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Claims, "_refresh", keep)
 
 
-@bug("A suspicion is never decided.", scripts.CRASH, CrashedMembersAreFailed)
+@bug("A suspicion is never decided.", scripts.VANISH, CrashedMembersAreFailed)
 def suspicion_never_expires(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Claims, "_expire", lambda self, now, token: None)
 

@@ -9,12 +9,16 @@ import pytest
 from sims.checkers import (
     CalmNodesAreIdle,
     DisprovedClaimsDoNothing,
+    RefusedProcessesAreGone,
     RelayedAcksReturn,
     SuspicionsEndInTime,
 )
 from swim.core.awareness import Awareness
+from swim.core.output import StreamEnd
 from swim.core.ping_responder import PingResponder
 from swim.core.probe import ProbeRound
+from swim.core.prober import Prober
+from swim.core.refusals import Refusals
 from swim.core.suspicion import Suspicion
 from swim.core.verify import Verify
 from tests.sims.checkers.planted import scripts
@@ -34,6 +38,29 @@ def ignores_confirmations(patch: pytest.MonkeyPatch) -> None:
 @bug("A suspect whose host refuses streams has as much time as any.", scripts.LAST, SuspicionsEndInTime)
 def ignores_refusals(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(ProbeRound, "is_refused", property(lambda self: False, lambda self, value: None))
+
+
+@bug("A paused process counts as one whose host refuses.", scripts.STANDSTILL, RefusedProcessesAreGone)
+def pauses_are_refusals(patch: pytest.MonkeyPatch) -> None:
+    fail, dialled = Prober._fail, Refusals.dialled
+
+    def failed(self: Any, now: float, current: ProbeRound) -> None:
+        self._refusals.begin(now, current.target)
+        fail(self, now, current)
+
+    def refused(self: Any, now: float, name: str, end: StreamEnd | None) -> None:
+        dialled(self, now, name, StreamEnd.REFUSED)
+
+    patch.setattr(Prober, "_fail", failed)
+    patch.setattr(Refusals, "dialled", refused)
+
+
+@bug("A host that refused one stream has refused for long enough.", scripts.CRASH, RefusedProcessesAreGone)
+def one_refusal_is_enough(patch: pytest.MonkeyPatch) -> None:
+    def proved(self: Any, check: Any) -> None:
+        check.is_proved = True
+
+    patch.setattr(Refusals, "_dial_later", proved)
 
 
 @bug("A relay sends the ack to itself instead of the member that asked.", scripts.LOSS, RelayedAcksReturn)

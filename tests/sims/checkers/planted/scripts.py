@@ -34,8 +34,15 @@ CRASH = Script(Schedule([Crash(10.0, "n3"), Crash(14.0, "n5"), Restart(60.0, "n5
 VANISH = Script(Schedule([Crash(10.0, "n3", silent=True), Crash(14.0, "n5", silent=True)]), 100.0)
 """Two die with their hosts, which refuse nothing."""
 
-LAST = Script(Schedule([Crash(10.0, f"n{number}") for number in range(2, 7)]), 60.0)
-"""All but one die at once."""
+LAST = Script(
+    Schedule([Crash(10.0, f"n{number}") for number in range(2, 7)]),
+    60.0,
+    config=partial(quick, restart_grace=0.0),
+)
+"""All but one die at once, and their suspicions end as memberlist's do."""
+
+STANDSTILL = Script(Schedule([Pause(at, "n3", 8.0) for at in (10.0, 30.0, 50.0)]), 70.0)
+"""One stands still for a while, again and again."""
 
 LOSS = Script(Schedule([SetLink(8.0, None, None, Link(loss=0.5), 30.0)]), 160.0)
 """Every second packet is lost for a minute."""
@@ -95,7 +102,7 @@ OVERSLEEP = Script(
     Schedule([Crash(10.0, "n3"), Pause(11.6, "n1", 20.0), Crash(11.7, "n2")]),
     50.0,
     nodes=3,
-    config=partial(quick, probe_interval=0.5, probe_timeout=0.2),
+    config=partial(quick, probe_interval=0.5, probe_timeout=0.2, restart_grace=0.0),
 )
 """One node is paused during a suspicion; when it resumes, no other node is left to send it more."""
 
