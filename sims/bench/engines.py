@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 
 import msgpack  # type: ignore[import-untyped]
 
-__all__ = ["ENGINES", "Embedding", "Engine", "Place", "SharedProcess", "Sighting"]
+__all__ = ["ENGINES", "Embedding", "Engine", "Place", "SharedProcess", "Sighting", "Swim"]
 
 
 class Place(NamedTuple):
@@ -96,31 +96,38 @@ class _Serf:
         return _request("leave", 2)
 
 
-class _Swim:
+class Swim:
+    """Our agent, by its HTTP API."""
+
     name = "swim"
     _event = re.compile(r'"event": "Member(Joined|Restarted|Failed|Left|Suspected)", "member": "([^"]+)"')
     _kinds: Mapping[str, str] = {"Restarted": "joined"}
 
     def argv(self, place: Place, profile: str) -> list[str]:
+        """See ``Engine``."""
         identity = [f"--name={place.name}", f"--bind={place.gossip}", f"--profile={profile}"]
         control = [f"--http=127.0.0.1:{place.control_port}", "--log-format=json"]
         return [sys.executable, "-m", "swim", "agent", *identity, *control]
 
     def read(self, line: str) -> tuple[str, str] | None:
+        """See ``Engine``."""
         found = self._event.search(line)
         return (self._kinds.get(found[1], found[1].lower()), found[2]) if found else None
 
     def connect(self, place: Place) -> socket.socket:
+        """See ``Engine``."""
         return socket.create_connection(("127.0.0.1", place.control_port), timeout=10)
 
     def join_request(self, address: str) -> bytes:
+        """See ``Engine``."""
         return _put(f"/v1/swim/join?address={address}")
 
     def leave_request(self) -> bytes:
+        """See ``Engine``."""
         return _put("/v1/swim/leave")
 
 
-class Embedding(_Swim):
+class Embedding(Swim):
     """A program on asyncio (``sims.bench.program``) whose node runs in a thread or process of its own."""
 
     def __init__(self, isolation: str) -> None:
@@ -141,7 +148,7 @@ class Embedding(_Swim):
         return b"leave\n"
 
 
-class SharedProcess(_Swim):
+class SharedProcess(Swim):
     """``swim cluster``: ``nodes`` nodes in one process, joined from the start; what it knows are pairs."""
 
     name = "swim cluster"
@@ -177,4 +184,4 @@ def _put(target: str) -> bytes:
     )
 
 
-ENGINES: dict[str, Engine] = {engine.name: engine for engine in (_Serf(), _Swim())}
+ENGINES: dict[str, Engine] = {engine.name: engine for engine in (_Serf(), Swim())}

@@ -186,6 +186,14 @@ class Fleet:
         """True once every agent logged every other as joined."""
         return all(len(agent.known) >= len(self.agents) for agent in self.agents)
 
+    def watch(self, connection: socket.socket, read: Callable[[float], bool]) -> None:
+        """Calls ``read(now)`` when there is something to read, until it returns False."""
+        self._selector.register(connection, selectors.EVENT_READ, partial(self._read, connection, read))
+
+    def _read(self, connection: socket.socket, read: Callable[[float], bool]) -> None:
+        if not read(time.monotonic()):
+            self._selector.unregister(connection)
+
     def _send_all(self, agents: Iterable[Agent], request: bytes) -> float:
         connections = [self.engine.connect(agent.place) for agent in agents]
         started = time.monotonic()
@@ -216,8 +224,11 @@ class Fleet:
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", agent.place.control_port)) == 0
 
-    def _drain(self, source: Agent | socket.socket) -> None:
+    def _drain(self, source: Agent | socket.socket | Callable[[], None]) -> None:
         """Reads available output; answers on control connections are discarded."""
+        if callable(source):
+            source()
+            return
         if isinstance(source, socket.socket):
             with contextlib.suppress(OSError):
                 if source.recv(65_536):

@@ -10,6 +10,7 @@ from sims.bench.ghosts import ghosts
 from sims.bench.hostile import hostile
 from sims.bench.idle import memory, one_process, steady
 from sims.bench.mass_join import mass_join
+from sims.bench.messages import event_flood, events, queries
 from sims.bench.options import Options, Samples
 from sims.bench.overload import pause, starve
 from sims.bench.simulated import simulated
@@ -30,6 +31,9 @@ SCENARIOS: dict[str, Callable[[Sequence[Engine], Options], dict[str, Samples]]] 
     "embed": embed,
     "fail": fail,
     "leave": leave,
+    "events": events,
+    "queries": queries,
+    "event-flood": event_flood,
     "pause": pause,
     "starve": starve,
     "soak": soak,

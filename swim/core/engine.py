@@ -108,7 +108,7 @@ class Engine:
             context, self.gossip, self.pings, self.claims, self.verify, self.streams, refusals
         )
         self.responder: PingResponder = PingResponder(context, self.gossip, self.pings)
-        self._schedule = PushPullSchedule(context, lambda now: self._exchange(now))
+        self._schedule = PushPullSchedule(context, lambda now: self.push_pull(now))
         self._joins = Joins(context, self.push_pulls)
         self.rejoining: Reconnects = Reconnects(context, self.push_pulls, self.gossip, self.pings)
         self._introductions = Introductions(context, self.gossip, self.pings, self.rejoining)
@@ -345,7 +345,8 @@ class Engine:
             self._introductions.called(now, source, claim.node)
         self.claims.apply(now, claim, self._origin)
 
-    def _exchange(self, now: float) -> None:
+    def push_pull(self, now: float) -> None:
+        """Pushes/pulls with a random live member, beside the schedule."""
         self.push_pulls.with_random_member(now, Periodic())
 
     def _after(self, now: float) -> None:

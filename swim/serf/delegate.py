@@ -338,7 +338,10 @@ class SerfDelegate(Delegate):
                     now, message, Reason("intent", detail="leave intent")
                 )
             case UserEvent():
-                return self.events.receive(*message)
+                is_new = self.events.receive(*message)
+                if is_new and self.events.wants_push_pull():
+                    self._engine.push_pull(now)
+                return is_new
             case Query():
                 return self.queries.receive(now, message, source)
             case QueryResponse():

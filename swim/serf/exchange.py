@@ -92,6 +92,7 @@ class StateExchange:
                 yield Pause.TURN
             for event_name, payload in slot.events:
                 self._events.receive(slot.ltime, event_name, payload)
+        self._events.caught_up()
 
     def _merge_stamp(self, now: float, name: str, ltime: int, reason: Reason, *, left: bool = False) -> None:
         if self._clocks[0].is_absurd(ltime):

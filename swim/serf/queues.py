@@ -10,7 +10,14 @@ from swim.core.member import Record
 from swim.errors import ConfigError, LocalError
 from swim.serf.messages import JoinIntent, LeaveIntent, Query, SerfMessage, UserEvent, encode_serf
 
-__all__ = ["SerfQueues"]
+__all__ = ["EVENTS_WAITING_MAX", "SerfQueues"]
+
+EVENTS_WAITING_MAX = 256
+"""User events in the queue beyond which this node sends no more of its own: half of Serf's window.
+
+A peer takes an event only while fewer than 512 newer stamps have reached it. So what waits longer behind
+others would be lost.
+"""
 
 _USER_TYPE_BYTES = 1
 """memberlist's type byte before each Serf message."""
@@ -76,10 +83,12 @@ class SerfQueues:
         """Queues a user event of this node.
 
         Raises:
-            LocalError: the queue is full: more are sent than gossip spreads.
+            LocalError: more are sent than gossip spreads: ``EVENTS_WAITING_MAX``.
         """
-        if len(self.events) >= self._engine.context.config.max_queue_depth:
-            raise LocalError(f"{len(self.events)} user events wait to be sent already (max_queue_depth)")
+        context, waiting = self._engine.context, len(self.events)
+        if waiting >= min(EVENTS_WAITING_MAX, context.config.max_queue_depth):
+            context.metrics.dropped("user-events-waiting")
+            raise LocalError(f"{waiting} user events wait to be sent already: more than gossip spreads")
         self._queue(now, self.events, body)
 
     def query(self, now: float, body: bytes) -> None:

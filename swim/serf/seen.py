@@ -8,8 +8,10 @@ from typing import Generic, TypeVar
 
 from swim.serf.lamport import LamportClock
 
-__all__ = ["RecentRing"]
+__all__ = ["WINDOW", "RecentRing"]
 
+WINDOW = 512
+"""Stamps that count as recent (Serf's EventBuffer and QueryBuffer)."""
 _KEYS_MAX = 1024
 _KEY_BYTES = 128
 """Approximate memory of a key, without its own bytes."""
@@ -51,7 +53,7 @@ class RecentRing(Generic[K]):
         self,
         clock: LamportClock,
         *,
-        size: int = 512,
+        size: int = WINDOW,
         max_bytes: int = 1024 * 1024,
         weigh: Callable[[K], int] = lambda key: 0,
         dropped: Callable[[str], None] = lambda reason: None,

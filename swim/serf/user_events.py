@@ -12,7 +12,7 @@ from swim.serf.lamport import LamportClock
 from swim.serf.member_list import Roster
 from swim.serf.messages import UserEvent, encode_serf
 from swim.serf.queues import SerfQueues
-from swim.serf.seen import RecentRing
+from swim.serf.seen import WINDOW, RecentRing
 
 __all__ = ["UserEvents"]
 
@@ -29,6 +29,7 @@ class UserEvents:
         self._metrics = engine.context.metrics
         self._queues = queues
         self._roster = roster
+        self._checked = 0
         self.clock: LamportClock = LamportClock()
         self._ring: RecentRing[tuple[str, bytes]] = RecentRing(
             self.clock,
@@ -52,6 +53,17 @@ class UserEvents:
             return False
         self._roster.hand_out(events.UserEvent(name, body, ltime, coalesce))
         return True
+
+    def wants_push_pull(self) -> bool:
+        """Whether half of the window has passed since this was last so: what was missed is soon too old."""
+        if self.clock.time - self._checked < WINDOW // 2:
+            return False
+        self.caught_up()
+        return True
+
+    def caught_up(self) -> None:
+        """A push/pull brought what was missed."""
+        self._checked = self.clock.time
 
     def send(self, now: float, command: SendUserEvent) -> None:
         """Sends an event to all members, this node included.

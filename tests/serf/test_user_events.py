@@ -9,11 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from swim.commands import Join, Leave, SendUserEvent
+from swim.core.output import Dial
 from swim.errors import ConfigError, LocalError
 from swim.events import UserEvent
 from swim.serf import messages
 from swim.serf.push_pull import PushPullState, RecentEvents
-from tests.one_node import PORT, Lone, serf_state
+from swim.serf.queues import EVENTS_WAITING_MAX
+from tests.one_node import PORT, Lone, home, serf_state
 
 
 def received(lone: Lone) -> list[UserEvent]:
@@ -195,6 +197,28 @@ def test_an_event_that_fits_no_packet_is_refused():
     with pytest.raises(ConfigError, match=r"^payload: .*fits no packet \(udp_buffer_size\)"):
         lone.command(SendUserEvent("e", bytes(2000)))
     lone.command(SendUserEvent("e", bytes(1200)))
+
+
+def test_more_events_than_gossip_spreads_are_refused_and_counted(lone: Lone):
+    lone.meet("x")
+    for number in range(EVENTS_WAITING_MAX):
+        lone.command(SendUserEvent("e", number.to_bytes(2, "big")))
+    for _ in range(3):
+        with pytest.raises(LocalError, match="256 user events wait"):
+            lone.command(SendUserEvent("e", b"one more"))
+    assert lone.node.metrics.counters["swim.dropped.user-events-waiting"] == 3
+    lone.settle()
+    lone.command(SendUserEvent("e", b"one more"))
+
+
+def test_a_flood_makes_a_push_pull_for_each_half_of_the_window():
+    lone = Lone(verify_second_hand=False)
+    lone.meet("x")
+    lone.settle()
+    lone.streams.clear()
+    for ltime in range(1, 1025):
+        lone.say(messages.UserEvent(ltime, "e", b"", False), source=home("x"))
+    assert len([action for action in lone.streams if isinstance(action, Dial)]) == 4
 
 
 def test_more_events_than_the_queue_holds_are_refused():
