@@ -21,6 +21,8 @@ _COMPOUND_HEADER_BYTES = 2
 _PART_BYTES = 2
 _PARTS_MAX = 127
 _CRC_SINCE_PROTOCOL = 5
+_QUICK_ROUNDS = 2
+_QUICKER = 0.5
 _USER = bytes([MessageType.USER])
 
 
@@ -32,6 +34,7 @@ class Gossip:
         self._last_round = float("-inf")
         self._gauged_at = float("-inf")
         self._armed: float | None = None
+        self._quick_rounds = 0
         self._next_round = context.timers.kind(TimerKind.GOSSIP, self._round, lambda at: at == self._armed)
 
     def poke(self, now: float) -> None:
@@ -43,7 +46,8 @@ class Gossip:
             return
         delay = config.eager_gossip_delay
         first = now + (delay if delay >= 0 else config.gossip_interval)
-        self._armed = max(first, self._last_round + config.gossip_interval)
+        interval = config.gossip_interval * (_QUICKER if self._quick_rounds and delay >= 0 else 1.0)
+        self._armed = max(first, self._last_round + interval)
         self._context.timers.at(self._armed, self._next_round, self._armed)
 
     def queue(
@@ -57,11 +61,13 @@ class Gossip:
         origin: str = "",
         ticket: int | None = None,
         overhead: int = 0,
+        is_quick: bool = False,
     ) -> None:
         """Queues a broadcast in one of the node's queues and makes sure that a round is due.
 
         A message that fits no packet is not queued, since it would stay for ever: it is counted, and
-        ``ticket`` is finished. ``overhead`` is the number of bytes that are still added to ``message``.
+        ``ticket`` is finished. ``overhead`` is the number of bytes that are still added to ``message``. After
+        one that ``is_quick``, two rounds follow at half the interval; it is not sent more often.
         """
         context = self._context
         if not self.fits(len(message) + overhead):
@@ -73,6 +79,8 @@ class Gossip:
         dropped = queue.queue(name, message, priority=priority, origin=origin, ticket=ticket)
         if dropped:
             context.metrics.dropped("queue-full", dropped)
+        if is_quick:
+            self._quick_rounds = _QUICK_ROUNDS
         self.poke(now)
 
     def send(self, now: float, endpoint: Endpoint, parts: list[bytes], *, record: Record | None) -> int:
@@ -151,6 +159,7 @@ class Gossip:
         context = self._context
         self._armed = None
         self._last_round = now
+        self._quick_rounds = max(0, self._quick_rounds - 1)
         self._gauge(now)
         if not context.has_peers:
             return

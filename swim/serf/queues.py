@@ -132,4 +132,5 @@ class SerfQueues:
                 origin=origin,
                 ticket=ticket,
                 overhead=_USER_TYPE_BYTES,
+                is_quick=queue is not self.intents,
             )
