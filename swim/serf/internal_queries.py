@@ -15,7 +15,6 @@ __all__ = ["CONFLICT_QUERY", "PING_QUERY", "PREFIX", "InternalQueries"]
 PREFIX = "_serf_"
 PING_QUERY = PREFIX + "ping"
 CONFLICT_QUERY = PREFIX + "conflict"
-_KEY_QUERIES = frozenset(PREFIX + word for word in ("install-key", "use-key", "remove-key", "list-keys"))
 _STATUS_NUMBERS = {"alive": 1, "leaving": 2, "left": 3, "failed": 4}
 
 Handler: TypeAlias = Callable[[bytes], bytes | None]
@@ -34,11 +33,6 @@ class InternalQueries:
         self._roster = roster
         self._metrics = metrics
         self.handlers: dict[str, Handler] = {PING_QUERY: _ping, CONFLICT_QUERY: self._conflict}
-
-    @staticmethod
-    def crashes_serf(query: Query) -> bool:
-        """Whether real Serf agents die of a query: of an empty filter, or of a key query without a body."""
-        return not all(query.filters) or (query.name in _KEY_QUERIES and not query.payload)
 
     def answer(self, query: Query) -> bytes | None:
         """The payload of the answer. As in Serf, none to an unknown name, which is counted."""

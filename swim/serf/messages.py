@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from enum import IntEnum
 from typing import Any, NamedTuple
 
-from swim.errors import RemoteError
+from swim.errors import InternalError, RemoteError
 from swim.serf.msgpack_reader import Reader
 from swim.wire.go_msgpack import U8, U16, U32, ElementBudget, flag, name, pack, raw, struct, uint, unpack
 
@@ -20,12 +20,14 @@ __all__ = [
     "SerfMessage",
     "SerfType",
     "UserEvent",
+    "crashes_serf",
     "decode_conflict_response",
     "decode_serf",
     "encode_conflict_response",
     "encode_serf",
 ]
 
+_KEY_QUERIES = frozenset(f"_serf_{word}" for word in ("install-key", "use-key", "remove-key", "list-keys"))
 _U64 = 0xFFFF_FFFF_FFFF_FFFF
 _I64 = 0x7FFF_FFFF_FFFF_FFFF
 
@@ -159,7 +161,14 @@ def decode_conflict_response(payload: bytes | None) -> ConflictResponse:
     return ConflictResponse(raw(get(b"Addr")) or b"", uint(get(b"Port"), U16))
 
 
+def crashes_serf(query: Query) -> bool:
+    """Whether real Serf agents die of a query: of an empty filter, or of a key query without a body."""
+    return not all(query.filters) or (query.name in _KEY_QUERIES and not query.payload)
+
+
 def _query_fields(m: Query) -> tuple[int, dict[str, Any]]:
+    if crashes_serf(m):
+        raise InternalError(f"the query {m.name!r} would crash Serf agents: it is not sent")
     return SerfType.QUERY, {
         "Addr": m.addr,
         "Filters": m.filters or None,

@@ -18,7 +18,7 @@ from swim.serf.answers import REFUSALS, TAKES_STREAMS, Answers
 from swim.serf.internal_queries import PING_QUERY, PREFIX, InternalQueries
 from swim.serf.lamport import LamportClock
 from swim.serf.member_list import Roster
-from swim.serf.messages import Query, QueryResponse, encode_serf
+from swim.serf.messages import Query, QueryResponse, crashes_serf, encode_serf
 from swim.serf.query_filters import TO_NO_NODE, QueryFilters, asked, encode_filters
 from swim.serf.queues import SerfQueues
 from swim.serf.replies import ACK_FLAG, ReplyChannel, ReplyChannels
@@ -228,7 +228,7 @@ class Queries:
         Raises:
             RemoteError: ``crashes-peers``, for a query that crashes Serf agents; ``query-size``.
         """
-        if self.internal.crashes_serf(query):
+        if crashes_serf(query):
             raise RemoteError("crashes-peers")
         if len(query.name) + len(query.payload or b"") > _QUERY_BYTES_MAX:
             raise RemoteError("query-size")

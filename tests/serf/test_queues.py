@@ -189,18 +189,12 @@ def test_filters_decide_who_answers_but_not_who_hears(lone: Lone, filters: tuple
     assert set(lone.bodies(2)) == {encode_serf(query(flags=1, filters=filters))}
 
 
-@pytest.mark.parametrize(
-    "poison",
-    [
-        query(flags=1, filters=(b"",)),
-        query(flags=1, name="_serf_list-keys", payload=None),
-        query(flags=1, name="_serf_install-key", payload=b""),
-    ],
-)
-def test_what_real_serf_dies_of_ends_here(lone: Lone, poison: Query):
-    lone.say(poison)
-    assert not lone.bodies(2)
-    assert lone.node.metrics.counters["swim.dropped.crashes-peers"] == 1
+def test_a_fresh_query_or_event_is_passed_on_again_after_half_an_interval(lone: Lone):
+    for message in (query(), UserEvent(5, "deploy", b"v1", False)):
+        lone.say(message)
+        sent = [len(lone.bodies(0.1)) for _ in range(20)]
+        assert all(sent[:2]), sent
+        assert not any(sent[8:]), sent
 
 
 @pytest.mark.parametrize(
