@@ -69,5 +69,7 @@ def _flat(document: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
             yield from _flat(value, f"{prefix}{key}.")
         elif isinstance(value, list):
             yield prefix + key, ",".join(str(item) for item in value)
+        elif value is None:
+            yield prefix + key, "-"
         else:
             yield prefix + key, str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,37 @@
+"""What an isolated node publishes of network coordinates."""
+
+from __future__ import annotations
+
+import swim
+from swim import MemberJoined, MemberReaped, MemberStatus, Reason, VersionTriple
+from swim.net.isolated.board import Facts, Update, View
+
+TRIPLE = VersionTriple(1, 5, 2)
+STATS = swim.NodeStats(1, 0, 0, 0, 1, 1, 1, 0, 0, 0, False)
+HERE, THERE = swim.Coordinate(error=1.0), swim.Coordinate(error=0.5)
+
+
+def member(name: str) -> swim.Member:
+    return swim.Member(name, "10.0.0.1", 1, {}, MemberStatus.ALIVE, False, 1, TRIPLE, TRIPLE)
+
+
+def view() -> View:
+    facts = Facts("running", ("10.0.0.1", 1), True, (), STATS)
+    found = View(swim.Config.local(name="n1"), swim.Metrics(), facts, clock=lambda: 0.0)
+    joined = [MemberJoined(member(name), None, Reason("claim"), 1) for name in ("n1", "n2")]
+    found.apply(Update(joined, {}, None, {"n2": THERE, "n1": HERE}))
+    return found
+
+
+def test_coordinates_come_with_members() -> None:
+    published = view()
+    assert (published.coordinate(), published.coordinate("n2")) == (HERE, THERE)
+    published.apply(Update((), {}, None, {"n2": HERE}))
+    assert published.coordinates() == {"n1": HERE, "n2": HERE}
+
+
+def test_they_go_with_them_too() -> None:
+    published = view()
+    reaped = MemberReaped(member("n2"), member("n2"), Reason("reap"), 2)
+    published.apply(Update((reaped,), {}, None, {"n2": HERE, "n9": HERE}))
+    assert published.coordinates() == {"n1": HERE}
