@@ -235,6 +235,7 @@ def _seed_shape(cluster: ClusterLike, seed: SeedStatus) -> dict[str, Any]:
         "joined": seed.is_joined,
         "error": seed.error,
         "age": age,
+        "failures": seed.failures,
     }
 
 

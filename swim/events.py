@@ -291,11 +291,7 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class QueryAck:
-    """A member received a query of this node; whether its application answers is another matter.
-
-    Attributes:
-        source: the member's name.
-    """
+    """The member ``source`` received a query of this node; whether its application answers is open."""
 
     source: str
 
@@ -381,12 +377,14 @@ class SeedStatus:
         is_joined: a live member is there, so nothing is dialled.
         error: why the last attempt failed; "" if it worked, or there was none.
         at: when that attempt ended, seconds on the clock of ``Cluster.now``; None if there was none.
+        failures: how often it was tried again without success, since it last worked.
     """
 
     address: str
     is_joined: bool
     error: str = ""
     at: float | None = None
+    failures: int = 0
 
 
 class ForceLeaveOutcome(_Word):

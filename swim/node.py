@@ -173,7 +173,7 @@ class Node:
         self._recorder.unseen = {n: at for n, at in restored.alive.items() if n != self.config.name}
         engine.rejoining.returned(now, restored.alive, restored.failed)
         if self.config.seeds and view is None:
-            engine.join(now, self.config.seeds, replay=engine.context.has_past)
+            engine.join(now, self.config.seeds, replay=engine.context.wants_past)
 
     def receive_packet(self, now: float, data: bytes, source: Endpoint) -> None:
         """One datagram from ``source``. A malformed one is counted and dropped."""

@@ -177,6 +177,9 @@ class Config:
     """The same while this node is alone, or right after its table shrank suddenly.
     [seconds, >= 0.05; swim]"""
 
+    replay_on_join: bool = False
+    """Also receive user events from before the first join of a seed. [Serf: ReplayOnJoin]"""
+
     # -- Serf
     broadcast_timeout: float = 5.0
     """How long a command waits for its broadcast to be sent often enough.

@@ -148,6 +148,7 @@ class _Optional(TypedDict, total=False):
     reclaim_if_acked: bool
     rejoin_interval: float
     rejoin_interval_alone: float
+    replay_on_join: bool
     broadcast_timeout: float
     leave_propagate_delay: float
     reconnect_timeout: float

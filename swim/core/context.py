@@ -162,8 +162,8 @@ class Context:
 
     @property
     def wants_past(self) -> bool:
-        """Whether this node took part before, in this run or before, so that what it missed is news."""
-        return self.has_past or not self.is_fresh
+        """Whether events of the past are wanted: always if this node took part before and missed them."""
+        return self.config.replay_on_join or self.has_past or not self.is_fresh
 
     def is_newcomer(self, now: float) -> bool:
         """Whether it found its first peer just now, so its table cannot confirm second-hand claims yet."""

@@ -20,6 +20,7 @@ class _Seed:
     has_answered: bool = False
     error: str = ""
     at: float | None = None
+    failures: int = 0
 
 
 class Seeds:
@@ -49,6 +50,7 @@ class Seeds:
             self._works(address, seed)
         elif not seed.has_answered:
             seed.error = brief(error)
+            seed.failures += not seed.pending
             if not seed.pending and address not in self._failing:
                 self._failing.add(address)
                 logger.warning("seed %s cannot be joined, trying on: %s", shown(address), seed.error)
@@ -63,12 +65,13 @@ class Seeds:
     def statuses(self, is_satisfied: Callable[[str], bool]) -> tuple[SeedStatus, ...]:
         """One per seed, in the order of the configuration."""
         return tuple(
-            SeedStatus(address, is_satisfied(address), seed.error, seed.at)
+            SeedStatus(address, is_satisfied(address), seed.error, seed.at, seed.failures)
             for address, seed in self._seeds.items()
         )
 
     def _works(self, address: str, seed: _Seed) -> None:
         seed.error = ""
+        seed.failures = 0
         if address in self._failing:
             self._failing.discard(address)
             logger.warning("seed %s works again", shown(address))

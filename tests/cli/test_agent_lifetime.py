@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from swim.cli.agent.service_manager import ServiceManager
 from tests.cli.processes import Agent, Processes, eventually, run
 
 pytestmark = pytest.mark.slow
@@ -41,12 +42,21 @@ class Manager:
         return found
 
 
-@pytest.fixture(params=["path", "abstract"])
-def manager(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, Manager]]:
-    address = str(tmp_path / "s") if request.param == "path" else f"@swim-{os.getpid()}"
+@pytest.fixture
+def manager() -> Iterator[tuple[str, Manager]]:
+    address = f"@swim-{os.getpid()}"
     made = Manager(address)
     yield address, made
     made.socket.close()
+
+
+def test_an_address_may_be_a_path(tmp_path: Path) -> None:
+    address = str(tmp_path / "s")
+    systemd, service = Manager(address), ServiceManager({"NOTIFY_SOCKET": address})
+    service.ready("a\nb")
+    assert systemd.until("READY=1") == ["READY=1\nSTATUS=a b"]
+    systemd.socket.close()
+    service.close()
 
 
 def test_systemd_learns_of_start_reload_and_end(
@@ -94,24 +104,41 @@ def test_a_required_join_that_fails_ends_the_agent() -> None:
     assert "none of the addresses to join answers" in finished.stderr
 
 
+def test_retries_are_given_up_after_the_maximum(processes: Processes) -> None:
+    flags = ("--retry-join", NOBODY, "--retry-join", "127.0.0.1:2", "--retry-max-attempts", "1")
+    agent = processes.start("agent", "--name", "a", "--bind", "127.0.0.1:0", "--no-http", *flags,
+                            "--retry-interval", "1s")  # fmt: skip
+    assert agent.wait() == 1
+    assert any("no seed could be joined in 2 attempts" in line for line in agent.err)
+
+
+def test_nothing_is_given_up_once_a_seed_worked(processes: Processes) -> None:
+    first = processes.agent("a")
+    flags = ("--retry-max-attempts", "1", "--retry-interval", "1s")
+    second = processes.agent("b", "--retry-join", first.gossip, "--retry-join", NOBODY, *flags)
+    eventually(lambda: second.statuses() == {"a": "alive", "b": "alive"})
+    first.signal(signal.SIGKILL)
+    eventually(lambda: second.statuses() == {"a": "failed", "b": "alive"})
+    eventually(lambda: info(second)["seeds"][1]["failures"] >= 3)
+    assert second.popen.poll() is None
+
+
 @pytest.mark.parametrize(
     ("flag", "number"),
     [("--skip-leave-on-interrupt", signal.SIGINT), ("--no-leave-on-terminate", signal.SIGTERM)],
 )
 def test_a_signal_may_stop_without_a_leave(processes: Processes, flag: str, number: int) -> None:
-    first = processes.agent("a")
-    second = processes.agent("b", "--join", first.gossip, flag)
-    eventually(lambda: first.statuses() == {"a": "alive", "b": "alive"})
-    second.signal(number)
-    assert second.wait() == 1
-    eventually(lambda: first.statuses() == {"a": "alive", "b": "failed"})
+    agent = processes.agent("a", flag)
+    agent.signal(number)
+    assert agent.wait() == 1
+    assert not any("a leaving" in line for line in agent.err)
 
 
 def test_usr1_writes_every_metric(processes: Processes) -> None:
-    agent = processes.agent("a", "--join", processes.agent("b").gossip)
-    eventually(lambda: agent.statuses() == {"a": "alive", "b": "alive"})
+    agent = processes.agent("a", "--retry-join", NOBODY)
+    eventually(lambda: info(agent)["metrics"]["counters"].get("swim.rejoin.attempts"))
     agent.signal(signal.SIGUSR1)
-    line = re.compile(r"\[[-0-9: +]+\]\[C\] 'memberlist\.udp\.sent': Count: \d+\n")
+    line = re.compile(r"\[[-0-9: +]+\]\[C\] 'swim\.rejoin\.attempts': Count: \d+\n")
     eventually(lambda: any(line.fullmatch(text) for text in agent.err))
     assert agent.popen.poll() is None
 

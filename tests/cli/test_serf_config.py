@@ -100,16 +100,16 @@ def test_a_later_file_overrides_and_lists_tags_and_switches_are_merged(tmp_path:
     directory = tmp_path / "conf"
     (directory / "inner.json").mkdir(parents=True)
     file(directory, "b.json", node_name="b", start_join=["y"], tags={"x": "2", "z": "3"},
-         leave_on_terminate=False, log_level="")  # fmt: skip
-    file(directory, "a.json", node_name="a", start_join=["x"], tags={"x": "1", "y": "2"},
-         leave_on_terminate=True, log_level="WARN", role="db")  # fmt: skip
+         replay_on_join=False, leave_on_terminate=False, retry_max_attempts=0, log_level="")  # fmt: skip
+    file(directory, "a.json", node_name="a", start_join=["x"], tags={"x": "1", "y": "2"}, replay_on_join=True,
+         leave_on_terminate=True, retry_max_attempts=4, log_level="WARN", role="db")  # fmt: skip
     file(directory, "c.txt", node_name="ignored")
     last = file(tmp_path, "z.json", Event_Handlers=["last"])
     first = file(tmp_path, "first.json", event_handlers=["first"], bind="10.0.0.9:1")
     values = read_serf_config([first, str(directory), last]).values
     assert values == {
-        "bind": "10.0.0.9:1", "name": "b", "join": ("x", "y"), "join_required": True,
-        "tag": ("x=2", "y=2", "z=3", "role=db"), "no_leave_on_terminate": False,
+        "bind": "10.0.0.9:1", "name": "b", "join": ("x", "y"), "join_required": True, "replay_on_join": True,
+        "tag": ("x=2", "y=2", "z=3", "role=db"), "no_leave_on_terminate": False, "retry_max_attempts": 4,
         "log_level": "warn", "event_handler": ("first", "last"),
     }  # fmt: skip
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+import subprocess
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ from swim.net.cluster import Cluster
 from swim.net.faults import LinkFaults
 from swim.net.running import run_cluster
 from tests.net.memory import MemoryNetwork
+from tests.net.namespaces import Networks
 
 
 @pytest.fixture
@@ -82,3 +85,13 @@ def tags(cluster: Cluster, name: str) -> dict[str, str]:
 def statuses(cluster: Cluster) -> dict[str, str]:
     """Each listed member's status."""
     return {member.name: member.status.value for member in cluster.members()}
+
+
+@pytest.fixture
+def networks(tmp_path: Path) -> Iterator[Networks]:
+    try:
+        made = Networks(tmp_path)
+    except subprocess.CalledProcessError as error:
+        pytest.skip(f"network namespaces cannot be made here: {error.stderr.decode().strip()}")
+    yield made
+    made.close()

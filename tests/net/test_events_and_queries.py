@@ -141,3 +141,18 @@ async def test_wrong_arguments_are_errors_that_name_them(
         await call(one)
     events.close()
     assert [event async for event in events] == []
+
+
+@pytest.mark.parametrize("replay", [True, False])
+async def test_a_node_whose_seeds_are_joined_receives_the_past_if_it_asked_for_it(
+    pool: Pool, autojump_clock: MockClock, replay: bool
+) -> None:
+    first = await pool.start("n1")
+    await first.user_event("before", b"1")
+    second = await pool.start("n2", seeds=["10.0.0.1"], replay_on_join=replay)
+    await trio.sleep(5)
+    assert len(second.alive()) == 2
+    assert [event.name for event in second.user_events()] == (["before"] if replay else [])
+    await first.user_event("after", b"2")
+    await trio.sleep(5)
+    assert [event.name for event in second.user_events()][-1] == "after"

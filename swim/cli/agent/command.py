@@ -194,6 +194,8 @@ class _Agent:
             nursery.start_soon(Discovery(cluster, plan.discover).run)
         if plan.join:
             nursery.start_soon(self._join, cluster)
+        if plan.config.seeds and plan.api.retry_max_attempts:
+            nursery.start_soon(self._give_up, cluster)
 
     def _reached(self, state: State) -> None:
         self._state = state
@@ -256,7 +258,7 @@ class _Agent:
         self._stopped.set()
 
     async def _join(self, cluster: Cluster) -> None:
-        result = await cluster.join(self._plan.join)
+        result = await cluster.join(self._plan.join, replay=cluster.config.replay_on_join)
         for outcome in result.outcomes:
             if outcome.ok:
                 _log.info("joined %s", outcome.address)
@@ -264,6 +266,15 @@ class _Agent:
                 _log.error("%s", outcome.error)
         if self._plan.join_required and not result.joined:
             self._stop_at_once("since none of the addresses to join answers")
+
+    async def _give_up(self, cluster: Cluster) -> None:
+        """Ends the agent once each seed failed too often; never after a first success."""
+        attempts = self._plan.api.retry_max_attempts
+        while cluster.is_alone:
+            if all(seed.failures >= attempts for seed in cluster.seeds()):
+                self._stop_at_once(f"since no seed could be joined in {attempts + 1} attempts")
+                return
+            await trio.sleep(cluster.config.rejoin_interval_alone / 2)
 
     async def _reload(self, cluster: Cluster) -> None:
         """``_apply_settings`` on a signal."""

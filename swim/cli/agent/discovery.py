@@ -113,7 +113,9 @@ class Discovery:
         if not (missing := sorted(found - members - {self._cluster.advertised})):
             return
         addresses = [join_host_port(*endpoint) for endpoint in missing]
-        result = await self._cluster.join(addresses, timeout=_JOIN_SECONDS)
+        result = await self._cluster.join(
+            addresses, replay=self._cluster.config.replay_on_join, timeout=_JOIN_SECONDS
+        )
         for outcome in result.outcomes:
             if outcome.ok:
                 _log.info("joined %s, found by mDNS", outcome.address)

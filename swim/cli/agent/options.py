@@ -103,6 +103,12 @@ OPTIONS = (
         "DURATION",
     ),
     Option(
+        "retry_max_attempts",
+        "number",
+        "Exit with code 1 once each --retry-join address failed that often after the first time [0: never].",
+        "N",
+    ),
+    Option(
         "discover",
         "text",
         "Find members that discover the same name by mDNS, and join them; needs the package zeroconf.",
@@ -111,6 +117,7 @@ OPTIONS = (
     Option("mdns_interface", "text", "The only interface for --discover.", "NAME"),
     Option("mdns_disable_ipv4", "switch", "No IPv4 for --discover."),
     Option("mdns_disable_ipv6", "switch", "No IPv6 for --discover."),
+    Option("replay_on_join", "switch", "Also take user events that were sent before the first join."),
     Option("tag", "lines", "Set a tag; repeatable; in SWIM_TAG, one per line.", "KEY=VALUE"),
     Option(
         "profile",

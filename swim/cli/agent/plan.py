@@ -124,7 +124,7 @@ def _plan(values: Mapping[str, Any], gossip: Mapping[str, Any], own_tags: Mappin
     if "interface" in values:
         host = _address_of(values["interface"], host if "bind" in values or "bind" in gossip else "0.0.0.0")
     changes["bind"] = join_bind(host, ports)
-    for name in ("advertise", "label", "delegate_version", "rejoin_after_leave"):
+    for name in ("advertise", "label", "delegate_version", "rejoin_after_leave", "replay_on_join"):
         if name in values:
             changes[name] = int(values[name]) if name == "delegate_version" else values[name]
     if "retry_join" in values:
@@ -164,6 +164,7 @@ def _plan(values: Mapping[str, Any], gossip: Mapping[str, Any], own_tags: Mappin
         enable_debug=bool(values.get("enable_debug")),
         prometheus_metrics=bool(values.get("prometheus_metrics")),
         retry_interval=config.rejoin_interval_alone,
+        retry_max_attempts=values.get("retry_max_attempts", 0),
     )
     return AgentPlan(
         config=config,
