@@ -28,7 +28,6 @@ from swim.config import Config
 from swim.errors import LocalError
 from swim.events import Event, Member
 from swim.membership import Membership
-from swim.net import observer
 from swim.net.event_buffer import EventKind
 from swim.net.faults import LinkFaults
 from swim.net.files import Files
@@ -176,7 +175,9 @@ async def observe(
 
     Arguments, result and errors are those of ``swim.blocking.observe``, which it calls in a thread.
     """
-    call = partial(observer.observe, addresses, keys=keys, label=label, timeout=timeout)
+    from swim.net.observer import observe as observed  # few programs need it
+
+    call = partial(observed, addresses, keys=keys, label=label, timeout=timeout)
     return await asyncio.to_thread(call)
 
 

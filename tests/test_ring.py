@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import threading
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from textwrap import dedent
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
@@ -20,7 +21,7 @@ from sims import Applications, World, run_swarm
 from sims.faults import Crash, Schedule, Split
 from sims.world.host import SimNode
 from swim.events import Event, Member, MemberEvent, MemberJoined, MemberStatus
-from swim.ring import WEIGHT_MAX, EmptyRingError, Hashing, LiveRing, Ring, fence, moved
+from swim.ring import WEIGHT_MAX, EmptyRingError, Hashing, LiveRing, Move, Ring, fence, moved
 from swim.where import Where
 from tests.members import member
 from tests.sims.settings import examples
@@ -330,6 +331,48 @@ def test_a_crash_moves_the_keys_of_the_dead_only(seed: int) -> None:
     assert ring.changes(KEYS) == ()
     assert ring.fence > number
     assert [ring.owns(key) for key in KEYS] == [ring.owner(key).name == "n1" for key in KEYS]
+
+
+class Meanwhile:
+    """A cluster; something happens while its members are read."""
+
+    def __init__(self) -> None:
+        self.names = "a"
+        self.happens: Callable[[], object] = lambda: None
+
+    def members(self) -> tuple[Member, ...]:
+        happens, self.happens = self.happens, lambda: None
+        happens()
+        return tuple(map(member, self.names))
+
+
+def test_each_move_is_returned_to_one_of_two_threads() -> None:
+    cluster = Meanwhile()
+    ring = LiveRing(cast(Any, cluster))
+    moves: list[Move] = []
+    other = threading.Thread(target=lambda: moves.extend(ring.changes(KEYS)))
+
+    def let_the_other_look() -> None:
+        other.start()
+        other.join(0.1)
+
+    cluster.names, cluster.happens = "abc", let_the_other_look
+    moves += ring.changes(KEYS)
+    other.join()
+    counts = Counter(move.key for move in moves)
+    assert set(counts.values()) == {1}
+    assert set(counts) == {key for key in KEYS if ring.owner(key).name != "a"}
+
+
+def test_wrong_keys_lose_no_move() -> None:
+    world = World(1, nodes=3, config=swim.Config.local)
+    world.settle()
+    ring = LiveRing(world.host("n1"))
+    world.crash("n3")
+    world.settle()
+    with pytest.raises(swim.ConfigError, match="keys"):
+        ring.changes("key-1")
+    assert ring.changes(KEYS)
 
 
 def test_a_reap_does_not_lower_the_number_of_a_live_ring() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from threading import RLock
 
 from swim.errors import ConfigTypeError
 from swim.events import Member
@@ -16,7 +17,7 @@ __all__ = ["LiveRing"]
 
 
 class LiveRing:
-    """The ring of a cluster's newest snapshot. Reading never waits.
+    """The ring of a cluster's newest snapshot. Reading never waits, in any thread that may read the cluster.
 
     Args:
         cluster: any ``swim.Membership``: a ``Cluster``, a front of another kind, or a simulated node.
@@ -38,20 +39,21 @@ class LiveRing:
         if not callable(getattr(cluster, "members", None)):
             raise ConfigTypeError("cluster", f"must be a cluster or a simulated node, not {cluster!r}")
         self._cluster = cluster
-        self._snapshot = cluster.members()
-        self._ring = Ring(
-            self._snapshot, where=where, hashing=hashing, weight_tag=weight_tag, zone_tag=zone_tag
-        )
-        self._reported = self._ring
-        self._fenced = (self._ring._places, 0)
+        members = cluster.members()
+        ring = Ring(members, where=where, hashing=hashing, weight_tag=weight_tag, zone_tag=zone_tag)
+        self._newest = (members, ring)  # one value: threads may replace it at once
+        self._lock = RLock()
+        self._reported = ring
+        self._fenced = (ring._places, 0)
 
     @property
     def ring(self) -> Ring:
         """The ring of this moment, without a stamp of the membership clock."""
-        members = self._cluster.members()
-        if members is not self._snapshot:
-            self._ring, self._snapshot = self._ring.over(members), members
-        return self._ring
+        members, (seen, ring) = self._cluster.members(), self._newest
+        if members is not seen:
+            ring = ring.over(members)
+            self._newest = members, ring
+        return ring
 
     @property
     def fence(self) -> int:
@@ -60,11 +62,12 @@ class LiveRing:
         It never falls, and once the ring changed it is larger than every number returned before, even if this
         node has forgotten a member in between.
         """
-        places = self.ring._places
-        found = fence(self._snapshot, clock=self._cluster.stats().member_time)
-        fenced, last = self._fenced
-        self._fenced = places, max(found, last + (places != fenced))
-        return self._fenced[1]
+        with self._lock:
+            ring = self.ring
+            found = fence(ring._snapshot, clock=self._cluster.stats().member_time)
+            fenced, last = self._fenced
+            self._fenced = ring._places, max(found, last + (ring._places != fenced))
+            return self._fenced[1]
 
     def owner(self, key: Key, *, new_work: bool = False) -> Member:
         """As ``Ring.owner``."""
@@ -83,7 +86,11 @@ class LiveRing:
         """Which of these keys moved since the last call, or since this object was made.
 
         Call it after every member event, and after ``EventsLost``: it compares snapshots, so a slow reader
-        misses no move that still matters. Without a change that concerns the ring it costs nothing.
+        misses no move that still matters. If several threads call, each move is returned to one of them.
+        Without a change that concerns the ring it costs nothing.
         """
-        before, self._reported = self._reported, self.ring
-        return moved(keys, before, self._reported)
+        with self._lock:
+            after = self.ring
+            moves = moved(keys, self._reported, after)
+            self._reported = after  # not before: wrong keys raise, and lose no move
+            return moves
