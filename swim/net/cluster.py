@@ -59,8 +59,11 @@ class Cluster(AwaitedCluster[Ticket, Subscription, Responses]):
         Raises:
             OSError: it has no address.
             ConfigError: ``host`` is not text, or ``port`` is not a port.
+            LocalError: after the block was left.
         """
-        return tuple(await self._driver.resolve(checks.text("host", host), checks.port("port", port)))
+        host, port = checks.text("host", host), checks.port("port", port)
+        self._check_open()
+        return tuple(await self._driver.resolve(host, port))
 
     def _submit(self, command: Command) -> Ticket:
         if isinstance(command, Leave):

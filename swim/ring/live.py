@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from threading import RLock
 
 from swim.errors import ConfigTypeError
 from swim.events import Member
@@ -42,7 +41,6 @@ class LiveRing:
         members = cluster.members()
         ring = Ring(members, where=where, hashing=hashing, weight_tag=weight_tag, zone_tag=zone_tag)
         self._newest = (members, ring)  # one value: threads may replace it at once
-        self._lock = RLock()
         self._reported = ring
         self._fenced = (ring._places, 0)
 
@@ -62,12 +60,13 @@ class LiveRing:
         It never falls, and once the ring changed it is larger than every number returned before, even if this
         node has forgotten a member in between.
         """
-        with self._lock:
-            ring = self.ring
-            found = fence(ring._snapshot, clock=self._cluster.stats().member_time)
-            fenced, last = self._fenced
-            self._fenced = ring._places, max(found, last + (ring._places != fenced))
-            return self._fenced[1]
+        ring = self.ring
+        found = fence(ring._snapshot, clock=self._cluster.stats().member_time)
+        fenced, last = self._fenced
+        number = max(found, last + (ring._places != fenced))
+        if number >= self._fenced[1]:  # another thread may be ahead
+            self._fenced = ring._places, number
+        return number
 
     def owner(self, key: Key, *, new_work: bool = False) -> Member:
         """As ``Ring.owner``."""
@@ -89,8 +88,10 @@ class LiveRing:
         misses no move that still matters. If several threads call, each move is returned to one of them.
         Without a change that concerns the ring it costs nothing.
         """
-        with self._lock:
-            after = self.ring
-            moves = moved(keys, self._reported, after)
-            self._reported = after  # not before: wrong keys raise, and lose no move
-            return moves
+        after = self.ring
+        before, self._reported = self._reported, after  # no call between: threads may change it at once
+        try:
+            return moved(keys, before, after)
+        except Exception:
+            self._reported = before  # wrong keys lose no move
+            raise

@@ -15,6 +15,7 @@ import swim
 import swim.asyncio
 import swim.blocking
 from swim.net.fronts.reading import Reading
+from tests.members import member
 from tests.net.fronts.styles import Each, Front, done, every_front, first, local
 from tests.net.test_arguments import WRONG_TYPE, WRONG_VALUE
 
@@ -89,6 +90,34 @@ def test_wrong_arguments_are_named(front: Front) -> None:
     front.run(name_wrong_arguments, front)
 
 
+TOO_LARGE: list[tuple[str, tuple[Any, ...], str]] = [
+    ("send", (member("n1"), bytes(65_537)), r"^payload: is 65537 bytes, more than 65536"),
+    ("broadcast", (bytes(600),), r"^payload: is 600 bytes, more than broadcast_size_limit \(512\)"),
+    (
+        "user_event",
+        ("e", bytes(600)),
+        r"^payload: the user event takes 6\d\d .* user_event_size_limit \(512\)",
+    ),
+    ("query", ("q", bytes(2000)), r"^payload: the query takes 2\d\d\d .* query_size_limit \(1024\)"),
+    ("set_tags", ({"a": "x" * 600},), r"^tags: take 607 bytes encoded, the limit is 512; the largest is 'a'"),
+    ("update_tags", ({"a": "x" * 600},), r"^tags: take 607 bytes encoded, the limit is 512"),
+]
+
+
+async def send_too_much(front: Front) -> None:
+    async with front.opened(local("n1"), leave_timeout=0) as one:
+        for method, given, match in TOO_LARGE:
+            with pytest.raises(swim.ConfigError, match=match):  # noqa: PT012
+                found = await done(getattr(one, method)(*given))
+                _ = [reply async for reply in Each(found)]
+        assert (one.status, one.local.tags, one.user_events()) == ("running", {}, ())
+
+
+@every_front
+def test_what_is_too_large_names_its_size_and_the_limit(front: Front) -> None:
+    front.run(send_too_much, front)
+
+
 @every_front
 @pytest.mark.parametrize(
     ("argument", "given"),
@@ -147,6 +176,9 @@ COMMANDS: dict[str, tuple[Any, ...]] = {
     "query": ("q",),
     "ping": ("n1",),
     "respond": (swim.Query("q"),),
+    "send": (member("n1"), b"bytes"),
+    "broadcast": (b"bytes",),
+    "resolve": ("127.0.0.1", 1),
     "do": (swim.Leave(),),
 }
 READS: dict[str, tuple[Any, ...]] = {
