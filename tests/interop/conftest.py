@@ -46,12 +46,13 @@ class Pen:
         profile: str = "lan",
         engine: Engine | None = None,
         files: Mapping[str, Path] = MappingProxyType({}),
+        answers: bool = False,
         **changes: Any,
     ) -> OurNode:
         """A node of ours, on this engine or on those of the test in turn."""
         keys = () if key is None else (key,)
         config = getattr(swim.Config, profile)(name=name, keys=keys, **changes)
-        return OurNode(self._nursery, config, engine or next(self._engines), **files)
+        return OurNode(self._nursery, config, engine or next(self._engines), answers=answers, **files)
 
     def plain_node(self, name: str) -> OurNode:
         """A node of ours in a memberlist pool without Serf, with Alertmanager's timers."""

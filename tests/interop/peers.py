@@ -278,13 +278,21 @@ class OurNode:
         nursery: in which it runs.
         config: its settings, apart from ``bind``.
         engine: what it runs on.
+        answers: whether it answers each query, with its name.
         files: what ``open_cluster`` takes of these.
     """
 
     def __init__(
-        self, nursery: trio.Nursery, config: swim.Config, engine: Engine = "trio", **files: Path
+        self,
+        nursery: trio.Nursery,
+        config: swim.Config,
+        engine: Engine = "trio",
+        *,
+        answers: bool = False,
+        **files: Path,
     ) -> None:
         self.name = config.name
+        self._answers = answers
         self.faults = swim.testing.LinkFaults()
         self.events: list[swim.Event] = []
         self._nursery = nursery
@@ -318,6 +326,8 @@ class OurNode:
                 task_status.started()
                 async for event in events:
                     self.events.append(event)
+                    if self._answers and isinstance(event, swim.Query):
+                        await self._cluster.respond(event, self.name.encode())
 
     async def members(self) -> dict[str, Seen]:
         return {member.name: seen_by_us(member) for member in self.cluster.members()}

@@ -8,7 +8,7 @@ import trio
 import swim
 from tests.interop.conftest import Pen, every_engine
 from tests.interop.door import Door
-from tests.interop.processes import eventually
+from tests.interop.processes import Process, eventually
 from tests.interop.watch import Watch
 
 pytestmark = [pytest.mark.peers("serf"), pytest.mark.slow]
@@ -106,3 +106,18 @@ async def _usurp(config: swim.Config, seed: str) -> None:
     async with swim.open_cluster(config) as usurper:
         await usurper.join([seed])
         await trio.sleep_forever()
+
+
+async def test_serf_monitor_shows_an_update_of_ours(pen: Pen) -> None:
+    s1, p1 = pen.serf("s1"), pen.node("p1", tags={"v": "1"})
+    await s1.start()
+    await p1.start(s1.address)
+    argv = ["serf", "monitor", f"-rpc-addr=127.0.0.1:{s1.rpc.port}"]
+    monitor = Process(argv, pen.directory / "monitor.log")
+    try:
+        await eventually(lambda: "member-join" in monitor.log(), 10, describe=monitor.log)
+        await p1.cluster.update_tags({"v": "2"})
+        await eventually(lambda: 'Event: "member-update"' in monitor.log(), 10, describe=monitor.log)
+    finally:
+        monitor.kill()
+    assert s1.logs().count("Received event: member-update") == 1

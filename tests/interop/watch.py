@@ -13,7 +13,7 @@ class Watch:
 
     def __init__(self, peers: Sequence[Peer]) -> None:
         self.peers = list(peers)
-        self._heard: dict[str, int] = {}
+        self._heard: dict[Peer, int] = {}
 
     async def until(
         self, holds: Callable[[dict[str, Seen]], bool], within: float, *, at: Collection[Peer] = ()
@@ -48,8 +48,8 @@ class Watch:
         """
         for peer in self.peers:
             failed = peer.failed()
-            heard = self._heard.get(peer.name, 0)
-            self._heard[peer.name] = len(failed)
+            heard = self._heard.get(peer, 0)
+            self._heard[peer] = len(failed)
             allowed = {*names, *(serf_may_call if isinstance(peer, SerfAgent) else ())}
             wrong = set(failed[heard:]) - allowed
             assert not wrong, f"{peer.name} announced {wrong} as failed"

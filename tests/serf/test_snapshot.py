@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -16,12 +17,14 @@ from swim.core.rng import Rng
 from swim.node import Node
 from swim.serf.snapshot import Snapshot
 
+BYTES = st.binary(max_size=9).map(lambda data: data.decode(errors="surrogateescape"))
+ADDRESSES = ["10.0.0.1:7946", "[::1]:1", "0.0.0.0:0", "0.0.0.0:9", "255.255.255.255:9", "224.0.0.1:9"]
 LINES = st.one_of(
     st.builds(
         "{}{} {}".format,
         st.sampled_from(["alive: ", "# failed: "]),
-        st.text(max_size=9),
-        st.sampled_from(["10.0.0.1:7946", "[::1]:1", "10.0.0.1", "0.0.0.0:0", "1.2.3.4:99999", ""]),
+        st.one_of(st.text(max_size=9), BYTES),
+        st.sampled_from([*ADDRESSES, "10.0.0.1", "1.2.3.4:99999", ""]),
     ),
     st.builds(
         "{}{}".format,
@@ -228,3 +231,49 @@ def test_a_node_that_left_joins_again_only_if_it_is_set_to(rejoins: bool) -> Non
     world.run_for(20.0)
     assert (len(node.members()) == 3) == rejoins
     assert [event.name for event in node.user_events()].count("before") == 0
+
+
+DAMAGE = ["\0", "\udcff", "\n", "\r", "9", " ", "x", ""]
+"""What one character of a file turns into; the last one is lost."""
+
+
+def damaged(text: str) -> Iterator[tuple[str, str]]:
+    """A text with every kind of damage at every place, and the lines touched, before and after it."""
+    for place in range(len(text)):
+        first, last = text.rfind("\n", 0, place) + 1, text.find("\n", place) + 1 or len(text)
+        rest = text.find("\n", last) + 1 or len(text)  # a line feed that is gone joins two lines
+        for other in DAMAGE:
+            lines = text[first:rest] + text[first:place] + other + text[place + 1 : rest]
+            yield text[:place] + other + text[place + 1 :], lines
+
+
+def facts(text: str) -> dict[str, object]:
+    """Everything that a text says, one by one: each name's address, and each number."""
+    read = Snapshot.replay(text)
+    numbers = {"incarnation": read.incarnation, "clock": read.clock, "event-clock": read.event_clock}
+    members = {f"alive: {name} ": at for name, at in read.alive.items()}
+    lost = {f"# failed: {name} ": at for name, at in read.failed.items()}
+    return {**numbers, "query-clock": read.query_clock, **members, **lost}
+
+
+@pytest.mark.slow
+def test_damage_costs_no_more_than_the_lines_it_touches(eventful: World) -> None:
+    written, _ = lived(eventful, "n1")
+    whole = facts(written)
+    assert "leave" not in written
+    for text, lines in damaged(written):
+        for fact, value in facts(text).items() ^ whole.items():
+            name = fact.removeprefix("# failed: ").removeprefix("alive: ").strip()
+            assert name in lines, (fact, value, lines)
+
+
+@pytest.mark.slow
+def test_a_node_that_left_stays_so_whatever_befalls_its_file(eventful: World) -> None:
+    node = eventful.host("n2")
+    eventful.leave(node)
+    eventful.run_for(30.0)
+    assert node.snapshot.endswith("leave\n")
+    for text, _ in damaged(node.snapshot):
+        read = Snapshot.replay(text)
+        assert (read.alive, read.failed) == ({}, {})
+        start(text)

@@ -205,10 +205,10 @@ def test_where_the_releases_differ_we_read_as_the_newer_one(vector: Any):
 # -- snapshots
 
 
-@pytest.mark.parametrize("vector", [p for p in load("snapshot") if not p.id.endswith("+rejoin")])
+@pytest.mark.parametrize("vector", load("snapshot"))
 def test_snapshots_are_replayed(vector: Any):
     expected = vector["fields"]["expect"]
-    replayed = Snapshot.replay(vector["fields"]["text"])
+    replayed = Snapshot.replay(vector["fields"]["text"], rejoins=vector["fields"]["rejoin_after_leave"])
     alive = {
         name: f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         for name, (host, port) in replayed.alive.items()

@@ -127,6 +127,8 @@ IN_BEHAVIOUR: dict[str, str] = {
 _OLD_SERF_DECODER = "read like Serf 0.10 does; 0.9.4 refuses it"
 _UNSIGNED = "read, never written: we write the older, unsigned form, which every version reads"
 
+_NO_ADDRESS = "a line with an address that is none is left out; Serf keeps it and cannot dial it"
+
 OF_SERF: dict[str, str] = {
     # reading
     "decoder_leniency/join Node bin@0.9.4": _OLD_SERF_DECODER,
@@ -152,7 +154,8 @@ OF_SERF: dict[str, str] = {
     "messages/relay_ack_ipv6_zone": "the zone of an address means something on its host only: never written",
     "tags/tags_nil_map@0.10": "no tags are written as an empty map, as every agent does",
     # files
-    "snapshot/crlf": "a line with an address that is none is left out; Serf keeps it and cannot dial it",
+    "snapshot/crlf": _NO_ADDRESS,
+    "snapshot/crlf+rejoin": _NO_ADDRESS,
 }
 """Of Serf's messages and files: why."""
 
