@@ -96,7 +96,7 @@ class Reconnects:
     def returned(self, now: float, *groups: Mapping[str, Endpoint]) -> None:
         """The node starts with the members of its last run; those of the first group are asked first."""
         for group in reversed(groups):
-            names = [name for name in group if name != self._context.config.name]
+            names = [name for name, at in group.items() if self._may_ask(name, at)]
             for name in names:
                 self.lost(now, name, group[name])
             self._context.rng.shuffle(names)
@@ -167,6 +167,9 @@ class Reconnects:
                 self._look_for(now, context.rng.choice(list(self._past)))
         self._high_water = max(context.table.live, self._high_water - 1)
         self.arm(now)
+
+    def _may_ask(self, name: str, at: Endpoint) -> bool:
+        return name != self._context.config.name and at[1] > 0 and not self._context.why_unreachable(at[0])
 
     def _ask(self, now: float) -> None:
         """Asks the next members of the last run, unless one has answered."""
