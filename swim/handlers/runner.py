@@ -122,6 +122,11 @@ class EventHandlers:
                 await self._finished()
             self._nursery.cancel_scope.cancel()
 
+    @property
+    def handlers(self) -> tuple[EventHandler, ...]:
+        """The event handlers at present."""
+        return tuple(line.handler for line in self._lines)
+
     def replace(self, handlers: Iterable[EventHandler | str]) -> None:
         """Changes the handlers. One that stays keeps its queue; one that goes still empties its own.
 

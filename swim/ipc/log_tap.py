@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 
 import trio
 
@@ -17,7 +16,9 @@ _LINES_MAX = 512
 
 
 class LogTap(logging.Handler):
-    """Takes records of swim in any thread, and keeps them as lines until they are read, at most 512.
+    """Takes records in any thread, and keeps them as lines until they are read, at most 512.
+
+    ``swim.verbosity.listening`` gives it those of swim.
 
     Args:
         level: of the least serious record that is taken.
@@ -51,16 +52,6 @@ class LogTap(logging.Handler):
             self._lines.clear()
             self._lost = 0
         return lines, lost
-
-    @contextmanager
-    def attached(self) -> Iterator[None]:
-        """Takes records for the length of a block."""
-        logger = logging.getLogger("swim")
-        logger.addHandler(self)
-        try:
-            yield
-        finally:
-            logger.removeHandler(self)
 
     def _wake(self) -> None:
         self._arrived.set()

@@ -35,6 +35,7 @@ from swim.ipc.records import (
 from swim.ipc.requests import Fields
 from swim.ipc.service import Service
 from swim.policies import Coalescer
+from swim.verbosity import listening
 
 __all__ = ["Streams"]
 
@@ -192,7 +193,7 @@ class Streams:
     @trio.lowlevel.enable_ki_protection
     async def _send_log(self, seq: int, scope: trio.CancelScope, level: int) -> None:
         tap = LogTap(level)
-        with scope, tap.attached():
+        with scope, listening(tap):
             for record in self._service.recent_log(level)[-_BACKLOG_LINES:]:
                 await self._record(seq, {"Log": serf_line(record)})
             while True:

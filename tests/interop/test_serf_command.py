@@ -90,8 +90,9 @@ class Both:
         self._pen = pen
         tags = dict(TAGS)
         handler = ["query:load=echo 0.42"]
-        self.ours = pen.agent("a", tags=tags, profile="local", rpc=True, **options)
-        self.serfs = pen.serf("a", tags=tags, profile="local", **options)
+        asked = options | {"tags": tags, "profile": "local", "handlers": ["user:none,member-reap=true"]}
+        self.ours = pen.agent("a", rpc=True, **asked)
+        self.serfs = pen.serf("a", **asked)
         self.others = [
             pen.serf("b", tags={"role": "db"}, profile="local", handlers=handler, **options) for _ in range(2)
         ]

@@ -156,6 +156,26 @@ async def test_a_monitor_gets_the_last_lines_first_and_then_the_new_ones(
         assert (await client.record(5))["Log"].endswith("lines \\x1b[2J")
 
 
+async def test_a_monitor_gets_more_than_the_program_logs(
+    farm: Farm, quick_clock: object, caplog: pytest.LogCaptureFixture
+) -> None:
+    """And nothing else does: the program's own handlers keep its level."""
+    logger = logging.getLogger("swim.test")
+    async with connected(await farm.serve(await farm.start("a", 17000))) as client:
+        logger.debug("before")
+        assert await client.ask("monitor", {"LogLevel": "debug"}) == ""
+        while True:
+            await trio.sleep(0.1)
+            logger.debug("meanwhile")
+            if (await client.record(2))["Log"].endswith("[DEBUG] swim.test: meanwhile"):
+                break
+        assert await client.ask("stop", {"Stop": 2}) == ""
+        await trio.sleep(0.1)
+        logger.debug("after")
+    assert not any(record.name == "swim.test" for record in caplog.records)
+    assert not logger.isEnabledFor(logging.DEBUG)
+
+
 async def test_streams_and_queries_are_limited_together(farm: Farm, quick_clock: object) -> None:
     async with connected(await farm.serve(await farm.start("a", 17000), max_streams=3)) as client:
         for _ in range(2):

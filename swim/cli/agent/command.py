@@ -181,9 +181,15 @@ class _Agent:
             self._plan.rpc,
             recent_log=self._output.recent,
             on_leave=self._stopped.set,
+            event_handlers=self._scripts,
             listener=listener,
             task_status=task_status,
         )
+
+    def _scripts(self) -> dict[str, str]:
+        """The script for each filter of the event handlers, as Serf names them."""
+        handlers = self._handlers.handlers if self._handlers is not None else ()
+        return {f"{one.type}:{one.name}": each.script for each in handlers for one in each.filters}
 
     def _start(self, cluster: Cluster, nursery: trio.Nursery) -> None:
         plan = self._plan
