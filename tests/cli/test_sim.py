@@ -248,9 +248,9 @@ def test_a_fault_script_is_played_and_a_mistake_in_it_is_one_line(
 
 
 def test_a_scenario_takes_protocol_settings(capsys: pytest.CaptureFixture[str]) -> None:
-    _, out, _ = run(capsys, "run", "kill", "--nodes", "4", "--set", "suspicion_mult=2", "--json")
+    _, out, _ = run(capsys, "run", "kill", "--nodes", "4", "--set", "gossip_nodes=2", "--json")
     document = json.loads(out)
-    assert document["settings"] == {"suspicion_mult": 2}
+    assert document["settings"] == {"gossip_nodes": 2}
     usual = json.loads(run(capsys, "run", "kill", "--nodes", "4", "--json")[1])
     assert document["trace_sha256"] != usual["trace_sha256"]
 
