@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from typing import Any
 
 import trio
 
-from swim import Cluster, ConfigError
+from swim import Cluster, ConfigError, LocalError
 from swim.ipc.answer import Answer
 from swim.ipc.filters import member_filter
 from swim.ipc.records import ZERO_BODIES, members_body
@@ -14,6 +17,12 @@ from swim.ipc.requests import Fields
 from swim.runtime import runtime_stats
 
 __all__ = ["ClusterCommands"]
+
+_SERF_STATS = (
+    "members", "failed", "left", "health_score", "member_time", "event_time", "query_time", "intent_queue",
+    "event_queue", "query_queue", "encrypted", "coordinate_resets",
+)  # fmt: skip
+_BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
 
 
 class ClusterCommands:
@@ -35,6 +44,10 @@ class ClusterCommands:
             "members-filtered": self._members_filtered,
             "tags": self._tags,
             "leave": self._leave,
+            "install-key": partial(self._change_key, "install_key"),
+            "use-key": partial(self._change_key, "use_key"),
+            "remove-key": partial(self._change_key, "remove_key"),
+            "list-keys": self._list_keys,
             "stats": self._stats,
             "get-coordinate": self._get_coordinate,
         }
@@ -86,9 +99,26 @@ class ClusterCommands:
         await self._cluster.leave()
         return Answer()
 
+    async def _change_key(self, command: str, request: Fields) -> Answer:
+        key = _decoded(request["Key"])
+        return _keys_answer(await self._keyring(command)(key), None)
+
+    async def _list_keys(self, _: Fields) -> Answer:
+        result = await self._keyring("list_keys")()
+        return _keys_answer(result, {base64.b64encode(key).decode(): n for key, n in result.keys.items()})
+
+    def _keyring(self, command: str) -> Callable[..., Awaitable[Any]]:
+        method: Callable[..., Awaitable[Any]] | None = getattr(self._cluster, command, None)
+        if method is None:
+            raise LocalError("this cluster's keys cannot be listed or changed")
+        return method
+
     async def _stats(self, _: Fields) -> Answer:
         cluster = self._cluster
-        serf = {name: _text(value) for name, value in cluster.stats()._asdict().items()}
+        stats = cluster.stats()
+        serf = {name: _text(getattr(stats, name)) for name in _SERF_STATS}
+        if cluster.config.disable_coordinates:
+            del serf["coordinate_resets"]
         return Answer(
             "",
             {
@@ -111,6 +141,32 @@ class ClusterCommands:
             "Height": found.height,
         }
         return Answer("", {"Coord": coord, "Ok": True})
+
+
+def _keys_answer(result: Any, keys: Mapping[str, int] | None) -> Answer:
+    body = {
+        "Messages": {**result.messages, **result.errors},
+        "Keys": keys,
+        "NumNodes": result.members,
+        "NumErr": len(result.errors),
+        "NumResp": result.responses,
+    }
+    return Answer(result.problem, body)
+
+
+def _decoded(text: bytes) -> bytes:
+    """The key in base64.
+
+    Raises:
+        LocalError: it is none, with Go's text.
+    """
+    for at, byte in enumerate(text):
+        if byte not in _BASE64:
+            raise LocalError(f"illegal base64 data at input byte {at}")
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError:
+        raise LocalError(f"illegal base64 data at input byte {len(text) // 4 * 4}") from None
 
 
 def _text(value: object) -> str:

@@ -86,10 +86,13 @@ BODIES: Mapping[str, Mapping[str, _Reader]] = {
         "Payload": _data,
     },
     "respond": {"ID": _uint64, "Payload": _data},
+    "install-key": {"Key": _data},
+    "use-key": {"Key": _data},
+    "remove-key": {"Key": _data},
     "get-coordinate": {"Node": _text},
 }
 """The fields of each command that has a body."""
-COMMANDS = frozenset({*BODIES, "members", "leave", "stats"})
+COMMANDS = frozenset({*BODIES, "members", "leave", "list-keys", "stats"})
 
 
 def header_of(value: Any) -> tuple[str, int]:
