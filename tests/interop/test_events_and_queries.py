@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -100,8 +101,43 @@ async def test_serf_answers_queries_of_ours(pen: Pen) -> None:
     for filters in ({"nodes": ["s1"]}, {"tags": {"role": "^d"}}):
         some = [reply async for reply in p1.cluster.query("load", timeout=2, **filters)]
         assert some == [swim.QueryResponse("s1", b"0.7\n")]
-    pings = [reply async for reply in p1.cluster.query("_serf_ping", ack=True, timeout=2)]
-    assert {reply.source for reply in pings} == {"s1", "s2", "p1"}
+    async with collecting(p1.cluster):
+        for name in ("load", "_serf_ping"):
+            replies = []
+            with trio.fail_after(30):  # of 60 that it may last
+                async for reply in p1.cluster.query(name, ack=True, timeout=60, finish_early=True):
+                    replies.append(reply)
+            acks = {reply.source for reply in replies if isinstance(reply, swim.QueryAck)}
+            assert acks == {"s1", "s2", "p1"}
+            assert len(replies) == (6 if name == "load" else 3)
+
+
+async def test_a_long_answer_to_serf_is_an_error_with_both_sizes_and_ours_receives_it_whole(pen: Pen) -> None:
+    s1, p1, p2 = pen.serf("s1"), pen.node("p1"), pen.node("p2")
+    await s1.start()
+    for peer in (p1, p2):
+        await peer.start(s1.address)
+    await Watch([s1, p1, p2]).until_status("alive", {"s1", "p1", "p2"}, 35)
+    errors: list[str] = []
+
+    async def answer(events: swim.Subscription) -> None:
+        async for event in events:
+            assert isinstance(event, swim.Query)
+            try:
+                await p2.cluster.respond(event, bytes(100_000))
+            except swim.ConfigError as error:
+                errors.append(str(error))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(answer, p2.cluster.events(kinds=swim.Query))
+        [reply] = [one async for one in p1.cluster.query("dump", nodes=["p2"], finish_early=True)]
+        assert reply == swim.QueryResponse("p2", bytes(100_000))
+        assert not errors
+        answers = await s1.rpc.query("dump", b"")
+        assert not [one for one in answers if one.kind == "response" and one.member == "p2"]
+        [error] = errors
+        assert re.search(r"takes 100\d{3} bytes .*query_response_size_limit \(1024\)", error)
+        nursery.cancel_scope.cancel()
 
 
 @pytest.mark.parametrize("replay", [False, True])
