@@ -45,7 +45,7 @@ from swim.serf.messages import (
     encode_serf,
 )
 from swim.serf.name_conflict import Conflicts
-from swim.serf.queries import Queries
+from swim.serf.queries import QUERIES_SINCE, Queries
 from swim.serf.queues import SerfQueues
 from swim.serf.shared_view import BaseView
 from swim.serf.snapshot import Snapshot
@@ -108,7 +108,9 @@ class SerfDelegate(Delegate):
             self.roster.erased = self.coordinates.forget
         self._messages = UserMessages(engine, self.roster, self.queues, self.queries)
         self._conflicts = Conflicts(
-            engine, self.queries, resolves=config.enable_name_conflict_resolution and self.speaks_serf
+            engine,
+            self.queries,
+            resolves=config.enable_name_conflict_resolution and config.delegate_version >= QUERIES_SINCE,
         )
         self._exchange = StateExchange(
             engine.context,

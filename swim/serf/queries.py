@@ -24,7 +24,7 @@ from swim.serf.queues import SerfQueues
 from swim.serf.replies import ACK_FLAG, ReplyChannel, ReplyChannels
 from swim.serf.seen import RecentRing
 
-__all__ = ["BROADCAST_NAME", "NO_BROADCAST", "RECEIVED_MAX", "Queries"]
+__all__ = ["BROADCAST_NAME", "NO_BROADCAST", "QUERIES_SINCE", "RECEIVED_MAX", "Queries"]
 
 BROADCAST_NAME = "swim-broadcast"
 """Name of the queries, to no node, that carry an application's message to all members."""
@@ -32,6 +32,8 @@ NO_BROADCAST = 2
 _NANOSECONDS = 1e9
 _NO_TAGS: Mapping[str, str] = FrozenMap()
 _ACK_WANTED = 1
+QUERIES_SINCE = 4
+"""Serf's protocol that has queries; older members pass none on, and answer none."""
 _QUERY_BYTES_MAX = 0xFFFF
 """Largest query accepted, bytes of name and payload; streams could carry any size."""
 RECEIVED_MAX = 1024
@@ -159,8 +161,11 @@ class Queries:
 
         Raises:
             ConfigError: naming ``tags``, or ``payload``: the query is larger than ``query_size_limit``.
+            LocalError: this node speaks a version of Serf's protocol without queries.
         """
         local, config = self._context.local, self._context.config
+        if config.delegate_version < QUERIES_SINCE:
+            raise LocalError(f"queries need delegate_version {QUERIES_SINCE}, not {config.delegate_version}")
         if timeout is None:
             scale = math.ceil(math.log10(self._context.table.live + 1))
             timeout = config.gossip_interval * config.query_timeout_mult * max(1, scale)
@@ -178,7 +183,11 @@ class Queries:
         self._queues.check_size("query", body, config.query_size_limit, "query_size_limit")
         channel = ReplyChannel((query.ltime, query.id), len(self._roster), take, ended)
         self.channels.open(channel, now + timeout)
-        alive = (one for one in self._roster.members() if one.status is MemberStatus.ALIVE)
+        alive = (
+            one
+            for one in self._roster.members()
+            if one.status is MemberStatus.ALIVE and one.delegate.current >= QUERIES_SINCE
+        )
         names = asked(nodes, tags, alive) if finish_early else None
         if names is not None:
             kinds = [ACK_FLAG] * ack + [0] * (name != PING_QUERY)

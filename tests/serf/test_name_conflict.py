@@ -230,3 +230,12 @@ def test_a_member_has_one_vote(lone: Lone):
         vote(lone, question, voter, endpoint)
     lone.advance(10)
     assert not lone.stop
+
+
+def test_a_protocol_without_queries_only_logs_a_conflict():
+    old = Lone(delegate_version=3)
+    old.meet("x")
+    old.settle()
+    rival_appears(old)
+    assert not [body for body in old.bodies(10) if isinstance(decode_serf(body), Query)]
+    assert not old.stop

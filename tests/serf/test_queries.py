@@ -265,6 +265,22 @@ def test_a_plain_pool_and_a_node_that_left_send_none(lone: Lone):
         lone.command(SendQuery("load"))
 
 
+@pytest.mark.parametrize("version", [2, 3])
+def test_protocols_without_queries_send_none(version: int):
+    old = Lone(delegate_version=version)
+    with pytest.raises(LocalError, match=f"queries need delegate_version 4, not {version}"):
+        old.command(SendQuery("load"))
+
+
+def test_members_that_know_no_queries_are_not_waited_for(lone: Lone):
+    lone.meet("w", vsn=bytes((1, 5, 2, 2, 3, 3)))
+    lone.settle()
+    ticket, asked = ask(lone, nodes=["w", "x"], timeout=60.0, finish_early=True)
+    assert not lone.is_done(ticket)
+    reply(lone, asked, "x")
+    assert lone.is_done(ticket)
+
+
 # -- answers of the application
 
 
