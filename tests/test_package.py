@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 import re
+import sys
 import tomllib
 from typing import Any
 
 import pytest
 
-from tests.source import ROOT
+from tests.source import PACKAGES, ROOT, python_files, tree_of
 
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 PROJECT: dict[str, Any] = PYPROJECT["project"]
@@ -33,6 +35,28 @@ def test_links_between_documents_lead_to_files(path: Any) -> None:
     for _, target in LINK.findall((ROOT / path).read_text()):
         if "://" not in target:
             assert (ROOT / path.parent / target).exists(), target
+
+
+BASE = {re.split(r"[<>=!~ \[;]", each)[0] for each in PROJECT["dependencies"]}
+CODE = [path for path in python_files("swim", "agent_api") if not path.startswith("swim/contrib/")]
+
+
+@pytest.mark.parametrize("path", CODE)
+def test_the_base_installation_has_what_it_imports(path: str) -> None:
+    """What only an extra brings is imported where it is used, by a function that can do without."""
+    tree = tree_of(path)
+    inside = {
+        node
+        for function in ast.walk(tree)
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
+        for node in ast.walk(function)
+    }
+    for node in set(ast.walk(tree)) - inside:
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom):
+            names = [node.module or ""]
+        for name in (each.partition(".")[0] for each in names):
+            assert name in sys.stdlib_module_names or name in PACKAGES or name in BASE, name
 
 
 def test_the_metadata_is_complete() -> None:
