@@ -6,8 +6,11 @@ import json
 import logging
 import os
 import re
+import socket
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
 from typing import TextIO
 
 import pytest
@@ -16,6 +19,7 @@ from hypothesis import strategies as st
 
 from swim.cli.cluster.view import line
 from swim.cli.logs import LogFormat, LogOutput
+from swim.cli.syslog import Syslog
 from swim.cli.writer import BackgroundWriter
 from swim.events import Member, MemberFailed, MemberJoined, MemberStatus, Reason, VersionTriple
 from swim.log import log_event, report
@@ -76,6 +80,23 @@ def test_serfs_lines_as_log_shippers_expect_them(logged: Callable[..., list[str]
     lines = logged(act, "serf")
     form = re.compile(r"\d{4}/\d\d/\d\d \d\d:\d\d:\d\d \[([A-Z]+)\] swim\.agent: a x\\n.*")
     assert [found and found[1] for found in map(form.fullmatch, lines)] == ["INFO", "WARN", "ERR", "ERR"]
+
+
+def test_syslog_gets_each_record_too(
+    monkeypatch: pytest.MonkeyPatch, logged: Callable[..., list[str]], tmp_path: Path
+) -> None:
+    written, address = Pipe(), str(tmp_path / "log")
+    monkeypatch.setattr("sys.stderr", written.stream)
+    monkeypatch.setattr("swim.cli.logs.Syslog", partial(Syslog, address=address))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as daemon:
+        daemon.bind(address)
+        daemon.settimeout(30)
+        with LogOutput("info", "json", syslog="LOCAL0") as output:
+            output.release()
+            logging.getLogger("swim.x").warning("a %s", "\n")
+        assert daemon.recv(4096).decode().endswith(": swim.x: a \\n")
+    [line] = written.rest().decode().splitlines()
+    assert json.loads(line)["@message"] == "a \n"
 
 
 def test_what_is_logged_before_the_first_lines_comes_after_them(
