@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 
 import pytest
@@ -80,4 +81,32 @@ async def test_snapshot_and_tags_pass_from_serf_to_ours_and_back(pen: Pen, how: 
     await Watch([serf]).until_status("alive", {"stays", "n"}, 10)
     await eventually(lambda: serf.user_events() == [*early, "missed-by-ours"], 10, describe=serf.logs)
     if how == "leave":
-        watch.only_failed()
+        watch.only_failed(serf_may_call={"n"})
+
+
+async def test_a_configuration_passes_from_serf_to_ours_and_back(pen: Pen) -> None:
+    """It names the snapshot, the tags file and the gossip key; both agents are started with it alone."""
+    key = bytes(range(32))
+    file = pen.directory / "agent.json"
+    tags = pen.directory / "tags.json"
+    tags.write_text(json.dumps({"role": "web"}))
+    settings = {
+        "snapshot_path": str(pen.directory / "serf.snapshot"), "tags_file": str(tags),
+        "encrypt_key": base64.b64encode(key).decode(), "rejoin_after_leave": True,
+    }  # fmt: skip
+    file.write_text(json.dumps(settings))
+    stays = pen.serf("stays", profile="local", key=key)
+    serf = pen.serf("n", profile="local", options=["-config-file", str(file)])
+    ours = pen.agent("n", profile="local", options=["--serf-config", str(file)])
+    ours.address = serf.address
+    watch = Watch([stays])
+
+    await stays.start()
+    await serf.start(stays.address)
+    await until_seen(watch, serf, serf.address, {"role": "web"})
+    for agent in (ours, serf):
+        await (serf if agent is ours else ours).leave()
+        await watch.until_status("left", {"n"}, 20)
+        await agent.start()
+        await until_seen(watch, agent, serf.address, {"role": "web"})
+    watch.only_failed(serf_may_call={"n"})
