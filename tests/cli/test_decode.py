@@ -19,6 +19,7 @@ from swim.cli.main import swim
 from swim.serf.coordinates import Coordinate, encode_coordinate
 from swim.serf.messages import Query, QueryResponse, encode_serf
 from swim.wire.codec import encode
+from swim.wire.compression import compress_message
 from swim.wire.go_msgpack import pack
 from swim.wire.keyring import fingerprint
 from swim.wire.messages import Ack, Ping, User
@@ -115,6 +116,7 @@ def test_an_acks_coordinate_is_read(vector: Any) -> None:
         ("0281a55365714e6f", "in the ack layer at byte 8: a value is cut short or malformed"),
         ("0281a55365714e6fc1", "in the ack layer at byte 8: a value is cut short or malformed"),
         ("0803c1", "in the serf user-event layer at byte 2: a value is cut short or malformed"),
+        ("0808", "in the serf key-response layer at byte 2: Serf sends no message of this type by itself"),
         ("09c1", "in the compression layer at byte 1: a value is cut short or malformed"),
     ],
 )
@@ -149,6 +151,25 @@ def test_an_encrypted_packet_takes_the_key(keys: tuple[bytes, ...], why: str) ->
     decoded = decode_packet(of_memberlist.some("hex:" + vector["hex"]), keys)
     assert (names(decoded), len(decoded.stops)) == ([], 1)
     assert reason(decoded).startswith(f"decoding stopped in the encryption layer at byte 0: {why}")
+
+
+def test_bytes_after_a_push_pull_move_nothing() -> None:
+    vector = next(
+        p.values[0] for p in of_memberlist.load("live_serf_plain") if p.values[0]["name"].startswith("tcp-34")
+    )
+    data = of_memberlist.some("hex:" + vector["hex"])
+    decoded, longer = decode_stream(data), decode_stream(data + b"more")
+    places = [[(layer.name, layer.place) for layer in each.layers] for each in (decoded, longer)]
+    assert places[0] == places[1]
+    assert not longer.stops
+
+
+def test_all_compression_layers_share_one_limit() -> None:
+    bomb = compress_message(b"\x08" + b"x" * 10_000)
+    decoded = Decoded(_room=25_000)
+    decoded.packet(b"\x07\x03" + len(bomb).to_bytes(2, "big") * 3 + bomb * 3, (), b"")
+    assert names(decoded).count("compression") == 2
+    assert "decompressed-too-large" in reason(decoded)
 
 
 # -- any bytes

@@ -29,6 +29,7 @@ from swim.wire.stream import StreamCodec, StreamParser
 __all__ = ["Decoded", "Layer", "Place", "Stop", "decode_packet", "decode_stream"]
 
 _LIMIT_BYTES = 40 * 1024 * 1024
+"""Decompressed bytes of all layers together."""
 _DEPTH_MAX = 16
 _ENCRYPT_HEADER_BYTES = 5
 _LOOKS_ENCRYPTED = "it looks encrypted: give the key with --key-file"
@@ -79,6 +80,7 @@ class Decoded:
 
     layers: list[Layer] = field(default_factory=list)
     stops: list[Stop] = field(default_factory=list)
+    _room: int = _LIMIT_BYTES
 
     def _add(self, name: str, depth: int, place: Place, size: int, fields: dict[str, Any]) -> None:
         self.layers.append(Layer(name, depth, place, size, fields))
@@ -179,10 +181,11 @@ class Decoded:
 
     def _decompressed(self, data: bytes, place: Place, depth: int) -> bytes | None:
         try:
-            inner = decompress_message(data, _LIMIT_BYTES)
+            inner = decompress_message(data, self._room)
         except RemoteError as error:
             self._stop("compression", place.plus(1 + _unreadable(data[1:])), error)
             return None
+        self._room -= len(inner)
         self._add("compression", depth, place, len(data), {"algorithm": "lzw", "bytes": len(inner)})
         return inner
 
@@ -275,15 +278,16 @@ class Decoded:
             case PushPull(join, records, state):
                 fields = {"join": join, "members": len(records), "state_bytes": len(state)}
                 self._add("push-pull", 0, place, size, fields)
-                self._records(data, place)
+                end = self._records(data, place)
                 if state:
-                    self._state(state, place.plus(size - len(state)))
+                    self._state(state, end)
             case User(body):
                 self._user(body, place, 0, size)
             case _:
                 self._add(_name_of(message), 0, place, size, fields_of(message))
 
-    def _records(self, data: bytes, place: Place) -> None:
+    def _records(self, data: bytes, place: Place) -> Place:
+        """Adds each member; returns where the state begins."""
         reader = Reader(data[1:])
         count, _, _ = push_pull_header_from(reader.value())
         for _ in range(count):
@@ -294,6 +298,7 @@ class Decoded:
                 self._add("member", 1, at, size, fields_of(record_from(value)))
             except RemoteError as error:
                 self._stop("member", at, error)
+        return place.plus(1 + reader.position)
 
     def _state(self, state: bytes, place: Place) -> None:
         if state[0] != SerfType.PUSH_PULL:
@@ -342,7 +347,7 @@ def _is_message(data: bytes) -> bool:
 
 
 def _unreadable(data: bytes) -> int:
-    """Where the first msgpack value begins that cannot be read; the end of ``data`` if all can."""
+    """Where the first msgpack value begins that cannot be read; 0 if all can, so their contents are wrong."""
     reader = Reader(data)
     start = 0
     try:
@@ -357,14 +362,16 @@ def _unreadable(data: bytes) -> int:
             reader.value()
     except RemoteError:
         return start
-    return len(data)
+    return 0
 
 
 def _words(error: RemoteError) -> str:
     detail = str(error).removeprefix(f"{error.reason}: ")
     if error.reason == "msgpack" and detail in _MSGPACK_ERRORS:
         return "a value is cut short or malformed"
-    return detail
+    if error.reason == "serf-type":
+        return "Serf sends no message of this type by itself"
+    return detail if error.reason in ("msgpack", "label", "empty", "decrypt") else str(error)
 
 
 def _name_of(message: object) -> str:
