@@ -13,6 +13,7 @@ from starlette.responses import Response
 from agent_api.access.control import Grant
 from agent_api.cluster import ClusterLike
 from agent_api.errors import INVALID_METHOD, HttpError
+from agent_api.intervals import Intervals
 from agent_api.parameters import Query
 from agent_api.servers import Servers
 from agent_api.settings import AgentSettings
@@ -41,7 +42,8 @@ class Agent:
     servers: Servers
     on_leave: Callable[[], None]
     readiness: Callable[[], str]
-    on_reload: Callable[[], Awaitable[None]] | None = None
+    on_reload: Callable[[], Awaitable[None]] | None
+    intervals: Intervals
 
     def is_leader(self) -> bool:
         """Whether this node is the advisory leader of its region."""

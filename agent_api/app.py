@@ -16,6 +16,7 @@ from agent_api.browsers import BrowserRules
 from agent_api.cluster import ClusterLike
 from agent_api.envelope import Envelope
 from agent_api.errors import error_response
+from agent_api.intervals import Intervals
 from agent_api.routes import ROUTES
 from agent_api.servers import Servers
 from agent_api.settings import AgentSettings
@@ -64,6 +65,7 @@ def create_app(
         on_leave or _ignore,
         readiness or (lambda: "listening" if cluster.is_alone else "joined"),
         on_reload,
+        Intervals(cluster),
     )
     return app
 

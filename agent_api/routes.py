@@ -19,7 +19,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from agent_api import health as health_report
-from agent_api import messages, reachability, shapes, status
+from agent_api import machine, messages, reachability, shapes, status, telemetry
 from agent_api.agent import Agent, Call, nothing
 from agent_api.errors import INVALID_METHOD, SERF_CANNOT_JOIN, HttpError, error_response, multi_error
 from agent_api.parameters import Query
@@ -252,6 +252,22 @@ ROUTES = (
     _route("health", "/v1/agent/health", get=Action("none", _health, (_has_common_parameters,))),
     _route(
         "monitor", "/v1/agent/monitor", get=Action("agent:read", requests.monitor, (requests.check_monitor,))
+    ),
+    _route(
+        "host",
+        "/v1/agent/host",
+        get=Action("agent:read", machine.host, (machine.check_debug, machine.check_target)),
+    ),
+    _route(
+        "pprof",
+        "/v1/agent/pprof/{profile}",
+        get=Action("agent:write", machine.profile, (machine.check_debug,)),
+    ),
+    _route("metrics", "/v1/metrics", get=Action("none", telemetry.metrics)),
+    _route(
+        "event-stream",
+        "/v1/event/stream",
+        get=Action("node:read", requests.event_stream, (requests.check_event_stream,)),
     ),
     _route("reload", "/v1/agent/reload", put=Action("agent:write", _reload)),
     _route("leader", "/v1/status/leader", get=Action("none", status.leader, (_has_common_parameters,))),

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import logging
-import uuid
 from collections.abc import Mapping
 from importlib.resources import files
 from typing import Any
@@ -18,6 +17,7 @@ import anyio
 
 from agent_api.agent import Agent, Call
 from agent_api.errors import HttpError
+from agent_api.machine import node_id
 from agent_api.settings import AgentSettings
 from agent_api.shapes import nomad_member
 from swim import Member, __version__, verbosity
@@ -130,7 +130,7 @@ def _stats(agent: Agent) -> dict[str, dict[str, str]]:
         sections["raft"] = {"num_peers": str(len(others))}
     if agent.settings.client_enabled:
         sections["client"] = {
-            "node_id": str(uuid.uuid5(uuid.NAMESPACE_OID, agent.cluster.config.name)),
+            "node_id": node_id(agent.cluster.config.name),
             "known_servers": ",".join(agent.servers.known()),
             "num_allocations": "0",
             "last_heartbeat": "0s",

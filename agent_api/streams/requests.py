@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
+
 from starlette.responses import Response
 
 from agent_api.agent import Call
 from agent_api.errors import HttpError
+from agent_api.machine import check_target
 from agent_api.parameters import parse_boolean
 from agent_api.streams.events import EventSource, WatchSource, heartbeat
+from agent_api.streams.frames import FrameSource, Topics
 from agent_api.streams.lines import LineStream
 from agent_api.streams.monitor import LEVELS, MonitorSource
 from swim import Event, MemberEvent
 
-__all__ = ["check_monitor", "events", "monitor", "watch"]
+__all__ = ["check_event_stream", "check_monitor", "event_stream", "events", "monitor", "watch"]
 
 _EVENTS_SECONDS = 30.0
 _WATCH_SECONDS = 5.0
@@ -67,17 +71,36 @@ def check_monitor(call: Call) -> None:
 
 async def monitor(call: Call) -> Response:
     """The log from now on, at the level asked for; of this agent only."""
-    own = {call.agent.cluster.config.name, call.agent.settings.server_name(call.agent.cluster.config.name)}
-    node, server = call.query.first("node_id"), call.query.first("server_id")
-    if node and node not in own:
-        raise HttpError(404, f'Unknown node "{node}"')
-    if server and server not in own and not (server == "leader" and call.agent.is_leader()):
-        raise HttpError(400, f"unknown Nomad server {server}")
+    check_target(call)
     is_plain = call.query.boolean("plain", "")
     source = MonitorSource(_level(call), is_json=call.query.boolean("log_json", ""), is_plain=is_plain)
     if is_plain:
         return LineStream(source, heartbeat=None, every=_MONITOR_SECONDS, media_type="text/plain")
     return LineStream(source, heartbeat=_empty, every=_MONITOR_SECONDS)
+
+
+def check_event_stream(call: Call) -> None:
+    """Checks the parameters of ``event_stream``, then what its topics take.
+
+    Raises:
+        HttpError: 400 with Nomad's text, or 403.
+    """
+    _index(call)
+    if not Topics(call.query.all("topic")).are_members_only:
+        call.require("management")
+
+
+async def event_stream(call: Call) -> Response:
+    """Membership events in Nomad's frames, from an index on."""
+    source = FrameSource(call.agent.cluster, Topics(call.query.all("topic")), _index(call))
+    return LineStream(source, heartbeat=_empty, every=_EVENTS_SECONDS)
+
+
+def _index(call: Call) -> int:
+    text = call.query.first("index") or "0"
+    if not re.fullmatch(r"[+-]?[0-9]{1,18}", text):
+        raise HttpError(400, f'Unable to parse index: strconv.Atoi: parsing "{text}": invalid syntax')
+    return int(text)
 
 
 def _level(call: Call) -> str:

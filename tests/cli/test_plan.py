@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import base64
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import click
 import pytest
 
+from agent_api.access.rules import AccessRules, Token, hash_of
 from swim import ConfigError, MergePolicy, __version__
 from swim.cli.agent.options import OPTIONS, Option, options
 from swim.cli.agent.plan import AgentPlan, plan_of
@@ -231,3 +233,56 @@ def test_an_address_of_no_single_host_is_not_advertised(address: str) -> None:
     with pytest.raises(ConfigError) as refusal:
         planned("--name", "a", "--bind", "0.0.0.0", "--advertise", address)
     assert refusal.value.field == "--advertise"
+
+
+# -- tokens
+
+ACL = f"""
+[acl.policies]
+anonymous = ["node:read"]
+[[acl.tokens]]
+accessor = "00000000"
+name = "in the configuration"
+policies = ["agent:read"]
+hash = "{hash_of("first")}"
+"""
+
+
+def test_tokens_stand_in_the_configuration_or_in_a_file_of_their_own_or_in_both(
+    file: File, tmp_path: Path
+) -> None:
+    assert not planned("--name", "a").api.access.is_on
+    file.write(ACL)
+    tokens = tmp_path / "tokens.json"
+    second = Token("11111111", "in the file", ("management",), hash_of("second"))
+    tokens.write_text(json.dumps(AccessRules((second,)).document()))
+    tokens.chmod(0o600)
+
+    def known(*arguments: str) -> list[bool]:
+        rules = planned("--name", "a", *arguments).api.access.rules
+        assert rules is not None
+        return [rules.find(secret) is not None for secret in ("first", "second")]
+
+    assert known(*file.arguments) == [True, False]
+    assert known("--acl-file", str(tokens)) == [False, True]
+    assert known(*file.arguments, "--acl-file", str(tokens)) == [True, True]
+    assert planned("--name", "a", *file.arguments, "--acl-join", "enforce").api.access.join == "enforce"
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("acl = 7", "acl: acl: must be an object"),
+        ("[acl]\ntoken = []", "acl: acl: has no 'token'"),
+        (ACL.replace("agent:read", "nope"), "acl: tokens: in the configuration: there is no policy 'nope'"),
+        (ACL.replace("hash", "secret"), "acl: tokens: number 1 has no 'secret'"),
+    ],
+)
+def test_a_mistake_in_the_table_of_tokens_is_named_without_its_values(
+    file: File, text: str, reason: str
+) -> None:
+    file.write(text)
+    with pytest.raises(ConfigError) as refusal:
+        planned("--name", "a", *file.arguments)
+    assert str(refusal.value).startswith(f"{file.path}: {reason}")
+    assert hash_of("first") not in str(refusal.value)

@@ -1,4 +1,4 @@
-"""``swim watch``: lines, objects and a picture; broken streams, closed pipes and Ctrl-C."""
+"""``swim watch`` and ``monitor``: lines, objects, a picture; broken streams, closed pipes and Ctrl-C."""
 
 from __future__ import annotations
 
@@ -118,6 +118,30 @@ def test_it_goes_on_when_the_agent_has_restarted_and_ends_with_ctrl_c(processes:
         assert [line for line in process.err if not line.startswith("swim: stream broke")] == []
     assert len([json.loads(line) for line in objects.out]) >= 3
     assert all(re.match(r"\d{4}-\d\d-\d\dT[0-9:.]+Z  \S", line) for line in lines.out)
+
+
+@pytest.mark.slow
+def test_monitor_shows_the_log_at_a_level_of_its_own_over_a_restart(processes: Processes) -> None:
+    agent = processes.agent("a", "--log-level", "warn")
+    lines = processes.start("monitor", "--log-level", "debug", "--address", agent.http)
+    objects = processes.start("monitor", "--json", "--address", agent.http)
+
+    def is_shown() -> bool:
+        agent.swim("event", "deploy", "v1")
+        return any("[INFO]  swim.events: user event deploy (2 bytes)" in line for line in lines.out)
+
+    eventually(is_shown)
+    eventually(lambda: any("GET" in line or "[DEBUG] swim.http: PUT" in line for line in lines.out))
+    eventually(lambda: any(json.loads(line)["@message"] == "user event" for line in objects.out))
+    assert not any("user event" in line for line in agent.err)
+    agent.signal(signal.SIGKILL)
+    eventually(lambda: all("stream broke, retrying" in "".join(one.err) for one in (lines, objects)))
+    agent = processes.agent("a", "--http", urlsplit(agent.http).netloc)
+    lines.out.clear()
+    eventually(is_shown)
+    for process in (lines, objects):
+        process.signal(signal.SIGINT)
+        assert process.wait() == 0
 
 
 @pytest.mark.slow

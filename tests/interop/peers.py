@@ -206,6 +206,10 @@ class OurAgent(Subprocess):
             self._options += ["--encrypt", base64.b64encode(key).decode()]
         self._http = ""
 
+    @property
+    def http(self) -> str:
+        return self._http
+
     async def start(self, *join: str) -> None:
         self._http = f"127.0.0.1:{free_port()}"
         argv = [

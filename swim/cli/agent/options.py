@@ -16,9 +16,9 @@ __all__ = ["EXCLUSIVE", "OPTIONS", "RELOADED", "SECRETS", "Option", "options"]
 
 EXCLUSIVE = (("encrypt", "key_file"), ("http", "no_http"), ("rpc", "no_rpc"))
 """Pairs of which only one may be set."""
-SECRETS = ("encrypt", "keys", "rpc_auth")
+SECRETS = ("encrypt", "keys", "rpc_auth", "acl")
 """Settings whose values are never shown."""
-RELOADED = {"tag", "log_level", "event_handler", "acl_file"}
+RELOADED = {"tag", "log_level", "event_handler", "acl_file", "acl"}
 """The settings that SIGHUP reloads, beside ``[gossip.tags]``."""
 
 

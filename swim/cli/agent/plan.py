@@ -10,6 +10,7 @@ from typing import Any
 
 from agent_api import AgentSettings
 from agent_api.access.control import AccessControl
+from agent_api.access.rules import AccessRules
 from swim.addresses import (
     join_bind,
     join_host_port,
@@ -157,10 +158,7 @@ def _plan(values: Mapping[str, Any], gossip: Mapping[str, Any], own_tags: Mappin
         leave_on_terminate=not values.get("no_leave_on_terminate"),
         start_join=tuple(values.get("join", ())),
         retry_join=config.seeds,
-        access=AccessControl(
-            read_rules(Path(values["acl_file"])) if "acl_file" in values else None,
-            join=values.get("acl_join", "warn"),
-        ),
+        access=AccessControl(_rules(values), join=values.get("acl_join", "warn")),
         enable_debug=bool(values.get("enable_debug")),
         prometheus_metrics=bool(values.get("prometheus_metrics")),
         retry_interval=config.rejoin_interval_alone,
@@ -208,6 +206,14 @@ def _syslog_facility(values: Mapping[str, Any]) -> str:
     if facility.upper() not in FACILITIES:
         raise ConfigError("syslog_facility", f"must be one of {', '.join(FACILITIES)}, not {facility!r}")
     return facility
+
+
+def _rules(values: Mapping[str, Any]) -> AccessRules | None:
+    """The tokens of the configuration file and of the file of tokens; None if there is neither."""
+    rules: AccessRules | None = values.get("acl")
+    if "acl_file" in values:
+        rules = (rules or AccessRules()) | read_rules(Path(values["acl_file"]))
+    return rules
 
 
 def _checked(profile: Callable[..., Config], changes: Mapping[str, Any]) -> Config:

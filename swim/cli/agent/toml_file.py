@@ -1,4 +1,4 @@
-"""The settings of ``swim agent`` in a TOML file: the keys of ``OPTIONS``, and the table ``[gossip]``."""
+"""The settings of ``swim agent`` in a TOML file: keys of ``OPTIONS``, tables ``[gossip]`` and ``[acl]``."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from agent_api.access.rules import AccessRules
 from swim.checks import parse_duration
 from swim.cli.agent.options import OPTIONS, SECRETS, Option
 from swim.cli.keys import decode_key, read_text_file
@@ -20,7 +21,7 @@ __all__ = ["read_file"]
 
 
 def read_file(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Reads a settings file: the table's own keys, and those of ``[gossip]``.
+    """Reads a settings file: its own keys, with ``acl`` as ``AccessRules``, and those of ``[gossip]``.
 
     Raises:
         ConfigError: as ``settings_of`` does for the file.
@@ -32,7 +33,8 @@ def read_file(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         raise ConfigError(str(path), reason or "cannot be read") from None
     gossip = document.pop("gossip", {})
     problems: list[str] = []
-    top = _read_table(document, {option.name: _file_reader(option) for option in OPTIONS}, "", problems)
+    options = {option.name: _file_reader(option) for option in OPTIONS}
+    top = _read_table(document, options | {"acl": AccessRules.of_document}, "", problems)
     if not isinstance(gossip, dict):
         problems.append("gossip: must be a table")
         gossip = {}

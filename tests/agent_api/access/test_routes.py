@@ -32,6 +32,7 @@ GRANTS = {
 PARAMETERS = {
     ("PUT", "/v1/agent/servers"): "address=1.2.3.4:5",
     ("PUT", "/v1/agent/join"): "address=127.0.0.1:4648",
+    ("GET", "/v1/event/stream"): "topic=Member",
 }
 """What is checked before the token."""
 
