@@ -34,7 +34,8 @@ PAST_MAX = 1024
 """Past members remembered; of more, those lost first are forgotten."""
 _PAST_SECONDS = 7 * 24 * 3600.0
 _STAND_IN = 4
-"""All members but the first together dial this many times less often than the first."""
+"""All members but the first together dial this many times less often than the first, which may not know of a
+candidate. Each does so in turn, so that none is looked for by luck alone."""
 _ASKED_AT_ONCE = 3
 """Members of the last run that are asked at once, per ``probe_timeout``."""
 
@@ -67,6 +68,7 @@ class Reconnects:
         self._looked_up: set[str] = set()
         self._armed: float | None = None
         self._high_water = 1
+        self._passed: int | None = None
         self._seeds = Seeds(context.config.seeds)
         for seed in context.config.seeds:
             self._learn_literal(seed)
@@ -164,7 +166,9 @@ class Reconnects:
             ]:
                 self._look_up(now, context.rng.choice(seeds))
             if self._past:
-                self._look_for(now, context.rng.choice(list(self._past)))
+                name = next(iter(self._past))
+                self._past[name] = self._past.pop(name)  # the one dialled last is last
+                self._look_for(now, name)
         self._high_water = max(context.table.live, self._high_water - 1)
         self.arm(now)
 
@@ -187,7 +191,14 @@ class Reconnects:
         """Whether this node dials for the whole cluster now; always if it is alone."""
         context = self._context
         first = next((record for record in context.table if record.is_live), context.local)
-        return first is context.local or not context.rng.below(_STAND_IN * context.table.live)
+        if first is context.local:
+            return True
+        turns = _STAND_IN * context.table.live
+        self._passed = 1 + (context.rng.below(turns) if self._passed is None else self._passed)
+        if self._passed < turns:
+            return False
+        self._passed = 0
+        return True
 
     def _look_for(self, now: float, name: str) -> None:
         context, endpoint = self._context, self._past[name].endpoint

@@ -6,12 +6,13 @@ import pytest
 
 from sims.world import World
 from sims.world.host import SimNode
+from swim.addresses import join_host_port
 from swim.commands import Leave
 from swim.core.member import pack_address
 from swim.events import MemberFailed, MemberJoined
 from swim.wire.codec import encode
 from swim.wire.messages import Alive
-from tests.clusters import agree, all_see, cluster, events_of, split
+from tests.clusters import add, agree, all_see, cluster, events_of, split
 
 SERF_VSN = bytes((1, 5, 2, 2, 5, 5))
 
@@ -112,3 +113,18 @@ def test_a_member_that_was_away_longer_than_it_is_listed_still_comes_back() -> N
     assert (set(one.statuses()), set(other.statuses())) == ({"n1"}, {"n2"})
     world.network.heal()
     assert world.run_until(lambda _: agree([one, other]), 60)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(12))
+def test_one_that_the_first_member_never_knew_is_looked_for_in_turn(seed: int) -> None:
+    """Of three members the first by name came too late to know the two lost ones, of which one is back."""
+    world, (*rest, lost, dead) = cluster(4, seed, rejoin_interval=10.0)
+    world.crash(lost)
+    world.crash(dead)
+    assert world.run_until(lambda _: all_see(rest, dead.name, "failed"), 60)
+    add(world, "a", seeds=[join_host_port(*rest[0].endpoint)], rejoin_interval=10.0)
+    world.run_for(20)
+    world.restart(lost, snapshot=False)  # it knows of no member, and waits to be found
+    turns = 4 * 3
+    assert world.run_until(lambda _: all_see(rest, lost.name, "alive"), 2 * turns * 10.0 * 1.5)
