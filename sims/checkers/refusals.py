@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sims.checkers.base import Checker, PerLife
 from swim.core.output import StreamEnd
-from swim.events import Cause, Event, MemberFailed
+from swim.events import Cause, Event, MemberEvent, MemberFailed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,20 +43,21 @@ class RefusedProcessesAreGone(Checker):
         """See ``Observer``."""
         if step.kind == "dial" and step.target:
             self._dials[step.number] = world.host(step.target).name
-        elif step.kind == "end" and step.number in self._dials:
-            refused = self._refused.of(world.host(step.source))
+        elif step.kind == "end" and step.end is StreamEnd.REFUSED and step.number in self._dials:
             name = self._dials[step.number]
-            if step.end is StreamEnd.REFUSED:
-                refused.setdefault(name, []).append(world.now)
-            else:
-                refused.pop(name, None)
+            self._refused.of(world.host(step.source)).setdefault(name, []).append(world.now)
+        elif step.kind == "data" and step.target:
+            node = world.host(step.target)
+            self._refused.of(node).pop(world.host(step.source).name, None)  # it is there
 
     def event(self, world: World, node: SimNode, event: Event) -> None:
         """See ``Observer``."""
-        if not isinstance(event, MemberFailed) or event.reason.cause is not Cause.REFUSED:
+        if not isinstance(event, MemberEvent) or event.member.is_suspect:
             return
         name = event.member.name
-        refused = self._refused.of(node).get(name, [])
+        refused = self._refused.of(node).pop(name, [])
+        if not isinstance(event, MemberFailed) or event.reason.cause is not Cause.REFUSED:
+            return
         grace = node.config.restart_grace
         lasted = world.now - refused[0] if refused else 0.0
         if len(refused) < _LEAST or lasted < grace - _SLACK:

@@ -137,6 +137,12 @@ class Paths:
         failing.error = brief(detail)
         failing.is_enough = failing.is_enough or failing.count >= _ENOUGH[end]
 
+    def failed_in_a_row(self, name: str) -> int:
+        """How many streams to this life of the member failed since one worked."""
+        failing, record = self._no_streams.get(name), self._table.get(name)
+        is_same = failing is not None and record is not None and failing.incarnation == record.incarnation
+        return failing.count if failing is not None and is_same else 0
+
     def stream_worked(self, endpoint: Endpoint) -> None:
         """A stream to ``endpoint`` was answered."""
         if not self._no_streams:

@@ -106,7 +106,7 @@ class Refusals:
             del self._checks[target.name]
 
     def _conclude(self, now: float, check: _Check) -> None:
-        """Ends the suspicion, unless the member has refuted or moved meanwhile."""
+        """Ends the suspicion, unless the member has refuted or moved meanwhile, or answered some stream."""
         target = check.record
         del self._checks[target.name]
         record = self._context.table.get(target.name)
@@ -114,6 +114,7 @@ class Refusals:
             record is None
             or record.state is not State.SUSPECT
             or (record.incarnation, record.endpoint) != (target.incarnation, target.endpoint)
+            or self._context.paths.failed_in_a_row(record.name) <= _DIALS
             or self._context.is_cut_off
         ):
             return

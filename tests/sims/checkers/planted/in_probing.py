@@ -55,12 +55,16 @@ def pauses_are_refusals(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Refusals, "dialled", refused)
 
 
-@bug("A host that refused one stream has refused for long enough.", scripts.CRASH, RefusedProcessesAreGone)
-def one_refusal_is_enough(patch: pytest.MonkeyPatch) -> None:
-    def proved(self: Any, check: Any) -> None:
-        check.is_proved = True
+@bug(
+    "A host that refuses streams has no time to start its process again.",
+    scripts.CRASH,
+    RefusedProcessesAreGone,
+)
+def no_grace(patch: pytest.MonkeyPatch) -> None:
+    def at_once(self: Any, check: Any) -> None:
+        self._context.timers.at(check.since, self._next, check)
 
-    patch.setattr(Refusals, "_dial_later", proved)
+    patch.setattr(Refusals, "_dial_later", at_once)
 
 
 @bug("A relay sends the ack to itself instead of the member that asked.", scripts.LOSS, RelayedAcksReturn)
