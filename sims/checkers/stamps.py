@@ -57,13 +57,14 @@ class StampsFollowCauses(Checker):
 
 
 class _Joining:
-    """A join that asked for no old events."""
+    """A join that asked for no old events, and those that all other nodes had received when it began."""
 
-    __slots__ = ("just_received", "life", "ticket")
+    __slots__ = ("just_received", "life", "old", "ticket")
 
-    def __init__(self, life: int, ticket: Ticket) -> None:
+    def __init__(self, life: int, ticket: Ticket, old: frozenset[Key]) -> None:
         self.life = life
         self.ticket = ticket
+        self.old = old
         self.just_received: tuple[float, list[Key]] = (-1.0, [])
 
 
@@ -79,7 +80,9 @@ class OldEventsStayAway(Checker):
     def commanded(self, world: World, node: SimNode, command: Command, ticket: Ticket) -> None:
         """See ``Observer``."""
         if isinstance(command, Join) and not command.replay:
-            self._joining[node.id] = _Joining(node.life, ticket)
+            others = [self._received.of(each) for each in world.running() if each is not node]
+            old = frozenset[Key]().union(*others[:1]).intersection(*others[1:])
+            self._joining[node.id] = _Joining(node.life, ticket, old)
 
     def event(self, world: World, node: SimNode, event: Event) -> None:
         """See ``Observer``."""
@@ -106,11 +109,9 @@ class OldEventsStayAway(Checker):
         at, just_received = joining.just_received
         if at != world.now:
             just_received = []
-        others = [self._received.of(each) for each in world.running() if each is not node]
-        old = frozenset[Key]().union(*others[:1]).intersection(*others[1:])
-        self._old[node.id] = node.life, old - self._received.of(node)
+        self._old[node.id] = node.life, joining.old - self._received.of(node)
         for key in just_received:
-            if key in old:
+            if key in joining.old:
                 self._came(world, node, key)
 
     def _came(self, world: World, node: SimNode, key: Key) -> None:

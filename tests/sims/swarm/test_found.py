@@ -144,6 +144,6 @@ def test_a_ping_that_checks_news_is_not_taken_for_a_relayed_one(asked_at: str) -
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [40492, 60229, 201248, 201307, 300528, 320044, 320179])
+@pytest.mark.parametrize("seed", [40492, 60229, 201248, 201307, 300528, 320044, 320164, 320179])
 def test_seeds_that_failed(seed: int) -> None:
     assert str(run_swarm(seed).violations) == "()"
