@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -103,6 +104,20 @@ class Call:
         """``document`` and a list as its last ``key``, made in portions: pings are answered in between."""
         body = await in_portions(document, key, values, shape, pretty=self.query.pretty)
         return Response(body, media_type="application/json")
+
+    async def body(self, at_most: int, refusal: str) -> bytes:
+        """The body of the request; one that is too long is refused before all of it is read.
+
+        Raises:
+            HttpError: 413 with the text ``refusal``.
+        """
+        parts = bytearray()
+        async with aclosing(self.request.stream()) as stream:
+            async for part in stream:
+                parts += part
+                if len(parts) > at_most:
+                    raise HttpError(413, refusal)
+        return bytes(parts)
 
     @property
     def http_endpoint(self) -> tuple[str, int] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlencode, urlsplit
@@ -34,6 +35,10 @@ _REPLIES = {
     "QueryResponse": {"source": str, "payload": str},
     "QueryDone": {"acks": int, "responses": int, "lost": int, "seconds": float, "error": str},
 }
+_KEYRING = {
+    "members": int, "responses": int, "problem": str, "errors": {str: str}, "messages": {str: str},
+    "missing": [str], "failed": [str], "keyrings": {str: [str]},
+}  # fmt: skip
 _Shape = Any
 """A type, ``[shape]`` for a list, ``{str: shape}`` for a map, or a shape for each key that must be there."""
 
@@ -207,6 +212,19 @@ class AgentClient:
         if ping_timeout is not None:
             parameters.append(("timeout", f"{ping_timeout}s"))
         return (line for line in self._lines("PUT", "/v1/swim/reachability", parameters) if line)
+
+    def keyring(self) -> dict[str, Any]:
+        """The keys of every member, as fingerprints. Raises as ``members``."""
+        return self._ask("GET", "/v1/swim/keyring", _KEYRING)
+
+    def change_keyring(self, operation: str, *, key: bytes = b"", fingerprint: str = "") -> dict[str, Any]:
+        """Has every member ``install``, ``use`` or ``remove`` a key; what they answered is in the result.
+
+        Raises as ``members``; 409 if no member has a key with the fingerprint.
+        """
+        named = {"Fingerprint": fingerprint} if fingerprint else {"Key": b64encode(key).decode()}
+        body = json.dumps(named).encode()
+        return self._ask("PUT", f"/v1/swim/keyring/{operation}", _KEYRING, (), body)
 
     def events(self) -> Iterator[dict[str, Any]]:
         """All events as they happen, until the agent stops. Raises as ``members``."""

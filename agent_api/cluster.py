@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Protocol
 
-from swim import Event, ForceLeaveOutcome, JoinResult, Membership, QueryReply
+from swim import Event, ForceLeaveOutcome, JoinResult, KeyringResult, Membership, QueryReply
 from swim.addresses import Endpoint
 
 __all__ = ["ClusterLike", "EventsLike", "RepliesLike"]
@@ -81,3 +81,15 @@ class ClusterLike(Membership, Protocol):
         finish_early: bool = False,
     ) -> RepliesLike:
         """Asks members, and collects their replies."""
+
+    async def install_key(self, key: bytes) -> KeyringResult:
+        """Adds a gossip key to the keyring of every member."""
+
+    async def use_key(self, key: bytes) -> KeyringResult:
+        """Makes every member encrypt with a key."""
+
+    async def remove_key(self, key: bytes) -> KeyringResult:
+        """Removes a key from the keyring of every member."""
+
+    async def list_keys(self) -> KeyringResult:
+        """The keys of every member."""

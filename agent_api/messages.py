@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import aclosing
 
 import anyio
 from starlette.responses import Response
@@ -121,15 +120,5 @@ def _timeout(text: str | None) -> float | None:
 
 async def _payload(call: Call, name: str, limit: int) -> bytes:
     """The body of the request; a far too long one is refused before it is read."""
-    parts: list[bytes] = []
-    size = 0
-    async with aclosing(call.request.stream()) as stream:
-        async for part in stream:
-            parts.append(part)
-            size += len(part)
-            if size > PAYLOAD_BYTES_MAX:
-                text = (
-                    f"payload: more than {PAYLOAD_BYTES_MAX} bytes; this node sends at most {limit} ({name})"
-                )
-                raise HttpError(413, text)
-    return b"".join(parts)
+    text = f"payload: more than {PAYLOAD_BYTES_MAX} bytes; this node sends at most {limit} ({name})"
+    return await call.body(PAYLOAD_BYTES_MAX, text)

@@ -19,7 +19,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from agent_api import health as health_report
-from agent_api import machine, messages, reachability, shapes, status, telemetry
+from agent_api import keyring, machine, messages, reachability, shapes, status, telemetry
 from agent_api.agent import Agent, Call, nothing
 from agent_api.errors import INVALID_METHOD, SERF_CANNOT_JOIN, HttpError, error_response, multi_error
 from agent_api.parameters import Query
@@ -40,6 +40,8 @@ _FORCE_LEAVE_SECONDS = 3.0
 """Seconds; a broadcast that takes longer continues after the client was answered."""
 
 _ANONYMOUS_JOIN = "anonymous server join is deprecated and will be removed in a future version of Nomad"
+_KEY_CHANGES = ("install", "use", "remove")
+
 _log = logging.getLogger("swim.http")
 
 
@@ -273,6 +275,25 @@ ROUTES = (
     _route("leader", "/v1/status/leader", get=Action("none", status.leader, (_has_common_parameters,))),
     _route("peers", "/v1/status/peers", get=Action("none", status.peers, (_has_common_parameters,))),
     _route("regions", "/v1/regions", get=Action("none", status.regions, (_has_common_parameters,))),
+    _route(
+        "keyring-list",
+        "/v1/agent/keyring/list",
+        get=Action("agent:write", keyring.nomad_list, (_has_server_role,)),
+    ),
+    *(
+        _route(
+            f"keyring-{operation}",
+            f"/v1/agent/keyring/{operation}",
+            put=Action("agent:write", keyring.nomad_change(operation), (_has_server_role,)),
+        )
+        for operation in _KEY_CHANGES
+    ),
+    _route(
+        "keyring-other",
+        "/v1/agent/keyring/{operation}",
+        get=Action("agent:write", keyring.unknown, (_has_server_role,)),
+        put=Action("agent:write", keyring.unknown, (_has_server_role,)),
+    ),
     _route("swim-members", "/v1/swim/members", get=Action("node:read", _swim_members)),
     _route("swim-info", "/v1/swim/info", get=Action("agent:read", _swim_info)),
     _route("swim-join", "/v1/swim/join", put=Action("agent:write", _swim_join)),
@@ -297,6 +318,15 @@ ROUTES = (
     _route("swim-rtt", "/v1/swim/rtt", get=Action("node:read", reachability.rtt)),
     _route(
         "swim-reachability", "/v1/swim/reachability", put=Action("agent:write", reachability.reachability)
+    ),
+    _route("swim-keyring", "/v1/swim/keyring", get=Action("agent:read", keyring.swim_list)),
+    *(
+        _route(
+            f"swim-keyring-{operation}",
+            f"/v1/swim/keyring/{operation}",
+            put=Action("agent:write", keyring.swim_change(operation)),
+        )
+        for operation in _KEY_CHANGES
     ),
 )
 """Shared by every application in the process; a handler finds its agent in ``app.state``."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypedDict, TypeVar
@@ -204,7 +203,7 @@ def why_shape(name: str, member: Member | None, history: Sequence[Transition], n
 
 def info_shape(cluster: ClusterLike, settings: AgentSettings, readiness: str) -> dict[str, Any]:
     """A node's own state, and how far its agent has come; keys only as fingerprints."""
-    stats = cluster.stats()
+    stats, keys = cluster.stats(), cluster.key_status()
     return {
         "name": cluster.config.name,
         "version": __version__,
@@ -219,7 +218,8 @@ def info_shape(cluster: ClusterLike, settings: AgentSettings, readiness: str) ->
         "seeds": [_seed_shape(cluster, seed) for seed in cluster.seeds()],
         "label": cluster.config.label,
         "encrypted": stats.encrypted,
-        "keys": [hashlib.sha256(key).hexdigest()[:16] for key in cluster.config.keys],
+        "keys": list(keys.keys),
+        "decrypt_failures": dict(keys.decrypt_failures),
         "stats": stats._asdict(),
         "metrics": {
             "counters": dict(sorted(cluster.metrics.counters.items())),

@@ -72,6 +72,12 @@ if TYPE_CHECKING:
     from swim.commands import Ticket as Ticket
     from swim.commands import UpdateTags as UpdateTags
     from swim.config.merge_policy import MergePolicy as MergePolicy
+    from swim.keyrings import InstallKey as InstallKey
+    from swim.keyrings import KeyringResult as KeyringResult
+    from swim.keyrings import KeyStatus as KeyStatus
+    from swim.keyrings import ListKeys as ListKeys
+    from swim.keyrings import RemoveKey as RemoveKey
+    from swim.keyrings import UseKey as UseKey
     from swim.membership import Membership as Membership
     from swim.net.cluster import Cluster as Cluster
     from swim.net.observing import observe as observe
@@ -96,11 +102,15 @@ __all__ = [
     "EventsLost",
     "ForceLeave",
     "ForceLeaveOutcome",
+    "InstallKey",
     "InternalError",
     "Join",
     "JoinOutcome",
     "JoinResult",
+    "KeyStatus",
+    "KeyringResult",
     "Leave",
+    "ListKeys",
     "LocalError",
     "Member",
     "MemberEvent",
@@ -127,6 +137,7 @@ __all__ = [
     "Reason",
     "Rejoin",
     "RemoteError",
+    "RemoveKey",
     "Respond",
     "Responses",
     "SeedStatus",
@@ -140,6 +151,7 @@ __all__ = [
     "Ticket",
     "Transition",
     "UpdateTags",
+    "UseKey",
     "UserEvent",
     "UserMessage",
     "VersionTriple",
@@ -172,6 +184,9 @@ _LATER = {
             "UpdateTags",
         ),
         "swim.commands",
+    ),
+    **dict.fromkeys(
+        ("InstallKey", "KeyStatus", "KeyringResult", "ListKeys", "RemoveKey", "UseKey"), "swim.keyrings"
     ),
     "Cluster": "swim.net.cluster",
     "Coordinate": "swim.serf.coordinates",

@@ -188,6 +188,7 @@ def open_cluster(
     data_dir: str | os.PathLike[str] | None = None,
     snapshot_file: str | os.PathLike[str] | None = None,
     tags_file: str | os.PathLike[str] | None = None,
+    keyring_file: str | os.PathLike[str] | None = None,
     leave_timeout: float = 5.0,
     isolation: Literal["thread", "process"] = "thread",
 ) -> AbstractAsyncContextManager[Cluster]:
@@ -204,6 +205,8 @@ def open_cluster(
         snapshot_file: path of the snapshot, in Serf's format, instead of the one in ``data_dir``.
         tags_file: path of a file of tags, in Serf's format; ``set_tags`` and ``update_tags`` rewrite it. Then
             ``config`` must have no tags.
+        keyring_file: path of a file of gossip keys, in Serf's format, instead of ``keyring.json`` in
+            ``data_dir``. Changes of the keyring rewrite it. Its keys are used in place of ``config.keys``.
         leave_timeout: seconds a graceful leave may take; 0 skips it.
         isolation: where the node runs. ``"thread"`` is not disturbed by a blocked event loop or by Python
             code that computes; ``"process"`` (a child process) not even by C code that holds the GIL.
@@ -213,7 +216,7 @@ def open_cluster(
         LocalError: not on asyncio; or another member has the same name and won the vote, or the child process
             died, which cancels the block first.
     """
-    files = Files(data_dir, snapshot_file, tags_file)
+    files = Files(data_dir, snapshot_file, tags_file, keyring_file)
     arguments = Arguments(config, faults, files, leave_timeout, isolation)
     return _Opening(arguments)
 

@@ -25,6 +25,7 @@ from swim.addresses import Endpoint
 from swim.commands import (
     BroadcastMessage,
     Command,
+    Outcome,
     Respond,
     SendMessage,
     SendPing,
@@ -35,6 +36,7 @@ from swim.commands import (
 from swim.config import Config
 from swim.errors import LocalError
 from swim.events import Event, ForceLeaveOutcome, JoinResult, Member, Query
+from swim.keyrings import InstallKey, KeyringResult, ListKeys, RemoveKey, UseKey
 from swim.membership import Membership
 from swim.net.event_buffer import ALL_KINDS, EventKind
 from swim.net.faults import LinkFaults
@@ -230,9 +232,29 @@ class Cluster(Reading):
         """
         return cast("float | None", self.do(SendPing(name, via=via, timeout=timeout)).outcome())
 
-    def _outcome(self, command: Command, timeout: float | None) -> None:
+    def install_key(self, key: bytes, *, timeout: float | None = None) -> KeyringResult:
+        """Adds a gossip key to the keyring of every member, which then accepts it; this node included.
+
+        Raises:
+            TimeoutError: no result within ``timeout``; likewise the other key commands.
+        """
+        return cast(KeyringResult, self._outcome(InstallKey(key), timeout))
+
+    def use_key(self, key: bytes, *, timeout: float | None = None) -> KeyringResult:
+        """Makes every member encrypt with a key that all have installed."""
+        return cast(KeyringResult, self._outcome(UseKey(key), timeout))
+
+    def remove_key(self, key: bytes, *, timeout: float | None = None) -> KeyringResult:
+        """Removes a key from the keyring of every member, unless that encrypts with it."""
+        return cast(KeyringResult, self._outcome(RemoveKey(key), timeout))
+
+    def list_keys(self, *, timeout: float | None = None) -> KeyringResult:
+        """The keys of every member."""
+        return cast(KeyringResult, self._outcome(ListKeys(), timeout))
+
+    def _outcome(self, command: Command, timeout: float | None) -> Outcome:
         timeout = checks.seconds("timeout", timeout)
-        self.do(command).outcome(timeout=timeout)
+        return self.do(command).outcome(timeout=timeout)
 
     @property
     def _is_stopped(self) -> bool:
@@ -246,6 +268,7 @@ def open_cluster(
     data_dir: str | os.PathLike[str] | None = None,
     snapshot_file: str | os.PathLike[str] | None = None,
     tags_file: str | os.PathLike[str] | None = None,
+    keyring_file: str | os.PathLike[str] | None = None,
     leave_timeout: float = 5.0,
     isolation: Literal["thread", "process"] = "thread",
 ) -> AbstractContextManager[Cluster]:
@@ -262,6 +285,8 @@ def open_cluster(
         snapshot_file: path of the snapshot, in Serf's format, instead of the one in ``data_dir``.
         tags_file: path of a file of tags, in Serf's format; ``set_tags`` and ``update_tags`` rewrite it. Then
             ``config`` must have no tags.
+        keyring_file: path of a file of gossip keys, in Serf's format, instead of ``keyring.json`` in
+            ``data_dir``. Changes of the keyring rewrite it. Its keys are used in place of ``config.keys``.
         leave_timeout: seconds a graceful leave may take; 0 skips it.
         isolation: where the node runs. ``"thread"`` is not disturbed by a blocked thread or by Python code
             that computes; ``"process"`` (a child process) not even by C code that holds the GIL.
@@ -270,7 +295,7 @@ def open_cluster(
         ConfigError: a wrong argument, a port in use, a name that does not resolve, an unusable directory.
         LocalError: another member has the same name and won the vote, or the child process died.
     """
-    files = Files(data_dir, snapshot_file, tags_file)
+    files = Files(data_dir, snapshot_file, tags_file, keyring_file)
     return _Opening(Arguments(config, faults, files, leave_timeout, isolation))
 
 

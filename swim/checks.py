@@ -17,6 +17,7 @@ from swim.events import MemberStatus
 from swim.frozen import FrozenMap
 
 __all__ = [
+    "KEY_SIZES",
     "Reader",
     "arguments",
     "data",
@@ -24,6 +25,7 @@ __all__ = [
     "endpoints",
     "flag",
     "instance",
+    "key",
     "number",
     "optional",
     "parse_duration",
@@ -43,6 +45,8 @@ T = TypeVar("T")
 Reader = Callable[[str, object], Any]
 """``read(name, value)`` returns the value as it is kept, or raises an error that names it."""
 
+KEY_SIZES = (16, 24, 32)
+"""Bytes of a gossip key: AES-128, AES-192 or AES-256."""
 _PORT_MAX = 65_535
 _LONGEST_SECONDS = 1e8
 _UNITS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -91,6 +95,20 @@ def secrets(name: str, value: object) -> tuple[bytes, ...]:
         if not isinstance(item, bytes):
             raise ConfigTypeError(name, f"must be a sequence of bytes, not of {type(item).__name__}")
     return items
+
+
+def key(name: str, value: object) -> bytes:
+    """A gossip key, which never appears in an error message.
+
+    Raises:
+        ConfigTypeError: it is not ``bytes``.
+        ConfigError: it does not have 16, 24 or 32 bytes.
+    """
+    if not isinstance(value, bytes):
+        raise ConfigTypeError(name, f"must be bytes, not {type(value).__name__}")
+    if len(value) not in KEY_SIZES:
+        raise ConfigError(name, f"must be 16, 24 or 32 bytes, not {len(value)}")
+    return value
 
 
 def text_map(name: str, value: object) -> Mapping[str, str]:

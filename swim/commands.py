@@ -1,4 +1,4 @@
-"""The commands of a node, as values that check themselves; each is defined in this file only.
+"""The commands of a node, as values that check themselves; each is defined here, or in ``swim.keyrings``.
 
 ``Cluster.do``, ``SimNode.do`` and ``Node.do`` take them. The methods of the same names, such as
 ``Cluster.set_tags``, make the value and pass it on.
@@ -15,6 +15,7 @@ from swim.addresses import Endpoint
 from swim.errors import ConfigError, ConfigTypeError, LocalError, SwimError
 from swim.events import ForceLeaveOutcome, JoinResult, Member, Query, QueryAck, QueryResponse
 from swim.frozen import FrozenMap
+from swim.keyrings import KeyCommand, KeyringResult
 
 __all__ = [
     "MESSAGE_BYTES_MAX",
@@ -36,7 +37,7 @@ __all__ = [
     "UpdateTags",
 ]
 
-Outcome: TypeAlias = JoinResult | ForceLeaveOutcome | float | None
+Outcome: TypeAlias = JoinResult | ForceLeaveOutcome | KeyringResult | float | None
 """What a command finishes with; documented for each command."""
 QueryReply: TypeAlias = QueryAck | QueryResponse
 
@@ -348,6 +349,7 @@ Command: TypeAlias = (
     | SendMessage
     | SendPing
     | BroadcastMessage
+    | KeyCommand
 )
 
 

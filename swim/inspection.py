@@ -24,7 +24,6 @@ from swim.serf.delegate import SerfDelegate
 from swim.serf.member_list import Entry
 from swim.serf.queries import RECEIVED_MAX
 from swim.serf.replies import CHANNELS_MAX
-from swim.wire.keyring import fingerprint
 
 __all__ = ["CoreInspection", "Inspection", "Queue", "Records", "Roster", "Size"]
 
@@ -161,7 +160,7 @@ class CoreInspection:
     @property
     def fingerprints(self) -> tuple[str, ...]:
         """The gossip keys, primary first, in the form in which keys may be shown."""
-        return tuple(map(fingerprint, self._engine.context.keyring.keys))
+        return self._engine.context.keyring.fingerprints
 
     def is_newcomer(self, now: float) -> bool:
         """Whether it found its first peer just now, and accepts second-hand claims without checks."""

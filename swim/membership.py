@@ -20,6 +20,7 @@ from swim.addresses import Endpoint
 from swim.commands import Command, Ticket
 from swim.config import Config
 from swim.events import Member, MemberStatus, SeedStatus, Transition, UserEvent
+from swim.keyrings import KeyStatus
 from swim.metrics import Metrics
 from swim.node import NodeStats
 from swim.serf.coordinates import Coordinate
@@ -75,6 +76,9 @@ class View(Protocol):
 
     def stats(self) -> NodeStats:
         """Counts of members, clocks and queues, and the health score."""
+
+    def key_status(self) -> KeyStatus:
+        """Fingerprints of this node's gossip keys, and who sends what they do not decrypt."""
 
     def coordinate(self, name: str | None = None) -> Coordinate | None:
         """The network coordinate of a member, or this node's own."""
@@ -176,6 +180,10 @@ class Reads(ABC):
     def stats(self) -> NodeStats:
         """Counts of members, clocks and queues, and the health score."""
         return self._read().stats()
+
+    def key_status(self) -> KeyStatus:
+        """Fingerprints of this node's gossip keys, and who sends what they do not decrypt."""
+        return self._read().key_status()
 
     def coordinate(self, name: str | None = None) -> Coordinate | None:
         """The network coordinate of a member, or this node's own: ``a.distance_to(b)`` estimates the

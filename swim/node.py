@@ -17,6 +17,7 @@ The caller owns sockets, clock and tasks. Its duties, in order, once per wake-up
     for reply in output.replies: ...                        # one of several to the command of that ticket
     for done in output.finished: ...                        # wake the task that waits for the ticket
     for line in output.records: ...                         # append to the snapshot that snapshot() began
+    if output.keyring: ...                                  # store it if wanted, then node.keys_saved(...)
     if output.stop: ...                                     # stop at once, without leaving
     sleep_until_readable_or(node.next_deadline())
 
@@ -39,6 +40,7 @@ from swim.core.rng import Rng
 from swim.core.timers import Timers
 from swim.errors import ConfigTypeError, LocalError
 from swim.events import Member, MemberStatus, Reason, SeedStatus, Transition, UserEvent
+from swim.keyrings import KeyStatus
 from swim.metrics import Metrics
 from swim.serf.coordinates import Coordinate
 from swim.serf.delegate import LayerCommand, SerfDelegate
@@ -207,6 +209,10 @@ class Node:
         if layer.clock.time + layer.events.clock.time + layer.queries.clock.time != self._recorder.stamps:
             self._recorder.look(now, self._numbers())
 
+    def keys_saved(self, now: float, number: int, error: str = "") -> None:
+        """The driver has stored the keyring of that ``SaveKeys``; or it has not, and why."""
+        self._layer.keys.saved(now, number, error)
+
     def cut_off(self, now: float, *, is_cut_off: bool) -> None:
         """Sets whether this node is unreachable; while it is, it probes and accuses no member."""
         self._engine.cut_off(now, is_cut_off=is_cut_off)
@@ -360,6 +366,10 @@ class Node:
             bool(self.keyring),
             None if layer.coordinates is None else layer.coordinates.resets,
         )
+
+    def key_status(self) -> KeyStatus:
+        """Fingerprints of the gossip keys, and who sends what they do not decrypt."""
+        return KeyStatus(self.keyring.fingerprints, self._engine.context.decrypt_failures.counts)
 
     def snapshot(self) -> str:
         """Text to store and pass as ``snapshot=`` after a restart: the whole state, in Serf's format.

@@ -21,8 +21,11 @@ from swim.config import Config
 from swim.core.member import State, endpoint_of
 from swim.errors import RemoteError
 from swim.events import Event, EventsLost, Member, MemberEvent, MemberReaped
+from swim.keyrings import fingerprint
 from swim.metrics import Metrics
+from swim.serf.keys import key_in, keys_in
 from swim.serf.messages import (
+    KEY_QUERIES,
     JoinIntent,
     LeaveIntent,
     Query,
@@ -254,11 +257,25 @@ def _shown(message: Any, speaks_serf: bool) -> Record:
         except RemoteError as error:
             return _unreadable(message.body, error)
     record: Record = {"type": _TYPES[type(message)]}
+    keys = _keys_in(message)
     for name, value in message._asdict().items():
-        _add(record, name, value)
+        if name != "payload" or not keys:
+            _add(record, name, value)
+    if keys:
+        record["keys"] = list(map(fingerprint, keys))
     if isinstance(message, Relayed):
         record["inner"] = _shown(User(message.inner), speaks_serf=True)
     return record
+
+
+def _keys_in(message: Any) -> tuple[bytes, ...]:
+    """The gossip keys in a key query or in an answer to one, which are shown as fingerprints only."""
+    match message:
+        case Query() if message.name in KEY_QUERIES:
+            return (key_in(message.payload or b""),)
+        case QueryResponse():
+            return keys_in(message.payload or b"")
+    return ()
 
 
 def _add(record: Record, name: str, value: Any) -> None:

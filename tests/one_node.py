@@ -12,7 +12,7 @@ from swim.commands import Command, Join, QueryReply
 from swim.config import Config
 from swim.core.engine import Engine
 from swim.core.member import Record, State, pack_address
-from swim.core.output import Close, Dial, Finished, Output, Send, StreamEnd, Transmit
+from swim.core.output import Close, Dial, Finished, Output, SaveKeys, Send, StreamEnd, Transmit
 from swim.core.rng import Rng
 from swim.inspection import CoreInspection
 from swim.metrics import Metrics
@@ -41,7 +41,8 @@ class OneNode(ABC):
     Attributes:
         now: seconds.
         core: takes packets, streams and time.
-        packets: seals and opens packets as the node does.
+        keys: with which the test encrypts and decrypts.
+        packets: seals and opens packets as the node does, with these keys.
         transmits: packets that were sent, oldest first.
         streams: what it wanted done with streams.
         finished: outcomes of its commands.
@@ -52,6 +53,7 @@ class OneNode(ABC):
         self.config = config
         self.now = 100.0
         keyring = Keyring(config.keys)
+        self.keys = keyring
         self.packets = PacketCodec(config, keyring, lambda: bits.randbytes(12))
         self.stream_codec = StreamCodec(config, keyring, lambda: bits.randbytes(12))
         self.transmits: list[Transmit] = []
@@ -266,6 +268,7 @@ class Lone(OneNode):
         self.events: list[Any] = []
         self.replies: dict[int, list[QueryReply]] = {}
         self.stop = ""
+        self.keyring: SaveKeys | None = None
         self.node.start(self.now)
         self.collect()
 
@@ -279,6 +282,7 @@ class Lone(OneNode):
         for number, reply in output.replies:
             self.replies.setdefault(number, []).append(reply)
         self.stop = self.stop or output.stop
+        self.keyring = output.keyring or self.keyring
 
     def join(self, address: str) -> None:
         self.command(Join([address]))
@@ -286,7 +290,7 @@ class Lone(OneNode):
     def hear(self, *messages: Message, source: Endpoint = NON_MEMBER) -> None:
         """Each of these messages arrives in a packet of its own."""
         for message in messages:
-            self.receive(encode(message), source)
+            self.receive(self.packets.seal([encode(message)], crc=False), source)
 
     def say(self, *messages: SerfMessage | bytes, source: Endpoint = NON_MEMBER) -> None:
         """Serf messages arrive as user messages."""

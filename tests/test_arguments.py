@@ -125,6 +125,10 @@ WRONG: list[tuple[str, Callable[..., Any], str, list[Any], dict[str, Any]]] = [
     ("SendPing", swim.SendPing, "via", ["tcp", "", None], {"name": "n2"}),
     ("SendPing", swim.SendPing, "timeout", ["1", True, float("nan"), -1], {"name": "n2"}),
     ("BroadcastMessage", swim.BroadcastMessage, "payload", ["text", None], {}),
+    *[
+        (kind.__name__, kind, "key", ["k" * 16, None, b"short", b""], {})
+        for kind in (swim.InstallKey, swim.UseKey, swim.RemoveKey)
+    ],
     ("Config", Config.lan, "tags", [3, {"a": 1}], {"name": "n1"}),
     ("Config", lambda profile: Config.profile(profile, name="n1"), "profile", ["LAN", 7], {}),
     ("Config", Config.lan(name="n1").with_changes, "probe_interval", ["1", -1, float("inf")], {}),
@@ -221,6 +225,10 @@ WRONG: list[tuple[str, Callable[..., Any], str, list[Any], dict[str, Any]]] = [
     ("SimNode", of_node("set_tags"), "tags", ["a=b", {"a": 1}], {}),
     ("SimNode", of_node("update_tags"), "changes", ["a=b", {"a": 1}], {}),
     ("SimNode", of_node("force_leave"), "name", NO_TEXT, {}),
+    *[
+        ("SimNode", of_node(method), "key", ["k" * 16, None, b"short"], {})
+        for method in ("install_key", "use_key", "remove_key")
+    ],
     ("SimNode", of_node("subscribe"), "call", NO_CALL, {}),
     ("Link", sims.Link, "loss", [*NO_NUMBER, -0.1, 1.1], {}),
     ("Link", sims.Link, "latency", [0.1, "x", None], {}),
@@ -290,7 +298,13 @@ def test_a_scenario_that_there_is_not() -> None:
 
 WITHOUT_A_ROW = {
     *("Cluster", "Membership", "Responses", "Subscription", "Ticket"),  # not made by callers
-    *("Leave", "safety_checkers", "Observer"),  # nothing that could be wrong, or a class to derive from
+    *("KeyStatus", "KeyringResult"),  # made by a cluster
+    *(
+        "Leave",
+        "ListKeys",
+        "safety_checkers",
+        "Observer",
+    ),  # nothing that could be wrong, or a class to derive from
     *("EmptyRingError", "Move"),  # made by a ring
     *("open_cluster", "run_cluster"),  # see tests/net/test_arguments.py
     "observe",  # see tests/net/test_observer.py

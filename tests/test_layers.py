@@ -22,6 +22,7 @@ LEAVES = (
     "swim.frozen",
     "swim.handlers.spec",
     "swim.listening",
+    "swim.keyrings",
     "swim.metrics",
     "swim.runtime",
     "swim.text",

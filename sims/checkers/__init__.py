@@ -12,6 +12,7 @@ from sims.checkers.answers import DisprovedClaimsDoNothing, RelayedAcksReturn
 from sims.checkers.base import Checker
 from sims.checkers.events import EventsAreLegal, EventsTellTheTable, RecordsTellTheSnapshot
 from sims.checkers.incarnations import IncarnationsNeverGoBack, OnlyTheOwnerSpeaks
+from sims.checkers.keyrings import MembersWithACommonKeyStayTogether
 from sims.checkers.limits import GoneMembersAreReaped, LimitsHold
 from sims.checkers.liveness import (
     CrashedMembersAreFailed,
@@ -49,6 +50,7 @@ __all__ = [
     "LeavesAreNotFailures",
     "LeftMembersStayAway",
     "LimitsHold",
+    "MembersWithACommonKeyStayTogether",
     "MessagesAreKept",
     "NewsIsPassedOn",
     "NewsSpreads",
@@ -108,6 +110,7 @@ SAFETY: tuple[type[Checker], ...] = (
     GoneMembersAreReaped,
     TombstonesLast,
     UnreadableInputChangesNothing,
+    MembersWithACommonKeyStayTogether,
 )
 LIVENESS: tuple[type[Checker], ...] = (
     HealthyMembersAreNotFailed,

@@ -181,8 +181,8 @@ def _lists(viewer: SimNode, node: SimNode) -> bool:
 
 def _reads(viewer: SimNode, node: SimNode) -> bool:
     """Whether a host accepts what another sends, as far as labels and the use of keys go."""
-    is_plain = not node.config.keys or not node.config.gossip_verify_outgoing
-    wants_keys = bool(viewer.config.keys) and viewer.config.gossip_verify_incoming
+    is_plain = not node.key_status().keys or not node.config.gossip_verify_outgoing
+    wants_keys = bool(viewer.key_status().keys) and viewer.config.gossip_verify_incoming
     return node.config.label == viewer.config.label and not (is_plain and wants_keys)
 
 

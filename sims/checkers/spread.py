@@ -21,7 +21,7 @@ from swim.events import (
     MemberReaped,
     MemberRefuted,
 )
-from swim.serf.messages import JoinIntent, LeaveIntent, Query, UserEvent, decode_serf
+from swim.serf.messages import KEY_QUERIES, JoinIntent, LeaveIntent, Query, UserEvent, decode_serf
 from swim.wire.messages import Alive, Dead, Message, Suspect, User
 
 if TYPE_CHECKING:
@@ -88,8 +88,9 @@ class TransmitsAreLimited(Checker):
     """A node sends each claim and intent at most as often as the transmit limit for its largest table.
 
     Answers do not count as gossip: the accusation sent to the accused itself, the answer to a stale
-    accusation or a stale alive claim, the node's own leave (sent directly to many), and packets to members
-    held dead. All claims about a member that came back, or was forgotten, may be sent once more.
+    accusation or a stale alive claim, the node's own leave and key queries (sent directly to many), and
+    packets to members held dead. All claims about a member that came back, or was forgotten, may be sent once
+    more.
     """
 
     def __init__(self, *, collect: bool = False) -> None:
@@ -188,6 +189,8 @@ def _intent(node: SimNode, body: bytes) -> tuple[str, _Words] | None:
             if own_leave or inside.roster.get(intent.node) is None:
                 return None
             return intent.node, _Words("intent", intent)
+        case Query() as query if query.name in KEY_QUERIES and query.source_node == node.name:
+            return None
         case UserEvent() | Query():
             return "", _Words("other", body)
     return None

@@ -2,6 +2,7 @@
 
 from sims.faults.commands import (
     Broadcast,
+    ChangeKey,
     ForceLeave,
     Join,
     Leave,
@@ -35,6 +36,7 @@ __all__ = [
     "Add",
     "Block",
     "Broadcast",
+    "ChangeKey",
     "Crash",
     "CutPair",
     "Fault",

@@ -6,7 +6,7 @@ observers.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from swim import commands
 from swim.addresses import join_host_port
 from swim.errors import LocalError
 from swim.events import Event, Query
+from swim.keyrings import InstallKey, RemoveKey, UseKey
 
 if TYPE_CHECKING:
     from sims.world import World
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = [
     "QUERY_NAME",
     "Broadcast",
+    "ChangeKey",
     "ForceLeave",
     "Join",
     "Leave",
@@ -147,6 +149,38 @@ class Broadcast(Fault):
         """Gives the command."""
         payload = f"{self.node} at {world.now:.6f}".encode()
         _command(world, self, self.node, commands.BroadcastMessage(payload))
+
+
+_KEY_CHANGES: dict[str, Callable[[bytes], commands.Command]] = {
+    "install": InstallKey,
+    "use": UseKey,
+    "remove": RemoveKey,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeKey(Fault):
+    """An operator at ``node`` has all members ``install``, ``use`` or ``remove`` a gossip key.
+
+    ``number`` stands for the key of that number in the node's settings, or for one more; no key is written
+    into a schedule.
+    """
+
+    node: str
+    operation: str
+    number: int
+
+    def begin(self, world: World, overrides: Overrides) -> None:
+        """Gives the command."""
+        keys = world.host(self.node).config.keys
+        key = keys[self.number] if self.number < len(keys) else bytes([self.number]) * 16
+        _command(world, self, self.node, _KEY_CHANGES[self.operation](key))
+
+    def problem(self) -> str:
+        """What is wrong with it in any world."""
+        if self.operation not in _KEY_CHANGES:
+            return f"operation must be one of {', '.join(_KEY_CHANGES)}"
+        return Fault.problem(self) or ("" if 0 <= self.number <= 255 else "number must be from 0 to 255")
 
 
 @dataclass(frozen=True, slots=True)

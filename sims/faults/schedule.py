@@ -9,6 +9,7 @@ from typing import Any, Self
 from sims.errors import UsageError
 from sims.faults.commands import (
     Broadcast,
+    ChangeKey,
     ForceLeave,
     Join,
     Leave,
@@ -44,8 +45,8 @@ __all__ = ["FAULTS", "LONGEST", "Schedule"]
 
 FAULTS: tuple[type[Fault], ...] = (
     Crash, Restart, Readdress, Pause, Resume, Block, SlowReader, Add,
-    Join, Leave, Rejoin, SetTags, ForceLeave, Send, Broadcast, SendUserEvent, SendQuery,
-    Split, CutPair, SetLink, Heal, SetNames, Translate,
+    Join, Leave, Rejoin, SetTags, ForceLeave, Send, Broadcast, ChangeKey,
+    SendUserEvent, SendQuery, Split, CutPair, SetLink, Heal, SetNames, Translate,
 )  # fmt: skip
 """All kinds."""
 

@@ -8,6 +8,7 @@ from sims.faults import (
     Add,
     Block,
     Broadcast,
+    ChangeKey,
     Crash,
     CutPair,
     Fault,
@@ -32,7 +33,7 @@ from sims.world.latency import Exponential
 from sims.world.network import Burst, Link, Nat
 from swim.core.rng import Rng
 
-__all__ = ["ANCHOR", "KINDS", "LATEST", "SEED_NAME", "Planner", "messages", "user_events"]
+__all__ = ["ANCHOR", "KINDS", "LATEST", "SEED_NAME", "Planner", "messages", "rotations", "user_events"]
 
 ANCHOR = "n1"
 """The host that all nodes join; in an anchored run it never moves or leaves."""
@@ -235,6 +236,20 @@ def user_events(rng: Rng, hosts: list[str], seconds: float) -> list[Fault]:
             found.append(SendQuery(at, node, asked, ack=ack, relay_factor=relays, finish_early=early))
         else:
             found.append(SetTags(at, node, {"turn": str(rng.below(100))}))
+    return found
+
+
+def rotations(rng: Rng, hosts: list[str], seconds: float, keys: int) -> list[Fault]:
+    """Changes of gossip keys; none without encryption, and in half of the runs, as above.
+
+    Any member may make all encrypt with any of the ``keys`` that all hold, at any time, so no order of what
+    happens may cut one off; one more key comes and goes.
+    """
+    found: list[Fault] = []
+    for _ in range(rng.below(2) * rng.below(12) if keys else 0):
+        at, node = round(rng.uniform(0.0, seconds), 3), rng.choice(hosts)
+        operation = rng.choice(("install", "use", "use", "remove"))
+        found.append(ChangeKey(at, node, operation, rng.below(keys) if operation == "use" else keys))
     return found
 
 

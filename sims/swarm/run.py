@@ -10,7 +10,7 @@ from sims.checkers import LIVENESS, liveness_checkers, safety_checkers
 from sims.errors import NodeCrashedError, NotConvergedError, ViolationError
 from sims.faults.schedule import Schedule
 from sims.swarm.healing import INTRODUCE_AGAIN, agree, agreement_bound, crash_bound, introduce
-from sims.swarm.kinds import ANCHOR, LATEST, SEED_NAME, Planner, messages, user_events
+from sims.swarm.kinds import ANCHOR, LATEST, SEED_NAME, Planner, messages, rotations, user_events
 from sims.swarm.options import SwarmOptions, pick_options, rng_of
 from sims.testing.applications import RAISED
 from sims.theory.bounds import worst_latency
@@ -85,6 +85,8 @@ def plan(seed: int, options: SwarmOptions) -> Schedule:
     first = hosts[: options.nodes]
     drawn = messages(rng_of(seed, "messages"), first, options.seconds)
     drawn += user_events(rng_of(seed, "user events"), first, options.seconds)
+    keys = len(options.settings.get("keys", ()))
+    drawn += rotations(rng_of(seed, "rotations"), first, options.seconds, keys)
     return Schedule(sorted([*faults, *drawn], key=lambda fault: fault.at)) if drawn else faults
 
 

@@ -277,6 +277,9 @@ def _makers(nodes: list[str], seconds: float) -> dict[type[f.Fault], st.SearchSt
         f.SetTags: st.builds(f.SetTags, start, node, st.sampled_from([{}, {"role": "a"}, {"role": "b"}])),
         f.Send: pair.flatmap(lambda two: st.builds(f.Send, start, *map(st.just, two))),
         f.Broadcast: st.builds(f.Broadcast, start, node),
+        f.ChangeKey: st.builds(
+            f.ChangeKey, start, node, st.sampled_from(["install", "use", "remove"]), st.integers(0, 2)
+        ),
         f.SendUserEvent: st.builds(f.SendUserEvent, start, node, count=st.integers(1, 3)),
         f.SendQuery: st.builds(
             f.SendQuery,

@@ -54,8 +54,9 @@ class Driver:
         advertise = node.endpoint
         if node.config.advertise is not None:
             advertise = split_host_port("advertise", node.config.advertise, node.endpoint[1])
+        config = node.config.with_changes(keys=node.keyring) if node.keyring else node.config
         node.node = Node(
-            node.config,
+            config,
             advertise=advertise,
             bind_port=node.endpoint[1],
             rng=self._context.random_for("node", node.id, str(node.life)),
@@ -139,6 +140,10 @@ class Driver:
             node.publish(self._clock.now, event)
         if output.records:
             node.record(output.records)
+        if output.keyring is not None:
+            node.keyring = output.keyring.keys
+            node.node.keys_saved(self._clock.now, output.keyring.number)
+            node.has_more = True
         for number, reply in output.replies:
             if number in node.tickets:
                 node.tickets[number].add(reply)

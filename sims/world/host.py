@@ -30,6 +30,7 @@ from swim.commands import (
 from swim.config import Config
 from swim.events import Event, Member, Query
 from swim.inspection import Inspection
+from swim.keyrings import InstallKey, ListKeys, RemoveKey, UseKey
 from swim.membership import Membership, Reads
 from swim.metrics import Metrics
 from swim.node import Node
@@ -71,6 +72,7 @@ class SimNode(Reads):
         events: the last 10,000 events of the current run.
         tickets: pending commands of the current run, by number.
         snapshot: the snapshot of the last run that ended.
+        keyring: the keys stored by the last change of the keyring, which outlive a run; () before the first.
         records: lines that the current run appended to its own snapshot.
         counts: whether its view counts for convergence: it runs and is not leaving.
         reader: extra time until each packet is read, in order (an overloaded receive path); None for none.
@@ -96,6 +98,7 @@ class SimNode(Reads):
         "id",
         "is_leaving",
         "is_pumped",
+        "keyring",
         "life",
         "listed",
         "node",
@@ -123,6 +126,7 @@ class SimNode(Reads):
         self.state: NodeState = "crashed"
         self.since = 0.0
         self.snapshot = ""
+        self.keyring: tuple[bytes, ...] = ()
         self.counts = False
         self.reader: Latency | None = None
         self.processor: Processor | None = None
@@ -303,6 +307,22 @@ class SimNode(Reads):
     def ping(self, name: str, *, via: str = "packet", timeout: float | None = None) -> Ticket:
         """Pings one member; the ``result`` of the ticket is the seconds until its ack, or None."""
         return self.do(SendPing(name, via=via, timeout=timeout))
+
+    def install_key(self, key: bytes) -> Ticket:
+        """Adds a gossip key to the keyring of every member; ``result`` is a ``KeyringResult``."""
+        return self.do(InstallKey(key))
+
+    def use_key(self, key: bytes) -> Ticket:
+        """Makes every member encrypt with a key that all have installed."""
+        return self.do(UseKey(key))
+
+    def remove_key(self, key: bytes) -> Ticket:
+        """Removes a gossip key from the keyring of every member, unless that encrypts with it."""
+        return self.do(RemoveKey(key))
+
+    def list_keys(self) -> Ticket:
+        """Asks every member for its keys."""
+        return self.do(ListKeys())
 
     def rejoin(self) -> Ticket:
         """Comes back after a leave that kept the process."""

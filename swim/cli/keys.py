@@ -10,11 +10,10 @@ from pathlib import Path
 
 import click
 
+from swim.checks import KEY_SIZES
 from swim.cli.common import emit, globals_of, output_options
 
 __all__ = ["decode_key", "is_key", "keygen", "read_keys", "read_text_file"]
-
-_SIZES = (16, 24, 32)
 
 
 @click.command()
@@ -36,7 +35,7 @@ def decode_key(text: str) -> bytes:
         key = base64.b64decode(text.strip(), validate=True)
     except (binascii.Error, ValueError):
         raise ValueError("the key is not valid base64") from None
-    if len(key) not in _SIZES:
+    if len(key) not in KEY_SIZES:
         raise ValueError(f"the key is {len(key)} bytes after base64; it must be 16, 24 or 32")
     return key
 

@@ -46,6 +46,7 @@ _COMMANDS = {
     "decode": ("swim.cli.decode.command", "Take a packet apart, layer by layer."),
     "sim": ("swim.cli.sim.command", "Simulate whole clusters in virtual time, from a seed."),
     "explain": ("swim.cli.sim.explain", "Show what to expect of a cluster of a given size and settings."),
+    "keyring": ("swim.cli.agent.keyring", "List, install, use, remove and rotate the cluster's gossip keys."),
     "keygen": ("swim.cli.keys", "Print a new gossip key."),
     "version": ("swim.cli.main", "Print the version."),
     "help": ("swim.cli.main", "Show the help of a command."),

@@ -24,7 +24,6 @@ __all__ = [
     "read_policy",
 ]
 
-_KEY_SIZES = (16, 24, 32)
 NAME_MAX_BYTES = 128
 """memberlist's limit of a name."""
 _LABEL_MAX_BYTES = 255
@@ -50,7 +49,7 @@ def check_label(label: str) -> None:
 
 def check_keys(keys: Sequence[bytes]) -> None:
     """Refuses keys that AES does not take."""
-    if any(len(secret) not in _KEY_SIZES for secret in keys):
+    if any(len(secret) not in checks.KEY_SIZES for secret in keys):
         raise ConfigError("keys", "each key must be 16, 24 or 32 bytes")
 
 

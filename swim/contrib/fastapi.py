@@ -37,6 +37,7 @@ def cluster_lifespan(
     data_dir: str | os.PathLike[str] | None = None,
     snapshot_file: str | os.PathLike[str] | None = None,
     tags_file: str | os.PathLike[str] | None = None,
+    keyring_file: str | os.PathLike[str] | None = None,
     leave_timeout: float = 5.0,
     isolation: Literal["thread", "process"] = "thread",
 ) -> Callable[[Any], AbstractAsyncContextManager[dict[str, Cluster]]]:
@@ -65,6 +66,7 @@ def cluster_lifespan(
             data_dir=data_dir,
             snapshot_file=snapshot_file,
             tags_file=tags_file,
+            keyring_file=keyring_file,
             leave_timeout=leave_timeout,
             isolation=isolation,
         ) as cluster:

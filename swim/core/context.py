@@ -13,6 +13,7 @@ from swim.core.allowance import Allowance
 from swim.core.awareness import Awareness
 from swim.core.broadcast import Backlog, BroadcastQueue
 from swim.core.contacts import Contacts
+from swim.core.decrypt_failures import DecryptFailures
 from swim.core.delegate import Delegate
 from swim.core.member import Record
 from swim.core.output import Output
@@ -56,6 +57,7 @@ class Context:
         contacts: addresses that streams may go to.
         paths: members that answer only pings or only streams.
         allowance: bytes that the packets of a host may still cause.
+        decrypt_failures: sources of input that no key of this node decrypts.
         seen_nonces: nonces of the latest encrypted packets; None if they are not remembered.
     """
 
@@ -103,6 +105,7 @@ class Context:
         self.paths: Paths = Paths(self.table)
         self.allowance: Allowance = Allowance(config.max_answer_bytes_per_second)
         self._warnings = TokenBucket(per_second=1.0, burst=20.0)
+        self.decrypt_failures: DecryptFailures = DecryptFailures(self.warn)
         self.delegate: Delegate
         self.networks: list[ipaddress.IPv4Network | ipaddress.IPv6Network] | None = (
             None

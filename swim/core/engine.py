@@ -194,6 +194,7 @@ class Engine:
             messages = context.packets.open(data, context.metrics)
         except RemoteError as error:
             context.metrics.dropped(error.reason)
+            context.decrypt_failures.dropped(now, error.reason, source[0])
             logger.debug("packet from %s:%d dropped: %s", *source, error)
             return
         if context.keyring.primary is not None and context.is_replay(data):

@@ -11,6 +11,7 @@ from swim.addresses import Endpoint
 from swim.commands import Outcome, QueryReply
 from swim.errors import DeliveryError
 from swim.events import Event
+from swim.keyrings import fingerprint
 
 __all__ = [
     "Close",
@@ -19,6 +20,7 @@ __all__ = [
     "Lookup",
     "Output",
     "Reply",
+    "SaveKeys",
     "Send",
     "StreamAction",
     "StreamEnd",
@@ -96,12 +98,26 @@ class Finished(NamedTuple):
     result: Outcome | DeliveryError
 
 
+class SaveKeys(NamedTuple):
+    """Store the keyring, if the node keeps one on disk, and call ``Node.keys_saved`` with ``number``.
+
+    ``keys`` are those of the keyring now, the one that encrypts first. An earlier one need not be stored.
+    """
+
+    number: int
+    keys: tuple[bytes, ...]
+
+    def __repr__(self) -> str:
+        return f"<SaveKeys {self.number} {' '.join(map(fingerprint, self.keys))}>"
+
+
 @dataclass(slots=True, init=False)
 class Output:
     """One batch; each list is in the order in which things happened.
 
     Attributes:
         records: lines to append to the node's snapshot (``Node.snapshot``), without their ends.
+        keyring: what to store of a changed keyring, or None.
         stop: why the node must stop at once without leaving (it lost a name conflict), or "".
     """
 
@@ -112,6 +128,7 @@ class Output:
     replies: list[Reply]
     finished: list[Finished]
     records: Sequence[str]
+    keyring: SaveKeys | None
     stop: str
 
     def __init__(self) -> None:
@@ -123,6 +140,7 @@ class Output:
         self.replies = []
         self.finished = []
         self.records = ()
+        self.keyring = None
         self.stop = ""
 
     def __bool__(self) -> bool:
@@ -135,5 +153,6 @@ class Output:
             or self.finished
             or self.lookups
             or self.records
+            or self.keyring
             or self.stop
         )

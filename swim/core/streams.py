@@ -194,6 +194,7 @@ class Streams:
             reply = yield from parser.steps
         except RemoteError as error:
             context.metrics.dropped(error.reason)
+            context.decrypt_failures.dropped(self.now, error.reason, endpoint[0], is_stream=True)
             self._close(stream_id)
             why = _WHY_UNREADABLE.get(error.reason, f"unreadable reply ({error})")
             self.on_failure(self.now, purpose, None, why)
@@ -223,6 +224,7 @@ class Streams:
             yield from self.on_request(message, source, reply)
         except RemoteError as error:
             context.metrics.dropped(error.reason)
+            context.decrypt_failures.dropped(self.now, error.reason, source[0], is_stream=True)
             self._report_refused(source, error)
             if parser.error_reply:
                 yield from reply(encode(ErrorReply(str(error))))

@@ -67,6 +67,8 @@ class TimerKind(Enum):
     """A member announced its leave some time ago and is still listed: it must be seen again."""
     LEAVING_END = "leaving-end"
     """A member that announced its leave was not seen since."""
+    QUERY_REMINDER = "query-reminder"
+    """A query goes directly to the members that have not replied."""
     QUERY_END = "query-end"
     """The answers to a query are counted."""
 

@@ -9,11 +9,14 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Protocol
 
 from swim.config import Config
+from swim.core.output import SaveKeys
 from swim.errors import ConfigError, ConfigTypeError
+from swim.text import shown
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from swim.net.keyring_file import KeyringFile
     from swim.net.pump import Pump
     from swim.net.snapshot_file import SnapshotFile
     from swim.net.tags_file import TagsFile
@@ -22,6 +25,7 @@ __all__ = ["NO_FILES", "TAGS_EXCLUDED", "Files", "KeptFile", "Open"]
 
 _Name = str | os.PathLike[str] | None
 _SNAPSHOT = "members.snapshot"
+_KEYRING = "keyring.json"
 TAGS_EXCLUDED = "Tags config not allowed while using tag files"
 """Serf's words."""
 
@@ -44,6 +48,10 @@ class KeptFile(Protocol):
         """Takes what to write; the function returned writes it, in another thread, one at a time."""
         ...
 
+    def saved(self) -> None:
+        """A write has ended; called in the node's thread."""
+        ...
+
     def finish(self) -> None:
         """Writes what has to be there at the end of the run. This waits for the disk."""
         ...
@@ -57,6 +65,8 @@ class Files:
         data_dir: a directory for the snapshot, unless ``snapshot_file`` names one.
         snapshot_file: members, clocks and incarnation of the last run, in Serf's format.
         tags_file: tags set at run time, in Serf's format.
+        keyring_file: gossip keys, in Serf's format. In ``data_dir``, unless named here, from the first change
+            of the keyring on.
 
     Raises:
         ConfigError: naming the one that is no path.
@@ -65,6 +75,7 @@ class Files:
     data_dir: _Name = None
     snapshot_file: _Name = None
     tags_file: _Name = None
+    keyring_file: _Name = None
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -117,7 +128,28 @@ class Files:
                 snapshot = SnapshotFile(path, field="snapshot_file")
             if self.tags_file is not None:
                 config, tags = _with_tags(config, Path(self.tags_file))
-            yield Open(config, snapshot, tags)
+            config, keyring = self._with_keys(config)
+            yield Open(config, snapshot, tags, keyring)
+
+    def _with_keys(self, config: Config) -> tuple[Config, KeyringFile | None]:
+        """The settings with the keys of the keyring file, which count more than those configured."""
+        from pathlib import Path
+
+        from swim.net.keyring_file import KeyringFile
+
+        if self.keyring_file is not None:
+            path = Path(self.keyring_file)
+            file = KeyringFile(path)
+            if not file.keys and not config.keys:
+                raise ConfigError("keyring_file", f"{shown(path)}: No such file or directory")
+            if not file.keys:
+                file.put(SaveKeys(0, config.keys))
+        elif self.data_dir is not None:
+            file = KeyringFile(Path(self.data_dir) / _KEYRING, field="data_dir")
+        else:
+            return config, None
+        file.check(config.keys)
+        return config.with_changes(keys=file.keys) if file.keys else config, file
 
 
 NO_FILES = Files()
@@ -128,14 +160,16 @@ class Open:
     """The files of a node that runs.
 
     Attributes:
-        config: the settings, with the tags of the tags file.
+        config: the settings, with the tags of the tags file and the keys of the keyring file.
         snapshot: None without one.
         tags: None without one.
+        keyring: None without one.
     """
 
     config: Config
     snapshot: SnapshotFile | None = None
     tags: TagsFile | None = None
+    keyring: KeyringFile | None = None
 
     @property
     def past(self) -> str:
@@ -149,7 +183,10 @@ class Open:
             driver.record = self.snapshot.append
         if self.tags is not None:
             driver.tagged = self.tags.put
-        return [file for file in (self.snapshot, self.tags) if file is not None]
+        if self.keyring is not None:
+            driver.save_keys = self.keyring.put
+            self.keyring.report = lambda number, error: driver.call(driver.node.keys_saved, number, error)
+        return [file for file in (self.snapshot, self.tags, self.keyring) if file is not None]
 
 
 def _with_tags(config: Config, path: Path) -> tuple[Config, TagsFile]:

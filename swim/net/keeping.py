@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import trio
 
 from swim.net.files import KeptFile
@@ -16,7 +18,17 @@ async def keep(file: KeptFile) -> None:
     while True:
         changed = trio.Event()
         file.changed = changed.set
-        if file.pause is None:
+        due = _due(file)
+        with trio.move_on_at(due):
             await changed.wait()
-        await trio.sleep(file.pause or 0.0)
+            due = min(due, _due(file))
+        if due == math.inf:
+            continue
+        await trio.sleep_until(due)
         await trio.to_thread.run_sync(file.next_save(), limiter=limiter)
+        file.saved()
+
+
+def _due(file: KeptFile) -> float:
+    """When to write; infinite if nothing is to be written."""
+    return math.inf if file.pause is None else trio.current_time() + file.pause

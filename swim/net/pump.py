@@ -16,7 +16,7 @@ from typing import Concatenate, ParamSpec, Protocol, TypeVar
 from swim import commands
 from swim.addresses import Endpoint, join_host_port
 from swim.commands import Command, Outcome, QueryReply, SetTags, UpdateTags
-from swim.core.output import StreamAction
+from swim.core.output import SaveKeys, StreamAction
 from swim.errors import SwimError
 from swim.events import Event
 from swim.log import DropLog, log_event, report
@@ -96,6 +96,7 @@ class Pump:
     Attributes:
         record: called with the lines to append to the node's snapshot.
         tagged: called with this node's tags after each command that sets them.
+        save_keys: stores a changed keyring and calls ``Node.keys_saved``; by default, none is stored.
         woken: called with the time after every wake-up for a timer.
         stopped: why the node stopped at once, or "".
     """
@@ -109,6 +110,7 @@ class Pump:
         self.faults = faults
         self.record: Callable[[Sequence[str]], None] = lambda lines: None
         self.tagged: Callable[[Mapping[str, str]], None] = lambda tags: None
+        self.save_keys: Callable[[SaveKeys], None] = self._keep_keys
         self.woken: Callable[[float], None] = lambda now: None
         self.stopped: str = ""
         self._clock = clock
@@ -210,6 +212,8 @@ class Pump:
             ticket = self._tickets.pop(number, None)
             if ticket is not None:
                 ticket.finish(outcome)
+        if output.keyring is not None:
+            self.save_keys(output.keyring)
         if output.stop:
             self.stopped = output.stop
             self.halt()
@@ -218,6 +222,11 @@ class Pump:
         if due != self._due:
             self._due = due
             self.reschedule()
+
+    def _keep_keys(self, save: SaveKeys) -> None:
+        now = self._clock()
+        self.node.keys_saved(now, save.number)
+        self.carry_out(now)
 
     def overslept(self, now: float, planned: float) -> float:
         """Seconds by which a wake-up is later than planned, if that is more than other work explains."""

@@ -78,6 +78,7 @@ def open_cluster(
     data_dir: str | os.PathLike[str] | None = None,
     snapshot_file: str | os.PathLike[str] | None = None,
     tags_file: str | os.PathLike[str] | None = None,
+    keyring_file: str | os.PathLike[str] | None = None,
     leave_timeout: float = 5.0,
 ) -> AbstractAsyncContextManager[Cluster]:
     """Runs a member for the length of a block.
@@ -94,6 +95,8 @@ def open_cluster(
         snapshot_file: path of the snapshot, in Serf's format, instead of the one in ``data_dir``.
         tags_file: path of a file of tags, in Serf's format; ``set_tags`` and ``update_tags`` rewrite it. Then
             ``config`` must have no tags.
+        keyring_file: path of a file of gossip keys, in Serf's format, instead of ``keyring.json`` in
+            ``data_dir``. Changes of the keyring rewrite it. Its keys are used in place of ``config.keys``.
         leave_timeout: seconds a graceful leave may take; 0 skips it.
 
     Raises:
@@ -101,7 +104,7 @@ def open_cluster(
         LocalError: not inside ``trio.run``; or another member has the same name and won the vote, which
             cancels the block first.
     """
-    files = Files(data_dir, snapshot_file, tags_file)
+    files = Files(data_dir, snapshot_file, tags_file, keyring_file)
     arguments = Arguments(config, faults, files, leave_timeout)
     return _Opening(_open(arguments, transport))
 
@@ -140,6 +143,7 @@ async def run_cluster(
     data_dir: str | os.PathLike[str] | None = None,
     snapshot_file: str | os.PathLike[str] | None = None,
     tags_file: str | os.PathLike[str] | None = None,
+    keyring_file: str | os.PathLike[str] | None = None,
     task_status: trio.TaskStatus[Cluster] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Runs a member until cancelled: ``cluster = await nursery.start(run_cluster, config)``.
@@ -154,6 +158,7 @@ async def run_cluster(
         data_dir=data_dir,
         snapshot_file=snapshot_file,
         tags_file=tags_file,
+        keyring_file=keyring_file,
     ) as cluster:
         task_status.started(cluster)
         await trio.sleep_forever()

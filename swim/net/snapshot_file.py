@@ -87,6 +87,9 @@ class SnapshotFile:
         self._lines.clear()
         return save
 
+    def saved(self) -> None:
+        """Nothing waits for a write."""
+
     def finish(self) -> None:
         """Writes the whole state, at the end of the run. This waits for the disk."""
         self.write(self.whole())

@@ -73,6 +73,9 @@ class TagsFile:
         tags, self._next = self._next if self._next is not None else self._failed, None
         return partial(self._write, tags)
 
+    def saved(self) -> None:
+        """Nothing waits for a write."""
+
     def finish(self) -> None:
         """Writes what waits, at the end of the run. This waits for the disk."""
         if self.pause is not None:

@@ -13,7 +13,7 @@ from swim.core.purposes import Answering
 from swim.core.token_bucket import TokenBucket
 from swim.errors import ConfigError, DeliveryError, RemoteError
 from swim.serf.member_list import Roster
-from swim.serf.messages import Query, QueryResponse, Relayed, encode_serf
+from swim.serf.messages import Query, QueryResponse, Relayed, SerfType, encode_serf
 from swim.serf.queues import SerfQueues
 from swim.serf.replies import ReplyChannels
 from swim.text import shown
@@ -192,7 +192,7 @@ class Answers:
     def _deliver(self, now: float, ready: _Ready) -> None:
         engine, context, body = self._engine, self._context, ready.body
         if not ready.by_stream:
-            self._send(ready.asker, body)
+            self.send_body(ready.asker, body)
             self._relay(ready.query, ready.relays, body)
             self._done(ready.ticket)
             return
@@ -210,7 +210,22 @@ class Answers:
         relayed = encode_serf(Relayed(query.addr, query.port, query.source_node, body))
         if len(self._roster) > relays > 0 and len(relayed) <= self._context.config.query_response_size_limit:
             for record in self._context.table.pick(relays, self._is_relay):
-                self._send(record.endpoint, relayed)
+                self.send_body(record.endpoint, relayed)
+
+    def pass_on(self, message: Relayed) -> None:
+        """Relays another node's response, verbatim, and nothing else: other messages would be relayed again.
+
+        It goes to members only, so that a sender cannot aim this node's packets.
+
+        Raises:
+            RemoteError: ``relay-refused``.
+        """
+        endpoint = endpoint_of(message.addr, message.port)
+        record = self._context.table.at(endpoint)
+        is_response = message.inner[:1] == bytes((SerfType.QUERY_RESPONSE,))
+        if record is None or not self._context.is_proven(record) or not is_response:
+            raise RemoteError("relay-refused")
+        self.send_body(endpoint, message.inner)
 
     def _answer_self(self, now: float, response: QueryResponse) -> None:
         """Replies to a query of this node, unless it has ended."""
@@ -228,6 +243,7 @@ class Answers:
         is_alive = record.state is State.ALIVE and record is not self._context.local
         return is_alive and record.protocol_max >= _RELAY_SINCE_PROTOCOL
 
-    def _send(self, endpoint: Endpoint, body: bytes) -> None:
+    def send_body(self, endpoint: Endpoint, body: bytes) -> None:
+        """Sends a Serf message in a packet of its own."""
         record = self._context.table.at(endpoint)
         self._engine.gossip.send_exactly(endpoint, [encode(User(body))], record=record)

@@ -23,12 +23,14 @@ from swim.commands import (
 from swim.config import Config
 from swim.core.delegate import Delegate
 from swim.core.engine import Engine
-from swim.core.member import Record, endpoint_of
+from swim.core.member import Record
 from swim.core.output import Finished
 from swim.errors import LocalError, RemoteError
 from swim.events import ForceLeaveOutcome, MemberStatus, Reason
+from swim.keyrings import InstallKey, KeyCommand, ListKeys, RemoveKey, UseKey
 from swim.serf.coordinates import Coordinates
 from swim.serf.exchange import StateExchange
+from swim.serf.keys import KeyCommands, KeyQueries
 from swim.serf.lamport import LamportClock
 from swim.serf.member_list import Roster
 from swim.serf.members import Members
@@ -39,7 +41,6 @@ from swim.serf.messages import (
     QueryResponse,
     Relayed,
     SerfMessage,
-    SerfType,
     UserEvent,
     decode_serf,
     encode_serf,
@@ -53,8 +54,7 @@ from swim.serf.tags import encode_tags
 from swim.serf.user_events import UserEvents
 from swim.serf.user_messages import UserMessages
 from swim.text import shown
-from swim.wire.codec import encode
-from swim.wire.messages import Alive, User
+from swim.wire.messages import Alive
 from swim.wire.steps import Steps
 
 __all__ = ["LayerCommand", "SerfDelegate"]
@@ -62,7 +62,15 @@ __all__ = ["LayerCommand", "SerfDelegate"]
 logger: logging.Logger = logging.getLogger("swim.serf")
 
 LayerCommand = (
-    ForceLeave | SetTags | UpdateTags | SendUserEvent | SendQuery | Respond | SendMessage | BroadcastMessage
+    ForceLeave
+    | SetTags
+    | UpdateTags
+    | SendUserEvent
+    | SendQuery
+    | Respond
+    | SendMessage
+    | BroadcastMessage
+    | KeyCommand
 )
 """The commands that this layer carries out."""
 _NAMES: dict[type, str] = {
@@ -72,9 +80,9 @@ _NAMES: dict[type, str] = {
     SendUserEvent: "a user event",
     SendQuery: "a query",
     Respond: "an answer to a query",
+    **dict.fromkeys((InstallKey, UseKey, RemoveKey, ListKeys), "a key command"),
 }
 _FOR_ANY_POOL = (SendMessage, BroadcastMessage)
-_RELAYED_TYPE = bytes((SerfType.QUERY_RESPONSE,))
 _JOIN_LEAP = 16
 """How far ahead of the clock this node's joins are stamped.
 
@@ -106,6 +114,8 @@ class SerfDelegate(Delegate):
         if self.speaks_serf and not config.disable_coordinates:
             self.coordinates = Coordinates(config.name, engine.context.metrics)
             self.roster.erased = self.coordinates.forget
+        self.keys: KeyQueries = KeyQueries(engine, self.queries)
+        self._key_commands = KeyCommands(engine, self.roster, self.queries)
         self._messages = UserMessages(engine, self.roster, self.queues, self.queries)
         self._conflicts = Conflicts(
             engine,
@@ -143,6 +153,8 @@ class SerfDelegate(Delegate):
                 self._messages.broadcast(now, command)
             case ForceLeave():
                 return self._force_leave(now, command)
+            case InstallKey() | UseKey() | RemoveKey() | ListKeys():
+                return self._key_commands.do(now, command)
             case SendQuery():
                 return self.queries.send(now, command)
             case SendUserEvent():
@@ -349,7 +361,7 @@ class SerfDelegate(Delegate):
             case QueryResponse():
                 self.queries.channels.receive(now, message, source)
             case Relayed():
-                self._relay(message)
+                self.queries.answers.pass_on(message)
         return False
 
     def _witness(self, ltime: int) -> bool:
@@ -358,17 +370,6 @@ class SerfDelegate(Delegate):
             return False
         self.clock.witness(ltime)
         return True
-
-    def _relay(self, message: Relayed) -> None:
-        """Relays a query response, verbatim, and nothing else: other messages would be relayed again.
-
-        It goes to members only, so that a sender cannot aim this node's packets.
-        """
-        context, endpoint = self._engine.context, endpoint_of(message.addr, message.port)
-        record = context.table.at(endpoint)
-        if record is None or not context.is_proven(record) or message.inner[:1] != _RELAYED_TYPE:
-            raise RemoteError("relay-refused")
-        self._engine.gossip.send_exactly(endpoint, [encode(User(message.inner))], record=record)
 
     def _take_plain(self, now: float, body: bytes, source: Endpoint | None) -> None:
         name = self._engine.context.endpoint_name(source) if source is not None else ""

@@ -3,22 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from swim.core.member import pack_address
 from swim.metrics import Metrics
 from swim.serf.member_list import Roster
-from swim.serf.messages import Query, encode_conflict_response
+from swim.serf.messages import encode_conflict_response
 
-__all__ = ["CONFLICT_QUERY", "PING_QUERY", "PREFIX", "InternalQueries"]
+__all__ = ["CONFLICT_QUERY", "PING_QUERY", "PREFIX", "Asked", "InternalQueries"]
 
 PREFIX = "_serf_"
 PING_QUERY = PREFIX + "ping"
 CONFLICT_QUERY = PREFIX + "conflict"
 _STATUS_NUMBERS = {"alive": 1, "leaving": 2, "left": 3, "failed": 4}
 
-Handler: TypeAlias = Callable[[bytes], bytes | None]
-"""From the query's payload to the answer's; None for no answer."""
+
+class Asked(NamedTuple):
+    """An internal query that matched this node.
+
+    Attributes:
+        now: seconds.
+        payload: of the query.
+        fits: whether an answer with this payload is small enough to be sent.
+        answer: sends the answer, at that time; a handler calls it at most once, at once or later.
+    """
+
+    now: float
+    payload: bytes
+    fits: Callable[[bytes], bool]
+    answer: Callable[[float, bytes], None]
+
+
+Handler: TypeAlias = Callable[[Asked], None]
 
 
 class InternalQueries:
@@ -34,40 +50,40 @@ class InternalQueries:
         self._metrics = metrics
         self.handlers: dict[str, Handler] = {PING_QUERY: _ping, CONFLICT_QUERY: self._conflict}
 
-    def answer(self, query: Query) -> bytes | None:
-        """The payload of the answer. As in Serf, none to an unknown name, which is counted."""
-        handler = self.handlers.get(query.name)
+    def handle(self, name: str, asked: Asked) -> None:
+        """Passes a query to its handler. As in Serf, none answers an unknown name, which is counted."""
+        handler = self.handlers.get(name)
         if handler is None:
             self._metrics.dropped("internal-query")
-            return None
-        return handler(query.payload or b"")
+        else:
+            handler(asked)
 
-    def _conflict(self, payload: bytes) -> bytes | None:
+    def _conflict(self, asked: Asked) -> None:
         """The address that this node has for the member of that name; a node does not answer about itself."""
-        name = payload.decode("utf-8", "surrogateescape")
-        if name == self._name:
-            return None
+        name = asked.payload.decode("utf-8", "surrogateescape")
+        if name != self._name:
+            asked.answer(asked.now, encode_conflict_response(self._member(name)))
+
+    def _member(self, name: str) -> dict[str, Any] | None:
+        """A member by Serf's field names; None if it is unknown."""
         entry = self._roster.get(name)
         if entry is None:
-            return encode_conflict_response(None)
+            return None
         member = entry.member
-        return encode_conflict_response(
-            {
-                "Addr": pack_address(member.address),
-                "DelegateCur": member.delegate.current,
-                "DelegateMax": member.delegate.max,
-                "DelegateMin": member.delegate.min,
-                "Name": name,
-                "Port": member.port,
-                "ProtocolCur": member.protocol.current,
-                "ProtocolMax": member.protocol.max,
-                "ProtocolMin": member.protocol.min,
-                "Status": _STATUS_NUMBERS[member.status],
-                "Tags": dict(member.tags),
-            }
-        )
+        return {
+            "Addr": pack_address(member.address),
+            "DelegateCur": member.delegate.current,
+            "DelegateMax": member.delegate.max,
+            "DelegateMin": member.delegate.min,
+            "Name": name,
+            "Port": member.port,
+            "ProtocolCur": member.protocol.current,
+            "ProtocolMax": member.protocol.max,
+            "ProtocolMin": member.protocol.min,
+            "Status": _STATUS_NUMBERS[member.status],
+            "Tags": dict(member.tags),
+        }
 
 
-def _ping(_payload: bytes) -> bytes | None:
+def _ping(_asked: Asked) -> None:
     """Its ack is all that is wanted."""
-    return None

@@ -8,11 +8,26 @@ from typing import Any, NamedTuple
 
 from swim.errors import InternalError, RemoteError
 from swim.serf.msgpack_reader import Reader
-from swim.wire.go_msgpack import U8, U16, U32, ElementBudget, flag, name, pack, raw, struct, uint, unpack
+from swim.wire.go_msgpack import (
+    U8,
+    U16,
+    U32,
+    ElementBudget,
+    flag,
+    name,
+    pack,
+    raw,
+    struct,
+    text,
+    uint,
+    unpack,
+)
 
 __all__ = [
+    "KEY_QUERIES",
     "ConflictResponse",
     "JoinIntent",
+    "KeyResponse",
     "LeaveIntent",
     "Query",
     "QueryResponse",
@@ -22,12 +37,17 @@ __all__ = [
     "UserEvent",
     "crashes_serf",
     "decode_conflict_response",
+    "decode_key_request",
+    "decode_key_response",
     "decode_serf",
     "encode_conflict_response",
+    "encode_key_request",
+    "encode_key_response",
     "encode_serf",
 ]
 
-_KEY_QUERIES = frozenset(f"_serf_{word}" for word in ("install-key", "use-key", "remove-key", "list-keys"))
+KEY_QUERIES = tuple(f"_serf_{word}" for word in ("install-key", "use-key", "remove-key", "list-keys"))
+"""Names of Serf's key queries."""
 _U64 = 0xFFFF_FFFF_FFFF_FFFF
 _I64 = 0x7FFF_FFFF_FFFF_FFFF
 
@@ -113,6 +133,15 @@ class ConflictResponse(NamedTuple):
     port: int
 
 
+class KeyResponse(NamedTuple):
+    """The answer to a key query; keys are in base64, and only of a list. Old releases send no primary."""
+
+    result: bool
+    message: str = ""
+    keys: tuple[str, ...] = ()
+    primary: str = ""
+
+
 SerfMessage = JoinIntent | LeaveIntent | UserEvent | Query | QueryResponse | Relayed
 
 
@@ -163,7 +192,50 @@ def decode_conflict_response(payload: bytes | None) -> ConflictResponse:
 
 def crashes_serf(query: Query) -> bool:
     """Whether real Serf agents die of a query: of an empty filter, or of a key query without a body."""
-    return not all(query.filters) or (query.name in _KEY_QUERIES and not query.payload)
+    return not all(query.filters) or (query.name in KEY_QUERIES and not query.payload)
+
+
+def encode_key_request(key: bytes) -> bytes:
+    """The payload of a key query, which is never empty: real Serf agents crash of an empty one."""
+    return bytes((SerfType.KEY_REQUEST,)) + pack({"Key": key})
+
+
+def decode_key_request(payload: bytes | None) -> bytes:
+    """The key in the payload of a key query.
+
+    Raises:
+        RemoteError: the payload is something else.
+    """
+    if not payload or payload[0] != SerfType.KEY_REQUEST:
+        raise RemoteError("serf-type", "not a key request")
+    return raw(struct(unpack(payload[1:]), (b"Key",)).get(b"Key")) or b""
+
+
+def encode_key_response(response: KeyResponse) -> bytes:
+    """The payload of the answer to a key query."""
+    fields = {
+        "Keys": list(response.keys) or None,
+        "Message": response.message,
+        "PrimaryKey": response.primary,
+        "Result": response.result,
+    }
+    return bytes((SerfType.KEY_RESPONSE,)) + pack(fields)
+
+
+def decode_key_response(payload: bytes | None) -> KeyResponse:
+    """Reads the answer to a key query.
+
+    Raises:
+        RemoteError: when it is something else.
+    """
+    if not payload or payload[0] != SerfType.KEY_RESPONSE:
+        raise RemoteError("serf-type", "not a key response")
+    get = struct(unpack(payload[1:]), (b"Result", b"Message", b"Keys", b"PrimaryKey")).get
+    keys = get(b"Keys") or ()
+    if not isinstance(keys, tuple):
+        raise RemoteError("msgpack", "Keys is not a list")
+    primary = text(get(b"PrimaryKey"))
+    return KeyResponse(flag(get(b"Result")), text(get(b"Message")), tuple(map(text, keys)), primary)
 
 
 def _query_fields(m: Query) -> tuple[int, dict[str, Any]]:

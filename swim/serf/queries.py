@@ -11,11 +11,12 @@ from swim.addresses import Endpoint
 from swim.commands import QueryReply, SendQuery
 from swim.core.engine import Engine
 from swim.core.output import Finished, Reply
+from swim.core.timers import Timer, TimerKind
 from swim.errors import LocalError, RemoteError
 from swim.events import MemberStatus
 from swim.frozen import FrozenMap
 from swim.serf.answers import REFUSALS, TAKES_STREAMS, Answers
-from swim.serf.internal_queries import PING_QUERY, PREFIX, InternalQueries
+from swim.serf.internal_queries import PING_QUERY, PREFIX, Asked, InternalQueries
 from swim.serf.lamport import LamportClock
 from swim.serf.member_list import Roster
 from swim.serf.messages import Query, QueryResponse, crashes_serf, encode_serf
@@ -24,7 +25,7 @@ from swim.serf.queues import SerfQueues
 from swim.serf.replies import ACK_FLAG, ReplyChannel, ReplyChannels
 from swim.serf.seen import RecentRing
 
-__all__ = ["BROADCAST_NAME", "NO_BROADCAST", "QUERIES_SINCE", "RECEIVED_MAX", "Queries"]
+__all__ = ["BROADCAST_NAME", "NO_BROADCAST", "QUERIES_SINCE", "RECEIVED_MAX", "REMINDED_MAX", "Queries"]
 
 BROADCAST_NAME = "swim-broadcast"
 """Name of the queries, to no node, that carry an application's message to all members."""
@@ -36,6 +37,8 @@ QUERIES_SINCE = 4
 """Serf's protocol that has queries; older members pass none on, and answer none."""
 _QUERY_BYTES_MAX = 0xFFFF
 """Largest query accepted, bytes of name and payload; streams could carry any size."""
+REMINDED_MAX = 64
+"""Members that a query of this node is sent to directly."""
 RECEIVED_MAX = 1024
 """Queries that the application may still answer."""
 
@@ -49,12 +52,20 @@ class _Received(NamedTuple):
     is_answered: bool = False
 
 
+class _Reminder(NamedTuple):
+    """A query and its channel, while replies may be missing."""
+
+    channel: ReplyChannel
+    body: bytes
+
+
 class Queries:
     """The query clock and ring, the queries to be answered, and the channels of those sent.
 
     Attributes:
         clock: stamps queries.
         internal: answers Serf's own queries.
+        answers: sends the answers.
         channels: take the replies to queries of this node.
         hand_out_message: gives the application a message to all members: its sender's name and the payload.
     """
@@ -70,9 +81,12 @@ class Queries:
         self.channels: ReplyChannels = ReplyChannels(context)
         self._ring: RecentRing[int] = RecentRing(self.clock, dropped=context.metrics.dropped)
         self._filters = QueryFilters(context.metrics)
-        self._answers = Answers(engine, roster, queues, self.channels)
+        self.answers: Answers = Answers(engine, roster, queues, self.channels)
         self._received: dict[tuple[int, int], _Received] = {}
         self._tickets: dict[int, ReplyChannel] = {}
+        self._reminder: Timer[_Reminder] = context.timers.kind(
+            TimerKind.QUERY_REMINDER, self._remind, lambda reminder: reminder.channel.key in self.channels
+        )
         self.hand_out_message: Callable[[str, bytes], None] = lambda source, payload: None
 
     @property
@@ -143,6 +157,7 @@ class Queries:
         relay_factor: int = 0,
         timeout: float | None = None,
         finish_early: bool = False,
+        reminds: bool = False,
     ) -> ReplyChannel:
         """Sends a query to all members that the filters match, including this node; see ``SendQuery``.
 
@@ -158,6 +173,7 @@ class Queries:
             relay_factor: by how many relays a reply comes too.
             timeout: seconds until the channel closes; None for Serf's default.
             finish_early: close the channel once every member asked has replied.
+            reminds: with ``finish_early``: members that are silent at half of the time are asked directly.
 
         Raises:
             ConfigError: naming ``tags``, or ``payload``: the query is larger than ``query_size_limit``.
@@ -166,9 +182,7 @@ class Queries:
         local, config = self._context.local, self._context.config
         if config.delegate_version < QUERIES_SINCE:
             raise LocalError(f"queries need delegate_version {QUERIES_SINCE}, not {config.delegate_version}")
-        if timeout is None:
-            scale = math.ceil(math.log10(self._context.table.live + 1))
-            timeout = config.gossip_interval * config.query_timeout_mult * max(1, scale)
+        timeout = self._default_timeout() if timeout is None else timeout
         filters = encode_filters(nodes, tags)
         query = self.made(
             name,
@@ -192,10 +206,25 @@ class Queries:
         if names is not None:
             kinds = [ACK_FLAG] * ack + [0] * (name != PING_QUERY)
             channel.awaited = {(one, kind) for one in names for kind in kinds}
+        if reminds:
+            self._context.timers.at(now + timeout / 2, self._reminder, _Reminder(channel, body))
         self.receive(now, query, local.endpoint)
         self._queues.query(now, body)
         self.channels.end_if_complete(now, channel)
         return channel
+
+    def _default_timeout(self) -> float:
+        config = self._context.config
+        scale = math.ceil(math.log10(self._context.table.live + 1))
+        return config.gossip_interval * config.query_timeout_mult * max(1, scale)
+
+    def _remind(self, now: float, reminder: _Reminder) -> None:
+        """Sends a query directly to those that have not replied: gossip may miss a member."""
+        silent = sorted({name for name, _ in reminder.channel.awaited or ()})
+        for name in silent[:REMINDED_MAX]:
+            record = self._context.table.get(name)
+            if record is not None and record.is_live and record is not self._context.local:
+                self.answers.send_body(record.endpoint, reminder.body)
 
     def made(
         self,
@@ -247,12 +276,26 @@ class Queries:
             return self._take_message(now, query, source)
         if self._filters.match(now, query.filters, self._context.local.name, self._tags):
             if query.flags & _ACK_WANTED:
-                self._answers.send(now, query, ACK_FLAG, None, source)
+                self.answers.send(now, query, ACK_FLAG, None, source)
             if not query.name.startswith(PREFIX):
                 self._hand_out(now, query, source)
-            elif (answer := self.internal.answer(query)) is not None:
-                self._answers.send(now, query, 0, answer, source)
+            else:
+                self._ask_inside(now, query, source)
         return not query.flags & NO_BROADCAST
+
+    def _ask_inside(self, now: float, query: Query, source: Endpoint | None) -> None:
+        """Has the handler of one of Serf's own queries answer it, now or later."""
+        asker = query._replace(payload=None, filters=())
+        limit = self._context.config.query_response_size_limit
+        name = self._context.local.name
+
+        def fits(payload: bytes) -> bool:
+            return len(encode_serf(QueryResponse(query.ltime, query.id, name, 0, payload))) <= limit
+
+        def answer(at: float, payload: bytes) -> None:
+            self.answers.send(at, asker, 0, payload, source)
+
+        self.internal.handle(query.name, Asked(now, query.payload or b"", fits, answer))
 
     def _take_message(self, now: float, query: Query, source: Endpoint | None) -> bool:
         """Receives a message to all members; True if it is to be passed on."""
@@ -280,7 +323,7 @@ class Queries:
         if now > received.deadline:
             raise LocalError(f"the query {query.name!r} is past its deadline")
         ticket = self._engine.ticket()
-        if refusal := self._answers.send(now, received.query, 0, payload, received.source, ticket=ticket):
+        if refusal := self.answers.send(now, received.query, 0, payload, received.source, ticket=ticket):
             raise LocalError(f"the query {query.name!r} cannot be answered: {REFUSALS[refusal]}")
         self._received[key] = received._replace(is_answered=True)
         return ticket

@@ -15,8 +15,10 @@ from swim import (
     Coordinate,
     Event,
     ForceLeaveOutcome,
+    InstallKey,
     JoinOutcome,
     JoinResult,
+    KeyringResult,
     LocalError,
     Member,
     MemberJoined,
@@ -25,16 +27,20 @@ from swim import (
     NodeStats,
     QueryReply,
     Reason,
+    RemoveKey,
     SeedStatus,
     SendQuery,
     SendUserEvent,
     Subscription,
     Transition,
     UpdateTags,
+    UseKey,
     UserEvent,
     VersionTriple,
 )
 from swim.addresses import Endpoint, plain_ip
+from swim.keyrings import KeyStatus
+from swim.wire.keyring import Keyring
 
 GOSSIP_PORT = 4648
 
@@ -89,6 +95,7 @@ class FakeCluster:
         self.sent: list[UserEvent] = []
         self.asked: list[tuple[str, bytes, dict[str, Any]]] = []
         self.replies = FakeReplies()
+        self.keyring = Keyring(config.keys)
 
     @property
     def local(self) -> Member:
@@ -125,7 +132,10 @@ class FakeCluster:
     def stats(self) -> NodeStats:
         failed = sum(member.status is MemberStatus.FAILED for member in self.table.values())
         left = sum(member.status is MemberStatus.LEFT for member in self.table.values())
-        return NodeStats(len(self.table), failed, left, 0, 1, 1, 1, 0, 0, 0, bool(self.config.keys))
+        return NodeStats(len(self.table), failed, left, 0, 1, 1, 1, 0, 0, 0, bool(self.keyring))
+
+    def key_status(self) -> KeyStatus:
+        return KeyStatus(self.keyring.fingerprints)
 
     def coordinate(self, name: str | None = None) -> Coordinate | None:
         return self.coordinates.get(name or self.config.name)
@@ -204,3 +214,31 @@ class FakeCluster:
         if endpoint in self.reachable:
             return JoinOutcome(address, endpoint)
         return JoinOutcome(address, endpoint, f"failed to join {host}:{endpoint[1]}: connection refused")
+
+    # -- gossip keys, of this member alone
+
+    async def list_keys(self) -> KeyringResult:
+        if not self.keyring:
+            return self._key_result("Keyring is empty (encryption not enabled)")
+        return KeyringResult(1, 1, keyrings={self.config.name: self.keyring.keys})
+
+    async def install_key(self, key: bytes) -> KeyringResult:
+        return self._key_change(InstallKey(key), self.keyring.add)
+
+    async def use_key(self, key: bytes) -> KeyringResult:
+        return self._key_change(UseKey(key), self.keyring.use)
+
+    async def remove_key(self, key: bytes) -> KeyringResult:
+        return self._key_change(RemoveKey(key), self.keyring.remove)
+
+    def _key_change(self, command: InstallKey | UseKey | RemoveKey, change: Any) -> KeyringResult:
+        if not self.keyring:
+            return self._key_result("No keyring to modify (encryption not enabled)")
+        try:
+            change(command.key)
+        except LocalError as error:
+            return self._key_result(str(error))
+        return self._key_result("")
+
+    def _key_result(self, error: str) -> KeyringResult:
+        return KeyringResult(1, 1, errors={self.config.name: error} if error else {})

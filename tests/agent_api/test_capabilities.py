@@ -30,6 +30,12 @@ NOMADS = {
     ("GET", "/v1/status/leader"): "none",
     ("GET", "/v1/status/peers"): "none",
     ("GET", "/v1/regions"): "none",
+    ("GET", "/v1/agent/keyring/list"): "agent:write",
+    ("PUT", "/v1/agent/keyring/install"): "agent:write",
+    ("PUT", "/v1/agent/keyring/use"): "agent:write",
+    ("PUT", "/v1/agent/keyring/remove"): "agent:write",
+    ("GET", "/v1/agent/keyring/{operation}"): "agent:write",
+    ("PUT", "/v1/agent/keyring/{operation}"): "agent:write",
 }
 """Nomad's own table."""
 

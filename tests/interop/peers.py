@@ -240,6 +240,12 @@ class OurAgent(Subprocess):
         """The real ``serf`` command, asked about this agent."""
         return await serf_command(self.rpc_port, *words)
 
+    async def command(self, *words: str) -> str:
+        """Standard output of a ``swim`` command, asked about this agent."""
+        argv = [sys.executable, "-m", "swim", *words, "--address", f"http://{self._http}"]
+        done = await trio.run_process(argv, capture_stdout=True, capture_stderr=True)
+        return done.stdout.decode()
+
     async def members(self) -> dict[str, Seen]:
         answer = await self._ask("GET", "/v1/swim/members")
         return {member["name"]: _seen_by_http(member) for member in answer["members"]}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import swim
 from swim.addresses import Endpoint
 from swim.commands import Command
 from swim.config import Config
@@ -44,6 +45,9 @@ class FakeNode:
 
     def seeds(self) -> tuple[SeedStatus, ...]:
         return ()
+
+    def key_status(self) -> swim.KeyStatus:
+        return swim.KeyStatus()
 
     def stats(self) -> NodeStats:
         return NodeStats(1, 0, 0, 0, 1, 1, 1, 0, 0, 0, False)

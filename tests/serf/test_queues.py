@@ -318,11 +318,6 @@ def test_an_answer_to_nothing_is_counted(lone: Lone):
     assert lone.node.metrics.counters["swim.dropped.unexpected-response"] == 1
 
 
-def test_key_queries_and_pings_are_not_answered_beyond_the_ack(lone: Lone):
-    lone.say(query(name="_serf_list-keys", payload=b"\x07\x81\xa3Key\xa0"), source=ASKER)
-    assert not answers(lone)
-
-
 def test_neither_answers_nor_relayed_messages_go_to_a_member_that_nobody_saw(lone: Lone):
     """Its address may belong to any service: a claim only named it as a member's."""
     ghost = ("127.0.0.80", 25)

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from swim.errors import LocalError, RemoteError
+from swim.keyrings import fingerprint
 from swim.wire.crypto import open_sealed, open_sealed_steps, overhead, seal, seal_steps, sealed_size
-from swim.wire.keyring import Keyring, cipher, fingerprint
+from swim.wire.keyring import Keyring, cipher
 from swim.wire.steps import Pause, Steps
 from tests.vectors.differences import ON_THE_WIRE
 from tests.vectors.of_memberlist import KEY, load, select, some

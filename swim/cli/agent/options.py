@@ -149,6 +149,9 @@ OPTIONS = (
         "switch",
         "A restart joins the members of the snapshot even after a leave.",
     ),
+    Option(
+        "keyring_file", "text", "Keep gossip keys in a file of Serf's format; wins over --key-file.", "FILE"
+    ),
     Option("tags_file", "text", "Keep tags in a file of Serf's format; excludes --tag.", "FILE"),
     Option("no_leave_on_terminate", "switch", "Stop at once on SIGTERM, without a leave; exit code 1."),
     Option("skip_leave_on_interrupt", "switch", "Stop at once on SIGINT, without a leave; exit code 1."),

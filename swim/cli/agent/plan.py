@@ -141,7 +141,7 @@ def _plan(values: Mapping[str, Any], gossip: Mapping[str, Any], own_tags: Mappin
         parse_address(address, _GOSSIP_PORT, field="join")
     config = _checked(partial(Config.profile, values.get("profile", "lan")), changes)
     encode_tags(config.tags, delegate_version=config.delegate_version)
-    files = Files(values.get("data_dir"), values.get("snapshot"), values.get("tags_file"))
+    files = Files(*map(values.get, ("data_dir", "snapshot", "tags_file", "keyring_file")))
     log_level = values.get("log_level", "info")
     api = AgentSettings(
         http=join_host_port(*split_host_port("http", values.get("http", "127.0.0.1"), _HTTP_PORT)),

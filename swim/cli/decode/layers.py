@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from swim.cli.decode.values import fields_of
 from swim.config import Config
 from swim.errors import RemoteError
+from swim.keyrings import fingerprint
 from swim.serf.messages import Relayed, SerfType, decode_serf
 from swim.serf.msgpack_reader import Reader
 from swim.serf.push_pull import decode_state
@@ -20,7 +21,7 @@ from swim.wire import compound, crypto
 from swim.wire.codec import PACKET_TYPES, decode, push_pull_header_from, record_from
 from swim.wire.compression import decompress_message
 from swim.wire.go_msgpack import UNPACK_ERRORS
-from swim.wire.keyring import Keyring, fingerprint
+from swim.wire.keyring import Keyring
 from swim.wire.label import split_label
 from swim.wire.messages import MessageType, PushPull, StreamMessage, User
 from swim.wire.packet import CRC_BYTES

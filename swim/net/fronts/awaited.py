@@ -19,6 +19,7 @@ from swim.commands import (
     ForceLeave,
     Join,
     Leave,
+    Outcome,
     Rejoin,
     Respond,
     SendMessage,
@@ -32,6 +33,7 @@ from swim.commands import (
 from swim.errors import CANNOT_JOIN, LocalError
 from swim.events import ForceLeaveOutcome, JoinOutcome, JoinResult, Member, MemberRefuted, Query
 from swim.net.event_buffer import ALL_KINDS, EventKind, event_classes
+from swim.net.fronts.keys import AwaitedKeys
 from swim.net.fronts.reading import Reading
 
 __all__ = ["AwaitedCluster"]
@@ -57,7 +59,7 @@ EventsT = TypeVar("EventsT", bound=Closable)
 RepliesT = TypeVar("RepliesT")
 
 
-class AwaitedCluster(Reading, Generic[TicketT, EventsT, RepliesT]):
+class AwaitedCluster(AwaitedKeys, Reading, Generic[TicketT, EventsT, RepliesT]):
     """The cluster as one member sees it. Made by ``open_cluster``.
 
     Reading (``members``, ``member``, ``local``, ``history``, ``stats``) never waits. Every waiting method may
@@ -363,10 +365,10 @@ class AwaitedCluster(Reading, Generic[TicketT, EventsT, RepliesT]):
         """What to add to the error of a command that timed out."""
         return ""
 
-    async def _outcome(self, command: Command) -> None:
+    async def _outcome(self, command: Command) -> Outcome:
         ticket = self.do(command)
         await self._finished([ticket], None)
-        _ = ticket.result  # raises, if it was refused
+        return ticket.result  # raises, if it was refused
 
     @property
     def _ending(self) -> str:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from swim.addresses import Endpoint
 from swim.config import Config
 from swim.events import Event, Member, MemberEvent, MemberReaped, SeedStatus, Transition, UserEvent
+from swim.keyrings import KeyStatus
 from swim.metrics import Metrics
 from swim.net.event_buffer import ALL_KINDS, EventBuffer, EventKind
 from swim.node import NodeStats
@@ -32,6 +33,7 @@ class Facts(NamedTuple):
     is_alone: bool
     seeds: tuple[SeedStatus, ...]
     stats: NodeStats
+    keys: KeyStatus = KeyStatus()
 
 
 class Update(NamedTuple):
@@ -123,6 +125,10 @@ class View:
     def history(self, name: str) -> tuple[Transition, ...]:
         """The last transitions of a listed member, oldest first."""
         return self._histories.get(name, ())
+
+    def key_status(self) -> KeyStatus:
+        """Fingerprints of keys, and failures to decrypt."""
+        return self.facts.keys
 
     def seeds(self) -> tuple[SeedStatus, ...]:
         """The state of joining each of ``Config.seeds``."""

@@ -62,8 +62,15 @@ class Keeper:
 
     def _saved(self) -> None:
         self._writer = None
+        self._file.saved()
         self._plan()
 
     def _plan(self) -> None:
-        if self._writer is None and self._timer is None and (pause := self._file.pause) is not None:
-            self._timer = self._loop.at(self._loop.now() + pause, self._save)
+        if self._writer is not None or (pause := self._file.pause) is None:
+            return
+        when = self._loop.now() + pause
+        if self._timer is not None and self._timer.when > when:
+            self._timer.cancel()
+            self._timer = None
+        if self._timer is None:
+            self._timer = self._loop.at(when, self._save)

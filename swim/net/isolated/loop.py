@@ -249,7 +249,9 @@ class Loop(Pump):
 
     def _facts(self) -> Facts:
         node = self.node
-        return Facts(node.status, node.advertised, node.is_alone, node.seeds(), node.stats())
+        return Facts(
+            node.status, node.advertised, node.is_alone, node.seeds(), node.stats(), node.key_status()
+        )
 
     def look_up(self, address: str) -> None:
         """Begins to resolve an address, unless that is under way."""

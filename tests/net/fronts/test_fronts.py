@@ -179,6 +179,8 @@ COMMANDS: dict[str, tuple[Any, ...]] = {
     "send": (member("n1"), b"bytes"),
     "broadcast": (b"bytes",),
     "resolve": ("127.0.0.1", 1),
+    **dict.fromkeys(("install_key", "use_key", "remove_key"), (bytes(16),)),
+    "list_keys": (),
     "do": (swim.Leave(),),
 }
 READS: dict[str, tuple[Any, ...]] = {
@@ -341,6 +343,10 @@ def test_the_names_and_arguments_are_the_same() -> None:
                 "events",
                 "send",
                 "broadcast",
+                "install_key",
+                "use_key",
+                "remove_key",
+                "list_keys",
             }
             if name not in waits:
                 assert signature(getattr(fronts[0], name), set()) == signature(

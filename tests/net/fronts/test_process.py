@@ -254,7 +254,7 @@ def member(name: str, status: str = "alive") -> swim.Member:
 def test_a_program_that_does_not_read_gets_the_state_and_the_number_of_lost_events() -> None:
     config = local("n1")
     stats = swim.NodeStats(1, 0, 0, 0, 1, 1, 1, 0, 0, 0, False)
-    facts = Facts("running", ("10.0.0.1", 1), False, (), stats)
+    facts = Facts("running", ("10.0.0.1", 1), False, (), stats, swim.KeyStatus())
 
     def board() -> Board:
         return Board(View(config, swim.Metrics(), facts, clock=lambda: 0.0))

@@ -66,7 +66,7 @@ async def _numbers(events: Any) -> list[int]:
 
 def test_events_published_together_wake_even_the_fastest_reader_once() -> None:
     stats = swim.NodeStats(1, 0, 0, 0, 1, 1, 1, 0, 0, 0, False)
-    facts = Facts("running", ("10.0.0.1", 1), False, (), stats)
+    facts = Facts("running", ("10.0.0.1", 1), False, (), stats, swim.KeyStatus())
     board = Board(View(local("n1"), Metrics(), facts, clock=lambda: 0.0))
     taken: list[int] = []
 

@@ -35,6 +35,7 @@ from tests.sims.checkers.planted import (
     in_claims,
     in_events,
     in_gossip,
+    in_keys,
     in_messages,
     in_probing,
     in_queries,
@@ -43,7 +44,7 @@ from tests.sims.checkers.planted import (
 )
 from tests.sims.checkers.planted.bug import BUGS, SEEDS, Bug, catch, quick
 
-PLANTED = (in_claims, in_events, in_gossip, in_messages, in_probing, in_queries, in_tables)
+PLANTED = (in_claims, in_events, in_gossip, in_keys, in_messages, in_probing, in_queries, in_tables)
 CHECKERS = [*SAFETY, *LIVENESS]
 
 

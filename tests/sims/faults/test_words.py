@@ -15,6 +15,7 @@ from sims.faults import (
     Add,
     Block,
     Broadcast,
+    ChangeKey,
     Crash,
     CutPair,
     Fault,
@@ -42,7 +43,7 @@ from sims.world.latency import Constant
 from sims.world.network import Link
 
 NODES = [f"node-{number}" for number in range(1, 6)]
-WITHOUT_A_VERB = (Add, SlowReader, SetNames, Translate, Send, Broadcast, SendUserEvent, SendQuery)
+WITHOUT_A_VERB = (Add, SlowReader, SetNames, Translate, Send, Broadcast, ChangeKey, SendUserEvent, SendQuery)
 """Made in Python or JSON alone: they need more than words."""
 
 SAID: list[tuple[str, tuple[Fault, ...]]] = [

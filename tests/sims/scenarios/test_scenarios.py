@@ -20,6 +20,7 @@ SMALLER: dict[str, Mapping[str, object]] = {
     "byte-flipper": {"seconds": 30},
     "coordinates": {"nodes": 20, "seconds": 120},
     "crash-loop-new-name": {"nodes": 10},
+    "encryption-migration": {"nodes": 5},
     "flood": {"rate": 200},
     "half-detached-node": {"nodes": 10},
     "heavy-loss": {"nodes": 10, "seconds": 60},
@@ -30,6 +31,7 @@ SMALLER: dict[str, Mapping[str, object]] = {
     "mass-restart-high-incarnation": {"nodes": 10},
     "rolling-deploy": {"nodes": 10},
     "rolling-restart": {"nodes": 10},
+    "rotate-with-absent-node": {"nodes": 6},
     "slow-relay": {"nodes": 10, "seconds": 60},
 }
 """Where the defaults take more than a second of CPU."""
@@ -269,3 +271,9 @@ def test_what_happens_to_a_settled_cluster_is_accounted_for():
     for measures in (quiet, parted):
         assert 1 < measures["packets_per_node_second"] < 20
         assert 100 < measures["bytes_per_node_second"] < 10_000
+
+
+@pytest.mark.slow
+def test_a_rotation_that_does_not_wait_cuts_the_absent_member_off():
+    measures = run_scenario("rotate-with-absent-node", 7, {"nodes": 6, "careless": True}).measures
+    assert (measures["cut_off"], measures["members_with_the_key"]) == (1, 5)

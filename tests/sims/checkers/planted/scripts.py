@@ -87,6 +87,24 @@ ECHO = Script(
 )
 """Old packets arrive, while two who are gone are still listed, and when they are reaped."""
 
+OLD_KEY, NEW_KEY = bytes(range(16)), bytes(range(32))
+
+
+def _rotate(world: World) -> None:
+    """One installs a key, uses it and removes the old one, while packets take their time."""
+    world.at(10.0, lambda: world.host("n2").install_key(NEW_KEY))
+    world.at(30.0, lambda: world.host("n3").use_key(NEW_KEY))
+    world.at(70.0, lambda: world.host("n4").remove_key(OLD_KEY))
+
+
+ROTATION = Script(
+    Schedule([Crash(40.0, "n5"), Restart(60.0, "n5"), Crash(80.0, "n6"), Restart(90.0, "n6")]),
+    160.0,
+    config=partial(quick, keys=[OLD_KEY]),
+    prepare=_rotate,
+)
+"""The key of a cluster is rotated; two restart, in the middle of it and after it."""
+
 LEAVE = Script(Schedule([Leave(40.0, "n4"), Leave(45.0, "n2")]), 120.0)
 """Two leave a quiet network, one after the other."""
 
