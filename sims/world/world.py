@@ -26,6 +26,7 @@ from swim.addresses import Endpoint, join_host_port
 from swim.commands import Command, Leave, Rejoin, Ticket
 from swim.config import Config
 from swim.errors import LocalError
+from swim.wire.decode_cache import forget_all
 from swim.wire.packet import PacketCodec
 
 __all__ = ["Start", "World"]
@@ -80,6 +81,7 @@ class World(Context):
     ) -> None:
         if start not in get_args(Start):
             raise UsageError(f"start must be one of {', '.join(get_args(Start))}, not {start!r}")
+        forget_all()
         super().__init__(seed, network or Network(), PacketCodec if byte_mode else FastWire)
         self.network.enter(self.tell_fault)
         self.hosts = Hosts(self, self, config)

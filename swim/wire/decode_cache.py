@@ -6,9 +6,11 @@ from collections.abc import Hashable
 from itertools import count
 from typing import Any, Generic, TypeVar
 
-__all__ = ["DecodeCache", "OwnState"]
+__all__ = ["DecodeCache", "OwnState", "forget_all"]
 
 T = TypeVar("T")
+
+_CACHES: list[DecodeCache[Any]] = []
 
 
 class DecodeCache(Generic[T]):
@@ -25,6 +27,12 @@ class DecodeCache(Generic[T]):
         self._values: dict[bytes, tuple[bytes, T, int]] = {}
         self.weight: int = 0
         """Bytes kept now."""
+        _CACHES.append(self)
+
+    def clear(self) -> None:
+        """Drops all values."""
+        self._values.clear()
+        self.weight = 0
 
     def get(self, data: bytes) -> T | None:
         """The value of these bytes, if it is cached."""
@@ -91,6 +99,15 @@ class OwnState:
             return data
         self._shared = (version, common)
         return common
+
+
+def forget_all() -> None:
+    """Empties the caches of this process.
+
+    What is cached takes fewer steps, so a simulated run would depend on the runs before it.
+    """
+    for cache in _CACHES:
+        cache.clear()
 
 
 _NUMBERS = count()
