@@ -5,11 +5,10 @@ from __future__ import annotations
 import base64
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from typing import Any
 
 import trio
 
-from swim import Cluster, ConfigError, LocalError
+from swim import Cluster, ConfigError, KeyringResult, LocalError
 from swim.ipc.answer import Answer
 from swim.ipc.filters import member_filter
 from swim.ipc.records import ZERO_BODIES, members_body
@@ -23,6 +22,8 @@ _SERF_STATS = (
     "event_queue", "query_queue", "encrypted", "coordinate_resets",
 )  # fmt: skip
 _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
+
+_ChangeKey = Callable[[bytes], Awaitable[KeyringResult]]
 
 
 class ClusterCommands:
@@ -44,9 +45,9 @@ class ClusterCommands:
             "members-filtered": self._members_filtered,
             "tags": self._tags,
             "leave": self._leave,
-            "install-key": partial(self._change_key, "install_key"),
-            "use-key": partial(self._change_key, "use_key"),
-            "remove-key": partial(self._change_key, "remove_key"),
+            "install-key": partial(self._change_key, cluster.install_key),
+            "use-key": partial(self._change_key, cluster.use_key),
+            "remove-key": partial(self._change_key, cluster.remove_key),
             "list-keys": self._list_keys,
             "stats": self._stats,
             "get-coordinate": self._get_coordinate,
@@ -99,19 +100,12 @@ class ClusterCommands:
         await self._cluster.leave()
         return Answer()
 
-    async def _change_key(self, command: str, request: Fields) -> Answer:
-        key = _decoded(request["Key"])
-        return _keys_answer(await self._keyring(command)(key), None)
+    async def _change_key(self, change: _ChangeKey, request: Fields) -> Answer:
+        return _keys_answer(await change(_decoded(request["Key"])), None)
 
     async def _list_keys(self, _: Fields) -> Answer:
-        result = await self._keyring("list_keys")()
+        result = await self._cluster.list_keys()
         return _keys_answer(result, {base64.b64encode(key).decode(): n for key, n in result.keys.items()})
-
-    def _keyring(self, command: str) -> Callable[..., Awaitable[Any]]:
-        method: Callable[..., Awaitable[Any]] | None = getattr(self._cluster, command, None)
-        if method is None:
-            raise LocalError("this cluster's keys cannot be listed or changed")
-        return method
 
     async def _stats(self, _: Fields) -> Answer:
         cluster = self._cluster
@@ -143,7 +137,7 @@ class ClusterCommands:
         return Answer("", {"Coord": coord, "Ok": True})
 
 
-def _keys_answer(result: Any, keys: Mapping[str, int] | None) -> Answer:
+def _keys_answer(result: KeyringResult, keys: Mapping[str, int] | None) -> Answer:
     body = {
         "Messages": {**result.messages, **result.errors},
         "Keys": keys,

@@ -102,7 +102,9 @@ class SerfDelegate(Delegate):
         self.speaks_serf: bool = config.delegate_version > 0
         self._tags = config.tags
         self._meta = self._encode(config.tags)
-        self.roster: Roster = Roster(history_size=config.history_size, speaks_serf=self.speaks_serf)
+        self.roster: Roster = Roster(
+            history_size=config.history_size, speaks_serf=self.speaks_serf, metrics=engine.context.metrics
+        )
         self._members = Members(engine, self.roster, config)
         self._members.refute = self._refute
         self._members.send_prune = self._send_prune
@@ -117,11 +119,8 @@ class SerfDelegate(Delegate):
         self.keys: KeyQueries = KeyQueries(engine, self.queries)
         self._key_commands = KeyCommands(engine, self.roster, self.queries)
         self._messages = UserMessages(engine, self.roster, self.queues, self.queries)
-        self._conflicts = Conflicts(
-            engine,
-            self.queries,
-            resolves=config.enable_name_conflict_resolution and config.delegate_version >= QUERIES_SINCE,
-        )
+        resolves = config.enable_name_conflict_resolution and config.delegate_version >= QUERIES_SINCE
+        self._conflicts = Conflicts(engine, self.queries, resolves=resolves)
         self._exchange = StateExchange(
             engine.context,
             clocks=(self.clock, self.events.clock, self.queries.clock),

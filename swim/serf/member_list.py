@@ -13,9 +13,14 @@ from swim.events import (
     Event,
     Member,
     MemberEvent,
+    MemberFailed,
+    MemberJoined,
+    MemberLeft,
     MemberReaped,
+    MemberRestarted,
     MemberState,
     MemberStatus,
+    MemberUpdated,
     Query,
     Reason,
     Transition,
@@ -23,9 +28,21 @@ from swim.events import (
     UserMessage,
     VersionTriple,
 )
+from swim.metrics import Metrics
 from swim.serf.tags import TagCache
 
 __all__ = ["Entry", "Roster", "RosterBase"]
+
+_COUNTERS: dict[type, str] = {
+    MemberJoined: "serf.member.join",
+    MemberRestarted: "serf.member.join",
+    MemberUpdated: "serf.member.update",
+    MemberLeft: "serf.member.left",
+    MemberFailed: "serf.member.failed",
+    UserEvent: "serf.events",
+    Query: "serf.queries",
+}
+"""Serf's counters of events."""
 
 
 class Entry:
@@ -96,8 +113,9 @@ class Roster(Overlay[Entry]):
     ``get`` returns an entry to read, which nodes may share; ``own`` returns one to change.
     """
 
-    def __init__(self, *, history_size: int, speaks_serf: bool) -> None:
+    def __init__(self, *, history_size: int, speaks_serf: bool, metrics: Metrics | None = None) -> None:
         super().__init__()
+        self._metrics = metrics or Metrics()
         self._tags = TagCache()
         self._versions: dict[bytes, tuple[VersionTriple, VersionTriple]] = {}
         self._history_size = history_size
@@ -227,6 +245,7 @@ class Roster(Overlay[Entry]):
     def hand_out(self, event: UserEvent | Query | UserMessage) -> None:
         """Leaves an event that is about no member, under the next number."""
         self._sequence += 1
+        self._count(type(event))
         self.events.append(replace(event, sequence=self._sequence))
 
     def history(self, name: str) -> tuple[Transition, ...]:
@@ -241,11 +260,16 @@ class Roster(Overlay[Entry]):
         self.changes += 1
         self._sequence += 1
         member = entry.member
+        self._count(kind)
         self.events.append(kind(member, previous, reason, self._sequence))
         before = previous.state if previous is not None else MemberState.UNKNOWN
         after = MemberState.REAPED if kind is MemberReaped else member.state
         line = Transition(now, before, after, member.incarnation, reason)
         entry.history = (*entry.history, line)[-self._history_size :]
+
+    def _count(self, kind: type[Event]) -> None:
+        if name := _COUNTERS.get(kind):
+            self._metrics.count(name)
 
     def _version_triples(self, vsn: bytes) -> tuple[VersionTriple, VersionTriple]:
         triples = self._versions.get(vsn)

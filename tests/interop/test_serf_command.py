@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 import pytest
 import trio
 
-import swim
 from tests.interop.conftest import Pen
 from tests.interop.peers import OurAgent, SerfAgent
 from tests.interop.processes import Process, eventually
@@ -19,7 +18,6 @@ from tests.interop.processes import Process, eventually
 pytestmark = [pytest.mark.peers("serf"), pytest.mark.slow]
 
 KEY = b"0123456789abcdef"
-HAS_KEYS = hasattr(swim.Cluster, "list_keys")
 OTHER_KEY = "5K9OtfP7efFrNKe5WCQvXvnaXJ5cWP0SvXiwe0kkjM4="
 RPC_AUTH = "s3cret"
 TAGS = {"role": "web", "dc": "east", "build": "1"}
@@ -161,7 +159,7 @@ def normal(words: Sequence[str], text: str) -> Any:
 async def test_twelve_commands(pen: Pen) -> None:
     both = Both(pen)
     await both.start()
-    await both.compare([one for one in COMMANDS if one[0] != "keys" or HAS_KEYS])
+    await both.compare(COMMANDS)
     await monitor(both)
     for other in both.others:
         other.kill()
@@ -207,7 +205,6 @@ async def monitor(both: Both) -> None:
     assert shown[0] == shown[1]
 
 
-@pytest.mark.skipif(not HAS_KEYS, reason="our keys cannot be changed yet")
 async def test_keys_are_rotated_by_the_serf_command(pen: Pen) -> None:
     both = Both(pen, key=KEY)
     await both.start()

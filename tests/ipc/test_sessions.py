@@ -25,7 +25,6 @@ SESSIONS = {
 RAW = json.loads((VECTORS / "ipc_raw.json").read_text())
 PORTS = {"094": 17210, "0102": 17220}
 KEY = b"0123456789abcdef"
-HAS_KEYS = hasattr(swim.Cluster, "list_keys")
 MONITOR_SEQ = 3
 
 KINDER = {
@@ -142,8 +141,6 @@ async def test_serf_s_commands(release: str, farm: Farm, quick_clock: object, nu
     assert len(SESSIONS[release]) == 46
     for session in SESSIONS[release]:
         name = session["name"]
-        if not HAS_KEYS and name.startswith(("keys", "monitor")):
-            continue
         if name == "members_failed":
             farm.kill("node-b")
             await until(lambda: first.members(status="failed"))
