@@ -59,7 +59,7 @@ def test_survivors_do_not_doubt_themselves_where_hosts_refuse_their_streams(
     """
     world, peers = cluster(count, make=make)
     survivors, dead = peers[:left], peers[left:]
-    world.run_for(60)  # each has pinged each
+    world.run_for(4 * count * peers[0].config.probe_interval)  # each has pinged each
     for peer in dead:
         world.crash(peer)
     config = survivors[0].config

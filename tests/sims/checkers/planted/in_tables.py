@@ -87,7 +87,7 @@ def reaps_at_once(patch: pytest.MonkeyPatch) -> None:
 
 @bug(
     "A member that proves to be alive is stored under the incarnation before.",
-    scripts.SPLIT,
+    scripts.GOSSIP,
     RosterFollowsTable,
 )
 def forgets_on_evidence(patch: pytest.MonkeyPatch) -> None:
