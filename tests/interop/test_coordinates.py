@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-
 import pytest
 import trio
 
@@ -18,10 +16,10 @@ pytestmark = [pytest.mark.peers("serf"), pytest.mark.slow]
 
 async def rtt(agent: SerfAgent, one: str, other: str) -> float | None:
     """What the real ``serf rtt`` prints, in milliseconds; None while there is no estimate."""
-    try:
-        words = (await agent.command("rtt", one, other)).split()
-    except subprocess.CalledProcessError:
+    code, text = await agent.serf("rtt", one, other)
+    if code:
         return None
+    words = text.split()
     assert (words[:4], words[4], words[6]) == (["Estimated", one, "<->", other], "rtt:", "ms")
     return float(words[5])
 
