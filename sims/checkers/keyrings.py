@@ -9,6 +9,8 @@ from swim.commands import Command, Ticket
 from swim.keyrings import InstallKey, RemoveKey, UseKey, fingerprint
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sims.world import World
     from sims.world.host import SimNode
     from sims.world.observer import Packet, StreamStep
@@ -54,6 +56,11 @@ class MembersWithACommonKeyStayTogether(Checker):
         """See ``Observer``."""
         if isinstance(command, (InstallKey, UseKey, RemoveKey)):
             self._given[type(command)].add(fingerprint(command.key))
+
+    def fault(self, world: World, kind: str, detail: Mapping[str, object]) -> None:
+        """See ``Observer``."""
+        if kind == "inject":  # from outside the world, by no member
+            self._seen.of(world.host(str(detail["node"]))).excused += 1
 
     def received(self, world: World, node: SimNode, packet: Packet) -> None:
         """See ``Observer``."""

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from sims.theory.formulas import push_pull_period, suspicions, transmit_limit
 from swim.config import Config
+from swim.serf.coordinates import Coordinate, encode_coordinate
 from swim.serf.push_pull import PushPullState, encode_state
 from swim.serf.tags import encode_tags
 from swim.wire.codec import encode
@@ -50,7 +51,8 @@ def traffic(config: Config, n: int) -> Traffic:
     """
     name = _name(n)
     ping = encode(Ping(_INCARNATION, name, bytes(4), 7946, name))
-    ack = encode(Ack(_INCARNATION))
+    has_coordinate = config.delegate_version and not config.disable_coordinates
+    ack = encode(Ack(_INCARNATION, encode_coordinate(Coordinate()) if has_coordinate else b""))
     claim = encode(Dead(_INCARNATION, name, name))
     rate = 1 / config.probe_interval if config.probe_interval else 0.0
     period = push_pull_period(config, n)
