@@ -50,9 +50,13 @@ async def test_events_and_relayed_answers_pass_from_serf_to_serf_through_our_nod
     await eventually(lambda: "Received event: user-event: deploy" in s2.logs(), 5, describe=s2.logs)
 
     direct = await s1.rpc.query("anything")
-    relayed = await s1.rpc.query("anything", relay_factor=2)
     assert {answer.member for answer in direct} == {"p1"}
-    assert {answer.member for answer in relayed} >= {"p1", "s2"}
+
+    async def answered_through_ours() -> bool:
+        relayed = await s1.rpc.query("anything", relay_factor=2)
+        return {answer.member for answer in relayed} >= {"p1", "s2"}
+
+    await eventually(answered_through_ours, 20)  # on a busy machine a query may be over too soon
     assert all(door.turned_away for door in doors)
 
 
