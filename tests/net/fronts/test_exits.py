@@ -37,7 +37,9 @@ def children():
     return found
 """
 
+# Modules are loaded first: interrupted while it reads one, Python itself warns of an unclosed file.
 ANY_MOMENT = """
+    import pickle, swim.net.isolated.process, swim.net.isolated.thread
     random.seed(SEED)
     main = threading.main_thread().ident
     def interrupt():
