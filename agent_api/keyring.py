@@ -14,8 +14,10 @@ from agent_api.errors import HttpError
 from swim import KeyringResult, MemberStatus
 from swim.keyrings import fingerprint
 
-__all__ = ["nomad_change", "nomad_list", "swim_change", "swim_list", "unknown"]
+__all__ = ["CHANGES", "nomad_change", "nomad_list", "swim_change", "swim_list", "unknown"]
 
+CHANGES = ("install", "use", "remove")
+"""What can be done with a key."""
 _ALPHABET = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=")
 _BODY_BYTES_MAX = 65_536
 

@@ -9,7 +9,8 @@ import pytest
 from starlette.routing import Route
 
 from agent_api import create_app
-from agent_api.routes import ROUTES, Capability, Endpoint
+from agent_api.endpoint import Capability, Endpoint
+from agent_api.routes import ROUTES
 from tests.agent_api.fakes import FakeCluster
 from tests.agent_api.http import Agent
 

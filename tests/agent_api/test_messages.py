@@ -10,7 +10,7 @@ import pytest
 import trio
 
 from agent_api.client import AgentClient, AgentError
-from agent_api.messages import PAYLOAD_BYTES_MAX
+from agent_api.own.messages import PAYLOAD_BYTES_MAX
 from swim import QueryAck, QueryResponse, UserEvent
 from tests.agent_api.fakes import FakeCluster, make_member
 from tests.agent_api.http import Agent, Answer

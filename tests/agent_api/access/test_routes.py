@@ -13,7 +13,8 @@ import trio
 from agent_api.access.control import AccessControl
 from agent_api.access.rules import CAPABILITIES, AccessRules, Token, hash_of
 from agent_api.client import AgentClient
-from agent_api.routes import ROUTES, Action, Endpoint
+from agent_api.endpoint import Action, Endpoint
+from agent_api.routes import ROUTES
 from swim import UserEvent
 from tests.agent_api.fakes import FakeCluster, make_member
 from tests.agent_api.http import Agent, served

@@ -1,0 +1,71 @@
+"""One path as an ASGI application: its methods, and the capability that each requires.
+
+Every request is checked in Nomad's order: the method, what the path checks before it looks at the token (the
+role, and some parameters), the capability that the token must grant, the other parameters; then the handler
+acts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from agent_api.agent import Agent, Call
+from agent_api.errors import INVALID_METHOD, error_response
+from agent_api.parameters import Query
+
+__all__ = ["Action", "Capability", "Endpoint", "route"]
+
+Handler = Callable[[Call], Awaitable[Response]]
+Check = Callable[[Call], None]
+Capability = Literal["none", "agent:read", "agent:write", "node:read", "management"]
+"""What a token must grant, as Nomad names it; a write capability includes its read capability."""
+
+
+class Action(NamedTuple):
+    """The handler of one method of a path, the capability it requires, and what is checked before that."""
+
+    capability: Capability
+    handler: Handler
+    before: tuple[Check, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One path as an ASGI application: at most a reader and a writer; PUT and POST are the same."""
+
+    get: Action | None = None
+    put: Action | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers one request; an exception of a handler becomes an answer too."""
+        request = Request(scope, receive, send)
+        try:
+            response = await self._answer(request)
+        except Exception as error:
+            response = error_response(error)
+        await response(scope, receive, send)
+
+    async def _answer(self, request: Request) -> Response:
+        action = {"GET": self.get, "PUT": self.put, "POST": self.put}.get(request.method)
+        if action is None:
+            allowed = [*(["GET"] if self.get else []), *(["PUT", "POST"] if self.put else [])]
+            return PlainTextResponse(INVALID_METHOD, 405, headers={"Allow": ", ".join(allowed)})
+        agent: Agent = request.app.state.agent
+        grant = agent.settings.access.grant(request.scope["headers"])
+        call = Call(agent, Query(request.scope["query_string"]), request, grant)
+        for check in action.before:
+            check(call)
+        call.require(action.capability)
+        return await action.handler(call)
+
+
+def route(name: str, path: str, *, get: Action | None = None, put: Action | None = None) -> Route:
+    """The route ``name`` to the handlers of one path."""
+    return Route(path, Endpoint(get, put), name=name)
