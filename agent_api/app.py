@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocketClose
@@ -20,6 +21,7 @@ from agent_api.intervals import Intervals
 from agent_api.routes import ROUTES
 from agent_api.servers import Servers
 from agent_api.settings import AgentSettings
+from agent_api.ui import members_table, ui_routes
 from swim.addresses import split_host_port
 
 __all__ = ["create_app"]
@@ -45,7 +47,7 @@ def create_app(
     """
     settings = settings or AgentSettings()
     app = Starlette(
-        routes=ROUTES,
+        routes=[*ROUTES, *_UI],
         middleware=[
             Middleware(Envelope, headers=settings.http_api_response_headers),
             Middleware(
@@ -68,6 +70,17 @@ def create_app(
         Intervals(cluster),
     )
     return app
+
+
+def _table(request: Request) -> str:
+    """The members for a browser without JavaScript, if it may read them: it cannot send a token."""
+    agent: Agent = request.app.state.agent
+    if not agent.settings.access.grant(request.scope["headers"]).may("node:read"):
+        return "<p>This agent shows its members only to those with a token: swim members --token-file FILE</p>"
+    return members_table(agent.cluster.members())
+
+
+_UI = ui_routes("agent", _table)
 
 
 def _names(cluster: ClusterLike, settings: AgentSettings) -> set[str]:

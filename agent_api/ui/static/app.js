@@ -1,0 +1,168 @@
+// @ts-check
+/** The page: its state, where in it the reader is, and one rendering per frame. */
+import { html, nothing, render } from './vendor/lit-html.js';
+import { frame } from './frame.js';
+import { onKey } from './keys.js';
+import { hashOf, parseRoute } from './route.js';
+import { Stream } from './stream.js';
+import { fold, newStore, note, viewOf, wallAt } from './store.js';
+import * as members from './views/members.js';
+
+/** All views, in the order of their keys. `modes` is where a view exists. */
+const VIEWS = [
+  { id: 'members', module: members, modes: ['agent', 'cluster'] },
+];
+
+const TOKEN = 'swim-token';
+const mode = document.documentElement.dataset.mode ?? 'agent';
+const root = /** @type {HTMLElement} */ (document.getElementById('app'));
+const base = new URL('../', location.href);
+const narrow = matchMedia('(max-width: 640px)');
+
+/** The state that every view is given. */
+export const state = {
+  mode,
+  views: VIEWS.filter((view) => view.modes.includes(mode)),
+  store: newStore(),
+  stream: /** @type {Stream | null} */ (null),
+  route: parseRoute(location.hash),
+  info: /** @type {any} */ (null), // the answer of /v1/swim/info, null while it is not known
+  ui: /** @type {Record<string, any>} */ ({}), // what is neither in the link nor in the stream
+  now: NaN, // the agent's time of day in ms
+  narrow: narrow.matches,
+  said: '', // the sentence for screen readers
+
+  /** The name of the observer whose view is shown. */
+  get observer() {
+    return this.route.from || this.store.self;
+  },
+  /** The members as the observer sees them. */
+  get members() {
+    return viewOf(this.store, this.route.from);
+  },
+  /** The link to another screen: this one with `changes`. */
+  link(changes) {
+    return hashOf({ ...this.route, ...changes });
+  },
+  /** Goes to another screen; small steps, such as a letter in a filter, leave no history. */
+  go(changes, { replace = false } = {}) {
+    const hash = this.link(changes);
+    if (replace) history.replaceState(null, '', hash);
+    else location.hash = hash;
+    this.route = parseRoute(hash);
+    redraw();
+  },
+  redraw,
+  /** Says a sentence to screen readers. */
+  say(sentence) {
+    this.said = sentence;
+    redraw();
+  },
+  async copy(text) {
+    await navigator.clipboard?.writeText(text).catch(() => undefined);
+    this.say(`Copied: ${text}`);
+  },
+  headers() {
+    const token = sessionStorage.getItem(TOKEN);
+    return token ? { 'X-Nomad-Token': token } : {};
+  },
+  setToken(token) {
+    if (token) sessionStorage.setItem(TOKEN, token);
+    else sessionStorage.removeItem(TOKEN);
+    this.stream?.start();
+    redraw();
+  },
+  /** The parsed answer of the API; throws an error with `status`, `message` and `request`. */
+  async ask(path, { method = 'GET', body = undefined } = {}) {
+    const failed = (message, more) => Object.assign(new Error(message), { status: 0, request: '', ...more });
+    const answer = await fetch(new URL(path, base), { method, body, headers: this.headers(), cache: 'no-store' }).catch((error) => {
+      throw failed(error.message, {});
+    });
+    const text = await answer.text();
+    if (!answer.ok) {
+      const request = answer.headers.get('X-Request-Id') ?? '';
+      throw failed(text.trim() || answer.statusText, { status: answer.status, request });
+    }
+    return text ? JSON.parse(text) : null;
+  },
+  /** Declares that a member has left; answers with the outcome, or with the API's sentence. */
+  async forceLeave(name, prune) {
+    const query = new URLSearchParams({ node: name, ...(prune ? { prune: 'true' } : {}) });
+    const outcome = await this.ask(`v1/swim/force-leave?${query}`, { method: 'PUT' }).then(
+      (answer) => answer.outcome,
+      (error) => error.message,
+    );
+    note(this.store, { kind: 'action', at: this.now, name, detail: `force-leave${prune ? ' --prune' : ''}: ${outcome}` });
+    this.say(`${name}: ${outcome}`);
+    return outcome;
+  },
+};
+
+let isDue = false;
+
+/** Opens the dialogs that a rendering has added: only then do they keep the focus. */
+const openDialogs = () => root.querySelectorAll('dialog:not([open])').forEach((each) => /** @type {HTMLDialogElement} */ (each).showModal());
+
+/** Renders before the next frame, once, however often it is asked to. */
+function redraw() {
+  if (isDue) return;
+  isDue = true;
+  requestAnimationFrame(() => {
+    isDue = false;
+    state.now = wallAt(state.store, performance.now());
+    if (state.stream?.state === 'waiting') state.now = wallAt(state.store, state.stream.lastAt);
+    const view = state.views.find((each) => each.id === state.route.view);
+    document.title = `${view?.module.title ?? 'swim'} · ${state.store.self || 'swim'}`;
+    render(frame(state, view), root);
+    openDialogs();
+  });
+}
+
+function onRoute() {
+  state.route = parseRoute(location.hash);
+  if (!state.views.some((view) => view.id === state.route.view)) {
+    history.replaceState(null, '', state.link({ view: state.views[0].id }));
+    state.route = parseRoute(location.hash);
+  }
+  redraw();
+}
+
+/** What the stream does not say: label, keys, version. Read once for each connection. */
+async function readInfo() {
+  state.info = await state.ask('v1/swim/info').catch(() => null);
+  redraw();
+}
+
+let before = '';
+
+function onStream() {
+  const { stream, store } = state;
+  if (stream && stream.state !== before) {
+    if (stream.state === 'live') {
+      readInfo();
+      if (before === 'waiting') note(store, { kind: 'reconnect', at: wallAt(store, stream.lastAt) });
+    }
+    before = stream.state;
+  }
+  redraw();
+}
+
+if (mode !== 'replay') {
+  state.stream = new Stream({
+    url: new URL(mode === 'cluster' ? 'v1/cluster/watch' : 'v1/swim/watch', base).href,
+    headers: () => state.headers(),
+    onLine: (line) => fold(state.store, line, performance.now()),
+    onChange: onStream,
+  });
+  state.stream.start();
+}
+addEventListener('hashchange', onRoute);
+addEventListener('keydown', (event) => onKey(state, event));
+narrow.addEventListener('change', () => {
+  state.narrow = narrow.matches;
+  redraw();
+});
+// Ages grow: once a second, and only while the page can be seen.
+setInterval(() => document.hidden || redraw(), 1000);
+document.addEventListener('visibilitychange', redraw);
+onRoute();

@@ -1,0 +1,48 @@
+// @ts-check
+/** Values as text. Pure. */
+
+/** A duration in ms as the page writes it: `4.2 s`, `3 min`, `5 h`, `3 d`; negative ones are 0. */
+export function span(ms) {
+  if (!Number.isFinite(ms)) return '–';
+  const s = Math.max(0, ms) / 1000;
+  if (s < 10) return `${s.toFixed(1)} s`;
+  if (s < 100) return `${Math.floor(s)} s`;
+  if (s < 5400) return `${Math.round(s / 60)} min`;
+  if (s < 129600) return `${Math.round(s / 3600)} h`;
+  return `${Math.round(s / 86400).toLocaleString('en')} d`;
+}
+
+/** The time of day of a moment in ms, here: `02:14:31`, with `.204` if `exact`. */
+export function clock(ms, exact = false) {
+  if (!Number.isFinite(ms)) return '–';
+  const d = new Date(ms);
+  const two = (n) => String(n).padStart(2, '0');
+  const text = `${two(d.getHours())}:${two(d.getMinutes())}:${two(d.getSeconds())}`;
+  return exact ? `${text}.${String(d.getMilliseconds()).padStart(3, '0')}` : text;
+}
+
+/** A round-trip time in seconds as ms, without the unit: `0.62`, `14`. */
+export function millis(seconds) {
+  if (seconds === null || seconds === undefined) return '–';
+  const ms = seconds * 1000;
+  return ms < 10 ? ms.toFixed(2) : ms < 100 ? ms.toFixed(1) : Math.round(ms).toLocaleString('en');
+}
+
+/** `1 member`, `2 members`. */
+export const plural = (n, word) => `${n.toLocaleString('en')} ${word}${n === 1 ? '' : 's'}`;
+
+/** A word as one argument of a shell: bare if it is harmless, else in single quotes. */
+export const shell = (word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`);
+
+/** `host:port`, with brackets around an IPv6 address. */
+export const hostPort = (m) => (m.address.includes(':') ? `[${m.address}]:${m.port}` : `${m.address}:${m.port}`);
+
+/** Bytes from base64 as text if they are UTF-8 without control characters, else as hexadecimal digits. */
+export function payload(base64) {
+  const bytes = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
+  try {
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    if (!/[\x00-\x08\x0e-\x1f\x7f]/.test(text)) return text;
+  } catch { /* not text */ }
+  return [...bytes].map((b) => b.toString(16).padStart(2, '0')).join(' ');
+}

@@ -1,0 +1,166 @@
+// @ts-check
+/** The frame around every view: header, navigation, footer, and the dialogs that can open over all of them. */
+import { html, nothing } from './vendor/lit-html.js';
+import { agreementOf } from './agreement.js';
+import { clock, plural, span } from './format.js';
+import { KEYS } from './keys.js';
+import { cli, empty, icon, stateMark } from './parts.js';
+import { countsOf } from './store.js';
+
+/** The whole page. */
+export function frame(state, view) {
+  const stale = state.stream?.state === 'waiting' && state.store.self;
+  return html`
+    <a class="skip" href="#main" @click=${focusMain}>Skip to the view</a>
+    ${header(state)}
+    ${nav(state)}
+    <main id="main" tabindex="-1" class=${stale ? 'stale' : ''}>
+      ${stale ? html`<p class="banner" role="status">As of ${clock(state.now)}: the agent does not answer. Nothing here is newer.</p>` : nothing}
+      ${content(state, view)}
+    </main>
+    ${footer(state)}
+    <p class="hidden" aria-live="polite">${state.said}</p>
+    ${state.ui.help ? help(state) : nothing}
+    ${state.ui.token ? tokenDialog(state) : nothing}`;
+}
+
+function focusMain(event) {
+  event.preventDefault();
+  document.getElementById('main')?.focus();
+}
+
+/** The view, or the sentence that says why there is none yet. */
+function content(state, view) {
+  const { stream, store } = state;
+  if (stream?.state === 'forbidden') return forbidden(state);
+  if (stream && !store.self) {
+    if (stream.state === 'loading') return html`<p class="loading" role="status">Reading the members of ${location.host}…</p>`;
+    return empty(html`Nothing answers at <code>${location.host}</code>: ${stream.error}.`, cli(state, 'swim agent'));
+  }
+  return view ? view.module.view(state) : nothing;
+}
+
+function forbidden(state) {
+  return html`<section class="empty"><h1>A token is needed</h1>
+    <p>The agent answers: <q>${state.stream.error}</q>. Reading members takes the capability <code>node:read</code>.</p>
+    ${tokenForm(state)}
+    <p class="faint">Kept in this tab only, and sent as a header. ${cli(state, 'swim token create NAME --policy node:read')}</p></section>`;
+}
+
+function tokenForm(state) {
+  const send = (event) => {
+    event.preventDefault();
+    state.ui.token = false;
+    state.setToken(new FormData(event.target).get('token'));
+  };
+  return html`<form class="line" @submit=${send}>
+    <label>Token <input name="token" type="password" autocomplete="off" spellcheck="false" size="38"></label>
+    <button class="primary">Use it</button></form>`;
+}
+
+function header(state) {
+  const counts = countsOf(state.members);
+  const label = state.info?.label;
+  return html`<header class="top">
+    <a class="brand" href=${state.link({ view: state.views[0].id, member: '' })}><svg viewBox="0 0 32 32" aria-hidden="true"><circle
+      cx="16" cy="16" r="11"/><circle cx="16" cy="5" r="4"/><circle cx="25.5" cy="21.5" r="4"/><circle cx="6.5" cy="21.5" r="4"/></svg><span>swim</span></a>
+    ${label ? html`<span class="label" title="label of every packet"><bdi>${label}</bdi></span>` : nothing}
+    ${state.store.self ? observerMenu(state) : nothing}
+    <span class="grow"></span>
+    ${state.store.self
+      ? html`<span class="counts">${['alive', 'suspect', 'failed'].map((each) => html`<a class="count" data-state=${each} data-zero=${!counts[each]}
+          href=${state.link({ view: 'members', filter: `status:${each}`, member: '' })}><b>${counts[each].toLocaleString('en')}</b> ${each}</a>`)}</span>
+        ${badge(state)}`
+      : nothing}
+  </header>`;
+}
+
+/** Whose view the page shows. */
+function observerMenu(state) {
+  const others = [...state.store.views.keys()].filter((each) => each !== state.store.self);
+  const chosen = state.observer;
+  if (!others.length) return html`<span class="observer">seen from <b><bdi>${chosen}</bdi></b></span>`;
+  return html`<label class="observer">seen from <select @change=${(event) => state.go({ from: event.target.value })}>
+    <option value="" ?selected=${chosen === state.store.self}>${state.store.self}</option>
+    ${others.map((each) => html`<option value=${each} ?selected=${chosen === each}>${each}</option>`)}
+  </select></label>`;
+}
+
+/** The most prominent fact: do all agree? */
+function badge(state) {
+  const { groups, known, wanted } = agreementOf(state.store);
+  const text = groups.map((names) => names.join(',')).join(' ');
+  if (state.ui.groups !== text) Object.assign(state.ui, { groups: text, groupsSince: state.now });
+  const since = Number.isFinite(state.ui.groupsSince) ? html`<small>since ${clock(state.ui.groupsSince)}</small>` : nothing;
+  const to = state.views.some((each) => each.id === 'views') ? state.link({ view: 'views', member: '' }) : undefined;
+  if (groups.length > 1) {
+    const names = groups.slice(0, 3).map((each) => `{${each.slice(0, 4).join(', ')}${each.length > 4 ? ', …' : ''}}`).join(' ');
+    return html`<a class="badge" data-kind="differ" href=${to} title=${names}><span aria-hidden="true">≢</span> ${groups.length} views ${since}</a>`;
+  }
+  if (known < wanted) {
+    return html`<a class="badge" data-kind="unknown" href=${to} title="The others' views are not known to this agent"><span
+      aria-hidden="true">?</span> ${known} of ${wanted.toLocaleString('en')} answer</a>`;
+  }
+  return html`<a class="badge" data-kind="agree" href=${to}><span aria-hidden="true">≡</span> all agree ${since}</a>`;
+}
+
+function nav(state) {
+  return html`<nav class="side" aria-label="Views">${state.views.map((each, index) => html`<a href=${state.link({ view: each.id, member: '' })}
+    aria-current=${each.id === state.route.view ? 'page' : 'false'} title="${each.module.title} (${index + 1})">${icon(each.id)}<span>${each.module.title}</span></a>`)}</nav>`;
+}
+
+function footer(state) {
+  const { info, stream } = state;
+  const score = state.store.pulse?.health_score ?? info?.health_score;
+  return html`<footer class="bottom">
+    ${stream ? connection(state) : nothing}
+    ${info
+      ? html`<span>${info.encrypted ? html`encrypted <span class="faint">key ${String(info.keys[0] ?? '').slice(0, 12)}</span>` : 'not encrypted'}</span>
+        <span>health score <b data-score=${score}>${score}</b></span><span class="grow"></span><span class="faint">swim ${info.version}</span>`
+      : html`<span class="grow"></span>`}
+    <button class="quiet" @click=${() => { state.ui.token = true; state.redraw(); }}>token</button>
+    <button class="quiet" aria-label="Help" @click=${() => { state.ui.help = true; state.redraw(); }}>?</button>
+  </footer>`;
+}
+
+function connection(state) {
+  const { stream } = state;
+  const now = performance.now();
+  switch (stream.state) {
+    case 'live':
+      return html`<span class="state" data-state="alive"><span class="glyph" aria-hidden="true">●</span> live<span class="faint">, ${span(now - stream.lastAt)} ago</span></span>`;
+    case 'waiting':
+      return html`<span class="state" data-state="suspect" role="status"><span class="glyph" aria-hidden="true">◌</span> reconnecting in
+        ${span(stream.retryAt - now)} (attempt ${stream.attempt})</span><button class="quiet" @click=${() => stream.retry()}>now (R)</button>`;
+    case 'forbidden':
+      return html`<span class="state" data-state="suspect"><span class="glyph" aria-hidden="true">⚿</span> token needed</span>`;
+    default:
+      return html`<span class="faint">connecting…</span>`;
+  }
+}
+
+/** Closes a dialog that `state.ui[key]` has opened. */
+const closes = (state, key) => () => {
+  state.ui[key] = null;
+  state.redraw();
+};
+
+function help(state) {
+  return html`<dialog aria-labelledby="help" @close=${closes(state, 'help')}>
+    <h2 id="help">Keyboard</h2>
+    <dl class="keys">${KEYS.map(([keys, what]) => html`<dt><kbd>${keys}</kbd></dt><dd>${what}</dd>`)}</dl>
+    <h2>States</h2>
+    <p class="legend">${['alive', 'suspect', 'leaving', 'left', 'failed'].map(stateMark)}</p>
+    <form method="dialog"><button class="primary">Close</button></form></dialog>`;
+}
+
+function tokenDialog(state) {
+  return html`<dialog aria-labelledby="token" @close=${closes(state, 'token')}>
+    <h2 id="token">Token</h2>
+    <p>Kept in this tab until it is closed, and sent as <code>X-Nomad-Token</code>; never in a link.</p>
+    ${tokenForm(state)}
+    <form method="dialog" class="line"><button>Close</button><button class="quiet" @click=${() => state.setToken('')}>Forget it</button></form></dialog>`;
+}
+
+/** A number of members in words. */
+export const membersOf = (n) => plural(n, 'member');

@@ -1,0 +1,90 @@
+// @ts-check
+/** The keyboard: every key of the page, and what it does. */
+
+/** What the help shows: keys, and what they do. */
+export const KEYS = [
+  ['1 – 9', 'views'],
+  ['/', 'filter'],
+  ['Ctrl K', 'command palette'],
+  ['j k ↓ ↑', 'next and previous row'],
+  ['Enter', 'detail of the row'],
+  ['Esc', 'close, back'],
+  ['[ ]', 'previous and next observer'],
+  ['c', 'copy the command of what is focused'],
+  ['R', 'reconnect now'],
+  ['?', 'this help'],
+];
+
+const isTyping = (target) => target instanceof HTMLElement && (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName));
+
+/** Moves the focus among the rows that are on the screen. */
+function moveRow(delta) {
+  const rows = [...document.querySelectorAll('main [data-row]')];
+  const at = rows.indexOf(/** @type {any} */ (document.activeElement?.closest('[data-row]')));
+  const next = /** @type {HTMLElement | undefined} */ (rows[at < 0 ? (delta > 0 ? 0 : rows.length - 1) : at + delta]);
+  next?.focus();
+  next?.scrollIntoView({ block: 'nearest' });
+}
+
+function moveObserver(state, delta) {
+  const names = [state.store.self, ...state.store.views.keys()];
+  const at = names.indexOf(state.observer);
+  const next = names[(at + delta + names.length) % names.length];
+  state.go({ from: next === state.store.self ? '' : next });
+}
+
+/** The command that stands beside what is focused, or in its row. */
+function commandOf(element) {
+  const near = element?.closest('[data-cli], [data-row], .action, dialog, aside');
+  return near?.dataset.cli ?? near?.querySelector('[data-cli]')?.dataset.cli ?? '';
+}
+
+/** Handles one key. */
+export function onKey(state, event) {
+  const view = state.views.find((each) => each.id === state.route.view)?.module;
+  if (event.key.toLowerCase() === 'k' && (event.ctrlKey || event.metaKey)) {
+    event.preventDefault();
+    state.ui.palette = { text: '', at: 0 };
+    state.redraw();
+    return;
+  }
+  if (document.querySelector('dialog[open]')) return; // it handles its own keys
+  if (event.key === 'Escape') {
+    if (isTyping(event.target)) /** @type {HTMLElement} */ (event.target).blur();
+    else if (state.route.member) state.go({ member: '' });
+    else if (state.route.filter) state.go({ filter: '' });
+    return;
+  }
+  if (isTyping(event.target) || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (view?.onKey?.(state, event)) {
+    event.preventDefault();
+    return;
+  }
+  const actions = {
+    '/': () => {
+      const field = /** @type {HTMLInputElement | null} */ (document.querySelector('[data-filter]'));
+      if (field) field.select();
+      else state.ui.palette = { text: '', at: 0 };
+    },
+    '?': () => (state.ui.help = true),
+    '[': () => moveObserver(state, -1),
+    ']': () => moveObserver(state, 1),
+    j: () => moveRow(1),
+    k: () => moveRow(-1),
+    ArrowDown: () => moveRow(1),
+    ArrowUp: () => moveRow(-1),
+    c: () => {
+      const command = commandOf(document.activeElement);
+      if (command) state.copy(command);
+    },
+    R: () => state.stream?.retry(),
+  };
+  if (/^[1-9]$/.test(event.key)) {
+    const next = state.views[Number(event.key) - 1];
+    if (next) state.go({ view: next.id });
+  } else if (Object.hasOwn(actions, event.key)) {
+    actions[event.key]();
+  } else return;
+  event.preventDefault();
+  state.redraw();
+}

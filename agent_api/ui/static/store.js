@@ -1,0 +1,120 @@
+// @ts-check
+/**
+ * What the page knows: the agent's stream, folded as the library folds its events. Pure: the time comes in.
+ * A snapshot replaces the members; every event after it stores or deletes one.
+ */
+
+/** The order of severity, worst first. */
+export const SEVERITY = { failed: 0, suspect: 1, leaving: 2, paused: 3, alive: 4, left: 5, unknown: 6 };
+export const GLYPH = {
+  alive: '●', suspect: '◐', leaving: '◌', left: '○', failed: '✕', paused: '‖', killed: '✕', unknown: '·', reaped: '·',
+};
+
+/** Lines that the page keeps; older ones are counted only. */
+export const FEED_MAX = 2000;
+const HOUR = 3_600_000;
+const JUMP = 5000;
+
+/** A member's state: its status, or `suspect`. */
+export const stateOf = (m) => (m.is_suspect && m.status === 'alive' ? 'suspect' : m.status);
+
+export function newStore() {
+  return {
+    self: '', // the agent whose stream this is
+    members: new Map(), // its view: member by name
+    views: new Map(), // others' views by observer: { members, error, process }
+    feed: [], // newest last
+    counted: 0, // lines of the feed so far, dropped ones too
+    sequence: 0, // of the last event
+    flaps: new Map(), // by name: when it was suspected or failed, in the last hour
+    clock: { wall: NaN, mono: 0 },
+    pulse: null, // the last heartbeat
+    version: 0, // grows with every change
+  };
+}
+
+/** The agent's time of day in ms, at `mono` ms of this page's monotonic clock. */
+export const wallAt = (store, mono) => store.clock.wall + (mono - store.clock.mono);
+
+/** The members as `observer` sees them; the agent's own view for its own name. */
+export function viewOf(store, observer) {
+  return !observer || observer === store.self ? store.members : store.views.get(observer)?.members ?? new Map();
+}
+
+/** How many members are in each state. */
+export function countsOf(members) {
+  const found = { alive: 0, suspect: 0, leaving: 0, left: 0, failed: 0 };
+  for (const m of members.values()) found[stateOf(m)] = (found[stateOf(m)] ?? 0) + 1;
+  return found;
+}
+
+/** Takes one line of the stream. */
+export function fold(store, line, mono) {
+  const wall = Date.parse(line.at ?? line.time ?? '');
+  if (Number.isFinite(wall)) setClock(store, wall, mono);
+  store.version += 1;
+  if (line.event === 'Snapshot' || line.snapshot) return takeSnapshot(store, line, wall);
+  if (line.event === 'Heartbeat') return void (store.pulse = line);
+  if (line.event === 'EventsLost') return note(store, { kind: 'gap', at: wall, count: line.count });
+  if (!line.event || (line.sequence && line.sequence <= store.sequence)) return undefined;
+  store.sequence = line.sequence ?? store.sequence;
+  if (line.member) return takeMember(store, line, wall);
+  return note(store, { ...line, kind: 'message', at: wall });
+}
+
+/** Adds a line to the feed. */
+export function note(store, entry) {
+  store.version += 1;
+  store.feed.push({ ...entry, number: (store.counted += 1) });
+  if (store.feed.length > FEED_MAX) store.feed.splice(0, FEED_MAX / 4);
+}
+
+/** The agent's clock may be wrong and may jump: ages are counted from its latest time, and a jump is a line. */
+function setClock(store, wall, mono) {
+  const by = wall - wallAt(store, mono);
+  if (Math.abs(by) > JUMP) note(store, { kind: 'jump', at: wall, by });
+  store.clock = { wall, mono };
+}
+
+function takeSnapshot(store, line, wall) {
+  const snapshot = line.snapshot ?? line;
+  const list = Array.isArray(snapshot) ? snapshot : snapshot.members;
+  const old = store.members;
+  store.self = snapshot.name ?? line.name ?? store.self;
+  store.sequence = line.sequence ?? snapshot.sequence ?? 0;
+  store.members = new Map();
+  for (const m of list) keep(store, m, old.get(m.name), NaN);
+  note(store, { kind: 'snapshot', at: wall, count: list.length });
+}
+
+function takeMember(store, line, wall) {
+  const { member } = line;
+  const before = store.members.get(member.name);
+  const was = before ? stateOf(before) : line.previous ?? 'unknown';
+  const isReaped = line.event === 'MemberReaped';
+  if (isReaped) store.members.delete(member.name);
+  else keep(store, member, before, wall);
+  const now = isReaped ? 'reaped' : stateOf(member);
+  if (was !== now && (now === 'suspect' || now === 'failed')) countFlap(store, member.name, wall);
+  note(store, {
+    kind: 'member', event: line.event, at: wall, name: member.name, before: was, after: now,
+    incarnation: member.incarnation, raised: before && before.incarnation !== member.incarnation ? before.incarnation : null,
+    cause: line.cause ?? line.reason?.cause ?? '', accuser: line.accuser ?? line.reason?.accuser ?? '',
+    detail: line.detail ?? line.reason?.detail ?? '', observer: store.self,
+  });
+}
+
+/** A member without `since` has had its state since the event that gave it; from before the stream it is unknown. */
+function keep(store, member, before, wall) {
+  const isSame = before && stateOf(before) === stateOf(member);
+  member.since ??= isSame ? before.since : Number.isFinite(wall) ? new Date(wall).toISOString() : null;
+  store.members.set(member.name, member);
+}
+
+function countFlap(store, name, wall) {
+  const recent = (store.flaps.get(name) ?? []).filter((at) => wall - at < HOUR);
+  store.flaps.set(name, [...recent, wall]);
+}
+
+/** How often a member was suspected or failed in the hour before `wall`, as far as this page has seen. */
+export const flapsOf = (store, name, wall) => (store.flaps.get(name) ?? []).filter((at) => wall - at < HOUR).length;
