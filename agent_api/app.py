@@ -76,7 +76,9 @@ def _table(request: Request) -> str:
     """The members for a browser without JavaScript, if it may read them: it cannot send a token."""
     agent: Agent = request.app.state.agent
     if not agent.settings.access.grant(request.scope["headers"]).may("node:read"):
-        return "<p>This agent shows its members only to those with a token: swim members --token-file FILE</p>"
+        return (
+            "<p>This agent shows its members only to those with a token: swim members --token-file FILE</p>"
+        )
     return members_table(agent.cluster.members())
 
 

@@ -62,7 +62,7 @@ function header(state) {
   const counts = countsOf(state.members);
   const label = state.info?.label;
   return html`<header class="top">
-    <a class="brand" href=${state.link({ view: state.views[0].id, member: '' })}><svg viewBox="0 0 32 32" aria-hidden="true"><circle
+    <a class="brand" aria-label="swim: the first view" href=${state.link({ view: state.views[0].id, member: '' })}><svg viewBox="0 0 32 32" aria-hidden="true"><circle
       cx="16" cy="16" r="11"/><circle cx="16" cy="5" r="4"/><circle cx="25.5" cy="21.5" r="4"/><circle cx="6.5" cy="21.5" r="4"/></svg><span>swim</span></a>
     ${label ? html`<span class="label" title="label of every packet"><bdi>${label}</bdi></span>` : nothing}
     ${state.store.self ? observerMenu(state) : nothing}

@@ -1,0 +1,71 @@
+"""A browser, and pages in it: Debian's Chromium, driven by Playwright."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.interop.processes import require
+from tests.ui.site import Site
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+DESKTOP = {"width": 1440, "height": 900}
+PHONE = {"width": 390, "height": 844}
+WITHIN = 15_000
+"""Milliseconds that a page may take on a machine that does other things too."""
+
+OpenPage = Callable[..., "Page"]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """One for all tests of a module. Playwright keeps an asyncio loop running as long."""
+    require("chromium")
+    from playwright.sync_api import sync_playwright
+
+    with (
+        sync_playwright() as driver,
+        driver.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"]) as browser,
+    ):
+        yield browser
+
+
+@pytest.fixture
+def open_page(browser: Browser) -> Iterator[OpenPage]:
+    """Opens an address in a window of its own; errors of the page and of its policy fail the test.
+
+    Connections that break are not among them; ``ignore`` is a part of the errors that the test is about.
+    """
+    contexts: list[Any] = []
+    errors: list[str] = []
+
+    def open_(url: str, *, ignore: str = "\0", **options: Any) -> Page:
+        context = browser.new_context(**{"viewport": DESKTOP, "color_scheme": "light", **options})
+        context.set_default_timeout(WITHIN)
+        contexts.append(context)
+        page = context.new_page()
+
+        def note(text: str) -> None:
+            if ignore not in text and "net::ERR_" not in text:
+                errors.append(text)
+
+        page.on("pageerror", lambda error: note(str(error)))
+        page.on("console", lambda line: note(line.text) if line.type in ("error", "warning") else None)
+        page.goto(url)
+        return page
+
+    yield open_
+    for context in contexts:
+        context.close()
+    assert not errors, errors
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[Site]:
+    """An agent that lists four other members; what a test adds, the next one finds."""
+    with Site(["n2", "n3", "n4", "n5"]) as site:
+        yield site

@@ -1,0 +1,132 @@
+"""Agents that a browser can open: one over a table that the test fills, in a thread of its own."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from functools import partial
+from types import TracebackType
+from typing import Any, Self
+
+import trio
+
+from agent_api import AgentSettings, serve
+from swim import (
+    Config,
+    Event,
+    Member,
+    MemberEvent,
+    MemberFailed,
+    MemberJoined,
+    MemberReaped,
+    MemberStatus,
+    MemberSuspected,
+    Reason,
+    UserEvent,
+)
+from tests.agent_api.fakes import FakeCluster, make_member
+
+PORT = 7946
+
+
+class Site:
+    """An agent ``n1`` without a network; the test changes its table, and pages see the events.
+
+    Args:
+        names: other members, alive.
+        settings: of the agent's HTTP layer.
+    """
+
+    def __init__(self, names: Iterable[str] = (), **settings: Any) -> None:
+        self.cluster = FakeCluster(Config(name="n1", tags={"build": "0.2.0"}, bind="127.0.0.1:7946"))
+        for name in names:
+            self.cluster.table[name] = make_member(name, gossip_port=PORT, build="0.2.0")
+        self._settings = AgentSettings(http="127.0.0.1:0", **settings)
+        self._sequence = 0
+        self._is_up = threading.Event()
+        self._thread = threading.Thread(target=trio.run, args=(self._run,))
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        assert self._is_up.wait(10)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.do(self._over.set)
+        self._thread.join()
+
+    async def _run(self) -> None:
+        self._token = trio.lowlevel.current_trio_token()
+        self._over = trio.Event()
+        self._nursery: trio.Nursery
+        async with trio.open_nursery() as nursery:
+            self._nursery = nursery
+            await self._serve()
+            self._is_up.set()
+            await self._over.wait()
+            nursery.cancel_scope.cancel()
+
+    async def _serve(self) -> None:
+        self._server = trio.CancelScope()
+
+        async def serving(task_status: Any) -> None:
+            with self._server:
+                await serve(self.cluster, self._settings, task_status=task_status)  # type: ignore[arg-type]
+
+        host, port = await self._nursery.start(serving)
+        self._settings = replace(self._settings, http=f"{host}:{port}")
+        self.url = f"http://{host}:{port}"
+
+    def do(self, function: Callable[..., Any], *args: Any) -> Any:
+        """Calls a function in the agent's thread."""
+        return trio.from_thread.run_sync(partial(function, *args), trio_token=self._token)
+
+    def stop(self) -> None:
+        """The agent ends; its port answers nothing."""
+        self.do(self._server.cancel)
+
+    def start(self) -> None:
+        """The agent starts again on the same port."""
+        trio.from_thread.run(self._serve, trio_token=self._token)
+
+    # -- what happens in the cluster
+
+    def publish(self, event: Event) -> None:
+        """Numbers an event, and sends it to every page."""
+        self._sequence += 1
+        self.do(self.cluster.publish, replace(event, sequence=self._sequence))
+
+    def change(self, kind: type[MemberEvent], member: Member, reason: Reason) -> None:
+        """Stores a member, and publishes the event that gave it."""
+        previous = self.cluster.table.get(member.name)
+        if kind is MemberReaped:
+            self.do(self.cluster.table.pop, member.name)
+        else:
+            self.do(self.cluster.table.__setitem__, member.name, member)
+        self.publish(kind(member, previous, reason))
+
+    def join(self, name: str, **tags: str) -> None:
+        """A member joins."""
+        self.change(MemberJoined, make_member(name, gossip_port=PORT, **tags), Reason("push-pull", "n1"))
+
+    def suspect(self, name: str, by: str = "n2") -> None:
+        """A member accuses another."""
+        member = replace(self.cluster.table[name], is_suspect=True)
+        detail = "no ack: direct, 3 relays (3 nacks), stream refused"
+        self.change(MemberSuspected, member, Reason("probe", by, detail))
+
+    def fail(self, name: str) -> None:
+        """A suspicion expires."""
+        member = replace(self.cluster.table[name], is_suspect=False, status=MemberStatus.FAILED)
+        self.change(MemberFailed, member, Reason("suspicion-expired", "n2", "after 3.0 s"))
+
+    def reap(self, name: str) -> None:
+        """A member is forgotten."""
+        self.change(MemberReaped, self.cluster.table[name], Reason("prune"))
+
+    def user_event(self, name: str, payload: bytes) -> None:
+        """An application sends an event."""
+        self.publish(UserEvent(name, payload))

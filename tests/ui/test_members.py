@@ -1,0 +1,111 @@
+"""The frame and the members in a real browser: live, deep-linked, and safe from the names of others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from agent_api.access.control import AccessControl
+from agent_api.access.rules import AccessRules, Token, hash_of
+from tests.ui.audit import violations
+from tests.ui.conftest import DESKTOP, PHONE, OpenPage
+from tests.ui.site import Site
+
+pytestmark = [pytest.mark.peers("chromium"), pytest.mark.slow]
+
+HOSTILE = ("<img src=x onerror=document.title='owned'>", "\u202egnp.exe\u2066", "x" * 128, "a b\tc'\"`${1}")
+
+
+def test_members_change_as_the_events_come(site: Site, open_page: OpenPage) -> None:
+    page = open_page(f"{site.url}/ui/")
+    rows = page.locator("tbody tr[data-row]")
+    rows.nth(4).wait_for()
+    site.suspect("n3")
+    page.locator("tr[data-state=suspect]", has_text="n3").wait_for()
+    assert rows.first.inner_text().split()[:3] == ["n3", "◐", "suspect"], "the worst comes first"
+    site.fail("n3")
+    page.locator("tr[data-state=failed]", has_text="n3").wait_for()
+    assert page.locator(".count[data-state=failed]").inner_text() == "1 failed"
+    site.join("n6", role="web")
+    rows.nth(5).wait_for()
+    site.reap("n6")
+    rows.nth(5).wait_for(state="detached")
+
+
+def test_a_link_makes_the_same_screen(site: Site, open_page: OpenPage) -> None:
+    page = open_page(f"{site.url}/ui/#/members?filter=-n1&sort=name&desc=1&columns=delegate")
+    names = page.locator("tbody .name")
+    names.first.wait_for()
+    assert names.all_inner_texts() == ["n5", "n4", "n3", "n2"]
+    assert page.get_by_role("columnheader", name="Delegate").is_visible()
+    page.locator("[data-filter]").fill("n4")
+    assert "filter=n4" in page.evaluate("location.hash")
+    page.get_by_role("button", name="Name").click()
+    assert "desc" not in page.evaluate("location.hash")
+
+
+def test_a_stream_that_breaks_is_stale_and_comes_back(site: Site, open_page: OpenPage) -> None:
+    page = open_page(f"{site.url}/ui/")
+    page.locator("footer", has_text="live").wait_for()
+    site.stop()
+    page.get_by_text("the agent does not answer").wait_for()
+    assert "reconnecting" in page.locator("footer").inner_text()
+    assert page.locator("tbody tr").count() >= 5, "what was known is still shown"
+    site.start()
+    page.keyboard.press("R")
+    page.get_by_text("the agent does not answer").wait_for(state="detached")
+
+
+def test_names_of_others_are_text(open_page: OpenPage) -> None:
+    with Site() as site:
+        for name in HOSTILE:
+            site.join(name, **{name[:20]: name})
+        page = open_page(f"{site.url}/ui/")
+        page.locator("tbody tr").nth(len(HOSTILE)).wait_for()
+        shown = page.locator("tbody .name").evaluate_all("all => all.map(each => each.textContent)")
+        assert set(HOSTILE) <= set(shown)
+        assert page.locator("img").count() == 0
+        page.set_viewport_size(PHONE)
+        page.locator(".card").first.wait_for()
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert "owned" not in page.title()
+
+
+def test_ten_thousand_members_are_a_few_rows(open_page: OpenPage) -> None:
+    with Site(f"member-{number:05}" for number in range(10_000)) as site:
+        page = open_page(f"{site.url}/ui/#/members?sort=name")
+        page.get_by_text("10,001 members").wait_for()
+        assert page.locator("tbody tr").count() < 100
+        page.locator(".scroll").evaluate("each => each.scrollTo(0, each.scrollHeight)")
+        page.locator("tbody tr", has_text="n1").wait_for()
+
+
+@pytest.fixture
+def guarded() -> Iterator[Site]:
+    token = Token("0" * 8, "reader", ("node:read",), hash_of("a secret"))
+    with Site(["n2"], access=AccessControl(AccessRules((token,)))) as site:
+        yield site
+
+
+def test_a_token_is_asked_for_and_kept_out_of_links(guarded: Site, open_page: OpenPage) -> None:
+    page = open_page(f"{guarded.url}/ui/", ignore="403")
+    page.get_by_role("textbox", name="Token").fill("a secret")
+    page.keyboard.press("Enter")
+    page.locator("tbody tr").nth(1).wait_for()
+    assert "secret" not in page.url
+    assert page.evaluate("Object.values(sessionStorage)") == ["a secret"]
+    page.reload()
+    page.locator("tbody tr").nth(1).wait_for()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_anyone_can_use_it(site: Site, open_page: OpenPage, scheme: str) -> None:
+    page = open_page(f"{site.url}/ui/", color_scheme=scheme)
+    for size in (DESKTOP, PHONE):
+        page.set_viewport_size(size)
+        page.locator("[data-row]").first.wait_for()
+        assert not violations(page)
+    page.keyboard.press("?")
+    page.get_by_role("dialog").wait_for()
+    assert not violations(page)
