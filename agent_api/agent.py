@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from agent_api.access.control import Grant
 from agent_api.cluster import ClusterLike
-from agent_api.errors import INVALID_METHOD, HttpError
+from agent_api.errors import HttpError
 from agent_api.intervals import Intervals
 from agent_api.parameters import Query
 from agent_api.servers import Servers
@@ -53,16 +53,6 @@ class Agent:
         except HttpError:
             return False
         return found is not None and found.name == self.cluster.local.name
-
-    def require_server_role(self) -> None:
-        """Raises ``HttpError`` 501 if gossip control is off."""
-        if not self.settings.server_enabled:
-            raise HttpError(501, INVALID_METHOD)
-
-    def require_client_role(self) -> None:
-        """Raises ``HttpError`` 501 if the server list is off."""
-        if not self.settings.client_enabled:
-            raise HttpError(501, INVALID_METHOD)
 
 
 @dataclass(frozen=True, slots=True)

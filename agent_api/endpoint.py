@@ -17,10 +17,18 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from agent_api.agent import Agent, Call
-from agent_api.errors import INVALID_METHOD, error_response
+from agent_api.errors import INVALID_METHOD, HttpError, error_response
 from agent_api.parameters import Query
 
-__all__ = ["Action", "Capability", "Endpoint", "route"]
+__all__ = [
+    "Action",
+    "Capability",
+    "Endpoint",
+    "has_client_role",
+    "has_common_parameters",
+    "has_server_role",
+    "route",
+]
 
 Handler = Callable[[Call], Awaitable[Response]]
 Check = Callable[[Call], None]
@@ -38,10 +46,17 @@ class Action(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One path as an ASGI application: at most a reader and a writer; PUT and POST are the same."""
+    """One path as an ASGI application: at most a reader and a writer; PUT and POST are the same.
+
+    Attributes:
+        get: the reader.
+        put: the writer.
+        is_own: whether it is one of ours, and not of Nomad's.
+    """
 
     get: Action | None = None
     put: Action | None = None
+    is_own: bool = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request; an exception of a handler becomes an answer too."""
@@ -49,7 +64,7 @@ class Endpoint:
         try:
             response = await self._answer(request)
         except Exception as error:
-            response = error_response(error)
+            response = error_response(error, is_own=self.is_own)
         await response(scope, receive, send)
 
     async def _answer(self, request: Request) -> Response:
@@ -68,4 +83,21 @@ class Endpoint:
 
 def route(name: str, path: str, *, get: Action | None = None, put: Action | None = None) -> Route:
     """The route ``name`` to the handlers of one path."""
-    return Route(path, Endpoint(get, put), name=name)
+    return Route(path, Endpoint(get, put, path.startswith("/v1/swim/")), name=name)
+
+
+def has_server_role(call: Call) -> None:
+    """A check: ``HttpError`` 501 if gossip control is off."""
+    if not call.agent.settings.server_enabled:
+        raise HttpError(501, INVALID_METHOD)
+
+
+def has_client_role(call: Call) -> None:
+    """A check: ``HttpError`` 501 if the server list is off."""
+    if not call.agent.settings.client_enabled:
+        raise HttpError(501, INVALID_METHOD)
+
+
+def has_common_parameters(call: Call) -> None:
+    """A check: ``HttpError`` 400 for the first parameter of Nomad's reads that is wrong."""
+    call.query.check_common()

@@ -8,13 +8,15 @@ from collections.abc import Sequence
 from starlette.responses import PlainTextResponse, Response
 
 from agent_api.text import utf8
-from swim import SwimError
+from swim import ConfigError, LocalError, SwimError
 
 __all__ = ["INVALID_METHOD", "SERF_CANNOT_JOIN", "HttpError", "error_response", "multi_error"]
 
 INVALID_METHOD = "Invalid method"
 SERF_CANNOT_JOIN = "Serf can't Join after Leave or Shutdown"
 """Nomad's answer, in Serf's words."""
+
+_OWN_STATUS = ((ConfigError, 400), (LocalError, 409))
 
 _log = logging.getLogger("swim.http")
 
@@ -40,11 +42,18 @@ def multi_error(messages: Sequence[str]) -> str:
     return f"{count} occurred:\n{bullets}\n\n"
 
 
-def error_response(error: Exception) -> Response:
-    """The answer for an exception of a handler; an unexpected one is logged, and only its type shown."""
+def error_response(error: Exception, *, is_own: bool = False) -> Response:
+    """The answer for an exception of a handler; an unexpected one is logged, and only its type shown.
+
+    Args:
+        error: the exception.
+        is_own: of one of our own paths, which say whose fault it is: 400 for a value that is wrong, 409 for
+            what this node cannot do now. Nomad's answer 500 to all that they do not name.
+    """
     if isinstance(error, HttpError):
         return PlainTextResponse(utf8(error.text), status_code=error.status)
     if isinstance(error, SwimError):
-        return PlainTextResponse(utf8(str(error)), status_code=500)
+        status = next((status for kind, status in _OWN_STATUS if is_own and isinstance(error, kind)), 500)
+        return PlainTextResponse(utf8(str(error)), status_code=status)
     _log.exception("request failed", exc_info=error)
     return PlainTextResponse(f"internal error: {type(error).__name__}", status_code=500)

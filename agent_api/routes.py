@@ -9,8 +9,9 @@ from starlette.responses import Response
 from agent_api import health as health_report
 from agent_api import keyring, machine, shapes, status, telemetry
 from agent_api.agent import Call, nothing
-from agent_api.endpoint import Action, route
+from agent_api.endpoint import Action, has_client_role, has_common_parameters, has_server_role, route
 from agent_api.errors import SERF_CANNOT_JOIN, HttpError, multi_error
+from agent_api.openapi.routes import OPENAPI_ROUTES
 from agent_api.own.routes import OWN_ROUTES
 from agent_api.self_config import self_document
 from agent_api.streams import requests
@@ -26,18 +27,6 @@ _FORCE_LEAVE_SECONDS = 3.0
 _ANONYMOUS_JOIN = "anonymous server join is deprecated and will be removed in a future version of Nomad"
 
 _log = logging.getLogger("swim.http")
-
-
-def _has_server_role(call: Call) -> None:
-    call.agent.require_server_role()
-
-
-def _has_client_role(call: Call) -> None:
-    call.agent.require_client_role()
-
-
-def _has_common_parameters(call: Call) -> None:
-    call.query.check_common()
 
 
 def _has_server_address(call: Call) -> None:
@@ -123,19 +112,19 @@ async def _reload(call: Call) -> Response:
 
 
 ROUTES = (
-    route("members", "/v1/agent/members", get=Action("node:read", _members, (_has_common_parameters,))),
+    route("members", "/v1/agent/members", get=Action("node:read", _members, (has_common_parameters,))),
     route(
         "servers",
         "/v1/agent/servers",
-        get=Action("agent:read", _servers, (_has_client_role,)),
-        put=Action("agent:write", _set_servers, (_has_client_role, _has_server_address)),
+        get=Action("agent:read", _servers, (has_client_role,)),
+        put=Action("agent:write", _set_servers, (has_client_role, _has_server_address)),
     ),
     route("self", "/v1/agent/self", get=Action("agent:read", _self)),
-    route("join", "/v1/agent/join", put=Action("none", _join, (_has_server_role,))),
+    route("join", "/v1/agent/join", put=Action("none", _join, (has_server_role,))),
     route(
-        "force-leave", "/v1/agent/force-leave", put=Action("agent:write", _force_leave, (_has_server_role,))
+        "force-leave", "/v1/agent/force-leave", put=Action("agent:write", _force_leave, (has_server_role,))
     ),
-    route("health", "/v1/agent/health", get=Action("none", _health, (_has_common_parameters,))),
+    route("health", "/v1/agent/health", get=Action("none", _health, (has_common_parameters,))),
     route(
         "monitor", "/v1/agent/monitor", get=Action("agent:read", requests.monitor, (requests.check_monitor,))
     ),
@@ -156,28 +145,29 @@ ROUTES = (
         get=Action("node:read", requests.event_stream, (requests.check_event_stream,)),
     ),
     route("reload", "/v1/agent/reload", put=Action("agent:write", _reload)),
-    route("leader", "/v1/status/leader", get=Action("none", status.leader, (_has_common_parameters,))),
-    route("peers", "/v1/status/peers", get=Action("none", status.peers, (_has_common_parameters,))),
-    route("regions", "/v1/regions", get=Action("none", status.regions, (_has_common_parameters,))),
+    route("leader", "/v1/status/leader", get=Action("none", status.leader, (has_common_parameters,))),
+    route("peers", "/v1/status/peers", get=Action("none", status.peers, (has_common_parameters,))),
+    route("regions", "/v1/regions", get=Action("none", status.regions, (has_common_parameters,))),
     route(
         "keyring-list",
         "/v1/agent/keyring/list",
-        get=Action("agent:write", keyring.nomad_list, (_has_server_role,)),
+        get=Action("agent:write", keyring.nomad_list, (has_server_role,)),
     ),
     *(
         route(
             f"keyring-{operation}",
             f"/v1/agent/keyring/{operation}",
-            put=Action("agent:write", keyring.nomad_change(operation), (_has_server_role,)),
+            put=Action("agent:write", keyring.nomad_change(operation), (has_server_role,)),
         )
         for operation in keyring.CHANGES
     ),
     route(
         "keyring-other",
         "/v1/agent/keyring/{operation}",
-        get=Action("agent:write", keyring.unknown, (_has_server_role,)),
-        put=Action("agent:write", keyring.unknown, (_has_server_role,)),
+        get=Action("agent:write", keyring.unknown, (has_server_role,)),
+        put=Action("agent:write", keyring.unknown, (has_server_role,)),
     ),
     *OWN_ROUTES,
+    *OPENAPI_ROUTES,
 )
 """Shared by every application in the process; a handler finds its agent in ``app.state``."""

@@ -84,7 +84,8 @@ async def test_a_bad_body_is_named(encrypted: Agent, body: Any, status: int, tex
     for operation in ("install", "use", "remove"):
         for root in ("/v1/agent", "/v1/swim"):
             answer = await change(encrypted, operation, body, root=root)
-            assert answer.status == status
+            ours = 400 if status == 500 and root == "/v1/swim" else status
+            assert answer.status == ours
             assert answer.text.startswith(text)
     assert encrypted.cluster.keyring.keys == (K1,)
 
