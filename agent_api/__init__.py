@@ -14,11 +14,13 @@ if TYPE_CHECKING:
     from agent_api.server import listen as listen
     from agent_api.server import serve as serve
     from agent_api.settings import AgentSettings as AgentSettings
+    from agent_api.tls import Tls as Tls
 
-__all__ = ["AgentSettings", "create_app", "listen", "serve"]
+__all__ = ["AgentSettings", "Tls", "create_app", "listen", "serve"]
 
 _HOMES = {
     "AgentSettings": "agent_api.settings",
+    "Tls": "agent_api.tls",
     "create_app": "agent_api.app",
     "listen": "agent_api.server",
     "serve": "agent_api.server",

@@ -19,6 +19,7 @@ from agent_api.parameters import Query
 from agent_api.servers import Servers
 from agent_api.settings import AgentSettings
 from agent_api.shapes import dumps, in_portions
+from agent_api.streams.places import Places
 from swim.text import shown
 
 __all__ = ["Agent", "Call", "nothing"]
@@ -35,6 +36,7 @@ class Agent:
     Attributes:
         on_leave: called once a leave requested over HTTP is done and answered.
         on_reload: reads the agent's settings again; None if there are none to read.
+        places: of open streams.
         readiness: how far the agent has come: ``listening``, ``joined`` or ``converged``.
     """
 
@@ -45,6 +47,7 @@ class Agent:
     readiness: Callable[[], str]
     on_reload: Callable[[], Awaitable[None]] | None
     intervals: Intervals
+    places: Places
 
     def is_leader(self) -> bool:
         """Whether this node is the advisory leader of its region."""
@@ -63,6 +66,12 @@ class Call:
     query: Query
     request: Request
     grant: Grant
+
+    @property
+    def holder(self) -> str:
+        """Whose limits count for this request: its token's, or without one its client address's."""
+        token, client = self.grant.token, self.request.client
+        return f"token {token.accessor}" if token else f"address {client.host if client else ''}"
 
     def require(self, capability: str) -> None:
         """Counts and logs a denial, without the secret.

@@ -21,8 +21,10 @@ from agent_api.intervals import Intervals
 from agent_api.routes import ROUTES
 from agent_api.servers import Servers
 from agent_api.settings import AgentSettings
+from agent_api.streams.places import Places
 from agent_api.ui import members_table, ui_routes
 from swim.addresses import split_host_port
+from swim.listening import socket_path
 
 __all__ = ["create_app"]
 
@@ -68,6 +70,7 @@ def create_app(
         readiness or (lambda: "listening" if cluster.is_alone else "joined"),
         on_reload,
         Intervals(cluster),
+        Places(settings.limits.max_streams_per_token, cluster.metrics),
     )
     return app
 
@@ -92,7 +95,7 @@ def _names(cluster: ClusterLike, settings: AgentSettings) -> set[str]:
         socket.gethostname(),
         gossip_name,
         settings.server_name(gossip_name),
-        split_host_port("http", settings.http)[0],
+        "" if socket_path("http", settings.http) else split_host_port("http", settings.http)[0],
     }
 
 

@@ -8,6 +8,7 @@ acts.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -37,11 +38,19 @@ Capability = Literal["none", "agent:read", "agent:write", "node:read", "manageme
 
 
 class Action(NamedTuple):
-    """The handler of one method of a path, the capability it requires, and what is checked before that."""
+    """The handler of one method of a path.
+
+    Attributes:
+        capability: what it requires.
+        handler: makes the answer.
+        before: what is checked before the capability.
+        is_stream: the answer may go on for long, and a client may have so many at once.
+    """
 
     capability: Capability
     handler: Handler
     before: tuple[Check, ...] = ()
+    is_stream: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +70,15 @@ class Endpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request; an exception of a handler becomes an answer too."""
         request = Request(scope, receive, send)
-        try:
-            response = await self._answer(request)
-        except Exception as error:
-            response = error_response(error, is_own=self.is_own)
-        await response(scope, receive, send)
+        with ExitStack() as held:
+            try:
+                response = await self._answer(request, held)
+            except Exception as error:
+                response = error_response(error, is_own=self.is_own)
+            await response(scope, receive, send)
 
-    async def _answer(self, request: Request) -> Response:
+    async def _answer(self, request: Request, held: ExitStack) -> Response:
+        """The answer; what it needs until it was sent is in ``held``."""
         action = {"GET": self.get, "PUT": self.put, "POST": self.put}.get(request.method)
         if action is None:
             allowed = [*(["GET"] if self.get else []), *(["PUT", "POST"] if self.put else [])]
@@ -78,6 +89,8 @@ class Endpoint:
         for check in action.before:
             check(call)
         call.require(action.capability)
+        if action.is_stream:
+            held.enter_context(agent.places.one(call.holder))
         return await action.handler(call)
 
 

@@ -8,6 +8,8 @@ from swim import ConfigError
 
 __all__ = ["HttpLimits"]
 
+_MAY_BE_ZERO = ("max_conns_per_client", "max_streams_per_token", "stop_timeout", "max_body_bytes")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpLimits:
@@ -29,8 +31,14 @@ class HttpLimits:
     """Headers of one request; beyond it a 431."""
     max_body_bytes: int = 1024 * 1024
     """Bytes of one request's body; beyond it a 413."""
+    max_streams_per_token: int = 64
+    """Open streams (``watch``, ``events``, ``monitor``, queries) of one token, or of one address without a
+    token; beyond it a 429. 0 is no limit."""
+    handshake_timeout: float = 10.0
+    """Seconds from a connection's start to the end of its TLS handshake."""
     head_timeout: float = 10.0
-    """Seconds from a connection's start, and from a later request's first byte, to the end of its head."""
+    """Seconds from a connection's start (with TLS, from its handshake), and from a later request's first
+    byte, to the end of its head."""
     idle_timeout: float = 60.0
     """Seconds between two requests on one connection."""
     body_timeout: float = 30.0
@@ -43,7 +51,7 @@ class HttpLimits:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            minimum = {"max_conns_per_client": 0, "stop_timeout": 0, "max_body_bytes": 0}.get(field.name)
+            minimum = 0 if field.name in _MAY_BE_ZERO else None
             if isinstance(value, bool) or not isinstance(value, (int, float)):
                 raise ConfigError(field.name, f"must be a number, not {value!r}")
             if not (value > 0 if minimum is None else value >= minimum):

@@ -126,7 +126,9 @@ ROUTES = (
     ),
     route("health", "/v1/agent/health", get=Action("none", _health, (has_common_parameters,))),
     route(
-        "monitor", "/v1/agent/monitor", get=Action("agent:read", requests.monitor, (requests.check_monitor,))
+        "monitor",
+        "/v1/agent/monitor",
+        get=Action("agent:read", requests.monitor, (requests.check_monitor,), is_stream=True),
     ),
     route(
         "host",
@@ -142,7 +144,7 @@ ROUTES = (
     route(
         "event-stream",
         "/v1/event/stream",
-        get=Action("node:read", requests.event_stream, (requests.check_event_stream,)),
+        get=Action("node:read", requests.event_stream, (requests.check_event_stream,), is_stream=True),
     ),
     route("reload", "/v1/agent/reload", put=Action("agent:write", _reload)),
     route("leader", "/v1/status/leader", get=Action("none", status.leader, (has_common_parameters,))),

@@ -22,6 +22,7 @@ from agent_api.settings import AgentSettings
 from agent_api.shapes import nomad_member
 from swim import Member, __version__, verbosity
 from swim.addresses import join_host_port, split_host_port
+from swim.listening import socket_path
 from swim.runtime import runtime_stats
 
 __all__ = ["self_document"]
@@ -59,7 +60,8 @@ def _redacted_headers(headers: Mapping[str, str]) -> dict[str, str]:
 
 def _config(call: Call) -> dict[str, Any]:
     cluster, settings = call.agent.cluster, call.agent.settings
-    http = call.http_endpoint or split_host_port("http", settings.http)
+    path = socket_path("http", settings.http)
+    http = call.http_endpoint or ((path, 0) if path else split_host_port("http", settings.http))
     serf_host, serf_port = cluster.endpoint
     rpc = call.agent.servers.address(cluster.local)
     rpc_host, _, rpc_port = rpc.rpartition(":")
@@ -69,7 +71,7 @@ def _config(call: Call) -> dict[str, Any]:
             "ACL": {"ReplicationToken": _redacted(settings.replication_token)},
             "Addresses": {"HTTP": http[0], "RPC": rpc_host.strip("[]"), "Serf": serf_host},
             "AdvertiseAddrs": {
-                "HTTP": join_host_port(*http),
+                "HTTP": settings.http if path else join_host_port(*http),
                 "RPC": rpc,
                 "Serf": join_host_port(*cluster.advertised),
             },
@@ -94,6 +96,14 @@ def _config(call: Call) -> dict[str, Any]:
                 "RetryMaxAttempts": settings.retry_max_attempts,
                 "StartJoin": list(settings.start_join),
             },
+            "TLSConfig": {
+                "CAFile": settings.tls.ca_file,
+                "CertFile": settings.tls.cert_file,
+                "EnableHTTP": True,
+                "KeyFile": settings.tls.key_file,
+            }
+            if settings.tls
+            else {},
             "Telemetry": {"CirconusAPIToken": _redacted(settings.circonus_api_token)},
             "Vault": {"Token": _redacted(settings.vault_token)},
             "Version": {"Version": __version__},

@@ -9,8 +9,10 @@ from types import MappingProxyType
 
 from agent_api.access.control import AccessControl
 from agent_api.limits import HttpLimits
+from agent_api.tls import Tls
 from swim import ConfigError, checks
 from swim.addresses import split_host_port
+from swim.listening import socket_path
 
 __all__ = ["AgentSettings"]
 
@@ -28,7 +30,11 @@ class AgentSettings:
     """
 
     http: str = "127.0.0.1:4646"
-    """``HOST:PORT`` or ``[V6]:PORT`` to serve on; port 0 lets the system choose one."""
+    """``HOST:PORT`` or ``[V6]:PORT`` to serve on, port 0 lets the system choose one; or ``unix:///PATH``."""
+    http_socket_mode: int = 0o600
+    """Permissions of a Unix socket; 0..0o777."""
+    tls: Tls | None = None
+    """HTTPS in place of HTTP, on TCP."""
     http_hosts: tuple[str, ...] = ()
     """Names, without port, that clients may use for this agent besides IP addresses, names without a dot, its
     own name and the host of ``http``; ``*`` allows any name. Pages under names listed here may also write."""
@@ -97,7 +103,10 @@ class AgentSettings:
             object.__setattr__(self, name, checks.texts(name, getattr(self, name)))
         headers = MappingProxyType(dict(self.http_api_response_headers))
         object.__setattr__(self, "http_api_response_headers", headers)
-        split_host_port("http", self.http)
+        if not socket_path("http", self.http):
+            split_host_port("http", self.http)
+        elif self.tls is not None:
+            raise ConfigError("http", "a Unix socket is served without TLS; set one of both")
         _check_text(self)
         _check_numbers(self)
         _check_headers(headers)
@@ -121,6 +130,8 @@ def _check_text(settings: AgentSettings) -> None:
 def _check_numbers(settings: AgentSettings) -> None:
     if not 1 <= settings.rpc_port <= 65535:
         raise ConfigError("rpc_port", f"must be 1 to 65535, not {settings.rpc_port!r}")
+    if not 0 <= settings.http_socket_mode <= 0o777:
+        raise ConfigError("http_socket_mode", "must be an octal number from 0 to 777")
     for name in ("bootstrap_expect", "retry_interval", "retry_max_attempts"):
         if getattr(settings, name) < 0:
             raise ConfigError(name, f"must be at least 0, not {getattr(settings, name)!r}")

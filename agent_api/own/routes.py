@@ -19,11 +19,11 @@ OWN_ROUTES = (
     route(
         "swim-events",
         "/v1/swim/events",
-        get=Action("management", requests.events),
+        get=Action("management", requests.events, is_stream=True),
         put=Action("agent:write", messages.user_event),
     ),
-    route("swim-watch", "/v1/swim/watch", get=Action("node:read", requests.watch)),
-    route("swim-query", "/v1/swim/query", put=Action("agent:write", messages.query)),
+    route("swim-watch", "/v1/swim/watch", get=Action("node:read", requests.watch, is_stream=True)),
+    route("swim-query", "/v1/swim/query", put=Action("agent:write", messages.query, is_stream=True)),
     route(
         "swim-tags",
         "/v1/swim/tags",
@@ -32,7 +32,11 @@ OWN_ROUTES = (
     ),
     route("swim-coordinate", "/v1/swim/coordinate", get=Action("node:read", reachability.coordinate)),
     route("swim-rtt", "/v1/swim/rtt", get=Action("node:read", reachability.rtt)),
-    route("swim-reachability", "/v1/swim/reachability", put=Action("agent:write", reachability.reachability)),
+    route(
+        "swim-reachability",
+        "/v1/swim/reachability",
+        put=Action("agent:write", reachability.reachability, is_stream=True),
+    ),
     route("swim-keyring", "/v1/swim/keyring", get=Action("agent:read", keyring.swim_list)),
     *(
         route(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from typing import Any
 
 import h11
@@ -11,11 +12,16 @@ from starlette.types import ASGIApp
 
 from agent_api.limits import HttpLimits
 from agent_api.server.exchange import Exchange, http_scope, why_refused
-from agent_api.server.wire import ClientGone, Headers, Wire
+from agent_api.server.tls import PeersOnce, TlsStream, spoke_http
+from agent_api.server.wire import ClientGone, Headers, Wire, refusal
 from swim import Metrics
 from swim.addresses import Endpoint
 
-__all__ = ["Connection", "Service"]
+__all__ = ["Connection", "Service", "is_encrypted"]
+
+_LAST_WORDS_SECONDS = 1.0
+_NEEDS_HTTPS = "Client sent an HTTP request to an HTTPS server.\n"
+"""In the words of Go's server."""
 
 _log = logging.getLogger("swim.http.server")
 
@@ -29,9 +35,10 @@ class Service:
         metrics: where requests and drops are counted.
         headers: of the answers that the server makes itself.
         state: the lifespan state of the application.
+        mentioned: peers whose failed TLS handshakes are in the log.
     """
 
-    __slots__ = ("app", "headers", "limits", "metrics", "state")
+    __slots__ = ("app", "headers", "limits", "mentioned", "metrics", "state")
 
     def __init__(self, app: ASGIApp, limits: HttpLimits, metrics: Metrics, headers: Headers) -> None:
         self.app: ASGIApp = app
@@ -39,6 +46,7 @@ class Service:
         self.metrics: Metrics = metrics
         self.headers: Headers = headers
         self.state: dict[str, Any] = {}
+        self.mentioned: PeersOnce = PeersOnce()
 
 
 class Connection:
@@ -50,7 +58,7 @@ class Connection:
         is_busy: a request is in progress.
     """
 
-    __slots__ = ("_exchange", "_server", "_service", "_wire", "client", "is_busy", "scope")
+    __slots__ = ("_exchange", "_server", "_service", "_stream", "_wire", "client", "is_busy", "scope")
 
     def __init__(
         self,
@@ -65,6 +73,7 @@ class Connection:
         self.is_busy: bool = False
         self._server = server
         self._service = service
+        self._stream = stream
         self._wire = Wire(stream, service.limits, service.headers)
         self._exchange: Exchange | None = None
 
@@ -78,6 +87,8 @@ class Connection:
 
     async def run(self) -> None:
         """Returns when the connection is over; the caller closes the stream."""
+        if isinstance(self._stream, TlsStream) and not await self._shake_hands(self._stream):
+            return
         is_first = True
         while (request := await self._next_request(is_first=is_first)) is not None:
             is_first = False
@@ -87,7 +98,25 @@ class Connection:
             self.is_busy = False
             if not is_answered or not await self._exchange.discard_rest():
                 break
-        await self._wire.linger()
+        await self._wire.end()
+
+    async def _shake_hands(self, stream: TlsStream) -> bool:
+        """Whether the client speaks TLS and is accepted; a failure is counted, and logged once per peer."""
+        try:
+            with trio.fail_after(self._service.limits.handshake_timeout):
+                await stream.do_handshake()
+            return True
+        except trio.TooSlowError:
+            why = "it took too long"
+        except trio.BrokenResourceError as error:
+            why = str(error) or "the connection broke"
+            if spoke_http(error.__cause__):
+                await _say_https(stream.transport_stream, self._service.headers)
+        self._service.metrics.dropped("http-tls")
+        peer = self.client[0] if self.client else "a client"
+        if self._service.mentioned.is_new(peer):
+            _log.warning("TLS handshake with %s failed: %s", peer, why)
+        return False
 
     async def _next_request(self, *, is_first: bool) -> h11.Request | None:
         """The next request for the application; None if the connection is over."""
@@ -122,7 +151,13 @@ class Connection:
     async def _answer(self, request: h11.Request, exchange: Exchange) -> bool:
         """Lets the application answer; returns whether it answered completely."""
         service = self._service
-        scope = http_scope(request, client=self.client, server=self._server, state=service.state)
+        scope = http_scope(
+            request,
+            scheme="https" if is_encrypted(self._stream) else "http",
+            client=self.client,
+            server=self._server,
+            state=service.state,
+        )
         try:
             await service.app(scope, exchange.receive, exchange.send)
         except Exception as error:
@@ -141,6 +176,20 @@ class Connection:
         self._service.metrics.count("swim.http.failed")
         peer = "{}:{}".format(*self.client) if self.client else "a client"
         _log.error("connection from %s closed: %s", peer, type(error).__name__, exc_info=error)
+
+
+def is_encrypted(stream: trio.abc.Stream) -> bool:
+    """Whether ``stream`` is TLS over another one, ours or ``trio.SSLStream``."""
+    return hasattr(stream, "transport_stream")
+
+
+async def _say_https(stream: trio.abc.SendStream, headers: Headers) -> None:
+    """Answers an HTTP request at an HTTPS port in clear, as Go's server does."""
+    with (
+        trio.move_on_after(_LAST_WORDS_SECONDS),
+        suppress(trio.BrokenResourceError, trio.ClosedResourceError),
+    ):
+        await stream.send_all(refusal(400, headers, text=_NEEDS_HTTPS))
 
 
 def _is_client_gone(error: Exception) -> bool:

@@ -39,7 +39,12 @@ def why_refused(request: h11.Request, limits: HttpLimits) -> int | None:
 
 
 def http_scope(
-    request: h11.Request, *, client: Endpoint | None, server: Endpoint | None, state: dict[str, Any]
+    request: h11.Request,
+    *,
+    scheme: str,
+    client: Endpoint | None,
+    server: Endpoint | None,
+    state: dict[str, Any],
 ) -> Scope:
     """The ASGI scope of ``request``; of a target that is a whole URL, the path and the host are used."""
     headers = list(request.headers)
@@ -56,7 +61,7 @@ def http_scope(
         "asgi": {"version": "3.0", "spec_version": "2.3"},
         "http_version": request.http_version.decode("ascii"),
         "method": request.method.decode("ascii"),
-        "scheme": "http",
+        "scheme": scheme,
         "path": unquote(path.decode("ascii")),
         "raw_path": path,
         "query_string": query_string,

@@ -11,7 +11,7 @@ from typing import Any
 
 import trio
 
-from agent_api.server.connection import Connection, Service
+from agent_api.server.connection import Connection, Service, is_encrypted
 from agent_api.server.lifespan import Lifespan
 from agent_api.server.wire import refusal
 from swim.addresses import Endpoint
@@ -157,10 +157,12 @@ class Listeners:
         return False
 
     async def _turn_away(self, stream: trio.abc.Stream, status: int) -> None:
+        """Closes a connection; with TLS without an answer, which would take a handshake."""
         self._service.metrics.dropped("http-connections")
-        with trio.move_on_after(_LAST_WORDS_SECONDS):
-            with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
-                await stream.send_all(refusal(status, self._service.headers))
+        if not is_encrypted(stream):
+            with trio.move_on_after(_LAST_WORDS_SECONDS):
+                with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+                    await stream.send_all(refusal(status, self._service.headers))
         await trio.aclose_forcefully(stream)
 
     def _remember(self, connection: Connection) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
@@ -15,12 +16,15 @@ from agent_api.cluster import ClusterLike
 from agent_api.envelope import answer_headers
 from agent_api.server.connection import Service
 from agent_api.server.listener import Listeners
+from agent_api.server.tls import TlsListener
 from agent_api.settings import AgentSettings
 from swim import Metrics
 from swim.addresses import Endpoint, is_loopback
-from swim.listening import listening_socket
+from swim.listening import listening_socket, socket_file
 
 __all__ = ["listen", "serve", "serve_listeners"]
+
+_OPEN = "any host that reaches it can read and remove members and make this agent leave"
 
 _log = logging.getLogger("swim.http")
 
@@ -44,15 +48,17 @@ async def serve(
         on_reload: likewise.
         readiness: likewise.
         listener: from ``listen``, instead of the settings' address; this function owns it from now on.
-        task_status: reports the bound address and port once connections are accepted.
+        task_status: reports the bound address and port once connections are accepted; of a Unix socket its
+            path and 0.
 
     Raises:
         ConfigError: naming ``http``, if the address cannot be bound.
         RuntimeError: the application reports that it cannot start.
     """
     settings = settings or AgentSettings()
-    bound = listener or listen(settings.http)
-    endpoint: Endpoint = bound.getsockname()[:2]
+    bound = listener or listen(settings.http, mode=settings.http_socket_mode)
+    name = bound.getsockname()
+    endpoint: Endpoint = name[:2] if isinstance(name, tuple) else (os.fsdecode(name), 0)
     if callable(cluster_or_app):
         app, metrics = cluster_or_app, Metrics()
     else:
@@ -60,11 +66,15 @@ async def serve(
             cluster_or_app, settings, on_leave=on_leave, on_reload=on_reload, readiness=readiness
         )
         metrics = cluster_or_app.metrics
-        _warn_if_exposed(endpoint[0], has_tokens=settings.access.is_on)
-    async with trio.SocketListener(trio.socket.from_stdlib_socket(bound)) as accepting:
-        await serve_listeners(
-            app, [accepting], settings, metrics=metrics, started=lambda: task_status.started(endpoint)
-        )
+        _warn_if_exposed(endpoint[0], settings)
+    accepting: trio.abc.Listener[Any] = trio.SocketListener(trio.socket.from_stdlib_socket(bound))
+    if settings.tls is not None:
+        accepting = TlsListener(accepting, settings.tls)
+    with socket_file(bound):
+        async with accepting:
+            await serve_listeners(
+                app, [accepting], settings, metrics=metrics, started=lambda: task_status.started(endpoint)
+            )
 
 
 async def serve_listeners(
@@ -93,28 +103,28 @@ async def serve_listeners(
     await Listeners(service, listeners).run(started)
 
 
-def _warn_if_exposed(host: str, *, has_tokens: bool) -> None:
-    """Logs one loud warning if other hosts can reach the API."""
-    if is_loopback(host):
+def _warn_if_exposed(host: str, settings: AgentSettings) -> None:
+    """Logs one loud warning if other hosts can reach the API, and what keeps them out is missing."""
+    tls, has_tokens = settings.tls, settings.access.is_on
+    is_closed = has_tokens or (tls is not None and tls.verify_https_client)
+    if host.startswith("/") or is_loopback(host) or (tls and is_closed):
         return
-    if has_tokens:
-        _log.warning(
-            "INSECURE: the HTTP API on %s is not encrypted: tokens and answers can be read on their way. "
-            "Bind it to loopback with --http, behind a proxy that speaks TLS",
-            host,
-        )
+    if is_closed:
+        danger = "is not encrypted: tokens and answers can be read on their way. Set --tls-cert-file"
+    elif tls:
+        danger = f"asks for no token or certificate: {_OPEN}. Set --acl-file or --tls-verify-https-client"
     else:
-        _log.warning(
-            "INSECURE: the HTTP API on %s is neither encrypted nor authenticated: any host that reaches it "
-            "can read and remove members and make this agent leave. Bind it to loopback with --http",
-            host,
-        )
+        danger = f"is neither encrypted nor authenticated: {_OPEN}. Set --tls-cert-file and --acl-file"
+    _log.warning("INSECURE: the HTTP API on %s %s, or bind it to loopback with --http", host, danger)
 
 
-def listen(http: str) -> socket.socket:
-    """A listening socket at ``http``, ``HOST:PORT`` or ``[V6]:PORT``; connections wait until it is served.
+def listen(http: str, *, mode: int = 0o600) -> socket.socket:
+    """A listening socket at ``HOST:PORT``, ``[V6]:PORT`` or ``unix:///PATH``.
+
+    Connections wait until it is served. The file of a Unix socket has the permissions ``mode``, and is
+    removed when ``serve`` ends.
 
     Raises:
         ConfigError: naming ``http``.
     """
-    return listening_socket("http", http, advice="choose another with --http")
+    return listening_socket("http", http, advice="choose another with --http", mode=mode)

@@ -114,26 +114,30 @@ class Wire:
             except ClientGone:
                 return
 
-    async def linger(self) -> None:
-        """Waits until the last answer has arrived: closing a socket with unread input would reset it."""
+    async def end(self) -> None:
+        """Says that no more comes, and waits until the last answer has arrived.
+
+        With TLS the client must hear the former, or it takes the answer for cut off. Closing a socket with
+        unread input would reset it.
+        """
         is_complete = self.h11.their_state in _AT_REST and not self.early_bytes
-        if self.at_eof or is_complete:
+        if self.at_eof:
             return
         with trio.move_on_after(_LINGER_SECONDS):
             try:
                 if isinstance(self._stream, trio.abc.HalfCloseableStream):
                     await self._stream.send_eof()
-                left = _LINGER_BYTES
+                left = 0 if is_complete else _LINGER_BYTES
                 while left > 0 and (data := await self._stream.receive_some(_READ_BYTES)):
                     left -= len(data)
             except (trio.BrokenResourceError, trio.ClosedResourceError):
                 return
 
 
-def refusal(status: int, extra: Headers, *, has_body: bool = True) -> bytes:
+def refusal(status: int, extra: Headers, *, text: str = "", has_body: bool = True) -> bytes:
     """A whole answer made by the server itself, with ``extra`` headers, in the wording of Go's server."""
     words = f"{status} {HTTPStatus(status).phrase}"
-    body = (_TOO_MANY_TEXT if status == 429 else words).encode()
+    body = (text or (_TOO_MANY_TEXT if status == 429 else words)).encode()
     headers = [
         (b"date", date()),
         (b"content-type", b"text/plain; charset=utf-8"),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import socket
+import stat
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,11 +15,14 @@ import trio.testing
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from agent_api import AgentSettings, create_app, serve
+from agent_api import AgentSettings, Tls, create_app, listen, serve
+from agent_api.access.control import AccessControl
+from agent_api.access.rules import AccessRules
 from agent_api.server import serve_listeners
 from swim import ConfigError
 from tests.agent_api.fakes import FakeCluster
 from tests.agent_api.http import Agent, served
+from tests.agent_api.server.authority import Authority
 from tests.agent_api.server.door import rest_of
 
 
@@ -77,24 +82,109 @@ async def test_requests_are_logged_at_debug_and_nothing_else(
 
 
 @pytest.mark.parametrize(
-    ("http", "warns"),
+    ("http", "protection", "warning"),
     [
-        ("127.0.0.1:0", False),
-        ("[::1]:0", False),
-        ("127.9.9.9:0", False),
-        ("0.0.0.0:0", True),
-        ("[::]:0", True),
+        ("127.0.0.1:0", "", ""),
+        ("[::1]:0", "", ""),
+        ("127.9.9.9:0", "", ""),
+        ("unix", "", ""),
+        ("0.0.0.0:0", "", "is neither encrypted nor authenticated"),
+        ("[::]:0", "", "is neither encrypted nor authenticated"),
+        ("0.0.0.0:0", "tls", "asks for no token or certificate"),
+        ("0.0.0.0:0", "tokens", "is not encrypted"),
+        ("0.0.0.0:0", "tls tokens", ""),
+        ("0.0.0.0:0", "mutual", ""),
     ],
 )
-async def test_beyond_loopback_one_warning_says_what_anyone_may_do(
-    cluster: FakeCluster, http: str, warns: bool, caplog: pytest.LogCaptureFixture
+async def test_beyond_loopback_one_warning_says_what_is_missing(
+    cluster: FakeCluster,
+    http: str,
+    protection: str,
+    warning: str,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
+    authority = Authority(tmp_path)
+    tls = None
+    if "tls" in protection or "mutual" in protection:
+        is_mutual = "mutual" in protection
+        tls = Tls(*authority.issue("a"), ca_file=authority.ca_file, verify_https_client=is_mutual)
+    access = AccessControl(AccessRules() if "tokens" in protection else None)
+    http = f"unix://{tmp_path}/http" if http == "unix" else http
     async with trio.open_nursery() as nursery:
-        host, _ = await nursery.start(serve, cluster, AgentSettings(http=http))
+        host, _ = await nursery.start(serve, cluster, AgentSettings(http=http, tls=tls, access=access))
         nursery.cancel_scope.cancel()
     texts = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
-    assert len(texts) == warns
-    assert all(text.startswith(f"INSECURE: the HTTP API on {host} is neither encrypted") for text in texts)
+    assert len(texts) == bool(warning)
+    assert all(text.startswith(f"INSECURE: the HTTP API on {host} {warning}") for text in texts)
+
+
+async def over(path: Path, request: bytes = b"GET /v1/agent/members HTTP/1.0\r\n\r\n") -> bytes:
+    async with await trio.open_unix_socket(path) as stream:
+        await stream.send_all(request)
+        return await rest_of(stream)
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o660, 0o666])
+async def test_a_unix_socket_has_its_mode_and_is_removed_at_the_end(
+    cluster: FakeCluster, tmp_path: Path, mode: int
+) -> None:
+    path = tmp_path / "http"
+    settings = AgentSettings(http=f"unix://{path}", http_socket_mode=mode)
+    for _ in range(2):
+        async with trio.open_nursery() as nursery:
+            assert await nursery.start(serve, cluster, settings) == (str(path), 0)
+            assert path.lstat().st_mode == stat.S_IFSOCK | mode
+            assert (await over(path)).startswith(b"HTTP/1.1 200")
+            assert f'"HTTP":"unix://{path}"'.encode() in await over(
+                path, b"GET /v1/agent/self HTTP/1.0\r\n\r\n"
+            )
+            nursery.cancel_scope.cancel()
+        assert not path.exists()
+
+
+async def test_a_stale_unix_socket_is_replaced_and_a_live_one_refused(
+    cluster: FakeCluster, tmp_path: Path
+) -> None:
+    path = tmp_path / "http"
+    settings = AgentSettings(http=f"unix://{path}")
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(path))
+    async with trio.open_nursery() as nursery:
+        await nursery.start(serve, cluster, settings)
+        with pytest.raises(ConfigError) as refusal:
+            await serve(cluster, settings)
+        assert str(refusal.value) == f"http: {path} is in use by another process"
+        assert (await over(path)).startswith(b"HTTP/1.1 200")
+        # The file of another socket that has taken the place stays.
+        path.unlink()
+        with socket.socket(socket.AF_UNIX) as other:
+            other.bind(str(path))
+            nursery.cancel_scope.cancel()
+    assert path.exists()
+
+
+@pytest.mark.parametrize(
+    ("http", "why"),
+    [
+        ("unix://relative", "is not unix:///PATH"),
+        ("unix:/one", "is not unix:///PATH"),
+        ("unix:", "is not unix:///PATH"),
+        ("unix:///", "is not unix:///PATH"),
+        ("unix:///a/", "is not unix:///PATH"),
+        ("unix:///a\0b", "is not unix:///PATH"),
+        ("unix:///" + "a" * 107, "is longer than the 107 bytes"),
+        ("unix:///no/such/directory/http", "cannot listen on /no/such/directory/http: No such file"),
+        ("unix:///dev/null", "/dev/null exists, and is not a socket"),
+        ("unix:///dev", "/dev exists, and is not a socket"),
+        ("unix:///dev/null/http", "cannot listen on /dev/null/http: Not a directory"),
+    ],
+)
+def test_a_path_that_cannot_be_a_socket(http: str, why: str) -> None:
+    with pytest.raises(ConfigError) as refusal:
+        listen(AgentSettings(http=http).http)
+    assert refusal.value.field == "http"
+    assert why in refusal.value.reason
 
 
 async def test_port_in_use(agent: Agent, cluster: FakeCluster) -> None:

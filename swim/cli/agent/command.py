@@ -17,7 +17,7 @@ import click
 import trio
 
 import swim.ipc
-from agent_api import listen, serve
+from agent_api import AgentSettings, listen, serve
 from swim.addresses import Endpoint, join_host_port
 from swim.cli.agent.discovery import Discovery
 from swim.cli.agent.options import options
@@ -29,6 +29,7 @@ from swim.cli.common import ExitCode, globals_of, json_option, unwrapped
 from swim.cli.logs import LogOutput, set_level
 from swim.errors import ConfigError, SwimError
 from swim.handlers import EventHandlers
+from swim.listening import socket_file
 from swim.log import report
 from swim.net.cluster import Cluster
 from swim.net.running import open_cluster
@@ -57,9 +58,9 @@ def agent(**_: object) -> int:
     --serf-config.
 
     SIGINT and SIGTERM make the agent leave gracefully; a second one stops it at once. SIGHUP reloads the log
-    level, the event handlers and the tags from the files (the tags from --tags-file), and the tokens from the
-    --acl-file; SIGUSR1 writes all metrics to stderr. With --json, the bound addresses are printed to stdout
-    as one line once all are ready.
+    level, the event handlers and the tags from the files (the tags from --tags-file), the tokens from the
+    --acl-file, and the certificate of HTTPS; SIGUSR1 writes all metrics to stderr. With --json, the bound
+    addresses are printed to stdout as one line once all are ready.
     """
     ctx = click.get_current_context()
     settings = settings_of(ctx)
@@ -74,6 +75,13 @@ def agent(**_: object) -> int:
             return trio.run(_Agent(ctx, settings, plan, log).run)
     except ConfigError as error:
         raise with_origin(error, settings) from None
+
+
+def _url(bound: Endpoint, api: AgentSettings) -> str:
+    """Where clients find the HTTP API: at an address and port, or at the path of a Unix socket and 0."""
+    if not bound[1]:
+        return f"unix://{bound[0]}"
+    return f"{'https' if api.tls else 'http'}://{join_host_port(*bound)}"
 
 
 class _Agent:
@@ -100,7 +108,10 @@ class _Agent:
         ):
             stack.callback(self._manager.close)
             # Before the node starts: if an address is not available, nothing must start.
-            listener = stack.enter_context(listen(plan.api.http)) if plan.serves_http else None
+            listener = listen(plan.api.http, mode=plan.api.http_socket_mode) if plan.serves_http else None
+            if listener is not None:
+                stack.enter_context(listener)
+                stack.enter_context(socket_file(listener))
             rpc = self._listen_for_rpc()
             if rpc is not None:
                 stack.enter_context(rpc)
@@ -152,7 +163,7 @@ class _Agent:
                 readiness=lambda: self._state,
                 listener=listener,
             )
-            ready["http"] = f"http://{join_host_port(*await nursery.start(serving))}"
+            ready["http"] = _url(await nursery.start(serving), api)
             self._output.say(f"http ready on {ready['http']}")
         if rpc is not None:
             ready["rpc"] = join_host_port(*await nursery.start(self._serve_rpc, cluster, rpc))
@@ -305,13 +316,18 @@ class _Agent:
         if self._handlers is not None:
             self._handlers.replace(plan.handlers)
         self._plan.api.access.rules = plan.api.access.rules
+        if self._plan.api.tls is not None and plan.api.tls is not None:
+            self._plan.api.tls.adopt(plan.api.tls)
         set_level(plan.log_level)
         text = ", ".join(f"{shown(key)}={shown(value)}" for key, value in sorted(tags.items()))
         report(
             _log, logging.INFO, "reloaded", "reloaded: log level %s, tags %s", plan.log_level, text,
             log_level=plan.log_level, tags=dict(tags),
         )  # fmt: skip
-        if ignored := self._settings.differences(settings, self._plan.config.keys != plan.config.keys):
+        ignored = self._settings.differences(settings, self._plan.config.keys != plan.config.keys)
+        if (self._plan.api.tls is None) != (plan.api.tls is None):
+            ignored.append("tls_cert_file")
+        if ignored:
             names = ", ".join(ignored)
             report(
                 _log,

@@ -12,13 +12,15 @@ from swim.cli.agent.readiness import STATES
 from swim.cli.common import duration
 from swim.cli.logs import LEVELS
 
-__all__ = ["EXCLUSIVE", "OPTIONS", "RELOADED", "SECRETS", "Option", "options"]
+__all__ = ["EXCLUSIVE", "OPTIONS", "RELOADED", "SECRETS", "TLS", "Option", "options"]
 
 EXCLUSIVE = (("encrypt", "key_file"), ("http", "no_http"), ("rpc", "no_rpc"))
 """Pairs of which only one may be set."""
 SECRETS = ("encrypt", "keys", "rpc_auth", "acl")
 """Settings whose values are never shown."""
-RELOADED = {"tag", "log_level", "event_handler", "acl_file", "acl"}
+TLS = ("tls_cert_file", "tls_key_file", "tls_ca_file", "tls_verify_https_client")
+"""The settings of HTTPS, which an agent serves with any of them."""
+RELOADED = {"tag", "log_level", "event_handler", "acl_file", "acl", *TLS}
 """The settings that SIGHUP reloads, beside ``[gossip.tags]``."""
 
 
@@ -68,13 +70,20 @@ OPTIONS = (
         "Bind to this interface's address, or check that the bind address is one of them.",
         "NAME",
     ),
-    Option("http", "text", "HTTP API address [127.0.0.1:4646].", "HOST[:PORT]"),
+    Option("http", "text", "HTTP API address [127.0.0.1:4646].", "HOST[:PORT]|unix:///PATH"),
     Option(
         "http_host",
         "list",
         "Host name with a dot that HTTP clients may use; * allows any; repeatable.",
         "NAME",
     ),
+    Option(
+        "http_socket_mode", "text", "Permissions of a --http unix:///PATH socket, in octal [0600].", "MODE"
+    ),
+    Option("tls_cert_file", "text", "Serve HTTPS with this certificate and its chain, in PEM.", "FILE"),
+    Option("tls_key_file", "text", "Private key of --tls-cert-file, in PEM, without a passphrase.", "FILE"),
+    Option("tls_ca_file", "text", "Roots for --tls-verify-https-client, in PEM.", "FILE"),
+    Option("tls_verify_https_client", "switch", "Serve only clients with a certificate of --tls-ca-file."),
     Option("no_http", "switch", "Do not serve the HTTP API."),
     Option(
         "rpc",

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from agent_api import AgentSettings
+from agent_api import AgentSettings, Tls
 from agent_api.access.control import AccessControl
 from agent_api.access.rules import AccessRules
 from swim.addresses import (
@@ -20,7 +20,7 @@ from swim.addresses import (
     split_host_port,
 )
 from swim.cli.agent.discovery import DiscoverySettings
-from swim.cli.agent.options import OPTIONS
+from swim.cli.agent.options import OPTIONS, TLS
 from swim.cli.agent.readiness import State
 from swim.cli.agent.settings import Settings
 from swim.cli.agent.tokens import read_rules
@@ -32,6 +32,7 @@ from swim.errors import ConfigError
 from swim.handlers.script import TIMEOUT
 from swim.handlers.spec import EventHandler
 from swim.ipc import IpcSettings
+from swim.listening import socket_path
 from swim.net.files import TAGS_EXCLUDED, Files
 from swim.net.interfaces import interfaces
 from swim.serf.tags import encode_tags
@@ -144,7 +145,9 @@ def _plan(values: Mapping[str, Any], gossip: Mapping[str, Any], own_tags: Mappin
     files = Files(*map(values.get, ("data_dir", "snapshot", "tags_file", "keyring_file")))
     log_level = values.get("log_level", "info")
     api = AgentSettings(
-        http=join_host_port(*split_host_port("http", values.get("http", "127.0.0.1"), _HTTP_PORT)),
+        http=_http(values),
+        http_socket_mode=_mode(values.get("http_socket_mode", "0600")),
+        tls=_tls(values),
         http_hosts=tuple(values.get("http_host", ())),
         region=region,
         datacenter=datacenter,
@@ -181,6 +184,26 @@ def _plan(values: Mapping[str, Any], gossip: Mapping[str, Any], own_tags: Mappin
         log_level=log_level,
         log_format=values.get("log_format", "text"),
     )
+
+
+def _http(values: Mapping[str, Any]) -> str:
+    http: str = values.get("http", "127.0.0.1")
+    return http if socket_path("http", http) else join_host_port(*split_host_port("http", http, _HTTP_PORT))
+
+
+def _mode(text: str) -> int:
+    try:
+        return int(text, 8)
+    except ValueError:
+        raise ConfigError("http_socket_mode", f"must be an octal number such as 0660, not {text!r}") from None
+
+
+def _tls(values: Mapping[str, Any]) -> Tls | None:
+    """Reads the certificate; None without any of the settings of TLS."""
+    cert, key, roots, verify = (values.get(name) for name in TLS)
+    if not (cert or key or roots or verify):
+        return None
+    return Tls(cert or "", key or "", ca_file=roots or "", verify_https_client=bool(verify))
 
 
 def _rpc(values: Mapping[str, Any]) -> IpcSettings:
