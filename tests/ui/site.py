@@ -20,9 +20,12 @@ from swim import (
     MemberFailed,
     MemberJoined,
     MemberReaped,
+    MemberRefuted,
+    MemberState,
     MemberStatus,
     MemberSuspected,
     Reason,
+    Transition,
     UserEvent,
 )
 from tests.agent_api.fakes import FakeCluster, make_member
@@ -102,11 +105,17 @@ class Site:
     def change(self, kind: type[MemberEvent], member: Member, reason: Reason) -> None:
         """Stores a member, and publishes the event that gave it."""
         previous = self.cluster.table.get(member.name)
+        self.do(self._log, member, previous, reason)
         if kind is MemberReaped:
             self.do(self.cluster.table.pop, member.name)
         else:
             self.do(self.cluster.table.__setitem__, member.name, member)
         self.publish(kind(member, previous, reason))
+
+    def _log(self, member: Member, previous: Member | None, reason: Reason) -> None:
+        before = previous.state if previous else MemberState.UNKNOWN
+        line = Transition(self.cluster.now(), before, member.state, member.incarnation, reason)
+        self.cluster.log.setdefault(member.name, []).append(line)
 
     def join(self, name: str, **tags: str) -> None:
         """A member joins."""
@@ -117,6 +126,12 @@ class Site:
         member = replace(self.cluster.table[name], is_suspect=True)
         detail = "no ack: direct, 3 relays (3 nacks), stream refused"
         self.change(MemberSuspected, member, Reason("probe", by, detail))
+
+    def refute(self, name: str) -> None:
+        """A suspected member raises its incarnation."""
+        old = self.cluster.table[name]
+        member = replace(old, is_suspect=False, incarnation=old.incarnation + 1)
+        self.change(MemberRefuted, member, Reason("claim", name))
 
     def fail(self, name: str) -> None:
         """A suspicion expires."""

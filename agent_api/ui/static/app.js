@@ -4,14 +4,22 @@ import { html, nothing, render } from './vendor/lit-html.js';
 import { frame } from './frame.js';
 import { onKey } from './keys.js';
 import { hashOf, parseRoute } from './route.js';
+import { sentenceOf } from './sentences.js';
 import { Stream } from './stream.js';
 import { fold, newStore, note, viewOf, wallAt } from './store.js';
+import * as events from './views/events.js';
 import * as members from './views/members.js';
 
 /** All views, in the order of their keys. `modes` is where a view exists. */
 const VIEWS = [
   { id: 'members', module: members, modes: ['agent', 'cluster'] },
+  { id: 'events', module: events, modes: ['agent', 'cluster'] },
 ];
+
+/** Where the page reads from, by where it runs. */
+const SOURCES = {
+  agent: { watch: 'v1/swim/watch', why: (state, name) => state.ask(`v1/swim/why?${new URLSearchParams({ name })}`) },
+};
 
 const TOKEN = 'swim-token';
 const mode = document.documentElement.dataset.mode ?? 'agent';
@@ -24,6 +32,7 @@ export const state = {
   mode,
   views: VIEWS.filter((view) => view.modes.includes(mode)),
   store: newStore(),
+  source: SOURCES[mode],
   stream: /** @type {Stream | null} */ (null),
   route: parseRoute(location.hash),
   info: /** @type {any} */ (null), // the answer of /v1/swim/info, null while it is not known
@@ -85,18 +94,19 @@ export const state = {
     }
     return text ? JSON.parse(text) : null;
   },
-  /** Declares that a member has left; answers with the outcome, or with the API's sentence. */
-  async forceLeave(name, prune) {
-    const query = new URLSearchParams({ node: name, ...(prune ? { prune: 'true' } : {}) });
-    const outcome = await this.ask(`v1/swim/force-leave?${query}`, { method: 'PUT' }).then(
-      (answer) => answer.outcome,
-      (error) => error.message,
-    );
-    note(this.store, { kind: 'action', at: this.now, name, detail: `force-leave${prune ? ' --prune' : ''}: ${outcome}` });
-    this.say(`${name}: ${outcome}`);
-    return outcome;
-  },
 };
+
+const QUIET = 2000; // ms between two sentences for screen readers
+let announced = { number: 0, at: 0 };
+
+/** Says the latest event to screen readers, at most one sentence in two seconds. */
+function announce() {
+  const last = state.store.feed.at(-1);
+  const now = performance.now();
+  if (!last || last.number === announced.number || now - announced.at < QUIET) return;
+  announced = { number: last.number, at: now };
+  if (last.kind !== 'snapshot') state.said = sentenceOf(last);
+}
 
 let isDue = false;
 
@@ -109,6 +119,7 @@ function redraw() {
   isDue = true;
   requestAnimationFrame(() => {
     isDue = false;
+    announce();
     state.now = wallAt(state.store, performance.now());
     if (state.stream?.state === 'waiting') state.now = wallAt(state.store, state.stream.lastAt);
     const view = state.views.find((each) => each.id === state.route.view);
@@ -147,9 +158,9 @@ function onStream() {
   redraw();
 }
 
-if (mode !== 'replay') {
+if (state.source) {
   state.stream = new Stream({
-    url: new URL(mode === 'cluster' ? 'v1/cluster/watch' : 'v1/swim/watch', base).href,
+    url: new URL(state.source.watch, base).href,
     headers: () => state.headers(),
     onLine: (line) => fold(state.store, line, performance.now()),
     onChange: onStream,

@@ -2,8 +2,11 @@
 /** The frame around every view: header, navigation, footer, and the dialogs that can open over all of them. */
 import { html, nothing } from './vendor/lit-html.js';
 import { agreementOf } from './agreement.js';
-import { clock, plural, span } from './format.js';
+import { actionDialog } from './actions.js';
+import { detail } from './detail.js';
+import { clock, span } from './format.js';
 import { KEYS } from './keys.js';
+import { palette } from './palette.js';
 import { cli, empty, icon, stateMark } from './parts.js';
 import { countsOf } from './store.js';
 
@@ -18,10 +21,13 @@ export function frame(state, view) {
       ${stale ? html`<p class="banner" role="status">As of ${clock(state.now)}: the agent does not answer. Nothing here is newer.</p>` : nothing}
       ${content(state, view)}
     </main>
+    ${state.route.member && state.store.self ? detail(state) : nothing}
     ${footer(state)}
     <p class="hidden" aria-live="polite">${state.said}</p>
     ${state.ui.help ? help(state) : nothing}
-    ${state.ui.token ? tokenDialog(state) : nothing}`;
+    ${state.ui.token ? tokenDialog(state) : nothing}
+    ${state.ui.action ? actionDialog(state) : nothing}
+    ${state.ui.palette ? palette(state) : nothing}`;
 }
 
 function focusMain(event) {
@@ -92,7 +98,7 @@ function badge(state) {
   const text = groups.map((names) => names.join(',')).join(' ');
   if (state.ui.groups !== text) Object.assign(state.ui, { groups: text, groupsSince: state.now });
   const since = Number.isFinite(state.ui.groupsSince) ? html`<small>since ${clock(state.ui.groupsSince)}</small>` : nothing;
-  const to = state.views.some((each) => each.id === 'views') ? state.link({ view: 'views', member: '' }) : undefined;
+  const to = state.views.some((each) => each.id === 'views') ? state.link({ view: 'views', member: '' }) : nothing;
   if (groups.length > 1) {
     const names = groups.slice(0, 3).map((each) => `{${each.slice(0, 4).join(', ')}${each.length > 4 ? ', …' : ''}}`).join(' ');
     return html`<a class="badge" data-kind="differ" href=${to} title=${names}><span aria-hidden="true">≢</span> ${groups.length} views ${since}</a>`;
@@ -161,6 +167,3 @@ function tokenDialog(state) {
     ${tokenForm(state)}
     <form method="dialog" class="line"><button>Close</button><button class="quiet" @click=${() => state.setToken('')}>Forget it</button></form></dialog>`;
 }
-
-/** A number of members in words. */
-export const membersOf = (n) => plural(n, 'member');

@@ -1,5 +1,6 @@
 // @ts-check
 /** The keyboard: every key of the page, and what it does. */
+import { openPalette } from './palette.js';
 
 /** What the help shows: keys, and what they do. */
 export const KEYS = [
@@ -11,6 +12,7 @@ export const KEYS = [
   ['Esc', 'close, back'],
   ['[ ]', 'previous and next observer'],
   ['c', 'copy the command of what is focused'],
+  ['space', 'pause the events'],
   ['R', 'reconnect now'],
   ['?', 'this help'],
 ];
@@ -44,9 +46,7 @@ export function onKey(state, event) {
   const view = state.views.find((each) => each.id === state.route.view)?.module;
   if (event.key.toLowerCase() === 'k' && (event.ctrlKey || event.metaKey)) {
     event.preventDefault();
-    state.ui.palette = { text: '', at: 0 };
-    state.redraw();
-    return;
+    return openPalette(state);
   }
   if (document.querySelector('dialog[open]')) return; // it handles its own keys
   if (event.key === 'Escape') {
@@ -64,7 +64,7 @@ export function onKey(state, event) {
     '/': () => {
       const field = /** @type {HTMLInputElement | null} */ (document.querySelector('[data-filter]'));
       if (field) field.select();
-      else state.ui.palette = { text: '', at: 0 };
+      else openPalette(state);
     },
     '?': () => (state.ui.help = true),
     '[': () => moveObserver(state, -1),

@@ -26,6 +26,7 @@ export function newStore() {
     feed: [], // newest last
     counted: 0, // lines of the feed so far, dropped ones too
     sequence: 0, // of the last event
+    touched: new Map(), // by name: the number of its latest line in the feed
     flaps: new Map(), // by name: when it was suspected or failed, in the last hour
     clock: { wall: NaN, mono: 0 },
     pulse: null, // the last heartbeat
@@ -66,6 +67,7 @@ export function fold(store, line, mono) {
 export function note(store, entry) {
   store.version += 1;
   store.feed.push({ ...entry, number: (store.counted += 1) });
+  if (entry.name) store.touched.set(entry.name, store.counted);
   if (store.feed.length > FEED_MAX) store.feed.splice(0, FEED_MAX / 4);
 }
 

@@ -2,6 +2,7 @@
 /** All members: a table with filter and sort, as cards on a narrow screen. */
 import { html, nothing } from '../vendor/lit-html.js';
 import { repeat } from '../vendor/directives/repeat.js';
+import { askForceLeave } from '../actions.js';
 import { hostPort, millis, shell } from '../format.js';
 import { filterOf } from '../filter.js';
 import { ago, cli, empty, name, stateMark, tags } from '../parts.js';
@@ -156,12 +157,7 @@ function cards(state, list) {
 function selection(state) {
   const chosen = [...(state.ui.selected ?? [])].filter((each) => state.members.has(each));
   if (!chosen.length) return nothing;
-  const act = (prune) => async () => {
-    for (const each of chosen) await state.forceLeave(each, prune);
-    state.ui.selected.clear();
-    state.redraw();
-  };
   const commands = (prune) => chosen.map((each) => `swim force-leave ${shell(each)}${prune ? ' --prune' : ''}`).join('; ');
   return html`<div class="selection" role="region" aria-label="Selected members"><b>selected: ${chosen.length}</b>
-    ${[false, true].map((prune) => html`<span class="action"><button @click=${act(prune)}>force-leave${prune ? ' + prune' : ''}</button>${cli(state, commands(prune))}</span>`)}</div>`;
+    ${[false, true].map((prune) => html`<span class="action"><button @click=${() => askForceLeave(state, chosen, prune)}>force-leave${prune ? ' + prune' : ''}…</button>${cli(state, commands(prune))}</span>`)}</div>`;
 }

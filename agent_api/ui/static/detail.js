@@ -1,0 +1,119 @@
+// @ts-check
+/** One member in a sheet at the side: what it is, who believes what of it, and why. */
+import { html, nothing, svg } from './vendor/lit-html.js';
+import { askForceLeave } from './actions.js';
+import { clock, hostPort, millis, shell, span } from './format.js';
+import { ago, cli, failure, name, stateGlyph, stateMark, tags } from './parts.js';
+import { reasonOf } from './sentences.js';
+import { stateOf } from './store.js';
+
+const HOUR = 3_600_000;
+
+/** Reads the member's transitions, once for each change of it. */
+function historyOf(state, who) {
+  const number = state.store.touched.get(who) ?? 0;
+  const known = state.ui.why;
+  const isOf = known?.name === who && known.from === state.route.from;
+  if (isOf && known.number >= number) return known;
+  const next = { name: who, number, from: state.route.from, lines: isOf ? known.lines : null, error: null };
+  state.ui.why = next;
+  state.source.why(state, who).then(
+    (answer) => { next.lines = answer.history.map((line) => ({ ...line, wall: line.time ? Date.parse(line.time) : state.now - 1000 * line.age })); },
+    (error) => { next.error = error; },
+  ).finally(state.redraw);
+  return next;
+}
+
+const closeSheet = (state) => () => state.go({ member: '' });
+
+export function detail(state) {
+  const who = state.route.member;
+  const m = state.members.get(who);
+  const why = historyOf(state, who);
+  const lines = [...(why.lines ?? []), ...confirmations(state, who)].sort((a, b) => b.wall - a.wall);
+  return html`<aside class="sheet" aria-label="Member ${who}" tabindex="-1" data-cli="swim why ${shell(who)}">
+    <header><h2>${name(who)}</h2>${m ? stateMark(stateOf(m)) : html`<span class="state">· unknown</span>`}<span class="grow"></span>
+      <button class="quiet" aria-label="Close" @click=${closeSheet(state)}>✕</button></header>
+    ${m ? facts(state, m) : html`<p>${state.observer} does not list this member${lines.length ? ' any more' : ''}.</p>`}
+    ${others(state, who)}
+    ${why.lines ? strip(state, why.lines) : nothing}
+    <h3>Reasons</h3>
+    ${why.error ? failure(why.error, () => { state.ui.why = null; state.redraw(); }) : nothing}
+    ${why.lines ? html`<ol class="reasons">${lines.map((line) => reason(state, line))}</ol>` : why.error ? nothing : html`<p class="loading">Reading its history…</p>`}
+    ${why.lines && !lines.length ? html`<p class="faint">Nothing has happened to it since this agent started.</p>` : nothing}
+    <p>${cli(state, `swim why ${shell(who)}`)}</p>
+    ${m ? html`<div class="action"><button @click=${() => askForceLeave(state, [who])}>force-leave…</button>${cli(state, `swim force-leave ${shell(who)}`)}</div>` : nothing}
+  </aside>`;
+}
+
+function facts(state, m) {
+  const triple = (of) => `${of[0]}–${of[1]} (${of[2]})`;
+  const rows = [
+    ['since', html`${ago(state, m.since)}${m.suspicion ? html`, by ${by(m.suspicion.accusers)}` : nothing}`],
+    ['address', html`<span class="mono">${hostPort(m)}</span>`],
+    ['incarnation', m.incarnation],
+    ['versions', html`protocol ${triple(m.protocol)}, delegate ${triple(m.delegate)}`],
+    ['tags', Object.keys(m.tags).length ? tags(m.tags) : html`<span class="faint">none</span>`],
+    m.last_ack !== undefined && m.name !== state.observer ? ['last ack', m.last_ack ? html`${ago(state, m.last_ack, ' ago')}${m.rtt ? html`, ${millis(m.rtt)} ms` : nothing}` : 'none yet'] : null,
+    m.probe ? ['last probe', path(m.probe)] : null,
+  ];
+  return html`${m.suspicion ? countdown(state, m.suspicion) : nothing}
+    <dl class="facts">${rows.filter(Boolean).map((row) => html`<dt>${row?.[0]}</dt><dd>${row?.[1]}</dd>`)}</dl>`;
+}
+
+/** Names: the first, and how many more. */
+const by = (names) => html`${name(names[0] ?? '?')}${names.length > 1 ? ` and ${names.length - 1} more` : nothing}`;
+
+/** How a suspicion stands: confirmations, and the time until it expires. */
+export function countdown(state, { accusers, started, deadline, wanted }) {
+  const [from, to] = [Date.parse(started), Date.parse(deadline)];
+  const left = Math.max(0, to - state.now);
+  return html`<div class="countdown"><progress max=${to - from || 1} value=${left} aria-label="Time until it is failed"></progress>
+    <span>${span(left)} until it is failed, unless it refutes</span>
+    <span class="faint">suspected by <bdi>${accusers.join(', ')}</bdi>${wanted ? `, ${Math.min(accusers.length - 1, wanted)} of ${wanted} confirmations` : ''}</span></div>`;
+}
+
+/** The path of a probe round: what came back in each way. */
+export function path({ direct, relays, stream }) {
+  const mark = (answer) => (answer === 'ack' ? html`<span class="state" data-state="alive">ack</span>` : answer === 'nack' ? html`<span class="state" data-state="suspect">nack</span>`
+    : html`<span class="state" data-state=${answer === 'off' ? 'left' : 'failed'}>${answer === 'none' || answer === 'silent' ? 'no answer' : answer}</span>`);
+  const list = Object.entries(relays ?? {});
+  return html`direct ${mark(direct)}${list.length ? html`; relays ${list.map(([relay, answer], index) => html`${index ? ', ' : ''}<bdi>${relay}</bdi> ${mark(answer)}`)}` : nothing}${
+    direct === 'ack' ? nothing : html`; stream ${mark(stream)}`}`;
+}
+
+/** Who else believes what of it; nothing while no other view is known. */
+function others(state, who) {
+  const by = new Map();
+  for (const [observer, view] of state.store.views) {
+    if (observer === state.observer || !view.members) continue;
+    const m = view.members.get(who);
+    const believed = m ? stateOf(m) : 'unknown';
+    by.set(believed, [...(by.get(believed) ?? []), observer]);
+  }
+  if (!by.size) return nothing;
+  return html`<p class="line">by others: ${[...by].map(([believed, names]) => html`<span title=${names.join(', ')}>${stateGlyph(believed)} ${names.length}</span>`)}</p>`;
+}
+
+/** Confirmations are not transitions: they are in the stream only. */
+const confirmations = (state, who) => state.store.feed.filter((entry) => entry.kind === 'confirmation' && entry.name === who).map((entry) => ({ ...entry, wall: entry.at }));
+
+function reason(state, line) {
+  const at = Number.isFinite(line.wall) ? Math.round(line.wall) : '';
+  return html`<li><a class="mono" href=${state.link({ view: 'events', time: at })} title="The same moment in Events">${clock(line.wall, true)}</a>
+    ${line.kind === 'confirmation'
+      ? html`<span>+ <bdi>${line.accuser}</bdi> confirms</span>`
+      : html`<span>${stateGlyph(line.before)} <span aria-hidden="true">→</span><span class="hidden">to</span> ${stateGlyph(line.after)}</span><span class="faint">inc ${line.incarnation}</span>
+        <span class="what"><bdi>${reasonOf(line)}</bdi></span>`}</li>`;
+}
+
+/** Its states in the last hour, as a strip. */
+function strip(state, lines) {
+  const from = state.now - HOUR;
+  const x = (wall) => Math.max(0, Math.min(100, (100 * (wall - from)) / HOUR));
+  const parts = lines.map((line, index) => ({ after: line.after, from: x(line.wall), to: index + 1 < lines.length ? x(lines[index + 1].wall) : 100 })).filter((part) => part.to > 0);
+  if (lines.length && lines[0].wall > from) parts.unshift({ after: lines[0].before, from: 0, to: x(lines[0].wall) });
+  const words = parts.map((part) => part.after).join(', then ');
+  return html`<svg class="strip" viewBox="0 0 100 8" preserveAspectRatio="none" role="img" aria-label="Its states in the last hour: ${words || 'unchanged'}">${parts.map((part) =>
+    svg`<rect data-state=${part.after} x=${part.from} width=${Math.max(0.6, part.to - part.from)} height="8"/>`)}</svg><p class="scale faint"><span>1 h ago</span><span>now</span></p>`;
+}

@@ -1,0 +1,67 @@
+// @ts-check
+/** What happened, in words. Pure: text in, text out. */
+import { plural, span } from './format.js';
+
+/** What each event of a member says of it. */
+export const VERBS = {
+  MemberJoined: 'joined', MemberRestarted: 'restarted', MemberUpdated: 'changed', MemberSuspected: 'suspected', MemberRefuted: 'refuted',
+  MemberLeaving: 'is leaving', MemberLeft: 'left', MemberFailed: 'failed', MemberReaped: 'was forgotten',
+};
+
+const CAUSES = {
+  claim: (by) => `claim by ${by}`,
+  'push-pull': (by) => `push/pull with ${by}`,
+  intent: () => 'intent',
+  probe: (by) => `probe by ${by}`,
+  'suspicion-expired': () => 'suspicion expired',
+  refused: () => 'its host refuses streams',
+  acked: () => 'it acked',
+  unanswered: (by) => `claim by ${by}, and no ack to a ping`,
+  operator: () => 'operator',
+  local: () => 'this node itself',
+  reap: () => 'age',
+  prune: () => 'pruned',
+  limit: () => 'the table is full',
+};
+
+/** Why: the cause in words, and its details. */
+export function reasonOf({ cause, accuser, detail }) {
+  const words = CAUSES[cause]?.(accuser || 'a member') ?? cause ?? '';
+  return detail ? `${words}: ${detail}` : words;
+}
+
+/** One line of the feed, without its time. */
+export function sentenceOf(entry) {
+  switch (entry.kind) {
+    case 'member':
+      return `${entry.name} ${VERBS[entry.event] ?? entry.event} (${reasonOf(entry)})`;
+    case 'confirmation':
+      return `${entry.name} is suspected by ${entry.accuser} too`;
+    case 'gap':
+      return `${plural(entry.count, 'event')} lost: this page was too slow, and has read all members again`;
+    case 'reconnect':
+      return 'connected again: what happened meanwhile is in the members, not in this list';
+    case 'jump':
+      return `the agent's clock jumped by ${entry.by < 0 ? '−' : '+'}${span(Math.abs(entry.by))}`;
+    case 'snapshot':
+      return `${plural(entry.count, 'member')} read`;
+    case 'action':
+      return `${entry.name}: ${entry.detail}`;
+    default:
+      return `${entry.event === 'UserEvent' ? 'user event' : entry.event === 'Query' ? 'query' : 'message'} ${entry.name ?? ''}${entry.source ? ` from ${entry.source}` : ''}`;
+  }
+}
+
+/** A group of lines in one sentence: one member at several observers, or several members for one cause. */
+export function groupSentence(entries) {
+  const [first] = entries;
+  if (entries.length === 1) return sentenceOf(first);
+  const times = entries.map((each) => each.at);
+  const within = `within ${Math.round(Math.max(...times) - Math.min(...times)).toLocaleString('en')} ms`;
+  const verb = VERBS[first.event] ?? first.event;
+  if (new Set(entries.map((each) => each.name)).size > 1) return `${plural(entries.length, 'member')} ${verb} (${reasonOf({ ...first, detail: '' })}), ${within}`;
+  const claims = entries.filter((each) => each.cause === 'claim' || each.cause === 'push-pull');
+  const own = entries.filter((each) => !claims.includes(each)).map((each) => `${each.observer}: ${reasonOf({ ...each, detail: '' })}`);
+  const parts = [...own, claims.length ? `${claims.length}${own.length ? ' others' : ''} by claim` : ''].filter(Boolean);
+  return `${first.name} ${verb}: ${parts.join(', ')}, ${within}`;
+}
