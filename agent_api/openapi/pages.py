@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from agent_api.openapi.operation import Operation
+from agent_api.openapi.schemas import STRING
 
 __all__ = ["PAGE_OPERATIONS"]
 
@@ -14,5 +15,8 @@ PAGE_OPERATIONS = {
             "properties": {"openapi": {"const": "3.1.0"}},
             "required": ["openapi", "info", "paths", "components"],
         },
+    ),
+    "GET /docs": Operation(
+        summary="This document for people", answer=STRING, media="text/html; charset=utf-8"
     ),
 }

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 
 from agent_api.agent import Call
 from agent_api.endpoint import Action, route
 from agent_api.openapi.document import document
+from agent_api.openapi.page import page
 
 __all__ = ["OPENAPI_ROUTES"]
+
+_POLICY = "default-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
 
 
 async def _document(call: Call) -> Response:
     return call.json(document(call.request.app.routes))
 
 
-OPENAPI_ROUTES = (route("openapi", "/v1/openapi.json", get=Action("none", _document)),)
+async def _page(call: Call) -> Response:
+    text = page(document(call.request.app.routes))
+    return HTMLResponse(text, headers={"Content-Security-Policy": _POLICY})
+
+
+OPENAPI_ROUTES = (
+    route("openapi", "/v1/openapi.json", get=Action("none", _document)),
+    route("docs", "/docs", get=Action("none", _page)),
+)
 """They show nothing of the cluster, so they need no token."""
