@@ -15,6 +15,7 @@ from agent_api.access.control import Grant
 from agent_api.cluster import ClusterLike
 from agent_api.errors import HttpError
 from agent_api.intervals import Intervals
+from agent_api.own.shapes import Observer
 from agent_api.parameters import Query
 from agent_api.servers import Servers
 from agent_api.settings import AgentSettings
@@ -48,6 +49,7 @@ class Agent:
     on_reload: Callable[[], Awaitable[None]] | None
     intervals: Intervals
     places: Places
+    observer: Observer
 
     def is_leader(self) -> bool:
         """Whether this node is the advisory leader of its region."""

@@ -18,6 +18,7 @@ from agent_api.cluster import ClusterLike
 from agent_api.envelope import Envelope
 from agent_api.errors import error_response
 from agent_api.intervals import Intervals
+from agent_api.own.shapes import Observer
 from agent_api.routes import ROUTES
 from agent_api.servers import Servers
 from agent_api.settings import AgentSettings
@@ -71,6 +72,7 @@ def create_app(
         on_reload,
         Intervals(cluster),
         Places(settings.limits.max_streams_per_token, cluster.metrics),
+        Observer(cluster),
     )
     return app
 

@@ -27,7 +27,7 @@ _MEMBER = {
     "tags": {str: str}, "protocol": [int], "delegate": [int],
 }  # fmt: skip
 _TRANSITION = {
-    "at": float, "age": float, "before": str, "after": str, "incarnation": int, "cause": str, "accuser": str,
+    "at": str, "age": float, "before": str, "after": str, "incarnation": int, "cause": str, "accuser": str,
     "detail": str,
 }  # fmt: skip
 _REPLIES = {
@@ -235,11 +235,11 @@ class AgentClient:
 
         Ends if the agent stops. Raises as ``members``; ``AgentTimeout`` if the heartbeats stop.
         """
-        shape: _Shape = {"event": str, "time": str, "name": str, "members": [_MEMBER]}
+        shape: _Shape = {"event": str, "at": str, "snapshot": {"name": str, "members": [_MEMBER]}}
         for line in self._lines("GET", "/v1/swim/watch"):
             if not _fits(line, shape):
                 raise self._foreign()
-            shape = {"event": str, "time": str}
+            shape = {"event": str, "at": str}
             yield line
 
     def monitor(self, level: str = "info", *, is_json: bool = False) -> Iterator[dict[str, Any]]:

@@ -123,6 +123,7 @@ def _over(template: Mapping[str, Any], live: Mapping[str, Any]) -> dict[str, Any
 def _stats(agent: Agent) -> dict[str, dict[str, str]]:
     """Nomad's statistics: sections of strings, never numbers or booleans."""
     stats = agent.cluster.stats()._asdict()
+    del stats["sequence"]  # Serf has none
     sections = {
         "serf": {name: _text(value) for name, value in stats.items() if value is not None},
         "runtime": _runtime(),

@@ -23,7 +23,6 @@ from swim import (
     QueryReply,
     QueryResponse,
     SeedStatus,
-    Transition,
     UserEvent,
     UserMessage,
     __version__,
@@ -47,7 +46,6 @@ __all__ = [
     "nomad_order",
     "reply_shape",
     "rtt_shape",
-    "why_shape",
 ]
 
 
@@ -180,27 +178,6 @@ def force_leave_shape(node: str, outcome: ForceLeaveOutcome) -> ForceLeaveReply:
     return {"node": node, "outcome": str(outcome)}
 
 
-def why_shape(name: str, member: Member | None, history: Sequence[Transition], now: float) -> dict[str, Any]:
-    """A member's transitions, oldest first, each with its reason and its age in seconds."""
-    return {
-        "name": name,
-        "member": member_shape(member) if member else None,
-        "history": [
-            {
-                "at": line.at,
-                "age": now - line.at,
-                "before": line.before,
-                "after": line.after,
-                "incarnation": line.incarnation,
-                "cause": line.reason.cause,
-                "accuser": line.reason.accuser,
-                "detail": line.reason.detail,
-            }
-            for line in history
-        ],
-    }
-
-
 def info_shape(cluster: ClusterLike, settings: AgentSettings, readiness: str) -> dict[str, Any]:
     """A node's own state, and how far its agent has come; keys only as fingerprints."""
     stats, keys = cluster.stats(), cluster.key_status()
@@ -274,8 +251,8 @@ def rtt_shape(cluster: ClusterLike, one: str, other: str) -> dict[str, Any]:
     }
 
 
-def event_shape(event: Event) -> dict[str, Any]:
-    """One line of ``/v1/swim/events``."""
+def event_shape(event: Event, of_member: Callable[[Member], object] | None = None) -> dict[str, Any]:
+    """An event as ``/v1/swim/events`` sends it; ``of_member`` makes the shape of its member."""
     kind = type(event).__name__
     match event:
         case EventsLost():
@@ -296,7 +273,7 @@ def event_shape(event: Event) -> dict[str, Any]:
     return {
         "event": kind,
         "sequence": event.sequence,
-        "member": member_shape(event.member),
+        "member": (of_member or member_shape)(event.member),
         "previous": str(event.previous.status) if event.previous else None,
         "cause": event.reason.cause,
         "accuser": event.reason.accuser,

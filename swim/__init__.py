@@ -72,6 +72,9 @@ if TYPE_CHECKING:
     from swim.commands import Ticket as Ticket
     from swim.commands import UpdateTags as UpdateTags
     from swim.config.merge_policy import MergePolicy as MergePolicy
+    from swim.detection import Detection as Detection
+    from swim.detection import OpenSuspicion as OpenSuspicion
+    from swim.detection import ProbePath as ProbePath
     from swim.keyrings import InstallKey as InstallKey
     from swim.keyrings import KeyringResult as KeyringResult
     from swim.keyrings import KeyStatus as KeyStatus
@@ -85,8 +88,8 @@ if TYPE_CHECKING:
     from swim.net.running import open_cluster as open_cluster
     from swim.net.running import run_cluster as run_cluster
     from swim.net.subscriptions import Subscription as Subscription
-    from swim.node import NodeStats as NodeStats
     from swim.serf.coordinates import Coordinate as Coordinate
+    from swim.serf.stats import NodeStats as NodeStats
 
 __all__ = [
     "BroadcastMessage",
@@ -98,6 +101,7 @@ __all__ = [
     "ConfigTypeError",
     "Coordinate",
     "DeliveryError",
+    "Detection",
     "Event",
     "EventsLost",
     "ForceLeave",
@@ -130,6 +134,8 @@ __all__ = [
     "Metrics",
     "NodeStats",
     "ObserverError",
+    "OpenSuspicion",
+    "ProbePath",
     "Query",
     "QueryAck",
     "QueryReply",
@@ -188,6 +194,7 @@ _LATER = {
     **dict.fromkeys(
         ("InstallKey", "KeyStatus", "KeyringResult", "ListKeys", "RemoveKey", "UseKey"), "swim.keyrings"
     ),
+    **dict.fromkeys(("Detection", "OpenSuspicion", "ProbePath"), "swim.detection"),
     "Cluster": "swim.net.cluster",
     "Coordinate": "swim.serf.coordinates",
     "observe": "swim.net.observing",
@@ -197,7 +204,7 @@ _LATER = {
     "MergePolicy": "swim.config.merge_policy",
     "Responses": "swim.net.responses",
     "Subscription": "swim.net.subscriptions",
-    "NodeStats": "swim.node",
+    "NodeStats": "swim.serf.stats",
 }
 
 _MODULES = ("asyncio", "blocking", "policies", "ring")

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from swim import checks
 from swim.addresses import Endpoint
@@ -22,8 +22,11 @@ from swim.config import Config
 from swim.events import Member, MemberStatus, SeedStatus, Transition, UserEvent
 from swim.keyrings import KeyStatus
 from swim.metrics import Metrics
-from swim.node import NodeStats
 from swim.serf.coordinates import Coordinate
+from swim.serf.stats import NodeStats
+
+if TYPE_CHECKING:
+    from swim.detection import Detection
 
 __all__ = ["Membership", "Reads", "Statuses", "View", "having"]
 
@@ -82,6 +85,9 @@ class View(Protocol):
 
     def coordinate(self, name: str | None = None) -> Coordinate | None:
         """The network coordinate of a member, or this node's own."""
+
+    def detection(self, name: str) -> Detection | None:
+        """What this node's failure detector knows of a member; None if it is unknown."""
 
 
 class Membership(View, Protocol):
@@ -184,6 +190,17 @@ class Reads(ABC):
     def key_status(self) -> KeyStatus:
         """Fingerprints of this node's gossip keys, and who sends what they do not decrypt."""
         return self._read().key_status()
+
+    def detection(self, name: str) -> Detection | None:
+        """What this node's failure detector knows of a member: since when it is in its state, who suspects it
+        until when, the last ack, and the path of the last probe; None if the member is unknown.
+
+        Of a node in a thread or process of its own the probes may be five seconds old.
+
+        Raises:
+            ConfigError: ``name`` is not text.
+        """
+        return self._read().detection(checks.text("name", name))
 
     def coordinate(self, name: str | None = None) -> Coordinate | None:
         """The network coordinate of a member, or this node's own: ``a.distance_to(b)`` estimates the

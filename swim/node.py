@@ -46,14 +46,17 @@ from swim.serf.coordinates import Coordinate
 from swim.serf.delegate import LayerCommand, SerfDelegate
 from swim.serf.shared_view import BaseView
 from swim.serf.snapshot import Recorder, Snapshot
+from swim.serf.stats import NodeStats, node_stats
 from swim.wire.keyring import Keyring
 from swim.wire.messages import Alive
 from swim.wire.packet import PacketCodec, WireFactory
 
 if TYPE_CHECKING:
+    from swim.core.probed import Probed
+    from swim.detection import Detection
     from swim.inspection import Inspection
 
-__all__ = ["Accepted", "BaseView", "Node", "NodeStats"]
+__all__ = ["Accepted", "BaseView", "Node"]
 
 _PEERS_REJOINED = 3
 """Members dialled beside the seeds by a node that comes back."""
@@ -64,26 +67,6 @@ class Accepted(NamedTuple):
 
     stream_id: int
     deadline: float
-
-
-class NodeStats(NamedTuple):
-    """Serf's stats section. ``members`` counts all listed ones; the times are Lamport clocks.
-
-    ``coordinate_resets`` is None if the node has no coordinate.
-    """
-
-    members: int
-    failed: int
-    left: int
-    health_score: int
-    member_time: int
-    event_time: int
-    query_time: int
-    intent_queue: int
-    event_queue: int
-    query_queue: int
-    encrypted: bool
-    coordinate_resets: int | None = None
 
 
 class Node:
@@ -102,6 +85,7 @@ class Node:
     Attributes:
         bind_port: as given.
         timers: its deadlines; a simulation may put conditions around some kinds (``Timers.wrap``).
+        probed: how the last probe of each member ended, as it is kept for ``detection``.
 
     Raises:
         ConfigError: naming an argument that is wrong, or ``tags``, if they take more than 512 bytes.
@@ -144,6 +128,7 @@ class Node:
         )
         self._layer = SerfDelegate(self._engine, config)
         self.timers: Timers = self._engine.context.timers
+        self.probed: Probed = self._engine.context.probed
         self._roster = self._layer.roster
         self._inspection: Inspection | None = None
         self._recorder = Recorder(config.name, self._snapshot)
@@ -339,6 +324,12 @@ class Node:
         heard = dict(coordinates.since(last))
         return heard | {self.config.name: coordinates.own} if heard or last is None else heard
 
+    def detection(self, name: str) -> Detection | None:
+        """What the failure detector knows of a listed member."""
+        from swim.serf.detections import detection  # few nodes are asked
+
+        return detection(self._engine, self._layer.roster, name)
+
     def inspect(self) -> Inspection:
         """What the node holds inside, to look at. Costs nothing unless it is called."""
         if self._inspection is None:
@@ -349,23 +340,7 @@ class Node:
 
     def stats(self) -> NodeStats:
         """Counts, clocks and queue lengths; brings the gauges up to date."""
-        layer = self._layer
-        self.metrics.gauge("memberlist.health.score", self._engine.context.awareness.score)
-        self.metrics.gauge("memberlist.queue.broadcasts", len(self._engine.context.queue))
-        return NodeStats(
-            len(layer.roster),
-            layer.roster.count(MemberStatus.FAILED),
-            layer.roster.count(MemberStatus.LEFT),
-            self._engine.context.awareness.score,
-            layer.clock.time,
-            layer.events.clock.time,
-            layer.queries.clock.time,
-            len(layer.queues.intents),
-            len(layer.queues.events),
-            len(layer.queues.queries),
-            bool(self.keyring),
-            None if layer.coordinates is None else layer.coordinates.resets,
-        )
+        return node_stats(self._engine, self._layer)
 
     def key_status(self) -> KeyStatus:
         """Fingerprints of the gossip keys, and who sends what they do not decrypt."""

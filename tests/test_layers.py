@@ -15,6 +15,7 @@ LEAVES = (
     "swim.checks",
     "swim.commands",
     "swim.config",
+    "swim.detection",
     "swim.errors",
     "swim.events",
     "swim.expressions",

@@ -8,12 +8,14 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from random import Random
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import msgpack  # type: ignore[import-untyped]
 import pytest
 
-from agent_api.shapes import member_shape, why_shape
+from agent_api.cluster import ClusterLike
+from agent_api.own.shapes import Observer
 from sims.bench.attacks import PACKETS
 from swim.cli.logs import LogFormat, LogOutput
 from swim.log import log_event
@@ -68,8 +70,9 @@ def test_long_texts_are_cut_before_they_enter_history_logs_and_http(caplog: pyte
     assert seen > 1000
     assert 200 < longest <= LINE_MAX_CHARACTERS
     node = target.node
-    shown = [why_shape(one.name, one, node.history(one.name), target.now) for one in node.members()]
-    found = [*texts(shown), *texts([member_shape(one) for one in node.members()])]
+    reads = {name: getattr(node, name) for name in ("member", "history", "detection")}
+    observer = Observer(cast(ClusterLike, SimpleNamespace(now=lambda: target.now, **reads)))
+    found = list(texts([observer.why(one.name) for one in node.members()]))
     assert 200 < max(map(len, found)) <= TEXT_MAX_CHARACTERS
 
 

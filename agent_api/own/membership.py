@@ -20,9 +20,12 @@ _FORCE_LEAVE_SECONDS = 3.0
 
 
 async def members(call: Call) -> Response:
-    """The members by name, in our own shape."""
+    """The members by name, with what this agent knows of each; with its history, if asked for."""
+    observer = call.agent.observer
+    is_long = call.query.boolean("history", "invalid history value")
+    shape = observer.with_history if is_long else observer.member
     by_name = sorted(call.agent.cluster.members(), key=lambda member: member.name)
-    return await call.json_list({}, "members", by_name, shapes.member_shape)
+    return await call.json_list({}, "members", by_name, shape)
 
 
 async def info(call: Call) -> Response:
@@ -72,11 +75,10 @@ async def _run(callback: Callable[[], None]) -> None:
 
 async def why(call: Call) -> Response:
     """A member's transitions, with their reasons."""
-    name = call.query.first("name")
+    name = call.request.path_params.get("name") or call.query.first("name")
     if not name:
         raise HttpError(400, "missing name")
-    cluster = call.agent.cluster
-    member, history = cluster.member(name), cluster.history(name)
-    if member is None and not history:
+    document = call.agent.observer.why(name)
+    if document is None:
         raise HttpError(404, f"no member named {name!r}")
-    return call.json(shapes.why_shape(name, member, history, cluster.now()))
+    return call.json(document)

@@ -16,6 +16,7 @@ OWN_ROUTES = (
     route("swim-force-leave", "/v1/swim/force-leave", put=Action("agent:write", membership.force_leave)),
     route("swim-leave", "/v1/swim/leave", put=Action("agent:write", membership.leave)),
     route("swim-why", "/v1/swim/why", get=Action("node:read", membership.why)),
+    route("swim-why-name", "/v1/swim/why/{name:path}", get=Action("node:read", membership.why)),
     route(
         "swim-events",
         "/v1/swim/events",

@@ -1,72 +1,91 @@
-"""The events of a cluster as lines of JSON: ours, with or without the members first, and Nomad's frames."""
+"""The events of a cluster as lines of JSON, with or without the members first."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import closing
-from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-from agent_api.cluster import ClusterLike, EventsLike
-from agent_api.shapes import dumps, event_shape, in_portions, member_shape
+from agent_api.cluster import EventsLike
+from agent_api.own.shapes import Observer
+from agent_api.shapes import dumps, in_portions
 from agent_api.streams.lines import Feed
-from swim import Event, EventsLost, Member
+from swim import (
+    Event,
+    EventsLost,
+    Member,
+    MemberEvent,
+    MemberFailed,
+    MemberLeft,
+    MemberRefuted,
+    MemberSuspected,
+)
 
-__all__ = ["EventSource", "WatchSource", "heartbeat", "wall_clock"]
+__all__ = ["WATCH_LEVELS", "EventSource", "WatchSource"]
 
-
-def wall_clock() -> str:
-    """The time of day in UTC, ISO 8601 with milliseconds."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def heartbeat() -> bytes:
-    """A heartbeat of ``/v1/swim/watch``."""
-    return _line({"event": "Heartbeat", "time": wall_clock()})
+WATCH_LEVELS = ("members", "suspicions", "events", "metrics")
+"""Parts of ``/v1/swim/watch``: members that change, suspicions from their begin to their end, what
+applications send, and counters in the heartbeats."""
+_SUSPICIONS_ONLY = (MemberSuspected,)
+_SUSPICIONS = (*_SUSPICIONS_ONLY, MemberRefuted, MemberFailed, MemberLeft)
 
 
 def _line(document: dict[str, Any]) -> bytes:
     return dumps(document) + b"\n"
 
 
+def _is_any(_: Event) -> bool:
+    return True
+
+
+class _Subscribed(NamedTuple):
+    """The events from one moment on, and what they add to: the members, and the last event before it."""
+
+    events: EventsLike
+    sequence: int
+    members: Sequence[Member]
+
+
 class EventSource:
     """Every event from now on, each with the time at which it was seen here; gaps are counted.
 
     Args:
-        cluster: whose events.
+        observer: of the cluster whose events these are.
         is_wanted: which ones; the others are passed over.
     """
 
-    def __init__(self, cluster: ClusterLike, is_wanted: Callable[[Event], bool] = lambda _: True) -> None:
-        self._cluster = cluster
+    def __init__(self, observer: Observer, is_wanted: Callable[[Event], bool] = _is_any) -> None:
+        self._observer = observer
         self._is_wanted = is_wanted
 
     async def __call__(self, feed: Feed) -> None:
         """Puts lines into the feed until the cluster has ended."""
-        events, members = self._subscribe()
+        subscribed = self._subscribe()
         while True:
-            next_: list[tuple[EventsLike, tuple[Member, ...]]] = []
+            next_: list[_Subscribed] = []
 
-            def subscribe_again(events: EventsLike = events, next_: list[Any] = next_) -> None:
+            def subscribe_again(events: EventsLike = subscribed.events, next_: list[Any] = next_) -> None:
                 if not next_:
                     next_.append(self._subscribe())
                     events.close()
 
             feed.on_caught_up = subscribe_again
-            with closing(events):
-                await self._begin(feed, members)
-                await self._pass_on(events, feed)
+            with closing(subscribed.events):
+                await self._begin(feed, subscribed)
+                await self._pass_on(subscribed.events, feed)
             if feed.lost:
-                feed.end_gap(_line({"event": "EventsLost", "time": wall_clock(), "count": feed.lost}))
+                at = self._observer.clock.now()
+                feed.end_gap(_line({"event": "EventsLost", "at": at, "count": feed.lost}))
             if not next_:
                 return
-            events, members = next_[0]
+            subscribed = next_[0]
 
-    def _subscribe(self) -> tuple[EventsLike, tuple[Member, ...]]:
-        """The events from this moment on, and the members at this moment."""
-        return self._cluster.events(), self._cluster.members()
+    def _subscribe(self) -> _Subscribed:
+        """The events from this moment on. In this order, for a cluster that runs in another thread."""
+        cluster = self._observer.cluster
+        return _Subscribed(cluster.events(), cluster.stats().sequence, cluster.members())
 
-    async def _begin(self, feed: Feed, members: Sequence[Member]) -> None:
+    async def _begin(self, feed: Feed, subscribed: _Subscribed) -> None:
         """Nothing comes before the events."""
 
     async def _pass_on(self, events: EventsLike, feed: Feed) -> None:
@@ -74,8 +93,7 @@ class EventSource:
             if isinstance(event, EventsLost):
                 feed.lose(event.count)
             elif self._is_wanted(event):
-                shape = event_shape(event)
-                feed.put(_line({"event": shape.pop("event"), "time": wall_clock(), **shape}))
+                feed.put(_line(self._observer.event(event)))
 
 
 class WatchSource(EventSource):
@@ -83,9 +101,56 @@ class WatchSource(EventSource):
 
     Between the two nothing is missed and nothing comes twice: the subscription begins at the very moment at
     which the members are read.
+
+    Args:
+        observer: of the cluster.
+        levels: which of ``WATCH_LEVELS`` are wanted.
+        readiness: how far the agent has come.
     """
 
-    async def _begin(self, feed: Feed, members: Sequence[Member]) -> None:
-        head = {"event": "Snapshot", "time": wall_clock(), "name": self._cluster.config.name}
-        by_name = sorted(members, key=lambda member: member.name)
-        feed.insert(await in_portions(head, "members", by_name, member_shape) + b"\n")
+    def __init__(
+        self,
+        observer: Observer,
+        levels: Collection[str] = WATCH_LEVELS,
+        readiness: Callable[[], str] = lambda: "joined",
+    ) -> None:
+        super().__init__(observer, self._is_of_level)
+        self._levels = frozenset(levels)
+        self._readiness = readiness
+
+    def heartbeat(self) -> bytes:
+        """How the agent is, and the suspicions that run."""
+        observer, stats = self._observer, self._observer.cluster.stats()
+        head = {"event": "Heartbeat", "at": observer.clock.now(), "sequence": stats.sequence}
+        shape = {**head, **self._state(stats.health_score)}
+        if "suspicions" in self._levels:
+            shape["suspicions"] = observer.suspicions()
+        return _line(shape)
+
+    async def _begin(self, feed: Feed, subscribed: _Subscribed) -> None:
+        observer = self._observer
+        cluster = observer.cluster
+        head = {"event": "Snapshot", "at": observer.clock.now(), "sequence": subscribed.sequence}
+        snapshot = {"name": cluster.config.name, **self._state(cluster.stats().health_score)}
+        by_name = sorted(subscribed.members, key=lambda member: member.name)
+        body = await in_portions(snapshot, "members", by_name, observer.member)
+        feed.insert(dumps(head)[:-1] + b',"snapshot":' + body + b"}\n")
+
+    def _state(self, health_score: int) -> dict[str, Any]:
+        cluster = self._observer.cluster
+        shape: dict[str, Any] = {
+            "status": cluster.status,
+            "readiness": self._readiness(),
+            "health_score": health_score,
+        }
+        if "metrics" in self._levels:
+            shape["counters"] = dict(cluster.metrics.counters)
+            shape["gauges"] = dict(cluster.metrics.gauges)
+        return shape
+
+    def _is_of_level(self, event: Event) -> bool:
+        if not isinstance(event, MemberEvent):
+            return "events" in self._levels
+        if "suspicions" in self._levels and isinstance(event, _SUSPICIONS):
+            return True
+        return "members" in self._levels and not isinstance(event, _SUSPICIONS_ONLY)

@@ -6,6 +6,7 @@ the connection ends the source at once.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 
@@ -114,6 +115,7 @@ class LineStream(Response):
         heartbeat: makes what is sent when nothing else was for ``every`` seconds; None for no heartbeats.
         every: seconds.
         at_once: also begin with a heartbeat, so that the head is sent before the first line.
+        is_steady: send one every so often, whatever else was sent.
         media_type: of the body.
     """
 
@@ -124,6 +126,7 @@ class LineStream(Response):
         heartbeat: Callable[[], bytes] | None,
         every: float,
         at_once: bool = True,
+        is_steady: bool = False,
         media_type: str = "application/json",
         headers: Mapping[str, str] | None = None,
     ) -> None:
@@ -135,12 +138,15 @@ class LineStream(Response):
         self._heartbeat = heartbeat
         self._every = every
         self._at_once = at_once
+        self._is_steady = is_steady
+        self._due = math.inf
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request."""
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         async with anyio.create_task_group() as tasks:
             feed = Feed()
+            self._due = anyio.current_time() + self._every
             tasks.start_soon(_until_gone, receive, tasks.cancel_scope)
             tasks.start_soon(_produce, self._source, feed)
             if self._at_once:
@@ -154,8 +160,12 @@ class LineStream(Response):
         """The next line or heartbeat."""
         if self._heartbeat is None:
             return await feed.next()
-        with anyio.move_on_after(self._every):
-            return await feed.next()
+        if not self._is_steady:
+            self._due = anyio.current_time() + self._every
+        if not self._is_steady or anyio.current_time() < self._due:
+            with anyio.CancelScope(deadline=self._due):
+                return await feed.next()
+        self._due += self._every
         return self._heartbeat()
 
     @staticmethod

@@ -10,11 +10,10 @@ from agent_api.agent import Call
 from agent_api.errors import HttpError
 from agent_api.machine import check_target
 from agent_api.parameters import parse_boolean
-from agent_api.streams.events import EventSource, WatchSource, heartbeat
+from agent_api.streams.events import WATCH_LEVELS, EventSource, WatchSource
 from agent_api.streams.frames import FrameSource, Topics
 from agent_api.streams.lines import LineStream
 from agent_api.streams.monitor import LEVELS, MonitorSource
-from swim import Event, MemberEvent
 
 __all__ = ["check_event_stream", "check_monitor", "event_stream", "events", "monitor", "watch"]
 
@@ -29,25 +28,26 @@ def _empty() -> bytes:
     return b"{}\n"
 
 
-def _is_any(_: Event) -> bool:
-    return True
-
-
-def _is_member(event: Event) -> bool:
-    """Whether a client that may only read members may see it."""
-    return isinstance(event, MemberEvent)
-
-
 async def events(call: Call) -> Response:
     """All events from now on."""
-    return LineStream(EventSource(call.agent.cluster), heartbeat=_empty, every=_EVENTS_SECONDS)
+    return LineStream(EventSource(call.agent.observer), heartbeat=_empty, every=_EVENTS_SECONDS)
 
 
 async def watch(call: Call) -> Response:
     """The members, then their events; events of applications too, for those who may do everything."""
-    is_wanted = _is_any if call.grant.may("management") else _is_member
-    source = WatchSource(call.agent.cluster, is_wanted)
-    return LineStream(source, heartbeat=heartbeat, every=_WATCH_SECONDS, at_once=False)
+    source = WatchSource(call.agent.observer, _watch_levels(call), call.agent.readiness)
+    return LineStream(source, heartbeat=source.heartbeat, every=_WATCH_SECONDS, at_once=False, is_steady=True)
+
+
+def _watch_levels(call: Call) -> set[str]:
+    """What of the watch is asked for; everything that the token may see, unless the request says so."""
+    asked = {word for text in call.query.all("level") for word in text.split(",") if word}
+    for word in sorted(asked):
+        if word not in WATCH_LEVELS:
+            raise HttpError(400, f"level: {word!r} is none of {', '.join(WATCH_LEVELS)}")
+    if "events" in asked:
+        call.require("management")
+    return asked or {level for level in WATCH_LEVELS if level != "events" or call.grant.may("management")}
 
 
 def check_monitor(call: Call) -> None:

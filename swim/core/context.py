@@ -18,6 +18,7 @@ from swim.core.delegate import Delegate
 from swim.core.member import Record
 from swim.core.output import Output
 from swim.core.paths import Paths
+from swim.core.probed import Probed
 from swim.core.rng import Rng
 from swim.core.table import Table
 from swim.core.timers import Timers
@@ -56,6 +57,7 @@ class Context:
         answers_left: how many of its pings and relay requests may still be answered.
         contacts: addresses that streams may go to.
         paths: members that answer only pings or only streams.
+        probed: how the last probe of each member ended.
         allowance: bytes that the packets of a host may still cause.
         decrypt_failures: sources of input that no key of this node decrypts.
         seen_nonces: nonces of the latest encrypted packets; None if they are not remembered.
@@ -103,6 +105,7 @@ class Context:
         self.answers_left = 0
         self.contacts: Contacts = Contacts(config.max_members)
         self.paths: Paths = Paths(self.table)
+        self.probed: Probed = Probed()
         self.allowance: Allowance = Allowance(config.max_answer_bytes_per_second)
         self._warnings = TokenBucket(per_second=1.0, burst=20.0)
         self.decrypt_failures: DecryptFailures = DecryptFailures(self.warn)

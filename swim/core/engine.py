@@ -323,7 +323,7 @@ class Engine:
                 if sender is None:
                     self._introductions.called(now, source, message.node, message.source_node)
             case Ack():
-                self.pings.ack(now, message)
+                self.pings.ack(now, message, source)
             case Alive() | Suspect() | Dead():
                 self._claim(now, message, source, sender)
             case User():

@@ -59,6 +59,8 @@ class Pings:
         self._ended: set[int] = set()
         self._ended_before: set[int] = set()
         self._handlers: dict[type[Any], _Handlers] = {}
+        self.source: Endpoint | None = None
+        """Where the ack at hand came from."""
         self._expiry = context.timers.kind(TimerKind.PING, self._expire, self._is_outstanding)
 
     @property
@@ -112,7 +114,7 @@ class Pings:
         if self._outstanding.pop(seq_no, None) is not None:
             self._remember_ended(seq_no)
 
-    def ack(self, now: float, ack: Ack) -> None:
+    def ack(self, now: float, ack: Ack, source: Endpoint | None = None) -> None:
         """Passes an ack to the part that waits for it; any other ack is counted and dropped."""
         outstanding = self._outstanding.pop(ack.seq_no, None)
         if outstanding is None:
@@ -120,6 +122,7 @@ class Pings:
             return
         self._remember_ended(ack.seq_no)
         self._context.contacts.learn(outstanding.endpoint)
+        self.source = source
         purpose = outstanding.purpose
         self._handlers[type(purpose)].acked(now, purpose, outstanding, ack)
 

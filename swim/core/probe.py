@@ -19,11 +19,15 @@ class ProbeRound:
         nacks: where nacks came from; each source counts once.
         fallback: outcome of the stream ping: ``""`` (not tried), ``pending``, ``acked`` or why it failed.
         send_error: why the ping could not be sent.
+        ended: when it ended, seconds.
+        acked_from: where the ack came from, if relays had been asked; None without one.
         is_refused: the target's host refused the stream ping, so the host is up and the process is not.
     """
 
     __slots__ = (
+        "acked_from",
         "deadline",
+        "ended",
         "fallback",
         "incarnation",
         "is_indirect",
@@ -46,6 +50,8 @@ class ProbeRound:
         self.nacks: set[Endpoint] = set()
         self.fallback: str = ""
         self.send_error: str = ""
+        self.ended: float = 0.0
+        self.acked_from: Endpoint | None = None
 
     @property
     def nacks_expected(self) -> int:

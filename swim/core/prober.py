@@ -151,9 +151,12 @@ class Prober:
         self._refusals.stop(name)
         if self._verify.accused:
             self._verify.acked(name)
-        if record is not None and not current.is_indirect:
-            # A later ack may have come through a relay.
-            self._context.delegate.ping_completed(record, now - ping.sent_at, ack.payload)
+        if current.is_indirect:
+            self._context.probed.ended(now, current, is_acked=True, source=self._pings.source)
+        elif record is not None:
+            rtt = now - ping.sent_at
+            self._context.probed.acked(now, name, rtt)
+            self._context.delegate.ping_completed(record, rtt, ack.payload)
             self._context.paths.acked(record)
         self._round = None
         self._succeed(now, current, record)
@@ -182,6 +185,7 @@ class Prober:
         if current.fallback == "acked":
             self._context.paths.answers_streams_only(current.target)
             self._context.metrics.count("swim.probe.stream-only")
+            self._context.probed.ended(now, current, is_acked=True)
             self._close()
             self._succeed(now, current, self._context.table.get(current.target.name))
         else:
@@ -193,6 +197,7 @@ class Prober:
 
     def _fail(self, now: float, current: ProbeRound) -> None:
         context = self._context
+        context.probed.ended(now, current, is_acked=False)
         self._close()
         if current.target.verified or self._doubt.is_raised:
             # A member never seen may not exist: while others answer, its silence is no sign of ill health

@@ -47,9 +47,10 @@ class Suspicion:
         incarnation: the member's incarnation when it was suspected.
         accusers: names of all accusers, the first one included.
         deadline: when it expires, absolute seconds.
+        wanted: independent confirmations that shorten it to its minimum.
     """
 
-    __slots__ = ("_confirmed", "_high", "_low", "_wanted", "accusers", "deadline", "incarnation", "started")
+    __slots__ = ("_confirmed", "_high", "_low", "accusers", "deadline", "incarnation", "started", "wanted")
 
     def __init__(
         self, now: float, incarnation: int, accuser: str, *, low: float, high: float, wanted: int
@@ -57,7 +58,8 @@ class Suspicion:
         self.incarnation: int = incarnation
         self.accusers: set[str] = {accuser}
         self.started: float = now
-        self._low, self._high, self._wanted = low, high, wanted
+        self.wanted: int = wanted
+        self._low, self._high = low, high
         self._confirmed = 0
         self.deadline: float = now + (high if wanted else low)
 
@@ -67,14 +69,14 @@ class Suspicion:
         Confirmations make up for an accuser that may be unwell itself. One that is ``is_certain`` is not: the
         suspect's host refused its stream, so that it is heard and hears. Then no more are wanted.
         """
-        is_news = self._confirmed < self._wanted and accuser not in self.accusers
+        is_news = self._confirmed < self.wanted and accuser not in self.accusers
         if is_news:
             self.accusers.add(accuser)
             self._confirmed += 1
         if is_certain:
-            self._confirmed = self._wanted
+            self._confirmed = self.wanted
         if is_news or is_certain:
-            wanted = max(1, self._wanted)
+            wanted = max(1, self.wanted)
             left = remaining(self._confirmed, wanted, now - self.started, self._low, self._high)
             self.deadline = min(self.deadline, now + max(0.0, left))
         return is_news

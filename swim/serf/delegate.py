@@ -115,7 +115,7 @@ class SerfDelegate(Delegate):
         self.coordinates: Coordinates | None = None
         if self.speaks_serf and not config.disable_coordinates:
             self.coordinates = Coordinates(config.name, engine.context.metrics)
-            self.roster.erased = self.coordinates.forget
+            self.roster.erased.append(self.coordinates.forget)
         self.keys: KeyQueries = KeyQueries(engine, self.queries)
         self._key_commands = KeyCommands(engine, self.roster, self.queries)
         self._messages = UserMessages(engine, self.roster, self.queues, self.queries)

@@ -51,6 +51,7 @@ class Entry:
     Attributes:
         member: its current value; replaced, never changed.
         status_ltime: stamp of the newest intent about it.
+        since: when its state last changed, seconds; 0 for one that a simulation began with.
         gone_at: when it failed or left, seconds; 0 before that.
         prune_when_gone: an operator pruned it while it was still answering.
         prune_is_ours: the operator did so at this node, which sends the prune once the member is gone.
@@ -70,12 +71,14 @@ class Entry:
         "prune_is_ours",
         "prune_when_gone",
         "raised_at",
+        "since",
         "status_ltime",
     )
 
     def __init__(self, member: Member, status_ltime: int = 0) -> None:
         self.member: Member = member
         self.status_ltime: int = status_ltime
+        self.since: float = 0.0
         self.gone_at: float = 0.0
         self.prune_when_gone: bool = False
         self.prune_is_ours: bool = False
@@ -89,10 +92,6 @@ class Entry:
     def status(self) -> MemberStatus:
         """The member's status."""
         return self.member.status
-
-
-def _ignore(_name: str) -> None:
-    pass
 
 
 class RosterBase:
@@ -120,7 +119,8 @@ class Roster(Overlay[Entry]):
         self._versions: dict[bytes, tuple[VersionTriple, VersionTriple]] = {}
         self._history_size = history_size
         self._speaks_serf = speaks_serf
-        self._sequence = 0
+        self.sequence: int = 0
+        """Number of the last event."""
         self.changes: int = 0
         """Grows with every change of a listed member or of its stamp."""
         self._snapshot: tuple[Member, ...] | None = ()
@@ -128,8 +128,8 @@ class Roster(Overlay[Entry]):
         self._gone: dict[str, None] = {}
         self.events: list[Event] = []
         """Events not yet handed out."""
-        self.erased: Callable[[str], object] = _ignore
-        """Called with the name of a member that is no longer listed."""
+        self.erased: list[Callable[[str], object]] = []
+        """Each is called with the name of a member that is no longer listed."""
 
     def start_from(self, base: RosterBase) -> None:
         """Lists all of ``base``, without events, in a roster that is still empty."""
@@ -239,14 +239,15 @@ class Roster(Overlay[Entry]):
         self._remove(name)
         self._gone.pop(name, None)
         self._counts[entry.status] -= 1
-        self.erased(name)
+        for forget in self.erased:
+            forget(name)
         self._emit(now, entry, entry.member, MemberReaped, reason)
 
     def hand_out(self, event: UserEvent | Query | UserMessage) -> None:
         """Leaves an event that is about no member, under the next number."""
-        self._sequence += 1
+        self.sequence += 1
         self._count(type(event))
-        self.events.append(replace(event, sequence=self._sequence))
+        self.events.append(replace(event, sequence=self.sequence))
 
     def history(self, name: str) -> tuple[Transition, ...]:
         """The last transitions of a listed member, oldest first."""
@@ -258,12 +259,14 @@ class Roster(Overlay[Entry]):
     ) -> None:
         self._snapshot = None
         self.changes += 1
-        self._sequence += 1
+        self.sequence += 1
         member = entry.member
         self._count(kind)
-        self.events.append(kind(member, previous, reason, self._sequence))
+        self.events.append(kind(member, previous, reason, self.sequence))
         before = previous.state if previous is not None else MemberState.UNKNOWN
         after = MemberState.REAPED if kind is MemberReaped else member.state
+        if before is not after:
+            entry.since = now
         line = Transition(now, before, after, member.incarnation, reason)
         entry.history = (*entry.history, line)[-self._history_size :]
 

@@ -13,6 +13,7 @@ import trio
 from swim import (
     Config,
     Coordinate,
+    Detection,
     Event,
     ForceLeaveOutcome,
     InstallKey,
@@ -88,6 +89,7 @@ class FakeCluster:
         self.table = {config.name: make_member(config.name, **config.tags)}
         self.log: dict[str, list[Transition]] = {}
         self.subscriptions: list[Subscription] = []
+        self.detections: dict[str, Detection] = {}
         self.broken: Exception | None = None
         self.answers: dict[tuple[str, str], float | str | None] = {}
         self.pinged: list[tuple[str, str, float | None]] = []
@@ -125,6 +127,9 @@ class FakeCluster:
 
     def now(self) -> float:
         return trio.current_time()
+
+    def detection(self, name: str) -> Detection | None:
+        return self.detections.get(name, Detection(0.0)) if name in self.table else None
 
     def seeds(self) -> tuple[SeedStatus, ...]:
         return tuple(SeedStatus(seed, False, "connection refused", 1.0) for seed in self.config.seeds)

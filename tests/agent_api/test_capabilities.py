@@ -50,7 +50,7 @@ def capabilities() -> dict[tuple[str, str], str]:
         assert isinstance(endpoint, Endpoint)
         for method, action in (("GET", endpoint.get), ("PUT", endpoint.put)):
             if action is not None:
-                found[method, route.path] = action.capability
+                found[method, route.path_format] = action.capability
     return found
 
 
@@ -69,7 +69,7 @@ def test_every_path_takes_one_of_the_five_and_a_write_no_read_capability() -> No
 
 def test_the_table_lists_every_path_that_the_application_serves(cluster: FakeCluster) -> None:
     app = create_app(cluster)
-    served = {route.path for route in app.routes if isinstance(route, Route)} - {"/ui", "/ui/{path:path}"}
+    served = {route.path_format for route in app.routes if isinstance(route, Route)} - {"/ui", "/ui/{path}"}
     assert served == {path for _, path in capabilities()}
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,8 +13,20 @@ import trio.testing
 
 from agent_api import create_app
 from agent_api.client import AgentClient, AgentError, AgentTimeout, AgentUnreachable
+from agent_api.own.clock import WallClock
 from agent_api.shapes import event_shape
-from swim import ConfigError, Coordinate, MemberStatus, Query, QueryAck, UserEvent
+from swim import (
+    ConfigError,
+    Coordinate,
+    Detection,
+    MemberStatus,
+    OpenSuspicion,
+    ProbePath,
+    Query,
+    QueryAck,
+    UserEvent,
+)
+from swim.detection import RelayAnswer
 from tests.agent_api.fakes import FakeCluster, FakeReplies, make_member
 from tests.agent_api.http import Agent, served
 
@@ -32,10 +46,50 @@ async def test_members(ask: Callable[..., Any], cluster: FakeCluster) -> None:
     cluster.add(make_member("a", status=MemberStatus.FAILED))
     first, second = await ask("members")
     assert (first["name"], second["name"]) == ("a", "n1.global")
-    assert first == {
+    date = WallClock(cluster).date
+    assert (first | {"since": date(0.0)}) == {
         "name": "a", "address": "127.0.0.1", "port": 4648, "status": "failed", "is_suspect": False,
         "incarnation": 1, "tags": {}, "protocol": [1, 5, 2], "delegate": [2, 5, 5],
+        "since": date(0.0), "suspicion": None, "last_ack": None, "rtt": None, "probe": None,
+        "reason": {"cause": "claim", "accuser": "n9", "detail": ""},
     }  # fmt: skip
+    assert second["reason"] is None
+
+
+async def test_members_with_what_the_agent_knows_first_hand(
+    ask: Callable[..., Any], agent: Agent, cluster: FakeCluster
+) -> None:
+    cluster.add(replace(make_member("a"), is_suspect=True))
+    relays: dict[str, RelayAnswer] = {"b": "nack", "c": "silent"}
+    now = trio.current_time()
+    cluster.detections["a"] = Detection(
+        now, OpenSuspicion(("b", "c"), now, now + 12.5, 2), now - 1, 0.0015,
+        ProbePath(now, False, relays, "refused"),
+    )  # fmt: skip
+    (first, _) = await ask("members")
+    since = datetime.fromisoformat(first["since"])
+    assert abs(datetime.now(UTC) - since) < timedelta(minutes=1)
+    assert first["since"].endswith("Z")
+    assert first["suspicion"] == {
+        "accusers": ["b", "c"], "started": first["since"], "wanted": 2,
+        "deadline": moved(first["since"], 12.5),
+    }  # fmt: skip
+    assert (first["last_ack"], first["rtt"]) == (moved(first["since"], -1), 0.0015)
+    assert first["probe"] == {
+        "at": first["since"], "direct": "none", "relays": {"b": "nack", "c": "silent"}, "stream": "refused",
+    }  # fmt: skip
+    assert "history" not in first
+    (first, _) = (await agent.get("/v1/swim/members?history=true")).json()["members"]
+    ages = {"age": 0.0}
+    why = (await ask("why", "a"))["history"]
+    assert [line | ages for line in first["history"]] == [line | ages for line in why]
+    assert (await agent.get("/v1/swim/members?history=maybe")).text == "invalid history value"
+
+
+def moved(text: str, seconds: float) -> str:
+    """So many seconds later."""
+    moment = datetime.fromisoformat(text) + timedelta(seconds=seconds)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 async def test_info(ask: Callable[..., Any], cluster: FakeCluster) -> None:
@@ -166,6 +220,16 @@ async def test_why(ask: Callable[..., Any], cluster: FakeCluster) -> None:
     assert refusal.value.status == 404
     with pytest.raises(AgentError, match="missing name"):
         await ask("why", "")
+    assert datetime.fromisoformat(line["at"]) <= datetime.now(UTC)
+
+
+async def test_why_takes_the_name_in_the_path_too(agent: Agent, cluster: FakeCluster) -> None:
+    for name, path in (("b", "b"), ("a/b c", "a%2Fb%20c"), ("../x", "..%2Fx"), ("\u00e4", "%C3%A4")):
+        cluster.add(make_member(name))
+        assert (await agent.get(f"/v1/swim/why/{path}")).json()["name"] == name
+    answer = await agent.get("/v1/swim/why/nobody")
+    assert (answer.status, answer.text) == (404, "no member named 'nobody'")
+    assert (await agent.get("/v1/swim/why/")).text == "missing name"
 
 
 async def test_leave_is_answered_before_the_agent_is_told(cluster: FakeCluster) -> None:

@@ -32,23 +32,23 @@ def member(name: str, **changes: Any) -> dict[str, Any]:
 
 
 def snapshot(*members: dict[str, Any]) -> dict[str, Any]:
-    return {"event": "Snapshot", "time": AT, "name": "a", "members": list(members)}
+    return {"event": "Snapshot", "at": AT, "snapshot": {"name": "a", "members": list(members)}}
 
 
 def happened(kind: str, subject: dict[str, Any], **reason: str) -> dict[str, Any]:
     why = {"cause": "claim", "accuser": "", "detail": ""} | reason
-    return {"event": kind, "time": AT, "sequence": 1, "member": subject, "previous": None, **why}
+    return {"event": kind, "at": AT, "sequence": 1, "member": subject, "previous": None, **why}
 
 
 EVENTS = [
     (happened("MemberFailed", member("b", status="failed"), cause="probe", accuser="c", detail="no ack"),
      "b failed (probe, by c, no ack)"),
-    ({"event": "UserEvent", "time": AT, "name": "deploy", "payload": "djE="}, "user event deploy (2 bytes)"),
-    ({"event": "Query", "time": AT, "name": "load", "payload": "", "source": "b"},
+    ({"event": "UserEvent", "at": AT, "name": "deploy", "payload": "djE="}, "user event deploy (2 bytes)"),
+    ({"event": "Query", "at": AT, "name": "load", "payload": "", "source": "b"},
      "query load from b (0 bytes)"),
-    ({"event": "UserMessage", "time": AT, "source": "b", "payload": "YQ==", "broadcast": True},
+    ({"event": "UserMessage", "at": AT, "source": "b", "payload": "YQ==", "broadcast": True},
      "broadcast from b (1 bytes)"),
-    ({"event": "EventsLost", "time": AT, "count": 3}, "3 events were lost: this command did not keep up"),
+    ({"event": "EventsLost", "at": AT, "count": 3}, "3 events were lost: this command did not keep up"),
     (happened("MemberJoined", member("\x1b[2J x")), '"\\x1b[2J x" joined (claim)'),
 ]  # fmt: skip
 
@@ -65,7 +65,7 @@ def test_after_a_new_snapshot_only_what_differs_is_shown() -> None:
     assert sentence(first).splitlines() == [
         f"{AT}  a lists 2 members", f"{AT}  a alive (10.0.0.1:7946)", f"{AT}  b alive (10.0.0.1:7946)",
     ]  # fmt: skip
-    assert list(table.apply({"event": "Heartbeat", "time": AT})) == []
+    assert list(table.apply({"event": "Heartbeat", "at": AT})) == []
     list(table.apply(happened("MemberSuspected", member("b", is_suspect=True))))
     assert table.counts() == "2 members: 1 alive, 1 suspect"
     (second,) = table.apply(snapshot(member("a"), member("c")))

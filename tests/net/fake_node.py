@@ -10,9 +10,11 @@ from swim.addresses import Endpoint
 from swim.commands import Command
 from swim.config import Config
 from swim.core.output import Lookup, Output, StreamEnd
+from swim.core.probed import Probed
 from swim.events import SeedStatus
 from swim.metrics import Metrics
-from swim.node import Accepted, NodeStats
+from swim.node import Accepted
+from swim.serf.stats import NodeStats
 
 
 class FakeNode:
@@ -40,6 +42,7 @@ class FakeNode:
         self.on_stream: Output | None = None
         self.is_answered_by_packets = False
         self._tickets = 0
+        self.probed = Probed()
 
     status, advertised, is_alone = "running", ("10.0.0.1", 7000), True
 

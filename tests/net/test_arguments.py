@@ -47,6 +47,7 @@ WRONG_TYPE: list[tuple[str, str, dict[str, Any]]] = [
     ("ping", "timeout", {"name": "n2", "timeout": "1"}),
     ("history", "name", {"name": None}),
     ("coordinate", "name", {"name": 7}),
+    ("detection", "name", {"name": 7}),
 ]
 WRONG_VALUE: list[tuple[str, str, dict[str, Any]]] = [
     ("join", "addresses", {"addresses": [HALF_PAIR]}),

@@ -78,5 +78,5 @@ def show(wanted: Globals) -> None:
             for event in screen.table.apply(item):
                 if event["event"] != "Snapshot":
                     screen.note(sentence(event))
-            screen.message = f"as of {item['time']}; Ctrl-C ends"
+            screen.message = f"as of {item['at']}; Ctrl-C ends"
             live.update(screen.picture(console), refresh=True)

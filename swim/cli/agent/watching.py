@@ -51,18 +51,18 @@ class Table:
     def _apply(self, item: dict[str, Any]) -> Iterator[dict[str, Any]]:
         kind = item.get("event")
         if kind == "Snapshot":
-            members = {member["name"]: member for member in item["members"]}
+            members = {member["name"]: member for member in item["snapshot"]["members"]}
             changes = [
-                {"event": "MemberListed", "time": item["time"], "member": member}
+                {"event": "MemberListed", "at": item["at"], "member": member}
                 for name, member in members.items()
                 if name not in self.members or state(self.members[name]) != state(member)
             ]
             changes += [
-                {"event": "MemberReaped", "time": item["time"], "member": member}
+                {"event": "MemberReaped", "at": item["at"], "member": member}
                 for name, member in self.members.items()
                 if name not in members
             ]
-            self.agent, self.members = item["name"], members
+            self.agent, self.members = item["snapshot"]["name"], members
             yield item | {"changes": changes}
         elif kind == "MemberReaped":
             self.members.pop(item["member"]["name"], None)
@@ -81,10 +81,11 @@ def state(member: Mapping[str, Any]) -> str:
 
 def sentence(event: Mapping[str, Any]) -> str:
     """One event as one line; a snapshot as one line for itself and one for each change."""
-    head = f"{event['time']}  "
+    head = f"{event['at']}  "
     kind = str(event["event"])
     if kind == "Snapshot":
-        lines = [f"{head}{shown(event['name'])} lists {len(event['members'])} members"]
+        snapshot = event["snapshot"]
+        lines = [f"{head}{shown(snapshot['name'])} lists {len(snapshot['members'])} members"]
         return "\n".join([*lines, *(sentence(change) for change in event["changes"])])
     if kind == "EventsLost":
         return f"{head}{event['count']} events were lost: this command did not keep up"
@@ -111,4 +112,4 @@ def cells(event: Mapping[str, Any]) -> tuple[Any, ...]:
     subject = member["name"] if member else event.get("name") or event.get("source") or ""
     after = state(member) if member else event.get("count", "")
     reason = (event.get(key, "") for key in ("cause", "accuser", "detail"))
-    return (event["time"], event["event"], subject, after, *reason)
+    return (event["at"], event["event"], subject, after, *reason)

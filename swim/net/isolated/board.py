@@ -13,14 +13,15 @@ from typing import NamedTuple
 
 from swim.addresses import Endpoint
 from swim.config import Config
+from swim.detection import Detection
 from swim.events import Event, Member, MemberEvent, MemberReaped, SeedStatus, Transition, UserEvent
 from swim.keyrings import KeyStatus
 from swim.metrics import Metrics
 from swim.net.event_buffer import ALL_KINDS, EventBuffer, EventKind
-from swim.node import NodeStats
 from swim.serf.coordinates import Coordinate
 from swim.serf.lamport import LamportClock
 from swim.serf.seen import RecentRing
+from swim.serf.stats import NodeStats
 
 __all__ = ["Board", "Facts", "Mailbox", "State", "Update", "View"]
 
@@ -44,12 +45,14 @@ class Update(NamedTuple):
         histories: of each member that these events are about.
         facts: None if they are as before.
         coordinates: those that changed, by the name of the member.
+        detections: of members that events are about, or that were probed.
     """
 
     events: Sequence[Event]
     histories: Mapping[str, tuple[Transition, ...]]
     facts: Facts | None
     coordinates: Mapping[str, Coordinate]
+    detections: Mapping[str, Detection]
 
 
 class State(NamedTuple):
@@ -60,6 +63,7 @@ class State(NamedTuple):
     user_events: Sequence[UserEvent]
     facts: Facts
     coordinates: Mapping[str, Coordinate]
+    detections: Mapping[str, Detection]
     lost: int
 
 
@@ -83,6 +87,7 @@ class View:
         self._histories: dict[str, tuple[Transition, ...]] = {}
         self._listed: tuple[Member, ...] | None = None
         self._coordinates: dict[str, Coordinate] = {}
+        self._detections: dict[str, Detection] = {}
         self._event_clock = LamportClock()
         self._recent: RecentRing[tuple[str, bytes]] = RecentRing(
             self._event_clock,
@@ -150,6 +155,15 @@ class View:
         with self._lock:
             return dict(self._coordinates)
 
+    def detection(self, name: str) -> Detection | None:
+        """What the failure detector knows of a listed member; the probes are at most five seconds old."""
+        return self._detections.get(name)
+
+    def detections(self) -> Mapping[str, Detection]:
+        """What the failure detector knows, by name."""
+        with self._lock:
+            return dict(self._detections)
+
     def user_events(self) -> tuple[UserEvent, ...]:
         """The user events that the node remembers, oldest first."""
         with self._lock:
@@ -164,6 +178,7 @@ class View:
             self._members = {member.name: member for member in state.members}
             self._histories = dict(state.histories)
             self._coordinates = dict(state.coordinates)
+            self._detections = dict(state.detections)
             for event in state.user_events:
                 self._recent.admit(event.ltime, (event.name, event.payload))
             self._listed = None
@@ -173,7 +188,7 @@ class View:
         if update.facts is not None:
             self.facts = update.facts
             self._event_clock.witness(update.facts.stats.event_time - 1)
-        if not update.events and not update.coordinates:
+        if not update.events and not update.coordinates and not update.detections:
             return
         with self._lock:
             for event in update.events:
@@ -181,6 +196,7 @@ class View:
                     self._members.pop(event.member.name, None)
                     self._histories.pop(event.member.name, None)
                     self._coordinates.pop(event.member.name, None)
+                    self._detections.pop(event.member.name, None)
                 elif isinstance(event, MemberEvent):
                     self._members[event.member.name] = event.member
                 elif isinstance(event, UserEvent):
@@ -191,6 +207,9 @@ class View:
             for name, coordinate in update.coordinates.items():
                 if name in self._members:
                     self._coordinates[name] = coordinate
+            for name, detection in update.detections.items():
+                if name in self._members:
+                    self._detections[name] = detection
             if update.events:
                 self._listed = None
 

@@ -106,7 +106,7 @@ class Publisher:
             self._lost = None
         elif self._lost is not None or self._outbox.waiting > _BACKLOG_MAX:
             self._lost = (self._lost or 0) + len(update.events)
-        elif update.events or update.facts is not None or update.coordinates:
+        elif update.events or update.facts is not None or update.coordinates or update.detections:
             self._outbox.send(update)
         now = time.monotonic()
         if now >= self._count_at and self._lost is None:
@@ -127,7 +127,8 @@ class Publisher:
         view = self._view
         members = view.members()
         histories = {member.name: view.history(member.name) for member in members}
-        return State(members, histories, view.user_events(), view.facts, view.coordinates(), lost)
+        coordinates, detections = view.coordinates(), view.detections()
+        return State(members, histories, view.user_events(), view.facts, coordinates, detections, lost)
 
 
 class _Child:

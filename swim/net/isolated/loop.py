@@ -13,6 +13,7 @@ from functools import partial
 
 from swim.addresses import Endpoint, parse_address
 from swim.commands import Command, Leave, Rejoin
+from swim.core.probed import Last
 from swim.errors import ConfigError, SwimError
 from swim.events import Event, MemberEvent, Transition
 from swim.net.faults import FaultyPackets, LinkFaults
@@ -78,6 +79,7 @@ class Loop(Pump):
         self._before = math.inf
         self._facts_from = -math.inf
         self._last_coordinate: Coordinate | None = None
+        self._last_probe: Last | None = None
         self.is_halted: bool = False
         self._is_held = False
 
@@ -244,8 +246,13 @@ class Loop(Pump):
         moved = self.node.coordinates_since(self._last_coordinate)
         if moved:
             self._last_coordinate = next(iter(moved.values()))
+        probed = list(self.node.probed.since(self._last_probe))
+        if probed:
+            self._last_probe = probed[0][1]
+        found = {name: self.node.detection(name) for name in (*histories, *(name for name, _ in probed))}
+        detections = {name: detection for name, detection in found.items() if detection is not None}
         new = None if facts == self.board.view.facts else facts
-        self.board.post(Update(events, histories, new, moved))
+        self.board.post(Update(events, histories, new, moved, detections))
 
     def _facts(self) -> Facts:
         node = self.node

@@ -12,6 +12,7 @@ import trio.testing
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent_api.own.shapes import Observer
 from agent_api.streams.events import WatchSource
 from agent_api.streams.lines import STREAM_BYTES_MAX, STREAM_LINES_MAX, Feed, LineStream
 from swim import Config, MemberReaped, MemberStatus, MemberUpdated, Reason, UserEvent
@@ -40,7 +41,7 @@ class Folded:
     def apply(self, line: bytes) -> None:
         item = json.loads(line)
         if item["event"] == "Snapshot":
-            self.members = {member["name"]: member["status"] for member in item["members"]}
+            self.members = {member["name"]: member["status"] for member in item["snapshot"]["members"]}
         elif item["event"] == "MemberReaped":
             del self.members[item["member"]["name"]]
         elif item["event"] == "EventsLost":
@@ -75,7 +76,7 @@ def test_what_a_reader_folds_is_what_the_cluster_lists_and_every_gap_is_counted(
         cluster = FakeCluster(Config(name="n", event_buffer_size=buffer))
         feed, client, happened = Feed(lines), Folded(), 0
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(WatchSource(cluster), feed)
+            nursery.start_soon(WatchSource(Observer(cluster)), feed)
             await trio.testing.wait_all_tasks_blocked()
             for number, step in enumerate(steps):
                 happened += change(cluster, step, number)

@@ -156,6 +156,11 @@ async def coordinates(front: Front) -> None:
         mine, others = one.coordinate(), one.coordinate("n2")
         assert 0 < mine.distance_to(others) < 10
         assert one.stats().coordinate_resets == 0
+        found = one.detection("n2")
+        assert found.last_ack == found.probe.at
+        assert found.last_ack - one.started_at > found.rtt > 0
+        assert one.started_at <= found.since <= found.last_ack
+        assert one.detection("n1").probe is one.detection("nobody") is None
     async with front.opened(local("n1", disable_coordinates=True)) as one:
         assert one.coordinate() is one.stats().coordinate_resets is None
 
@@ -188,6 +193,7 @@ READS: dict[str, tuple[Any, ...]] = {
     "member": ("n1",),
     "history": ("n1",),
     "coordinate": (),
+    "detection": ("n1",),
 }
 ATTRIBUTES = ("status", "advertised", "local", "is_alone")
 

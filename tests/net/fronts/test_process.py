@@ -277,12 +277,15 @@ def test_a_program_that_does_not_read_gets_the_state_and_the_number_of_lost_even
     folded: dict[str, swim.Member] = {}
     for number in range(100):
         event = swim.MemberJoined(member(f"m{number}"), None, Reason("claim"), number + 1)
-        here.post(Update((event,), {}, None, {f"m{number}": swim.Coordinate(error=number / 100)}))
+        where = {f"m{number}": swim.Coordinate(error=number / 100)}
+        here.post(Update((event,), {}, None, where, {f"m{number}": swim.Detection(float(number))}))
     read()
-    here.post(Update((swim.MemberFailed(member("m0", "failed"), None, Reason("claim"), 101),), {}, None, {}))
+    failed = swim.MemberFailed(member("m0", "failed"), None, Reason("claim"), 101)
+    here.post(Update((failed,), {}, None, {}, {}))
     read()
     assert there.view.members() == here.view.members()
     assert there.view.coordinates() == here.view.coordinates()
+    assert there.view.detections() == here.view.detections()
     assert there.view.coordinate("m99") == swim.Coordinate(error=0.99)
     lost = 0
     while (event_here := mailbox.take()) is not None:

@@ -1,4 +1,4 @@
-"""What an isolated node publishes of network coordinates."""
+"""What an isolated node publishes of members: network coordinates, and what its failure detector knows."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from swim.net.isolated.board import Facts, Update, View
 
 TRIPLE = VersionTriple(1, 5, 2)
 STATS = swim.NodeStats(1, 0, 0, 0, 1, 1, 1, 0, 0, 0, False)
+SEEN = swim.Detection(1.0, last_ack=2.0, rtt=0.1)
 HERE, THERE = swim.Coordinate(error=1.0), swim.Coordinate(error=0.5)
 
 
@@ -19,19 +20,23 @@ def view() -> View:
     facts = Facts("running", ("10.0.0.1", 1), True, (), STATS)
     found = View(swim.Config.local(name="n1"), swim.Metrics(), facts, clock=lambda: 0.0)
     joined = [MemberJoined(member(name), None, Reason("claim"), 1) for name in ("n1", "n2")]
-    found.apply(Update(joined, {}, None, {"n2": THERE, "n1": HERE}))
+    found.apply(Update(joined, {}, None, {"n2": THERE, "n1": HERE}, {"n2": SEEN}))
     return found
 
 
 def test_coordinates_come_with_members() -> None:
     published = view()
     assert (published.coordinate(), published.coordinate("n2")) == (HERE, THERE)
-    published.apply(Update((), {}, None, {"n2": HERE}))
+    published.apply(Update((), {}, None, {"n2": HERE}, {}))
     assert published.coordinates() == {"n1": HERE, "n2": HERE}
+    assert published.detection("n2") == SEEN
+    published.apply(Update((), {}, None, {}, {"n2": SEEN._replace(rtt=0.2)}))
+    assert published.detections() == {"n2": SEEN._replace(rtt=0.2)}
 
 
 def test_they_go_with_them_too() -> None:
     published = view()
     reaped = MemberReaped(member("n2"), member("n2"), Reason("reap"), 2)
-    published.apply(Update((reaped,), {}, None, {"n2": HERE, "n9": HERE}))
+    published.apply(Update((reaped,), {}, None, {"n2": HERE, "n9": HERE}, {"n2": SEEN, "n9": SEEN}))
     assert published.coordinates() == {"n1": HERE}
+    assert published.detections() == {}

@@ -1,0 +1,67 @@
+"""What a node knows of a member first-hand: since when it is in its state, who suspects it, its last acks.
+
+Values only; ``Membership.detection`` makes them when it is called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, NamedTuple
+
+__all__ = ["Detection", "OpenSuspicion", "ProbePath", "RelayAnswer", "StreamAnswer"]
+
+RelayAnswer = Literal["ack", "nack", "silent"]
+"""What came back by a relay."""
+StreamAnswer = Literal["ack", "refused", "none", "off"]
+"""What came back on a stream: ``refused`` is its host's answer, ``off`` means that none was tried."""
+
+
+class OpenSuspicion(NamedTuple):
+    """A suspicion that has not ended.
+
+    Attributes:
+        accusers: names of those who suspect the member, sorted.
+        started: when the first accusation arrived, seconds on the clock of ``Transition.at``.
+        deadline: when the member is declared failed, if it does not refute; more accusers bring it forward.
+        wanted: accusers beside the first one that bring it as far forward as it goes.
+    """
+
+    accusers: tuple[str, ...]
+    started: float
+    deadline: float
+    wanted: int
+
+
+class ProbePath(NamedTuple):
+    """How the last probe round of a member by this node ended.
+
+    Attributes:
+        at: when, seconds on the clock of ``Transition.at``.
+        direct: whether the member acked the ping itself.
+        relays: what came back by each relay that was asked, by its name; empty if none was.
+        stream: what came back on a stream.
+    """
+
+    at: float
+    direct: bool
+    relays: Mapping[str, RelayAnswer]
+    stream: StreamAnswer
+
+
+class Detection(NamedTuple):
+    """What this node's failure detector knows of one member.
+
+    Attributes:
+        since: when the member came into its present ``Member.state``, seconds on the clock of
+            ``Transition.at``; 0 for a member that a simulation began with.
+        suspicion: None unless the member is suspect.
+        last_ack: when the last acked probe of this node was acked; None if none was yet.
+        rtt: seconds that the last ack of a direct ping took; None if there was none yet.
+        probe: how the last probe ended; None before the first.
+    """
+
+    since: float
+    suspicion: OpenSuspicion | None = None
+    last_ack: float | None = None
+    rtt: float | None = None
+    probe: ProbePath | None = None
