@@ -10,6 +10,7 @@ from starlette.routing import BaseRoute, Route
 
 from agent_api.endpoint import Action, Endpoint, has_client_role, has_common_parameters, has_server_role
 from agent_api.openapi.nomad import COMMON, NOMADS_OPERATIONS
+from agent_api.openapi.observed import OBSERVED_SCHEMAS
 from agent_api.openapi.operation import JSON, TEXT, Operation, Parameter
 from agent_api.openapi.own import OWN_OPERATIONS
 from agent_api.openapi.pages import PAGE_OPERATIONS
@@ -57,7 +58,7 @@ _DENIED = "Permission denied, or ACL token expired; or a page of another site se
 def document(routes: Iterable[BaseRoute]) -> dict[str, Any]:
     """The document of these routes."""
     paths = {
-        route.path: dict(_operations(route, route.endpoint))
+        route.path_format: dict(_operations(route, route.endpoint))
         for route in routes
         if isinstance(route, Route) and isinstance(route.endpoint, Endpoint)
     }
@@ -67,7 +68,7 @@ def document(routes: Iterable[BaseRoute]) -> dict[str, Any]:
         "info": {"title": "swim agent", "version": __version__, "description": _ABOUT},
         "tags": [{"name": name, "description": about} for name, about in _TAGS.values() if name in used],
         "paths": paths,
-        "components": {"schemas": SCHEMAS, "securitySchemes": _SCHEMES},
+        "components": {"schemas": SCHEMAS | OBSERVED_SCHEMAS, "securitySchemes": _SCHEMES},
     }
 
 
@@ -75,8 +76,11 @@ def _operations(route: Route, endpoint: Endpoint) -> Iterator[tuple[str, dict[st
     """The operations of one path by method; PUT and POST differ in nothing but their identifier."""
     for method, action in (("get", endpoint.get), ("put", endpoint.put), ("post", endpoint.put)):
         if action is not None:
-            about = OPERATIONS["{} {}".format("GET" if method == "get" else "PUT", route.path)]
-            yield method, {"operationId": f"{method}-{route.name}"} | _operation(route.path, action, about)
+            about = OPERATIONS["{} {}".format("GET" if method == "get" else "PUT", route.path_format)]
+            yield (
+                method,
+                {"operationId": f"{method}-{route.name}"} | _operation(route.path_format, action, about),
+            )
 
 
 def _operation(path: str, action: Action, about: Operation) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from agent_api.openapi.operation import Body, Operation, Parameter
 from agent_api.openapi.schemas import BOOLEAN, DURATION, INTEGER, STRING, STRINGS, array, ref
+from agent_api.streams.events import WATCH_LEVELS
 
 __all__ = ["OWN_OPERATIONS"]
 
@@ -27,7 +28,13 @@ _KEY_ERRORS = {
 }
 
 OWN_OPERATIONS = {
-    "GET /v1/swim/members": Operation(summary="All members, by name", answer=ref("Members")),
+    "GET /v1/swim/members": Operation(
+        summary="All members, by name",
+        about="With what this agent knows of each first-hand.",
+        parameters=(Parameter("history", "Also the last transitions of each.", BOOLEAN),),
+        answer=ref("Members"),
+        errors={400: "A history that is no boolean."},
+    ),
     "GET /v1/swim/info": Operation(summary="The node's own state", answer=ref("Info")),
     "PUT /v1/swim/join": Operation(
         summary="Join other members",
@@ -63,6 +70,12 @@ OWN_OPERATIONS = {
         answer=ref("Why"),
         errors={400: "No name.", **_NO_MEMBER},
     ),
+    "GET /v1/swim/why/{name}": Operation(
+        summary="What happened to a member, and why",
+        parameters=(Parameter("name", "Of the member.", _NONEMPTY, required=True),),
+        answer=ref("Why"),
+        errors={400: "No name.", **_NO_MEMBER},
+    ),
     "GET /v1/swim/events": Operation(
         summary="All events from now on",
         about="An empty object comes first, and every 30 s.",
@@ -80,8 +93,16 @@ OWN_OPERATIONS = {
         summary="The members, then their events",
         about="A `Snapshot` comes first, and again after events were lost; a `Heartbeat` every 5 s. Events "
         "of applications take `management`.",
+        parameters=(
+            Parameter(
+                "level",
+                "Parts: members, suspicions, events, metrics; repeatable, and with commas between.",
+                array({"enum": list(WATCH_LEVELS)}),
+            ),
+        ),
         answer=ref("Watch"),
         is_stream=True,
+        errors={400: "A level that there is not."},
     ),
     "PUT /v1/swim/query": Operation(
         summary="Ask members",

@@ -5,13 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 __all__ = [
+    "BASE64",
     "BOOLEAN",
     "DURATION",
+    "FLAG",
     "INTEGER",
+    "NUMBER",
+    "PORT",
+    "REASON",
     "SCHEMAS",
+    "STATUS",
     "STRING",
     "STRINGS",
+    "TIME",
+    "VERSIONS",
     "array",
+    "event",
     "mapping",
     "maybe",
     "record",
@@ -63,9 +72,9 @@ def record(properties: dict[str, Any], *optional: str) -> dict[str, Any]:
     }
 
 
-def _event(names: list[str], properties: dict[str, Any], *optional: str) -> dict[str, Any]:
+def event(names: list[str], properties: dict[str, Any], *optional: str) -> dict[str, Any]:
     """A line of our streams; ``event`` says which."""
-    return record({"event": {"enum": names}, "time": TIME, **properties}, *optional)
+    return record({"event": {"enum": names}, "at": TIME, **properties}, *optional)
 
 
 STRINGS = array(STRING)
@@ -93,7 +102,7 @@ _SUMMARY = record(
     }
 )
 _HALF = record({"ok": FLAG, "message": STRING})
-_REASON = {
+REASON = {
     "cause": STRING,
     "accuser": {"type": "string", "description": "the member that accused; empty for other causes"},
     "detail": STRING,
@@ -106,7 +115,6 @@ _HOST = {
     "Environment": mapping(STRING),
     "Disk": mapping(record({"DiskMB": INTEGER, "UsedMB": INTEGER})),
 }
-_MESSAGE = {"sequence": INTEGER, "name": STRING, "payload": BASE64, "ltime": INTEGER}
 
 SCHEMAS: dict[str, dict[str, Any]] = {
     # -- Nomad's
@@ -181,20 +189,6 @@ SCHEMAS: dict[str, dict[str, Any]] = {
     ),
     "Key": {**record({"Key": KEY}), "additionalProperties": True},
     # -- ours
-    "Member": record(
-        {
-            "name": STRING,
-            "address": STRING,
-            "port": PORT,
-            "status": STATUS,
-            "is_suspect": FLAG,
-            "incarnation": INTEGER,
-            "tags": mapping(STRING),
-            "protocol": VERSIONS,
-            "delegate": VERSIONS,
-        }
-    ),
-    "Members": record({"members": array(ref("Member"))}),
     "Info": record(
         {
             "name": STRING,
@@ -238,23 +232,6 @@ SCHEMAS: dict[str, dict[str, Any]] = {
             "outcome": {"enum": ["left", "leaving", "already-left", "refuted", "pruned"]},
         }
     ),
-    "Why": record(
-        {
-            "name": STRING,
-            "member": maybe(ref("Member")),
-            "history": array(ref("Transition")),
-        }
-    ),
-    "Transition": record(
-        {
-            "at": {"type": "number", "description": "seconds on the node's own scale"},
-            "age": {"type": "number", "description": "seconds"},
-            "before": STRING,
-            "after": STRING,
-            "incarnation": INTEGER,
-            **_REASON,
-        }
-    ),
     "UserEventSent": record({"name": STRING, "bytes": INTEGER, "coalesce": FLAG}),
     "Tags": record({"tags": mapping(STRING)}),
     "QueryLine": {
@@ -270,44 +247,6 @@ SCHEMAS: dict[str, dict[str, Any]] = {
                 }
             ),
             ref("Heartbeat"),
-        ]
-    },
-    "Heartbeat": {"type": "object", "maxProperties": 0},
-    "Event": {
-        "anyOf": [
-            _event(
-                [
-                    "MemberJoined",
-                    "MemberSuspected",
-                    "MemberRefuted",
-                    "MemberRestarted",
-                    "MemberUpdated",
-                    "MemberLeaving",
-                    "MemberLeft",
-                    "MemberFailed",
-                    "MemberReaped",
-                ],
-                {
-                    "sequence": INTEGER,
-                    "member": ref("Member"),
-                    "previous": maybe(STATUS),
-                    **_REASON,
-                },
-            ),
-            _event(["UserEvent"], {**_MESSAGE, "coalesce": FLAG}),
-            _event(["Query"], {**_MESSAGE, "id": INTEGER, "source": STRING}),
-            _event(
-                ["UserMessage"],
-                {"sequence": INTEGER, "source": STRING, "payload": BASE64, "broadcast": FLAG},
-            ),
-            _event(["EventsLost"], {"count": INTEGER}),
-        ]
-    },
-    "Watch": {
-        "anyOf": [
-            _event(["Snapshot"], {"name": STRING, "members": array(ref("Member"))}),
-            _event(["Heartbeat"], {}),
-            ref("Event"),
         ]
     },
     "Coordinate": record(

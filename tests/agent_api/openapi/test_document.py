@@ -27,7 +27,7 @@ def served(cluster: FakeCluster) -> dict[tuple[str, str], str]:
         assert isinstance(endpoint, Endpoint)
         for method, action in (("get", endpoint.get), ("put", endpoint.put), ("post", endpoint.put)):
             if action:
-                found[route.path, method] = action.capability
+                found[route.path_format, method] = action.capability
     return found
 
 

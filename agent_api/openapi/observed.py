@@ -1,0 +1,134 @@
+"""The JSON schemas of members and their events, as our own paths show them."""
+
+from __future__ import annotations
+
+from agent_api.openapi.schemas import (
+    BASE64,
+    FLAG,
+    INTEGER,
+    NUMBER,
+    PORT,
+    REASON,
+    STATUS,
+    STRING,
+    STRINGS,
+    TIME,
+    VERSIONS,
+    array,
+    event,
+    mapping,
+    maybe,
+    record,
+    ref,
+)
+
+__all__ = ["OBSERVED_SCHEMAS"]
+
+_MESSAGE = {"sequence": INTEGER, "name": STRING, "payload": BASE64, "ltime": INTEGER}
+_READINESS = {"enum": ["listening", "joined", "converged"]}
+_STATE = {
+    "status": {"enum": ["running", "leaving", "left", "stopped"]},
+    "readiness": _READINESS,
+    "health_score": {"type": "integer", "minimum": 0, "description": "0 is healthy"},
+    "counters": mapping(INTEGER),
+    "gauges": mapping(NUMBER),
+}
+_METRICS = ("counters", "gauges")
+
+OBSERVED_SCHEMAS = {
+    "Member": record(
+        {
+            "name": STRING,
+            "address": STRING,
+            "port": PORT,
+            "status": STATUS,
+            "is_suspect": FLAG,
+            "incarnation": INTEGER,
+            "tags": mapping(STRING),
+            "protocol": VERSIONS,
+            "delegate": VERSIONS,
+            "since": {**maybe(TIME), "description": "when its state last changed"},
+            "suspicion": maybe(ref("Suspicion")),
+            "last_ack": {**maybe(TIME), "description": "when it last acked a probe of this agent"},
+            "rtt": {**maybe(NUMBER), "description": "seconds that its last direct ack took"},
+            "probe": maybe(ref("Probe")),
+            "reason": {**maybe(ref("Reason")), "description": "of its last transition"},
+            "history": array(ref("Transition")),
+        },
+        "history",
+    ),
+    "Suspicion": record(
+        {
+            "accusers": STRINGS,
+            "started": TIME,
+            "deadline": TIME,
+            "wanted": {**INTEGER, "description": "accusers beside the first that end it soonest"},
+        }
+    ),
+    "Probe": record(
+        {
+            "at": TIME,
+            "direct": {"enum": ["ack", "none"]},
+            "relays": mapping({"enum": ["ack", "nack", "silent"]}),
+            "stream": {"enum": ["ack", "refused", "none", "off"]},
+        }
+    ),
+    "Reason": record(REASON),
+    "Members": record({"members": array(ref("Member"))}),
+    "Why": record({"name": STRING, "member": maybe(ref("Member")), "history": array(ref("Transition"))}),
+    "Transition": record(
+        {
+            "at": TIME,
+            "age": {"type": "number", "description": "seconds"},
+            "before": STRING,
+            "after": STRING,
+            "incarnation": INTEGER,
+            **REASON,
+        }
+    ),
+    "Heartbeat": {"type": "object", "maxProperties": 0},
+    "Event": {
+        "anyOf": [
+            event(
+                [
+                    "MemberJoined",
+                    "MemberSuspected",
+                    "MemberRefuted",
+                    "MemberRestarted",
+                    "MemberUpdated",
+                    "MemberLeaving",
+                    "MemberLeft",
+                    "MemberFailed",
+                    "MemberReaped",
+                ],
+                {
+                    "sequence": INTEGER,
+                    "member": ref("Member"),
+                    "previous": maybe(STATUS),
+                    **REASON,
+                },
+            ),
+            event(["UserEvent"], {**_MESSAGE, "coalesce": FLAG}),
+            event(["Query"], {**_MESSAGE, "id": INTEGER, "source": STRING}),
+            event(
+                ["UserMessage"],
+                {"sequence": INTEGER, "source": STRING, "payload": BASE64, "broadcast": FLAG},
+            ),
+            event(["EventsLost"], {"count": INTEGER}),
+        ]
+    },
+    "Watch": {
+        "anyOf": [
+            event(["Snapshot"], {"sequence": INTEGER, "snapshot": ref("Snapshot")}),
+            event(
+                ["Heartbeat"],
+                {"sequence": INTEGER, **_STATE, "suspicions": mapping(ref("Suspicion"))},
+                "suspicions",
+                *_METRICS,
+            ),
+            ref("Event"),
+        ]
+    },
+    "Snapshot": record({"name": STRING, **_STATE, "members": array(ref("Member"))}, *_METRICS),
+}
+"""Beside those of ``schemas``."""
