@@ -314,9 +314,12 @@ WITHOUT_A_ROW = {
 """What has no row above, and why."""
 
 
+VALUES = ("swim.events", "swim.detection", "swim.errors", "sims.errors")
+
+
 def is_value(found: object) -> bool:
     """Events, results and errors: values that the library makes."""
-    return not inspect.isclass(found) or found.__module__ in ("swim.events", "swim.errors", "sims.errors")
+    return not inspect.isclass(found) or found.__module__ in VALUES
 
 
 @pytest.mark.parametrize(

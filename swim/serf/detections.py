@@ -7,9 +7,12 @@ from swim.core.engine import Engine
 from swim.core.probe import ProbeRound
 from swim.core.table import Table
 from swim.detection import Detection, OpenSuspicion, ProbePath, RelayAnswer, StreamAnswer
+from swim.frozen import FrozenMap
 from swim.serf.member_list import Roster
 
 __all__ = ["detection"]
+
+_NO_RELAYS: FrozenMap[str, RelayAnswer] = FrozenMap()
 
 
 def detection(engine: Engine, roster: Roster, name: str) -> Detection | None:
@@ -24,7 +27,7 @@ def detection(engine: Engine, roster: Roster, name: str) -> Detection | None:
     last_ack, rtt, last_round = engine.context.probed.get(name)
     if last_round is not None:
         return Detection(entry.since, suspicion, last_ack, rtt, _path(last_round, engine.context.table))
-    probe = None if last_ack is None else ProbePath(last_ack, True, {}, "off")
+    probe = None if last_ack is None else ProbePath(last_ack, True, _NO_RELAYS, "off")
     return Detection(entry.since, suspicion, last_ack, rtt, probe)
 
 
@@ -42,4 +45,4 @@ def _path(probe: ProbeRound, table: Table) -> ProbePath:
         stream = "ack"
     elif probe.is_refused:
         stream = "refused"
-    return ProbePath(probe.ended, direct, relays, stream)
+    return ProbePath(probe.ended, direct, FrozenMap(relays), stream)
