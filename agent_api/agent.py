@@ -17,6 +17,7 @@ from agent_api.errors import HttpError
 from agent_api.intervals import Intervals
 from agent_api.own.shapes import Observer
 from agent_api.parameters import Query
+from agent_api.request_id import of_scope
 from agent_api.servers import Servers
 from agent_api.settings import AgentSettings
 from agent_api.shapes import dumps, in_portions
@@ -85,12 +86,13 @@ class Call:
             self.agent.cluster.metrics.dropped("http-denied")
             method, path, client = self.request.method, self.request.scope["path"], self.request.client
             _log.info(
-                "denied %s %s to %s at %s: it needs %s",
+                "denied %s %s to %s at %s: it needs %s, request %s",
                 method,
                 shown(path),
                 self.grant.bearer,
                 client.host if client else "?",
                 capability,
+                of_scope(self.request.scope),
             )
             raise self.grant.refusal()
 

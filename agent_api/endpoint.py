@@ -20,6 +20,7 @@ from starlette.types import Receive, Scope, Send
 from agent_api.agent import Agent, Call
 from agent_api.errors import INVALID_METHOD, HttpError, error_response
 from agent_api.parameters import Query
+from agent_api.request_id import of_scope
 
 __all__ = [
     "Action",
@@ -74,7 +75,7 @@ class Endpoint:
             try:
                 response = await self._answer(request, held)
             except Exception as error:
-                response = error_response(error, is_own=self.is_own)
+                response = error_response(error, is_own=self.is_own, request_id=of_scope(scope))
             await response(scope, receive, send)
 
     async def _answer(self, request: Request, held: ExitStack) -> Response:

@@ -11,14 +11,21 @@ from time import perf_counter
 import anyio
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["Envelope", "accepts_gzip", "answer_headers"]
+from agent_api.request_id import REQUEST_ID, assign
+from swim.log import report
+from swim.text import brief
+
+__all__ = ["PAGE_POLICY", "Envelope", "accepts_gzip", "answer_headers"]
 
 _COMPRESS_FROM_BYTES = 1024
 _THREAD_FROM_BYTES = 256 * 1024
 """Longer answers are compressed in a thread."""
+_NO_FRAMES = "object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
+PAGE_POLICY = f"default-src 'self'; {_NO_FRAMES}"
+"""The content security policy of what is a page: its own scripts, styles and requests, and no others."""
 _SECURITY_HEADERS = {
     "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Content-Security-Policy": f"default-src 'none'; {_NO_FRAMES}",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
@@ -52,7 +59,8 @@ def accepts_gzip(accept_encoding: str) -> bool:
 class Envelope:
     """ASGI middleware: ``answer_headers`` on all, gzip for JSON from 1 KiB up if offered.
 
-    Streams and empty bodies are never compressed. Requests are logged at DEBUG under ``swim.http``.
+    Streams and empty bodies are never compressed. Each request has an id (``request_id``), and is logged at
+    DEBUG under ``swim.http``.
     """
 
     __slots__ = ("_app", "_headers")
@@ -68,6 +76,7 @@ class Envelope:
             return
         offers = b",".join(value for name, value in scope["headers"] if name == b"accept-encoding")
         compress = accepts_gzip(offers.decode("latin-1"))
+        request_id = assign(scope)
         started = perf_counter()
         head: Message | None = None
 
@@ -76,23 +85,29 @@ class Envelope:
             if message["type"] == "http.response.start":
                 given = {name for name, _ in message["headers"]}
                 added = [header for header in self._headers if header[0] not in given]
-                head = {**message, "headers": [*message["headers"], *added]}
+                own = (REQUEST_ID, request_id.encode())
+                head = {**message, "headers": [*message["headers"], *added, own]}
                 return
             if head is not None:
                 if compress and not message.get("more_body"):
                     await _compress(head, message)
-                _log.debug(
-                    "%s %s -> %d in %.1f ms",
-                    scope["method"],
-                    scope["path"],
-                    head["status"],
-                    1000 * (perf_counter() - started),
-                )
+                _log_request(scope, request_id, head["status"], perf_counter() - started)
                 await send(head)
                 head = None
             await send(message)
 
         await self._app(scope, receive, dressed_send)
+
+
+def _log_request(scope: Scope, request_id: str, status: int, seconds: float) -> None:
+    """One line for each request. The query is not in it: clients put secrets there."""
+    method, path, client = brief(scope["method"]), brief(scope["path"]), scope.get("client")
+    report(
+        _log, logging.DEBUG, "request", "%s %s -> %d in %.1f ms, request %s",
+        method, path, status, 1000 * seconds, request_id,
+        method=method, path=path, status=status, seconds=seconds, request_id=request_id,
+        client=client[0] if client else "",
+    )  # fmt: skip
 
 
 async def _compress(head: Message, message: Message) -> None:

@@ -42,18 +42,19 @@ def multi_error(messages: Sequence[str]) -> str:
     return f"{count} occurred:\n{bullets}\n\n"
 
 
-def error_response(error: Exception, *, is_own: bool = False) -> Response:
+def error_response(error: Exception, *, is_own: bool = False, request_id: str = "") -> Response:
     """The answer for an exception of a handler; an unexpected one is logged, and only its type shown.
 
     Args:
         error: the exception.
         is_own: of one of our own paths, which say whose fault it is: 400 for a value that is wrong, 409 for
             what this node cannot do now. Nomad's answer 500 to all that they do not name.
+        request_id: for the log.
     """
     if isinstance(error, HttpError):
         return PlainTextResponse(utf8(error.text), status_code=error.status)
     if isinstance(error, SwimError):
         status = next((status for kind, status in _OWN_STATUS if is_own and isinstance(error, kind)), 500)
         return PlainTextResponse(utf8(str(error)), status_code=status)
-    _log.exception("request failed", exc_info=error)
+    _log.exception("request %s failed", request_id, exc_info=error)
     return PlainTextResponse(f"internal error: {type(error).__name__}", status_code=500)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from email.utils import formatdate
 from functools import lru_cache
@@ -12,10 +13,13 @@ import h11
 import trio
 
 from agent_api.limits import HttpLimits
+from agent_api.request_id import REQUEST_ID, new_id
 
 __all__ = ["ClientGone", "Headers", "Wire", "date", "refusal"]
 
 Headers = Sequence[tuple[bytes, bytes]]
+
+_log = logging.getLogger("swim.http.server")
 
 _READ_BYTES = 16 * 1024
 _SEND_BYTES = 64 * 1024
@@ -138,8 +142,11 @@ def refusal(status: int, extra: Headers, *, text: str = "", has_body: bool = Tru
     """A whole answer made by the server itself, with ``extra`` headers, in the wording of Go's server."""
     words = f"{status} {HTTPStatus(status).phrase}"
     body = (text or (_TOO_MANY_TEXT if status == 429 else words)).encode()
+    request_id = new_id()
+    _log.debug("answered %d before a request was complete, request %s", status, request_id)
     headers = [
         (b"date", date()),
+        (REQUEST_ID, request_id.encode()),
         (b"content-type", b"text/plain; charset=utf-8"),
         (b"content-length", b"%d" % len(body)),
         (b"connection", b"close"),

@@ -12,7 +12,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from agent_api.envelope import accepts_gzip
+from agent_api.envelope import PAGE_POLICY, accepts_gzip
 from agent_api.text import utf8
 from agent_api.ui.files import File, file_of, static_files
 from swim import Member
@@ -26,7 +26,6 @@ ROWS_MAX = 200
 """Members in the table for browsers without JavaScript; of more, only their number is shown."""
 
 _INDEX = "index.html"
-_POLICY = "default-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
 _GLYPHS = {"alive": "●", "suspect": "◐", "leaving": "◌", "left": "○", "failed": "✕"}
 
 
@@ -70,7 +69,7 @@ class Page:
 def _sent(request: Request, file: File) -> Response:
     packs = accepts_gzip(",".join(request.headers.getlist("accept-encoding")))
     known = {tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")}
-    headers = {"Cache-Control": "no-cache", "Content-Security-Policy": _POLICY, "ETag": f"W/{file.etag}"}
+    headers = {"Cache-Control": "no-cache", "Content-Security-Policy": PAGE_POLICY, "ETag": f"W/{file.etag}"}
     if known & {file.etag, "*"}:
         return Response(status_code=304, headers=headers)
     body = file.packed if packs else file.body

@@ -12,6 +12,7 @@ from tests.agent_api.fakes import FakeCluster
 from tests.agent_api.http import TEXT, Agent, Answer, served
 
 MEMBERS = "/v1/agent/members"
+POLICY = "default-src 'none'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
 WRITES = [
     "/v1/agent/join?address=127.0.0.1:4648",
     "/v1/agent/force-leave?node=a",
@@ -125,7 +126,7 @@ async def test_every_answer_tells_browsers_to_be_careful(agent: Agent, method: s
     headers = (await agent.call(method, target)).headers
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["x-frame-options"] == "DENY"
-    assert headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'"
+    assert headers["content-security-policy"] == POLICY
     assert headers["referrer-policy"] == "no-referrer"
     assert headers["cross-origin-resource-policy"] == "same-origin"
     assert headers["cache-control"] == "no-store"

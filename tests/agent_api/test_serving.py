@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import socket
 import stat
 from functools import partial
@@ -79,6 +80,42 @@ async def test_requests_are_logged_at_debug_and_nothing_else(
     (record,) = caplog.records
     assert (record.name, record.levelname) == ("swim.http", "DEBUG")
     assert record.getMessage().startswith("GET /v1/agent/members -> 400 in ")
+
+
+SANE = ["a", "0c9d2c8e-3c0b-4a44-9c37-1d4f8e1f6a55", "Root=1-67891233-abc", "x" * 128]
+
+
+@pytest.mark.parametrize("sent", [*SANE, "", "x" * 129, "a b", 'a"b', "a\x80", "a,b", "<b>", "a;b"])
+async def test_every_request_has_an_id_in_its_answer_and_in_the_log(
+    cluster: FakeCluster, sent: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG", logger="swim.http")
+    async with served(cluster) as agent:
+        for target in ("/v1/agent/members", "/none", "/v1/swim/tags?set=a"):
+            caplog.clear()
+            answer = await agent.call("PUT", target, X_Request_Id=sent, X_Nomad_Token="secret")
+            given = answer.headers["x-request-id"]
+            assert (given == sent) == (sent in SANE)
+            assert given in SANE or re.fullmatch("[0-9a-f]{16}", given)
+            assert caplog.records[-1].getMessage().endswith(f", request {given}")
+            assert "secret" not in caplog.text
+        two = await agent.call("GET", "/", X_Request_Id="a\r\nX-Request-Id: b")
+        assert re.fullmatch("[0-9a-f]{16}", two.headers["x-request-id"])
+
+
+@pytest.mark.parametrize("request_line", ["GET / HTTP/9.9", "\xff", "GET / HTTP/1.1\r\nContent-Length: x"])
+async def test_answers_of_the_server_itself_have_an_id_and_the_headers_too(
+    cluster: FakeCluster, request_line: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG", logger="swim.http")
+    async with served(cluster) as agent, await trio.open_tcp_stream(*agent.endpoint) as stream:
+        await stream.send_all(f"{request_line}\r\n\r\n".encode("latin-1"))
+        head = (await rest_of(stream)).decode().lower()
+    given = re.findall("x-request-id: ([0-9a-f]{16})\r\n", head)
+    assert len(given) == 1
+    assert given[0] in caplog.records[-1].getMessage()
+    assert "x-frame-options: deny\r\n" in head
+    assert "base-uri 'none'" in head
 
 
 @pytest.mark.parametrize(

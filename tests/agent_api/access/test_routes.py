@@ -200,10 +200,10 @@ async def test_denials_are_logged_without_the_secret(
 ) -> None:
     caplog.set_level(logging.INFO, logger="swim.http")
     for kind in GRANTS:
-        await closed.put("/v1/swim/leave", **headers(kind))
+        await closed.put("/v1/swim/leave", X_Request_Id="r-1", **headers(kind))
     texts = [record.getMessage() for record in caplog.records if "denied" in record.getMessage()]
     assert texts[:3] == [
-        f"denied PUT /v1/swim/leave to {bearer} at 127.0.0.1: it needs agent:write"
+        f"denied PUT /v1/swim/leave to {bearer} at 127.0.0.1: it needs agent:write, request r-1"
         for bearer in ("no token", "an unknown token", f"the expired token {token('expired').accessor}")
     ]
     assert len(texts) == cluster.metrics.counters["swim.dropped.http-denied"] == 6
