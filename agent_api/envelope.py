@@ -12,7 +12,6 @@ import anyio
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from agent_api.request_id import REQUEST_ID, assign
-from swim.log import report
 from swim.text import brief
 
 __all__ = ["PAGE_POLICY", "Envelope", "accepts_gzip", "answer_headers"]
@@ -101,13 +100,13 @@ class Envelope:
 
 def _log_request(scope: Scope, request_id: str, status: int, seconds: float) -> None:
     """One line for each request. The query is not in it: clients put secrets there."""
-    method, path, client = brief(scope["method"]), brief(scope["path"]), scope.get("client")
-    report(
-        _log, logging.DEBUG, "request", "%s %s -> %d in %.1f ms, request %s",
-        method, path, status, 1000 * seconds, request_id,
-        method=method, path=path, status=status, seconds=seconds, request_id=request_id,
-        client=client[0] if client else "",
-    )  # fmt: skip
+    if _log.isEnabledFor(logging.DEBUG):
+        client = scope.get("client")
+        _log.debug(
+            "%s %s -> %d in %.1f ms, request %s",
+            brief(scope["method"]), brief(scope["path"]), status, 1000 * seconds, request_id,
+            extra={"client": client[0] if client else "", "request_id": request_id, "status": status},
+        )  # fmt: skip
 
 
 async def _compress(head: Message, message: Message) -> None:
