@@ -35,6 +35,7 @@ class Claim(StrEnum):
     """The columns: what is claimed about a member, and how it is known."""
 
     ALIVE = "alive (from itself)"
+    ALIVE_PUSHED = "alive (its own push/pull)"
     ALIVE_GOSSIPED = "alive (gossiped by a member)"
     ALIVE_ANSWERED = "alive (a peer's answer)"
     ALIVE_HEARD = "alive (from others)"
@@ -187,7 +188,8 @@ _LIVE: dict[Claim, Row] = {
     Claim.LEAVE_HEARD: (_STALE, _ASK_LEAVE, _ASK_LEAVE),
 }
 _REAPED_ROW: dict[Claim, Row] = {
-    Claim.ALIVE: _always(_JOIN),
+    Claim.ALIVE: (_ENTOMBED, _ENTOMBED, _JOIN),
+    Claim.ALIVE_PUSHED: _always(_JOIN),
     Claim.ALIVE_GOSSIPED: (_ENTOMBED, _ENTOMBED, _JOIN),
     Claim.ALIVE_ANSWERED: (_ENTOMBED, _ENTOMBED, _ADMIT),
     Claim.ALIVE_HEARD: (_ENTOMBED, _ENTOMBED, _PROVE),
@@ -343,7 +345,9 @@ def _column(claim: Alive | Suspect | Dead, stored: Known, source: Source) -> Cla
             # A late packet has the address where the member was.
             return Claim.MOVED if _is_certain(stored, source) else Claim.MOVED_HEARD
         if is_witnessed(claim, stored, source):
-            return Claim.ALIVE
+            # A packet of a member that has been reaped since may be a late one.
+            is_reaped = isinstance(stored, Unknown) and stored.stone is not None
+            return Claim.ALIVE_PUSHED if is_reaped and _is_certain(stored, source) else Claim.ALIVE
         return _HEARD_BY[source.evidence] if isinstance(stored, Unknown) else Claim.ALIVE_HEARD
     if claim.accuser == claim.node:
         return Claim.LEAVE if is_witnessed(claim, stored, source) else Claim.LEAVE_HEARD

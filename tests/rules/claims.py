@@ -89,6 +89,10 @@ def _ways(cell: Cell) -> list[Way]:
             return [_acked]
         case Claim.ALIVE | Claim.LEAVE if cell.stored is Stored.UNSEEN:
             return [_own_push]  # a packet of its own would show that it is there
+        case Claim.ALIVE if cell.stored in ENTOMBED:
+            return [_packet(cell.endpoint)]
+        case Claim.ALIVE_PUSHED:
+            return [_own_push]
         case Claim.ALIVE_GOSSIPED:
             return [_packet(SPEAKER)]
         case Claim.ALIVE_ANSWERED:

@@ -240,7 +240,7 @@ def test_a_pruned_member_comes_back_when_it_tells_of_itself():
     lone = with_members("x", "y")
     lone.fail("x")
     lone.say(LeaveIntent(5, "x", True))
-    lone.meet("x")
+    lone.pushed(serf_state(), [alive_record("x")], host=home("x")[0])
     assert lone.status("x") == "alive"
 
 
