@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import reduce
 from itertools import takewhile
-from math import sqrt
+from math import isfinite, sqrt
 from operator import add
 from struct import Struct, unpack_from
 from types import MappingProxyType
@@ -19,7 +19,7 @@ from typing import NamedTuple, TypeAlias
 
 from swim.errors import ConfigError, ConfigTypeError, RemoteError
 from swim.metrics import Metrics
-from swim.wire.go_msgpack import pack, struct, unpack
+from swim.wire.go_msgpack import struct, unpack
 
 __all__ = ["DIMENSIONS", "RTT_MAX", "Coordinate", "Coordinates", "decode_coordinate", "encode_coordinate"]
 
@@ -37,14 +37,10 @@ _GRAVITY = 150.0
 _TINY = 1e-6
 _WHOLE_NANOSECONDS_MAX = 2.0**63 / 1e9
 
-_VERSION = 1
-_FRAMES = (
-    b"\1\x84\xaaAdjustment\xcb",
-    b"\xa5Error\xcb",
-    b"\xa6Height\xcb",
-    b"\xa3Vec\x98\xcb",
-    *[b"\xcb"] * 7,
-)
+_VERSION = b"\1"
+_ADJUSTMENT, _ERROR = _VERSION + b"\x84\xaaAdjustment\xcb", b"\xa5Error\xcb"
+_HEIGHT, _VEC, _NUMBER = b"\xa6Height\xcb", b"\xa3Vec\x98\xcb", b"\xcb"
+_FRAMES = (_ADJUSTMENT, _ERROR, _HEIGHT, _VEC, *[_NUMBER] * (DIMENSIONS - 1))
 _LAYOUT = Struct(">" + "".join(f"{len(frame)}sd" for frame in _FRAMES))
 """A payload as Serf and this module write it; any other is read the long way."""
 _ORDER = (b"Vec", b"Error", b"Adjustment", b"Height")
@@ -86,12 +82,16 @@ _ORIGIN = Coordinate()
 
 
 def _apart(a: _Vector, b: _Vector) -> tuple[_Vector, float]:
-    """The vector from ``b`` to ``a``, and its length. Spelled out, since it runs thrice for every ack."""
+    """The vector from ``b`` to ``a``, and its length. Spelled out, since it runs twice for every ack."""
     a0, a1, a2, a3, a4, a5, a6, a7 = a
     b0, b1, b2, b3, b4, b5, b6, b7 = b
-    a0, a1, a2, a3, a4, a5, a6, a7 = a0 - b0, a1 - b1, a2 - b2, a3 - b3, a4 - b4, a5 - b5, a6 - b6, a7 - b7
-    squares = a0 * a0 + a1 * a1 + a2 * a2 + a3 * a3 + a4 * a4 + a5 * a5 + a6 * a6 + a7 * a7
-    return (a0, a1, a2, a3, a4, a5, a6, a7), sqrt(squares)
+    apart = (a0 - b0, a1 - b1, a2 - b2, a3 - b3, a4 - b4, a5 - b5, a6 - b6, a7 - b7)
+    return apart, _length(apart)
+
+
+def _length(a: _Vector) -> float:
+    a0, a1, a2, a3, a4, a5, a6, a7 = a
+    return sqrt(a0 * a0 + a1 * a1 + a2 * a2 + a3 * a3 + a4 * a4 + a5 * a5 + a6 * a6 + a7 * a7)
 
 
 def _moved(a: _Vector, by: _Vector, scale: float, force: float) -> _Vector:
@@ -112,9 +112,10 @@ def _moved(a: _Vector, by: _Vector, scale: float, force: float) -> _Vector:
 
 def _is_finite(coordinate: Coordinate) -> bool:
     (a, b, c, d, e, f, g, h), error, adjustment, height = coordinate
-    zero = 0.0  # times infinity it is no number
-    first = a * zero + b * zero + c * zero + d * zero + e * zero + f * zero + g * zero + h * zero
-    return first + error * zero + adjustment * zero + height * zero == zero
+    total = a + b + c + d + e + f + g + h + error + adjustment + height
+    if total - total == 0.0:  # otherwise a sum of finite numbers may be too large, too
+        return True
+    return all(map(isfinite, (*coordinate.vec, error, adjustment, height)))
 
 
 def _rtt(raw: float, adjustment: float, other: float = 0.0) -> float:
@@ -122,6 +123,8 @@ def _rtt(raw: float, adjustment: float, other: float = 0.0) -> float:
     seconds = raw + adjustment + other
     if not seconds > 0:
         seconds = raw
+    if 0 <= seconds < 1:
+        return int(seconds * 1e9) / 1e9
     if not 0 <= seconds < _WHOLE_NANOSECONDS_MAX:
         return -_rtt(-seconds, 0.0) if seconds < 0 else seconds
     whole, rest = divmod(int(seconds * 1e9), 1_000_000_000)
@@ -215,9 +218,10 @@ class Coordinates:
         # Vivaldi's step: away from the other if it seems nearer than it is, else towards it.
         apart, length = _apart(vec, to)
         distance = _rtt(length + height + other_height, adjustment, other_adjustment)
-        at_least = max(rtt, _TINY)
+        at_least = rtt if rtt > _TINY else _TINY
         wrong = abs(distance - at_least) / at_least
-        weight = error / max(error + other_error, _TINY)
+        both = error + other_error
+        weight = error / (both if both > _TINY else _TINY)
         error = min(_ERROR_WEIGHT * weight * wrong + error * (1.0 - _ERROR_WEIGHT * weight), _ERROR_MAX)
         force = _STEP * weight * (at_least - distance)
         vec, height = self._pushed(vec, height, force, other_height, apart, length, peer)
@@ -225,11 +229,11 @@ class Coordinates:
         _, length = _apart(vec, to)
         self._errors[self._next_error] = rtt - (length + height + other_height)
         self._next_error = (self._next_error + 1) % _ADJUSTMENT_SAMPLES
-        adjustment = reduce(add, self._errors, 0.0) / (2.0 * _ADJUSTMENT_SAMPLES)  # sum() rounds differently
+        adjustment = reduce(add, self._errors) / (2.0 * _ADJUSTMENT_SAMPLES)  # sum() rounds differently
         # Gravity keeps all nodes together near the origin.
-        apart, length = _apart(vec, _ORIGIN.vec)
-        pull = _rtt(length + _ORIGIN.height + height, adjustment) / _GRAVITY
-        vec, height = self._pushed(vec, height, -(pull * pull), _ORIGIN.height, apart, length, "")
+        length = _length(vec)
+        pull = _rtt(length + _HEIGHT_MIN + height, adjustment) / _GRAVITY
+        vec, height = self._pushed(vec, height, -(pull * pull), _HEIGHT_MIN, vec, length, "")
         return Coordinate(vec, error, adjustment, height)
 
     def _pushed(
@@ -262,9 +266,11 @@ def _direction(name: str, peer: str) -> _Vector:
 
 def encode_coordinate(coordinate: Coordinate) -> bytes:
     """The payload of an ack: a version byte, and Serf's ``Coordinate`` as a map."""
-    vec, error, adjustment, height = coordinate
-    fields = {"Adjustment": adjustment, "Error": error, "Height": height, "Vec": vec}
-    return bytes((_VERSION,)) + pack(fields)
+    (a, b, c, d, e, f, g, h), error, adjustment, height = coordinate
+    return _LAYOUT.pack(
+        *(_ADJUSTMENT, adjustment, _ERROR, error, _HEIGHT, height, _VEC, a),
+        *(_NUMBER, b, _NUMBER, c, _NUMBER, d, _NUMBER, e, _NUMBER, f, _NUMBER, g, _NUMBER, h),
+    )
 
 
 def decode_coordinate(payload: bytes) -> Coordinate:
@@ -278,7 +284,7 @@ def decode_coordinate(payload: bytes) -> Coordinate:
         if values[::2] == _FRAMES:
             adjustment, error, height, a, b, c, d, e, f, g, h = values[1::2]
             return Coordinate((a, b, c, d, e, f, g, h), error, adjustment, height)
-    if payload[:1] != bytes((_VERSION,)):
+    if payload[:1] != _VERSION:
         raise RemoteError("coordinate-version", f"version {payload[0] if payload else None}")
     try:
         fields = struct(unpack(payload[1:]), _ORDER)
