@@ -146,6 +146,9 @@ OWN_OPERATIONS = {
         answer=ref("MemberCoordinate"),
         errors=_NO_MEMBER,
     ),
+    "GET /v1/swim/coordinates": Operation(
+        summary="Every network coordinate that is known", answer=ref("Coordinates")
+    ),
     "GET /v1/swim/rtt": Operation(
         summary="The estimated round-trip time between two members",
         parameters=(

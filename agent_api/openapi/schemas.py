@@ -258,6 +258,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         }
     ),
     "MemberCoordinate": record({"name": STRING, "coordinate": maybe(ref("Coordinate"))}),
+    "Coordinates": record({"coordinates": array(ref("MemberCoordinate"))}),
     "Rtt": record(
         {
             "from": STRING,

@@ -17,7 +17,7 @@ from agent_api.shapes import coordinate_shape, dumps, rtt_shape
 from swim import LocalError, Member, MemberStatus
 from swim.checks import parse_duration
 
-__all__ = ["WAYS", "Reachability", "coordinate", "reachability", "rtt"]
+__all__ = ["WAYS", "Reachability", "coordinate", "coordinates", "reachability", "rtt"]
 
 WAYS = ("packet", "stream", "relay")
 """As ``cluster.ping`` names them."""
@@ -131,6 +131,17 @@ async def coordinate(call: Call) -> Response:
     name = call.query.first("name") or cluster.config.name
     _require_member(call, name)
     return call.json({"name": name, "coordinate": coordinate_shape(cluster.coordinate(name))})
+
+
+async def coordinates(call: Call) -> Response:
+    """Every network coordinate that is known, by name; for a map."""
+    cluster = call.agent.cluster
+    names = sorted(member.name for member in cluster.members() if cluster.coordinate(member.name))
+
+    def shape(name: str) -> dict[str, Any]:
+        return {"name": name, "coordinate": coordinate_shape(cluster.coordinate(name))}
+
+    return await call.json_list({}, "coordinates", names, shape)
 
 
 async def rtt(call: Call) -> Response:

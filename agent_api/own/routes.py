@@ -32,6 +32,7 @@ OWN_ROUTES = (
         put=Action("agent:write", messages.set_tags),
     ),
     route("swim-coordinate", "/v1/swim/coordinate", get=Action("node:read", reachability.coordinate)),
+    route("swim-coordinates", "/v1/swim/coordinates", get=Action("node:read", reachability.coordinates)),
     route("swim-rtt", "/v1/swim/rtt", get=Action("node:read", reachability.rtt)),
     route(
         "swim-reachability",

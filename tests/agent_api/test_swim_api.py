@@ -134,6 +134,12 @@ async def test_rtt(ask: Callable[..., Any], cluster: FakeCluster) -> None:
         "name": "n1.global",
         "coordinate": document["coordinates"]["n1.global"],
     }
+    every = await ask("request", "GET", "/v1/swim/coordinates")
+    assert every == {
+        "coordinates": [
+            {"name": name, "coordinate": document["coordinates"][name]} for name in ("a", "n1.global")
+        ]
+    }
     cluster.add(make_member("new"))
     document = await ask("rtt", "new")
     assert document["rtt"] is document["coordinates"]["new"] is None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from types import TracebackType
@@ -38,11 +38,13 @@ class Site:
 
     Args:
         names: other members, alive.
+        seeds: what it looks for; all of them refuse.
         settings: of the agent's HTTP layer.
     """
 
-    def __init__(self, names: Iterable[str] = (), **settings: Any) -> None:
-        self.cluster = FakeCluster(Config(name="n1", tags={"build": "0.2.0"}, bind="127.0.0.1:7946"))
+    def __init__(self, names: Iterable[str] = (), seeds: Sequence[str] = (), **settings: Any) -> None:
+        own = Config(name="n1", tags={"build": "0.2.0"}, bind="127.0.0.1:7946", seeds=seeds)
+        self.cluster = FakeCluster(own)
         for name in names:
             self.cluster.table[name] = make_member(name, gossip_port=PORT, build="0.2.0")
         self._settings = AgentSettings(http="127.0.0.1:0", **settings)

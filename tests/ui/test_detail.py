@@ -25,7 +25,7 @@ def site() -> Iterator[Site]:
 
 
 def test_the_reasons_of_a_member_are_one_click_away(site: Site, open_page: OpenPage) -> None:
-    page = open_page(f"{site.url}/ui/")
+    page = open_page(f"{site.url}/ui/#/members")
     page.locator("tr[data-row]", has_text="n4").click()
     sheet = page.get_by_role("complementary", name="Member n4")
     reasons = sheet.locator(".reasons li")
@@ -87,7 +87,7 @@ def test_events_are_grouped_paused_and_filtered(site: Site, open_page: OpenPage)
 
 
 def test_keys_alone_are_enough(site: Site, open_page: OpenPage) -> None:
-    page = open_page(f"{site.url}/ui/")
+    page = open_page(f"{site.url}/ui/#/members")
     page.locator("tr[data-row]").nth(3).wait_for()
     names = page.locator("tbody .name").all_inner_texts()
     page.keyboard.press("j")
@@ -95,7 +95,7 @@ def test_keys_alone_are_enough(site: Site, open_page: OpenPage) -> None:
     page.keyboard.press("Enter")
     page.get_by_role("complementary", name=f"Member {names[1]}").wait_for()
     page.keyboard.press("Escape")
-    page.keyboard.press("2")
+    page.keyboard.press("3")
     page.locator(".feed").wait_for()
     page.keyboard.press("Control+k")
     page.get_by_role("combobox").wait_for()
@@ -105,7 +105,7 @@ def test_keys_alone_are_enough(site: Site, open_page: OpenPage) -> None:
     page.keyboard.press("Enter")
     page.get_by_role("complementary", name="Member n4").wait_for()
     page.keyboard.press("Escape")
-    page.keyboard.press("1")
+    page.keyboard.press("2")
     page.keyboard.press("/")
     page.keyboard.type("n2")
     page.locator(".toolbar [role=status]", has_text="1 of").wait_for()
@@ -115,7 +115,7 @@ def test_keys_alone_are_enough(site: Site, open_page: OpenPage) -> None:
 
 
 def test_a_join_is_asked_for_in_the_palette(site: Site, open_page: OpenPage) -> None:
-    page = open_page(f"{site.url}/ui/")
+    page = open_page(f"{site.url}/ui/#/members")
     page.locator("tr[data-row]").nth(3).wait_for()
     page.keyboard.press("Control+k")
     page.keyboard.type("join")

@@ -18,7 +18,7 @@ HOSTILE = ("<img src=x onerror=document.title='owned'>", "\u202egnp.exe\u2066", 
 
 
 def test_members_change_as_the_events_come(site: Site, open_page: OpenPage) -> None:
-    page = open_page(f"{site.url}/ui/")
+    page = open_page(f"{site.url}/ui/#/members")
     rows = page.locator("tbody tr[data-row]")
     rows.nth(4).wait_for()
     site.suspect("n3")
@@ -46,7 +46,7 @@ def test_a_link_makes_the_same_screen(site: Site, open_page: OpenPage) -> None:
 
 
 def test_a_stream_that_breaks_is_stale_and_comes_back(site: Site, open_page: OpenPage) -> None:
-    page = open_page(f"{site.url}/ui/")
+    page = open_page(f"{site.url}/ui/#/members")
     page.locator("footer", has_text="live").wait_for()
     site.stop()
     page.get_by_text("the agent does not answer").wait_for()
@@ -61,7 +61,7 @@ def test_names_of_others_are_text(open_page: OpenPage) -> None:
     with Site() as site:
         for name in HOSTILE:
             site.join(name, **{name[:20]: name})
-        page = open_page(f"{site.url}/ui/")
+        page = open_page(f"{site.url}/ui/#/members")
         page.locator("tbody tr").nth(len(HOSTILE)).wait_for()
         shown = page.locator("tbody .name").evaluate_all("all => all.map(each => each.textContent)")
         assert set(HOSTILE) <= set(shown)
@@ -89,7 +89,7 @@ def guarded() -> Iterator[Site]:
 
 
 def test_a_token_is_asked_for_and_kept_out_of_links(guarded: Site, open_page: OpenPage) -> None:
-    page = open_page(f"{guarded.url}/ui/", ignore="403")
+    page = open_page(f"{guarded.url}/ui/#/members", ignore="403")
     page.get_by_role("textbox", name="Token").fill("a secret")
     page.keyboard.press("Enter")
     page.locator("tbody tr").nth(1).wait_for()
@@ -101,7 +101,7 @@ def test_a_token_is_asked_for_and_kept_out_of_links(guarded: Site, open_page: Op
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_anyone_can_use_it(site: Site, open_page: OpenPage, scheme: str) -> None:
-    page = open_page(f"{site.url}/ui/", color_scheme=scheme)
+    page = open_page(f"{site.url}/ui/#/members", color_scheme=scheme)
     for size in (DESKTOP, PHONE):
         page.set_viewport_size(size)
         page.locator("[data-row]").first.wait_for()

@@ -8,12 +8,16 @@ import { sentenceOf } from './sentences.js';
 import { Stream } from './stream.js';
 import { fold, newStore, note, viewOf, wallAt } from './store.js';
 import * as events from './views/events.js';
+import * as health from './views/health.js';
 import * as members from './views/members.js';
+import * as overview from './views/overview.js';
 
 /** All views, in the order of their keys. `modes` is where a view exists. */
 const VIEWS = [
+  { id: 'overview', module: overview, modes: ['agent', 'cluster'] },
   { id: 'members', module: members, modes: ['agent', 'cluster'] },
   { id: 'events', module: events, modes: ['agent', 'cluster'] },
+  { id: 'health', module: health, modes: ['agent'] },
 ];
 
 /** Where the page reads from, by where it runs. */
@@ -26,6 +30,7 @@ const mode = document.documentElement.dataset.mode ?? 'agent';
 const root = /** @type {HTMLElement} */ (document.getElementById('app'));
 const base = new URL('../', location.href);
 const narrow = matchMedia('(max-width: 640px)');
+const still = matchMedia('(prefers-reduced-motion: reduce)');
 
 /** The state that every view is given. */
 export const state = {
@@ -39,6 +44,8 @@ export const state = {
   ui: /** @type {Record<string, any>} */ ({}), // what is neither in the link nor in the stream
   now: NaN, // the agent's time of day in ms
   narrow: narrow.matches,
+  coordinates: /** @type {Record<string, any> | null} */ (null), // of members, by name
+  isMoving: false, // whether a view shows what changes with time alone
   said: '', // the sentence for screen readers
 
   /** The name of the observer whose view is shown. */
@@ -124,8 +131,11 @@ function redraw() {
     if (state.stream?.state === 'waiting') state.now = wallAt(state.store, state.stream.lastAt);
     const view = state.views.find((each) => each.id === state.route.view);
     document.title = `${view?.module.title ?? 'swim'} · ${state.store.self || 'swim'}`;
+    state.isMoving = false;
     render(frame(state, view), root);
+    view?.module.onDrawn?.(state);
     openDialogs();
+    if (state.isMoving && !document.hidden) setTimeout(redraw, still.matches ? 1000 : 100);
   });
 }
 
@@ -138,8 +148,8 @@ function onRoute() {
   redraw();
 }
 
-/** What the stream does not say: label, keys, version. Read once for each connection. */
-async function readInfo() {
+/** What the stream does not say, for each connection: label, keys and version. */
+async function readRest() {
   state.info = await state.ask('v1/swim/info').catch(() => null);
   redraw();
 }
@@ -150,7 +160,7 @@ function onStream() {
   const { stream, store } = state;
   if (stream && stream.state !== before) {
     if (stream.state === 'live') {
-      readInfo();
+      readRest();
       if (before === 'waiting') note(store, { kind: 'reconnect', at: wallAt(store, stream.lastAt) });
     }
     before = stream.state;

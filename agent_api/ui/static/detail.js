@@ -11,14 +11,14 @@ const HOUR = 3_600_000;
 
 /** Reads the member's transitions, once for each change of it. */
 function historyOf(state, who) {
-  const number = state.store.touched.get(who) ?? 0;
+  const number = state.store.latest.get(who)?.number ?? 0;
   const known = state.ui.why;
   const isOf = known?.name === who && known.from === state.route.from;
   if (isOf && known.number >= number) return known;
   const next = { name: who, number, from: state.route.from, lines: isOf ? known.lines : null, error: null };
   state.ui.why = next;
   state.source.why(state, who).then(
-    (answer) => { next.lines = answer.history.map((line) => ({ ...line, wall: line.time ? Date.parse(line.time) : state.now - 1000 * line.age })); },
+    (answer) => { next.lines = answer.history.map((line) => ({ ...line, wall: typeof line.at === 'string' ? Date.parse(line.at) : state.now - 1000 * line.age })); },
     (error) => { next.error = error; },
   ).finally(state.redraw);
   return next;

@@ -3,6 +3,7 @@
  * What the page knows: the agent's stream, folded as the library folds its events. Pure: the time comes in.
  * A snapshot replaces the members; every event after it stores or deletes one.
  */
+import { addSample } from './metrics.js';
 
 /** The order of severity, worst first. */
 export const SEVERITY = { failed: 0, suspect: 1, leaving: 2, paused: 3, alive: 4, left: 5, unknown: 6 };
@@ -26,10 +27,11 @@ export function newStore() {
     feed: [], // newest last
     counted: 0, // lines of the feed so far, dropped ones too
     sequence: 0, // of the last event
-    touched: new Map(), // by name: the number of its latest line in the feed
+    latest: new Map(), // by name: its latest line of the feed
     flaps: new Map(), // by name: when it was suspected or failed, in the last hour
     clock: { wall: NaN, mono: 0 },
     pulse: null, // the last heartbeat
+    samples: [], // counters and gauges of the last five minutes
     version: 0, // grows with every change
   };
 }
@@ -55,7 +57,7 @@ export function fold(store, line, mono) {
   if (Number.isFinite(wall)) setClock(store, wall, mono);
   store.version += 1;
   if (line.event === 'Snapshot' || line.snapshot) return takeSnapshot(store, line, wall);
-  if (line.event === 'Heartbeat') return void (store.pulse = line);
+  if (line.event === 'Heartbeat') return takeHeartbeat(store, line, wall);
   if (line.event === 'EventsLost') return note(store, { kind: 'gap', at: wall, count: line.count });
   if (!line.event || (line.sequence && line.sequence <= store.sequence)) return undefined;
   store.sequence = line.sequence ?? store.sequence;
@@ -66,8 +68,9 @@ export function fold(store, line, mono) {
 /** Adds a line to the feed. */
 export function note(store, entry) {
   store.version += 1;
-  store.feed.push({ ...entry, number: (store.counted += 1) });
-  if (entry.name) store.touched.set(entry.name, store.counted);
+  const line = { ...entry, number: (store.counted += 1) };
+  store.feed.push(line);
+  if (line.name) store.latest.set(line.name, line);
   if (store.feed.length > FEED_MAX) store.feed.splice(0, FEED_MAX / 4);
 }
 
@@ -86,7 +89,22 @@ function takeSnapshot(store, line, wall) {
   store.sequence = line.sequence ?? snapshot.sequence ?? 0;
   store.members = new Map();
   for (const m of list) keep(store, m, old.get(m.name), NaN);
+  if (snapshot.counters) addSample(store.samples, { at: wall, counters: snapshot.counters, gauges: snapshot.gauges });
   note(store, { kind: 'snapshot', at: wall, count: list.length });
+}
+
+function takeHeartbeat(store, line, wall) {
+  store.pulse = line;
+  if (line.counters) addSample(store.samples, { at: wall, counters: line.counters, gauges: line.gauges });
+  for (const [name, suspicion] of Object.entries(line.suspicions ?? {})) {
+    const member = store.members.get(name);
+    if (!member?.is_suspect) continue;
+    const known = member.suspicion?.accusers ?? [];
+    for (const accuser of suspicion.accusers) {
+      if (member.suspicion && !known.includes(accuser)) note(store, { kind: 'confirmation', at: wall, name, accuser, observer: store.self });
+    }
+    member.suspicion = suspicion;
+  }
 }
 
 function takeMember(store, line, wall) {

@@ -1,0 +1,100 @@
+// @ts-check
+/** Where each member stands in the picture of the overview. Pure but for what it keeps of earlier pictures. */
+import { planeOf, rttOf } from './mds.js';
+
+/** The picture in its own units: its middle is 0, 0. */
+export const BOX = { x: -290, y: -212, width: 580, height: 424 };
+export const RADIUS = 172;
+const MAP_MAX = 200; // members on the map
+const CIRCLES = [0.1, 1, 5, 20, 100, 500]; // ms
+
+/** A number from a name, the same on every page. */
+export function hash(text) {
+  let value = 2166136261;
+  for (let index = 0; index < text.length; index += 1) value = Math.imul(value ^ text.charCodeAt(index), 16777619);
+  value = Math.imul(value ^ (value >>> 15), 0x2c1b3c6d);
+  return (value ^ (value >>> 13)) >>> 0;
+}
+
+export const at = (angle, radius = RADIUS) => ({ x: radius * Math.sin(angle), y: -radius * Math.cos(angle), angle });
+
+/**
+ * Angles by name, in the order of a hash. Those that are known stay: a newcomer stands between its neighbours. Where
+ * that has become too narrow, all are placed again.
+ * @param {Map<string, number>} known
+ */
+function angles(known, names) {
+  const sorted = [...names].sort((a, b) => hash(a) - hash(b) || (a < b ? -1 : 1));
+  const step = (2 * Math.PI) / sorted.length;
+  const even = () => new Map(sorted.map((name, index) => [name, index * step]));
+  if (!sorted.some((name) => known.has(name))) return even();
+  const kept = sorted.filter((name) => known.has(name)).map((name) => known.get(name) ?? 0);
+  const found = new Map();
+  for (const [index, name] of sorted.entries()) {
+    const before = found.get(sorted[index - 1]) ?? kept[kept.length - 1] - 2 * Math.PI;
+    const next = sorted.slice(index + 1).find((each) => known.has(each));
+    found.set(name, known.get(name) ?? (before + (next === undefined ? kept[0] + 2 * Math.PI : known.get(next))) / 2);
+  }
+  const list = [...found.values()];
+  const isNarrow = list.some((angle, index) => (index + 1 < list.length ? list[index + 1] : list[0] + 2 * Math.PI) - angle < step / 3);
+  return isNarrow || sorted.length < known.size / 2 ? even() : found;
+}
+
+/** All members on one ring. */
+export function ring(kept, names) {
+  kept.angles = angles(kept.angles ?? new Map(), names);
+  return new Map([...kept.angles].map(([name, angle]) => [name, at(angle)]));
+}
+
+/** All members on one ring, those of a group side by side; `arcs` are the groups. */
+export function grouped(members, groupOf) {
+  const groups = new Map();
+  for (const m of members) groups.set(groupOf(m), [...(groups.get(groupOf(m)) ?? []), m]);
+  const sorted = [...groups].sort(([a], [b]) => (a < b ? -1 : 1));
+  const gap = sorted.length > 1 ? 0.12 : 0;
+  const step = (2 * Math.PI - gap * sorted.length) / Math.max(1, members.length);
+  const places = new Map();
+  const arcs = [];
+  let angle = gap / 2;
+  for (const [key, list] of sorted) {
+    arcs.push({ key, members: list, from: angle, to: angle + step * list.length });
+    list.sort((a, b) => hash(a.name) - hash(b.name));
+    list.forEach((m, index) => places.set(m.name, at(angle + step * (index + 0.5))));
+    angle += step * list.length + gap;
+  }
+  return { places, arcs };
+}
+
+/** The tag that groups members best: `dc` or `region`, else the one with the fewest values above one; "" if none does. */
+export function groupTag(members) {
+  const values = new Map();
+  for (const m of members) for (const [key, value] of Object.entries(m.tags)) values.set(key, (values.get(key) ?? new Set()).add(value));
+  for (const key of ['dc', 'region']) if ((values.get(key)?.size ?? 0) > 1) return key;
+  const [best] = [...values].filter(([, set]) => set.size > 1 && set.size <= 40).sort((a, b) => a[1].size - b[1].size);
+  return best?.[0] ?? '';
+}
+
+/** How far from the middle a round-trip time of so many ms is drawn. */
+const reach = (ms, most) => (RADIUS * Math.log1p(ms * 5)) / Math.log1p(most * 5);
+
+/**
+ * Members around the observer: as far as their round-trip time, in the direction that the map of all distances gives.
+ * Null if the observer has no coordinate.
+ */
+export function rttMap(coordinates, observer, names) {
+  const centre = coordinates[observer];
+  if (!centre) return null;
+  const known = [observer, ...names.filter((name) => coordinates[name] && name !== observer)].slice(0, MAP_MAX);
+  const distances = known.map((a) => known.map((b) => (a === b ? 0 : rttOf(coordinates[a], coordinates[b]))));
+  const plane = planeOf(distances);
+  const ms = distances[0].map((seconds) => seconds * 1000);
+  const most = Math.max(1, ...ms);
+  const places = new Map();
+  known.forEach((name, index) => {
+    const [x, y] = [plane[index][0] - plane[0][0], plane[index][1] - plane[0][1]];
+    const angle = index ? Math.atan2(x, y || 1e-9) : 0;
+    places.set(name, index ? at(angle, Math.max(16, reach(ms[index], most))) : at(0, 0));
+  });
+  const circles = CIRCLES.filter((each) => each <= most * 1.2).map((each) => ({ label: `${each} ms`, radius: reach(each, most) })).filter((each) => each.radius > 30).slice(-4);
+  return { places, circles };
+}

@@ -1,0 +1,48 @@
+// @ts-check
+/** Sparklines: one value over five minutes, all with the same moment under the pointer. */
+import { html, nothing, svg } from './vendor/lit-html.js';
+import { clock } from './format.js';
+
+const [WIDTH, HEIGHT] = [240, 34];
+
+/** A number, short. */
+export function short(value) {
+  if (value === null || !Number.isFinite(value)) return '–';
+  const [unit, by] = value >= 1e9 ? ['G', 1e9] : value >= 1e6 ? ['M', 1e6] : value >= 1e4 ? ['k', 1e3] : ['', 1];
+  const scaled = value / by;
+  return `${scaled >= 100 || Number.isInteger(scaled) ? Math.round(scaled).toLocaleString('en') : scaled.toFixed(1)}${unit}`;
+}
+
+/**
+ * @param {any} state its `ui.hoverAt` is where the pointer is in all charts, from 0 to 1
+ * @param {{ title: string, unit?: string, times: number[], lines: { name: string, values: (number | null)[] }[] }} chart
+ */
+export function spark(state, { title, unit = '', times, lines }) {
+  const all = lines.flatMap((line) => line.values).filter((value) => value !== null);
+  const top = Math.max(1e-9, ...all);
+  const last = times.length - 1;
+  const x = (index) => (WIDTH * index) / Math.max(1, last);
+  const y = (value) => HEIGHT - 2 - ((HEIGHT - 6) * value) / top;
+  const shown = state.ui.hoverAt === undefined ? last : Math.round(state.ui.hoverAt * last);
+  const points = (values) => values.map((value, index) => (value === null ? '' : `${x(index).toFixed(1)},${y(value).toFixed(1)}`)).filter(Boolean).join(' ');
+  const words = lines.map((line) => `${line.name} ${short(line.values[last] ?? null)}`).join(', ');
+  const move = (event) => {
+    const box = event.currentTarget.getBoundingClientRect();
+    state.ui.hoverAt = Math.max(0, Math.min(1, (event.clientX - box.left) / box.width));
+    state.redraw();
+  };
+  const leave = () => { state.ui.hoverAt = undefined; state.redraw(); };
+  return html`<figure class="spark"><figcaption><span>${title}</span><span class="values">${lines.map((line, index) => html`<span data-line=${index}><b>${short(line.values[shown] ?? null)}</b>
+      ${line.name}</span>`)}<span class="faint">${unit}</span></span></figcaption>
+    <svg viewBox="0 0 ${WIDTH} ${HEIGHT}" preserveAspectRatio="none" role="img" aria-label="${title}: ${words} ${unit}" @pointermove=${move} @pointerleave=${leave}>
+      ${lines.map((line, index) => svg`<polyline data-line=${index} points=${points(line.values)} vector-effect="non-scaling-stroke"/>`)}
+      ${state.ui.hoverAt === undefined ? nothing : svg`<line class="cursor" x1=${x(shown)} x2=${x(shown)} y1="0" y2=${HEIGHT} vector-effect="non-scaling-stroke"/>`}</svg>
+    ${state.ui.hoverAt === undefined ? nothing : html`<span class="moment">${clock(times[shown])}</span>`}</figure>`;
+}
+
+/** The same values as a table, for those who do not look at charts. */
+export function sparkTable(charts) {
+  return html`<table><thead><tr><th scope="col">Value</th><th scope="col" class="number">Now</th><th scope="col" class="number">Most in 5 min</th></tr></thead>
+    <tbody>${charts.flatMap((chart) => chart.lines.map((line) => html`<tr><td>${chart.title} ${line.name} ${chart.unit ?? ''}</td><td class="number">${short(line.values.at(-1) ?? null)}</td>
+      <td class="number">${short(Math.max(...line.values.map((value) => value ?? 0)))}</td></tr>`))}</tbody></table>`;
+}

@@ -1,0 +1,65 @@
+// @ts-check
+/** How the agent itself is: values over five minutes, its keys, what it has dropped. */
+import { html, nothing } from '../vendor/lit-html.js';
+import { askJoin, askLeave } from '../actions.js';
+import { plural, span } from '../format.js';
+import { chartsOf, dropsOf } from '../metrics.js';
+import { cli, empty, failure } from '../parts.js';
+import { short, spark, sparkTable } from '../spark.js';
+
+export const title = 'Health';
+
+export function onKey(state, event) {
+  if (event.key.toLowerCase() !== 't') return false;
+  state.go({ table: state.route.table ? '' : '1' }, { replace: true });
+  return true;
+}
+
+export function view(state) {
+  const { samples } = state.store;
+  const { dropped, ...rest } = chartsOf(samples);
+  const charts = [...Object.values(rest), ...dropped];
+  const isTable = Boolean(state.route.table);
+  return html`<div class="health">
+    <h1 class="hidden">Health of ${state.store.self}: score ${short(samples.at(-1)?.gauges['memberlist.health.score'] ?? null)}</h1>
+    <div class="toolbar"><span class="faint">${samples.length > 1 ? `the last ${span(samples.at(-1).at - samples[0].at)}` : ''}</span><span class="grow"></span>
+      <button class="small" aria-pressed=${isTable} @click=${() => state.go({ table: isTable ? '' : '1' }, { replace: true })}>as a table (T)</button>
+      <a class="button small" href="../v1/metrics?format=prometheus">Prometheus</a></div>
+    ${samples.length < 2 ? empty('The first values come with the next heartbeat, in some seconds.') : isTable ? html`<div class="scroll">${sparkTable(charts)}</div>`
+      : html`<div class="charts">${charts.map((each) => html`<div class="panel">${spark(state, each)}</div>`)}</div>`}
+    <div class="columns">${agent(state)}${keyring(state)}${drops(samples.at(-1))}</div></div>`;
+}
+
+function agent(state) {
+  const { info } = state;
+  if (!info) return html`<section class="panel"><h2>This agent</h2><p class="faint">Takes the capability <code>agent:read</code>.</p></section>`;
+  const rows = [['name', info.name], ['gossip', info.advertised], ['version', info.version], ['status', `${info.status}, ${state.store.pulse?.readiness ?? info.readiness}`],
+    ['runs for', span(info.uptime * 1000)], ['label', info.label || 'none'], ['Serf RPC', info.rpc ?? 'off']];
+  return html`<section class="panel"><h2>This agent</h2><dl class="facts">${rows.map(([key, value]) => html`<dt>${key}</dt><dd><bdi>${value}</bdi></dd>`)}</dl>
+    ${state.mode === 'agent' ? html`<div class="action"><button @click=${() => askJoin(state)}>Join…</button>${cli(state, 'swim join HOST:PORT')}</div>
+      <div class="action"><button class="danger" @click=${() => askLeave(state)}>Leave…</button>${cli(state, 'swim leave')}</div>` : nothing}</section>`;
+}
+
+/** The gossip keys of all members, by fingerprint; asked for by a click, since that asks every member. */
+function keyring(state) {
+  const found = state.ui.keyring;
+  const ask = async () => {
+    state.ui.keyring = await state.ask('v1/swim/keyring').then((answer) => ({ answer }), (error) => ({ error }));
+    state.redraw();
+  };
+  const count = new Map();
+  const rings = Object.values(found?.answer?.keyrings ?? {});
+  for (const ring of rings) for (const key of ring) count.set(key, (count.get(key) ?? 0) + 1);
+  return html`<section class="panel"><h2>Gossip keys</h2>
+    ${state.info && !state.info.encrypted ? html`<p>Gossip is not encrypted.</p>${cli(state, 'swim keygen')}` : html`
+      ${found?.error ? failure(found.error, ask) : nothing}
+      ${count.size ? html`<ul class="lines">${[...count].map(([key, members]) => html`<li><code>${key}</code> ${members} of ${plural(rings.length, 'member')}</li>`)}</ul>` : nothing}
+      <div class="action"><button @click=${ask}>Ask all members</button>${cli(state, 'swim keyring list')}</div>`}</section>`;
+}
+
+function drops(sample) {
+  const found = dropsOf(sample);
+  return html`<section class="panel"><h2>Dropped, and limits that were hit</h2>${found.length
+    ? html`<table class="small-table"><tbody>${found.map(([reason, count]) => html`<tr><td><code>${reason}</code></td><td class="number">${count.toLocaleString('en')}</td></tr>`)}</tbody></table>`
+    : html`<p class="faint">Nothing since this agent started.</p>`}</section>`;
+}

@@ -1,0 +1,120 @@
+"""The overview: the ring, what is wrong now, and the map; at every size of cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from swim import Coordinate
+from tests.agent_api.fakes import make_member
+from tests.ui.audit import violations
+from tests.ui.conftest import DESKTOP, PHONE, OpenPage
+from tests.ui.site import Site
+
+pytestmark = [pytest.mark.peers("chromium"), pytest.mark.slow]
+
+NAMES = [f"n{number}" for number in range(2, 9)]
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[Site]:
+    with Site(NAMES) as site:
+        yield site
+
+
+def test_a_suspicion_is_an_arrow_and_the_first_thing_under_now(site: Site, open_page: OpenPage) -> None:
+    page = open_page(f"{site.url}/ui/")
+    page.locator(".node").nth(7).wait_for()
+    page.get_by_text("Nothing is wrong in this view").wait_for()
+    places = page.locator(".node .target").evaluate_all(
+        "all => all.map(each => each.getAttribute('cx')).sort()"
+    )
+    site.suspect("n3", by="n5")
+    page.locator(".edge.accuses").wait_for()
+    assert "n5 suspects n3" in (page.locator(".edge.accuses title").text_content() or "")
+    assert "suspected by n5" in page.locator(".now").inner_text()
+    site.fail("n3")
+    page.locator(".edge.decided").wait_for()
+    page.locator(".now li[data-state=failed]", has_text="n3").wait_for()
+    site.join("n9")
+    page.locator(".node").nth(8).wait_for()
+    after = page.locator(".node .target").evaluate_all(
+        "all => all.map(each => each.getAttribute('cx')).sort()"
+    )
+    assert set(places) <= set(after), "a join moves no other member"
+    site.reap("n9")
+
+
+def test_keys_go_around_the_ring_and_open_a_member(site: Site, open_page: OpenPage) -> None:
+    page = open_page(f"{site.url}/ui/")
+    page.locator(".ring [tabindex='0']").focus()
+    count = page.locator(".node").count()
+    focused = "document.activeElement.getAttribute('aria-label').split(/[ :]/)[0]"
+    seen = [page.evaluate(focused)]
+    for _ in range(count - 1):
+        page.keyboard.press("ArrowRight")
+        page.wait_for_function(f"before => {focused} !== before", arg=seen[-1])
+        seen.append(page.evaluate(focused))
+    assert sorted(seen) == sorted(site.cluster.table)
+    assert page.locator(".ring [tabindex='0']").count() == 1, "the ring is one stop of the tab key"
+    page.keyboard.press("Enter")
+    page.locator(".sheet").wait_for()
+    assert page.locator(".ring").is_visible()
+
+
+@pytest.mark.parametrize(("members", "drawn"), [(100, "canvas.ring"), (600, ".arc")])
+def test_larger_clusters_are_drawn_in_fewer_elements(members: int, drawn: str, open_page: OpenPage) -> None:
+    with Site() as site:
+        for number in range(members):
+            name = f"m{number:03}"
+            site.cluster.table[name] = make_member(name, gossip_port=7946, dc=f"dc{number % 3}")
+        page = open_page(f"{site.url}/ui/")
+        page.locator(drawn).first.wait_for()
+        assert page.locator(".node").count() == 0
+        assert not violations(page)
+        if drawn == ".arc":
+            page.get_by_label("dc1:").focus()
+            page.keyboard.press("Enter")
+            page.get_by_text("200 of 601").wait_for()
+        else:
+            page.locator(drawn).focus()
+            page.keyboard.press("ArrowRight")
+            page.locator(".tooltip", has_text="m").wait_for()
+            page.keyboard.press("Enter")
+            page.locator(".sheet").wait_for()
+
+
+def test_the_map_is_as_far_as_the_round_trip_times(site: Site, open_page: OpenPage) -> None:
+    near, far = Coordinate((0.001,), 0.1, 0.0, 0.0), Coordinate((0.05,), 0.1, 0.0, 0.0)
+    site.cluster.coordinates = {"n1": Coordinate((0.0,), 0.1, 0.0, 0.0), "n2": near, "n4": far}
+    page = open_page(f"{site.url}/ui/#/overview?layout=rtt")
+    page.locator(".scale", has_text="20 ms").wait_for()
+    found = page.locator(".node .target").evaluate_all(
+        "all => all.map(each => Math.hypot(each.cx.baseVal.value, each.cy.baseVal.value))"
+    )
+    own, nearer, farther = sorted(found)
+    assert own == 0 < nearer < farther / 2
+
+
+def test_a_node_that_is_alone_says_what_it_tries(open_page: OpenPage) -> None:
+    with Site(seeds=["10.0.0.6:7946"]) as site:
+        page = open_page(f"{site.url}/ui/")
+        page.get_by_text("n1 is alone. It looks for 1 seed").wait_for()
+        assert "10.0.0.6:7946 connection refused" in page.locator(".alone").inner_text()
+        assert page.locator(".steps [data-done=true]").all_inner_texts() == ["listening"]
+        assert not violations(page)
+        page.get_by_role("button", name="Join…").click()
+        page.get_by_label("Addresses").wait_for()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_anyone_can_use_the_overview_and_the_health(site: Site, open_page: OpenPage, scheme: str) -> None:
+    page = open_page(f"{site.url}/ui/", color_scheme=scheme)
+    for view in ("overview", "health"):
+        page.evaluate("view => location.hash = `#/${view}`", view)
+        page.locator(f".{view}").wait_for()
+        for size in (DESKTOP, PHONE):
+            page.set_viewport_size(size)
+            assert not violations(page)
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
