@@ -136,6 +136,8 @@ WRONG: list[tuple[str, Callable[..., Any], str, list[Any], dict[str, Any]]] = [
     ("LinkFaults", LinkFaults, "seed", ["1", 1.5], {}),
     ("LinkFaults", lambda loss: setattr(LinkFaults(), "loss", loss), "loss", [*NO_NUMBER, -0.1, 1.1], {}),
     ("LinkFaults", of_faults("block"), "endpoints", ["10.0.0.1:1", ENDPOINT, ["10.0.0.1:1"], 7, None], {}),
+    ("LinkFaults", of_faults("block"), "inbound", [1, "yes", None], {"endpoints": []}),
+    ("LinkFaults", of_faults("block"), "outbound", [1, "yes", None], {"endpoints": []}),
     ("LinkFaults", of_faults("unblock"), "endpoints", ["10.0.0.1:1", ENDPOINT, ["10.0.0.1:1"], 7], {}),
     ("Ring", Ring, "members", NO_MEMBERS, {}),
     ("Ring", Ring, "where", NO_FILTER, {"members": ()}),

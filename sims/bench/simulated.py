@@ -28,7 +28,7 @@ from sims.world.cpu import Processor
 from sims.world.latency import Empirical, Latency
 from sims.world.network import Link, Network
 from swim.addresses import join_host_port
-from swim.cli.cluster.run import ClusterPlan
+from swim.cli.cluster.node import ClusterPlan
 
 __all__ = ["simulated"]
 

@@ -1,7 +1,7 @@
 """Faults as text, for ``swim cluster`` and for scripts of simulations.
 
-``kill`` and ``partition`` are synonyms of ``crash`` and ``split``, and ``loss 20%`` is short for
-``link * -> * loss=0.2``.
+``kill`` and ``partition`` are synonyms of ``crash`` and ``split``. ``loss 20%`` is short for
+``link * -> * loss=0.2``, ``delay 50ms`` for ``link * -> * latency=50ms``.
 
 A script is steps joined by ``;`` or line ends. A step is a fault, optionally after the time at which it
 happens: ``3s crash n2; 10s heal``. A step without a time happens together with the one before it.
@@ -44,6 +44,7 @@ USAGE = {
     "cut": "cut NODES [->] NODES [for TIME]",
     "link": "link NODE|* -> NODE|* FIELD=VALUE... [for TIME]",
     "loss": "loss PERCENT% [for TIME]",
+    "delay": "delay TIME [for TIME]",
     "heal": "heal",
 }
 """Every verb with its arguments. NODES is one node or several: ``n3`` or ``3``, ``1,2``, ``3-5``."""
@@ -80,7 +81,7 @@ def parse_fault(
     Args:
         text: see ``USAGE``.
         hosts: ids of the existing hosts; the first one is also ``1``.
-        link: the link that ``link`` and ``loss`` change; it gives the other fields.
+        link: the link that ``link``, ``loss`` and ``delay`` change; it gives the other fields.
         also: further verbs of the caller, to be suggested for an unknown one.
 
     Raises:
@@ -285,6 +286,13 @@ def _loss(s: _Statement) -> Iterator[Fault]:
     yield SetLink(0.0, None, None, _changed(s.link, loss=float(text[:-1]) / 100), seconds)
 
 
+def _delay(s: _Statement) -> Iterator[Fault]:
+    seconds = s.seconds()
+    if len(s.words) != 1:
+        s.wrong()
+    yield SetLink(0.0, None, None, _changed(s.link, latency=Constant(_time(s.words[0]))), seconds)
+
+
 def _heal(s: _Statement) -> Iterator[Fault]:
     if s.words:
         raise UsageError(f"{s.verb!r} takes no argument, not {s.words[0]!r}")
@@ -307,6 +315,7 @@ _PARSERS: dict[str, Callable[[_Statement], Iterator[Fault]]] = {
     "cut": _cut,
     "link": _link,
     "loss": _loss,
+    "delay": _delay,
     "heal": _heal,
 }
 

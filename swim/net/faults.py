@@ -21,7 +21,8 @@ class LinkFaults:
     """Switches that break one node's network; flip them at any time.
 
     Packets are filtered when sent and when received. Streams are filtered at the dialling side only, because
-    the port of an inbound stream does not identify its node. So set the switch at both sides of a cut.
+    the port of an inbound stream does not identify its node. So set the switch at both sides of a cut; where
+    packets pass one way, streams open neither way.
 
     Attributes:
         tap: observes every packet and stream, including those that faults stop; None for none.
@@ -34,7 +35,8 @@ class LinkFaults:
     def __init__(self, *, loss: float = 0.0, seed: int | None = None) -> None:
         self.tap: Tap | None = None
         self.paused: bool = False
-        self._blocked: set[Endpoint] = set()
+        self._blocked_in: set[Endpoint] = set()
+        self._blocked_out: set[Endpoint] = set()
         self.loss = loss
         self._waiting: list[Callable[[], None]] = []
         self._rng = Rng(random.Random(seed))
@@ -54,27 +56,41 @@ class LinkFaults:
         self._loss = checks.number("loss", loss, at_most=1.0)
         self._changed()
 
-    def block(self, endpoints: Iterable[Endpoint]) -> None:
+    @checks.arguments(inbound=checks.flag, outbound=checks.flag)
+    def block(self, endpoints: Iterable[Endpoint], *, inbound: bool = True, outbound: bool = True) -> None:
         """Lets nothing through to or from ``endpoints``, in addition to those blocked before.
 
+        Args:
+            endpoints: of other nodes.
+            inbound: stop packets from them. No stream to them opens, also if only one direction is blocked.
+            outbound: stop packets to them.
+
         Raises:
-            ConfigError: naming ``endpoints``; likewise ``unblock``.
+            ConfigError: naming the argument; likewise ``unblock``.
         """
-        self._blocked.update(checks.endpoints("endpoints", endpoints))
+        others = checks.endpoints("endpoints", endpoints)
+        if inbound:
+            self._blocked_in.update(others)
+        if outbound:
+            self._blocked_out.update(others)
         self._changed()
 
     def unblock(self, endpoints: Iterable[Endpoint] | None = None) -> None:
         """Reverts ``block`` for some endpoints, or for all."""
-        if endpoints is None:
-            self._blocked.clear()
-        else:
-            self._blocked.difference_update(checks.endpoints("endpoints", endpoints))
+        others = self.blocked if endpoints is None else checks.endpoints("endpoints", endpoints)
+        self._blocked_in.difference_update(others)
+        self._blocked_out.difference_update(others)
         self._changed()
 
     @property
     def blocked(self) -> frozenset[Endpoint]:
-        """The blocked endpoints."""
-        return frozenset(self._blocked)
+        """The endpoints that are blocked in at least one direction: no stream to them opens."""
+        return frozenset(self._blocked_in | self._blocked_out)
+
+    @property
+    def blocked_outbound(self) -> frozenset[Endpoint]:
+        """The endpoints to which no packet passes."""
+        return frozenset(self._blocked_out)
 
     def pause(self) -> None:
         """Pauses the node; packets accumulate in its socket."""
@@ -94,14 +110,14 @@ class LinkFaults:
         else:
             resumed()
 
-    def passes(self, endpoint: Endpoint) -> bool:
-        """Decides the fate of one packet to or from ``endpoint``."""
-        if endpoint in self._blocked:
+    def passes(self, endpoint: Endpoint, *, inbound: bool) -> bool:
+        """Decides the fate of one packet from (``inbound``) or to ``endpoint``."""
+        if endpoint in (self._blocked_in if inbound else self._blocked_out):
             return False
         return self._loss <= 0.0 or self._rng.uniform(0.0, 1.0) >= self._loss
 
     def _changed(self) -> None:
-        self.stops_some: bool = bool(self._blocked) or self._loss > 0.0
+        self.stops_some: bool = bool(self._blocked_in or self._blocked_out) or self._loss > 0.0
 
 
 class FaultyPackets:
@@ -121,7 +137,7 @@ class FaultyPackets:
         faults = self._faults
         while True:
             data, source = packet = self._packets.receive()
-            passes = not faults.stops_some or faults.passes(source)
+            passes = not faults.stops_some or faults.passes(source, inbound=True)
             if faults.tap is not None:
                 faults.tap.received(source, data, passes=passes)
             if passes:
@@ -130,7 +146,7 @@ class FaultyPackets:
     def send(self, endpoint: Endpoint, data: bytes) -> None:
         """Sends one packet, or loses it silently as a network would."""
         faults = self._faults
-        passes = not faults.stops_some or faults.passes(endpoint)
+        passes = not faults.stops_some or faults.passes(endpoint, inbound=False)
         if faults.tap is not None:
             faults.tap.sent(endpoint, data, passes=passes)
         if passes:

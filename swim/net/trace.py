@@ -47,6 +47,7 @@ class ClusterTrace:
         names: of the nodes by their endpoints; read again when an endpoint is unknown.
         seed: run seed of the faults.
         made: how the cluster was started.
+        write_packet: called instead of ``write`` with the lines of packets and streams; None for ``write``.
     """
 
     def __init__(
@@ -56,8 +57,10 @@ class ClusterTrace:
         *,
         seed: int,
         made: Mapping[str, Any],
+        write_packet: Callable[[str], object] | None = None,
     ) -> None:
         self._write = write
+        self._write_packet = write_packet or write
         self._names = names
         self._known: dict[Endpoint, str] = {}
         self._began = trio.current_time()
@@ -66,7 +69,12 @@ class ClusterTrace:
         self.flying: dict[tuple[str, str], deque[tuple[int, bytes]]] = {}
         self.dials: dict[Endpoint, _Dial] = {}
         """Streams under way, by the endpoint the dialler sends from."""
-        write(encode(header(seed, {"by": "cluster", **made}, "all")))
+        self._header = seed, {"by": "cluster", **made}
+        write(self.header("all"))
+
+    def header(self, level: str) -> str:
+        """The first line of a trace of that level: see ``swim.trace.header``."""
+        return encode(header(*self._header, level))
 
     def event(self, node: str, event: Event, history: Iterable[Transition] = ()) -> None:
         """An event that a node reported to its application.
@@ -80,11 +88,12 @@ class ClusterTrace:
 
     def fault(self, kind: str, **detail: object) -> None:
         """A fault or a command."""
-        self.write({"fault": kind, "kind": "fault"} | {name: plain(what) for name, what in detail.items()})
+        shown = {name: plain(what) for name, what in detail.items()}
+        self._write(encode({"at": seconds(self.now()), "fault": kind, "kind": "fault", **shown}))
 
     def write(self, record: Record) -> None:
-        """Adds a record with the current time."""
-        self._write(encode({"at": seconds(self.now()), **record}))
+        """Adds a packet or a step of a stream, with the current time."""
+        self._write_packet(encode({"at": seconds(self.now()), **record}))
 
     def name_of(self, endpoint: Endpoint) -> str:
         """The node that is bound to an endpoint, or ""."""
@@ -114,7 +123,7 @@ class NodeTap:
         """See ``Tap``."""
         trace, number = self.trace, next(self.trace.packets)
         target = trace.name_of(endpoint)
-        fate = "sent" if passes else "cut" if endpoint in self._faults.blocked else "lost"
+        fate = "sent" if passes else "cut" if endpoint in self._faults.blocked_outbound else "lost"
         record: Record = {
             "bytes": len(data),
             "fate": fate,

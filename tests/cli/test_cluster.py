@@ -10,11 +10,12 @@ import socket
 import subprocess
 import sys
 from typing import Any
+from urllib.parse import urljoin
 from urllib.request import urlopen
 
 import pytest
 
-from tests.cli.processes import Processes, environment, eventually, run
+from tests.cli.processes import Process, Processes, environment, eventually, run
 
 pytestmark = pytest.mark.slow
 
@@ -86,7 +87,7 @@ def test_not_converged_is_5() -> None:
 
 
 def test_lines_and_http_until_a_signal(processes: Processes) -> None:
-    process = processes.start("cluster", *FREE, "--nodes", "3", "--script", "1s kill 3")
+    process = processes.start("cluster", *FREE, "--nodes", "3", "--script", "1s kill 3", "--no-ui")
     eventually(lambda: any("3 nodes run" in line for line in process.err))
     url = next(line.split()[-1] for line in process.err if line.startswith("node-1"))
     with urlopen(f"{url}/v1/agent/members", timeout=10) as answer:
@@ -95,7 +96,36 @@ def test_lines_and_http_until_a_signal(processes: Processes) -> None:
     process.signal(signal.SIGINT)
     assert process.wait() == 0
     assert any(line.split()[:2] == ["node-3", "killed"] for line in process.out)
+    assert not any("Traceback" in line or "page" in line for line in process.err)
+
+
+def page_of(process: Process) -> str:
+    """The URL of the page, once it is printed."""
+    eventually(lambda: any(line.startswith("page: ") for line in process.err))
+    return next(line.split()[1] for line in process.err if line.startswith("page: "))
+
+
+def test_the_page_is_printed_and_an_open_one_does_not_hold_up_the_end(processes: Processes) -> None:
+    process = processes.start("cluster", *FREE, "--nodes", "3")
+    url = page_of(process)
+    with urlopen(url, timeout=10) as answer:
+        page = answer.read().decode()
+    assert 'data-mode="cluster"' in page
+    assert page.count("<bdi>") >= 9, "a table for browsers without JavaScript"
+    with urlopen(urljoin(url, "../v1/cluster/watch"), timeout=10) as watching:
+        assert json.loads(watching.readline())["snapshot"]["is_ready"]
+        with socket.create_connection(watching.url.split("/")[2].split(":")) as idle:  # reads nothing
+            idle.sendall(b"GET /v1/cluster/watch HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            process.signal(signal.SIGINT)
+            assert process.wait(10) == 0
     assert not any("Traceback" in line for line in process.err)
+
+
+def test_documents_come_without_a_page_unless_it_is_wanted() -> None:
+    for flags, count in (["--json"], 0), (["--json", "--ui"], 1):
+        finished = run("cluster", *FREE, "--nodes", "1", "--for", "0.1", *flags)
+        assert finished.returncode == 0
+        assert finished.stderr.count("page: http://127.0.0.1:") == count
 
 
 @pytest.mark.parametrize("flag", ["--bind-base", "--http-base"])

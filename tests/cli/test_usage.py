@@ -54,6 +54,9 @@ KEY = base64.b64encode(bytes(32)).decode()
         (("cluster", "--script", "3s explode node-1"), "explode"),
         (("cluster", "--nodes", "3", "--script", "3s kill node-4"), "node-4"),
         (("cluster", "--for", "-1"), "--for"),
+        (("cluster", "--ui", "--no-ui"), "--no-ui"),
+        (("cluster", "--ui", "nowhere"), "--ui"),
+        (("cluster", "--ui", "192.0.2.1:1"), "--ui"),
         (("cluster", "--bind-base", "65535", "--nodes", "2"), "--bind-base"),
     ],
 )

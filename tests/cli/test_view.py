@@ -10,7 +10,7 @@ from typing import cast
 import pytest
 from rich.console import Console
 
-from swim.cli.cluster.run import LocalNode
+from swim.cli.cluster.node import LocalNode
 from swim.cli.cluster.script import HELP
 from swim.cli.cluster.view import Screen, line
 from swim.events import EventsLost, Member, MemberStatus, Query, UserEvent, VersionTriple

@@ -10,17 +10,15 @@ const digest = (members) => [...members.values()].map((m) => `${m.name}\n${m.sta
  */
 export function agreementOf(store) {
   const by = new Map();
-  const add = (name, members) => {
+  let [known, wanted] = [0, 0];
+  // Of `swim cluster`, the views have the observer's own among them.
+  for (const [name, { members }] of new Map([[store.self, { members: store.members }], ...store.views])) {
+    if (!members) continue;
+    known += 1;
     const key = digest(members);
     by.set(key, [...(by.get(key) ?? []), name]);
-  };
-  let [known, wanted] = [1, 0];
-  for (const m of store.members.values()) wanted += m.status === 'alive' ? 1 : 0;
-  for (const [name, view] of store.views) known += name !== store.self && view.members ? 1 : 0;
-  if (known > 1) {
-    add(store.self, store.members);
-    for (const [name, view] of store.views) if (name !== store.self && view.members) add(name, view.members);
   }
+  for (const m of store.members.values()) wanted += m.status === 'alive' ? 1 : 0;
   const groups = [...by.values()].sort((a, b) => b.length - a.length);
-  return { groups, known, wanted: Math.max(known, wanted) };
+  return { groups: known > 1 ? groups : [], known, wanted: Math.max(known, wanted) };
 }

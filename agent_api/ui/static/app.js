@@ -1,6 +1,7 @@
 // @ts-check
 /** The page: its state, where in it the reader is, and one rendering per frame. */
 import { html, nothing, render } from './vendor/lit-html.js';
+import { followCluster } from './following.js';
 import { frame } from './frame.js';
 import { onKey } from './keys.js';
 import { hashOf, parseRoute } from './route.js';
@@ -20,10 +21,13 @@ const VIEWS = [
   { id: 'health', module: health, modes: ['agent'] },
 ];
 
-/** Where the page reads from, by where it runs. */
-const SOURCES = {
-  agent: { watch: 'v1/swim/watch', why: (state, name) => state.ask(`v1/swim/why?${new URLSearchParams({ name })}`) },
+/** How the page asks an agent. */
+const AGENT = {
+  watch: 'v1/swim/watch',
+  why: (state, name) => state.ask(`v1/swim/why?${new URLSearchParams({ name })}`),
 };
+/** Where the page reads from, by where it runs; in `swim cluster`, from the agent that is the observer. */
+const SOURCES = { agent: AGENT, cluster: AGENT };
 
 const TOKEN = 'swim-token';
 const mode = document.documentElement.dataset.mode ?? 'agent';
@@ -38,7 +42,11 @@ export const state = {
   views: VIEWS.filter((view) => view.modes.includes(mode)),
   store: newStore(),
   source: SOURCES[mode],
+  base, // where the API of the observer is
   stream: /** @type {Stream | null} */ (null),
+  cluster: /** @type {any} */ (null), // all nodes of `swim cluster`, null for an agent
+  clusterStream: /** @type {Stream | null} */ (null),
+  follow: () => undefined, // turns to the observer that the link names
   route: parseRoute(location.hash),
   info: /** @type {any} */ (null), // the answer of /v1/swim/info, null while it is not known
   ui: /** @type {Record<string, any>} */ ({}), // what is neither in the link nor in the stream
@@ -50,11 +58,24 @@ export const state = {
 
   /** The name of the observer whose view is shown. */
   get observer() {
-    return this.route.from || this.store.self;
+    return (this.cluster && this.store.self) || this.route.from || this.store.self;
+  },
+  /** All whose view can be shown. */
+  get observers() {
+    const names = [...this.store.views.keys()];
+    return names.includes(this.store.self) ? names : [this.store.self, ...names];
+  },
+  /** The stream that the view on the screen shows. */
+  get shownStream() {
+    return this.view?.module.isWhole ? this.clusterStream : this.stream;
+  },
+  /** The view on the screen. */
+  get view() {
+    return this.views.find((each) => each.id === this.route.view);
   },
   /** The members as the observer sees them. */
   get members() {
-    return viewOf(this.store, this.route.from);
+    return this.cluster ? this.store.members : viewOf(this.store, this.route.from);
   },
   /** The link to another screen: this one with `changes`. */
   link(changes) {
@@ -66,6 +87,7 @@ export const state = {
     if (replace) history.replaceState(null, '', hash);
     else location.hash = hash;
     this.route = parseRoute(hash);
+    this.follow();
     redraw();
   },
   redraw,
@@ -91,7 +113,7 @@ export const state = {
   /** The parsed answer of the API; throws an error with `status`, `message` and `request`. */
   async ask(path, { method = 'GET', body = undefined } = {}) {
     const failed = (message, more) => Object.assign(new Error(message), { status: 0, request: '', ...more });
-    const answer = await fetch(new URL(path, base), { method, body, headers: this.headers(), cache: 'no-store' }).catch((error) => {
+    const answer = await fetch(new URL(path, this.base), { method, body, headers: this.headers(), cache: 'no-store' }).catch((error) => {
       throw failed(error.message, {});
     });
     const text = await answer.text();
@@ -128,8 +150,8 @@ function redraw() {
     isDue = false;
     announce();
     state.now = wallAt(state.store, performance.now());
-    if (state.stream?.state === 'waiting') state.now = wallAt(state.store, state.stream.lastAt);
-    const view = state.views.find((each) => each.id === state.route.view);
+    const { shownStream: stream, view } = state;
+    if (stream?.state === 'waiting') state.now = wallAt(state.store, stream.lastAt);
     document.title = `${view?.module.title ?? 'swim'} · ${state.store.self || 'swim'}`;
     state.isMoving = false;
     render(frame(state, view), root);
@@ -145,6 +167,7 @@ function onRoute() {
     history.replaceState(null, '', state.link({ view: state.views[0].id }));
     state.route = parseRoute(location.hash);
   }
+  state.follow();
   redraw();
 }
 
@@ -168,15 +191,21 @@ function onStream() {
   redraw();
 }
 
-if (state.source) {
-  state.stream = new Stream({
-    url: new URL(state.source.watch, base).href,
+/** Reads a stream of an agent from now on. */
+function watch(url) {
+  const stream = new Stream({
+    url: url.href,
     headers: () => state.headers(),
     onLine: (line) => fold(state.store, line, performance.now()),
     onChange: onStream,
   });
-  state.stream.start();
+  before = '';
+  stream.start();
+  return stream;
 }
+
+if (mode === 'agent') state.stream = watch(new URL(state.source.watch, base));
+if (mode === 'cluster') followCluster(state, base, watch);
 addEventListener('hashchange', onRoute);
 addEventListener('keydown', (event) => onKey(state, event));
 narrow.addEventListener('change', () => {

@@ -12,7 +12,7 @@ import { countsOf } from './store.js';
 
 /** The whole page. */
 export function frame(state, view) {
-  const stale = state.stream?.state === 'waiting' && state.store.self;
+  const stale = state.shownStream?.state === 'waiting' && isKnown(state, view);
   return html`
     <a class="skip" href="#main" @click=${focusMain}>Skip to the view</a>
     ${header(state)}
@@ -35,11 +35,14 @@ function focusMain(event) {
   document.getElementById('main')?.focus();
 }
 
+/** Whether there is anything to show: the nodes of the whole cluster, or the view of one observer. */
+const isKnown = (state, view) => (view?.module.isWhole ? state.cluster.nodes.size > 0 : Boolean(state.store.self));
+
 /** The view, or the sentence that says why there is none yet. */
 function content(state, view) {
-  const { stream, store } = state;
+  const stream = state.shownStream;
   if (stream?.state === 'forbidden') return forbidden(state);
-  if (stream && !store.self) {
+  if (stream && !isKnown(state, view)) {
     if (stream.state === 'loading') return html`<p class="loading" role="status">Reading the members of ${location.host}…</p>`;
     return empty(html`Nothing answers at <code>${location.host}</code>: ${stream.error}.`, cli(state, 'swim agent'));
   }
@@ -83,12 +86,13 @@ function header(state) {
 
 /** Whose view the page shows. */
 function observerMenu(state) {
-  const others = [...state.store.views.keys()].filter((each) => each !== state.store.self);
   const chosen = state.observer;
-  if (!others.length) return html`<span class="observer">seen from <b><bdi>${chosen}</bdi></b></span>`;
+  const isDefault = (each) => !state.cluster && each === state.store.self;
+  if (state.observers.length < 2) return html`<span class="observer">seen from <b><bdi>${chosen}</bdi></b></span>`;
+  const process = (each) => state.cluster?.nodes.get(each)?.state;
   return html`<label class="observer">seen from <select @change=${(event) => state.go({ from: event.target.value })}>
-    <option value="" ?selected=${chosen === state.store.self}>${state.store.self}</option>
-    ${others.map((each) => html`<option value=${each} ?selected=${chosen === each}>${each}</option>`)}
+    ${state.observers.map((each) => html`<option value=${isDefault(each) ? '' : each} ?selected=${chosen === each} ?disabled=${process(each) && !['running', 'paused'].includes(process(each))}>${each}${
+      process(each) && process(each) !== 'running' ? ` (${process(each)})` : ''}</option>`)}
   </select></label>`;
 }
 
@@ -116,10 +120,10 @@ function nav(state) {
 }
 
 function footer(state) {
-  const { info, stream } = state;
+  const { info } = state;
   const score = state.store.pulse?.health_score ?? info?.health_score;
   return html`<footer class="bottom">
-    ${stream ? connection(state) : nothing}
+    ${state.shownStream ? connection(state) : nothing}
     ${info
       ? html`<span>${info.encrypted ? html`encrypted <span class="faint">key ${String(info.keys[0] ?? '').slice(0, 12)}</span>` : 'not encrypted'}</span>
         <span>health score <b data-score=${score}>${score}</b></span><span class="grow"></span><span class="faint">swim ${info.version}</span>`
@@ -130,7 +134,7 @@ function footer(state) {
 }
 
 function connection(state) {
-  const { stream } = state;
+  const stream = state.shownStream;
   const now = performance.now();
   switch (stream.state) {
     case 'live':

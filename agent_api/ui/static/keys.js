@@ -29,10 +29,10 @@ function moveRow(delta) {
 }
 
 function moveObserver(state, delta) {
-  const names = [state.store.self, ...state.store.views.keys()];
+  const names = state.observers;
   const at = names.indexOf(state.observer);
   const next = names[(at + delta + names.length) % names.length];
-  state.go({ from: next === state.store.self ? '' : next });
+  state.go({ from: next === state.store.self && !state.cluster ? '' : next });
 }
 
 /** The command that stands beside what is focused, or in its row. */
@@ -77,7 +77,7 @@ export function onKey(state, event) {
       const command = commandOf(document.activeElement);
       if (command) state.copy(command);
     },
-    R: () => state.stream?.retry(),
+    R: () => state.shownStream?.retry(),
   };
   if (/^[1-9]$/.test(event.key)) {
     const next = state.views[Number(event.key) - 1];

@@ -10,7 +10,7 @@ from rich.console import Console, Group
 from rich.text import Text
 
 from agent_api.shapes import member_shape
-from swim.cli.cluster.run import LocalNode, agree
+from swim.cli.cluster.node import LocalNode, agree
 from swim.cli.pictures import most_troubled, rich_table
 from swim.events import Event, EventsLost, Member, MemberStatus, Query, UserEvent, UserMessage
 from swim.text import brief, printable, shown

@@ -258,3 +258,27 @@ async def test_closing_ends_commands(
         assert not ticket.is_done
     with pytest.raises(LocalError, match="closed"):
         _ = ticket.result
+
+
+@pytest.mark.parametrize("inbound", [True, False])
+async def test_a_one_way_block_stops_packets_of_one_direction_and_all_streams(
+    driving: Driving, network: MemoryNetwork, autojump_clock: MockClock, *, inbound: bool
+) -> None:
+    node, faults, peer = FakeNode(), LinkFaults(), network.transport(*PEER)
+    async with driving(node, network.transport("10.0.0.1"), faults=faults) as driver:
+        faults.block([PEER], inbound=inbound, outbound=not inbound)
+        peer.send(("10.0.0.1", 7946), b"in")
+        node.wishes.transmits.append(Transmit(PEER, b"out"))
+        node.wishes.streams.append(Dial(1, PEER, b"", trio.current_time() + 1.0))
+        driver.call(node.join, ())
+        await until(lambda: node.named("ended"))
+        assert node.named("ended") == [(1, StreamEnd.TIMEOUT, "")]
+        assert node.named("packet") == ([] if inbound else [(b"in", PEER)])
+        if inbound:
+            assert peer.receive()[0] == b"out"
+        else:
+            with pytest.raises(BlockingIOError):
+                peer.receive()
+        faults.unblock([PEER])
+        assert not faults.blocked
+        assert not faults.stops_some

@@ -75,6 +75,8 @@ SAID: list[tuple[str, tuple[Fault, ...]]] = [
     ("link * -> * latency=5ms for 2s", (SetLink(0.0, None, None, Link(latency=Constant(0.005)), 2.0),)),
     ("link 1 -> 2", (SetLink(0.0, "node-1", "node-2", Link()),)),
     ("loss 20%", (SetLink(0.0, None, None, Link(loss=0.2)),)),
+    ("delay 50ms", (SetLink(0.0, None, None, Link(latency=Constant(0.05))),)),
+    ("delay 50ms for 2s", (SetLink(0.0, None, None, Link(latency=Constant(0.05)), 2.0),)),
     ("heal", (Heal(0.0),)),
 ]
 
@@ -100,7 +102,7 @@ def test_a_link_changes_the_usual_one() -> None:
 
 @given(st.text(max_size=40))
 def test_any_text_is_a_fault_or_an_error(text: str) -> None:
-    for verb in ("", "crash ", "split ", "link ", "loss "):
+    for verb in ("", "crash ", "split ", "link ", "loss ", "delay "):
         with suppress(UsageError):
             parse_fault(verb + text, NODES)
     with suppress(UsageError):

@@ -1,0 +1,269 @@
+"""The state of the cluster as JSON: processes, views, network and commands, whole and as changes.
+
+A view follows the events of its node, which are read for the terminal anyway: a change costs the same however
+many nodes there are, and nothing is computed while no page is open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Any, NamedTuple
+
+from agent_api.shapes import dumps
+from agent_api.streams.events import wall_clock
+from agent_api.streams.lines import Feed
+from swim.cli.cluster.commands import Commands, Done
+from swim.cli.cluster.node import LocalNode
+from swim.cli.cluster.run import LocalCluster
+from swim.cli.cluster.script import Step
+from swim.events import Event, EventsLost, Member, MemberEvent, MemberReaped, MemberStatus, Reason
+from swim.net.cluster import Cluster
+
+__all__ = ["Board"]
+
+_DIGEST_BYTES = 4
+
+
+class Belief(NamedTuple):
+    """What one node believes of one member; ``tags`` is a digest."""
+
+    status: str
+    is_suspect: bool
+    incarnation: int
+    tags: str
+
+
+class News(NamedTuple):
+    """Since when it believes that, and why."""
+
+    since: str
+    reason: Reason | None
+
+
+@dataclass(slots=True)
+class _View:
+    """One node's view in one life of its process."""
+
+    cluster: Cluster
+    beliefs: dict[str, Belief] = field(default_factory=dict)
+    news: dict[str, News] = field(default_factory=dict)
+
+    def read(self, time: str) -> None:
+        """Takes the node's whole table."""
+        members = self.cluster.members()
+        self.beliefs = {member.name: _belief(member) for member in members}
+        self.news = {name: self.news.get(name, News(time, None)) for name in self.beliefs}
+
+    def take(self, event: MemberEvent, time: str) -> Belief | None:
+        """Follows an event; what was believed before it."""
+        name = event.member.name
+        before = self.beliefs.get(name)
+        if isinstance(event, MemberReaped):
+            self.beliefs.pop(name, None)
+            self.news.pop(name, None)
+        else:
+            self.beliefs[name], self.news[name] = _belief(event.member), News(time, event.reason)
+        return before
+
+    def cell(self, name: str) -> dict[str, Any] | None:
+        """One member as JSON; None if it is not listed."""
+        if name not in self.beliefs:
+            return None
+        since, reason = self.news[name]
+        return {**self.beliefs[name]._asdict(), "since": since, "reason": _reason(reason)}
+
+    def cells(self) -> dict[str, Any]:
+        """All members."""
+        return {name: self.cell(name) for name in self.beliefs}
+
+    def besides(self, first: Mapping[str, Belief]) -> dict[str, Any]:
+        """What differs from another view. Members that are not alive are always in it, for their reasons."""
+        differs = {name for name, _ in self.beliefs.items() - first.items()}
+        troubled = {name for name, belief in self.beliefs.items() if not _is_well(belief)}
+        gone = first.keys() - self.beliefs.keys()
+        return {name: self.cell(name) for name in sorted(differs | troubled | gone)}
+
+
+class Board:
+    """Follows a cluster; an ``Observer`` of it.
+
+    Attributes:
+        sequence: number of changes so far.
+    """
+
+    def __init__(self, cluster: LocalCluster, commands: Commands) -> None:
+        self.sequence: int = 0
+        self._cluster = cluster
+        self._commands = commands
+        self._views: dict[str, _View] = {}
+        self._published: dict[str, tuple[Any, ...]] = {}
+        self._since: dict[str, tuple[str, str]] = {}
+        self._feeds: set[Feed] = set()
+        commands.changed = self._commanded
+
+    # -- what happens
+
+    def event(self, node: LocalNode, event: Event) -> None:
+        """See ``Observer``."""
+        view = self._views.get(node.name)
+        if view is None:
+            return
+        if isinstance(event, EventsLost):
+            view.read(wall_clock())
+            self._publish("Node", lambda: {**self._node(node), "view": view.cells()})
+        elif isinstance(event, MemberEvent):
+            before = view.take(event, wall_clock())
+            self._publish("View", lambda: _change(node.name, event, before, view))
+
+    def node(self, node: LocalNode) -> None:
+        """See ``Observer``."""
+        time = wall_clock()
+        if self._since.get(node.name, ("",))[0] != node.state:
+            self._since[node.name] = (node.state, time)
+        now = (node.state, node.bind, node.url, node.cluster)
+        if self._published.get(node.name) == now:
+            return
+        self._published[node.name] = now
+        shape, view = self._node(node), self._views.get(node.name)
+        if node.cluster is None:
+            self._views.pop(node.name, None)
+            shape["view"] = None
+        elif view is None or view.cluster is not node.cluster:
+            view = self._views[node.name] = _View(node.cluster)
+            view.read(time)
+            shape["view"] = view.cells()
+        self._publish("Node", lambda: shape)
+
+    def links(self) -> None:
+        """See ``Observer``."""
+        self._publish("Links", self._cluster.links.shape)
+
+    def _commanded(self, done: Done | None) -> None:
+        self._publish(
+            "Commands",
+            lambda: {"done": [] if done is None else [_done(done)], "planned": self._planned()},
+        )
+
+    def _publish(self, event: str, change: Callable[[], Mapping[str, Any]]) -> None:
+        self.sequence += 1
+        if self._feeds:
+            head = {"event": event, "sequence": self.sequence, "time": wall_clock()}
+            line = _line({**head, **change()})
+            for feed in self._feeds:
+                feed.put(line)
+
+    # -- what pages read
+
+    def state(self) -> dict[str, Any]:
+        """Everything as of now: the answer of ``GET /v1/cluster/state``."""
+        cluster, commands = self._cluster, self._commands
+        plan = cluster.plan
+        return {
+            "sequence": self.sequence,
+            "time": wall_clock(),
+            "seconds": round(commands.now(), 3),
+            "is_ready": commands.is_ready,
+            "plan": {
+                "nodes": plan.nodes,
+                "profile": plan.profile,
+                "seed": plan.seed,
+                "label": plan.label,
+                "encrypted": bool(plan.keys),
+            },
+            "nodes": [self._node(node) for node in cluster.nodes],
+            "views": self._all_views(),
+            "links": cluster.links.shape(),
+            "commands": [_done(each) for each in commands.done],
+            "planned": self._planned(),
+        }
+
+    def snapshot(self, lost: int = 0) -> bytes:
+        """The state as the first line of a stream; ``lost`` lines came before it that were left out."""
+        return _line({"snapshot": self.state(), "sequence": self.sequence, "lost": lost})
+
+    def heartbeat(self) -> bytes:
+        """A line that says that the stream is alive."""
+        return _line(
+            {
+                "event": "Heartbeat",
+                "sequence": self.sequence,
+                "time": wall_clock(),
+                "seconds": round(self._commands.now(), 3),
+            }
+        )
+
+    def add(self, feed: Feed) -> None:
+        """Lets a feed receive every change from now on."""
+        self._feeds.add(feed)
+
+    def remove(self, feed: Feed) -> None:
+        """Ends that."""
+        self._feeds.discard(feed)
+
+    def _node(self, node: LocalNode) -> dict[str, Any]:
+        since = self._since.get(node.name, ("", None))[1]
+        return {
+            "name": node.name,
+            "number": node.number,
+            "state": node.state,
+            "since": since,
+            "bind": node.bind,
+            "http": node.url,
+        }
+
+    def _all_views(self) -> dict[str, Any]:
+        names = [node.name for node in self._cluster.nodes if node.name in self._views]
+        if not names:
+            return {"first": None, "members": {}, "others": {}}
+        first, *others = names
+        base = self._views[first]
+        return {
+            "first": first,
+            "members": base.cells(),
+            "others": {name: self._views[name].besides(base.beliefs) for name in others},
+        }
+
+    def _planned(self) -> list[dict[str, Any]]:
+        return [_planned(step) for step in sorted(self._commands.planned, key=lambda step: step.at)]
+
+
+def _change(observer: str, event: MemberEvent, before: Belief | None, view: _View) -> dict[str, Any]:
+    return {
+        "observer": observer,
+        "member": event.member.name,
+        "kind": type(event).__name__,
+        "before": before and before._asdict(),
+        "cell": view.cell(event.member.name),
+        "reason": _reason(event.reason),
+    }
+
+
+def _belief(member: Member) -> Belief:
+    tags = repr(sorted(member.tags.items())).encode("utf-8", "surrogatepass")
+    digest = blake2b(tags, digest_size=_DIGEST_BYTES).hexdigest()
+    return Belief(str(member.status), member.is_suspect, member.incarnation, digest)
+
+
+def _reason(reason: Reason | None) -> dict[str, str] | None:
+    """None where the node knew it before it was watched."""
+    if reason is None:
+        return None
+    return {"cause": reason.cause, "accuser": reason.accuser, "detail": reason.detail}
+
+
+def _is_well(belief: Belief) -> bool:
+    return belief.status == MemberStatus.ALIVE and not belief.is_suspect
+
+
+def _done(done: Done) -> dict[str, Any]:
+    return {"at": round(done.at, 3), "verb": done.text, "by": done.by}
+
+
+def _planned(step: Step) -> dict[str, Any]:
+    return {"at": round(step.at, 3), "verb": step.text}
+
+
+def _line(document: Mapping[str, Any]) -> bytes:
+    return dumps(document) + b"\n"

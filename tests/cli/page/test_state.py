@@ -1,0 +1,217 @@
+"""What pages read of ``swim cluster``: the state, its changes, each node's own API, the trace."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import pytest
+import trio
+
+from agent_api.streams.lines import STREAM_LINES_MAX, Feed
+from sims.replay import parse_trace
+from sims.traces.history import History
+from swim.cli.cluster.commands import Commands
+from swim.cli.cluster.node import ClusterPlan
+from swim.cli.cluster.page.board import Board
+from swim.cli.cluster.page.watch import BoardSource
+from swim.cli.cluster.run import LocalCluster
+from swim.errors import LocalError
+from tests.cli.page.conftest import Line, Served, serving
+
+
+def views_of(state: Line) -> dict[str, dict[str, Any]]:
+    """Every view whole, as a page computes it."""
+    found, first = {}, state["views"]["first"]
+    for name, other in {first: {}, **state["views"]["others"]}.items():
+        merged = {**state["views"]["members"], **other}
+        found[name] = {member: cell for member, cell in merged.items() if cell is not None}
+    return found
+
+
+def believed(views: dict[str, dict[str, Any]]) -> dict[str, dict[str, tuple[Any, ...]]]:
+    return {
+        observer: {
+            name: (cell["status"], cell["is_suspect"], cell["incarnation"], cell["tags"])
+            for name, cell in cells.items()
+        }
+        for observer, cells in views.items()
+    }
+
+
+def follow(snapshot: Line, changes: list[Line]) -> tuple[dict[str, Any], dict[str, str], Line]:
+    """Views, process states and network after changes."""
+    views, links = views_of(snapshot), snapshot["links"]
+    states = {node["name"]: node["state"] for node in snapshot["nodes"]}
+    for change in changes:
+        match change["event"]:
+            case "Node":
+                states[change["name"]] = change["state"]
+                if change.get("view", ...) is None:
+                    views.pop(change["name"], None)
+                elif "view" in change:
+                    views[change["name"]] = change["view"]
+            case "View" if change["cell"] is None:
+                del views[change["observer"]][change["member"]]
+            case "View":
+                views[change["observer"]][change["member"]] = change["cell"]
+            case "Links":
+                links = {key: change[key] for key in ("cuts", "loss", "delay")}
+    return views, states, links
+
+
+async def test_every_nodes_view_is_in_the_state(served: Served) -> None:
+    state = await served.state()
+    assert [(node["name"], node["state"]) for node in state["nodes"]] == [
+        (f"node-{number}", "running") for number in (1, 2, 3)
+    ]
+    assert state["is_ready"] is True
+    assert state["views"]["others"] == {"node-2": {}, "node-3": {}}
+    for node in served.cluster.nodes:
+        own = (await served.get(f"/v1/cluster/nodes/{node.name}/v1/swim/members")).json()["members"]
+        seen = views_of(state)[node.name]
+        assert {m["name"]: (m["status"], m["incarnation"]) for m in own} == {
+            name: (cell["status"], cell["incarnation"]) for name, cell in seen.items()
+        }
+
+
+@pytest.mark.slow
+async def test_the_changes_after_a_snapshot_give_the_state(served: Served) -> None:
+    async with served.lines("/v1/cluster/watch") as lines:
+        first = await lines.next()
+        await served.command("kill 3")
+        await served.command("cut 1 -> 2; loss 10%")
+        changes = await lines.until(
+            lambda line: line["event"] == "View" and (line["cell"] or {}).get("status") == "failed"
+        )
+        await served.command("restart 3; heal; add")
+        await served.until(lambda: all(node.alive() == 4 for node in served.cluster.nodes))
+        state = await served.state()
+        changes += await lines.until(lambda line: line["sequence"] >= state["sequence"])
+    numbers = [change["sequence"] for change in changes]
+    assert numbers == list(range(first["sequence"] + 1, state["sequence"] + 1))
+    views, states, links = follow(first["snapshot"], changes)
+    assert believed(views) == believed(views_of(state))
+    assert states == {node["name"]: node["state"] for node in state["nodes"]}
+    assert links == state["links"]
+    assert len(state["nodes"]) == 4
+    suspicion = next(change for change in changes if change.get("kind") == "MemberSuspected")
+    assert suspicion["member"] == "node-3"
+    assert suspicion["reason"]["cause"]
+    assert "is_suspect" in suspicion["before"]
+
+
+async def test_a_killed_node_has_no_view_and_a_restarted_one_has(served: Served) -> None:
+    await served.command("kill 2")
+    state = await served.state()
+    assert [node["state"] for node in state["nodes"]] == ["running", "killed", "running"]
+    assert "node-2" not in views_of(state)
+    answer = await served.get("/v1/cluster/nodes/node-2/v1/swim/members")
+    assert (answer.status, answer.text) == (503, "node-2 is killed: it has no view")
+    await served.command("restart 2")
+    assert (await served.get("/v1/cluster/nodes/node-2/v1/swim/members")).status == 200
+    assert (await served.get("/v1/cluster/nodes/node-9/v1/swim/members")).status == 404
+
+
+async def test_a_reader_that_reads_nothing_loses_lines_and_then_gets_the_state_again() -> None:
+    cluster = LocalCluster(ClusterPlan(2, "local", 0, 0, label="", keys=(), seed=1))
+    board, feed = Board(cluster, Commands(cluster, lambda _: None, lambda _: None)), Feed()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(BoardSource(board), feed)
+        await trio.testing.wait_all_tasks_blocked()
+        for _ in range(3 * STREAM_LINES_MAX):
+            board.links()
+        lines = [json.loads(await feed.next() or b"") for _ in range(STREAM_LINES_MAX)]
+        cluster.links.cuts.add(("node-1", "node-2"))
+        again = json.loads(await feed.next() or b"")
+        board.links()
+        after = json.loads(await feed.next() or b"")
+        nursery.cancel_scope.cancel()
+    assert [line["sequence"] for line in lines] == list(range(STREAM_LINES_MAX))
+    assert again["lost"] == 3 * STREAM_LINES_MAX - (STREAM_LINES_MAX - 1)
+    assert again["snapshot"]["links"]["cuts"] == [["node-1", "node-2"]]
+    assert after["sequence"] == again["sequence"] + 1
+
+
+async def test_while_nobody_reads_changes_cost_nothing_but_a_number() -> None:
+    cluster = LocalCluster(ClusterPlan(2, "local", 0, 0, label="", keys=(), seed=1))
+    board = Board(cluster, Commands(cluster, lambda _: None, lambda _: None))
+    board.links()
+    assert board.sequence == 1
+    assert json.loads(board.heartbeat())["sequence"] == 1
+
+
+@pytest.mark.slow
+async def test_the_trace_has_everything_since_the_start_and_packets_while_they_are_read(
+    served: Served,
+) -> None:
+    await served.command("kill 3")
+    whole = (await served.get("/v1/cluster/trace")).body.decode()
+    trace = parse_trace(whole.splitlines(), "page")
+    assert trace.header["level"] == "events"
+    history = History(trace.records)
+    assert history.conditions("node-3")[-1].state == "crashed"
+    assert history.view("node-1", "node-2")
+    assert not any(node.faults.tap for node in served.cluster.nodes)
+    async with served.lines("/v1/cluster/trace?level=all&follow=true") as lines:
+        await served.until(lambda: all(node.faults.tap for node in served.cluster.nodes))
+        records = b""
+        while b'"kind":"recv"' not in records:
+            records += await lines._chunk()
+    assert json.loads(records.splitlines()[0])["level"] == "all"
+    await served.until(lambda: not any(node.faults.tap for node in served.cluster.nodes))
+
+
+@pytest.mark.parametrize(
+    ("query", "complaint"),
+    [
+        ("level=most", "level must be one of events, all, not 'most'"),
+        ("follow=1", "follow must be true or false, not '1'"),
+        ("level=all", "packets are not kept: add follow=true"),
+    ],
+)
+async def test_a_wrong_trace_is_refused(served: Served, query: str, complaint: str) -> None:
+    answer = await served.get(f"/v1/cluster/trace?{query}")
+    assert answer.status == 400
+    assert complaint in answer.text
+
+
+async def test_a_slow_reader_of_the_trace_is_cut_off_and_a_long_run_has_no_beginning(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("swim.cli.cluster.page.tape._WAITING_BYTES_MAX", 10)
+    async with served.lines("/v1/cluster/trace?follow=true") as lines:
+        await lines._chunk()
+        await served.command("heal")
+        assert await lines._chunk() in (b"", b"\n")
+    monkeypatch.setattr("swim.cli.cluster.page.tape.KEPT_BYTES_MAX", 10)
+    await served.command("heal")
+    answer = await served.get("/v1/cluster/trace")
+    assert answer.status == 507
+    assert "--trace FILE" in answer.text
+
+
+@pytest.mark.deep
+async def test_fifty_nodes_have_a_small_state() -> None:
+    async with serving(50) as served:
+        state = await served.state()
+        assert len(state["nodes"]) == 50
+        assert len(json.dumps(state)) < 40_000
+        await served.command("split 1-25 26-50")
+        await served.until(lambda: all(node.alive() == 25 for node in served.cluster.nodes))
+        state = await served.state()
+        assert len(state["links"]["cuts"]) == 2 * 25 * 25
+        counts = [[cell["status"] for cell in cells.values()] for cells in views_of(state).values()]
+        assert {statuses.count("alive") for statuses in counts} == {25}
+
+
+async def test_commands_need_nodes_that_run() -> None:
+    cluster = LocalCluster(ClusterPlan(1, "local", 0, 0, label="", keys=(), seed=1))
+    commands = Commands(cluster, lambda _: None, lambda _: None)
+    with pytest.raises(LocalError, match="still starting"):
+        await commands.obey("heal", "page")
+    commands.end()
+    with pytest.raises(LocalError, match="is ending"):
+        await commands.obey("heal", "page")
+    assert math.isfinite(commands.now())
