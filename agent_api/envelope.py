@@ -11,7 +11,7 @@ from time import perf_counter
 import anyio
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from agent_api.request_id import REQUEST_ID, assign
+from agent_api.request_id import REQUEST_ID, assign, of_scope
 from swim.text import brief
 
 __all__ = ["PAGE_POLICY", "Envelope", "accepts_gzip", "answer_headers"]
@@ -70,7 +70,7 @@ class Envelope:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes one request on and adds to its answer."""
-        if scope["type"] != "http":
+        if scope["type"] != "http" or of_scope(scope):  # mounted in an application that has an envelope
             await self._app(scope, receive, send)
             return
         offers = b",".join(value for name, value in scope["headers"] if name == b"accept-encoding")

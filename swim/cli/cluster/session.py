@@ -200,11 +200,13 @@ class Session:
                 nursery.cancel_scope.cancel()
 
     async def _obey(self, text: str, screen: Screen) -> None:
-        screen.message = text
+        before, screen.message = screen.message, text
         try:
             await self._commands.obey(text, "prompt")
         except SwimError as error:
             screen.message = str(error)
+        if self._quit.is_set():
+            screen.message = before
 
     def _announce(self, seconds: float) -> None:
         for node in self._cluster.nodes:

@@ -102,6 +102,20 @@ async def test_the_changes_after_a_snapshot_give_the_state(served: Served) -> No
     assert "is_suspect" in suspicion["before"]
 
 
+@pytest.mark.slow
+async def test_last_acks_and_round_trips(served: Served) -> None:
+    def acked() -> bool:
+        first = served.cluster.nodes[0].cluster
+        found = first and first.detection("node-2")
+        return bool(found and found.last_ack)
+
+    await served.until(acked)
+    document = (await served.get("/v1/cluster/measured")).json()
+    measured = document["views"]["node-1"]["node-2"]
+    assert measured["last_ack"] <= document["time"]
+    assert 0 < measured["rtt"] < 10
+
+
 async def test_a_killed_node_has_no_view_and_a_restarted_one_has(served: Served) -> None:
     await served.command("kill 2")
     state = await served.state()

@@ -63,6 +63,7 @@ def page_app(cluster: LocalCluster, commands: Commands, board: Board, tape: Tape
             *ui_routes("cluster", lambda _: views_table(cluster.nodes)),
             Route("/v1/cluster/state", handlers.state),
             Route("/v1/cluster/watch", handlers.watch),
+            Route("/v1/cluster/measured", handlers.measured),
             Route("/v1/cluster/command", handlers.command, methods=["POST"]),
             Route("/v1/cluster/trace", handlers.trace),
             Mount("/v1/cluster/nodes/{name}", _NodeApis(cluster)),
@@ -92,7 +93,13 @@ class _Handlers:
     async def watch(self, _: Request) -> Response:
         """Everything as of now, then the changes."""
         source = BoardSource(self._board)
-        return LineStream(source, heartbeat=self._board.heartbeat, every=HEARTBEAT_SECONDS, at_once=False)
+        return LineStream(
+            source, heartbeat=self._board.heartbeat, every=HEARTBEAT_SECONDS, at_once=False, is_steady=True
+        )
+
+    async def measured(self, _: Request) -> Response:
+        """When each member last acked a probe of each node, and the round trip."""
+        return _json(await self._board.measured())
 
     async def command(self, request: Request) -> Response:
         """Does what the prompt would do; returns when it is done, without what is to happen later."""

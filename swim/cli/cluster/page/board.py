@@ -7,12 +7,14 @@ many nodes there are, and nothing is computed while no page is open.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
+import trio
+
+from agent_api.own.clock import WallClock
 from agent_api.shapes import dumps
-from agent_api.streams.events import wall_clock
 from agent_api.streams.lines import Feed
 from swim.cli.cluster.commands import Commands, Done
 from swim.cli.cluster.node import LocalNode
@@ -35,44 +37,41 @@ class Belief(NamedTuple):
     tags: str
 
 
-class News(NamedTuple):
-    """Since when it believes that, and why."""
-
-    since: str
-    reason: Reason | None
-
-
-@dataclass(slots=True)
 class _View:
     """One node's view in one life of its process."""
 
-    cluster: Cluster
-    beliefs: dict[str, Belief] = field(default_factory=dict)
-    news: dict[str, News] = field(default_factory=dict)
+    __slots__ = ("_clock", "beliefs", "cluster")
 
-    def read(self, time: str) -> None:
+    def __init__(self, cluster: Cluster) -> None:
+        self.cluster: Cluster = cluster
+        self.beliefs: dict[str, Belief] = {}
+        self._clock = WallClock(cluster)
+        self.read()
+
+    def read(self) -> None:
         """Takes the node's whole table."""
-        members = self.cluster.members()
-        self.beliefs = {member.name: _belief(member) for member in members}
-        self.news = {name: self.news.get(name, News(time, None)) for name in self.beliefs}
+        self.beliefs = {member.name: _belief(member) for member in self.cluster.members()}
 
-    def take(self, event: MemberEvent, time: str) -> Belief | None:
+    def take(self, event: MemberEvent) -> Belief | None:
         """Follows an event; what was believed before it."""
         name = event.member.name
         before = self.beliefs.get(name)
         if isinstance(event, MemberReaped):
             self.beliefs.pop(name, None)
-            self.news.pop(name, None)
         else:
-            self.beliefs[name], self.news[name] = _belief(event.member), News(time, event.reason)
+            self.beliefs[name] = _belief(event.member)
         return before
 
     def cell(self, name: str) -> dict[str, Any] | None:
-        """One member as JSON; None if it is not listed."""
+        """One member as JSON: what is believed, since when, and why; None if it is not listed."""
         if name not in self.beliefs:
             return None
-        since, reason = self.news[name]
-        return {**self.beliefs[name]._asdict(), "since": since, "reason": _reason(reason)}
+        detection, history = self.cluster.detection(name), self.cluster.history(name)
+        return {
+            **self.beliefs[name]._asdict(),
+            "since": None if detection is None else self._clock.date(detection.since),
+            "reason": _reason(history[-1].reason) if history else None,
+        }
 
     def cells(self) -> dict[str, Any]:
         """All members."""
@@ -84,6 +83,15 @@ class _View:
         troubled = {name for name, belief in self.beliefs.items() if not _is_well(belief)}
         gone = first.keys() - self.beliefs.keys()
         return {name: self.cell(name) for name in sorted(differs | troubled | gone)}
+
+    def measured(self) -> dict[str, Any]:
+        """When each member last acked a probe of this node, and how long that took."""
+        found = {}
+        for name in self.beliefs:
+            detection = self.cluster.detection(name)
+            if detection is not None and detection.last_ack is not None:
+                found[name] = {"last_ack": self._clock.date(detection.last_ack), "rtt": detection.rtt}
+        return found
 
 
 class Board:
@@ -111,17 +119,16 @@ class Board:
         if view is None:
             return
         if isinstance(event, EventsLost):
-            view.read(wall_clock())
+            view.read()
             self._publish("Node", lambda: {**self._node(node), "view": view.cells()})
         elif isinstance(event, MemberEvent):
-            before = view.take(event, wall_clock())
+            before = view.take(event)
             self._publish("View", lambda: _change(node.name, event, before, view))
 
     def node(self, node: LocalNode) -> None:
         """See ``Observer``."""
-        time = wall_clock()
         if self._since.get(node.name, ("",))[0] != node.state:
-            self._since[node.name] = (node.state, time)
+            self._since[node.name] = (node.state, _wall_clock())
         now = (node.state, node.bind, node.url, node.cluster)
         if self._published.get(node.name) == now:
             return
@@ -132,7 +139,6 @@ class Board:
             shape["view"] = None
         elif view is None or view.cluster is not node.cluster:
             view = self._views[node.name] = _View(node.cluster)
-            view.read(time)
             shape["view"] = view.cells()
         self._publish("Node", lambda: shape)
 
@@ -149,7 +155,7 @@ class Board:
     def _publish(self, event: str, change: Callable[[], Mapping[str, Any]]) -> None:
         self.sequence += 1
         if self._feeds:
-            head = {"event": event, "sequence": self.sequence, "time": wall_clock()}
+            head = {"event": event, "sequence": self.sequence, "time": _wall_clock()}
             line = _line({**head, **change()})
             for feed in self._feeds:
                 feed.put(line)
@@ -162,7 +168,7 @@ class Board:
         plan = cluster.plan
         return {
             "sequence": self.sequence,
-            "time": wall_clock(),
+            "time": _wall_clock(),
             "seconds": round(commands.now(), 3),
             "is_ready": commands.is_ready,
             "plan": {
@@ -179,6 +185,14 @@ class Board:
             "planned": self._planned(),
         }
 
+    async def measured(self) -> dict[str, Any]:
+        """Every node's last acks and round trips: the answer of ``GET /v1/cluster/measured``."""
+        found = {}
+        for name, view in list(self._views.items()):
+            found[name] = view.measured()
+            await trio.lowlevel.checkpoint()  # pings are answered in between
+        return {"time": _wall_clock(), "views": found}
+
     def snapshot(self, lost: int = 0) -> bytes:
         """The state as the first line of a stream; ``lost`` lines came before it that were left out."""
         return _line({"snapshot": self.state(), "sequence": self.sequence, "lost": lost})
@@ -189,7 +203,7 @@ class Board:
             {
                 "event": "Heartbeat",
                 "sequence": self.sequence,
-                "time": wall_clock(),
+                "time": _wall_clock(),
                 "seconds": round(self._commands.now(), 3),
             }
         )
@@ -246,10 +260,12 @@ def _belief(member: Member) -> Belief:
     return Belief(str(member.status), member.is_suspect, member.incarnation, digest)
 
 
-def _reason(reason: Reason | None) -> dict[str, str] | None:
-    """None where the node knew it before it was watched."""
-    if reason is None:
-        return None
+def _wall_clock() -> str:
+    """The time of day in UTC, ISO 8601 with milliseconds."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _reason(reason: Reason) -> dict[str, str]:
     return {"cause": reason.cause, "accuser": reason.accuser, "detail": reason.detail}
 
 
