@@ -14,7 +14,6 @@ from starlette.responses import Response
 from agent_api.access.control import Grant
 from agent_api.cluster import ClusterLike
 from agent_api.errors import HttpError
-from agent_api.intervals import Intervals
 from agent_api.own.shapes import Observer
 from agent_api.parameters import Query
 from agent_api.request_id import of_scope
@@ -22,6 +21,7 @@ from agent_api.servers import Servers
 from agent_api.settings import AgentSettings
 from agent_api.shapes import dumps, in_portions
 from agent_api.streams.places import Places
+from agent_api.telemetry.intervals import Intervals
 from swim.text import shown
 
 __all__ = ["Agent", "Call", "nothing"]

@@ -17,12 +17,12 @@ from agent_api.browsers import BrowserRules
 from agent_api.cluster import ClusterLike
 from agent_api.envelope import Envelope
 from agent_api.errors import error_response
-from agent_api.intervals import Intervals
 from agent_api.own.shapes import Observer
 from agent_api.routes import ROUTES
 from agent_api.servers import Servers
 from agent_api.settings import AgentSettings
 from agent_api.streams.places import Places
+from agent_api.telemetry.intervals import Intervals
 from agent_api.ui import members_table, ui_routes
 from swim.addresses import split_host_port
 from swim.listening import socket_path

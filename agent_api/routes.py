@@ -7,7 +7,7 @@ import logging
 from starlette.responses import Response
 
 from agent_api import health as health_report
-from agent_api import keyring, machine, shapes, status, telemetry
+from agent_api import keyring, machine, shapes, status
 from agent_api.agent import Call, nothing
 from agent_api.endpoint import Action, has_client_role, has_common_parameters, has_server_role, route
 from agent_api.errors import SERF_CANNOT_JOIN, HttpError, multi_error
@@ -15,6 +15,7 @@ from agent_api.openapi.routes import OPENAPI_ROUTES
 from agent_api.own.routes import OWN_ROUTES
 from agent_api.self_config import self_document
 from agent_api.streams import requests
+from agent_api.telemetry.metrics import metrics
 from swim import ForceLeaveOutcome, LocalError
 from swim.text import shown
 
@@ -140,7 +141,7 @@ ROUTES = (
         "/v1/agent/pprof/{profile}",
         get=Action("agent:write", machine.profile, (machine.check_debug,)),
     ),
-    route("metrics", "/v1/metrics", get=Action("none", telemetry.metrics)),
+    route("metrics", "/v1/metrics", get=Action("none", metrics)),
     route(
         "event-stream",
         "/v1/event/stream",

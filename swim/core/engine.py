@@ -182,7 +182,9 @@ class Engine:
     def receive_packet(self, now: float, data: bytes, source: Endpoint) -> None:
         """Handles one datagram; a malformed one is counted and dropped."""
         context, config = self.context, self.context.config
-        context.metrics.counters["memberlist.udp.received"] += len(data)
+        counters = context.metrics.counters
+        counters["swim.packets.received"] += 1
+        counters["memberlist.udp.received"] += len(data)
         if context.networks is not None and not context.allows(source[0]):
             context.metrics.dropped("cidr")
             return
@@ -243,6 +245,7 @@ class Engine:
         config = context.config
         if overslept > max(config.probe_timeout, 0.05) / 2:
             context.metrics.count("swim.overslept")
+            context.metrics.count("swim.overslept-ms", round(1000 * overslept))
             context.awareness.apply(1 + int(overslept / max(config.probe_interval, 0.1)))
             self.claims.hold(now, overslept)
             self._prober.hold(now)

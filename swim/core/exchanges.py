@@ -80,6 +80,7 @@ class Exchanges:
                     yield from reply(encode(ErrorReply(objection)))
                     return
                 yield from reply((yield from self._push_pulls.reply(message, source)))
+                context.metrics.count("swim.push-pull.answered")
                 if not message.records and not message.user_state:
                     return  # an observer: there is nothing to merge, and it is no peer that knows of this run
                 was_alone = not context.has_peers
@@ -119,6 +120,7 @@ class Exchanges:
                 replay = purpose.replay if isinstance(purpose, Joining) else self._context.wants_past
                 yield from self._push_pulls.merge(message, endpoint, dialled=True, replay=replay)
                 self._context.is_fresh = False
+                self._context.metrics.count("swim.push-pull.dialled")
                 self._synced(self._streams.now, purpose, was_alone)
             case _:
                 self._take_failure(now, purpose, None, "unexpected reply")

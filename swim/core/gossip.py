@@ -124,7 +124,9 @@ class Gossip:
         crc = record is not None and record.protocol_max >= _CRC_SINCE_PROTOCOL
         data = context.packets.seal(parts, crc=crc)
         size = len(data)
-        context.metrics.counters["memberlist.udp.sent"] += size
+        counters = context.metrics.counters
+        counters["swim.packets.sent"] += 1
+        counters["memberlist.udp.sent"] += size
         context.output.transmits.append(Transmit(endpoint, data))
         return size
 

@@ -148,6 +148,7 @@ class Prober:
     def _acked(self, now: float, current: ProbeRound, ping: Outstanding, ack: Ack) -> None:
         name = current.target.name
         record = self._context.table.get(name)
+        self._context.metrics.count("swim.probe.indirect" if current.is_indirect else "swim.probe.direct")
         self._refusals.stop(name)
         if self._verify.accused:
             self._verify.acked(name)

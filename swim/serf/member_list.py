@@ -265,6 +265,10 @@ class Roster(Overlay[Entry]):
         self.events.append(kind(member, previous, reason, self.sequence))
         before = previous.state if previous is not None else MemberState.UNKNOWN
         after = MemberState.REAPED if kind is MemberReaped else member.state
+        self._metrics.count(f"swim.transition.{after}.{reason.cause}")
+        if before is MemberState.SUSPECT is not after:
+            outcome = "refuted" if after is MemberState.ALIVE else after
+            self._metrics.count(f"swim.suspicion.{outcome}")
         if before is not after:
             entry.since = now
         line = Transition(now, before, after, member.incarnation, reason)
