@@ -32,7 +32,7 @@ def test_transitions_and_suspicions_are_those_of_the_histories() -> None:
         refuted = [event for event in events_of([peer], MemberRefuted) if event.member.name != peer.name]
         assert ended.get("refuted", 0) == len(refuted)
     assert sum(counted(peer.metrics, "swim.suspicion.").get("refuted", 0) for peer in peers) >= 1
-    assert sleeper.metrics.counters["swim.overslept-ms"] >= 3900
+    assert sleeper.metrics.counters["swim.overslept-ms"] >= 2000
 
 
 def test_probe_rounds_are_counted_by_what_they_ended_with() -> None:

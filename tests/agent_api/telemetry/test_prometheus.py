@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 from urllib.parse import urlencode
 from urllib.request import urlopen
 
@@ -132,8 +133,11 @@ class Prometheus:
 
         try:
             return await trio.to_thread.run_sync(get)
+        except HTTPError as unready:
+            unready.close()
         except OSError:
-            return None
+            pass
+        return None
 
     async def rules(self) -> dict[str, dict[str, Any]]:
         """Every rule by its name."""
