@@ -26,6 +26,8 @@ ROWS_MAX = 200
 """Members in the table for browsers without JavaScript; of more, only their number is shown."""
 
 _INDEX = "index.html"
+_LATER = ("replay/", "views/")
+"""Folders of modules that are loaded when they are needed."""
 _GLYPHS = {"alive": "●", "suspect": "◐", "leaving": "◌", "left": "○", "failed": "✕"}
 
 
@@ -57,7 +59,7 @@ class Page:
 
     def _index(self, request: Request) -> File:
         static = static_files()
-        modules = [name for name in static if name.endswith(".js") and not name.startswith("views/")]
+        modules = [name for name in static if name.endswith(".js") and not name.startswith(_LATER)]
         document = Template(static[_INDEX].body.decode()).substitute(
             mode=self._mode,
             preload="\n".join(f'<link rel="modulepreload" href="{name}">' for name in modules),

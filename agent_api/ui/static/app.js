@@ -10,6 +10,7 @@ import { Stream } from './stream.js';
 import { fold, newStore, note, viewOf, wallAt } from './store.js';
 import * as events from './views/events.js';
 import * as health from './views/health.js';
+import { later } from './views/later.js';
 import * as members from './views/members.js';
 import * as overview from './views/overview.js';
 
@@ -19,6 +20,7 @@ const VIEWS = [
   { id: 'members', module: members, modes: ['agent', 'cluster'] },
   { id: 'events', module: events, modes: ['agent', 'cluster'] },
   { id: 'health', module: health, modes: ['agent'] },
+  { id: 'replay', module: later('Replay', () => import('./views/replay.js')), modes: ['agent', 'cluster', 'replay'] },
 ];
 
 /** How the page asks an agent. */

@@ -128,7 +128,7 @@ function footer(state) {
       ? html`<span>${info.encrypted ? html`encrypted <span class="faint">key ${String(info.keys[0] ?? '').slice(0, 12)}</span>` : 'not encrypted'}</span>
         <span>health score <b data-score=${score}>${score}</b></span><span class="grow"></span><span class="faint">swim ${info.version}</span>`
       : html`<span class="grow"></span>`}
-    <button class="quiet" @click=${() => { state.ui.token = true; state.redraw(); }}>token</button>
+    ${stream ? html`<button class="quiet" @click=${() => { state.ui.token = true; state.redraw(); }}>token</button>` : nothing}
     <button class="quiet" aria-label="Help" @click=${() => { state.ui.help = true; state.redraw(); }}>?</button>
   </footer>`;
 }
@@ -155,10 +155,13 @@ const closes = (state, key) => () => {
   state.redraw();
 };
 
+/** The keys of the view that is shown. */
+const keysOf = (state) => state.views.find((each) => each.id === state.route.view)?.module.keys;
+
 function help(state) {
   return html`<dialog aria-labelledby="help" @close=${closes(state, 'help')}>
     <h2 id="help">Keyboard</h2>
-    <dl class="keys">${KEYS.map(([keys, what]) => html`<dt><kbd>${keys}</kbd></dt><dd>${what}</dd>`)}</dl>
+    <dl class="keys">${[...KEYS, ...(keysOf(state) ?? [])].map(([keys, what]) => html`<dt><kbd>${keys}</kbd></dt><dd>${what}</dd>`)}</dl>
     <h2>States</h2>
     <p class="legend">${['alive', 'suspect', 'leaving', 'left', 'failed'].map(stateMark)}</p>
     <form method="dialog"><button class="primary">Close</button></form></dialog>`;

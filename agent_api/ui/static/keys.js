@@ -55,11 +55,12 @@ export function onKey(state, event) {
     else if (state.route.filter) state.go({ filter: '' });
     return;
   }
-  if (isTyping(event.target) || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (isTyping(event.target) || event.ctrlKey || event.metaKey) return;
   if (view?.onKey?.(state, event)) {
     event.preventDefault();
     return;
   }
+  if (event.altKey) return;
   const actions = {
     '/': () => {
       const field = /** @type {HTMLInputElement | null} */ (document.querySelector('[data-filter]'));

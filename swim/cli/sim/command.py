@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from swim.cli.common import SuggestingGroup, emit, globals_of, output_options, table
+from swim.cli.sim.play import play, play_options, show
 from swim.cli.sim.recording import draw, free_options, hush_nodes, progress_bar, recording, settings_of
 from swim.cli.sim.replay import replay
 from swim.cli.sim.report import report
@@ -39,7 +41,7 @@ def sim(ctx: click.Context) -> None:
     hush_nodes(ctx)
 
 
-for _command in (replay, draw, swarm, sweep, report):
+for _command in (replay, play, draw, swarm, sweep, report):
     sim.add_command(_command)
 
 
@@ -83,6 +85,8 @@ def list_(ctx: click.Context) -> None:
     type=click.Path(dir_okay=False, path_type=Path),
     help="Draw each node's view of every other node (SVG).",
 )
+@click.option("--play", "plays", is_flag=True, help="Then show the run in a browser, until Ctrl-C.")
+@play_options
 @click.option(
     "--set",
     "settings",
@@ -102,6 +106,9 @@ def run(
     trace: Path | None,
     diagram: Path | None,
     timeline: Path | None,
+    plays: bool,
+    http: str,
+    opens: bool | None,
     settings: tuple[str, ...],
     options: Sequence[str],
 ) -> int:
@@ -111,8 +118,10 @@ def run(
     """
     from sims.scenarios.registry import run_scenario
 
-    if runs > 1 and (trace or diagram or timeline):
-        raise click.UsageError("--trace and pictures are for one run; omit --runs", ctx)
+    if runs > 1 and (trace or diagram or timeline or plays):
+        raise click.UsageError("--trace, --play and pictures are for one run; omit --runs", ctx)
+    if plays and trace is None:
+        trace = Path(ctx.with_resource(TemporaryDirectory(prefix="swim-"))) / f"{name}-{seed}.jsonl"
     given, chosen = free_options(options), settings_of(settings)
     results = []
     with (
@@ -140,6 +149,8 @@ def run(
         documents[0] if runs == 1 else {"scenario": name, "ok": all(r.ok for r in results), "runs": documents}
     )
     emit(globals_of(ctx), document, text=_text(results), rows=_rows(results))
+    if plays and trace is not None:
+        show(ctx, [trace], http=http, opens=opens)
     return max(result.exit_code for result in results)
 
 

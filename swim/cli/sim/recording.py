@@ -25,6 +25,9 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--diagram", type=_FILE, help="Draw packets between nodes over time (SVG).")
 @click.option("--timeline", type=_FILE, help="Draw each node's view of every other node over time (SVG).")
+@click.option(
+    "--player", type=_FILE, help="The trace and its player in one HTML file, for a browser, without a server."
+)
 @click.option("--from", "start", type=duration, metavar="SECONDS", help="Left end of the picture.")
 @click.option("--to", "end", type=duration, metavar="SECONDS", help="Right end of the picture.")
 @click.option("--node", "nodes", multiple=True, metavar="NAME", help="Show only this node; repeatable.")
@@ -35,6 +38,7 @@ def draw(
     file: Path,
     diagram: Path | None,
     timeline: Path | None,
+    player: Path | None,
     start: float | None,
     end: float | None,
     nodes: tuple[str, ...],
@@ -42,15 +46,23 @@ def draw(
     """Draw a trace FILE written by `swim sim run --trace` or `swim cluster --trace`."""
     from sims.replay import read_trace
 
-    if diagram is None and timeline is None:
-        raise click.UsageError("say what to draw: --diagram or --timeline", ctx)
+    if not (diagram or timeline or player):
+        raise click.UsageError("say what to draw: --diagram, --timeline or --player", ctx)
     from sims.traces.text import run_title
 
     trace = read_trace(file)
     window: dict[str, Any] = {"start": start, "end": end, "nodes": nodes, "title": run_title(trace.header)}
-    written = [str(path) for path in (diagram, timeline) if path is not None]
-    with _opened("--diagram", diagram) as diagram_file, _opened("--timeline", timeline) as timeline_file:
+    written = [str(path) for path in (diagram, timeline, player) if path is not None]
+    with (
+        _opened("--diagram", diagram) as diagram_file,
+        _opened("--timeline", timeline) as timeline_file,
+        _opened("--player", player) as player_file,
+    ):
         _write_pictures(trace.records, diagram_file, timeline_file, window)
+        if player_file is not None:
+            from agent_api.ui.single import player_document
+
+            player_file.write(player_document(file.read_bytes(), file.name))
     emit(globals_of(ctx), {"written": written}, text="\n".join(written), rows=[(path,) for path in written])
 
 

@@ -1,0 +1,250 @@
+"""The player in a real browser: what it shows at a moment is what the trace says."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from agent_api.ui.single import player_document
+from sims.pictures.tour import tour_trace
+from tests.ui.audit import violations
+from tests.ui.conftest import DESKTOP, PHONE, OpenPage
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+pytestmark = [pytest.mark.peers("chromium"), pytest.mark.slow]
+
+HOSTILE = "<img src=x onerror=document.title='owned'>‮" + "x" * 100
+TRACE = tour_trace()
+RECORDS = [json.loads(line) for line in TRACE.splitlines()[1:]]
+CRASH = next(index for index, record in enumerate(RECORDS) if record.get("fault") == "crash")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("traces")
+    (folder / "run.jsonl").write_text(TRACE)
+    lines = TRACE.splitlines(keepends=True)
+    (folder / "other.jsonl").write_text("".join(lines[: CRASH + 1]))
+    hostile = TRACE.replace('"n3"', json.dumps(HOSTILE)).replace(
+        '"name":"a crash"', f'"name":{json.dumps(HOSTILE)}'
+    )
+    (folder / "hostile.jsonl").write_text(hostile)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def url(folder: Path) -> Iterator[str]:
+    """``swim sim play`` with one trace; prints its address as the first line."""
+    command = [sys.executable, "-m", "swim", "sim", "play", str(folder / "run.jsonl"), "--plain"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        yield process.stdout.readline().strip()
+        process.terminate()
+
+
+def press(page: Page, *keys: str) -> None:
+    """Presses keys one after another, and waits until the last one is on the screen."""
+    for key in keys:
+        page.keyboard.press(key)
+    drawn(page)
+
+
+def drawn(page: Page) -> None:
+    """Two frames later: what was changed before is on the screen."""
+    page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+
+def shown(page: Page) -> dict[str, tuple[str, int]]:
+    """Status and incarnation of each member in the table on the screen."""
+    rows = page.locator(".table-at tbody tr").evaluate_all(
+        "rows => rows.map(row => [row.dataset.member, row.dataset.state, Number(row.cells[2].textContent)])"
+    )
+    return {member: (state, incarnation) for member, state, incarnation in rows}
+
+
+def table(node: str, count: int) -> dict[str, tuple[str, int]]:
+    """What the trace says of the table of a node that never stopped, after some records."""
+    return {
+        record["member"]: (record["after"], record["incarnation"])
+        for record in RECORDS[:count]
+        if record["kind"] == "event" and record["node"] == node
+    }
+
+
+def test_it_shows_the_tables_that_the_trace_says_at_three_moments(url: str, open_page: OpenPage) -> None:
+    page = open_page(url)
+    axis = page.get_by_role("slider", name="Time")
+    box = axis.bounding_box()
+    assert box is not None
+    seen = set()
+    for share in (0.3, 0.7, 0.98):
+        page.mouse.click(box["x"] + share * box["width"], box["y"] + 40)
+        drawn(page)
+        at = float(axis.get_attribute("aria-valuenow") or "nan")
+        page.locator(".now b", has_text=f"{at:.3f}").wait_for()
+        count = sum(record["at"] <= at for record in RECORDS)
+        for node in ("n1", "n2"):
+            page.get_by_label("Observer").select_option(node)
+            drawn(page)
+            assert shown(page) == table(node, count)
+        seen.add(shown(page)["n3"][0])
+    assert seen == {"alive", "suspect", "failed"}
+    page.get_by_label("Observer").select_option("n3")
+    page.get_by_text("n3 has no table: its process is crashed").wait_for()
+
+
+@pytest.mark.deep
+def test_a_moment_is_in_the_address_and_a_link_leads_there(url: str, open_page: OpenPage) -> None:
+    page = open_page(f"{url}ui/#/replay?t=2.5&node=n2&beside=n4")
+    page.locator("tr[data-differs]", has_text="n3").wait_for(state="detached")
+    page.get_by_role("button", name="Next transition").click()
+    page.locator("tr[data-differs]", has_text="n3").wait_for()
+    page.wait_for_url(re.compile("record="))
+    link = page.url
+    again = open_page(link)
+    again.locator("tr[data-differs]", has_text="n3").wait_for()
+    assert shown(again) == shown(page)
+    assert again.url == link
+
+
+def test_every_step_has_a_key(url: str, open_page: OpenPage) -> None:
+    page = open_page(url)
+    current = page.locator(".around li[aria-current=true] .link")
+    page.locator(".table-at").wait_for()
+    press(page, "Alt+ArrowRight")
+    assert "crash n3" in current.inner_text()
+    press(page, "Shift+ArrowRight")
+    assert "n3@1 alive -> suspect" in current.inner_text()
+    assert "crash n3" in page.locator(".chain li").last.inner_text()
+    press(page, "m")
+    press(page, *["ArrowRight"] * 3, "ArrowLeft")
+    before = current.inner_text()
+    press(page, "Shift+ArrowRight")
+    assert current.inner_text() != before
+    press(page, "p")
+    assert page.get_by_role("button", name="mark").get_attribute("aria-pressed") == "true"
+    press(page, "]")
+    assert page.get_by_label("Observer").input_value() == "n2"
+    press(page, " ")
+    page.get_by_role("button", name="Pause", exact=True).wait_for()
+    press(page, " ")
+    page.get_by_role("button", name="Play", exact=True).wait_for()
+    press(page, "End")
+    page.locator(".now b", has_text=f"{RECORDS[-1]['at']:.3f}").wait_for()
+    press(page, "Home")
+    # Without a mouse, the chain is links that the tabulator reaches.
+    press(page, "Alt+ArrowRight", "Shift+ArrowRight")
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.textContent").endswith("crash n3 (fault)"):
+            break
+    press(page, "Enter")
+    assert "crash n3" in current.inner_text()
+
+
+@pytest.mark.deep
+def test_it_plays_to_the_end_and_step_by_step_where_nothing_may_move(url: str, open_page: OpenPage) -> None:
+    page = open_page(f"{url}ui/#/replay?t=6.9")
+    page.get_by_role("button", name="Play", exact=True).click()
+    page.locator(".now b", has_text=f"{RECORDS[-1]['at']:.3f}").wait_for()
+    page.get_by_role("button", name="Play", exact=True).wait_for()
+    still = open_page(f"{url}ui/#/replay?record={len(RECORDS) - 2}", reduced_motion="reduce")
+    still.locator(".now b", has_text=f"{RECORDS[-3]['at']:.3f}").wait_for()
+    still.get_by_role("button", name="Play", exact=True).click()
+    still.locator(".now b", has_text=f"{RECORDS[-1]['at']:.3f}").wait_for()
+    assert still.locator(".flight:not(.current)").count() == 0
+
+
+@pytest.mark.deep
+def test_a_crash_is_explained_in_six_steps(url: str, open_page: OpenPage) -> None:
+    page = open_page(url)
+    page.get_by_role("button", name="Tour").click()
+    seen = []
+    for step in range(1, 7):
+        page.get_by_text(f"A crash in six steps: {step} of 6").wait_for()
+        seen.append((page.locator("#tour").inner_text(), shown(page)["n3"][0]))
+        page.locator(".tour .primary").click()
+    assert seen == [
+        ("Five nodes, all alive", "alive"),
+        ("n3 crashes", "alive"),
+        ("A ping without an ack", "alive"),
+        ("Suspected", "suspect"),
+        ("Failed", "failed"),
+        ("All know", "failed"),
+    ]
+    page.locator(".tour").wait_for(state="detached")
+
+
+@pytest.mark.deep
+def test_two_traces_over_one_axis(url: str, folder: Path, open_page: OpenPage) -> None:
+    page = open_page(url)
+    page.get_by_label("Compare…").set_input_files(folder / "other.jsonl")
+    panel = page.locator(".compare")
+    panel.get_by_text(f"The runs diverge at line {CRASH + 2}").wait_for()
+    assert "crash n3" in panel.inner_text()
+    assert "ends here" in panel.inner_text()
+    assert "n1 has n3: failed | alive" in panel.inner_text()
+    assert page.locator(".difference").count() == 1
+
+
+def test_names_and_files_of_others_are_text(url: str, folder: Path, open_page: OpenPage) -> None:
+    page = open_page(url, viewport=PHONE)
+    page.get_by_label("Open…").set_input_files(folder / "hostile.jsonl")
+    page.locator("h2", has_text="<img").wait_for()
+    press(page, *["Shift+ArrowRight"] * 3, "End")
+    page.locator("tr[data-state=failed]").wait_for()
+    assert page.locator("main img").count() == 0
+    assert page.evaluate("document.querySelector('main').scrollWidth <= innerWidth")
+    assert "owned" not in page.title()
+
+
+@pytest.mark.deep
+def test_what_is_no_trace_is_one_sentence(url: str, folder: Path, open_page: OpenPage) -> None:
+    (folder / "cut.jsonl").write_text(TRACE[: len(TRACE) // 2])
+    (folder / "newer.jsonl").write_text(TRACE.replace('"format":1', '"format":2', 1))
+    page = open_page(url)
+    page.get_by_label("Open…").set_input_files(folder / "cut.jsonl")
+    page.get_by_text("The file ends in the middle of line").wait_for()
+    page.get_by_label("Open…").set_input_files(folder / "newer.jsonl")
+    page.get_by_role("alert").get_by_text("newer.jsonl: trace format 2; this version reads 1.").wait_for()
+    assert page.locator(".timeline").count() == 1, "what was shown is still shown"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param({"viewport": DESKTOP}, marks=pytest.mark.deep),
+        pytest.param({"viewport": DESKTOP, "color_scheme": "dark"}, marks=pytest.mark.deep),
+        pytest.param({"viewport": PHONE}, marks=pytest.mark.deep),
+        {"viewport": PHONE, "color_scheme": "dark"},
+    ],
+    ids=["light", "dark", "phone-light", "phone-dark"],
+)
+def test_it_is_accessible(url: str, open_page: OpenPage, options: dict[str, Any]) -> None:
+    page = open_page(f"{url}ui/#/replay?t=2.51&node=n2&beside=n3", **options)
+    page.locator(".table-at").wait_for()
+    assert violations(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_one_file_holds_the_player_and_the_trace(tmp_path: Path, open_page: OpenPage) -> None:
+    path = tmp_path / "run.html"
+    path.write_text(player_document(TRACE.encode(), HOSTILE))
+    requests: list[str] = []
+    page = open_page(f"{path.as_uri()}#/replay?t=2.51&node=n2", ignore="example.com")
+    page.on("request", lambda request: requests.append(request.url))
+    page.locator("tr[data-state=suspect]").wait_for()
+    page.get_by_role("button", name="Tour").click()
+    page.get_by_text("A crash in six steps: 1 of 6").wait_for()
+    assert not [url for url in requests if not url.startswith(("file:", "blob:", "data:"))]
+    assert page.locator("main img").count() == 0
+    assert page.evaluate("fetch('https://example.com/').then(() => 'sent', () => 'refused')") == "refused"
