@@ -119,7 +119,7 @@ def run(
     from sims.scenarios.registry import run_scenario
 
     if runs > 1 and (trace or diagram or timeline or plays):
-        raise click.UsageError("--trace, --play and pictures are for one run; omit --runs", ctx)
+        raise click.UsageError("--play, --trace and pictures are for one run; omit --runs", ctx)
     if plays and trace is None:
         trace = Path(ctx.with_resource(TemporaryDirectory(prefix="swim-"))) / f"{name}-{seed}.jsonl"
     given, chosen = free_options(options), settings_of(settings)
