@@ -141,7 +141,7 @@ def test_pictures_are_drawn_during_a_run_and_from_its_trace(
     assert diagram.read_text().startswith("<svg")
     code, _, err = run(capsys, "draw", str(trace))
     assert code == 2
-    assert "--diagram or --timeline" in err
+    assert "--diagram, --timeline or --player" in err
 
 
 def test_of_a_run_of_several_worlds_the_first_is_drawn(
