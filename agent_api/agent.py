@@ -14,7 +14,9 @@ from starlette.responses import Response
 from agent_api.access.control import Grant
 from agent_api.cluster import ClusterLike
 from agent_api.errors import HttpError
+from agent_api.own.history import MetricsHistory
 from agent_api.own.shapes import Observer
+from agent_api.own.views import Views
 from agent_api.parameters import Query
 from agent_api.request_id import of_scope
 from agent_api.servers import Servers
@@ -51,6 +53,8 @@ class Agent:
     intervals: Intervals
     places: Places
     observer: Observer
+    views: Views
+    history: MetricsHistory
 
     def is_leader(self) -> bool:
         """Whether this node is the advisory leader of its region."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
+import anyio
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -17,7 +19,9 @@ from agent_api.browsers import BrowserRules
 from agent_api.cluster import ClusterLike
 from agent_api.envelope import Envelope
 from agent_api.errors import error_response
+from agent_api.own.history import MetricsHistory
 from agent_api.own.shapes import Observer
+from agent_api.own.views import Views
 from agent_api.routes import ROUTES
 from agent_api.servers import Servers
 from agent_api.settings import AgentSettings
@@ -48,8 +52,9 @@ def create_app(
         readiness: how far the agent has come, for ``/v1/swim/info``: ``listening``, ``joined`` or
             ``converged``. None: ``joined`` if another member is alive, else ``listening``.
     """
-    settings = settings or AgentSettings()
+    settings, observer = settings or AgentSettings(), Observer(cluster)
     app = Starlette(
+        lifespan=_sampling,
         routes=[*ROUTES, *_UI],
         middleware=[
             Middleware(Envelope, headers=settings.http_api_response_headers),
@@ -72,9 +77,21 @@ def create_app(
         on_reload,
         Intervals(cluster),
         Places(settings.limits.max_streams_per_token, cluster.metrics),
-        Observer(cluster),
+        observer,
+        Views(observer),
+        MetricsHistory(observer),
     )
     return app
+
+
+@asynccontextmanager
+async def _sampling(app: Starlette) -> AsyncIterator[None]:
+    """Keeps samples of the metrics while the application is served."""
+    agent: Agent = app.state.agent
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(agent.history.run)
+        yield
+        tasks.cancel_scope.cancel()
 
 
 def _table(request: Request) -> str:

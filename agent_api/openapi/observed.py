@@ -21,6 +21,7 @@ from agent_api.openapi.schemas import (
     record,
     ref,
 )
+from agent_api.own.history import HISTORY_FIELDS
 
 __all__ = ["OBSERVED_SCHEMAS"]
 
@@ -119,7 +120,7 @@ OBSERVED_SCHEMAS = {
     },
     "Watch": {
         "anyOf": [
-            event(["Snapshot"], {"sequence": INTEGER, "snapshot": ref("Snapshot")}),
+            ref("SnapshotLine"),
             event(
                 ["Heartbeat"],
                 {"sequence": INTEGER, **_STATE, "suspicions": mapping(ref("Suspicion"))},
@@ -129,6 +130,45 @@ OBSERVED_SCHEMAS = {
             ref("Event"),
         ]
     },
+    "SnapshotLine": event(["Snapshot"], {"sequence": INTEGER, "snapshot": ref("Snapshot")}),
     "Snapshot": record({"name": STRING, **_STATE, "members": array(ref("Member"))}, *_METRICS),
+    "Views": record(
+        {
+            "at": TIME,
+            "views": array(
+                record(
+                    {
+                        "agent": STRING,
+                        "http": {**maybe(STRING), "description": "HOST:PORT that was asked"},
+                        "error": {"type": "string", "description": "why its view is not known"},
+                        "seconds": {**NUMBER, "description": "until its answer"},
+                        "digest": maybe(STRING),
+                        "members": maybe(mapping(ref("Seen"))),
+                    }
+                )
+            ),
+        }
+    ),
+    "Seen": record({"status": STATUS, "is_suspect": FLAG, "incarnation": INTEGER}),
+    "Partitions": record(
+        {
+            "at": TIME,
+            "partitions": array(record({"digest": STRING, "agents": STRINGS})),
+            "unknown": {**mapping(STRING), "description": "why, by agent"},
+        }
+    ),
+    "Live": record({"live": FLAG, "status": _STATE["status"]}),
+    "Ready": record(
+        {"ready": FLAG, "readiness": _READINESS, "wanted": _READINESS, "status": _STATE["status"]}
+    ),
+    "MetricsHistory": record(
+        {
+            "seconds": {**NUMBER, "description": "between two samples"},
+            "at": array(TIME),
+            **dict.fromkeys(HISTORY_FIELDS, array(INTEGER)),
+            "counters": mapping(array(INTEGER)),
+            "gauges": mapping(array(maybe(NUMBER))),
+        }
+    ),
 }
 """Beside those of ``schemas``."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from agent_api.openapi.operation import Body, Operation, Parameter
 from agent_api.openapi.schemas import BOOLEAN, DURATION, INTEGER, STRING, STRINGS, array, ref
+from agent_api.own.reports import READINESS
 from agent_api.streams.events import WATCH_LEVELS
 
 __all__ = ["OWN_OPERATIONS"]
@@ -20,6 +21,11 @@ _PAYLOAD = Body(
 )
 _NO_MEMBER = {404: "No member of that name."}
 _GONE = {409: "The node has left, or was closed."}
+_LEVEL = Parameter(
+    "level",
+    "Parts: members, suspicions, events, metrics; repeatable, and with commas between.",
+    array({"enum": list(WATCH_LEVELS)}),
+)
 _KEY = Body("A key in base64, or its fingerprint.", ref("KeyOrFingerprint"))
 _KEY_ERRORS = {
     400: "No body, no JSON, or no key of 16, 24 or 32 bytes.",
@@ -93,16 +99,46 @@ OWN_OPERATIONS = {
         summary="The members, then their events",
         about="A `Snapshot` comes first, and again after events were lost; a `Heartbeat` every 5 s. Events "
         "of applications take `management`.",
-        parameters=(
-            Parameter(
-                "level",
-                "Parts: members, suspicions, events, metrics; repeatable, and with commas between.",
-                array({"enum": list(WATCH_LEVELS)}),
-            ),
-        ),
+        parameters=(_LEVEL,),
         answer=ref("Watch"),
         is_stream=True,
         errors={400: "A level that there is not."},
+    ),
+    "GET /v1/swim/snapshot": Operation(
+        summary="The first line of a watch",
+        parameters=(_LEVEL,),
+        answer=ref("SnapshotLine"),
+        errors={400: "A level that there is not."},
+    ),
+    "GET /v1/swim/views": Operation(
+        summary="How each agent sees the cluster",
+        about="Agents that advertise their HTTP address in the tag `http` are asked, each for at most 1 s.",
+        answer=ref("Views"),
+    ),
+    "GET /v1/swim/partitions": Operation(
+        summary="Which agents agree",
+        about="Grouped by a digest of names and statuses, the largest group first.",
+        answer=ref("Partitions"),
+    ),
+    "GET /v1/swim/health/live": Operation(
+        summary="Whether the agent runs",
+        answer=ref("Live"),
+        errors={503: "The node has ended."},
+        json_errors={503: ref("Live")},
+    ),
+    "GET /v1/swim/health/ready": Operation(
+        summary="Whether the agent has come so far",
+        parameters=(
+            Parameter("state", "What it has to reach; joined if blank.", {"enum": ["", *READINESS]}),
+        ),
+        answer=ref("Ready"),
+        errors={400: "A state that there is not.", 503: "Not yet, or no longer since the agent leaves."},
+        json_errors={503: ref("Ready")},
+    ),
+    "GET /v1/swim/metrics/history": Operation(
+        summary="Metrics of the last five minutes",
+        about="At most 150 samples, 2 s apart, oldest first.",
+        answer=ref("MetricsHistory"),
     ),
     "PUT /v1/swim/query": Operation(
         summary="Ask members",

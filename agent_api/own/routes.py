@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from agent_api import keyring
 from agent_api.endpoint import Action, route
-from agent_api.own import membership, messages, reachability
+from agent_api.own import membership, messages, reachability, reports
 from agent_api.streams import requests
 
 __all__ = ["OWN_ROUTES"]
@@ -24,6 +24,12 @@ OWN_ROUTES = (
         put=Action("agent:write", messages.user_event),
     ),
     route("swim-watch", "/v1/swim/watch", get=Action("node:read", requests.watch, is_stream=True)),
+    route("swim-snapshot", "/v1/swim/snapshot", get=Action("node:read", requests.snapshot)),
+    route("swim-views", "/v1/swim/views", get=Action("node:read", reports.views)),
+    route("swim-partitions", "/v1/swim/partitions", get=Action("node:read", reports.partitions)),
+    route("swim-live", "/v1/swim/health/live", get=Action("none", reports.live)),
+    route("swim-ready", "/v1/swim/health/ready", get=Action("none", reports.ready)),
+    route("swim-metrics-history", "/v1/swim/metrics/history", get=Action("node:read", reports.history)),
     route("swim-query", "/v1/swim/query", put=Action("agent:write", messages.query, is_stream=True)),
     route(
         "swim-tags",

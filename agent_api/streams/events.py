@@ -127,14 +127,18 @@ class WatchSource(EventSource):
             shape["suspicions"] = observer.suspicions()
         return _line(shape)
 
-    async def _begin(self, feed: Feed, subscribed: _Subscribed) -> None:
+    async def snapshot(self, sequence: int, members: Sequence[Member]) -> bytes:
+        """How the agent is, and these members, as they were after the event ``sequence``."""
         observer = self._observer
         cluster = observer.cluster
-        head = {"event": "Snapshot", "at": observer.clock.now(), "sequence": subscribed.sequence}
+        head = {"event": "Snapshot", "at": observer.clock.now(), "sequence": sequence}
         snapshot = {"name": cluster.config.name, **self._state(cluster.stats().health_score)}
-        by_name = sorted(subscribed.members, key=lambda member: member.name)
+        by_name = sorted(members, key=lambda member: member.name)
         body = await in_portions(snapshot, "members", by_name, observer.member)
-        feed.insert(dumps(head)[:-1] + b',"snapshot":' + body + b"}\n")
+        return dumps(head)[:-1] + b',"snapshot":' + body + b"}\n"
+
+    async def _begin(self, feed: Feed, subscribed: _Subscribed) -> None:
+        feed.insert(await self.snapshot(subscribed.sequence, subscribed.members))
 
     def _state(self, health_score: int) -> dict[str, Any]:
         cluster = self._observer.cluster

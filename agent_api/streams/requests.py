@@ -15,7 +15,7 @@ from agent_api.streams.frames import FrameSource, Topics
 from agent_api.streams.lines import LineStream
 from agent_api.streams.monitor import LEVELS, MonitorSource
 
-__all__ = ["check_event_stream", "check_monitor", "event_stream", "events", "monitor", "watch"]
+__all__ = ["check_event_stream", "check_monitor", "event_stream", "events", "monitor", "snapshot", "watch"]
 
 _EVENTS_SECONDS = 30.0
 _WATCH_SECONDS = 5.0
@@ -37,6 +37,13 @@ async def watch(call: Call) -> Response:
     """The members, then their events; events of applications too, for those who may do everything."""
     source = WatchSource(call.agent.observer, _watch_levels(call), call.agent.readiness)
     return LineStream(source, heartbeat=source.heartbeat, every=_WATCH_SECONDS, at_once=False, is_steady=True)
+
+
+async def snapshot(call: Call) -> Response:
+    """The first line of a watch alone."""
+    source = WatchSource(call.agent.observer, _watch_levels(call), call.agent.readiness)
+    sequence, members = call.agent.cluster.stats().sequence, call.agent.cluster.members()
+    return Response(await source.snapshot(sequence, members), media_type="application/json")
 
 
 def _watch_levels(call: Call) -> set[str]:

@@ -107,13 +107,14 @@ async def served(
     *,
     on_leave: Callable[[], None] | None = None,
     on_reload: Callable[[], Awaitable[None]] | None = None,
+    readiness: Callable[[], str] | None = None,
     **settings: Any,
 ) -> AsyncIterator[Agent]:
     """The API of ``cluster`` on a free port, for the length of a block."""
     chosen = AgentSettings(http="127.0.0.1:0", **settings)
     async with trio.open_nursery() as nursery:
         endpoint = await nursery.start(
-            partial(serve, cluster, chosen, on_leave=on_leave, on_reload=on_reload)
+            partial(serve, cluster, chosen, on_leave=on_leave, on_reload=on_reload, readiness=readiness)
         )
         yield Agent(cluster, endpoint)
         nursery.cancel_scope.cancel()

@@ -286,3 +286,34 @@ def test_a_mistake_in_the_table_of_tokens_is_named_without_its_values(
         planned("--name", "a", *file.arguments)
     assert str(refusal.value).startswith(f"{file.path}: {reason}")
     assert hash_of("first") not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("http", "tag"),
+    [
+        ("10.0.0.1:80", "10.0.0.1:80"),
+        ("[::1]:80", "[::1]:80"),
+        ("127.0.0.1", "127.0.0.1:4646"),
+        ("0.0.0.0:80", ":80"),
+        ("[::]:80", ":80"),
+        ("localhost:80", ":80"),
+    ],
+)
+def test_the_address_of_http_is_advertised_only_if_asked_for(http: str, tag: str) -> None:
+    assert planned("--http", http, "--http-tag").config.tags["http"] == tag
+    assert "http" not in planned("--http", http).config.tags
+
+
+@pytest.mark.parametrize(
+    ("flags", "why"),
+    [
+        (["--http", "127.0.0.1:0"], "--http-tag: needs a fixed port in --http"),
+        (["--http", "unix:///tmp/x"], "--http-tag: needs HTTP on a TCP port, without TLS"),
+        (["--no-http"], "--http-tag: needs HTTP on a TCP port, without TLS"),
+        (["--tags-file", "/tmp/tags"], "--tags-file: "),
+    ],
+)
+def test_an_address_that_others_cannot_ask_is_not_advertised(flags: list[str], why: str) -> None:
+    with pytest.raises(ConfigError) as refusal:
+        planned("--http-tag", *flags)
+    assert str(refusal.value).startswith(why)

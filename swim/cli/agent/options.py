@@ -84,6 +84,7 @@ OPTIONS = (
     Option("tls_key_file", "text", "Private key of --tls-cert-file, in PEM, without a passphrase.", "FILE"),
     Option("tls_ca_file", "text", "Roots for --tls-verify-https-client, in PEM.", "FILE"),
     Option("tls_verify_https_client", "switch", "Serve only clients with a certificate of --tls-ca-file."),
+    Option("http_tag", "switch", "Advertise the --http address in the tag http: other agents ask there."),
     Option("no_http", "switch", "Do not serve the HTTP API."),
     Option(
         "rpc",

@@ -11,6 +11,7 @@ from typing import Any
 from agent_api import AgentSettings, Tls
 from agent_api.access.control import AccessControl
 from agent_api.access.rules import AccessRules
+from agent_api.own.peers import HTTP_TAG
 from swim.addresses import (
     join_bind,
     join_host_port,
@@ -191,6 +192,18 @@ def _http(values: Mapping[str, Any]) -> str:
     return http if socket_path("http", http) else join_host_port(*split_host_port("http", http, _HTTP_PORT))
 
 
+def _http_tag(values: Mapping[str, Any]) -> str:
+    """The address of the HTTP API for others; without a host, at the address of gossip."""
+    http = _http(values)
+    if values.get("no_http") or socket_path("http", http) or any(values.get(name) for name in TLS):
+        raise ConfigError("http_tag", "needs HTTP on a TCP port, without TLS")
+    host, port = split_host_port("http", http)
+    if not port:
+        raise ConfigError("http_tag", "needs a fixed port in --http")
+    address = plain_ip(host)
+    return f":{port}" if address is None or address.is_unspecified else http
+
+
 def _mode(text: str) -> int:
     try:
         return int(text, 8)
@@ -303,7 +316,7 @@ def _tags(
     With a tags file there are none but those in it.
     """
     if "tags_file" in values:
-        if values.get("tag") or changes.get("tags"):
+        if values.get("tag") or values.get("http_tag") or changes.get("tags"):
             raise ConfigError("tags_file", TAGS_EXCLUDED)
         return {}
     tags = dict(own_tags)
@@ -316,6 +329,8 @@ def _tags(
         host, _ = split_bind("advertise", changes.get("advertise") or changes["bind"], _GOSSIP_PORT)
         if host not in ("0.0.0.0", "::"):
             tags["rpc_addr"] = host
+    if values.get("http_tag"):
+        tags[HTTP_TAG] = _http_tag(values)
     tags |= changes.get("tags", {})
     for text in values.get("tag", ()):
         key, equals, value = text.partition("=")

@@ -1,0 +1,211 @@
+"""The views of several agents over real sockets, and who agrees; hostile tags and answers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import pytest
+import trio
+
+from agent_api.own.peers import ANSWER_BYTES_MAX, PeerError, http_endpoint
+from agent_api.own.views import VIEWS_MAX
+from swim import Config, Member, MemberStatus
+from swim.addresses import Endpoint
+from tests.agent_api.access.test_routes import control
+from tests.agent_api.fakes import FakeCluster, make_member
+from tests.agent_api.http import Agent, served
+
+NAMES = ("n1.global", "b", "c")
+
+
+def cluster_of(name: str) -> FakeCluster:
+    """An agent that lists all three."""
+    cluster = FakeCluster(Config(name=name))
+    for each in NAMES:
+        cluster.table.setdefault(each, make_member(each))
+    return cluster
+
+
+def advertise(clusters: list[FakeCluster], name: str, http: str) -> None:
+    for cluster in clusters:
+        cluster.table[name] = replace(cluster.table[name], tags={"http": http})
+
+
+@asynccontextmanager
+async def answering(handle: Callable[[trio.SocketStream], Awaitable[None]]) -> AsyncIterator[Endpoint]:
+    """Something that answers connections, perhaps not with HTTP."""
+    async with trio.open_nursery() as nursery:
+        [listener] = await nursery.start(partial(trio.serve_tcp, handle, 0, host="127.0.0.1"))
+        yield listener.socket.getsockname()
+        nursery.cancel_scope.cancel()
+
+
+async def test_two_agents_that_agree_and_one_that_does_not(cluster: FakeCluster) -> None:
+    one, other, third = (cluster_of(name) for name in NAMES)
+    async with served(one) as agent, served(other) as at_b, served(third) as at_c:
+        advertise([one, other, third], "b", f"127.0.0.1:{at_b.endpoint[1]}")
+        advertise([one, other, third], "c", f":{at_c.endpoint[1]}")
+        third.table["b"] = make_member("b", status=MemberStatus.FAILED)
+        document = (await agent.get("/v1/swim/views")).json()
+        views = {view["agent"]: view for view in document["views"]}
+        assert list(views) == sorted(NAMES)
+        assert views["n1.global"] | {"digest": ""} == {
+            "agent": "n1.global", "http": None, "error": "", "seconds": 0.0, "digest": "",
+            "members": {name: {"status": "alive", "is_suspect": False, "incarnation": 1} for name in NAMES},
+        }  # fmt: skip
+        assert views["b"]["members"] == views["n1.global"]["members"]
+        assert views["b"]["http"] == f"127.0.0.1:{at_b.endpoint[1]}"
+        assert views["c"]["http"] == f"127.0.0.1:{at_c.endpoint[1]}"
+        assert views["c"]["members"]["b"]["status"] == "failed"
+        assert {view["error"] for view in views.values()} == {""}
+        document = (await agent.get("/v1/swim/partitions")).json()
+        assert [group["agents"] for group in document["partitions"]] == [["b", "n1.global"], ["c"]]
+        assert document["partitions"][1]["digest"] == views["c"]["digest"]
+        assert document["unknown"] == {}
+
+
+async def test_an_agent_without_a_view_is_named_with_the_reason() -> None:
+    one = cluster_of("n1.global")
+    async with served(cluster_of("x"), access=control()) as closed, served(cluster_of("x")) as another:
+        advertise([one], "b", f"127.0.0.1:{closed.endpoint[1]}")
+        advertise([one], "c", f"127.0.0.1:{another.endpoint[1]}")
+        one.table["d"] = make_member("d", http="127.0.0.1:1")
+        one.table["e"] = make_member("e")
+        one.table["f"] = make_member("f", status=MemberStatus.FAILED, http="127.0.0.1:1")
+        async with served(one) as agent:
+            document = (await agent.get("/v1/swim/partitions")).json()
+    assert document["unknown"] == {
+        "b": "it answers 403: Permission denied",
+        "c": "the agent there is x",
+        "d": document["unknown"]["d"],
+        "e": "it advertises no HTTP address (tag http)",
+    }
+    assert "refused" in document["unknown"]["d"]
+    assert [group["agents"] for group in document["partitions"]] == [["n1.global"]]
+
+
+@pytest.mark.parametrize(
+    ("http", "why"),
+    [
+        ("10.0.0.1:4646", "its tag http names 10.0.0.1, which is not its address"),
+        ("localhost:4646", "its tag http names localhost, which is not its address"),
+        ("[::1]:4646", "its tag http names ::1, which is not its address"),
+        ("127.0.0.1", "its tag http: "),
+        ("127.0.0.1:99999", "its tag http: "),
+        ("http://127.0.0.1:1", "its tag http: "),
+        (":x", "its tag http: "),
+        ("", "it advertises no HTTP address"),
+    ],
+)
+def test_addresses_that_are_not_asked(http: str, why: str) -> None:
+    with pytest.raises(PeerError) as refusal:
+        http_endpoint(make_member("b", http=http))
+    assert str(refusal.value).startswith(why)
+
+
+def test_addresses_that_are_asked() -> None:
+    def at(address: str, http: str) -> Member:
+        return replace(make_member("b", http=http), address=address)
+
+    assert http_endpoint(at("127.0.0.1", ":80")) == ("127.0.0.1", 80)
+    assert http_endpoint(at("fe80::1", ":80")) == ("fe80::1", 80)
+    assert http_endpoint(at("fe80::1", "[fe80:0::1]:80")) == ("fe80::1", 80)
+
+
+def answer_of(body: bytes, status: str = "200 OK") -> bytes:
+    return f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+
+
+def snapshot(**changes: Any) -> bytes:
+    member = {"name": "b", "status": "alive", "is_suspect": False, "incarnation": 1} | changes
+    return answer_of(json.dumps({"snapshot": {"name": "b", "members": [member]}}).encode())
+
+
+NO_AGENT = "it does not answer what a swim agent does"
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (snapshot(), ""),
+        (snapshot(status="dead"), NO_AGENT),
+        (snapshot(status=["alive"]), NO_AGENT),
+        (snapshot(is_suspect="no"), NO_AGENT),
+        (snapshot(incarnation=None), NO_AGENT),
+        (answer_of(b"[]"), NO_AGENT),
+        (answer_of(b'{"snapshot": 7}'), NO_AGENT),
+        (answer_of(b"[" * 100_000), "its answer is not JSON"),
+        (answer_of(b"nothing", "500 No"), "it answers 500: nothing"),
+        (b"SSH-2.0-x\r\n", "it does not speak HTTP"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n{", "it does not speak HTTP"),
+        (b"", "it does not speak HTTP"),
+        (answer_of(b" " * (ANSWER_BYTES_MAX + 1)), f"it answers more than {ANSWER_BYTES_MAX} bytes"),
+    ],
+    ids=range(13),
+)
+async def test_answers_that_are_no_view(answer: bytes, why: str) -> None:
+    async def handle(stream: trio.SocketStream) -> None:
+        await stream.receive_some()
+        with trio.move_on_after(5):
+            await stream.send_all(answer)
+            await stream.send_eof()
+
+    assert (await asked(handle))["error"].startswith(why)
+
+
+async def test_an_agent_that_does_not_answer_costs_a_second() -> None:
+    async def handle(stream: trio.SocketStream) -> None:
+        await trio.sleep_forever()
+
+    view = await asked(handle)
+    assert view["error"] == "no answer within 1 s"
+    assert view["members"] is None
+
+
+async def asked(handle: Callable[[trio.SocketStream], Awaitable[None]]) -> dict[str, Any]:
+    """What an agent says of ``b``, which answers in this way."""
+    one = FakeCluster(Config(name="n1.global"))
+    async with answering(handle) as (_, port), served(one) as agent:
+        one.table["b"] = make_member("b", http=f"127.0.0.1:{port}")
+        views = (await agent.get("/v1/swim/views")).json()["views"]
+    [view] = [view for view in views if view["agent"] == "b"]
+    found: dict[str, Any] = view
+    return found
+
+
+async def test_clients_that_ask_at_once_share_the_answers_and_not_all_members_are_asked() -> None:
+    requests = 0
+
+    async def handle(stream: trio.SocketStream) -> None:
+        nonlocal requests
+        requests += 1
+        await stream.receive_some()
+        await stream.send_all(snapshot())
+
+    one = FakeCluster(Config(name="n1.global"))
+    async with answering(handle) as (_, port), served(one) as agent:
+        for number in range(VIEWS_MAX + 3):
+            name = f"m{number:03}"
+            one.table[name] = make_member(name, **({"http": f":{port}"} if number < 2 else {}))
+        documents = await together(agent, "/v1/swim/views", 5)
+    assert requests == 2
+    assert documents[0]["views"] == documents[4]["views"]
+    last = [view["error"] for view in documents[0]["views"][-4:-1]]
+    assert last == [f"not asked: there are more than {VIEWS_MAX} others"] * 3
+
+
+async def together(agent: Agent, target: str, count: int) -> list[Any]:
+    answers: list[Any] = []
+
+    async def ask() -> None:
+        answers.append((await agent.get(target)).json())
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(count):
+            nursery.start_soon(ask)
+    return answers
