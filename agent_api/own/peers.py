@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import anyio
-import h11
 
-from agent_api.text import utf8
 from swim import ConfigError, Member
 from swim.addresses import Endpoint, join_host_port, plain_ip, split_host_port
 
@@ -19,6 +18,7 @@ HTTP_TAG = "http"
 ANSWER_BYTES_MAX = 8 * 1024 * 1024
 """Longest answer that is read."""
 _CHUNK = 65_536
+_STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})[ \r\n]")
 
 
 class PeerError(Exception):
@@ -55,39 +55,29 @@ async def ask(endpoint: Endpoint, path: str) -> Any:
         PeerError: it answers something else, or too much.
         OSError: it cannot be reached.
     """
-    status, body = await _get(endpoint, path)
-    if status != 200:
-        text = utf8(body[:200].decode("utf-8", "replace").strip()).decode()
-        raise PeerError(f"it answers {status}: {text}")
+    # As HTTP/1.0, the answer is never chunked, and ends with the connection.
+    request = f"GET {path} HTTP/1.0\r\nHost: {join_host_port(*endpoint)}\r\n\r\n"
+    head, _, body = (await _exchanged(endpoint, request.encode())).partition(b"\r\n\r\n")
+    found = _STATUS.match(head)
+    if found is None:
+        raise PeerError("it does not speak HTTP")
+    if found[1] != b"200":
+        raise PeerError(f"it answers {found[1].decode()}: {body[:200].decode('utf-8', 'replace').strip()}")
     try:
         return json.loads(body)
     except (ValueError, RecursionError):
         raise PeerError("its answer is not JSON") from None
 
 
-async def _get(endpoint: Endpoint, path: str) -> tuple[int, bytes]:
-    connection = h11.Connection(h11.CLIENT)
-    headers = [("Host", join_host_port(*endpoint)), ("Connection", "close")]
-    request = connection.send(h11.Request(method="GET", target=path, headers=headers)) or b""
-    request += connection.send(h11.EndOfMessage()) or b""
-    status, body = 0, bytearray()
+async def _exchanged(endpoint: Endpoint, request: bytes) -> bytes:
+    received = bytearray()
     async with await anyio.connect_tcp(*endpoint) as stream:
         try:
             await stream.send(request)
-            while not isinstance(event := connection.next_event(), h11.EndOfMessage | h11.ConnectionClosed):
-                if event is h11.NEED_DATA:
-                    try:
-                        connection.receive_data(await stream.receive(_CHUNK))
-                    except anyio.EndOfStream:
-                        connection.receive_data(b"")
-                elif isinstance(event, h11.Response):
-                    status = event.status_code
-                elif isinstance(event, h11.Data):
-                    body += event.data
-                    if len(body) > ANSWER_BYTES_MAX:
-                        raise PeerError(f"it answers more than {ANSWER_BYTES_MAX} bytes")
-        except h11.RemoteProtocolError as error:
-            raise PeerError(f"it does not speak HTTP: {error}") from None
+            while len(received) <= ANSWER_BYTES_MAX:
+                received += await stream.receive(_CHUNK)
+        except anyio.EndOfStream:
+            return bytes(received)
         except anyio.BrokenResourceError:
             raise PeerError("it closed the connection") from None
-    return status, bytes(body)
+    raise PeerError(f"it answers more than {ANSWER_BYTES_MAX} bytes")
