@@ -24,8 +24,8 @@ _ADDRESSES = ("127.0.0.1:1", "127.0.0.1", "[::1]:1", "::1", "127.0.0.1:99999", "
 _VALUES = (
     "", "0", "1", "true", "false", "-1", "99999999999999999999", "1e400", "nan", "1s", "-1s", "9999h", "10ms",
     "n1", "n1.global", "global", "no-such", "server", "client", "both", "info", "debug", "x=y", "=", "x=",
-    "role=[", "role=(a+)+$", "Member", "Member:n1", "*", "prometheus", "../../etc/passwd", "<script>", "a" * 5000,
-    "\0", "\r\n", "ü", "\ud83d\ude00", "%", "${jndi:x}", "' OR 1=1", "0x10", "\u0661", "deploy",
+    "role=[", "role=(a+)+$", "Member", "Member:n1", "*", "prometheus", "../../etc/passwd", "<script>",
+    "a" * 5000, "\0", "\r\n", "ü", "\ud83d\ude00", "%", "${jndi:x}", "' OR 1=1", "0x10", "\u0661", "deploy",
 )  # fmt: skip
 _HEADERS = (
     ("Host", ("a", "127.0.0.1:4646", "evil.example", "", "[::1]", "a:b:c", "*", "localhost.")),
