@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from swim import ConfigError
+from swim import ConfigError, checks
 from swim.text import shown
 
 if TYPE_CHECKING:
@@ -47,10 +47,10 @@ class Tls:
     def __init__(
         self, cert_file: str, key_file: str, *, ca_file: str = "", verify_https_client: bool = False
     ) -> None:
-        self.cert_file: str = cert_file
-        self.key_file: str = key_file
-        self.ca_file: str = ca_file
-        self.verify_https_client: bool = verify_https_client
+        self.cert_file: str = checks.text("tls_cert_file", cert_file)
+        self.key_file: str = checks.text("tls_key_file", key_file)
+        self.ca_file: str = checks.text("tls_ca_file", ca_file)
+        self.verify_https_client: bool = checks.flag("tls_verify_https_client", verify_https_client)
         self.context: ssl.SSLContext = self._read()
 
     def __repr__(self) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
 import resource
 import socket
@@ -88,30 +87,18 @@ def socket_file(bound: socket.socket) -> Iterator[None]:
 def _unix_socket(field: str, path: str, mode: int) -> socket.socket:
     bound = socket.socket(socket.AF_UNIX)
     try:
-        with _locked(os.path.dirname(path)):
-            _make_room(field, path)
-            with contextlib.suppress(OSError):  # on Linux no one can connect before the mode is right
-                os.fchmod(bound.fileno(), mode)
-            bound.bind(path)
-            os.chmod(path, mode)
-            bound.listen(_BACKLOG)
+        _make_room(field, path)
+        with contextlib.suppress(OSError):  # on Linux no other user can connect before the mode is right
+            os.fchmod(bound.fileno(), mode)
+        bound.bind(path)
+        os.chmod(path, mode)
+        bound.listen(_BACKLOG)
     except (OSError, ConfigError) as error:
         bound.close()
         if isinstance(error, ConfigError) or error.errno in NO_DESCRIPTORS:
             raise
         raise ConfigError(field, f"cannot listen on {path}: {error.strerror}") from None
     return bound
-
-
-@contextlib.contextmanager
-def _locked(directory: str) -> Iterator[None]:
-    """Only one process at a time looks at what is in ``directory`` and puts its own there."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _make_room(field: str, path: str) -> None:

@@ -122,8 +122,10 @@ class Connection:
         """The next request for the application; None if the connection is over."""
         limits = self._service.limits
         if not is_first and not self._wire.early_bytes:
-            with trio.move_on_after(limits.idle_timeout):
+            with trio.move_on_after(limits.idle_timeout) as patience:
                 await self._wire.fill()
+            if patience.cancelled_caught:
+                self._service.metrics.dropped("http-idle")
             if not self._wire.early_bytes:
                 return None
         try:

@@ -11,7 +11,7 @@ import trio
 from starlette.types import Message, Scope
 
 from agent_api.limits import HttpLimits
-from agent_api.server.wire import ClientGone, Wire, date
+from agent_api.server.wire import ClientGone, ClientSlow, Wire, date
 from swim import Metrics
 from swim.addresses import Endpoint
 
@@ -224,7 +224,9 @@ class Exchange:
     async def _transmit(self, events: Sequence[h11.Event]) -> None:
         try:
             await self._wire.send(events)
-        except ClientGone:
+        except ClientGone as gone:
+            if isinstance(gone, ClientSlow):
+                self._metrics.dropped("http-slow")
             self.gone = True
             self.end_wait()
             raise

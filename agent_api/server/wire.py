@@ -15,7 +15,7 @@ import trio
 from agent_api.limits import HttpLimits
 from agent_api.request_id import REQUEST_ID, new_id
 
-__all__ = ["ClientGone", "Headers", "Wire", "date", "refusal"]
+__all__ = ["ClientGone", "ClientSlow", "Headers", "Wire", "date", "refusal"]
 
 Headers = Sequence[tuple[bytes, bytes]]
 
@@ -33,6 +33,10 @@ _TOO_MANY_TEXT = "Your IP is issuing too many concurrent connections, please rat
 
 class ClientGone(OSError):  # noqa: N818  a state, as an ASGI server reports it
     """The client closed the connection, was refused or does not read; it receives nothing more."""
+
+
+class ClientSlow(ClientGone):
+    """The client did not take what was sent in time."""
 
 
 class Wire:
@@ -93,7 +97,8 @@ class Wire:
         """Sends ``events`` encoded, in one piece if that is small.
 
         Raises:
-            ClientGone: the client closed the connection, or took less than 64 KiB within ``send_timeout``.
+            ClientGone: the client closed the connection.
+            ClientSlow: it took less than 64 KiB within ``send_timeout``.
             h11.LocalProtocolError: this is not a valid HTTP answer.
         """
         await self._send_all(b"".join([self.h11.send(event) or b"" for event in events]))
@@ -107,7 +112,7 @@ class Wire:
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             raise ClientGone("the client closed the connection") from None
         except trio.TooSlowError:
-            raise ClientGone("the client takes nothing") from None
+            raise ClientSlow("the client takes nothing") from None
 
     async def refuse(self, status: int) -> None:
         """Answers with only ``status`` and ends the connection, unless an answer has begun."""

@@ -33,18 +33,18 @@ async def seconds_until_closed(stream: Any) -> tuple[float, bytes]:
 
 
 @pytest.mark.parametrize(
-    ("sent", "seconds", "status"),
+    ("sent", "seconds", "status", "counter"),
     [
-        (b"", 10, None),
-        (b"GET / HTTP/1.1\r\nHost:", 10, 408),
-        (REQUEST[:-1], 10, 408),
-        (b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n1234", 30, 408),
-        (b"PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n1234", 30, 408),
-        (REQUEST, 60, 200),
+        (b"", 10, None, "slow"),
+        (b"GET / HTTP/1.1\r\nHost:", 10, 408, "slow"),
+        (REQUEST[:-1], 10, 408, "slow"),
+        (b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n1234", 30, 408, "slow"),
+        (b"PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n1234", 30, 408, "slow"),
+        (REQUEST, 60, 200, "idle"),
     ],
 )
 async def test_a_silent_client_is_closed(
-    sent: bytes, seconds: float, status: int | None, autojump_clock: trio.testing.MockClock
+    sent: bytes, seconds: float, status: int | None, counter: str, autojump_clock: trio.testing.MockClock
 ) -> None:
     async with door(echo) as server, server.connect() as stream:
         await stream.send_all(sent)
@@ -52,6 +52,7 @@ async def test_a_silent_client_is_closed(
     assert seconds <= waited <= seconds + 1
     assert received.startswith(b"HTTP/1.1 %d" % status if status else b"")
     assert bool(received) == bool(status)
+    assert server.dropped(counter) == 1
 
 
 @pytest.mark.parametrize(
@@ -113,6 +114,7 @@ async def test_a_client_that_takes_nothing_is_closed(autojump_clock: trio.testin
         await trio.sleep(2)
         assert server.metrics.gauges["swim.http.connections"] == 0
         assert server.metrics.counters["swim.http.failed"] == 0
+        assert server.dropped("slow") == 1
 
 
 async def waiting(scope: Scope, receive: Receive, send: Send) -> None:
