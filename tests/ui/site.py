@@ -101,23 +101,40 @@ class Site:
 
     def publish(self, event: Event) -> None:
         """Numbers an event, and sends it to every page."""
-        self._sequence += 1
-        self.do(self.cluster.publish, replace(event, sequence=self._sequence))
+        self.do(self._publish, event)
 
     def change(self, kind: type[MemberEvent], member: Member, reason: Reason) -> None:
         """Stores a member, and publishes the event that gave it."""
-        previous = self.cluster.table.get(member.name)
-        self.do(self._log, member, previous, reason)
-        if kind is MemberReaped:
-            self.do(self.cluster.table.pop, member.name)
-        else:
-            self.do(self.cluster.table.__setitem__, member.name, member)
-        self.publish(kind(member, previous, reason))
+        self.do(self._change, kind, member, reason)
 
-    def _log(self, member: Member, previous: Member | None, reason: Reason) -> None:
+    def _publish(self, event: Event) -> None:
+        self._sequence += 1
+        self.cluster.publish(replace(event, sequence=self._sequence))
+
+    def _change(self, kind: type[MemberEvent], member: Member, reason: Reason) -> None:
+        previous = self.cluster.table.get(member.name)
         before = previous.state if previous else MemberState.UNKNOWN
         line = Transition(self.cluster.now(), before, member.state, member.incarnation, reason)
         self.cluster.log.setdefault(member.name, []).append(line)
+        if kind is MemberReaped:
+            del self.cluster.table[member.name]
+        else:
+            self.cluster.table[member.name] = member
+        self._publish(kind(member, previous, reason))
+
+    def flood(self, per_second: int, seconds: float) -> None:
+        """So many changes: each other member is suspected and refutes, in turn."""
+
+        async def run() -> None:
+            names = [name for name in self.cluster.table if name != "n1"]
+            for number in range(int(per_second * seconds)):
+                old = self.cluster.table[names[number // 2 % len(names)]]
+                kind = MemberRefuted if old.is_suspect else MemberSuspected
+                member = replace(old, is_suspect=not old.is_suspect, incarnation=old.incarnation + 1)
+                self._change(kind, member, Reason("claim", names[number % len(names)]))
+                await trio.sleep(1 / per_second)
+
+        trio.from_thread.run(run, trio_token=self._token)
 
     def join(self, name: str, **tags: str) -> None:
         """A member joins."""

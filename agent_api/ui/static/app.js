@@ -175,7 +175,8 @@ function onRoute() {
 
 /** What the stream does not say, for each connection: label, keys and version. */
 async function readRest() {
-  state.info = await state.ask('v1/swim/info').catch(() => null);
+  const info = await state.ask('v1/swim/info').catch(() => null);
+  state.info = info && { ...info, readAt: wallAt(state.store, performance.now()) };
   redraw();
 }
 

@@ -2,8 +2,8 @@
 /** Where each member stands in the picture of the overview. Pure but for what it keeps of earlier pictures. */
 import { planeOf, rttOf } from './mds.js';
 
-/** The picture in its own units: its middle is 0, 0. */
-export const BOX = { x: -290, y: -212, width: 580, height: 424 };
+/** The picture in its own units: its middle is 0, 0. A narrow screen has no labels, and needs no room for them. */
+export const boxOf = (isNarrow) => (isNarrow ? { x: -200, y: -200, width: 400, height: 400 } : { x: -290, y: -212, width: 580, height: 424 });
 export const RADIUS = 172;
 const MAP_MAX = 200; // members on the map
 const CIRCLES = [0.1, 1, 5, 20, 100, 500]; // ms

@@ -3,7 +3,7 @@
 import { html, nothing, svg } from './vendor/lit-html.js';
 import { filterOf } from './filter.js';
 import { hostPort, millis, span } from './format.js';
-import { BOX, RADIUS, at, groupTag, grouped, ring, rttMap } from './layout.js';
+import { RADIUS, at, boxOf, groupTag, grouped, ring, rttMap } from './layout.js';
 import { reasonOf } from './sentences.js';
 import { GLYPH, countsOf, stateOf } from './store.js';
 
@@ -32,14 +32,26 @@ export function sentence(state, m) {
   return `${m.name}${m.name === state.observer ? ' (the observer)' : ''}: ${of}${since}${by}`;
 }
 
+/** What depends on the members' names and tags alone: it is made again only when those change. */
+function kept(state, key, make) {
+  const whole = [state.observer, state.store.roster, state.members.size].join(' ');
+  const known = (state.ui.kept ??= {});
+  if (known.whole !== whole) state.ui.kept = { whole };
+  return (state.ui.kept[key] ??= { value: make() }).value;
+}
+
+const tagOf = (state, members) => kept(state, 'tag', () => groupTag(members));
+
 /** Where each member stands, for the chosen layout. */
-function placed(state, members) {
+const placed = (state, members) => kept(state, `${layoutOf(state.route)} ${state.ui.coordinatesAt}  ${Boolean(state.coordinates)}`, () => place(state, members));
+
+function place(state, members) {
   const layout = layoutOf(state.route);
   if (layout === 'rtt' && state.coordinates) {
     const map = rttMap(state.coordinates, state.observer, members.map((m) => m.name));
     if (map) return map;
   }
-  const tag = layout === 'group' ? groupTag(members) : '';
+  const tag = layout === 'group' ? tagOf(state, members) : '';
   if (tag) {
     return grouped([...members], (m) => m.tags[tag] ?? `no ${tag}`);
   }
@@ -63,7 +75,7 @@ function figure(state, members) {
       : layout.arcs?.length > 1 ? nothing : svg`<circle class="guide" r=${RADIUS}/>`}
     ${layout.arcs?.length > 1 ? layout.arcs.map(arcLabel) : nothing}
     ${isCanvas ? nothing : [edges(state, members, layout.places), marks(state, members, layout.places)]}`;
-  const box = Object.values(BOX).join(' ');
+  const box = Object.values(boxOf(state.narrow)).join(' ');
   const label = `${members.length} members as ${state.observer} sees them`;
   if (!isCanvas) return html`<svg class="ring" viewBox=${box} role="group" aria-label=${label} @keydown=${(event) => turn(state, event)}>${inner}</svg>`;
   const target = members.find((m) => m.name === state.ui.hover);
@@ -125,7 +137,7 @@ function marks(state, members, places) {
     const isLabelled = count <= LABELS_MAX || own || of !== 'alive' || m.name === state.ui.hover || matches(m);
     const side = Math.sin(angle);
     const anchor = Math.abs(side) < 0.25 ? 'middle' : side > 0 ? 'start' : 'end';
-    const lx = x + (anchor === 'middle' ? 0 : Math.sign(side) * (size + 7));
+    const lx = x + (anchor === 'middle' ? 0 : Math.sign(side) * (size + (m.suspicion ? 15 : 7)));
     const wanted = y + (anchor === 'middle' ? (Math.cos(angle) > 0 ? -size - 8 : size + 17) : 4);
     const ly = isLabelled ? free(labels, anchor, lx, wanted) : wanted;
     return svg`<g class="node" role="button" tabindex=${m.name === focusable ? 0 : -1} data-state=${of} ?data-own=${own} aria-label=${sentence(state, m)}
@@ -184,7 +196,8 @@ function tooltip(state) {
   const m = state.members.get(state.ui.hover);
   const place = state.ui.placed?.get(state.ui.hover);
   if (!m || !place) return nothing;
-  const [x, y] = [(100 * (place.x - BOX.x)) / BOX.width, (100 * (place.y - BOX.y)) / BOX.height];
+  const box = boxOf(state.narrow);
+  const [x, y] = [(100 * (place.x - box.x)) / box.width, (100 * (place.y - box.y)) / box.height];
   return html`<div class="tooltip" role="tooltip" .style=${`left:${x}%;top:${y}%;translate:${x > 50 ? 'calc(-100% - 16px)' : '16px'} ${y > 50 ? '-100%' : '0'}`}>
     <b><bdi>${m.name}</bdi></b><span class="state" data-state=${stateOf(m)}>${GLYPH[stateOf(m)]} ${stateOf(m)}${m.since ? ` for ${span(state.now - Date.parse(m.since))}` : ''}</span>
     <span class="mono">${hostPort(m)}</span><span>incarnation ${m.incarnation}${m.rtt ? `, ${millis(m.rtt)} ms` : ''}</span>
@@ -196,7 +209,7 @@ function choices(state, members) {
   const layout = layoutOf(state.route);
   const chosen = edgesOf(state.route);
   const hasMap = state.info?.stats.coordinate_resets != null || Boolean(state.coordinates);
-  const tag = groupTag(members);
+  const tag = tagOf(state, members);
   const radio = (id, title, disabled, why) => html`<label title=${why}><input type="radio" name="layout" .checked=${layout === id} ?disabled=${disabled}
     @change=${() => state.go({ layout: id === 'ring' ? '' : id }, { replace: true })}> ${title}</label>`;
   const check = (id, title) => html`<label><input type="checkbox" .checked=${chosen.has(id)} @change=${() => {
@@ -210,11 +223,11 @@ function choices(state, members) {
 
 /** More members than dots have room for: one arc for each group, with its counts. */
 function arcs(state, members) {
-  const tag = groupTag(members);
+  const tag = tagOf(state, members);
   const { arcs: groups } = grouped(members, (m) => (tag ? m.tags[tag] ?? `no ${tag}` : 'all'));
   state.ui.placed = null;
   if (!groups.length) return nothing;
-  return html`<svg class="ring" viewBox=${Object.values(BOX).join(' ')} role="group" aria-label="${members.length} members${tag ? ` by ${tag}` : ''}">${groups.map(({ key, members: list, from, to }) => {
+  return html`<svg class="ring" viewBox=${Object.values(boxOf(state.narrow)).join(' ')} role="group" aria-label="${members.length} members${tag ? ` by ${tag}` : ''}">${groups.map(({ key, members: list, from, to }) => {
     const counts = countsOf(new Map(list.map((m) => [m.name, m])));
     const bad = counts.failed ? 'failed' : counts.suspect ? 'suspect' : 'alive';
     const [a, b, c] = [at(from), at(Math.min(to, from + 6.28)), at((from + to) / 2, RADIUS - 62)];
@@ -227,8 +240,9 @@ function arcs(state, members) {
 
 /** The member whose dot is nearest to the pointer, at most 14 px away. */
 function nearest(state, event) {
-  const box = event.target.getBoundingClientRect();
-  const [x, y] = [BOX.x + ((event.clientX - box.left) / box.width) * BOX.width, BOX.y + ((event.clientY - box.top) / box.height) * BOX.height];
+  const on = event.target.getBoundingClientRect();
+  const box = boxOf(state.narrow);
+  const [x, y] = [box.x + ((event.clientX - on.left) / on.width) * box.width, box.y + ((event.clientY - on.top) / on.height) * box.height];
   let best = [null, 14];
   for (const [name, place] of state.ui.placed ?? []) {
     const distance = Math.hypot(place.x - x, place.y - y);
@@ -262,14 +276,15 @@ export function draw(state) {
   const canvas = /** @type {HTMLCanvasElement | null} */ (document.querySelector('canvas.ring'));
   if (!canvas || !state.ui.placed) return;
   const ratio = devicePixelRatio || 1;
+  const box = boxOf(state.narrow);
   const width = Math.round(canvas.clientWidth * ratio);
-  if (canvas.width !== width) Object.assign(canvas, { width, height: Math.round((width * BOX.height) / BOX.width) });
+  if (canvas.width !== width) Object.assign(canvas, { width, height: Math.round((width * box.height) / box.width) });
   const pen = /** @type {CanvasRenderingContext2D} */ (canvas.getContext('2d'));
-  const scale = width / BOX.width;
+  const scale = width / box.width;
   const of = coloursOf(canvas);
   const matches = isMatch(state);
-  pen.setTransform(scale, 0, 0, scale, -BOX.x * scale, -BOX.y * scale);
-  pen.clearRect(BOX.x, BOX.y, BOX.width, BOX.height);
+  pen.setTransform(scale, 0, 0, scale, -box.x * scale, -box.y * scale);
+  pen.clearRect(box.x, box.y, box.width, box.height);
   pen.font = '11px system-ui, sans-serif';
   for (const [name, { x, y, angle }] of state.ui.placed) {
     const m = state.members.get(name);

@@ -34,7 +34,7 @@ function agent(state) {
   const { info } = state;
   if (!info) return html`<section class="panel"><h2>This agent</h2><p class="faint">Takes the capability <code>agent:read</code>.</p></section>`;
   const rows = [['name', info.name], ['gossip', info.advertised], ['version', info.version], ['status', `${info.status}, ${state.store.pulse?.readiness ?? info.readiness}`],
-    ['runs for', span(info.uptime * 1000)], ['label', info.label || 'none'], ['Serf RPC', info.rpc ?? 'off']];
+    ['runs for', span(info.uptime * 1000 + (state.now - info.readAt))], ['label', info.label || 'none'], ['Serf RPC', info.rpc ?? 'off']];
   return html`<section class="panel"><h2>This agent</h2><dl class="facts">${rows.map(([key, value]) => html`<dt>${key}</dt><dd><bdi>${value}</bdi></dd>`)}</dl>
     ${state.mode === 'agent' ? html`<div class="action"><button @click=${() => askJoin(state)}>Join…</button>${cli(state, 'swim join HOST:PORT')}</div>
       <div class="action"><button class="danger" @click=${() => askLeave(state)}>Leave…</button>${cli(state, 'swim leave')}</div>` : nothing}</section>`;

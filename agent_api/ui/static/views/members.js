@@ -79,8 +79,7 @@ function toolbar(state, list, total) {
     ${builds.size > 1 ? html`<span class="chip" data-kind="warn" title=${[...builds].sort().join(', ')}>${builds.size} builds</span>` : nothing}
     <span class="grow"></span>
     ${state.narrow ? nothing : columnsMenu(state)}
-    <span class="faint copyas">copy as</span>
-    <span class="group">
+    <span class="group"><span class="faint">copy as</span>
       <button class="small" @click=${() => state.copy(asTable(list))}>table</button>
       <button class="small" @click=${() => state.copy(JSON.stringify({ members: list }, null, 2))}>JSON</button>
       <button class="small" data-cli="swim members" @click=${() => state.copy('swim members')}>CLI</button>
