@@ -27,16 +27,14 @@ def main(folder: Path) -> None:
     ports = ("--http-base", "0", "--bind-base", "0")
     with Processes() as processes:
         cluster = processes.start("cluster", "--nodes", "8", *ports, "--profile", "lan", "--script", SCRIPT)
-        eventually(lambda: any("nodes run" in line for line in cluster.err))
-        url = next(
-            found[1] for line in cluster.err if (found := re.search(r"node-1: .* HTTP on (\S+)", line))
-        )
+        eventually(lambda: any(line.startswith("page: ") for line in cluster.err))
+        url = next(line.split()[1] for line in cluster.err if line.startswith("page: "))
         with (
             sync_playwright() as driver,
             driver.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"]) as browser,
         ):
             page = browser.new_page(device_scale_factor=2)
-            page.goto(f"{url}/ui/")
+            page.goto(url)
             page.locator(".now li[data-state=suspect]", has_text="node-5").wait_for(timeout=SUSPECT_WITHIN_MS)
             for view in VIEWS:
                 page.evaluate("view => location.hash = `#/${view}`", view)

@@ -36,7 +36,7 @@ def do(page: Page, verb: str) -> None:
 
 
 def test_five_live_nodes_and_any_of_them_is_the_observer(url: str, open_page: OpenPage) -> None:
-    page = open_page(url, ignore="503")
+    page = open_page(f"{url}#/members", ignore="503")
     page.wait_for_selector(".count[data-state=alive] :text('5')")
     page.wait_for_selector(".badge[data-kind=agree]")
     page.select_option(".observer select", "node-3")

@@ -19,7 +19,7 @@ const VIEWS = [
   { id: 'overview', module: overview, modes: ['agent', 'cluster'] },
   { id: 'members', module: members, modes: ['agent', 'cluster'] },
   { id: 'events', module: events, modes: ['agent', 'cluster'] },
-  { id: 'health', module: health, modes: ['agent'] },
+  { id: 'health', module: health, modes: ['agent', 'cluster'] },
   { id: 'replay', module: later('Replay', () => import('./views/replay.js')), modes: ['agent', 'cluster', 'replay'] },
 ];
 

@@ -24,7 +24,7 @@ export function view(state) {
     <h1 class="hidden">Health of ${state.store.self}: score ${short(samples.at(-1)?.gauges['memberlist.health.score'] ?? null)}</h1>
     <div class="toolbar"><span class="faint">${samples.length > 1 ? `the last ${span(samples.at(-1).at - samples[0].at)}` : ''}</span><span class="grow"></span>
       <button class="small" aria-pressed=${isTable} @click=${() => state.go({ table: isTable ? '' : '1' }, { replace: true })}>as a table (T)</button>
-      <a class="button small" href="../v1/metrics?format=prometheus">Prometheus</a></div>
+      <a class="button small" href=${new URL('v1/metrics?format=prometheus', state.base).href}>Prometheus</a></div>
     ${samples.length < 2 ? empty('The first values come with the next heartbeat, in some seconds.') : isTable ? html`<div class="scroll">${sparkTable(charts)}</div>`
       : html`<div class="charts">${charts.map((each) => html`<div class="panel">${spark(state, each)}</div>`)}</div>`}
     <div class="columns">${agent(state)}${keyring(state)}${drops(samples.at(-1))}</div></div>`;

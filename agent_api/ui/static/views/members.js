@@ -6,6 +6,7 @@ import { askForceLeave } from '../actions.js';
 import { hostPort, millis, shell } from '../format.js';
 import { filterOf } from '../filter.js';
 import { ago, cli, empty, name, stateMark, tags } from '../parts.js';
+import { reasonOf } from '../sentences.js';
 import { SEVERITY, flapsOf, stateOf } from '../store.js';
 
 export const title = 'Members';
@@ -148,7 +149,7 @@ function cards(state, list) {
     <ul class="cards">${repeat(rows, (m) => m.name, (m) => html`<li><button class="card" data-row data-state=${stateOf(m)} @click=${open(state, m)}>
       <span class="first">${name(m.name)}<span class="grow"></span>${stateMark(stateOf(m))}</span>
       <span class="second"><span class="mono">${hostPort(m)}</span><span class="grow"></span>${ago(state, m.since)}</span>
-      <span class="third">${m.reason?.detail || m.reason?.cause || tags(m.tags)}</span></button></li>`)}</ul>
+      <span class="third">${m.reason ? html`<bdi>${reasonOf(m.reason)}</bdi>` : tags(m.tags)}</span></button></li>`)}</ul>
     <div class="filler" .style=${`height:${after}px`}></div></div>`;
 }
 
