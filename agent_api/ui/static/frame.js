@@ -128,7 +128,7 @@ function footer(state) {
       ? html`<span>${info.encrypted ? html`encrypted <span class="faint">key ${String(info.keys[0] ?? '').slice(0, 12)}</span>` : 'not encrypted'}</span>
         <span>health score <b data-score=${score}>${score}</b></span><span class="grow"></span><span class="faint">swim ${info.version}</span>`
       : html`<span class="grow"></span>`}
-    ${stream ? html`<button class="quiet" @click=${() => { state.ui.token = true; state.redraw(); }}>token</button>` : nothing}
+    ${state.stream ? html`<button class="quiet" @click=${() => { state.ui.token = true; state.redraw(); }}>token</button>` : nothing}
     <button class="quiet" aria-label="Help" @click=${() => { state.ui.help = true; state.redraw(); }}>?</button>
   </footer>`;
 }
