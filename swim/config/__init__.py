@@ -174,8 +174,8 @@ class Config:
     """Mean time between attempts to reach seeds and past members that are not alive; 0 disables them.
     [seconds, >= 0; Serf: ReconnectInterval]"""
     rejoin_interval_alone: float = 2.0
-    """The same while this node is alone, or right after its table shrank suddenly.
-    [seconds, >= 0.05; swim]"""
+    """The same right after the table shrank suddenly, and at first while this node is alone. Then each
+    interval is a fifth longer than the last, up to ``rejoin_interval``. [seconds, >= 0.05; swim]"""
 
     replay_on_join: bool = False
     """Also receive user events from before the first join of a seed. [Serf: ReplayOnJoin]"""

@@ -36,6 +36,8 @@ _PAST_SECONDS = 7 * 24 * 3600.0
 _STAND_IN = 4
 """All members but the first together dial this many times less often than the first, which may not know of a
 candidate. Each does so in turn, so that none is looked for by luck alone."""
+_BACKOFF = 1.2
+"""A node alone makes each interval that many times longer than the last, up to ``rejoin_interval``."""
 _ASKED_AT_ONCE = 3
 """Members of the last run that are asked at once, per ``probe_timeout``."""
 
@@ -68,6 +70,7 @@ class Reconnects:
         self._looked_up: set[str] = set()
         self._armed: float | None = None
         self._high_water = 1
+        self._interval_alone = context.config.rejoin_interval_alone
         self._passed: int | None = None
         self._seeds = Seeds(context.config.seeds)
         for seed in context.config.seeds:
@@ -88,8 +91,12 @@ class Reconnects:
             self._armed = None
             return
         shrank = self._high_water - live >= 2 and 4 * live <= 3 * self._high_water
-        fast = shrank or not context.has_peers
-        mean = context.config.rejoin_interval_alone if fast else context.config.rejoin_interval
+        config = context.config
+        if context.has_peers:
+            self._interval_alone = config.rejoin_interval_alone
+            mean = config.rejoin_interval_alone if shrank else config.rejoin_interval
+        else:
+            mean = self._interval_alone
         due = now + context.rng.uniform(0.5, 1.5) * mean
         if self._armed is None or due < self._armed:
             self._armed = due
@@ -170,6 +177,9 @@ class Reconnects:
                 self._past[name] = self._past.pop(name)  # the one dialled last is last
                 self._look_for(now, name)
         self._high_water = max(context.table.live, self._high_water - 1)
+        if not context.has_peers:
+            longest = max(context.config.rejoin_interval, context.config.rejoin_interval_alone)
+            self._interval_alone = min(self._interval_alone * _BACKOFF, longest)
         self.arm(now)
 
     def _may_ask(self, name: str, at: Endpoint) -> bool:

@@ -11,7 +11,7 @@ from swim.core.output import Dial, StreamEnd
 from swim.events import SeedStatus
 from swim.wire.codec import encode
 from swim.wire.messages import Alive, NodeRecord, PushPull
-from tests.one_node import PORT, VSN, Solo
+from tests.one_node import PORT, VSN, Lone, Solo
 
 SEED = "10.0.0.2:7946"
 
@@ -61,10 +61,28 @@ def test_a_seed_that_never_works_is_said_once_and_keeps_its_last_error(
     [status] = seeds(solo)
     assert (status.address, status.is_joined, status.error) == (seed, False, why)
     assert status.at is not None
-    assert solo.now - status.at < 10.0
+    assert solo.now - status.at < 20.0
     assert [record.message for record in caplog.records] == [
         f"seed {seed} cannot be joined, trying on: {why}"
     ]
+
+
+def test_a_node_alone_tries_less_and_less_often() -> None:
+    solo = solo_with("seed.example")
+    counts = [refuse(solo, 100.0) for _ in range(6)]
+    assert counts[0] > 2 * counts[-1]
+    assert min(counts) >= 100.0 / (1.5 * solo.config.rejoin_interval) - 1
+    assert sum(counts[2:]) < 1.5 * 400.0 / solo.config.rejoin_interval
+
+
+def test_a_node_that_lost_its_last_peer_tries_often_again() -> None:
+    lone = Lone(seeds=[f"127.0.9.9:{PORT}"], rejoin_interval=30.0, tcp_timeout=0.5)
+    lone.advance(600.0)
+    lone.meet("x")
+    lone.fail("x")
+    lone.streams.clear()
+    lone.advance(10.0)
+    assert len([action for action in lone.streams if isinstance(action, Dial)]) >= 2
 
 
 def test_a_seed_that_works_again_is_said_once(caplog: pytest.LogCaptureFixture) -> None:

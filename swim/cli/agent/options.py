@@ -109,7 +109,7 @@ OPTIONS = (
     Option(
         "retry_interval",
         "duration",
-        "Mean time between attempts at --retry-join addresses before one worked, at least 1s [2s].",
+        "Mean time between the first attempts at --retry-join addresses, at least 1s [2s].",
         "DURATION",
     ),
     Option(
