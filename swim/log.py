@@ -21,7 +21,7 @@ from swim.events import (
 )
 from swim.formatters import SUMMARY
 from swim.metrics import Metrics
-from swim.text import brief, shown
+from swim.text import brief, of_bytes, shown
 
 __all__ = [
     "DropLog",
@@ -90,7 +90,8 @@ def _log_message(node: str, event: UserEvent | Query) -> None:
     what, word = ("user event", "user_event") if isinstance(event, UserEvent) else ("query", "query")
     fields = {word: event.name}
     report(
-        _events_logger, logging.INFO, what, "%s %s (%d bytes)", what, shown(event.name), len(event.payload),
+        _events_logger, logging.INFO, what, "%s %s (%s)", what, shown(event.name),
+        of_bytes(len(event.payload)),
         node=node, event=kind, bytes=len(event.payload), ltime=event.ltime, sequence=event.sequence, **fields,
     )  # fmt: skip
 
@@ -99,8 +100,9 @@ def _log_user_message(node: str, event: UserMessage) -> None:
     """Fields: ``node``, ``event``, ``source``, ``broadcast``, ``bytes``, ``sequence``."""
     what = "broadcast" if event.is_broadcast else "message"
     report(
-        _events_logger, logging.DEBUG, what, "%s from %s (%d bytes)", what, shown(event.source or "?"),
-        len(event.payload), node=node, event="UserMessage", source=event.source, broadcast=event.is_broadcast,
+        _events_logger, logging.DEBUG, what, "%s from %s (%s)", what, shown(event.source or "?"),
+        of_bytes(len(event.payload)),
+        node=node, event="UserMessage", source=event.source, broadcast=event.is_broadcast,
         bytes=len(event.payload), sequence=event.sequence,
     )  # fmt: skip
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-__all__ = ["brief", "closest", "json_text", "printable", "shown"]
+__all__ = ["brief", "closest", "json_text", "of_bytes", "printable", "shown"]
 
 _SHOWN_CHARACTERS = 200
 _UNPRINTABLE_IN_JSON = re.compile(r"[^ -~\n]")
@@ -36,6 +36,11 @@ def shown(value: object) -> str:
     text = brief(value)
     is_word = bool(text) and not any(c.isspace() or c in "\"'=()" for c in text)
     return text if is_word else '"' + text.replace('"', '\\"') + '"'
+
+
+def of_bytes(count: int) -> str:
+    """A size as people read it: ``1 byte``, ``2 bytes``."""
+    return "1 byte" if count == 1 else f"{count} bytes"
 
 
 def json_text(document: object, *, indent: int | None = None, ascii_only: bool = False) -> str:

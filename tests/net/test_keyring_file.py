@@ -159,25 +159,6 @@ def test_what_is_written_is_read_again(tmp_path_factory: pytest.TempPathFactory,
     assert KeyringFile(path).keys == tuple(dict.fromkeys(keys))
 
 
-@pytest.mark.parametrize("kind", ["link", "directory", "fifo", "loop"])
-def test_what_is_no_file_is_refused_without_waiting_for_it(tmp_path: Path, kind: str) -> None:
-    path, target = tmp_path / "keyring.json", tmp_path / "target"
-    target.write_text(BY_SERF)
-    match kind:
-        case "link":
-            path.symlink_to(target)
-        case "loop":
-            path.symlink_to(path)
-        case "directory":
-            path.mkdir()
-        case _:
-            os.mkfifo(path)
-    with pytest.raises(
-        ConfigError, match=r"keyring_file: .*(symbolic link|not a regular file|Is a directory)"
-    ):
-        KeyringFile(path)
-
-
 def test_a_file_that_others_can_read_is_loud(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = tmp_path / "keyring.json"
     path.write_text(BY_SERF)

@@ -38,6 +38,7 @@ def test_a_transition_is_logged_with_its_reason_and_accuser(caplog: pytest.LogCa
     [
         (UserEvent("deploy", b"secret", 9, sequence=4), "user event deploy (6 bytes)"),
         (Query("load", b"secret", "web-2", 9, 77, 1.0, 4), "query load (6 bytes)"),
+        (UserEvent("deploy", b"!", 9, sequence=4), "user event deploy (1 byte)"),
     ],
 )
 def test_user_events_and_queries_are_logged_without_their_payload(
@@ -47,7 +48,9 @@ def test_user_events_and_queries_are_logged_without_their_payload(
         log_event("web-9", event)
     (record,) = caplog.records
     assert record.getMessage() == sentence
-    assert {"node": "web-9", "bytes": 6, "ltime": 9, "sequence": 4}.items() <= vars(record).items()
+    assert {"node": "web-9", "bytes": len(event.payload), "ltime": 9, "sequence": 4}.items() <= vars(
+        record
+    ).items()
     assert "secret" not in str(vars(record))
 
 

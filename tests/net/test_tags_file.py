@@ -114,23 +114,6 @@ def test_any_bytes_are_tags_or_a_clear_error(
     assert field == "tags_file"
 
 
-@pytest.mark.parametrize("kind", ["link", "directory", "fifo", "loop"])
-def test_what_is_no_file_is_refused_without_waiting_for_it(tmp_path: Path, kind: str) -> None:
-    path, target = tmp_path / "tags.json", tmp_path / "target"
-    target.write_text(BY_SERF)
-    match kind:
-        case "link":
-            path.symlink_to(target)
-        case "loop":
-            path.symlink_to(path)
-        case "directory":
-            path.mkdir()
-        case _:
-            os.mkfifo(path)
-    with pytest.raises(ConfigError, match=r"tags_file: .*(symbolic link|not a regular file|Is a directory)"):
-        TagsFile(path)
-
-
 def test_a_full_disk_is_one_warning_and_the_newest_tags_are_written_later(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

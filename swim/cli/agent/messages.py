@@ -24,7 +24,7 @@ from swim.cli.common import (
     output_options,
 )
 from swim.commands import MESSAGE_BYTES_MAX
-from swim.text import printable, shown
+from swim.text import of_bytes, printable, shown
 
 __all__ = ["event", "query", "tags"]
 
@@ -43,7 +43,7 @@ def event(ctx: click.Context, name: str, payload: str | None, coalesce: bool) ->
     wanted, data = globals_of(ctx), _payload(payload)
     with talking(wanted) as agent:
         document = agent.user_event(name, data, coalesce=coalesce)
-    text = f"sent user event {shown(name)} ({document['bytes']} bytes)"
+    text = f"sent user event {shown(name)} ({of_bytes(document['bytes'])})"
     emit(wanted, document, text=text, rows=[(name, document["bytes"])])
 
 

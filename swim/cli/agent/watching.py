@@ -8,7 +8,7 @@ from typing import Any
 
 from agent_api.client import AgentUnreachable
 from swim.addresses import join_host_port
-from swim.text import brief, shown
+from swim.text import brief, of_bytes, shown
 
 __all__ = ["Table", "cells", "sentence", "state"]
 
@@ -94,7 +94,7 @@ def sentence(event: Mapping[str, Any]) -> str:
         name = f" {shown(event['name'])}" if "name" in event else ""
         source = f" from {shown(event['source'])}" if event.get("source") else ""
         size = 3 * len(event["payload"]) // 4 - event["payload"].count("=")
-        return f"{head}{what}{name}{source} ({size} bytes)"
+        return f"{head}{what}{name}{source} ({of_bytes(size)})"
     member = event["member"]
     if kind == "MemberListed":
         where = join_host_port(member["address"], member["port"])

@@ -13,6 +13,7 @@ import pytest
 
 from sims.errors import UsageError
 from sims.scenarios.registry import Run, run_scenario, scenario, scenarios
+from swim.serf.queues import EVENTS_WAITING_MAX
 
 SMALLER: dict[str, Mapping[str, object]] = {
     "bn-join": {"storms": 2},
@@ -52,6 +53,15 @@ def test_the_engine_passes(name: str):
     assert result.exit_code == 0
     assert result.measures
     json.dumps(result.document(), allow_nan=False)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_flood_of_a_thousand_events_a_second_loses_none_that_was_accepted(seed: int) -> None:
+    result = run_scenario("event-storm", seed, {"nodes": 5, "events": 10_000, "senders": 1, "seconds": 10.0})
+    assert result.violations == ()
+    assert result.measures["refused"] > 5_000
+    assert result.measures["waiting"] <= EVENTS_WAITING_MAX
 
 
 @pytest.mark.parametrize("name", sorted(scenarios()))
