@@ -27,6 +27,7 @@ from swim.events import ForceLeaveOutcome as ForceLeaveOutcome
 from swim.events import JoinOutcome as JoinOutcome
 from swim.events import JoinResult as JoinResult
 from swim.events import Member as Member
+from swim.events import MemberAccused as MemberAccused
 from swim.events import MemberEvent as MemberEvent
 from swim.events import MemberFailed as MemberFailed
 from swim.events import MemberJoined as MemberJoined
@@ -117,6 +118,7 @@ __all__ = [
     "ListKeys",
     "LocalError",
     "Member",
+    "MemberAccused",
     "MemberEvent",
     "MemberFailed",
     "MemberJoined",

@@ -23,6 +23,7 @@ __all__ = [
     "JoinOutcome",
     "JoinResult",
     "Member",
+    "MemberAccused",
     "MemberEvent",
     "MemberFailed",
     "MemberJoined",
@@ -216,6 +217,12 @@ class MemberSuspected(MemberEvent):
     __slots__ = ()
 
 
+class MemberAccused(MemberEvent):
+    """One more member accuses a suspect, so that its suspicion ends sooner; ``member`` does not change."""
+
+    __slots__ = ()
+
+
 class MemberRefuted(MemberEvent):
     """A member raised its incarnation: it is no longer suspect, or it refuted a leave on its behalf."""
 
@@ -298,12 +305,7 @@ class QueryAck:
 
 @dataclass(frozen=True, slots=True)
 class QueryResponse:
-    """A member's answer to a query of this node.
-
-    Attributes:
-        source: the member's name.
-        payload: the bytes of its application.
-    """
+    """A member's answer to a query of this node: its name, and the bytes of its application."""
 
     source: str
     payload: bytes = b""

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from swim.events import (
     Event,
+    MemberAccused,
     MemberEvent,
     MemberFailed,
     MemberRefuted,
@@ -41,6 +42,7 @@ _drops_logger = logging.getLogger("swim.drops")
 _PREFIX = "swim.dropped."
 _QUIET_INTERVAL = 10.0
 _VERBS: dict[type[MemberEvent], str] = {
+    MemberAccused: "is accused",
     MemberSuspected: "is suspected",
     MemberRefuted: "refuted",
     MemberFailed: "failed",
@@ -68,12 +70,13 @@ def report(
 def log_event(node: str, event: Event) -> None:
     """Logs one event at INFO under ``swim.members``; a user event or a query under ``swim.events``.
 
-    Messages are logged at DEBUG, since applications may send many.
+    Messages are logged at DEBUG, since applications may send many, and so are further accusers.
     """
     match event:
         case MemberEvent():
-            if _logger.isEnabledFor(logging.INFO):
-                _log_member(node, event)
+            level = logging.DEBUG if isinstance(event, MemberAccused) else logging.INFO
+            if _logger.isEnabledFor(level):
+                _log_member(node, event, level)
         case UserEvent() | Query():
             _log_message(node, event)
         case UserMessage():
@@ -107,7 +110,7 @@ def _log_user_message(node: str, event: UserMessage) -> None:
     )  # fmt: skip
 
 
-def _log_member(node: str, event: MemberEvent) -> None:
+def _log_member(node: str, event: MemberEvent, level: int) -> None:
     """Its reason and accuser too.
 
     Fields: ``node`` (whose table), ``event``, ``member``, ``address``, ``port``, ``status``, ``incarnation``,
@@ -123,7 +126,7 @@ def _log_member(node: str, event: MemberEvent) -> None:
         why += f": {brief(reason.detail)}"
     report(
         _logger,
-        logging.INFO,
+        level,
         f"member {verb}",
         "%s %s (%s)",
         shown(member.name),

@@ -101,7 +101,7 @@ def test_the_repr_of_a_value_makes_it_again(value: object) -> None:
 
 
 def test_every_kind_of_member_event_is_tried() -> None:
-    assert len(MEMBER_EVENTS) == 10
+    assert len(MEMBER_EVENTS) == 11
 
 
 @given(MEMBERS)

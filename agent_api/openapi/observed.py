@@ -94,6 +94,7 @@ OBSERVED_SCHEMAS = {
                 [
                     "MemberJoined",
                     "MemberSuspected",
+                    "MemberAccused",
                     "MemberRefuted",
                     "MemberRestarted",
                     "MemberUpdated",

@@ -14,6 +14,7 @@ from swim import (
     Event,
     EventsLost,
     Member,
+    MemberAccused,
     MemberEvent,
     MemberFailed,
     MemberLeft,
@@ -26,7 +27,7 @@ __all__ = ["WATCH_LEVELS", "EventSource", "WatchSource"]
 WATCH_LEVELS = ("members", "suspicions", "events", "metrics")
 """Parts of ``/v1/swim/watch``: members that change, suspicions from their begin to their end, what
 applications send, and counters in the heartbeats."""
-_SUSPICIONS_ONLY = (MemberSuspected,)
+_SUSPICIONS_ONLY = (MemberSuspected, MemberAccused)
 _SUSPICIONS = (*_SUSPICIONS_ONLY, MemberRefuted, MemberFailed, MemberLeft)
 
 

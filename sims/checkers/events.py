@@ -10,6 +10,7 @@ from swim.events import (
     Event,
     EventsLost,
     Member,
+    MemberAccused,
     MemberEvent,
     MemberLeaving,
     MemberReaped,
@@ -50,6 +51,8 @@ def _fits(event: MemberEvent, before: Member | None, after: Member) -> bool:
         return not after.is_suspect
     if isinstance(event, MemberSuspected):
         return after.is_suspect and not before.is_suspect
+    if isinstance(event, MemberAccused):
+        return after == before and after.is_suspect
     if isinstance(event, MemberLeaving | MemberReaped):
         return after == replace(before, status=after.status)
     if isinstance(event, MemberRefuted) and before.status is not after.status:

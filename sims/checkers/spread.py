@@ -13,6 +13,7 @@ from swim.addresses import Endpoint
 from swim.config import Config
 from swim.events import (
     Event,
+    MemberAccused,
     MemberEvent,
     MemberFailed,
     MemberJoined,
@@ -213,7 +214,7 @@ class NewsIsPassedOn(Checker):
 
     def event(self, world: World, node: SimNode, event: Event) -> None:
         """See ``Observer``."""
-        if isinstance(event, MemberEvent):
+        if isinstance(event, MemberEvent) and not isinstance(event, MemberAccused):
             self._news.of(node)[event.member.name] = event
 
     def stepped(self, world: World, node: SimNode) -> None:

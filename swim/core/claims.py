@@ -240,6 +240,9 @@ class Claims:
         is_news = suspicion.confirm(now, claim.accuser, is_certain=source.evidence is Evidence.TESTED)
         if suspicion.deadline != before:
             self._set_expiry(stored.name, suspicion)
+            detail = f"fails in {suspicion.deadline - now:.1f} s, not {before - now:.1f}"
+            reason = Reason(source.cause, claim.accuser, detail)
+            self._context.delegate.member_accused(now, stored, reason)
         if is_news:
             self._queue(now, stored.name, encode(claim), Priority.SUSPECT, origin=source.name)
 

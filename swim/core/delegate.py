@@ -41,6 +41,10 @@ class Delegate(Protocol):
         """``record`` is suspect now."""
         ...
 
+    def member_accused(self, now: float, record: Record, reason: Reason) -> None:
+        """``record``, which is suspect, has one more accuser, and its suspicion ends sooner."""
+        ...
+
     def member_gone(self, now: float, record: Record, reason: Reason) -> None:
         """``record`` is dead or left now, as its state says."""
         ...

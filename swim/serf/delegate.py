@@ -208,13 +208,16 @@ class SerfDelegate(Delegate):
 
     def member_refreshed(self, now: float, record: Record, previous: Record, reason: Reason) -> None:
         """See ``Delegate``."""
-        self._members.refreshed(
-            now, record, reason, is_changed=(record.meta or b"") != (previous.meta or b"")
-        )
+        is_changed = (record.meta or b"") != (previous.meta or b"")
+        self._members.refreshed(now, record, reason, is_changed=is_changed)
 
     def member_suspected(self, now: float, record: Record, reason: Reason) -> None:
         """See ``Delegate``."""
         self._members.suspected(now, record, reason)
+
+    def member_accused(self, now: float, record: Record, reason: Reason) -> None:
+        """See ``Delegate``."""
+        self._members.accused(now, record, reason)
 
     def member_gone(self, now: float, record: Record, reason: Reason) -> None:
         """See ``Delegate``."""
@@ -223,8 +226,6 @@ class SerfDelegate(Delegate):
     def member_conflict(self, now: float, record: Record, claim: Alive) -> None:
         """See ``Delegate``."""
         self._conflicts.noticed(now, record, claim)
-
-    # -- the core's delegate: acks
 
     def ack_payload(self) -> bytes | None:
         """This node's coordinate."""

@@ -11,6 +11,7 @@ from enum import Enum
 from typing import Any, Final, NamedTuple
 
 from swim.events import (
+    MemberAccused,
     MemberEvent,
     MemberFailed,
     MemberJoined,
@@ -240,7 +241,7 @@ _STEPS: dict[Effect, tuple[_Step, ...]] = {
     Effect.JOIN_LEAVING: (((MemberJoined,), _LEAVING),),
     Effect.RAISE: ((_RAISED, _SAME),),
     Effect.NOTE: (((MemberRestarted,), _SAME),),
-    Effect.SUSPECT: (((MemberSuspected,), _SAME),),
+    Effect.SUSPECT: (((MemberSuspected, MemberAccused), _SAME),),
     Effect.FAIL: (((MemberFailed,), _FAILED),),
     Effect.LEAVE: (((MemberLeaving,), _LEAVING),),
     Effect.PRUNE_LATER: (((MemberLeaving,), _LEAVING),),

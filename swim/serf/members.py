@@ -10,6 +10,7 @@ from swim.core.engine import Engine
 from swim.core.member import Record, State
 from swim.core.timers import TimerKind
 from swim.events import (
+    MemberAccused,
     MemberFailed,
     MemberJoined,
     MemberLeaving,
@@ -107,6 +108,12 @@ class Members:
         entry = self._roster.own(entry)
         member = replace(entry.member, is_suspect=True, incarnation=record.incarnation)
         self._roster.change(now, entry, member, MemberSuspected, reason)
+
+    def accused(self, now: float, record: Record, reason: Reason) -> None:
+        """A suspect has one more accuser, and its suspicion ends sooner."""
+        entry = self._roster.get(record.name)
+        if entry is not None and entry.member.is_suspect:
+            self._roster.announce(now, self._roster.own(entry), MemberAccused, reason)
 
     def gone(self, now: float, record: Record, reason: Reason) -> None:
         """The core holds a member dead or left."""

@@ -49,6 +49,9 @@ class Upstairs:
     def member_suspected(self, now: float, record: Record, reason: Reason) -> None:
         self.reasons.append(reason)
 
+    def member_accused(self, now: float, record: Record, reason: Reason) -> None:
+        pass
+
     def member_gone(self, now: float, record: Record, reason: Reason) -> None:
         self._note("leave", record, reason)
 

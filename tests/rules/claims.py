@@ -10,6 +10,7 @@ from swim.commands import ForceLeave, Leave
 from swim.core.member import State, pack_address
 from swim.core.precedence import Claim, Stored, Verdict
 from swim.events import (
+    MemberAccused,
     MemberEvent,
     MemberFailed,
     MemberJoined,
@@ -293,9 +294,6 @@ def _observed(cell: Cell, way: Way, settings: dict[str, Any]) -> str:
         return _from_ping(lone, cell, at_once)
     if any(isinstance(message, Alive) for to, message in at_once if to == SPEAKER):
         return Verdict.ANSWER.value if grown["swim.ignored.older"] == 1 else "answered, but not counted"
-    if any(isinstance(message, Suspect) for message in _gossip(lone, cell)):
-        lone.advance(CONFIRMED)
-        return Verdict.CONFIRM.value if lone.status("x") == "failed" else "passed on, not counted"
     reasons = [name.rpartition(".")[2] for name in grown if name.startswith("swim.ignored.")]
     return f"*{' and '.join(reasons)}*"
 
@@ -323,6 +321,9 @@ def _from_events(lone: Lone, cell: Cell, events: list[MemberEvent], at_once: Pac
             return Verdict.REFRESH.value
         case MemberSuspected() if Suspect in passed_on:
             return Verdict.SUSPECT.value
+        case MemberAccused() if Suspect in passed_on:
+            lone.advance(CONFIRMED)
+            return Verdict.CONFIRM.value if lone.status("x") == "failed" else told
         case MemberFailed() if Dead in passed_on:
             return Verdict.DEAD.value
         case MemberLeft() if Dead in passed_on:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from sims.world.host import SimNode
 from sims.world.network import Link
-from swim import MemberFailed, MemberSuspected
+from swim import Event, MemberAccused, MemberFailed, MemberSuspected
 from tests.clusters import cluster, events_of, lose, split
 
 
@@ -123,3 +123,29 @@ def test_since_is_when_the_state_last_changed(seed: int, loss: float) -> None:
             changes = [line.at for line in peer.history(member.name) if line.before != line.after]
             assert found.since == changes[-1]
             assert (found.suspicion is not None) == member.is_suspect
+
+
+def test_each_accuser_that_brings_the_end_nearer_is_an_event() -> None:
+    """So a client that follows events always knows the deadline; the last one is kept."""
+    world, (*rest, victim) = cluster(8)
+    world.run_for(10)
+    split(world, rest, [victim])
+    deadlines: list[float] = []
+    one = rest[0]
+
+    def follow(_: float, event: Event) -> None:
+        if isinstance(event, MemberSuspected | MemberAccused):
+            found = one.detection(event.member.name)
+            assert found is not None
+            assert found.suspicion is not None
+            assert event.reason.accuser in found.suspicion.accusers
+            deadlines.append(found.suspicion.deadline)
+
+    one.subscribe(follow)
+    assert world.run_until(lambda _: events_of([one], MemberFailed, victim.name), 120)
+    assert len(deadlines) >= 2
+    assert deadlines == sorted(deadlines, reverse=True)
+    assert abs(one.history(victim.name)[-1].at - deadlines[-1]) < 0.1
+    accused = [line for line in one.history(victim.name) if line.before == line.after == "suspect"]
+    assert len(accused) == len(deadlines) - 1
+    assert all(line.reason.detail.startswith("fails in ") for line in accused)

@@ -24,7 +24,7 @@ from tests.agent_api.fakes import FakeCluster, make_member
 from tests.agent_api.http import Agent
 from tests.clusters import cluster as of_nodes
 
-CHANGES_WITH_EVERY_ACK = ("last_ack", "rtt", "probe", "suspicion")
+CHANGES_WITH_EVERY_ACK = ("last_ack", "rtt", "probe")
 
 
 class Simulated:

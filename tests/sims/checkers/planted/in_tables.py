@@ -193,7 +193,7 @@ def forgets_events(patch: pytest.MonkeyPatch) -> None:
         emit(self, *args)
         if isinstance(self.events[-1], MemberFailed):
             self.events.pop()
-            self._sequence -= 1
+            self.sequence -= 1
 
     patch.setattr(Roster, "_emit", forget)
 
