@@ -96,8 +96,11 @@ async def test_the_changes_after_a_snapshot_give_the_state(served: Served) -> No
     assert states == {node["name"]: node["state"] for node in state["nodes"]}
     assert links == state["links"]
     assert len(state["nodes"]) == 4
-    suspicion = next(change for change in changes if change.get("kind") == "MemberSuspected")
-    assert suspicion["member"] == "node-3"
+    suspicion = next(
+        change
+        for change in changes
+        if change.get("kind") == "MemberSuspected" and change["member"] == "node-3"
+    )
     assert suspicion["reason"]["cause"]
     assert "is_suspect" in suspicion["before"]
 
