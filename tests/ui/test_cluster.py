@@ -1,28 +1,50 @@
-"""The page of a real five-node ``swim cluster``."""
+"""The page of a real five-node ``swim cluster``: its views, and faults by mouse and keyboard."""
 
 from __future__ import annotations
 
+import json
+import re
+import signal
+import socket
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
+import trio
 
-from tests.cli.processes import Processes, eventually
-from tests.ui.conftest import OpenPage
+import swim
+from swim.cli.cluster.script import parse_script
+from tests.cli.processes import Process, Processes, eventually
+from tests.ui.audit import violations
+from tests.ui.conftest import DESKTOP, PHONE, OpenPage
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Locator, Page
 
 pytestmark = [pytest.mark.peers("chromium"), pytest.mark.slow]
 
+FREE = ("--bind-base", "0", "--http-base", "0")
+LATE = 40_000
+"""Milliseconds in which a failure has been noticed by all, on a machine that does other things too."""
+
+
+def page_of(process: Process) -> str:
+    """Where the page is, as the first command of the README prints it."""
+    eventually(lambda: any(line.startswith("page: ") for line in process.err))
+    return next(line.split()[1] for line in process.err if line.startswith("page: "))
+
 
 @pytest.fixture(scope="module")
-def url() -> Iterator[str]:
-    """Where the page of five nodes is, as the first command of the README prints it."""
+def running() -> Iterator[str]:
     with Processes() as processes:
-        process = processes.start("cluster", "--nodes", "5", "--bind-base", "0", "--http-base", "0")
-        eventually(lambda: any(line.startswith("page: ") for line in process.err))
-        yield next(line.split()[1] for line in process.err if line.startswith("page: "))
+        yield page_of(processes.start("cluster", "--nodes", "5", *FREE))
+
+
+@pytest.fixture
+def url(running: str) -> str:
+    """Five nodes that run and agree, whatever the test before did."""
+    return running
 
 
 def do(page: Page, verb: str) -> None:
@@ -33,6 +55,21 @@ def do(page: Page, verb: str) -> None:
         verb,
     )
     assert status == 200
+
+
+def calm(page: Page) -> None:
+    """Everything runs, and all agree."""
+    do(page, "heal; restart 1-5")
+    page.wait_for_selector(".headline :text('5 running nodes agree')", timeout=LATE)
+
+
+def cell(page: Page, observer: str, subject: str, state: str) -> Locator:
+    """A cell of the matrix, by what it says."""
+    return page.get_by_role("gridcell", name=re.compile(rf"^{observer} believes {subject} {state}\b"))
+
+
+def state_of(page: Page) -> Any:
+    return page.evaluate("async () => (await fetch('../v1/cluster/state')).json()")
 
 
 def test_five_live_nodes_and_any_of_them_is_the_observer(url: str, open_page: OpenPage) -> None:
@@ -46,6 +83,238 @@ def test_five_live_nodes_and_any_of_them_is_the_observer(url: str, open_page: Op
     page.wait_for_selector(".banner")
     page.keyboard.press("]")
     page.wait_for_selector(":text('as node-4 sees them')")
-    page.wait_for_selector("tr[data-state=failed] :text('node-3')")
+    page.wait_for_selector("tr[data-state=failed] :text('node-3')", timeout=LATE)
     do(page, "restart 3")
-    page.wait_for_selector(".count[data-state=alive] :text('5')")
+    page.wait_for_selector(".count[data-state=alive] :text('5')", timeout=LATE)
+
+
+def test_a_killed_node_is_suspect_then_failed_without_a_reload(url: str, open_page: OpenPage) -> None:
+    page = open_page(f"{url}#/faults")
+    views = open_page(f"{url}#/views")
+    page.get_by_role("button", name="kill node-3").click()
+    cell(views, "node-[1245]", "node-3", "suspect").first.wait_for(timeout=LATE)
+    for observer in ("node-1", "node-2", "node-4", "node-5"):
+        cell(views, observer, "node-3", "failed").wait_for(timeout=LATE)
+    views.get_by_role("gridcell", name="node-3 is killed: it has no view").first.wait_for()
+    assert views.locator("tfoot .really[data-state=killed]").count() == 1
+    page.wait_for_selector(".detection :text('all 4 know')", timeout=LATE)
+    assert re.search(r"first suspected \+\d", page.inner_text(".detection"))
+    line = page.locator("[data-cli^='swim cluster']").inner_text()
+    found = re.search(r'--script "(.*)"', line)
+    assert found, line
+    steps = parse_script(found[1], [f"node-{number}" for number in range(1, 6)])
+    assert steps[-1].text == "kill 3"
+    cell(views, "node-1", "node-3", "failed").click()
+    views.wait_for_selector("aside.sheet :text('Reasons')")
+    assert "member=node-3" in views.url
+    calm(views)
+
+
+def test_dragging_a_node_away_makes_two_blocks_and_healing_makes_one(url: str, open_page: OpenPage) -> None:
+    page = open_page(f"{url}#/faults")
+    views = open_page(f"{url}#/views?group=1")
+    for piece in (1, 2):
+        near = page.locator(f"[data-piece=node-{piece}]").bounding_box()
+        far = page.locator(".zone").nth(1 if piece == 1 else 0).bounding_box()
+        assert near
+        assert far
+        page.mouse.move(near["x"] + 9, near["y"] + 9)
+        page.mouse.down()
+        page.mouse.move(far["x"] + far["width"] - 12, far["y"] + far["height"] - 8, steps=6)
+        page.mouse.up()
+        side = page.locator(f".zone:has([data-piece=node-{piece}]) .piece")
+        eventually(lambda side=side, piece=piece: side.count() == piece)  # type: ignore[misc]
+    views.wait_for_selector(".headline :text('2 different views')", timeout=LATE)
+    cell(views, "node-1", "node-5", "failed").wait_for(timeout=LATE)
+    cell(views, "node-5", "node-2", "failed").wait_for(timeout=LATE)
+    camps = views.locator(".camp")
+    eventually(lambda: [text.split(":")[-1].strip() for text in camps.all_inner_texts()] == ["3 4 5", "1 2"])
+    blocks = views.locator("tbody tr").evaluate_all(
+        "rows => rows.map(row => [...row.querySelectorAll('[role=gridcell]')]"
+        ".map(cell => cell.dataset.state === 'alive' ? 'x' : '.').join(''))"
+    )
+    assert blocks == ["xxx..", "xxx..", "xxx..", "...xx", "...xx"]
+    page.get_by_role("button", name="heal", exact=True).click()
+    views.wait_for_selector(".headline :text('5 running nodes agree')", timeout=LATE)
+    page.wait_for_selector(".zone:nth-child(2) :text('drop a node here')")
+
+
+def test_commands_sliders_lasso_and_a_recording(url: str, open_page: OpenPage) -> None:
+    page = open_page(f"{url}#/faults", ignore="400")
+    page.fill("input[name=verb]", "explode 1")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("[role=alert] :text(\"unknown verb 'explode'\")")
+    page.get_by_role("button", name="Close").click()
+    page.get_by_role("button", name=re.compile("record packets")).click()
+    page.get_by_label("loss").focus()
+    for _ in range(3):
+        page.keyboard.press("ArrowRight")
+    page.wait_for_selector(".slider :text('3 %')")
+    page.get_by_label("delay").focus()
+    page.keyboard.press("ArrowRight")
+    eventually(lambda: state_of(page)["links"] == {"cuts": [], "loss": 0.03, "delay": 0.01})
+    page.get_by_role("button", name="cut", exact=True).click()
+    page.wait_for_selector(":text('cut one way: node-1 → node-2')")
+    page.get_by_role("button", name="heal", exact=True).click()
+    eventually(lambda: state_of(page)["links"] == {"cuts": [], "loss": 0.0, "delay": 0.0})
+    board = page.locator("svg.board").bounding_box()
+    assert board
+    corners = [(0.02, 0.02), (0.98, 0.02), (0.98, 0.35), (0.02, 0.35)]
+    page.mouse.move(board["x"] + 0.02 * board["width"], board["y"] + 0.02 * board["height"])
+    page.mouse.down()
+    for x, y in [*corners, corners[0]]:
+        page.mouse.move(board["x"] + x * board["width"], board["y"] + y * board["height"], steps=4)
+    page.mouse.up()
+    page.wait_for_selector(".chosen :text('2 chosen')")
+    page.get_by_role("button", name="clear", exact=True).click()
+    page.get_by_role("button", name=re.compile("stop: ")).click()
+    with page.expect_download() as download:
+        page.get_by_role("link", name=re.compile("save the recording")).click()
+    records = [json.loads(line) for line in Path(download.value.path()).read_text().splitlines()]
+    assert records[0]["level"] == "all"
+    assert {"send", "recv", "fault"} <= {record["kind"] for record in records}
+    page.get_by_role("button", name="open in replay").click()
+    page.wait_for_selector(".replay :text('swim-recording.jsonl') >> nth=0")
+
+
+def test_both_views_by_keyboard_alone(url: str, open_page: OpenPage) -> None:
+    page = open_page(f"{url}#/views")
+    page.wait_for_selector("table.matrix")
+    page.get_by_role("gridcell").first.focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowDown")
+    focused = page.evaluate("document.activeElement.getAttribute('aria-label')")
+    assert focused.startswith("node-2 believes node-2")
+    assert page.locator("[role=gridcell][tabindex='0']").count() == 1
+    page.keyboard.press("g")
+    assert "group=1" in page.url
+    page.keyboard.press("x")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("x")
+    page.wait_for_selector(":text('They believe the same of every member.')")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("aside.sheet")
+    page.keyboard.press("Escape")
+    page.keyboard.press("6")
+    page.wait_for_selector(".faults")
+    page.locator(".nodes li[data-node=node-4]").focus()
+    page.keyboard.press("p")
+    page.wait_for_selector("dialog :text('without asking')")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".nodes li[data-node=node-4] :text('paused')")
+    page.keyboard.press("Escape")
+    page.locator(".nodes li[data-node=node-4]").focus()
+    page.keyboard.press("u")
+    page.wait_for_selector(".nodes li[data-node=node-4] :text('alive')")
+    page.locator("[data-piece=node-5]").focus()
+    page.keyboard.press("ArrowRight")
+    eventually(lambda: len(state_of(page)["links"]["cuts"]) == 8)
+    do(page, "heal")
+
+
+@pytest.mark.parametrize("view", ["views", "faults"])
+def test_axe_finds_nothing(url: str, open_page: OpenPage, view: str) -> None:
+    page = open_page(f"{url}#/{view}")
+    page.wait_for_selector(".headline")
+    assert violations(page) == []
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_axe_finds_nothing_while_things_are_broken(
+    url: str, open_page: OpenPage, size: dict[str, int], scheme: str
+) -> None:
+    page = open_page(f"{url}#/faults", viewport=size, color_scheme=scheme)
+    page.wait_for_selector(".headline")
+    do(page, "split 1,2 3-5; kill 5; pause 4")
+    page.locator(".piece").first.press("Enter")
+    assert violations(page) == []
+    for query in ("", "?group=1&only=1", "?value=incarnation&compare=node-1,node-3", "?value=RTT"):
+        page.goto(f"{url}#/views{query}")
+        page.wait_for_selector(".views .headline :text('different views')", timeout=LATE)
+        assert violations(page) == []
+    wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    assert wide <= 0, "no horizontal scrolling of the page"
+    page.goto(f"{url}#/views")
+    calm(page)
+
+
+@pytest.mark.deep
+def test_a_link_makes_the_same_screen(url: str, open_page: OpenPage) -> None:
+    hash_ = "#/views?value=incarnation&only=0&group=1&compare=node-1%2Cnode-2&from=node-4&member=node-2"
+    for _ in range(2):
+        page = open_page(url + hash_)
+        page.wait_for_selector("button[aria-pressed=true]:text('incarnation')")
+        page.wait_for_selector("aside.sheet :text('node-2')")
+        page.wait_for_selector(".comparison :text('node-1 and node-2')")
+        assert page.locator(".observer select").input_value() == "node-4"
+        assert page.get_by_label("reorder into groups").is_checked()
+        assert not page.get_by_label("only what differs").is_checked()
+
+
+@pytest.mark.deep
+def test_a_cluster_that_ends_is_dated_and_one_that_comes_back_is_live(open_page: OpenPage) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        where = f"127.0.0.1:{free.getsockname()[1]}"
+    with Processes() as processes:
+        first = processes.start("cluster", "--nodes", "2", *FREE, "--ui", where)
+        page = open_page(f"{page_of(first)}#/views", ignore="Failed to load")
+        page.wait_for_selector(".headline :text('2 running nodes agree')")
+        first.signal(signal.SIGINT)
+        assert first.wait(10) == 0
+        page.wait_for_selector(".banner :text('Nothing here is newer')")
+        assert "stale" in (page.get_attribute("main", "class") or "")
+        page_of(processes.start("cluster", "--nodes", "3", *FREE, "--ui", where))
+        page.wait_for_selector(".headline :text('3 running nodes agree')", timeout=LATE)
+        assert page.locator(".banner").count() == 0
+
+
+@pytest.mark.deep
+def test_a_member_with_a_hostile_name(url: str, open_page: OpenPage) -> None:
+    page = open_page(f"{url}#/views")
+    page.wait_for_selector(".headline")
+    name = "<img src=x onerror=document.title='owned'>\u202e" + "x" * 60
+    bind = state_of(page)["nodes"][0]["bind"]
+
+    async def join() -> None:
+        config = swim.Config.local(name=name, bind="127.0.0.1:0", seeds=[bind])
+        async with swim.open_cluster(config) as cluster:
+            await cluster.join([bind])
+            with trio.fail_after(30):
+                while not await trio.to_thread.run_sync(seen):  # noqa: ASYNC110  a browser has no event
+                    await trio.sleep(0.1)
+
+    def seen() -> bool:
+        return any(name in view for view in [state_of_http(url)["views"]["members"]])
+
+    trio.run(join)
+    for hash_ in ("#/views", "#/views?value=tags&only=0", "#/faults"):
+        page.goto(url + hash_)
+        page.wait_for_selector(".headline")
+        assert "owned" not in page.title()
+    assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+
+
+def state_of_http(url: str) -> Any:
+    from urllib.parse import urljoin
+    from urllib.request import urlopen
+
+    with urlopen(urljoin(url, "../v1/cluster/state"), timeout=10) as answer:
+        return json.load(answer)
+
+
+@pytest.mark.deep
+def test_fifty_nodes_are_one_picture(open_page: OpenPage) -> None:
+    with Processes() as processes:
+        url = page_of(processes.start("cluster", "--nodes", "50", *FREE))
+        page = open_page(f"{url}#/views?only=0")
+        page.wait_for_selector("canvas.heat")
+        do(page, "split 1-20 21-50")
+        page.wait_for_selector(".headline :text('different views')", timeout=LATE)
+        page.locator("canvas.heat").focus()
+        page.keyboard.press("ArrowDown")
+        assert "node-2 believes node-1" in (page.get_attribute("canvas.heat", "aria-label") or "")
+        page.goto(f"{url}#/faults")
+        assert page.locator(".board .node").count() == 50
+        assert violations(page) == []

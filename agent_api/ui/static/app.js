@@ -9,17 +9,21 @@ import { sentenceOf } from './sentences.js';
 import { Stream } from './stream.js';
 import { fold, newStore, note, viewOf, wallAt } from './store.js';
 import * as events from './views/events.js';
+import * as faults from './views/faults.js';
 import * as health from './views/health.js';
 import { later } from './views/later.js';
+import * as matrix from './views/matrix.js';
 import * as members from './views/members.js';
 import * as overview from './views/overview.js';
 
 /** All views, in the order of their keys. `modes` is where a view exists. */
 const VIEWS = [
   { id: 'overview', module: overview, modes: ['agent', 'cluster'] },
+  { id: 'views', module: matrix, modes: ['cluster'] },
   { id: 'members', module: members, modes: ['agent', 'cluster'] },
   { id: 'events', module: events, modes: ['agent', 'cluster'] },
   { id: 'health', module: health, modes: ['agent', 'cluster'] },
+  { id: 'faults', module: faults, modes: ['cluster'] },
   { id: 'replay', module: later('Replay', () => import('./views/replay.js')), modes: ['agent', 'cluster', 'replay'] },
 ];
 
@@ -44,6 +48,7 @@ export const state = {
   views: VIEWS.filter((view) => view.modes.includes(mode)),
   store: newStore(),
   source: SOURCES[mode],
+  home: base, // where the page's server is
   base, // where the API of the observer is
   stream: /** @type {Stream | null} */ (null),
   cluster: /** @type {any} */ (null), // all nodes of `swim cluster`, null for an agent

@@ -15,7 +15,7 @@ export function newCluster() {
     sequence: 0,
     zero: NaN, // when all nodes ran, in ms of the cluster's time of day
     lost: 0, // changes that this page was too slow for
-    round: null, // the latest detection: see `time`
+    round: null, // the latest node that stopped, when, and when each observer noticed
   };
 }
 
@@ -47,6 +47,21 @@ function takeSnapshot(cluster, { snapshot, lost }) {
   cluster.sequence = snapshot.sequence;
   cluster.zero = Date.parse(snapshot.time) - 1000 * snapshot.seconds;
   cluster.lost += lost;
+  cluster.round ??= latestRound(cluster);
+}
+
+/** The detection under way when the page was opened: of the node that stopped last. */
+function latestRound(cluster) {
+  const [node] = [...cluster.nodes.values()].filter((each) => each.state === 'killed' || each.state === 'paused').sort((a, b) => (a.since < b.since ? 1 : -1));
+  if (!node) return null;
+  const round = { name: node.name, state: node.state, at: Date.parse(node.since), seen: new Map() };
+  for (const [observer, view] of cluster.views) {
+    const cell = view.get(node.name);
+    const word = cellState(cell);
+    const after = Date.parse(cell?.since ?? '') - round.at;
+    if ((word === 'suspect' || word === 'failed') && after >= 0) round.seen.set(observer, { [word]: after });
+  }
+  return round;
 }
 
 /** Cells by member, each with its name; what is null is not listed. */

@@ -37,6 +37,9 @@ export function followCluster(state, base, open) {
   state.command = (verb) =>
     state.ask(new URL('v1/cluster/command', base).href, { method: 'POST', body: JSON.stringify({ verb }) });
 
+  /** Asks the cluster itself. */
+  state.askCluster = (path) => state.ask(new URL(path, base).href);
+
   state.clusterStream = new Stream({
     url: new URL('v1/cluster/watch', base).href,
     headers: () => ({}),

@@ -108,6 +108,12 @@ async function openFiles(/** @type {File[]} */ files) {
   if ((await open(first)) && second) await playerOf(app).load(second, { isOther: true });
 }
 
+/** Opens a trace that another view has. */
+export function openFile(/** @type {any} */ state, /** @type {File} */ file) {
+  playerOf(state);
+  return openFiles([file]);
+}
+
 function chooser(/** @type {string} */ label, /** @type {(files: File[]) => void} */ chosen, className = 'button') {
   const onChange = (/** @type {any} */ event) => {
     const files = [...event.target.files];
