@@ -14,6 +14,7 @@ from starlette.responses import Response
 from agent_api.access.control import Grant
 from agent_api.cluster import ClusterLike
 from agent_api.errors import HttpError
+from agent_api.kept import KeptBodies
 from agent_api.own.history import MetricsHistory
 from agent_api.own.shapes import Observer
 from agent_api.own.views import Views
@@ -55,6 +56,7 @@ class Agent:
     observer: Observer
     views: Views
     history: MetricsHistory
+    kept: KeptBodies
 
     def is_leader(self) -> bool:
         """Whether this node is the advisory leader of its region."""
@@ -111,6 +113,11 @@ class Call:
         """``document`` and a list as its last ``key``, made in portions: pings are answered in between."""
         body = await in_portions(document, key, values, shape, pretty=self.query.pretty)
         return Response(body, media_type="application/json")
+
+    async def json_of(self, view: object, make: Callable[[], Awaitable[bytes]]) -> Response:
+        """What ``make`` makes of an immutable view, once for all requests of this path with the same view."""
+        name = self.request.scope["path"], self.query.pretty
+        return Response(await self.agent.kept.of(name, view, make), media_type="application/json")
 
     async def body(self, at_most: int, refusal: str) -> bytes:
         """The body of the request; one that is too long is refused before all of it is read.

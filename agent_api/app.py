@@ -19,6 +19,7 @@ from agent_api.browsers import BrowserRules
 from agent_api.cluster import ClusterLike
 from agent_api.envelope import Envelope
 from agent_api.errors import error_response
+from agent_api.kept import KeptBodies
 from agent_api.own.history import MetricsHistory
 from agent_api.own.shapes import Observer
 from agent_api.own.views import Views
@@ -80,6 +81,7 @@ def create_app(
         observer,
         Views(observer),
         MetricsHistory(observer),
+        KeptBodies(),
     )
     return app
 

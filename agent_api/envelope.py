@@ -11,6 +11,7 @@ from time import perf_counter
 import anyio
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from agent_api.kept import KeptBody
 from agent_api.request_id import REQUEST_ID, assign, of_scope
 from swim.text import brief
 
@@ -114,9 +115,18 @@ async def _compress(head: Message, message: Message) -> None:
     headers = dict(head["headers"])
     if headers.get(b"content-type") != b"application/json" or len(body) < _COMPRESS_FROM_BYTES:
         return
-    packed = partial(gzip.compress, body, compresslevel=5, mtime=0)
-    is_long = len(body) >= _THREAD_FROM_BYTES
-    message["body"] = await anyio.to_thread.run_sync(packed) if is_long else packed()
+    message["body"] = await _packed(body)
     length = b"%d" % len(message["body"])
     head["headers"] = [(name, value) for name, value in head["headers"] if name != b"content-length"]
     head["headers"] += [(b"content-length", length), (b"content-encoding", b"gzip")]
+
+
+async def _packed(body: bytes) -> bytes:
+    """The body compressed: a long one in a thread, one that is kept once."""
+    if isinstance(body, KeptBody) and body.packed:
+        return body.packed
+    pack = partial(gzip.compress, body, compresslevel=5, mtime=0)
+    packed = await anyio.to_thread.run_sync(pack) if len(body) >= _THREAD_FROM_BYTES else pack()
+    if isinstance(body, KeptBody):
+        body.packed = packed
+    return packed

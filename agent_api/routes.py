@@ -42,8 +42,13 @@ async def _members(call: Call) -> Response:
         "ServerRegion": settings.region,
         "ServerDC": settings.datacenter,
     }
-    members = shapes.nomad_order(cluster.members())
-    return await call.json_list(document, "Members", members, shapes.nomad_member)
+    members = cluster.members()
+
+    async def make() -> bytes:
+        ordered, pretty = shapes.nomad_order(members), call.query.pretty
+        return await shapes.in_portions(document, "Members", ordered, shapes.nomad_member, pretty=pretty)
+
+    return await call.json_of(members, make)
 
 
 async def _servers(call: Call) -> Response:

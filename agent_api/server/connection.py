@@ -129,8 +129,10 @@ class Connection:
             if not self._wire.early_bytes:
                 return None
         try:
-            with trio.fail_after(limits.head_timeout):
-                event = await self._wire.event()
+            event = self._wire.parsed()
+            if event is None:
+                with trio.fail_after(limits.head_timeout):
+                    event = await self._wire.event()
         except h11.RemoteProtocolError as error:
             await self._refuse(error.error_status_hint, "http-bad-request")
         except trio.TooSlowError:

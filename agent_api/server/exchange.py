@@ -166,15 +166,16 @@ class Exchange:
     async def discard_rest(self) -> bool:
         """Reads the rest of the body; returns whether another request may follow."""
         protocol, left = self._wire.h11, _DISCARD_BYTES
-        try:
-            with trio.move_on_after(max(self._body_seconds, 0)):
-                while left > 0 and protocol.their_state is h11.SEND_BODY and not self._wire.closing:
-                    event = await self._wire.event()
-                    if isinstance(event, h11.Data):
-                        left -= len(event.data)
-                        await trio.lowlevel.checkpoint()
-        except h11.RemoteProtocolError:
-            self._metrics.dropped("http-bad-request")
+        if protocol.their_state is h11.SEND_BODY:
+            try:
+                with trio.move_on_after(max(self._body_seconds, 0)):
+                    while left > 0 and protocol.their_state is h11.SEND_BODY and not self._wire.closing:
+                        event = await self._wire.event()
+                        if isinstance(event, h11.Data):
+                            left -= len(event.data)
+                            await trio.lowlevel.checkpoint()
+            except h11.RemoteProtocolError:
+                self._metrics.dropped("http-bad-request")
         if protocol.our_state is h11.DONE and protocol.their_state is h11.DONE and not self._wire.closing:
             protocol.start_next_cycle()
             return True

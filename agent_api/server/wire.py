@@ -85,13 +85,22 @@ class Wire:
         Raises:
             h11.RemoteProtocolError: the client does not speak HTTP/1.x.
         """
-        while True:
-            event = self.h11.next_event()
-            if event is not h11.NEED_DATA:
-                if isinstance(event, h11.Request):
-                    self.method = event.method
-                return event  # type: ignore[return-value]
+        while (event := self.parsed()) is None:
             await self.fill()
+        return event
+
+    def parsed(self) -> h11.Event | type[h11.PAUSED] | None:
+        """The next event, if what it takes has arrived.
+
+        Raises:
+            h11.RemoteProtocolError: as of ``event``.
+        """
+        event = self.h11.next_event()
+        if event is h11.NEED_DATA:
+            return None
+        if isinstance(event, h11.Request):
+            self.method = event.method
+        return event  # type: ignore[return-value]
 
     async def send(self, events: Sequence[h11.Event]) -> None:
         """Sends ``events`` encoded, in one piece if that is small.

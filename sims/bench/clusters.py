@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sims.bench.engines import Engine
+from sims.bench.engines import Engine, SharedProcess
 from sims.bench.fleet import Fleet, progress
 from sims.bench.options import Options, Samples
 
-__all__ = ["JOIN_TIMEOUT", "SETTLE_SECONDS", "add", "joined_fleet", "pump_all", "say", "start_all"]
+__all__ = [
+    "JOIN_TIMEOUT",
+    "SETTLE_SECONDS",
+    "add",
+    "joined_fleet",
+    "pump_all",
+    "say",
+    "shared_process",
+    "start_all",
+]
 
 JOIN_TIMEOUT = 120.0
 SETTLE_SECONDS = 10.0
@@ -28,6 +37,22 @@ def joined_fleet(engine: Engine, options: Options, *, nice: int = 0) -> Fleet:
         fleet.join_storm()
         if not fleet.pump(fleet.is_complete, JOIN_TIMEOUT):
             raise SystemExit(f"the {engine.name} agents did not all find each other in {JOIN_TIMEOUT:g} s")
+    except BaseException:
+        fleet.close()
+        raise
+    return fleet
+
+
+def shared_process(nodes: int, options: Options) -> Fleet:
+    """A running ``swim cluster``, a context manager, in which all nodes know each other."""
+    engine = SharedProcess(nodes)
+    fleet = Fleet(engine, options.profile)
+    try:
+        progress(f"starting one process of {nodes} nodes, {options.profile} profile")
+        fleet.start(1)
+        known = fleet.agents[0].known
+        if not fleet.pump(lambda: engine.is_complete(len(known) - 1), JOIN_TIMEOUT):
+            raise SystemExit(f"swim cluster did not converge in {JOIN_TIMEOUT:g} s")
     except BaseException:
         fleet.close()
         raise

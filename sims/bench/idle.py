@@ -6,8 +6,8 @@ import statistics
 from collections.abc import Sequence
 from contextlib import ExitStack
 
-from sims.bench.clusters import JOIN_TIMEOUT, SETTLE_SECONDS, add, joined_fleet, pump_all
-from sims.bench.engines import ENGINES, Engine, SharedProcess
+from sims.bench.clusters import SETTLE_SECONDS, add, joined_fleet, pump_all, shared_process
+from sims.bench.engines import ENGINES, Engine
 from sims.bench.fleet import Agent, Fleet, progress
 from sims.bench.options import Options, Samples
 from sims.bench.procfs import context_switches, cpu_seconds, proportional_mib, resident_mib
@@ -45,7 +45,7 @@ def one_process(engines: Sequence[Engine], options: Options) -> dict[str, Sample
     with ExitStack() as stack:
         serf = ENGINES["serf"]
         fleets = [stack.enter_context(joined_fleet(serf, options))] if serf in engines else []
-        alone, shared = (stack.enter_context(_context(nodes, options)) for nodes in (1, options.nodes))
+        alone, shared = (stack.enter_context(shared_process(nodes, options)) for nodes in (1, options.nodes))
         pump_all([*fleets, alone, shared], SETTLE_SECONDS)
         ours: Samples = {}
         results = {**{fleet.engine.name: {} for fleet in fleets}, "swim": ours}
@@ -59,22 +59,6 @@ def one_process(engines: Sequence[Engine], options: Options) -> dict[str, Sample
             further = (resident_mib(pid) - resident_mib(lone_pid)) / max(1, options.nodes - 1)
             add(ours, "RSS per further node, MiB", further)
     return results
-
-
-def _context(nodes: int, options: Options) -> Fleet:
-    """A running ``swim cluster`` in which all nodes know each other."""
-    engine = SharedProcess(nodes)
-    fleet = Fleet(engine, options.profile)
-    try:
-        progress(f"starting one process of {nodes} nodes, {options.profile} profile")
-        fleet.start(1)
-        known = fleet.agents[0].known
-        if not fleet.pump(lambda: engine.is_complete(len(known) - 1), JOIN_TIMEOUT):
-            raise SystemExit(f"swim cluster did not converge in {JOIN_TIMEOUT:g} s")
-    except BaseException:
-        fleet.close()
-        raise
-    return fleet
 
 
 def _add_window(

@@ -8,6 +8,7 @@ from sims.bench.embed import embed
 from sims.bench.engines import Engine
 from sims.bench.ghosts import ghosts
 from sims.bench.hostile import hostile
+from sims.bench.http import http
 from sims.bench.idle import memory, one_process, steady
 from sims.bench.mass_join import mass_join
 from sims.bench.messages import event_flood, events, queries
@@ -39,6 +40,7 @@ SCENARIOS: dict[str, Callable[[Sequence[Engine], Options], dict[str, Samples]]] 
     "soak": soak,
     "hostile": hostile,
     "ghosts": ghosts,
+    "http": http,
     "simulated": simulated,
     "world": world,
 }

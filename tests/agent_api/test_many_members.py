@@ -10,7 +10,10 @@ import pytest
 import trio
 
 from agent_api import create_app
+from agent_api.kept import KeptBodies
 from agent_api.shapes import dumps
+from swim import Member
+from tests.agent_api.access.test_routes import control, secret
 from tests.agent_api.fakes import FakeCluster, make_member
 from tests.agent_api.http import served
 
@@ -73,3 +76,56 @@ async def test_other_tasks_run_while_a_long_list_is_made(
     body = b"".join(message.get("body", b"") for message in messages)
     assert len(json.loads(gzip.decompress(body) if encoding == b"gzip" else body).popitem()[1]) == 2000
     assert passes >= 2000 // 64
+
+
+@pytest.mark.parametrize("query", ["", "?pretty", "?pretty=0"])
+async def test_a_kept_body_is_the_right_one(cluster: FakeCluster, query: str) -> None:
+    """For its parameters, its token, its encoding and the members that there are now."""
+    fill(cluster, 100)
+    view = cluster.members()
+
+    def members() -> tuple[Member, ...]:
+        return view
+
+    cluster.members = members  # type: ignore[method-assign]
+    async with served(cluster, access=control()) as agent:
+        allowed, denied = {"X_Nomad_Token": secret("node:read")}, {"X_Nomad_Token": secret("agent:read")}
+        target = f"/v1/agent/members{query}"
+        first = await agent.get(target, **allowed)
+        for _ in range(3):
+            assert (await agent.get(target, **allowed)).body == first.body
+            packed = await agent.get(target, accept_encoding="gzip", **allowed)
+            assert gzip.decompress(packed.body) == first.body
+            assert (await agent.get(target, **denied)).status == 403
+            assert (await agent.get(target)).status == 403
+        other = await agent.get("/v1/agent/members" + ("" if query == "?pretty" else "?pretty"), **allowed)
+        assert other.json() == first.json()
+        assert other.body != first.body
+        view = (*view, make_member("newcomer"))
+        for encoding in ("identity", "gzip"):
+            after = await agent.get(target, accept_encoding=encoding, **allowed)
+            assert "newcomer" in {member["Name"] for member in after.json()["Members"]}
+
+
+async def test_a_body_is_made_once_for_each_view() -> None:
+    kept, made = KeptBodies(), []
+
+    async def ask(name: str, view: object) -> bytes:
+        async def make() -> bytes:
+            made.append((name, view))
+            return f"{name} of {len(made)}".encode()
+
+        return await kept.of(name, view, make)
+
+    one, two = ("a",), ("b",)
+    assert [await ask("x", one), await ask("x", one), await ask("y", one)] == [
+        b"x of 1",
+        b"x of 1",
+        b"y of 2",
+    ]
+    assert [await ask("x", two), await ask("y", one), await ask("x", one)] == [
+        b"x of 3",
+        b"y of 2",
+        b"x of 4",
+    ]
+    assert made == [("x", one), ("y", one), ("x", two), ("x", one)]
