@@ -95,6 +95,7 @@ class Exchange:
     __slots__ = (
         "_body_bytes",
         "_body_seconds",
+        "_continued",
         "_head",
         "_is_over",
         "_limits",
@@ -120,6 +121,7 @@ class Exchange:
         self._unread = int(_header(request, b"content-length") or 0)
         self._body_bytes = 0
         self._body_seconds = limits.body_timeout
+        self._continued: trio.Event | None = None
         self._is_over = False
         self._waiting: trio.CancelScope | None = None
 
@@ -128,7 +130,7 @@ class Exchange:
         protocol = self._wire.h11
         if not self.gone and protocol.their_state is h11.SEND_BODY:
             if protocol.they_are_waiting_for_100_continue and not self.began:
-                await self._transmit([h11.InformationalResponse(status_code=100, headers=[])])
+                await self._say_continue()
             event = await self._body_event()
             if isinstance(event, h11.Data):
                 return {"type": "http.request", "body": bytes(event.data), "more_body": True}
@@ -148,6 +150,8 @@ class Exchange:
             ClientGone: the client does not receive this answer; the application need not continue.
             RuntimeError: the order of the messages is not allowed by ASGI.
         """
+        if self._continued is not None:
+            await self._continued.wait()
         if self.gone:
             raise ClientGone("the client is gone")
         if message["type"] == "http.response.start" and self._head is None:
@@ -180,6 +184,14 @@ class Exchange:
             protocol.start_next_cycle()
             return True
         return False
+
+    async def _say_continue(self) -> None:
+        """Sends 100; the answer, which another task may send meanwhile, waits for it."""
+        self._continued = trio.Event()
+        try:
+            await self._transmit([h11.InformationalResponse(status_code=100, headers=[])])
+        finally:
+            self._continued.set()
 
     async def _body_event(self) -> h11.Event | type[h11.PAUSED] | None:
         """The next part of the body or its end; None if the client was refused instead."""

@@ -100,6 +100,29 @@ async def test_a_client_that_closed_its_half_is_answered() -> None:
         assert (await rest_of(stream)).endswith(b"PUT / ab")
 
 
+async def test_an_answer_that_begins_while_100_is_sent_follows_it() -> None:
+    async def streaming(scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers, and in another task reads the body, as a stream of lines does."""
+        if scope["type"] == "http":
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(receive)
+                for _ in range(5):
+                    await trio.lowlevel.checkpoint()
+                await answer(send, b"done")
+
+    async with door(streaming) as server, server.connect(trio.testing.lockstep_stream_pair) as stream:
+        await stream.send_all(
+            b"GET / HTTP/1.1\r\n" + CLOSE + b"Expect: 100-continue\r\nContent-Length: 1\r\n\r\n"
+        )
+        await trio.testing.wait_all_tasks_blocked()
+        received = await stream.receive_some()
+        await stream.send_all(b"x")
+        received += await rest_of(stream)
+        assert received.startswith(b"HTTP/1.1 100 \r\n\r\nHTTP/1.1 200 ")
+        assert received.endswith(b"done")
+        assert not server.metrics.counters["swim.http.failed"]
+
+
 async def test_expect_100_continue() -> None:
     async with door(echo) as server, server.connect() as stream:
         await stream.send_all(
