@@ -47,7 +47,10 @@ def flags() -> set[str]:
     """Every option of every command, and of the modules that ``python -m`` runs."""
     of_commands = {name for each in commands().values() for name in flags_of(each)}
     written = "".join(map(text_of, [*python_files(*PACKAGES), "tests/conftest.py"]))
-    return of_commands | set(FLAG.findall(written)) | OF_HOSTS
+    of_scenarios = {
+        f"--{option.replace('_', '-')}" for scenario in scenarios().values() for option in scenario.options
+    }
+    return of_commands | of_scenarios | set(FLAG.findall(written)) | OF_HOSTS
 
 
 def flags_of(command: click.Command) -> set[str]:
@@ -85,7 +88,8 @@ def test_every_command_and_option_exists(document: str) -> None:
         group = commands().get(name)
         if isinstance(group, click.Group) and re.match(rf"{name} [a-z]", code):
             wrong.append(code)
-        known = flags() if group is None or isinstance(group, click.Group) else flags_of(group)
+        is_one = not isinstance(group, click.Group) and name != "swim sim swarm"  # passes its options on
+        known = flags_of(group) if group is not None and is_one else flags()
         if name == "swim sim run":
             scenario = scenarios().get(code.split()[3])
             known |= set() if scenario is None else {f"--{option}" for option in scenario.options}
