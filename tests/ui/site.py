@@ -34,17 +34,20 @@ PORT = 7946
 
 
 class Site:
-    """An agent ``n1`` without a network; the test changes its table, and pages see the events.
+    """An agent without a network; the test changes its table, and pages see the events.
 
     Args:
         names: other members, alive.
         seeds: what it looks for; all of them refuse.
+        own: its name.
         settings: of the agent's HTTP layer.
     """
 
-    def __init__(self, names: Iterable[str] = (), seeds: Sequence[str] = (), **settings: Any) -> None:
-        own = Config(name="n1", tags={"build": "0.2.0"}, bind="127.0.0.1:7946", seeds=seeds)
-        self.cluster = FakeCluster(own)
+    def __init__(
+        self, names: Iterable[str] = (), seeds: Sequence[str] = (), own: str = "n1", **settings: Any
+    ) -> None:
+        config = Config(name=own, tags={"build": "0.2.0"}, bind="127.0.0.1:7946", seeds=seeds)
+        self.cluster = FakeCluster(config)
         for name in names:
             self.cluster.table[name] = make_member(name, gossip_port=PORT, build="0.2.0")
         self._settings = AgentSettings(http="127.0.0.1:0", **settings)
@@ -126,7 +129,7 @@ class Site:
         """So many changes: each other member is suspected and refutes, in turn."""
 
         async def run() -> None:
-            names = [name for name in self.cluster.table if name != "n1"]
+            names = [name for name in self.cluster.table if name != self.cluster.config.name]
             for number in range(int(per_second * seconds)):
                 old = self.cluster.table[names[number // 2 % len(names)]]
                 kind = MemberRefuted if old.is_suspect else MemberSuspected

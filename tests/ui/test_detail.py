@@ -98,7 +98,7 @@ def test_keys_alone_are_enough(site: Site, open_page: OpenPage) -> None:
     page.keyboard.press("3")
     page.locator(".feed").wait_for()
     page.keyboard.press("Control+k")
-    page.get_by_role("combobox").wait_for()
+    page.get_by_role("combobox", name="Member, view or command").wait_for()
     page.keyboard.type("n4")
     page.locator("[role=option]", has_text="n4").wait_for()
     assert not violations(page)

@@ -31,11 +31,11 @@ def test_a_suspicion_is_an_arrow_and_the_first_thing_under_now(site: Site, open_
         "all => all.map(each => each.getAttribute('cx')).sort()"
     )
     site.suspect("n3", by="n5")
-    page.locator(".edge.accuses").wait_for()
+    page.locator(".edge.accuses").wait_for(state="attached")
     assert "n5 suspects n3" in (page.locator(".edge.accuses title").text_content() or "")
     assert "suspected by n5" in page.locator(".now").inner_text()
     site.fail("n3")
-    page.locator(".edge.decided").wait_for()
+    page.locator(".edge.decided").wait_for(state="attached")
     page.locator(".now li[data-state=failed]", has_text="n3").wait_for()
     site.join("n9")
     page.locator(".node").nth(8).wait_for()
@@ -61,6 +61,10 @@ def test_keys_go_around_the_ring_and_open_a_member(site: Site, open_page: OpenPa
     page.keyboard.press("Enter")
     page.locator(".sheet").wait_for()
     assert page.locator(".ring").is_visible()
+    page.keyboard.press("Escape")
+    page.keyboard.press("t")
+    page.get_by_role("columnheader", name="Suspected by").wait_for()
+    assert not violations(page)
 
 
 @pytest.mark.parametrize(("members", "drawn"), [(100, "canvas.ring"), (600, ".arc")])

@@ -4,6 +4,8 @@ import { html, nothing, render } from './vendor/lit-html.js';
 import { followCluster } from './following.js';
 import { frame } from './frame.js';
 import { onKey } from './keys.js';
+import { mergeSamples, samplesOf } from './metrics.js';
+import { followOthers } from './others.js';
 import { hashOf, parseRoute } from './route.js';
 import { sentenceOf } from './sentences.js';
 import { Stream } from './stream.js';
@@ -181,14 +183,19 @@ function onRoute() {
 /** What the stream does not say, for each connection: label, keys and version. */
 async function readRest() {
   const info = await state.ask('v1/swim/info').catch(() => null);
+  const history = await state.ask('v1/swim/metrics/history').catch(() => null);
+  if (history) state.store.samples = mergeSamples(samplesOf(history), state.store.samples);
   state.info = info && { ...info, readAt: wallAt(state.store, performance.now()) };
   redraw();
 }
 
 let before = '';
 
+const askOthers = mode === 'agent' ? followOthers(state) : () => undefined;
+
 function onStream() {
   const { stream, store } = state;
+  if (stream?.state === 'live') askOthers();
   if (stream && stream.state !== before) {
     if (stream.state === 'live') {
       readRest();

@@ -30,7 +30,7 @@ export function detail(state) {
   const who = state.route.member;
   const m = state.members.get(who);
   const why = historyOf(state, who);
-  const lines = [...(why.lines ?? []), ...confirmations(state, who)].sort((a, b) => b.wall - a.wall);
+  const lines = [...(why.lines ?? []), ...confirmations(state, who)].reverse().sort((a, b) => b.wall - a.wall);
   return html`<aside class="sheet" aria-label="Member ${who}" tabindex="-1" data-cli="swim why ${shell(who)}">
     <header><h2>${name(who)}</h2>${m ? stateMark(stateOf(m)) : html`<span class="state">· unknown</span>`}<span class="grow"></span>
       <button class="quiet" aria-label="Close" @click=${closeSheet(state)}>✕</button></header>
@@ -38,6 +38,7 @@ export function detail(state) {
     ${others(state, who)}
     ${why.lines ? strip(state, why.lines) : nothing}
     <h3>Reasons</h3>
+    ${!state.cluster && state.observer !== state.store.self ? html`<p class="faint">As <bdi>${state.store.self}</bdi> saw it: each agent keeps its own.</p>` : nothing}
     ${why.error ? failure(why.error, () => { state.ui.why = null; state.redraw(); }) : nothing}
     ${why.lines ? html`<ol class="reasons">${lines.map((line) => reason(state, line))}</ol>` : why.error ? nothing : html`<p class="loading">Reading its history…</p>`}
     ${why.lines && !lines.length ? html`<p class="faint">Nothing has happened to it since this agent started.</p>` : nothing}

@@ -91,7 +91,8 @@ function observerMenu(state) {
   if (state.observers.length < 2) return html`<span class="observer">seen from <b><bdi>${chosen}</bdi></b></span>`;
   const process = (each) => state.cluster?.nodes.get(each)?.state;
   return html`<label class="observer">seen from <select @change=${(event) => state.go({ from: event.target.value })}>
-    ${state.observers.map((each) => html`<option value=${isDefault(each) ? '' : each} ?selected=${chosen === each} ?disabled=${process(each) && !['running', 'paused'].includes(process(each))}>${each}${
+    ${state.observers.map((each) => html`<option value=${isDefault(each) ? '' : each} ?selected=${chosen === each} ?disabled=${Boolean(state.store.views.get(each)?.error) || (process(each) && !['running', 'paused'].includes(process(each)))}
+      title=${state.store.views.get(each)?.error || nothing}>${each}${state.store.views.get(each)?.error ? ' (no answer)' : ''}${
       process(each) && process(each) !== 'running' ? ` (${process(each)})` : ''}</option>`)}
   </select></label>`;
 }

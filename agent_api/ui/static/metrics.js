@@ -4,10 +4,17 @@
 const WINDOW = 300_000; // ms
 const DROPPED = 'swim.dropped.';
 
-/** Adds a sample; those older than five minutes go. */
+/** Adds a sample; those older than five minutes go, and all of them where the clock went back. */
 export function addSample(samples, sample) {
+  if (samples.length && sample.at < samples[samples.length - 1].at) samples.length = 0;
   samples.push(sample);
   while (samples[0].at < sample.at - WINDOW) samples.shift();
+}
+
+/** The answer of `/v1/swim/metrics/history`, a list for each name, as samples. */
+export function samplesOf({ at, counters, gauges }) {
+  const pick = (lists, index) => Object.fromEntries(Object.entries(lists).map(([name, list]) => [name, list[index] ?? 0]));
+  return at.map((each, index) => ({ at: Date.parse(each), counters: pick(counters, index), gauges: pick(gauges, index) }));
 }
 
 /** The samples of a fresh page before those that it has itself. */

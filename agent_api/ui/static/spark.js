@@ -21,9 +21,11 @@ export function spark(state, { title, unit = '', times, lines }) {
   const all = lines.flatMap((line) => line.values).filter((value) => value !== null);
   const top = Math.max(1e-9, ...all);
   const last = times.length - 1;
-  const x = (index) => (WIDTH * index) / Math.max(1, last);
+  const length = times[last] - times[0] || 1;
+  const x = (index) => (WIDTH * (times[index] - times[0])) / length;
   const y = (value) => HEIGHT - 2 - ((HEIGHT - 6) * value) / top;
-  const shown = state.ui.hoverAt === undefined ? last : Math.round(state.ui.hoverAt * last);
+  const wanted = times[0] + length * (state.ui.hoverAt ?? 1);
+  const shown = Math.max(0, times.findLastIndex((each) => each <= wanted));
   const points = (values) => values.map((value, index) => (value === null ? '' : `${x(index).toFixed(1)},${y(value).toFixed(1)}`)).filter(Boolean).join(' ');
   const words = lines.map((line) => `${line.name} ${short(line.values[last] ?? null)}`).join(', ');
   const move = (event) => {

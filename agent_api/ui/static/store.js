@@ -33,6 +33,7 @@ export function newStore() {
     pulse: null, // the last heartbeat
     samples: [], // counters and gauges of the last five minutes
     version: 0, // grows with every change
+    changes: 0, // grows when a member's state may have changed
     roster: 0, // grows when members come, go or change their tags
   };
 }
@@ -90,6 +91,7 @@ function takeSnapshot(store, line, wall) {
   store.sequence = line.sequence ?? snapshot.sequence ?? 0;
   store.members = new Map();
   store.roster += 1;
+  store.changes += 1;
   for (const m of list) keep(store, m, old.get(m.name), NaN);
   if (snapshot.counters) addSample(store.samples, { at: wall, counters: snapshot.counters, gauges: snapshot.gauges });
   note(store, { kind: 'snapshot', at: wall, count: list.length });
@@ -114,6 +116,7 @@ function takeMember(store, line, wall) {
   const before = store.members.get(member.name);
   const was = before ? stateOf(before) : line.previous ?? 'unknown';
   const isReaped = line.event === 'MemberReaped';
+  store.changes += 1;
   if (isReaped || !before || line.event === 'MemberUpdated') store.roster += 1;
   if (isReaped) store.members.delete(member.name);
   else keep(store, member, before, wall);

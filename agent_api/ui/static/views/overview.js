@@ -22,6 +22,26 @@ const STEPS = ['listening', 'joined', 'converged'];
 
 export { draw as onDrawn };
 
+const TABLE_MAX = 200;
+
+const switchTable = (state) => state.go({ table: state.route.table ? '' : '1' }, { replace: true });
+
+export function onKey(state, event) {
+  if (event.key.toLowerCase() !== 't') return false;
+  switchTable(state);
+  return true;
+}
+
+/** What the picture shows, as a table: states, and who accuses whom until when. */
+function membersTable(state) {
+  const list = [...state.members.values()].sort((a, b) => SEVERITY[stateOf(a)] - SEVERITY[stateOf(b)] || (a.name < b.name ? -1 : 1));
+  const left = (m) => (m.suspicion ? `, failed in ${span(Date.parse(m.suspicion.deadline) - state.now)}` : '');
+  return html`<div class="scroll"><table><thead><tr><th scope="col">Name</th><th scope="col">Status</th><th scope="col">Since</th><th scope="col">Suspected by</th></tr></thead>
+    <tbody>${list.slice(0, TABLE_MAX).map((m) => html`<tr><td><a href=${state.link({ member: m.name })}>${name(m.name)}</a></td><td>${stateGlyph(stateOf(m))} ${stateOf(m)}</td><td>${ago(state, m.since)}</td>
+      <td>${m.is_suspect ? html`<bdi>${accusersOf(state, m).join(', ')}</bdi>${left(m)}` : '–'}</td></tr>`)}</tbody></table></div>
+    ${list.length > TABLE_MAX ? html`<p><a href=${state.link({ view: 'members', table: '' })}>and ${(list.length - TABLE_MAX).toLocaleString('en')} more</a></p>` : nothing}`;
+}
+
 export function view(state) {
   const { members } = state;
   const isAlone = [...members.values()].filter((m) => m.status === 'alive').length <= 1;
@@ -30,7 +50,8 @@ export function view(state) {
   return html`<div class="overview">
     <h1 class="hidden">${summary(state)}</h1>
     <section class="panel now"><h2>Now</h2>${isAlone ? alone(state) : nothing}${now(state)}</section>
-    <section class="panel ringed"><h2>Members as <bdi>${state.observer}</bdi> sees them</h2>${picture(state)}</section>
+    <section class="panel ringed"><h2>Members as <bdi>${state.observer}</bdi> sees them</h2>${state.route.table ? membersTable(state) : picture(state)}
+      <button class="quiet small table-switch" aria-pressed=${Boolean(state.route.table)} @click=${() => switchTable(state)}>as a table (T)</button></section>
     <section class="panel traffic"><h2>Last 5 minutes</h2>${traffic(state)}</section>
     <section class="panel last"><h2>Last events</h2>${lastEvents(state)}</section>
   </div>`;

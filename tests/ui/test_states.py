@@ -1,0 +1,161 @@
+"""What the page knows is what the agent says, whatever happens to the stream, the clock or an answer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.ui.audit import violations
+from tests.ui.conftest import OpenPage
+from tests.ui.site import Site
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page, Route
+
+pytestmark = [pytest.mark.peers("chromium"), pytest.mark.slow]
+
+FOLD = """async (lines) => {
+    const { fold, newStore, stateOf, FEED_MAX } = await import('./store.js');
+    const store = newStore();
+    for (const line of lines) fold(store, line, 0);
+    const members = [...store.members.values()].map((m) => [m.name, stateOf(m)]);
+    return { members, feed: store.feed.length, limit: FEED_MAX };
+}"""
+KINDS = ("MemberJoined", "MemberSuspected", "MemberRefuted", "MemberFailed", "MemberLeft", "MemberReaped")
+STATES = {"MemberSuspected": "suspect", "MemberFailed": "failed", "MemberLeft": "left"}
+NAMES = st.sampled_from(["a", "b", "__proto__", "constructor", "\u202ex"])
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[Site]:
+    with Site(["n2", "n3"]) as site:
+        yield site
+
+
+@pytest.fixture(scope="module")
+def blank(site: Site, browser: Browser) -> Iterator[Page]:
+    """A page that a property asks again and again."""
+    page = browser.new_page()
+    page.goto(f"{site.url}/ui/")
+    yield page
+    page.close()
+
+
+AT = "2026-01-01T00:00:00.000Z"
+
+
+def line(kind: str, name: str, sequence: int) -> dict[str, Any]:
+    state = STATES.get(kind, "alive")
+    is_suspect = state == "suspect"
+    member = {
+        "name": name, "address": "127.0.0.1", "port": 1, "tags": {}, "incarnation": 1,
+        "status": "alive" if is_suspect else state, "is_suspect": is_suspect,
+        "protocol": [1, 5, 2], "delegate": [2, 5, 5],
+    }  # fmt: skip
+    return {"event": kind, "at": AT, "sequence": sequence, "member": member, "cause": "claim"}
+
+
+def snapshot(members: list[dict[str, Any]], sequence: int = 0) -> dict[str, Any]:
+    inner = {"name": "n1", "members": members}
+    return {"event": "Snapshot", "at": AT, "sequence": sequence, "snapshot": inner}
+
+
+@given(steps=st.lists(st.tuples(st.sampled_from(KINDS), NAMES), max_size=40), again=st.integers(0, 40))
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_the_page_folds_events_as_the_library_does(
+    blank: Page, steps: list[tuple[str, str]], again: int
+) -> None:
+    """Also when a snapshot comes in between, and events before it come once more."""
+    lines, expected = [snapshot([])], {}
+    for number, (kind, name) in enumerate(steps, 1):
+        lines.append(line(kind, name, number))
+        if kind == "MemberReaped":
+            expected.pop(name, None)
+        else:
+            expected[name] = lines[-1]["member"]
+        if number == again:
+            lines += [snapshot(list(expected.values()), number), *lines[1 : number + 1]]
+    states = {name: "suspect" if m["is_suspect"] else m["status"] for name, m in expected.items()}
+    found = blank.evaluate(FOLD, lines)
+    assert dict(found["members"]) == states
+    assert found["feed"] <= found["limit"]
+
+
+def served(*lines: dict[str, Any]) -> Any:
+    """Answers a request with these lines."""
+    body = "".join(json.dumps(each) + "\n" for each in lines)
+
+    def answer(route: Route) -> None:
+        route.fulfill(status=200, content_type="application/json", body=body)
+
+    return answer
+
+
+def test_a_clock_that_jumps_is_said_and_makes_no_age_negative(site: Site, open_page: OpenPage) -> None:
+    page = open_page("about:blank")
+    later, earlier = "2026-01-01T05:00:00.000Z", "2026-01-01T02:00:00.000Z"
+    beats = [{"event": "Heartbeat", "at": at, "health_score": 0} for at in (later, earlier)]
+    member = {**line("MemberJoined", "n1", 1)["member"], "since": "2026-01-01T04:59:00.000Z"}
+    page.route("**/v1/swim/watch", served(snapshot([member]), *beats))
+    page.goto(f"{site.url}/ui/#/events")
+    page.get_by_text("the agent's clock jumped by +5 h").wait_for()
+    page.get_by_text("the agent's clock jumped by \u22123 h").wait_for()
+    page.goto(f"{site.url}/ui/#/members")
+    assert page.locator("tbody time").first.inner_text() == "0.0 s"
+
+
+def test_an_error_is_the_sentence_of_the_api_with_its_request(site: Site, open_page: OpenPage) -> None:
+    page = open_page("about:blank", ignore="500")
+    headers = {"X-Request-Id": "r-17"}
+    page.route("**/v1/swim/why?*", lambda route: route.fulfill(status=500, body="it broke", headers=headers))
+    page.goto(f"{site.url}/ui/#/members?member=n2")
+    failure = page.locator(".failure")
+    failure.get_by_text("it broke").wait_for()
+    assert "r-17" in failure.inner_text()
+    assert not violations(page)
+    page.unroute("**/v1/swim/why?*")
+    failure.get_by_role("button", name="Try again").click()
+    failure.wait_for(state="detached")
+
+
+def test_events_that_were_lost_are_a_line(site: Site, open_page: OpenPage) -> None:
+    page = open_page("about:blank")
+    lost = {"event": "EventsLost", "at": "2026-01-01T00:00:01.000Z", "count": 12}
+    page.route(
+        "**/v1/swim/watch", served(snapshot([]), lost, snapshot([line("MemberJoined", "z", 1)["member"]], 13))
+    )
+    page.goto(f"{site.url}/ui/#/events")
+    page.locator(".entry.gap", has_text="12 events lost").wait_for()
+    page.get_by_text("connected again").wait_for()
+
+
+def test_without_motion_nothing_moves(site: Site, open_page: OpenPage) -> None:
+    page = open_page(f"{site.url}/ui/", reduced_motion="reduce")
+    page.locator(".node").first.wait_for()
+    site.suspect("n3")
+    page.locator(".edge.accuses").wait_for(state="attached")
+    assert page.evaluate("document.getAnimations().length") == 0
+    site.refute("n3")
+
+
+def test_another_agent_is_asked_for_its_view(open_page: OpenPage) -> None:
+    with Site(["n1", "n3"], own="n2") as other, Site(["n3"]) as site:
+        site.join("n2", http=other.url.removeprefix("http://"))
+        for name in ("n1", "n2", "n3"):
+            assert name in other.cluster.table
+        page = open_page(f"{site.url}/ui/#/members")
+        page.locator(".badge", has_text="2 of 3 answer").wait_for()
+        other.fail("n3")
+        site.join("n4")
+        page.locator(".badge[data-kind=differ]", has_text="2 views").wait_for()
+        page.locator(".observer select").select_option("n2")
+        page.locator("tr[data-state=failed]", has_text="n3").wait_for()
+        assert "from=n2" in page.url
+        assert not violations(page)
+        page.keyboard.press("]")
+        page.keyboard.press("[")
