@@ -21,9 +21,9 @@ WITHIN = 15_000
 OpenPage = Callable[..., "Page"]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """One for all tests of a module. Playwright keeps an asyncio loop running as long."""
+    """One for all tests of this folder. Playwright keeps an asyncio loop running as long."""
     require("chromium")
     from playwright.sync_api import sync_playwright
 

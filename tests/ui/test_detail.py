@@ -33,7 +33,10 @@ def test_the_reasons_of_a_member_are_one_click_away(site: Site, open_page: OpenP
     assert "claim by n4" in reasons.nth(0).inner_text(), "the newest first"
     assert "3 relays (3 nacks)" in reasons.nth(1).inner_text()
     site.suspect("n4", by="n5")
-    reasons.nth(2).wait_for()
+    site.accuse("n4", by="n3")
+    reasons.nth(3).wait_for()
+    assert "n3 accuses it too" in reasons.nth(0).inner_text()
+    assert "3.1 s sooner" in reasons.nth(0).inner_text()
     assert "member=n4" in page.url, "a link opens the same sheet"
     assert not violations(page)
     page.set_viewport_size(PHONE)
@@ -54,7 +57,7 @@ def test_a_force_leave_says_first_what_it_will_do(site: Site, open_page: OpenPag
     page.locator("tr[data-state=failed]").wait_for()
     page.get_by_role("button", name="force-leave…").click()
     dialog.get_by_label("also forget").check()
-    assert "swim force-leave n5 --prune" in dialog.inner_text()
+    dialog.locator("code", has_text="swim force-leave n5 --prune").wait_for()
     dialog.get_by_role("button", name="force-leave", exact=True).click()
     dialog.get_by_text("n5 is forgotten").wait_for()
     assert not violations(page)
@@ -114,6 +117,7 @@ def test_keys_alone_are_enough(site: Site, open_page: OpenPage) -> None:
     )
 
 
+@pytest.mark.deep
 def test_a_join_is_asked_for_in_the_palette(site: Site, open_page: OpenPage) -> None:
     page = open_page(f"{site.url}/ui/#/members")
     page.locator("tr[data-row]").nth(3).wait_for()
@@ -121,7 +125,7 @@ def test_a_join_is_asked_for_in_the_palette(site: Site, open_page: OpenPage) -> 
     page.keyboard.type("join")
     page.keyboard.press("Enter")
     page.get_by_label("Addresses").fill("127.0.0.1:7946 10.0.0.9:1")
-    assert "swim join 127.0.0.1:7946 10.0.0.9:1" in page.get_by_role("dialog").inner_text()
+    page.get_by_role("dialog").locator("code", has_text="swim join 127.0.0.1:7946 10.0.0.9:1").wait_for()
     page.keyboard.press("Enter")
     page.get_by_role("dialog").get_by_text("connection refused").wait_for()
     assert site.cluster.local.status is MemberStatus.ALIVE

@@ -52,6 +52,7 @@ def test_a_stream_that_breaks_is_stale_and_comes_back(site: Site, open_page: Ope
     page.get_by_text("the agent does not answer").wait_for()
     assert "reconnecting" in page.locator("footer").inner_text()
     assert page.locator("tbody tr").count() >= 5, "what was known is still shown"
+    assert not violations(page)
     site.start()
     page.keyboard.press("R")
     page.get_by_text("the agent does not answer").wait_for(state="detached")
@@ -70,8 +71,10 @@ def test_names_of_others_are_text(open_page: OpenPage) -> None:
         page.locator(".card").first.wait_for()
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         assert "owned" not in page.title()
+        assert not violations(page)
 
 
+@pytest.mark.deep
 def test_ten_thousand_members_are_a_few_rows(open_page: OpenPage) -> None:
     with Site(f"member-{number:05}" for number in range(10_000)) as site:
         page = open_page(f"{site.url}/ui/#/members?sort=name")
@@ -99,6 +102,7 @@ def test_a_token_is_asked_for_and_kept_out_of_links(guarded: Site, open_page: Op
     page.locator("tbody tr").nth(1).wait_for()
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_anyone_can_use_it(site: Site, open_page: OpenPage, scheme: str) -> None:
     page = open_page(f"{site.url}/ui/#/members", color_scheme=scheme)

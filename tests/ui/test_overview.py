@@ -34,6 +34,7 @@ def test_a_suspicion_is_an_arrow_and_the_first_thing_under_now(site: Site, open_
     page.locator(".edge.accuses").wait_for(state="attached")
     assert "n5 suspects n3" in (page.locator(".edge.accuses title").text_content() or "")
     assert "suspected by n5" in page.locator(".now").inner_text()
+    assert not violations(page)
     site.fail("n3")
     page.locator(".edge.decided").wait_for(state="attached")
     page.locator(".now li[data-state=failed]", has_text="n3").wait_for()
@@ -46,6 +47,7 @@ def test_a_suspicion_is_an_arrow_and_the_first_thing_under_now(site: Site, open_
     site.reap("n9")
 
 
+@pytest.mark.deep
 def test_keys_go_around_the_ring_and_open_a_member(site: Site, open_page: OpenPage) -> None:
     page = open_page(f"{site.url}/ui/")
     page.locator(".ring [tabindex='0']").focus()
@@ -67,6 +69,7 @@ def test_keys_go_around_the_ring_and_open_a_member(site: Site, open_page: OpenPa
     assert not violations(page)
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize(("members", "drawn"), [(100, "canvas.ring"), (600, ".arc")])
 def test_larger_clusters_are_drawn_in_fewer_elements(members: int, drawn: str, open_page: OpenPage) -> None:
     with Site() as site:
@@ -89,6 +92,7 @@ def test_larger_clusters_are_drawn_in_fewer_elements(members: int, drawn: str, o
             page.locator(".sheet").wait_for()
 
 
+@pytest.mark.deep
 def test_the_map_is_as_far_as_the_round_trip_times(site: Site, open_page: OpenPage) -> None:
     near, far = Coordinate((0.001,), 0.1, 0.0, 0.0), Coordinate((0.05,), 0.1, 0.0, 0.0)
     site.cluster.coordinates = {"n1": Coordinate((0.0,), 0.1, 0.0, 0.0), "n2": near, "n4": far}
@@ -112,6 +116,7 @@ def test_a_node_that_is_alone_says_what_it_tries(open_page: OpenPage) -> None:
         page.get_by_label("Addresses").wait_for()
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_anyone_can_use_the_overview_and_the_health(site: Site, open_page: OpenPage, scheme: str) -> None:
     page = open_page(f"{site.url}/ui/", color_scheme=scheme)

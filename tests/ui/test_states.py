@@ -109,6 +109,7 @@ def test_a_clock_that_jumps_is_said_and_makes_no_age_negative(site: Site, open_p
     assert page.locator("tbody time").first.inner_text() == "0.0 s"
 
 
+@pytest.mark.deep
 def test_an_error_is_the_sentence_of_the_api_with_its_request(site: Site, open_page: OpenPage) -> None:
     page = open_page("about:blank", ignore="500")
     headers = {"X-Request-Id": "r-17"}
@@ -123,6 +124,7 @@ def test_an_error_is_the_sentence_of_the_api_with_its_request(site: Site, open_p
     failure.wait_for(state="detached")
 
 
+@pytest.mark.deep
 def test_events_that_were_lost_are_a_line(site: Site, open_page: OpenPage) -> None:
     page = open_page("about:blank")
     lost = {"event": "EventsLost", "at": "2026-01-01T00:00:01.000Z", "count": 12}
@@ -134,6 +136,7 @@ def test_events_that_were_lost_are_a_line(site: Site, open_page: OpenPage) -> No
     page.get_by_text("connected again").wait_for()
 
 
+@pytest.mark.deep
 def test_without_motion_nothing_moves(site: Site, open_page: OpenPage) -> None:
     page = open_page(f"{site.url}/ui/", reduced_motion="reduce")
     page.locator(".node").first.wait_for()

@@ -30,7 +30,7 @@ export function detail(state) {
   const who = state.route.member;
   const m = state.members.get(who);
   const why = historyOf(state, who);
-  const lines = [...(why.lines ?? []), ...confirmations(state, who)].reverse().sort((a, b) => b.wall - a.wall);
+  const lines = [...(why.lines ?? [])].reverse();
   return html`<aside class="sheet" aria-label="Member ${who}" tabindex="-1" data-cli="swim why ${shell(who)}">
     <header><h2>${name(who)}</h2>${m ? stateMark(stateOf(m)) : html`<span class="state">· unknown</span>`}<span class="grow"></span>
       <button class="quiet" aria-label="Close" @click=${closeSheet(state)}>✕</button></header>
@@ -96,14 +96,11 @@ function others(state, who) {
   return html`<p class="line">by others: ${[...by].map(([believed, names]) => html`<span title=${names.join(', ')}>${stateGlyph(believed)} ${names.length}</span>`)}</p>`;
 }
 
-/** Confirmations are not transitions: they are in the stream only. */
-const confirmations = (state, who) => state.store.feed.filter((entry) => entry.kind === 'confirmation' && entry.name === who).map((entry) => ({ ...entry, wall: entry.at }));
-
 function reason(state, line) {
   const at = Number.isFinite(line.wall) ? Math.round(line.wall) : '';
   return html`<li><a class="mono" href=${state.link({ view: 'events', time: at })} title="The same moment in Events">${clock(line.wall, true)}</a>
-    ${line.kind === 'confirmation'
-      ? html`<span>+ <bdi>${line.accuser}</bdi> confirms</span>`
+    ${line.before === 'suspect' && line.after === 'suspect'
+      ? html`<span>+ <bdi>${line.accuser}</bdi> accuses it too</span><span></span><span class="what"><bdi>${line.detail}</bdi></span>`
       : html`<span>${stateGlyph(line.before)} <span aria-hidden="true">→</span><span class="hidden">to</span> ${stateGlyph(line.after)}</span><span class="faint">inc ${line.incarnation}</span>
         <span class="what"><bdi>${reasonOf(line)}</bdi></span>`}</li>`;
 }

@@ -4,7 +4,7 @@ import { plural, span } from './format.js';
 
 /** What each event of a member says of it. */
 export const VERBS = {
-  MemberJoined: 'joined', MemberRestarted: 'restarted', MemberUpdated: 'changed', MemberSuspected: 'suspected', MemberRefuted: 'refuted',
+  MemberJoined: 'joined', MemberRestarted: 'restarted', MemberUpdated: 'changed', MemberSuspected: 'suspected', MemberAccused: 'accused by one more', MemberRefuted: 'refuted',
   MemberLeaving: 'is leaving', MemberLeft: 'left', MemberFailed: 'failed', MemberReaped: 'was forgotten',
 };
 
@@ -35,8 +35,6 @@ export function sentenceOf(entry) {
   switch (entry.kind) {
     case 'member':
       return `${entry.name} ${VERBS[entry.event] ?? entry.event} (${reasonOf(entry)})`;
-    case 'confirmation':
-      return `${entry.name} is suspected by ${entry.accuser} too`;
     case 'gap':
       return `${plural(entry.count, 'event')} lost: this page was too slow, and has read all members again`;
     case 'reconnect':

@@ -102,12 +102,7 @@ function takeHeartbeat(store, line, wall) {
   if (line.counters) addSample(store.samples, { at: wall, counters: line.counters, gauges: line.gauges });
   for (const [name, suspicion] of Object.entries(line.suspicions ?? {})) {
     const member = store.members.get(name);
-    if (!member?.is_suspect) continue;
-    const known = member.suspicion?.accusers ?? [];
-    for (const accuser of suspicion.accusers) {
-      if (member.suspicion && !known.includes(accuser)) note(store, { kind: 'confirmation', at: wall, name, accuser, observer: store.self });
-    }
-    member.suspicion = suspicion;
+    if (member?.is_suspect) member.suspicion = suspicion;
   }
 }
 

@@ -13,7 +13,7 @@ const TOGETHER = 1000; // ms between lines of one group
 
 /** The kinds that can be chosen, and which lines they are. */
 const KINDS = {
-  joined: ['MemberJoined', 'MemberRestarted'], suspected: ['MemberSuspected', 'confirmation'], refuted: ['MemberRefuted'], failed: ['MemberFailed'],
+  joined: ['MemberJoined', 'MemberRestarted'], suspected: ['MemberSuspected', 'MemberAccused'], refuted: ['MemberRefuted'], failed: ['MemberFailed'],
   left: ['MemberLeaving', 'MemberLeft', 'MemberReaped'], changed: ['MemberUpdated'], messages: ['UserEvent', 'Query', 'UserMessage'],
 };
 
@@ -24,7 +24,7 @@ function isWanted(route) {
   const kinds = chosenKinds(route).flatMap((kind) => KINDS[kind]);
   const words = (route.filter ?? '').toLowerCase().split(/\s+/).filter(Boolean);
   return (entry) => {
-    if (!['member', 'confirmation', 'message'].includes(entry.kind)) return true;
+    if (!['member', 'message'].includes(entry.kind)) return true;
     if (route.from && entry.observer && entry.observer !== route.from) return false;
     if (kinds.length && !kinds.includes(entry.event ?? entry.kind)) return false;
     return words.every((word) => `${entry.name} ${entry.accuser ?? ''} ${entry.cause ?? ''} ${entry.observer ?? ''}`.toLowerCase().includes(word));
@@ -108,7 +108,7 @@ function toolbar(state, missed, groups) {
 function groupLine(state, group, marked) {
   const newest = group[0];
   const time = html`<time class="mono" datetime=${iso(newest.at)} title="${span(state.now - newest.at)} ago">${clock(newest.at, true)}</time>`;
-  const mark = newest.kind === 'member' ? stateGlyph(newest.after) : html`<span class="glyph" aria-hidden="true">${{ gap: '⋯', reconnect: '↻', jump: '⏱', message: '✉', action: '›', confirmation: '+' }[newest.kind] ?? '·'}</span>`;
+  const mark = newest.kind === 'member' ? stateGlyph(newest.after) : html`<span class="glyph" aria-hidden="true">${{ gap: '⋯', reconnect: '↻', jump: '⏱', message: '✉', action: '›' }[newest.kind] ?? '·'}</span>`;
   const line = html`${time}${mark}<span class="what"><bdi>${groupSentence(group)}</bdi></span>`;
   const classes = `entry ${newest.kind}${group === marked ? ' marked' : ''}`;
   if (group.length > 1) {

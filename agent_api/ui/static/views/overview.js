@@ -111,6 +111,6 @@ function traffic(state) {
 
 function lastEvents(state) {
   const last = state.store.feed.slice(-EVENTS_MAX).reverse();
-  return html`<ol class="lines">${repeat(last, (entry) => entry.number, (entry) => html`<li><time class="mono faint">${clock(entry.at, true)}</time> ${entry.after ? stateGlyph(entry.after) : html`<span class="glyph" aria-hidden="true">${entry.kind === 'confirmation' ? '+' : '·'}</span>`}
+  return html`<ol class="lines">${repeat(last, (entry) => entry.number, (entry) => html`<li><time class="mono faint">${clock(entry.at, true)}</time> ${entry.after ? stateGlyph(entry.after) : html`<span class="glyph" aria-hidden="true">·</span>`}
     <a href=${state.link({ view: 'events', time: Math.round(entry.at) })}><bdi>${sentenceOf(entry)}</bdi></a></li>`)}</ol>`;
 }
