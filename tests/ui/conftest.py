@@ -11,7 +11,7 @@ from tests.interop.processes import require
 from tests.ui.site import Site
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Page, Playwright
 
 DESKTOP = {"width": 1440, "height": 900}
 PHONE = {"width": 390, "height": 844}
@@ -22,15 +22,24 @@ OpenPage = Callable[..., "Page"]
 
 
 @pytest.fixture(scope="package")
-def browser() -> Iterator[Browser]:
-    """One for all tests of this folder. Playwright keeps an asyncio loop running as long."""
+def driver() -> Iterator[Playwright]:
+    """One for all tests of this folder: it keeps an asyncio loop running, and there can be no other."""
     require("chromium")
     from playwright.sync_api import sync_playwright
 
-    with (
-        sync_playwright() as driver,
-        driver.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"]) as browser,
-    ):
+    with sync_playwright() as driver:
+        yield driver
+
+
+def launched(driver: Playwright, *arguments: str) -> Browser:
+    """A new browser."""
+    return driver.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox", *arguments])
+
+
+@pytest.fixture(scope="package")
+def browser(driver: Playwright) -> Iterator[Browser]:
+    """One for all tests of this folder."""
+    with launched(driver) as browser:
         yield browser
 
 

@@ -98,7 +98,8 @@ def test_keys_alone_are_enough(site: Site, open_page: OpenPage) -> None:
     page.keyboard.press("Enter")
     page.get_by_role("complementary", name=f"Member {names[1]}").wait_for()
     page.keyboard.press("Escape")
-    page.keyboard.press("3")
+    keys = {name: str(number) for number, name in enumerate(page.locator("nav span").all_inner_texts(), 1)}
+    page.keyboard.press(keys["Events"])
     page.locator(".feed").wait_for()
     page.keyboard.press("Control+k")
     page.get_by_role("combobox", name="Member, view or command").wait_for()
@@ -108,7 +109,7 @@ def test_keys_alone_are_enough(site: Site, open_page: OpenPage) -> None:
     page.keyboard.press("Enter")
     page.get_by_role("complementary", name="Member n4").wait_for()
     page.keyboard.press("Escape")
-    page.keyboard.press("2")
+    page.keyboard.press(keys["Members"])
     page.keyboard.press("/")
     page.keyboard.type("n2")
     page.locator(".toolbar [role=status]", has_text="1 of").wait_for()

@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.cli.processes import eventually
-from tests.interop.processes import require
-from tests.ui.conftest import WITHIN
+from tests.ui.conftest import WITHIN, launched
 from tests.ui.site import Site
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Page, Playwright
 
 pytestmark = [pytest.mark.peers("chromium"), pytest.mark.slow]
 
@@ -107,16 +106,9 @@ def another_server(port: int = 0) -> Iterator[int]:
 
 
 @pytest.fixture(scope="module")
-def rebinding() -> Iterator[Browser]:
+def rebinding(driver: Playwright) -> Iterator[Browser]:
     """A browser in which the foreign name is this machine."""
-    require("chromium")
-    from playwright.sync_api import sync_playwright
-
-    arguments = ["--no-sandbox", f"--host-resolver-rules=MAP {FOREIGN} 127.0.0.1"]
-    with (
-        sync_playwright() as driver,
-        driver.chromium.launch(executable_path="/usr/bin/chromium", args=arguments) as browser,
-    ):
+    with launched(driver, f"--host-resolver-rules=MAP {FOREIGN} 127.0.0.1") as browser:
         yield browser
 
 
