@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import IntEnum
+from types import MappingProxyType
 from typing import Any, NamedTuple, NoReturn, TextIO, TypeVar
 
 import click
@@ -35,10 +36,34 @@ __all__ = [
     "unwrapped",
 ]
 
-_DEFAULT_ADDRESS = "http://127.0.0.1:4646"
-_DEFAULT_TIMEOUT = 10.0
 _TOKEN_CHARACTERS_MAX = 4096
 _STATUS_COLOURS = {"alive": "green", "leaving": "yellow", "left": "bright_black", "failed": "red"}
+_ADDRESS_OPTIONS = (
+    (
+        "--address",
+        "URL",
+        "The agent's address: http://HOST:PORT, https://HOST:PORT or unix:///PATH [SWIM_ADDRESS, NOMAD_ADDR,"
+        " http://127.0.0.1:4646].",
+    ),
+    (
+        "--token",
+        "TOKEN",
+        "Token for the agent [SWIM_TOKEN, NOMAD_TOKEN]. Other users can see it in ps: use a file instead.",
+    ),
+    ("--token-file", "FILE", "Read the token from a file."),
+    ("--ca-cert", "FILE", "Certificates trusted for https, in place of the system's [NOMAD_CACERT]."),
+    ("--ca-path", "DIR", "Directory of such certificates [NOMAD_CAPATH]."),
+    ("--client-cert", "FILE", "Certificate shown to an agent that verifies its clients [NOMAD_CLIENT_CERT]."),
+    ("--client-key", "FILE", "Key of that certificate [NOMAD_CLIENT_KEY]."),
+    (
+        "--tls-server-name",
+        "NAME",
+        "Name that the agent's certificate must have, in place of the address's host"
+        " [NOMAD_TLS_SERVER_NAME].",
+    ),
+    ("--tls-skip-verify", "", "Accept any certificate [NOMAD_SKIP_VERIFY]."),
+)
+"""Options that say where the agent is; "" for a switch."""
 
 HARMLESS = re.compile(r"[a-z][a-z-]{0,24}")
 """Arguments that an error may repeat; anything else may be a key whose option is missing."""
@@ -118,6 +143,7 @@ class Globals(NamedTuple):
         address: base URL of the agent.
         timeout: seconds to wait for the agent.
         token: sent to the agent; "" for none.
+        client: other settings of the client that have an option here: the region, and TLS.
     """
 
     json: bool
@@ -125,6 +151,7 @@ class Globals(NamedTuple):
     address: str
     timeout: float
     token: str
+    client: Mapping[str, Any] = MappingProxyType({})
 
 
 def duration(text: str) -> float:
@@ -157,25 +184,16 @@ def output_options(command: _Command) -> _Command:
 
 
 def address_options(command: _Command) -> _Command:
-    """Adds ``--address``, ``--token`` and ``--token-file``; they are read with ``globals_of``."""
-    where = f"The agent's HTTP address [SWIM_ADDRESS, NOMAD_ADDR, {_DEFAULT_ADDRESS}]."
-    secret = (
-        "Token for the agent [SWIM_TOKEN, NOMAD_TOKEN]. Other users can see it in ps: use a file instead."
-    )
-    for name, metavar, text in (
-        ("--token-file", "FILE", "Read the token from a file."),
-        ("--token", "TOKEN", secret),
-        ("--address", "URL", where),
-    ):
-        command = click.option(name, metavar=metavar, expose_value=False, callback=_remember, help=text)(
-            command
-        )
+    """Adds ``--address``, the token's and those of TLS; they are read with ``globals_of``."""
+    for name, metavar, text in reversed(_ADDRESS_OPTIONS):
+        kind: dict[str, Any] = {"metavar": metavar} if metavar else {"is_flag": True, "default": None}
+        command = click.option(name, expose_value=False, callback=_remember, help=text, **kind)(command)
     return command
 
 
 def agent_options(command: _Command) -> _Command:
     """``address_options`` and ``--timeout``, for commands that ask an agent; read with ``globals_of``."""
-    wait = f"How long to wait for the agent [{_DEFAULT_TIMEOUT:g}]."
+    wait = "How long to wait for the agent [10]."
     timeout = click.option(
         "--timeout", type=duration, metavar="SECONDS", expose_value=False, callback=_remember, help=wait
     )
@@ -193,16 +211,17 @@ def globals_of(ctx: click.Context) -> Globals:
     Raises:
         click.UsageError: if ``--json`` and ``--plain`` are both given.
     """
-    given = ctx.find_root().meta
+    from agent_api.client.environment import DEFAULT_ADDRESS, DEFAULT_TIMEOUT, VARIABLES, value
+
+    given = {name.removeprefix("swim."): found for name, found in ctx.find_root().meta.items()}
+    token = _token(given.get("token"), given.get("token_file"), ctx)
     wanted = Globals(
-        json=given.get("swim.json", False),
-        plain=given.get("swim.plain", False),
-        address=given.get("swim.address")
-        or os.environ.get("SWIM_ADDRESS")
-        or os.environ.get("NOMAD_ADDR")
-        or _DEFAULT_ADDRESS,
-        timeout=given.get("swim.timeout", _DEFAULT_TIMEOUT),
-        token=_token(given.get("swim.token"), given.get("swim.token_file"), ctx),
+        json=given.get("json", False),
+        plain=given.get("plain", False),
+        address=given.get("address") or value("address", os.environ) or DEFAULT_ADDRESS,
+        timeout=given.get("timeout", DEFAULT_TIMEOUT),
+        token=token or value("token", os.environ),
+        client={name: given[name] for name in VARIABLES.keys() - {"address", "token"} if name in given},
     )
     if wanted.json and wanted.plain:
         raise click.UsageError("--json and --plain exclude each other", ctx)
@@ -219,7 +238,7 @@ def _token(token: str | None, file: str | None, ctx: click.Context) -> str:
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else "is not ASCII text"
             raise click.UsageError(f"--token-file: {reason}", ctx) from None
-    return token or os.environ.get("SWIM_TOKEN") or os.environ.get("NOMAD_TOKEN") or ""
+    return token or ""
 
 
 def emit(

@@ -21,6 +21,7 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "swim-cluster": ("trio", "msgpack", "cryptography", "click", "rich", "starlette", "anyio", "h11"),
     "'swim-cluster[sims]'": ("hypothesis", "numpy", "matplotlib"),
     "'swim-cluster[mdns]'": ("zeroconf",),
+    "'swim-cluster[client]'": ("httpx",),
     "'swim-cluster[dask]'": ("dask", "distributed"),
 }
 """The packages, by the names they are imported under, that ``pip install`` of each word brings."""

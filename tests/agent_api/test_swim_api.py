@@ -16,7 +16,6 @@ from agent_api.client import AgentClient, AgentError, AgentTimeout, AgentUnreach
 from agent_api.own.clock import WallClock
 from agent_api.shapes import event_shape
 from swim import (
-    ConfigError,
     Coordinate,
     Detection,
     MemberStatus,
@@ -341,12 +340,3 @@ async def test_something_else_than_an_agent(agent: Agent) -> None:
     client = AgentClient("http://{}:{}/elsewhere".format(*agent.endpoint))
     with pytest.raises(AgentError, match="the agent answered 404"):
         await trio.to_thread.run_sync(client.members)
-
-
-@pytest.mark.parametrize(
-    "address", ["https://127.0.0.1:1", "unix:///x", "http://", "http://h:x", "http://[::1"]
-)
-def test_addresses_the_client_refuses(address: str) -> None:
-    with pytest.raises(ConfigError) as refusal:
-        AgentClient(address)
-    assert refusal.value.field == "address"

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import NamedTuple
 
 import pytest
 
+from agent_api.client.environment import VARIABLES
 from swim.cli.main import main
 from tests.cli.processes import Processes
 
@@ -31,7 +33,7 @@ class InProcess:
 
 @pytest.fixture
 def swim(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> InProcess:
-    for name in ("SWIM_ADDRESS", "NOMAD_ADDR", "SWIM_TOKEN", "NOMAD_TOKEN", "SWIM_ACL_FILE"):
+    for name in ("SWIM_ACL_FILE", *chain.from_iterable(VARIABLES.values())):
         monkeypatch.delenv(name, raising=False)
     return InProcess(capsys)
 

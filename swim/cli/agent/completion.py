@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 from click.shell_completion import CompletionItem
 
-from agent_api.client import AgentClient
+from swim.cli.agent.remote import client_of
 from swim.cli.common import globals_of
 from swim.errors import SwimError
 
@@ -24,7 +24,7 @@ class _MemberName(click.types.StringParamType):
         """Names that begin so, with their status; none without an agent, or if a shell could not take one."""
         try:
             wanted = globals_of(ctx)
-            members = AgentClient(wanted.address, timeout=min(wanted.timeout, _SECONDS)).members()
+            members = client_of(wanted._replace(timeout=min(wanted.timeout, _SECONDS))).members()
         except (SwimError, click.ClickException):
             return []
         given = ctx.params.get(param.name or "") or ()

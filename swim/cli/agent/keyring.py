@@ -7,10 +7,10 @@ import sys
 from base64 import b64encode
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import click
 
+from agent_api.client.replies import Keyrings
 from swim.cli.agent.remote import talking
 from swim.cli.agent.rotation import Rotation
 from swim.cli.common import (
@@ -180,7 +180,7 @@ def _change(wanted: Globals, operation: str, key: bytes | str) -> None:
     _finish(found)
 
 
-def _finish(found: dict[str, Any]) -> None:
+def _finish(found: Keyrings) -> None:
     """Says what members remarked; ends with an error if one of them refused or did not answer."""
     for name, message in sorted(found["messages"].items()):
         click.echo(printable(f"swim: {name}: {message}"), err=True)

@@ -34,7 +34,8 @@ def rtt(ctx: click.Context, node1: str, node2: str | None) -> None:
     missing = [name for name, coordinate in document["coordinates"].items() if coordinate is None]
     if missing:
         fail(ExitCode.FAILED, f'could not find a coordinate for node "{missing[0]}"')
-    one, other, milliseconds = document["from"], document["to"], document["rtt"] * 1000
+    one, other, seconds = document["from"], document["to"], document.get("rtt")
+    milliseconds = (seconds or 0.0) * 1000
     text = f"Estimated {one} <-> {other} rtt: {milliseconds:.3f} ms"
     emit(wanted, document, text=text, rows=[(one, other, f"{milliseconds:.3f}")])
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from agent_api.client import AgentClient, AgentError, AgentTimeout, AgentUnreachable
+from agent_api.client import AgentClient, AgentError, AgentUnreachable
 from swim.cli.common import ExitCode, Globals, fail
 
-__all__ = ["talking"]
+__all__ = ["client_of", "talking"]
 
 _CODES = {400: ExitCode.FAILED, 403: ExitCode.REFUSED, 404: ExitCode.NOT_FOUND, 409: ExitCode.REFUSED,
           504: ExitCode.TIMED_OUT}  # fmt: skip
@@ -17,19 +18,28 @@ _DENIED = "Permission denied"
 _NEEDS_TOKEN = "this takes a token that allows it (--token-file, SWIM_TOKEN or NOMAD_TOKEN)"
 
 
+def client_of(wanted: Globals) -> AgentClient:
+    """A client of the agent at ``wanted.address``.
+
+    Raises:
+        ConfigError: the address or another setting cannot be used.
+    """
+    return AgentClient.from_environment(
+        os.environ, address=wanted.address, timeout=wanted.timeout, token=wanted.token, **wanted.client
+    )
+
+
 @contextmanager
 def talking(wanted: Globals) -> Iterator[AgentClient]:
-    """A client of the agent at ``wanted.address``.
+    """``client_of``, for the length of a block.
 
     Raises:
         CliError: if the agent can't be reached, is too slow, or refuses.
     """
     try:
-        yield AgentClient(wanted.address, timeout=wanted.timeout, token=wanted.token)
-    except AgentTimeout as error:
-        fail(ExitCode.TIMED_OUT, str(error))
+        yield client_of(wanted)
     except AgentUnreachable as error:
-        fail(ExitCode.UNREACHABLE, str(error))
+        fail(ExitCode(error.exit_code), str(error))
     except AgentError as error:
         if error.is_foreign:
             text = f"the server at {wanted.address} is not a swim agent; it answered {error.status}"

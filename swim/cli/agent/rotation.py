@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from agent_api.client.replies import Keyrings
 from swim.cli.common import CliError, ExitCode, fail
 from swim.keyrings import fingerprint
 from swim.text import shown
@@ -19,9 +20,6 @@ __all__ = ["Agent", "Rotation"]
 _TRIES = 3
 """How often a step is tried while members do not answer: their answers may get lost."""
 _AGAIN = "nothing is lost: run the same command again to go on"
-
-Keyrings = dict[str, Any]
-"""What an agent answers: see ``/v1/swim/keyring`` in docs/http.md."""
 
 
 class Agent(Protocol):

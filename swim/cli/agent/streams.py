@@ -58,8 +58,8 @@ def monitor(ctx: click.Context, log_level: str) -> None:
     """
     wanted = globals_of(ctx)
     with suppress(KeyboardInterrupt):
-        frames = followed(wanted, lambda agent: agent.monitor(log_level, is_json=wanted.json), _complain)
-        for frame in frames:
+        level, is_json = log_level, wanted.json
+        for frame in followed(wanted, lambda agent: agent.nomad.monitor(level, is_json=is_json), _complain):
             if frame:
                 text = base64.b64decode(frame["Data"]).decode("utf-8", "replace")
                 click.echo("\n".join(printable(line) for line in text.splitlines()))
