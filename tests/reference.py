@@ -91,8 +91,14 @@ def _class(name: str, cls: type, documented: set[tuple[str, str]]) -> Iterator[s
             returns = inspect.signature(value.fget).return_annotation if value.fget else Any
             code, words = f"{member}: {_annotation(returns)}", value.__doc__ or ""
         else:
-            function = value.__func__ if isinstance(value, classmethod | staticmethod) else value
+            function = inspect.unwrap(
+                value.__func__ if isinstance(value, classmethod | staticmethod) else value
+            )
             code = _signature(member, function, bound=not isinstance(value, staticmethod))
+            code = re.sub(
+                r" -> Request\[(.*)\]$", r" -> \1", code
+            )  # of a client: see agent_api.client.requests
+            code = re.sub(r" -> Stream\[(.*)\]$", r" -> Iterator[\1]", code)
             words = function.__doc__ or ""
         for variable, stands_for in variables.items():
             code = re.sub(rf"\b{variable}\b", stands_for, code)
@@ -119,7 +125,7 @@ def _members(cls: type, documented: set[tuple[str, str]]) -> Iterator[tuple[str,
         if not is_elsewhere and owner.__module__.partition(".")[0] in _OURS:
             shown |= vars(owner)
     for name, value in shown.items():
-        if not name.startswith("_") and isinstance(value, _SHOWN):
+        if not name.startswith("_") and isinstance(getattr(value, "__wrapped__", value), _SHOWN):
             yield name, value
 
 

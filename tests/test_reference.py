@@ -21,7 +21,8 @@ pytest.importorskip("fastapi")
 
 
 def test_the_reference_shows_every_public_name(pytestconfig: pytest.Config) -> None:
-    expected = HEAD + "\n".join(reference([*FACES, "swim.contrib.fastapi", "swim.ipc", "agent_api"])) + "\n"
+    modules = [*FACES, "swim.contrib.fastapi", "swim.ipc", "agent_api", "agent_api.client"]
+    expected = HEAD + "\n".join(reference(modules)) + "\n"
     if pytestconfig.getoption("--rewrite"):
         PAGE.write_text(expected)
     assert PAGE.read_text() == expected, "pytest tests/test_reference.py --rewrite"

@@ -22,6 +22,8 @@ from agent_api.client.errors import (
 if TYPE_CHECKING:
     from agent_api.client.asynchronous import AsyncAgentClient as AsyncAgentClient
     from agent_api.client.blocking import AgentClient as AgentClient
+    from agent_api.client.calls import OwnCalls as OwnCalls
+    from agent_api.client.nomad import NomadCalls as NomadCalls
     from agent_api.client.target import Tls as Tls
 
 __all__ = [
@@ -32,13 +34,17 @@ __all__ = [
     "AgentTlsError",
     "AgentUnreachable",
     "AsyncAgentClient",
+    "NomadCalls",
     "NotAnAgent",
+    "OwnCalls",
     "Tls",
 ]
 
 _HOMES = {
     "AgentClient": "agent_api.client.blocking",
     "AsyncAgentClient": "agent_api.client.asynchronous",
+    "NomadCalls": "agent_api.client.nomad",
+    "OwnCalls": "agent_api.client.calls",
     "Tls": "agent_api.client.target",
 }
 

@@ -160,6 +160,11 @@ class OwnCalls:
         return Stream("GET", "/v1/swim/watch", reader)
 
     @ask
+    def openapi(self) -> Request[_Line]:
+        """The OpenAPI document of all that the agent serves."""
+        return Request("GET", "/v1/openapi.json", json_of(dict[str, Any]))
+
+    @ask
     def request(
         self, method: str, path: str, parameters: Iterable[tuple[str, str]] = (), body: bytes = b""
     ) -> Request[Any]:
