@@ -126,7 +126,7 @@ class OwnCalls:
         """
         parameters = [("node", name) for name in nodes]
         parameters += [("timeout", f"{ping_timeout}s")] if ping_timeout is not None else []
-        return Stream("PUT", "/v1/swim/reachability", partial(LineReader, dict), parameters)
+        return Stream("PUT", "/v1/swim/reachability", LineReader, parameters)
 
     @ask
     def keyring(self) -> Request[replies.Keyrings]:
@@ -148,7 +148,7 @@ class OwnCalls:
     @follow
     def events(self) -> Stream[_Line]:
         """All events as they happen, until the agent stops."""
-        return Stream("GET", "/v1/swim/events", partial(LineReader, dict))
+        return Stream("GET", "/v1/swim/events", LineReader)
 
     @follow
     def watch(self) -> Stream[_Line]:
@@ -156,7 +156,7 @@ class OwnCalls:
 
         Ends if the agent stops. ``AgentTimeout`` if the heartbeats stop.
         """
-        reader = partial(LineReader[_Line], replies.WatchEvent, first=replies.Snapshot)  # type: ignore[arg-type]
+        reader = partial(LineReader[_Line], replies.WatchEvent, first=replies.Snapshot)
         return Stream("GET", "/v1/swim/watch", reader)
 
     @ask

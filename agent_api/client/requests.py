@@ -75,7 +75,7 @@ class LineReader(Generic[T]):
         beats: whether empty objects, sent while nothing happens, are items too.
     """
 
-    def __init__(self, rest: type[T], *, first: Any = None, beats: bool = False) -> None:
+    def __init__(self, rest: Any = dict, *, first: Any = None, beats: bool = False) -> None:
         self._rest = rest
         self._next = first or rest
         self._beats = beats
