@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import anyio
@@ -11,6 +11,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import BaseRoute
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
@@ -32,7 +33,7 @@ from agent_api.ui import members_table, ui_routes
 from swim.addresses import split_host_port
 from swim.listening import socket_path
 
-__all__ = ["create_app"]
+__all__ = ["application", "create_app"]
 
 
 def create_app(
@@ -53,10 +54,33 @@ def create_app(
         readiness: how far the agent has come, for ``/v1/swim/info``: ``listening``, ``joined`` or
             ``converged``. None: ``joined`` if another member is alive, else ``listening``.
     """
-    settings, observer = settings or AgentSettings(), Observer(cluster)
+    settings = settings or AgentSettings()
+    return application(
+        ROUTES,
+        cluster,
+        settings,
+        Servers(cluster, settings),
+        on_leave=on_leave,
+        on_reload=on_reload,
+        readiness=readiness or (lambda: "listening" if cluster.is_alone else "joined"),
+    )
+
+
+def application(
+    routes: Sequence[BaseRoute],
+    cluster: ClusterLike,
+    settings: AgentSettings,
+    servers: Servers,
+    *,
+    on_leave: Callable[[], None] | None,
+    on_reload: Callable[[], Awaitable[None]] | None,
+    readiness: Callable[[], str],
+) -> Starlette:
+    """An agent's application: its routes and the page, behind what every request passes."""
+    observer = Observer(cluster)
     app = Starlette(
         lifespan=_sampling,
-        routes=[*ROUTES, *_UI],
+        routes=[*routes, *_UI],
         middleware=[
             Middleware(Envelope, headers=settings.http_api_response_headers),
             Middleware(
@@ -72,9 +96,9 @@ def create_app(
     app.state.agent = Agent(
         cluster,
         settings,
-        Servers(cluster, settings),
+        servers,
         on_leave or _ignore,
-        readiness or (lambda: "listening" if cluster.is_alone else "joined"),
+        readiness,
         on_reload,
         Intervals(cluster),
         Places(settings.limits.max_streams_per_token, cluster.metrics),

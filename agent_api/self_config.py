@@ -37,9 +37,14 @@ def self_document(call: Call) -> dict[str, Any]:
     """The whole answer: ``config``, ``member`` and ``stats``."""
     return {
         "config": _config(call),
-        "member": nomad_member(call.agent.cluster.local),
+        "member": _member(call.agent.cluster.local),
         "stats": _stats(call.agent),
     }
+
+
+def _member(local: Member) -> dict[str, Any]:
+    """The agent's member; of a client, which is none, what Nomad shows."""
+    return nomad_member(local) if local.name else nomad_member(local) | {"Status": "none"}
 
 
 def _log_level(settings: AgentSettings) -> str:
@@ -124,10 +129,9 @@ def _stats(agent: Agent) -> dict[str, dict[str, str]]:
     """Nomad's statistics: sections of strings, never numbers or booleans."""
     stats = agent.cluster.stats()._asdict()
     del stats["sequence"]  # Serf has none
-    sections = {
-        "serf": {name: _text(value) for name, value in stats.items() if value is not None},
-        "runtime": _runtime(),
-    }
+    sections = {"runtime": _runtime()}
+    if agent.cluster.local.name:
+        sections["serf"] = {name: _text(value) for name, value in stats.items() if value is not None}
     if agent.settings.server_enabled:
         leader = _leader(agent)
         others = [m for m in agent.servers.peers(agent.settings.region) if m.name != agent.cluster.local.name]

@@ -20,7 +20,7 @@ from agent_api.client.errors import (
 from agent_api.client.requests import LineReader, Request, Stream
 from agent_api.client.target import Target
 
-__all__ = ["JSON_BYTES_MAX", "REFUSAL_BYTES_MAX", "SILENCE_SECONDS", "Core"]
+__all__ = ["JSON_BYTES_MAX", "REFUSAL_BYTES_MAX", "SILENCE_SECONDS", "Core", "reason_of"]
 
 T = TypeVar("T")
 
@@ -87,21 +87,27 @@ class Core:
         """The error for a connection that failed."""
         address = self._target.address
         causes = _causes(error)
+        kind: type[AgentUnreachable]
         if any(isinstance(cause, TimeoutError) for cause in causes):
             return self.late()
-        for cause in causes:
-            if isinstance(cause, ssl.SSLError):
-                reason = getattr(cause, "verify_message", "") or cause.reason or str(cause)
-                return AgentTlsError(f"cannot reach an agent at {address}: TLS failed: {reason}")
-        found = next((cause for cause in causes if isinstance(cause, OSError) and cause.errno), causes[-1])
-        kind = AgentConnectionRefused if isinstance(found, ConnectionRefusedError) else AgentUnreachable
-        return kind(f"cannot reach an agent at {address}: {_reason(found)}")
+        kind = AgentUnreachable
+        if any(isinstance(cause, ssl.SSLError) for cause in causes):
+            kind = AgentTlsError
+        elif any(isinstance(cause, ConnectionRefusedError) for cause in causes):
+            kind = AgentConnectionRefused
+        return kind(f"cannot reach an agent at {address}: {reason_of(error)}")
 
 
-def _reason(error: BaseException) -> str:
-    if isinstance(error, OSError) and error.errno and not isinstance(error, socket.gaierror):
-        return os.strerror(error.errno)
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+def reason_of(error: BaseException) -> str:
+    """Why a connection failed, as the system or TLS says."""
+    causes = _causes(error)
+    for cause in causes:
+        if isinstance(cause, ssl.SSLError):
+            return f"TLS failed: {getattr(cause, 'verify_message', '') or cause.reason or cause}"
+    found = next((cause for cause in causes if isinstance(cause, OSError) and cause.errno), causes[-1])
+    if isinstance(found, OSError) and found.errno and not isinstance(found, socket.gaierror):
+        return os.strerror(found.errno)
+    return getattr(found, "strerror", None) or str(found) or type(found).__name__
 
 
 def _causes(error: BaseException) -> Sequence[BaseException]:

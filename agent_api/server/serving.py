@@ -60,12 +60,15 @@ async def serve(
     name = bound.getsockname()
     endpoint: Endpoint = name[:2] if isinstance(name, tuple) else (os.fsdecode(name), 0)
     if callable(cluster_or_app):
-        app, metrics = cluster_or_app, Metrics()
+        app = cluster_or_app
     else:
         app = create_app(
             cluster_or_app, settings, on_leave=on_leave, on_reload=on_reload, readiness=readiness
         )
-        metrics = cluster_or_app.metrics
+    # An agent's own application, made here or by the caller; any other one is not known to be dangerous.
+    agent = getattr(getattr(app, "state", None), "agent", None)
+    metrics = agent.cluster.metrics if agent else Metrics()
+    if agent:
         _warn_if_exposed(endpoint[0], settings)
     accepting: trio.abc.Listener[Any] = trio.SocketListener(trio.socket.from_stdlib_socket(bound))
     if settings.tls is not None:

@@ -147,7 +147,7 @@ class LineStream(Response):
         async with anyio.create_task_group() as tasks:
             feed = Feed()
             self._due = anyio.current_time() + self._every
-            tasks.start_soon(_until_gone, receive, tasks.cancel_scope)
+            tasks.start_soon(until_gone, receive, tasks.cancel_scope)
             tasks.start_soon(_produce, self._source, feed)
             if self._at_once:
                 await self._send(send, self._heartbeat() if self._heartbeat else b"")
@@ -178,7 +178,7 @@ async def _produce(source: Source, feed: Feed) -> None:
     feed.close()
 
 
-async def _until_gone(receive: Receive, scope: anyio.CancelScope) -> None:
+async def until_gone(receive: Receive, scope: anyio.CancelScope) -> None:
     """Cancels the answer once the client has disconnected."""
     while (await receive())["type"] != "http.disconnect":
         pass

@@ -7,7 +7,6 @@ import logging
 import os
 import signal
 import socket
-import time
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, ExitStack
 from dataclasses import asdict, replace
@@ -17,12 +16,14 @@ import click
 import trio
 
 import swim.ipc
-from agent_api import AgentSettings, listen, serve
+from agent_api import listen, serve
 from swim.addresses import Endpoint, join_host_port
+from swim.cli.agent.client_mode import ClientAgent
 from swim.cli.agent.discovery import Discovery
 from swim.cli.agent.options import options
 from swim.cli.agent.plan import AgentPlan, plan_of, with_origin
 from swim.cli.agent.readiness import STATES, Readiness, State
+from swim.cli.agent.reporting import dump, url_of
 from swim.cli.agent.service_manager import ServiceManager
 from swim.cli.agent.settings import Settings, settings_of
 from swim.cli.common import ExitCode, globals_of, json_option, unwrapped
@@ -72,16 +73,11 @@ def agent(**_: object) -> int:
                     _log.warning("every user of this machine can see the key (ps): use %s instead", instead)
             for warning in settings.warnings:
                 _log.warning("%s", warning)
+            if plan.client is not None:
+                return trio.run(ClientAgent(ctx, plan, plan.client, log).run)
             return trio.run(_Agent(ctx, settings, plan, log).run)
     except ConfigError as error:
         raise with_origin(error, settings) from None
-
-
-def _url(bound: Endpoint, api: AgentSettings) -> str:
-    """Where clients find the HTTP API: at an address and port, or at the path of a Unix socket and 0."""
-    if not bound[1]:
-        return f"unix://{bound[0]}"
-    return f"{'https' if api.tls else 'http'}://{join_host_port(*bound)}"
 
 
 class _Agent:
@@ -163,7 +159,7 @@ class _Agent:
                 readiness=lambda: self._state,
                 listener=listener,
             )
-            ready["http"] = _url(await nursery.start(serving), api)
+            ready["http"] = url_of(await nursery.start(serving), api)
             self._output.say(f"http ready on {ready['http']}")
         if rpc is not None:
             ready["rpc"] = join_host_port(*await nursery.start(self._serve_rpc, cluster, rpc))
@@ -238,7 +234,7 @@ class _Agent:
             elif number == signal.SIGHUP:
                 nursery.start_soon(self._reload, cluster)
             elif number == signal.SIGUSR1:
-                self._dump(cluster)
+                dump(self._output, cluster.metrics)
             elif leaving_since is not None:
                 if trio.current_time() - leaving_since >= _SAME_SIGNAL_SECONDS:
                     self._stop_at_once("on a second signal")
@@ -260,15 +256,6 @@ class _Agent:
         if self._handlers is not None:
             self._handlers.grace = 0.0
         self._stopped.set()
-
-    def _dump(self, cluster: Cluster) -> None:
-        """Writes all metrics to stderr, as Serf does."""
-        now = time.strftime("%Y-%m-%d %H:%M:%S %z")
-        metrics = cluster.metrics
-        for name, value in sorted(metrics.gauges.items()):
-            self._output.say(f"[{now}][G] '{name}': {value:.3f}")
-        for name, count in sorted(metrics.counters.items()):
-            self._output.say(f"[{now}][C] '{name}': Count: {count}")
 
     async def _leave(self, cluster: Cluster) -> None:
         await cluster.leave(timeout=_LEAVE_SECONDS)
@@ -315,9 +302,7 @@ class _Agent:
         await cluster.set_tags(tags)
         if self._handlers is not None:
             self._handlers.replace(plan.handlers)
-        self._plan.api.access.rules = plan.api.access.rules
-        if self._plan.api.tls is not None and plan.api.tls is not None:
-            self._plan.api.tls.adopt(plan.api.tls)
+        self._plan.adopt(plan)
         set_level(plan.log_level)
         text = ", ".join(f"{shown(key)}={shown(value)}" for key, value in sorted(tags.items()))
         report(

@@ -12,12 +12,19 @@ from swim.cli.agent.readiness import STATES
 from swim.cli.common import duration
 from swim.cli.logs import LEVELS
 
-__all__ = ["EXCLUSIVE", "OPTIONS", "RELOADED", "SECRETS", "TLS", "Option", "options"]
+__all__ = ["EXCLUSIVE", "OF_MEMBERS", "OPTIONS", "RELOADED", "SECRETS", "SERVERS", "TLS", "Option", "options"]
 
+OF_MEMBERS = (
+    "bind", "advertise", "interface", "join", "retry_join", "discover", "tag", "encrypt", "key_file",
+    "snapshot", "keyring_file", "tags_file", "rpc", "event_handler", "no_http",
+)  # fmt: skip
+"""Settings that a client cannot have."""
 EXCLUSIVE = (("encrypt", "key_file"), ("http", "no_http"), ("rpc", "no_rpc"))
 """Pairs of which only one may be set."""
 SECRETS = ("encrypt", "keys", "rpc_auth", "acl")
 """Settings whose values are never shown."""
+SERVERS = ("servers", "servers_ca_file", "servers_cert_file", "servers_key_file", "servers_tls_name")
+"""The settings of a client's servers."""
 TLS = ("tls_cert_file", "tls_key_file", "tls_ca_file", "tls_verify_https_client")
 """The settings of HTTPS, which an agent serves with any of them."""
 RELOADED = {"tag", "log_level", "event_handler", "acl_file", "acl", *TLS}
@@ -85,6 +92,17 @@ OPTIONS = (
     Option("tls_ca_file", "text", "Roots for --tls-verify-https-client, in PEM.", "FILE"),
     Option("tls_verify_https_client", "switch", "Serve only clients with a certificate of --tls-ca-file."),
     Option("http_tag", "switch", "Advertise the --http address in the tag http: other agents ask there."),
+    Option("client", "switch", "Be no member: answer questions about members from --servers."),
+    Option(
+        "servers",
+        "list",
+        "With --client: HTTP address of a server [port 4646]; repeatable. A list set over HTTP wins.",
+        "HOST[:PORT]",
+    ),
+    Option("servers_ca_file", "text", "Reach the servers by HTTPS: roots of their certificates.", "FILE"),
+    Option("servers_cert_file", "text", "Certificate for servers that verify their clients, in PEM.", "FILE"),
+    Option("servers_key_file", "text", "Private key of --servers-cert-file, in PEM.", "FILE"),
+    Option("servers_tls_name", "text", "Name in the servers' certificates [their addresses].", "NAME"),
     Option("no_http", "switch", "Do not serve the HTTP API."),
     Option(
         "rpc",

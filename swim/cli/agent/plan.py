@@ -6,11 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from ssl import SSLContext
+from typing import Any, NamedTuple
 
 from agent_api import AgentSettings, Tls
 from agent_api.access.control import AccessControl
 from agent_api.access.rules import AccessRules
+from agent_api.client.target import Tls as ClientTls
 from agent_api.own.peers import HTTP_TAG
 from swim.addresses import (
     join_bind,
@@ -21,7 +23,7 @@ from swim.addresses import (
     split_host_port,
 )
 from swim.cli.agent.discovery import DiscoverySettings
-from swim.cli.agent.options import OPTIONS, TLS
+from swim.cli.agent.options import OF_MEMBERS, OPTIONS, SERVERS, TLS
 from swim.cli.agent.readiness import State
 from swim.cli.agent.settings import Settings
 from swim.cli.agent.tokens import read_rules
@@ -49,9 +51,26 @@ _OPTION_OF_FIELD = {
     "seeds": "retry_join", "tags": "tag", "keys": "encrypt", "http_hosts": "http_host",
     "snapshot_file": "snapshot",
 }  # fmt: skip
+_TLS_FIELDS = {
+    "ca_cert": "servers_ca_file", "client_cert": "servers_cert_file", "client_key": "servers_key_file",
+}  # fmt: skip
 _RETRY_SECONDS_MIN = 1.0
 _BUILD_TAG = {"build": __version__}
 """Not with Serf's configuration: a member that replaces one of Serf's has its tags."""
+
+
+class ClientPlan(NamedTuple):
+    """What an agent that is no member needs.
+
+    Attributes:
+        servers: ``HOST:PORT`` of each server, if no list was set over HTTP.
+        tls: for HTTPS to them; None for HTTP.
+        tls_name: the name in their certificates; "" for their addresses.
+    """
+
+    servers: tuple[str, ...]
+    tls: SSLContext | None
+    tls_name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +93,7 @@ class AgentPlan:
         syslog: facility of the local syslog, which gets the log too; "" for none.
         log_level: least serious record logged.
         log_format: form of the log.
+        client: for an agent that is no member; None for a member.
     """
 
     config: Config
@@ -91,6 +111,13 @@ class AgentPlan:
     syslog: str
     log_level: str
     log_format: LogFormat
+    client: ClientPlan | None
+
+    def adopt(self, other: AgentPlan) -> None:
+        """Takes over what a running agent's HTTP API can change: tokens, and the certificate."""
+        self.api.access.rules = other.api.access.rules
+        if self.api.tls is not None and other.api.tls is not None:
+            self.api.tls.adopt(other.api.tls)
 
 
 def plan_of(settings: Settings) -> AgentPlan:
@@ -155,7 +182,8 @@ def _plan(values: Mapping[str, Any], gossip: Mapping[str, Any], own_tags: Mappin
         node_name=server_name,
         bootstrap_expect=values.get("bootstrap_expect", 0),
         disable_remote_exec=bool(values.get("disable_remote_exec")),
-        rpc_port=values.get("rpc_port", _RPC_PORT),
+        server_enabled=not values.get("client"),
+        rpc_port=values.get("rpc_port", _HTTP_PORT if values.get("client") else _RPC_PORT),
         log_level=log_level,
         data_dir=values.get("data_dir", ""),
         leave_on_interrupt=not values.get("skip_leave_on_interrupt"),
@@ -184,6 +212,7 @@ def _plan(values: Mapping[str, Any], gossip: Mapping[str, Any], own_tags: Mappin
         syslog=_syslog_facility(values) if values.get("syslog") else "",
         log_level=log_level,
         log_format=values.get("log_format", "text"),
+        client=_client(values),
     )
 
 
@@ -217,6 +246,27 @@ def _tls(values: Mapping[str, Any]) -> Tls | None:
     if not (cert or key or roots or verify):
         return None
     return Tls(cert or "", key or "", ca_file=roots or "", verify_https_client=bool(verify))
+
+
+def _client(values: Mapping[str, Any]) -> ClientPlan | None:
+    given = [name for name in SERVERS if values.get(name)]
+    if not values.get("client"):
+        if given:
+            raise ConfigError(given[0], "needs --client")
+        return None
+    for name in OF_MEMBERS:
+        if values.get(name):
+            raise ConfigError(name, "is for members, and --client is none")
+    ca_file, cert_file, key_file, name = (values.get(name, "") for name in SERVERS[1:])
+    if not ca_file and len(given) > bool(values.get("servers")):
+        raise ConfigError("servers_ca_file", "is needed to reach servers by HTTPS")
+    port = values.get("rpc_port", _HTTP_PORT)
+    servers = [join_host_port(*split_host_port("servers", each, port)) for each in values.get("servers", ())]
+    tls = ClientTls(ca_cert=ca_file, client_cert=cert_file, client_key=key_file) if ca_file else None
+    try:
+        return ClientPlan(tuple(servers), tls.context() if tls else None, name)
+    except ConfigError as error:
+        raise ConfigError(_TLS_FIELDS[error.field], error.reason) from None
 
 
 def _rpc(values: Mapping[str, Any]) -> IpcSettings:

@@ -1,4 +1,4 @@
-"""The settings of ``swim agent`` in a TOML file: keys of ``OPTIONS``, tables ``[gossip]`` and ``[acl]``."""
+"""The settings of ``swim agent`` in a TOML file: keys of ``OPTIONS``, and some tables."""
 
 from __future__ import annotations
 
@@ -34,7 +34,9 @@ def read_file(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     gossip = document.pop("gossip", {})
     problems: list[str] = []
     options = {option.name: _file_reader(option) for option in OPTIONS}
-    top = _read_table(document, options | {"acl": AccessRules.of_document}, "", problems)
+    top = _read_table(document, options | {"acl": AccessRules.of_document, "server": _server}, "", problems)
+    if not top.pop("server", True):
+        top["client"] = True
     if not isinstance(gossip, dict):
         problems.append("gossip: must be a table")
         gossip = {}
@@ -91,6 +93,13 @@ def _table_of_text(value: Any) -> dict[str, str]:
     if not isinstance(value, dict) or not all(isinstance(item, str) for item in value.values()):
         raise ValueError("must be a table of strings")
     return value
+
+
+def _server(table: Any) -> bool:
+    """``[server] enabled``, as Nomad's configuration says that an agent is a client only."""
+    if not isinstance(table, dict) or set(table) != {"enabled"} or not isinstance(table["enabled"], bool):
+        raise ValueError("must be a table with enabled = true or false")
+    return table["enabled"]
 
 
 def _list_of_keys(value: Any) -> tuple[bytes, ...]:
