@@ -1,7 +1,7 @@
 """The requests of Nomad's Go package ``api``: every method of Agent, Status and Regions.
 
-A row is a call, what its source sends, and whether Go takes the answer: 200 only (but for ``Health``), a body that
-decodes into the Go type, no null where the commands index a map.
+A row is a call, what its source sends, and whether Go takes the answer: 200 only (but for ``Health``), a body
+that decodes into the Go type, no null where the commands index a map.
 """
 
 from __future__ import annotations
@@ -148,7 +148,7 @@ async def agent(cluster: FakeCluster) -> AsyncIterator[Agent]:
 
 
 def target(row: Row, config: dict[str, str]) -> str:
-    """As Go's ``Values.Encode`` writes it, sorted by name; what the call gives wins over the configuration."""
+    """As Go's ``Values.Encode`` writes it, sorted by name; what the call gives wins over the settings."""
     given = {name for name, _ in row.query}
     pairs = [*((name, value) for name, value in config.items() if name not in given), *row.query]
     query = urlencode(sorted(pairs, key=lambda pair: pair[0]))
