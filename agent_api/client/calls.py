@@ -21,6 +21,7 @@ _QUERY_REPLIES: Mapping[str, Mapping[str, type]] = {
     "QueryDone": {"acks": int, "responses": int, "lost": int, "seconds": float, "error": str},
 }
 _Line = dict[str, Any]
+_ANY_DOCUMENT = json_of(dict[str, Any])
 
 
 class OwnCalls:
@@ -160,9 +161,46 @@ class OwnCalls:
         return Stream("GET", "/v1/swim/watch", reader)
 
     @ask
+    def coordinates(self) -> Request[_Line]:
+        """The network coordinates of all members."""
+        return Request("GET", "/v1/swim/coordinates", _ANY_DOCUMENT)
+
+    @ask
+    def snapshot(self, level: str = "") -> Request[_Line]:
+        """All that the agent knows at one moment; ``level="members"`` for the members alone."""
+        parameters = [("level", level)] if level else []
+        return Request("GET", "/v1/swim/snapshot", _ANY_DOCUMENT, parameters)
+
+    @ask
+    def views(self) -> Request[_Line]:
+        """How each agent that advertises its HTTP address sees the cluster."""
+        return Request("GET", "/v1/swim/views", _ANY_DOCUMENT)
+
+    @ask
+    def partitions(self) -> Request[_Line]:
+        """The agents whose views agree, the largest group first."""
+        return Request("GET", "/v1/swim/partitions", _ANY_DOCUMENT)
+
+    @ask
+    def live(self) -> Request[_Line]:
+        """Whether the node runs; no error if it does not."""
+        return Request("GET", "/v1/swim/health/live", _ANY_DOCUMENT, accepted=(200, 503))
+
+    @ask
+    def ready(self, state: str = "joined") -> Request[_Line]:
+        """Whether the agent has come as far as ``state``; no error if it has not."""
+        reply, parameters = _ANY_DOCUMENT, [("state", state)]
+        return Request("GET", "/v1/swim/health/ready", reply, parameters, accepted=(200, 503))
+
+    @ask
+    def metrics_history(self) -> Request[_Line]:
+        """The metrics of the last five minutes."""
+        return Request("GET", "/v1/swim/metrics/history", _ANY_DOCUMENT)
+
+    @ask
     def openapi(self) -> Request[_Line]:
         """The OpenAPI document of all that the agent serves."""
-        return Request("GET", "/v1/openapi.json", json_of(dict[str, Any]))
+        return Request("GET", "/v1/openapi.json", _ANY_DOCUMENT)
 
     @ask
     def request(

@@ -42,6 +42,8 @@ _OWN = (
     "/v1/metrics",
     "/v1/swim/info",
     "/v1/swim/leave",
+    "/v1/swim/health/live",
+    "/v1/swim/health/ready",
     "/v1/openapi.json",
     "/docs",
 )
@@ -80,7 +82,7 @@ def create_client_app(
         pinned,
         on_leave=on_leave,
         on_reload=on_reload,
-        readiness=lambda: "joined",
+        readiness=lambda: "converged",
     )
 
 

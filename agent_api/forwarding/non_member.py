@@ -27,7 +27,7 @@ class NonMember:
     def __init__(self, name: str) -> None:
         self.config = Config(name=name)
         self.metrics = Metrics()
-        self.status = "client"
+        self.status = "running"
         self.endpoint: Endpoint = ("", 0)
         self.advertised: Endpoint = ("", 0)
         self.is_alone = True

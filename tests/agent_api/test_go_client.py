@@ -60,8 +60,8 @@ def of(kind: Any, test: Callable[[Any], bool] = lambda document: True) -> Callab
 
 
 def is_member(member: NomadMember) -> bool:
-    small = (member[f"{kind}{end}"] for kind in ("Protocol", "Delegate") for end in ("Min", "Max", "Cur"))  # type: ignore[literal-required]
-    return member["Port"] in PORT and all(value in BYTE for value in small)
+    versions = [value for name, value in member.items() if name.startswith(("Protocol", "Delegate"))]
+    return member["Port"] in PORT and all(value in BYTE for value in versions)
 
 
 def key(value: bytes) -> bytes:

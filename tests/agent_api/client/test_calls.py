@@ -67,6 +67,13 @@ CALLS: dict[str, Callable[[Any], Any]] = {
     "PUT /v1/swim/keyring/install": lambda c: c.change_keyring("install", key=KEY[::-1]),
     "PUT /v1/swim/keyring/use": lambda c: c.change_keyring("use", key=KEY),
     "PUT /v1/swim/keyring/remove": lambda c: c.change_keyring("remove", key=b"x" * 16),
+    "GET /v1/swim/coordinates": lambda c: c.coordinates(),
+    "GET /v1/swim/snapshot": lambda c: c.snapshot("members"),
+    "GET /v1/swim/views": lambda c: c.views(),
+    "GET /v1/swim/partitions": lambda c: c.partitions(),
+    "GET /v1/swim/health/live": lambda c: c.live(),
+    "GET /v1/swim/health/ready": lambda c: c.ready(),
+    "GET /v1/swim/metrics/history": lambda c: c.metrics_history(),
     # last, since the cluster is gone after it
     "PUT /v1/swim/leave": lambda c: c.leave(),
 }

@@ -104,6 +104,7 @@ def paths() -> list[tuple[str, str, bool]]:
     """Method, path, and whether it is a member's alone."""
     own = {"/v1/agent/servers", "/v1/agent/self", "/v1/agent/health", "/v1/agent/monitor", "/v1/agent/host",
            "/v1/agent/pprof/{profile}", "/v1/agent/reload", "/v1/metrics", "/v1/swim/info", "/v1/swim/leave",
+           "/v1/swim/health/live", "/v1/swim/health/ready",
            "/v1/openapi.json", "/docs"}  # fmt: skip
     asked = {"/v1/status/leader", "/v1/status/peers", "/v1/regions"}
     found = []
@@ -143,7 +144,7 @@ async def test_its_own_state() -> None:
         assert (config["Server"]["Enabled"], config["Client"]["Enabled"]) == (False, True)
         assert (config["NodeName"], config["DataDir"]) == ("c1", "/data")
         info = (await client.get("/v1/swim/info")).json()
-        assert (info["name"], info["status"]) == ("c1", "client")
+        assert (info["name"], info["status"]) == ("c1", "running")
         assert (await client.get("/v1/metrics")).json()["Gauges"]
 
 
