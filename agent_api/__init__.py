@@ -11,17 +11,19 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from agent_api.app import create_app as create_app
+    from agent_api.forwarding.app import create_client_app as create_client_app
     from agent_api.server import listen as listen
     from agent_api.server import serve as serve
     from agent_api.settings import AgentSettings as AgentSettings
     from agent_api.tls import Tls as Tls
 
-__all__ = ["AgentSettings", "Tls", "create_app", "listen", "serve"]
+__all__ = ["AgentSettings", "Tls", "create_app", "create_client_app", "listen", "serve"]
 
 _HOMES = {
     "AgentSettings": "agent_api.settings",
     "Tls": "agent_api.tls",
     "create_app": "agent_api.app",
+    "create_client_app": "agent_api.forwarding.app",
     "listen": "agent_api.server",
     "serve": "agent_api.server",
 }

@@ -5,10 +5,11 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TypedDict, TypeVar
+from typing import Any, TypeVar
 
 import anyio.lowlevel
 
+from agent_api.client.replies import ForceLeaveReply, JoinReply, MemberReply
 from agent_api.cluster import ClusterLike
 from agent_api.settings import AgentSettings
 from agent_api.text import utf8
@@ -30,10 +31,6 @@ from swim import (
 from swim.addresses import join_host_port
 
 __all__ = [
-    "AddressOutcome",
-    "ForceLeaveReply",
-    "JoinReply",
-    "MemberShape",
     "coordinate_shape",
     "dumps",
     "event_shape",
@@ -53,42 +50,6 @@ T = TypeVar("T")
 
 _PORTION = 64
 """Members put into JSON at once; some milliseconds."""
-
-
-class MemberShape(TypedDict):
-    """One member in ``/v1/swim`` answers; ``protocol`` and ``delegate`` are min, max, current."""
-
-    name: str
-    address: str
-    port: int
-    status: str
-    is_suspect: bool
-    incarnation: int
-    tags: dict[str, str]
-    protocol: list[int]
-    delegate: list[int]
-
-
-class AddressOutcome(TypedDict):
-    """The outcome of one address of a join; ``error`` is empty if ``ok``."""
-
-    address: str
-    ok: bool
-    error: str
-
-
-class JoinReply(TypedDict):
-    """The answer of ``PUT /v1/swim/join``."""
-
-    joined: int
-    addresses: list[AddressOutcome]
-
-
-class ForceLeaveReply(TypedDict):
-    """The answer of ``PUT /v1/swim/force-leave``; see ``swim.ForceLeaveOutcome`` for ``outcome``."""
-
-    node: str
-    outcome: str
 
 
 def dumps(value: object, *, pretty: bool = False) -> bytes:
@@ -147,7 +108,7 @@ def nomad_order(members: Iterable[Member]) -> list[Member]:
     return sorted(members, key=lambda m: (m.tags.get("region", ""), m.tags.get("dc", ""), m.name))
 
 
-def member_shape(member: Member) -> MemberShape:
+def member_shape(member: Member) -> MemberReply:
     """A member as ``swim members --json`` prints it."""
     return {
         "name": member.name,

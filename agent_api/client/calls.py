@@ -28,7 +28,7 @@ class OwnCalls:
     """Every call of ``/v1/swim``, on the client itself. All raise ``AgentError`` and ``AgentUnreachable``."""
 
     @ask
-    def members(self) -> Request[list[replies.MemberReply]]:
+    def members(self) -> Request[list[replies.ObservedReply]]:
         """Every member that the agent lists, by name."""
         reply = json_of(replies.MembersReply, lambda document: document["members"])
         return Request("GET", "/v1/swim/members", reply)

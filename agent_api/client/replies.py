@@ -18,6 +18,7 @@ __all__ = [
     "LeaveReply",
     "MemberReply",
     "MembersReply",
+    "ObservedReply",
     "RoundTrip",
     "Snapshot",
     "TagsReply",
@@ -42,10 +43,21 @@ class MemberReply(TypedDict):
     delegate: list[int]
 
 
+class ObservedReply(MemberReply):
+    """One member, and how the agent observes it; times are ISO 8601 in UTC, ``rtt`` is in seconds."""
+
+    since: NotRequired[str | None]
+    suspicion: NotRequired[dict[str, Any] | None]
+    last_ack: NotRequired[str | None]
+    rtt: NotRequired[float | None]
+    probe: NotRequired[dict[str, Any] | None]
+    reason: NotRequired[dict[str, Any] | None]
+
+
 class MembersReply(TypedDict):
     """``GET /v1/swim/members``."""
 
-    members: list[MemberReply]
+    members: list[ObservedReply]
 
 
 class Info(TypedDict):
@@ -154,7 +166,7 @@ class View(TypedDict):
     """The members that an agent lists at one moment."""
 
     name: str
-    members: list[MemberReply]
+    members: list[ObservedReply]
 
 
 class Snapshot(WatchEvent):

@@ -15,7 +15,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from agent_api.agent import Call
-from agent_api.client.core import reason_of
+from agent_api.client.core import SILENCE_SECONDS, reason_of
 from agent_api.client.fitting import decoded, fits
 from agent_api.client.nomad import NomadMembers
 from agent_api.client.replies import CoordinateReply, MembersReply, RoundTrip, Snapshot, Why
@@ -165,7 +165,8 @@ class _Relayed(Response):
                 while part:
                     await send({"type": "http.response.body", "body": part, "more_body": True})
                     part = b""
-                    with suppress(OSError, h11.ProtocolError):
+                    # A server that is silent for longer than its heartbeats take is gone.
+                    with suppress(OSError, h11.ProtocolError), anyio.move_on_after(SILENCE_SECONDS):
                         part = await self._exchange.receive()
                 await send({"type": "http.response.body", "body": b""})
                 tasks.cancel_scope.cancel()

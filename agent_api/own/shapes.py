@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, TypedDict
 
 from agent_api import shapes
+from agent_api.client.replies import MemberReply
 from agent_api.cluster import ClusterLike
 from agent_api.own.clock import WallClock
 from swim import Detection, Event, Member, OpenSuspicion, ProbePath, Reason, Transition
@@ -60,7 +61,7 @@ class TransitionShape(ReasonShape):
     incarnation: int
 
 
-class ObservedMember(shapes.MemberShape):
+class ObservedMember(MemberReply):
     """A member, and what this agent knows of it first-hand. Times are ISO 8601 in UTC, ``rtt`` is in seconds.
 
     ``since`` is when its state last changed, ``reason`` that of its last transition.

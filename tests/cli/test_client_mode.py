@@ -11,7 +11,7 @@ import pytest
 from agent_api.client import AgentClient
 from swim.cli.agent.client_mode import servers_in
 from tests.cli.conftest import InProcess
-from tests.cli.processes import Process, Processes, eventually
+from tests.cli.processes import Process, Processes, eventually, run
 
 
 class Client(Process):
@@ -35,6 +35,10 @@ def test_it_answers_from_its_servers_and_keeps_the_list(processes: Processes, tm
         assert first.ask.nomad.servers() == ["127.0.0.1:1"]
         first.ask.nomad.set_servers([address])
         assert [member["Name"] for member in first.ask.nomad.members()["Members"]] == ["n1"]
+        refused = run("join", "127.0.0.1:1", "--address", first.ready["http"])
+        assert (refused.returncode, refused.stdout) == (6, "")
+        assert "if it is a client, ask a member" in refused.stderr
+        assert run("members", "--plain", "--address", first.ready["http"]).stdout.startswith("n1\t")
         assert server.statuses() == {"n1": "alive"}  # the client is none
         other = processes.start("agent", "--client", "--http", "127.0.0.1:0", "--data-dir", str(tmp_path))
         assert other.wait() == 2

@@ -14,8 +14,7 @@ from pathlib import Path
 import click
 import trio
 
-from agent_api import listen, serve
-from agent_api.forwarding.app import create_client_app
+from agent_api import create_client_app, listen, serve
 from swim.addresses import split_host_port
 from swim.cli.agent.plan import AgentPlan, ClientPlan, plan_of
 from swim.cli.agent.reporting import dump, url_of

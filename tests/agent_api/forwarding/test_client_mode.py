@@ -12,8 +12,7 @@ import pytest
 import trio
 import trustme
 
-from agent_api import AgentSettings, serve
-from agent_api.forwarding.app import create_client_app
+from agent_api import AgentSettings, create_client_app, serve
 from agent_api.routes import ROUTES
 from swim import Config
 from tests.agent_api.access.test_routes import control, secret
