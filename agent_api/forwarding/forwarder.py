@@ -10,7 +10,6 @@ from typing import Any
 from urllib.parse import quote
 
 import anyio
-import h11
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
@@ -20,7 +19,7 @@ from agent_api.client.fitting import decoded, fits
 from agent_api.client.nomad import NomadMembers
 from agent_api.client.replies import CoordinateReply, MembersReply, RoundTrip, Snapshot, Why
 from agent_api.errors import HttpError, multi_error
-from agent_api.forwarding.exchange import Exchange, Headers
+from agent_api.exchange import Exchange, Headers
 from agent_api.forwarding.servers import PinnedServers
 from agent_api.streams.lines import until_gone
 from swim.addresses import split_host_port
@@ -106,7 +105,7 @@ class Forwarder:
             try:
                 with anyio.fail_after(min(_SERVER_SECONDS, left)):
                     return await self._ask(address, call, sent, take)
-            except (OSError, ValueError, h11.ProtocolError) as error:
+            except (OSError, ValueError) as error:
                 problems[address] = f"Server at address {address} failed: {_why(error)}"
             self._servers.failed(address)
             call.agent.cluster.metrics.count("swim.client.failover")
@@ -128,7 +127,7 @@ class Forwarder:
     async def _document(self, call: Call, exchange: Exchange) -> tuple[Response, bool]:
         if exchange.status != 200:
             return await _refusal(exchange), False
-        body = await _body(exchange, _BODY_BYTES_MAX)
+        body = await exchange.body(_BODY_BYTES_MAX)
         if not fits(decoded(body), _DOCUMENTS.get(call.request.scope["path"], dict)):
             raise ValueError("it does not answer as an agent does")
         return Response(body, media_type="application/json"), False
@@ -166,21 +165,12 @@ class _Relayed(Response):
                     await send({"type": "http.response.body", "body": part, "more_body": True})
                     part = b""
                     # A server that is silent for longer than its heartbeats take is gone.
-                    with suppress(OSError, h11.ProtocolError), anyio.move_on_after(SILENCE_SECONDS):
+                    with suppress(OSError, ValueError), anyio.move_on_after(SILENCE_SECONDS):
                         part = await self._exchange.receive()
                 await send({"type": "http.response.body", "body": b""})
                 tasks.cancel_scope.cancel()
         finally:
             await self._exchange.aclose()
-
-
-async def _body(exchange: Exchange, at_most: int) -> bytes:
-    body = bytearray()
-    while part := await exchange.receive():
-        body += part
-        if len(body) > at_most:
-            raise ValueError(f"its answer has more than {at_most} bytes")
-    return bytes(body)
 
 
 async def _refusal(exchange: Exchange) -> Response:
@@ -190,7 +180,7 @@ async def _refusal(exchange: Exchange) -> Response:
         ValueError: the server cannot answer, or it is something else.
     """
     status = exchange.status
-    text = (await _body(exchange, _TEXT_BYTES_MAX)).decode("utf-8", "replace")
+    text = (await exchange.body(_TEXT_BYTES_MAX)).decode("utf-8", "replace")
     is_own = (
         exchange.kind == "text/plain"
         and text != _LOOP

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import re
+from contextlib import aclosing
 from typing import Any
 
-import anyio
-
+from agent_api.client.fitting import decoded
+from agent_api.exchange import Exchange
 from swim import ConfigError, Member
-from swim.addresses import Endpoint, join_host_port, plain_ip, split_host_port
+from swim.addresses import Endpoint, plain_ip, split_host_port
 
 __all__ = ["ANSWER_BYTES_MAX", "HTTP_TAG", "PeerError", "ask", "http_endpoint"]
 
@@ -17,8 +16,6 @@ HTTP_TAG = "http"
 """The tag in which an agent advertises its HTTP address, ``HOST:PORT`` or ``:PORT``."""
 ANSWER_BYTES_MAX = 8 * 1024 * 1024
 """Longest answer that is read."""
-_CHUNK = 65_536
-_STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})[ \r\n]")
 
 
 class PeerError(Exception):
@@ -55,29 +52,14 @@ async def ask(endpoint: Endpoint, path: str) -> Any:
         PeerError: it answers something else, or too much.
         OSError: it cannot be reached.
     """
-    # As HTTP/1.0, the answer is never chunked, and ends with the connection.
-    request = f"GET {path} HTTP/1.0\r\nHost: {join_host_port(*endpoint)}\r\n\r\n"
-    head, _, body = (await _exchanged(endpoint, request.encode())).partition(b"\r\n\r\n")
-    found = _STATUS.match(head)
-    if found is None:
-        raise PeerError("it does not speak HTTP")
-    if found[1] != b"200":
-        raise PeerError(f"it answers {found[1].decode()}: {body[:200].decode('utf-8', 'replace').strip()}")
     try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
+        async with aclosing(await Exchange.begin(endpoint, path.encode())) as exchange:
+            body = await exchange.body(ANSWER_BYTES_MAX)
+    except ValueError as error:
+        raise PeerError(str(error)) from None
+    if exchange.status != 200:
+        raise PeerError(f"it answers {exchange.status}: {body[:200].decode('utf-8', 'replace').strip()}")
+    try:
+        return decoded(body)
+    except ValueError:
         raise PeerError("its answer is not JSON") from None
-
-
-async def _exchanged(endpoint: Endpoint, request: bytes) -> bytes:
-    received = bytearray()
-    async with await anyio.connect_tcp(*endpoint) as stream:
-        try:
-            await stream.send(request)
-            while len(received) <= ANSWER_BYTES_MAX:
-                received += await stream.receive(_CHUNK)
-        except anyio.EndOfStream:
-            return bytes(received)
-        except anyio.BrokenResourceError:
-            raise PeerError("it closed the connection") from None
-    raise PeerError(f"it answers more than {ANSWER_BYTES_MAX} bytes")

@@ -142,7 +142,7 @@ NO_AGENT = "it does not answer what a swim agent does"
         (answer_of(b"[" * 100_000), "its answer is not JSON"),
         (answer_of(b"nothing", "500 No"), "it answers 500: nothing"),
         (b"SSH-2.0-x\r\n", "it does not speak HTTP"),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n{", "its answer is not JSON"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n{", "its answer ends too early"),
         (b"", "it does not speak HTTP"),
         (answer_of(b" " * (ANSWER_BYTES_MAX + 1)), f"it answers more than {ANSWER_BYTES_MAX} bytes"),
     ],

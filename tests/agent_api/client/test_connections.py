@@ -313,12 +313,13 @@ async def test_a_callers_own_timeout_is_not_ours() -> None:
                 await on(front, regions, address)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("front", FRONTS)
 async def test_a_stream_may_be_silent_for_longer_than_the_timeout(front: str) -> None:
     head = b"HTTP/1.1 200 OK\r\n\r\n"
     line = b'{"event": "MemberJoined"}\n'
-    with loopback() as listener, serving(listener, head, then=line, after=0.3):
-        item = await on(front, lambda c: c.events(), url(listener), timeout=0.1)
+    with loopback() as listener, serving(listener, head, then=line, after=2.0):
+        item = await on(front, lambda c: c.events(), url(listener), timeout=1.5)
     assert item == {"event": "MemberJoined"}
 
 
