@@ -60,7 +60,7 @@ class Core:
     def items(self, reader: LineReader[T], received: bytes) -> Iterator[T]:
         """The items of a stream that are complete now. Raises as ``reply``."""
         try:
-            return iter(reader.feed(received))
+            yield from reader.feed(received)
         except ValueError:
             raise self.foreign() from None
 

@@ -6,7 +6,7 @@ is written once, for both clients, with one signature.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterator, Sequence
 from functools import update_wrapper
 from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, cast, overload
 
@@ -82,8 +82,8 @@ class LineReader(Generic[T]):
         self._waiting = bytearray()
         self._any = False
 
-    def feed(self, received: bytes) -> list[T]:
-        """The items that are complete now.
+    def feed(self, received: bytes) -> Iterator[T]:
+        """The items that are complete now; those before a line that is wrong come first.
 
         Raises:
             ValueError: no agent sends such a line.
@@ -93,10 +93,11 @@ class LineReader(Generic[T]):
             self._waiting += received
             if len(self._waiting) > _LINE_BYTES_MAX:
                 raise ValueError("a line is too long")
-            return []
+            return
         lines = bytes(self._waiting) + received[:end]
         self._waiting = bytearray(received[end + 1 :])
-        return [item for line in lines.split(b"\n") for item in self._items(line)]
+        for line in lines.split(b"\n"):
+            yield from self._items(line)
 
     def finish(self) -> None:
         """The stream has ended.
