@@ -26,7 +26,7 @@ ROWS_MAX = 200
 """Members in the table for browsers without JavaScript; of more, only their number is shown."""
 
 _INDEX = "index.html"
-_LATER = ("replay/", "views/")
+_LATER = ("explain/", "replay/", "views/")
 """Folders of modules that are loaded when they are needed."""
 _GLYPHS = {"alive": "●", "suspect": "◐", "leaving": "◌", "left": "○", "failed": "✕"}
 

@@ -63,6 +63,7 @@ def player_document(trace: bytes, name: str) -> str:
         f'<meta charset="utf-8">\n<meta http-equiv="Content-Security-Policy" content="{policy}">',
     )
     data = _data("trace", trace, name) + _data("tour", static_files()["replay/tour.jsonl"].body, "tour.jsonl")
+    data += f'<script type="application/json" id="tables">{_text("explain/tables.json")}</script>\n'
     inside = f'<style>{style}</style>\n<script type="module">{script}</script>'
     return f"{head}{inside}{tail.replace('</body>', f'{data}</body>')}"
 

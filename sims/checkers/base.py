@@ -53,6 +53,7 @@ class Checker(Observer):
         """
         error = ViolationError(self.name, world.now, node.id if node is not None else "", problem)
         self.violations.append(error)
+        world.tell("violation", error)
         if not self._collects:
             raise error
 

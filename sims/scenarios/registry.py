@@ -23,7 +23,7 @@ from types import MappingProxyType
 from typing import Any
 
 from sims.checkers import Checker, safety_checkers
-from sims.errors import SimError, UsageError
+from sims.errors import SimError, UsageError, ViolationError
 from sims.settings import read_settings
 from sims.traces.fingerprint import Fingerprint
 from sims.world import Start, World
@@ -183,6 +183,8 @@ class Run:
         """Records a violation unless the condition holds."""
         if not condition:
             self.violations.append(problem)
+            for world in self.worlds[-1:]:
+                world.tell("violation", ViolationError("scenario", world.now, "", problem))
             self.exit_code = self.exit_code or exit_code
 
     def expect_soon(

@@ -26,6 +26,7 @@ __all__ = [
     "first_failed",
     "first_suspected",
     "gossip_rounds",
+    "informed_curve",
     "missed_by_gossip",
     "probe_delay",
     "probe_failure",
@@ -163,6 +164,24 @@ def dissemination(config: Config, n: int, *, latency: float = _LATENCY) -> dict[
     return _moments(config, n, latency, _wave(config, n, latency, []))
 
 
+def informed_curve(
+    config: Config, n: int, *, loss: float = 0.0, failed: float = 0.0, latency: float = _LATENCY
+) -> list[tuple[float, float]]:
+    """Seconds, and the share of the running members that have a broadcast by then; see ``dissemination``.
+
+    Args:
+        config: the settings.
+        n: nodes, at least 2.
+        loss: probability that a packet is lost, 0 to 1.
+        failed: share of the nodes that have crashed unnoticed: they are still sent packets. 0 to below 1.
+        latency: mean seconds that a packet takes.
+    """
+    hop = _hop(config, latency)
+    missing = _wave(config, n, latency, [], loss=loss, failed=failed)
+    others = max(missing[0], 1e-12)
+    return [(step * hop, 1 - left / others) for step, left in enumerate(missing)]
+
+
 def failure_spread(config: Config, n: int, *, latency: float = _LATENCY) -> dict[str, float]:
     """Seconds from the first node that says failed until shares of the cluster do; names as above.
 
@@ -181,9 +200,11 @@ def _hop(config: Config, latency: float) -> float:
     return pause + latency
 
 
-def _wave(config: Config, n: int, latency: float, timers: list[float]) -> list[float]:
+def _wave(
+    config: Config, n: int, latency: float, timers: list[float], *, loss: float = 0.0, failed: float = 0.0
+) -> list[float]:
     """Members that still miss the claim after each hop; ``timers``: those that would without gossip."""
-    missing = [float(n - 1)]
+    missing = [max(0.0, n * (1 - failed) - 1)]
     if not config.gossip_interval or not config.gossip_nodes:
         return missing + timers
     informed = [1.0]
@@ -192,7 +213,7 @@ def _wave(config: Config, n: int, latency: float, timers: list[float]) -> list[f
     while missing[-1] > 1e-9 and len(missing) < _HOPS_MAX:
         step = len(missing)
         senders = sum(informed[step - 1 - k * gap] for k in range(rounds) if step - 1 - k * gap >= 0)
-        left = missing[-1] * math.exp(-senders * config.gossip_nodes / n)
+        left = missing[-1] * math.exp(-senders * config.gossip_nodes * (1 - loss) / n)
         if step < len(timers):
             left *= timers[step] / timers[step - 1]
         informed.append(missing[-1] - left)

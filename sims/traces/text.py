@@ -124,6 +124,10 @@ def _fault(record: Record) -> str:
     return " ".join(filter(None, ("*", record["fault"], node, rest)))
 
 
+def _violation(record: Record) -> str:
+    return f"{record['checker']}: {record['problem']}"
+
+
 def _other(record: Record) -> str:
     return " ".join(f"{name}={value}" for name, value in record.items() if name != "at")
 
@@ -134,4 +138,5 @@ _LINES: dict[str, Callable[[Record], str]] = {
     "recv": _recv,
     "send": _send,
     "stream": _stream,
+    "violation": _violation,
 }

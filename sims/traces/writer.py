@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from sims.errors import ViolationError
 from sims.world.host import SimNode
 from sims.world.observer import Observer, Packet, StreamStep
 from swim import checks
@@ -69,6 +70,12 @@ class EventTrace(Observer):
         """A fault; its details are added to the common fields."""
         fields = {name if name not in _RESERVED else f"{name}_": plain(what) for name, what in detail.items()}
         self.write({"at": seconds(world.now), "fault": kind, "kind": "fault", **fields})
+
+    def violation(self, world: World, error: ViolationError) -> None:
+        """A checker's sentence, at the moment when it was violated."""
+        where = {"node": error.node} if error.node else {}
+        found = {"at": seconds(error.at), "checker": error.checker, "problem": error.problem}
+        self.write({**found, "kind": "violation", **where})
 
     def write(self, record: Record) -> None:
         """Adds one record."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from sims.errors import ViolationError
 from sims.world.host import SimNode
 from sims.world.network import Fate
 from swim.addresses import Endpoint
@@ -87,5 +88,8 @@ class Observer:
     def stepped(self, world: Any, node: SimNode) -> None:
         """A node handled one input, including everything that followed immediately."""
 
+    def violation(self, world: Any, error: ViolationError) -> None:
+        """A checker reports that its property does not hold; it may raise the error next."""
 
-HOOKS = ("sent", "received", "stream", "event", "commanded", "fault", "stepped")
+
+HOOKS = ("sent", "received", "stream", "event", "commanded", "fault", "stepped", "violation")

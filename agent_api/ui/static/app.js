@@ -27,6 +27,7 @@ const VIEWS = [
   { id: 'health', module: health, modes: ['agent', 'cluster'] },
   { id: 'faults', module: faults, modes: ['cluster'] },
   { id: 'replay', module: later('Replay', () => import('./views/replay.js')), modes: ['agent', 'cluster', 'replay'] },
+  { id: 'explain', module: later('Explain', () => import('./views/explain.js')), modes: ['agent', 'cluster', 'replay'] },
 ];
 
 /** How the page asks an agent. */

@@ -6,11 +6,15 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
 
+from sims.checkers import Checker
+from sims.errors import ViolationError
+from sims.traces.text import line_of
 from sims.traces.writer import EventTrace, TraceWriter
 from sims.world import World
 from sims.world.network import Link, Network
@@ -45,6 +49,33 @@ def crash_one(world: World) -> None:
 
 def of_kind(lines: Lines, kind: str, **fields: Any) -> Lines:
     return [line for line in lines if line["kind"] == kind and fields.items() <= line.items()]
+
+
+class NothingCrashes(Checker):
+    """A property that a crash violates."""
+
+    def fault(self, world: World, kind: str, detail: Mapping[str, object]) -> None:
+        if kind == "crash":
+            self.violated(world, world.nodes[str(detail["node"])], "its process is gone")
+
+
+@pytest.mark.parametrize("kind", [TraceWriter, EventTrace])
+@pytest.mark.parametrize("collect", [True, False])
+def test_a_violation_is_a_line_at_its_moment(kind: type[EventTrace], collect: bool) -> None:
+    lines: list[str] = []
+    world = World(1, nodes=2, observers=[NothingCrashes(collect=collect), kind(lines.append)])
+    world.run_for(1.5)
+    with nullcontext() if collect else pytest.raises(ViolationError):
+        world.crash("n2")
+    (found,) = of_kind([json.loads(line) for line in lines], "violation")
+    assert found == {
+        "at": 1.5,
+        "checker": "NothingCrashes",
+        "kind": "violation",
+        "node": "n2",
+        "problem": "its process is gone",
+    }
+    assert line_of(found) == "NothingCrashes: its process is gone"
 
 
 def test_header_comes_first_and_says_how_the_run_was_made() -> None:

@@ -1,5 +1,8 @@
 /** What the tests of the player ask of its modules. */
 import { openAsBlob } from 'node:fs';
+import { informedCurve, missedByGossip, transmitLimit } from '../../../agent_api/ui/static/explain/formula.js';
+import { firstDifference } from '../../../agent_api/ui/static/replay/difference.js';
+import { Pace } from '../../../agent_api/ui/static/replay/pace.js';
 import { parseTrace, readTrace } from '../../../agent_api/ui/static/replay/reading.js';
 import { lineOf } from '../../../agent_api/ui/static/replay/words.js';
 import { why as walk } from '../../../agent_api/ui/static/replay/why.js';
@@ -50,4 +53,22 @@ export function why(text, statuses) {
 /** Bytes that this program uses. */
 export function memory() {
   return process.memoryUsage().rss;
+}
+
+/** Where two traces differ. */
+export function difference(left, right) {
+  return firstDifference(parseTrace(left), parseTrace(right));
+}
+
+/** The places of times on the axis, the times of those places, and the axis's length. */
+export function pace(text, times, isWarped) {
+  const trace = parseTrace(text);
+  const axis = isWarped ? Pace.warped(trace) : Pace.linear(trace);
+  const walls = times.map((at) => axis.wallAt(at));
+  return [walls, walls.map((wall) => axis.timeAt(wall)), axis.total];
+}
+
+/** The page's formulas. */
+export function curve(settings, nodes, loss, failed) {
+  return [informedCurve(settings, nodes, loss, failed), transmitLimit(settings, nodes), missedByGossip(settings, nodes)];
 }

@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from sims.errors import SimError
 from sims.faults import Crash, ForceLeave, Leave, Pause, Restart, SetLink, Split
 from sims.faults.schedule import Schedule
+from sims.replay import parse_trace
 from sims.scenarios.registry import run_scenario
 from sims.testing.strategies import fault_schedules
+from sims.traces.difference import diff
 from sims.traces.flights import flights
 from sims.traces.text import line_of
 from sims.traces.writer import EventTrace, TraceWriter
@@ -173,3 +175,48 @@ def test_without_packets_the_chain_goes_from_accuser_to_accuser(js: Program, kil
     records = [json.loads(line) for line in text.splitlines()[1:]]
     for chain in js.call("why", text, ["failed"]):
         assert records[chain[-1]["at"]]["fault"] == "crash"
+
+
+def test_two_traces_differ_where_the_command_says(js: Program, kill: str) -> None:
+    """The rule of ``swim sim replay --diff``: line, fields, and the views at the end."""
+    lines = kill.splitlines(keepends=True)
+    others = [
+        kill,
+        "".join(lines[:300]),
+        kill.replace('"fate":"sent"', '"fate":"lost"', 50).replace('"seed":1', '"seed":2', 1),
+        kill.replace('"after":"failed"', '"after":"left"'),
+        run("kill-k", 2, nodes=5, kill=1),
+        kill.replace("}\n", "}\n" + lines[5], 1),
+    ]
+    for other in others:
+        for left, right in ((kill, other), (other, kill)):
+            wanted = diff(parse_trace(left.splitlines(), "a"), parse_trace(right.splitlines(), "b"))
+            found = js.call("difference", left, right)
+            if wanted is None:
+                assert found is None
+                continue
+            assert found["line"] == wanted.number
+            for name in ("changes", "made"):
+                changes = [(each["place"], each["left"], each["right"]) for each in found[name]]
+                assert changes == [tuple(change) for change in getattr(wanted, name)]
+            views = [(v["observer"], v["member"], v["left"], v["right"]) for v in found["views"]]
+            assert sorted(views) == sorted(wanted.views)
+
+
+@given(st.lists(st.floats(0.0001, 5.0), min_size=2, max_size=60), st.booleans())
+@examples(50)
+def test_the_axis_goes_both_ways(js: Program, steps: list[float], warped: bool) -> None:
+    """Every time has its place, every place its time, in the same order; no silence lasts."""
+    times = [round(sum(steps[: index + 1]), 6) for index in range(len(steps))]
+    text = "".join(
+        [
+            json.dumps({"format": 1, "kind": "trace", "made": {}, "seed": 1}) + "\n",
+            *(json.dumps({"at": at, "fault": "x", "kind": "fault"}) + "\n" for at in times),
+        ]
+    )
+    walls, back, total = js.call("pace", text, times, warped)
+    assert walls == sorted(walls)
+    assert back == pytest.approx(times, abs=1e-6)
+    assert walls[-1] == pytest.approx(total)
+    if warped:
+        assert total <= len(times) * (0.4 + 0.4) + 1e-6

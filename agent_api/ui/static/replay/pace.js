@@ -51,7 +51,7 @@ export class Pace {
       const before = /** @type {number} */ (times.at(-1));
       knot(all[start], Math.min(GAP_MOST, all[start] - before));
       const share = Math.min(1, (index - start) / MANY);
-      knot(Math.max(all[index - 1], all[start] + flight), GROUP_LEAST + share * (GROUP_MOST - GROUP_LEAST));
+      knot(Math.min(trace.end, Math.max(all[index - 1], all[start] + flight)), GROUP_LEAST + share * (GROUP_MOST - GROUP_LEAST));
       start = index;
     }
     return times.length > 1 ? new Pace(times, walls) : Pace.linear(trace);

@@ -225,7 +225,7 @@ export class Player {
     const wall = this.pace.wallAt(this.at) + (Math.max(0, now - this.#before) / 1000) * this.speed;
     this.#before = now;
     this.seek(this.pace.timeAt(wall));
-    if (this.trace && wall >= this.pace.total) this.pause();
+    if (this.trace && this.at >= this.trace.end) this.pause();
     else this.#frame = requestAnimationFrame((next) => this.#tick(next));
   }
 
