@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -66,12 +66,12 @@ def settings(profile: str) -> dict[str, float]:
     return {name: getattr(config, name) for name in _SETTINGS}
 
 
-def crash(profile: str, n: int) -> list[float]:
+def crash(profile: str, n: int) -> list[float | None]:
     """Median seconds from a crash to the first suspicion, to the first failure and to all, by formula."""
     config = _config(profile)
     failed = formulas.first_failed(config, n)
     spread = formulas.failure_spread(config, n)["all"]
-    return [round(x, _DIGITS) for x in (formulas.first_suspected(config, n), failed, failed + spread)]
+    return _finite([formulas.first_suspected(config, n), failed, failed + spread])
 
 
 def model(profile: str, n: int, loss: float, failed: float) -> list[float] | None:
@@ -112,8 +112,11 @@ def _rows(profile: str, cells: list[tuple[int, float, float]], measure: Any) -> 
     for n, loss, failed in cells:
         times = measure(profile, n, loss, failed)
         if times is not None:
-            shown = [None if math.isinf(seconds) else round(seconds, _DIGITS) for seconds in times]
-            yield [n, loss, failed, shown]
+            yield [n, loss, failed, _finite(times)]
+
+
+def _finite(times: Iterable[float]) -> list[float | None]:
+    return [None if math.isinf(seconds) else round(seconds, _DIGITS) for seconds in times]
 
 
 def _config(profile: str, **own: Any) -> Config:
@@ -121,4 +124,6 @@ def _config(profile: str, **own: Any) -> Config:
 
 
 if __name__ == "__main__":
-    Path(_PLACE).write_text(json.dumps(tables(), separators=(",", ":")) + "\n", encoding="ascii")
+    Path(_PLACE).write_text(
+        json.dumps(tables(), allow_nan=False, separators=(",", ":")) + "\n", encoding="ascii"
+    )

@@ -236,6 +236,26 @@ def test_it_is_accessible(url: str, open_page: OpenPage, options: dict[str, Any]
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
+@pytest.mark.deep
+def test_the_curves_follow_the_sliders(url: str, open_page: OpenPage) -> None:
+    page = open_page(f"{url}ui/#/explain?loss=0.25")
+    page.locator(".plot .model").first.wait_for()
+    half = page.locator(".numbers dd").first
+    before = half.inner_text()
+    page.get_by_label("members", exact=False).first.focus()
+    press(page, "ArrowRight", "ArrowRight", "ArrowRight")
+    assert half.inner_text() != before
+    assert "nodes=500" in page.url
+    page.get_by_text("the nearest cluster that was simulated: 300 members").wait_for()
+    page.locator(".figures summary").click()
+    assert page.locator(".figures tbody tr").count() == 5
+    assert violations(page) == []
+    page.set_viewport_size(PHONE)
+    drawn(page)
+    assert page.evaluate("document.querySelector('main').scrollWidth <= innerWidth")
+    assert violations(page) == []
+
+
 def test_one_file_holds_the_player_and_the_trace(tmp_path: Path, open_page: OpenPage) -> None:
     path = tmp_path / "run.html"
     path.write_text(player_document(TRACE.encode(), HOSTILE))

@@ -12,8 +12,8 @@ const LEFT = 46;
 const BOTTOM = 34;
 const SIZES = [5, 10, 20, 30, 50, 100, 200, 300, 500, 1000, 2000, 5000, 10_000];
 const DEFAULTS = { profile: 'lan', nodes: 100, loss: 0, failed: 0 };
-/** A share that counts as all of them: fewer than half a member is missing. */
-const ALL = 0.5;
+/** Members that may be missing, on average, when all know in every second run. */
+const NONE_LEFT = Math.LN2;
 /** Steps of a readable axis, in seconds. */
 const STEPS = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50];
 
@@ -63,7 +63,7 @@ export function view(/** @type {any} */ state) {
         ${plot(curve, model, world)}
         <ul class="legend sources"><li data-source="formula">formula</li><li data-source="model">vector model</li><li data-source="world">protocol code, simulated</li></ul>
         <p class="faint">${cellWords(cell, choice, model, world)}</p>
-        ${asTable(curve, model, world)}</section>
+        ${asTable(curve, othersOf(choice), model, world)}</section>
     </div>
     <p class="commands">More figures, with your own settings: ${cli(state, `swim explain --nodes ${choice.nodes} --profile ${choice.profile}`)}</p>
   </div>`;
@@ -84,12 +84,12 @@ function sliders(/** @type {any} */ state, /** @type {any} */ choice) {
 }
 
 function numbers(/** @type {any} */ choice, /** @type {any} */ settings, /** @type {[number, number][]} */ curve) {
-  const others = Math.max(1, choice.nodes * (1 - choice.failed) - 1);
+  const others = othersOf(choice);
   const missed = missedByGossip(settings, choice.nodes);
   return html`<dl class="numbers">
-    <dt>half know after</dt><dd>${seconds(reached(curve, 0.5))}</dd>
-    <dt>99 % know after</dt><dd>${seconds(reached(curve, 0.99))}</dd>
-    <dt>all know after</dt><dd>${seconds(reached(curve, 1 - ALL / others))}</dd>
+    <dt>half know after</dt><dd>${seconds(reached(curve, 0.5, others))}</dd>
+    <dt>99 % know after</dt><dd>${seconds(reached(curve, 0.99, others))}</dd>
+    <dt>all know after</dt><dd>${seconds(reached(curve, 1, others))}</dd>
     <dt>missed by gossip</dt><dd>${missed < 0.01 ? 'none' : missed.toFixed(2)} <span class="faint">without loss, until the next push/pull</span></dd></dl>`;
 }
 
@@ -98,7 +98,8 @@ function crash(/** @type {any} */ choice) {
   const size = closest(tables.nodes, choice.nodes);
   const [suspected, failed, all] = tables.crash[choice.profile][tables.nodes.indexOf(size)];
   return html`<h3>If one of ${size.toLocaleString('en')} crashes</h3><dl class="numbers">
-    <dt>suspected after</dt><dd>${seconds(suspected)}</dd><dt>declared failed after</dt><dd>${seconds(failed)}</dd><dt>all know after</dt><dd>${seconds(all)}</dd></dl>`;
+    <dt>suspected after</dt><dd>${seconds(suspected)}</dd><dt>declared failed after</dt><dd>${seconds(failed)}</dd><dt>all know after</dt><dd>${seconds(all)}</dd></dl>
+    <p class="faint">Medians by formula, without loss, where the host refuses streams.</p>`;
 }
 
 // -- the computed figures
@@ -147,17 +148,23 @@ function plot(/** @type {[number, number][]} */ curve, /** @type {any} */ model,
     ${(world ?? []).map((/** @type {any} */ [at, share]) => svg`<path class="world" d="M${x(at) - 5} ${y(share) - 5}l10 10m0 -10l-10 10" />`)}</svg>`;
 }
 
-function asTable(/** @type {[number, number][]} */ curve, /** @type {any} */ model, /** @type {any} */ world) {
+function asTable(/** @type {[number, number][]} */ curve, /** @type {number} */ others, /** @type {any} */ model, /** @type {any} */ world) {
   const at = (/** @type {any} */ row, /** @type {number} */ share) => row?.find((/** @type {any} */ each) => each[1] === share)?.[0] ?? null;
   return html`<details class="figures"><summary>The same as a table</summary><div class="scroll" tabindex="0" role="region" aria-label="Figures"><table><thead><tr><th scope="col">Share</th><th scope="col" class="number">Formula</th>
     <th scope="col" class="number">Vector model</th><th scope="col" class="number">Protocol code</th></tr></thead>
     <tbody>${tables.shares.map((/** @type {number} */ share) => html`<tr><td>${share === 1 ? 'all' : percent(share)}</td>
-      <td class="number">${share === 1 ? '–' : seconds(reached(curve, share))}</td><td class="number">${seconds(at(model, share))}</td><td class="number">${seconds(at(world, share))}</td></tr>`)}</tbody></table></div></details>`;
+      <td class="number">${seconds(reached(curve, share, others))}</td><td class="number">${seconds(at(model, share))}</td><td class="number">${seconds(at(world, share))}</td></tr>`)}</tbody></table></div></details>`;
 }
 
 /** When a share of the members knows, or null if never. */
-function reached(/** @type {[number, number][]} */ curve, /** @type {number} */ share) {
-  return curve.find((each) => each[1] >= share)?.[0] ?? null;
+function reached(/** @type {[number, number][]} */ curve, /** @type {number} */ share, /** @type {number} */ others) {
+  const missing = Math.max((1 - share) * others, NONE_LEFT) / others;
+  return curve.find((each) => 1 - each[1] <= missing)?.[0] ?? null;
+}
+
+/** The running members but the one that knows from the beginning. */
+function othersOf(/** @type {any} */ choice) {
+  return Math.max(1, choice.nodes * (1 - choice.failed) - 1);
 }
 
 function seconds(/** @type {number | null} */ value) {
