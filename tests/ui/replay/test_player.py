@@ -242,7 +242,7 @@ def test_the_curves_follow_the_sliders(url: str, open_page: OpenPage) -> None:
     page.locator(".plot .model").first.wait_for()
     half = page.locator(".numbers dd").first
     before = half.inner_text()
-    page.get_by_label("members", exact=False).first.focus()
+    page.locator(".slider input").first.focus()
     press(page, "ArrowRight", "ArrowRight", "ArrowRight")
     assert half.inner_text() != before
     assert "nodes=500" in page.url
