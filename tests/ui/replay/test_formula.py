@@ -57,7 +57,7 @@ def test_the_settings_and_the_times_of_a_crash_are_current(kept: dict[str, Any])
         assert kept[name] == list(values)
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_simulated_figures_are_current(kept: dict[str, Any]) -> None:
     """A few small cells are simulated again: the same seeds give the same medians."""
     for source, measure in (("model", page.model), ("world", page.world)):

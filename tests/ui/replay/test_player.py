@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from agent_api.ui.single import player_document
-from sims.pictures.tour import tour_trace
+from agent_api.ui.files import static_files
 from tests.ui.audit import violations
 from tests.ui.conftest import DESKTOP, PHONE, OpenPage
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.peers("chromium"), pytest.mark.slow]
 
 HOSTILE = "<img src=x onerror=document.title='owned'>‮" + "x" * 100
-TRACE = tour_trace()
+TRACE = static_files()["replay/tour.jsonl"].body.decode()
 RECORDS = [json.loads(line) for line in TRACE.splitlines()[1:]]
 CRASH = next(index for index, record in enumerate(RECORDS) if record.get("fault") == "crash")
 
@@ -234,6 +234,30 @@ def test_it_is_accessible(url: str, open_page: OpenPage, options: dict[str, Any]
     page.locator(".table-at").wait_for()
     assert violations(page) == []
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+@pytest.mark.deep
+def test_what_checkers_found_is_marked_with_its_sentence(url: str, folder: Path, open_page: OpenPage) -> None:
+    lines = TRACE.splitlines(keepends=True)
+    found = {"at": RECORDS[300]["at"], "checker": "NeverSo", "kind": "violation", "problem": "it was so"}
+    (folder / "violated.jsonl").write_text("".join([*lines[:302], json.dumps(found) + "\n", *lines[302:]]))
+    page = open_page(url)
+    page.get_by_label("Open…").set_input_files(folder / "violated.jsonl")
+    page.locator(".violations .link").click()
+    drawn(page)
+    assert "NeverSo: it was so" in page.locator(".around li[aria-current=true]").inner_text()
+    assert page.locator("rect.violation").count() == 1
+
+
+@pytest.mark.deep
+def test_the_same_packets_are_a_diagram(url: str, open_page: OpenPage) -> None:
+    page = open_page(f"{url}ui/#/replay?t=2.51")
+    page.get_by_role("button", name="diagram").click()
+    page.locator(".diagram .flight").first.wait_for()
+    assert page.locator(".diagram .life").count() == 5
+    assert page.locator(".diagram .transition[data-state=suspect]").count() > 0
+    assert "as=diagram" in page.url
+    assert violations(page) == []
 
 
 @pytest.mark.deep

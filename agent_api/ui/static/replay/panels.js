@@ -105,7 +105,7 @@ export function recordPanel(player) {
   const current = player.count - 1;
   const from = Math.max(0, Math.min(current - AROUND, trace.records.length - 2 * AROUND - 1));
   const around = trace.records.slice(from, from + 2 * AROUND + 1).map((record, offset) => ({ record, index: from + offset }));
-  return html`<section class="panel record" aria-labelledby="record"><h2 id="record">Records ${
+  return html`<section class="panel records-at" aria-labelledby="record"><h2 id="record">Records ${
       current >= 0 ? html`<span class="faint">line ${trace.numbers[current].toLocaleString('en')}</span>` : nothing}</h2>
     <ol class="around">${around.map(({ record, index }) => html`<li data-kind=${record.kind} aria-current=${index === current ? 'true' : 'false'}>${
       link(player, index, lineOf(record), record.kind === 'event')}</li>`)}</ol>

@@ -11,6 +11,8 @@ const RADIUS = 100;
 /** Nodes up to which each is an element of its own. */
 const ELEMENTS_MAX = 60;
 const LABELS_MAX = 40;
+/** Nodes up to which the state of a stopped process stands beside the name; of more, the circle is dashed. */
+const PROCESSES_MAX = 12;
 /** Packets drawn at once. */
 const FLIGHTS_MAX = 300;
 /** Packets before the current one among which those under way are looked for. */
@@ -144,7 +146,7 @@ function nodeOf(node, places, player, state, view) {
     <circle class="disc" cx=${x} cy=${y} r=${size} />
     ${size > 6 ? svg`<text class="sign" x=${x} y=${y + size * 0.38} font-size=${size * 1.1}>${GLYPHS[/** @type {keyof typeof GLYPHS} */ (status)] ?? '·'}</text>` : nothing}
     ${isLabelled ? svg`<text class="who" x=${(x / RADIUS) * away} y=${(y / RADIUS) * away + dy} text-anchor=${anchor}>${short(node)}${
-      process !== 'running' && process !== 'unknown' ? svg`<tspan class="process"> ${process}</tspan>` : nothing}</text>` : nothing}</g>`;
+      places.size <= PROCESSES_MAX && process !== 'running' && process !== 'unknown' ? svg`<tspan class="process"> ${process}</tspan>` : nothing}</text>` : nothing}</g>`;
 }
 
 /** @param {string} name */

@@ -52,6 +52,8 @@ export class Trace {
   #keyframes = [new Map()];
   /** @type {Flight[] | null} */
   #flights = null;
+  /** The state that was asked for last: the next one is mostly the same, or a little later. */
+  #last = { count: 0, state: /** @type {Map<string, NodeState>} */ (new Map()) };
 
   /**
    * @param {string} name
@@ -89,7 +91,10 @@ export class Trace {
   /** Every node after the first records. @param {number} count how many, from 0 @returns {Map<string, NodeState>} */
   state(count) {
     const frame = Math.min(Math.floor(count / KEYFRAME), this.#keyframes.length - 1);
-    return this.#fold(this.#keyframes[frame], frame * KEYFRAME, count);
+    const isAfter = this.#last.count <= count && this.#last.count >= frame * KEYFRAME;
+    const from = isAfter ? this.#last : { count: frame * KEYFRAME, state: this.#keyframes[frame] };
+    this.#last = { count, state: from.count === count ? from.state : this.#fold(from.state, from.count, count) };
+    return this.#last.state;
   }
 
   /** All packets and streams in the order in which they were sent; copies count each. */

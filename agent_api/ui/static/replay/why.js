@@ -97,7 +97,7 @@ function before(trace, step) {
 function earlier(trace, index, node, member, status) {
   for (let each = index - 1; each >= 0; each -= 1) {
     const record = trace.records[each];
-    const isIts = record.kind === 'event' && record.node === node && record.member === member;
+    const isIts = record.kind === 'event' && record.node === node && record.member === member && record.event !== 'accused';
     if (isIts && record.after === status) return transition(trace, each);
   }
   return null;

@@ -2,6 +2,7 @@
 /** A recorded run: scrub through it, see every table at any moment, and why each transition happened. */
 import { html, nothing } from '../vendor/lit-html.js';
 import { cli, empty } from '../parts.js';
+import { diagram } from '../replay/diagram.js';
 import { lanes } from '../replay/lanes.js';
 import { comparison, recordPanel, tableOf, violations, whyPanel } from '../replay/panels.js';
 import { Player } from '../replay/player.js';
@@ -168,7 +169,7 @@ function shown(/** @type {any} */ state, /** @type {Player} */ play) {
     <div class="panel timeline">${transport(play)}${lanes(play, state.narrow)}</div>
     ${violations(play)}${comparison(play)}
     <div class="grid">
-      <div class="column"><section class="panel ring-panel" aria-labelledby="space"><h2 id="space">Nodes as <bdi>${play.observer}</bdi> lists them</h2>${space(play)}${legend(trace)}</section>
+      <div class="column">${picture(state, play)}
         ${tableOf(play)}</div>
       <div class="column">${whyPanel(play)}${recordPanel(play)}</div>
     </div>
@@ -178,7 +179,7 @@ function shown(/** @type {any} */ state, /** @type {Player} */ play) {
 function transport(/** @type {Player} */ play) {
   const trace = /** @type {import('../replay/trace.js').Trace} */ (play.trace);
   const button = (/** @type {string} */ sign, /** @type {string} */ label, /** @type {() => void} */ act, /** @type {string} */ keys) =>
-    html`<button class="step" aria-label=${label} title="${label} (${keys})" @click=${act}><span aria-hidden="true">${sign}</span></button>`;
+    html`<button class="jump" aria-label=${label} title="${label} (${keys})" @click=${act}><span aria-hidden="true">${sign}</span></button>`;
   const silence = play.skips && play.isPlaying ? play.pace.silence(play.at) : 0;
   return html`<div class="transport line">
     <span class="group">
@@ -199,6 +200,17 @@ function transport(/** @type {Player} */ play) {
     <label>speed <select @change=${(/** @type {any} */ event) => { play.speed = Number(event.target.value); play.changed(); }}>${play.speeds.map((speed) =>
       html`<option value=${speed} ?selected=${speed === play.speed}>${speed < 1 ? `1/${Math.round(1 / speed)}` : `${speed}×`}</option>`)}</select></label>
   </div>`;
+}
+
+/** The packets in space, on a ring; or in time, as a diagram. */
+function picture(/** @type {any} */ state, /** @type {Player} */ play) {
+  const isDiagram = state.route.as === 'diagram';
+  const turn = (/** @type {string} */ as, /** @type {boolean} */ isOn, /** @type {string} */ label) =>
+    html`<button class="small" aria-pressed=${isOn} @click=${() => state.go({ as }, { replace: true })}>${label}</button>`;
+  return html`<section class="panel ring-panel" aria-labelledby="space"><div class="line"><h2 id="space">${isDiagram
+    ? 'Packets around this moment' : html`Nodes as <bdi>${play.observer}</bdi> lists them`}</h2><span class="grow"></span>
+    <span class="group">${turn('', !isDiagram, 'ring')}${turn('diagram', isDiagram, 'diagram')}</span></div>
+    ${isDiagram ? diagram(play) : space(play)}${legend(/** @type {any} */ (play.trace))}</section>`;
 }
 
 function legend(/** @type {import('../replay/trace.js').Trace} */ trace) {
