@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from agent_api.ui.single import player_document
 from agent_api.ui.files import static_files
+from agent_api.ui.single import player_document
 from tests.ui.audit import violations
 from tests.ui.conftest import DESKTOP, PHONE, OpenPage
 
