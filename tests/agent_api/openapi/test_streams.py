@@ -14,7 +14,6 @@ import trio
 from agent_api import create_app
 from agent_api.openapi.document import document
 from swim import (
-    EventsLost,
     MemberFailed,
     MemberJoined,
     MemberLeaving,
@@ -57,7 +56,7 @@ async def lines(agent: Agent, method: str, target: str) -> AsyncGenerator[Any, N
 
 
 def publish_all(cluster: FakeCluster) -> None:
-    """Every kind of event that there is."""
+    """Every kind of event that a cluster publishes."""
     member = make_member("b", status=MemberStatus.FAILED)
     for number, kind in enumerate(MEMBER_EVENTS, 1):
         previous = make_member("b") if number % 2 else None
@@ -65,7 +64,6 @@ def publish_all(cluster: FakeCluster) -> None:
     cluster.publish(UserEvent("deploy", b"\xff", ltime=3, coalesce=True, sequence=10))
     cluster.publish(Query("load", b"", ltime=4, source="b", id=5, sequence=11))
     cluster.publish(UserMessage("b", b"hi", sequence=12))
-    cluster.publish(EventsLost(3))
 
 
 async def reply(cluster: FakeCluster) -> None:
@@ -87,8 +85,8 @@ def check(cluster: FakeCluster, method: str, path: str) -> Callable[[Any], None]
 @pytest.mark.parametrize(
     ("method", "path", "query", "count"),
     [
-        ("GET", "/v1/swim/watch", "", 1 + len(MEMBER_EVENTS) + 4),
-        ("GET", "/v1/swim/events", "", 1 + len(MEMBER_EVENTS) + 4),
+        ("GET", "/v1/swim/watch", "", 1 + len(MEMBER_EVENTS) + 3),
+        ("GET", "/v1/swim/events", "", 1 + len(MEMBER_EVENTS) + 3),
         ("GET", "/v1/event/stream", "topic=Member", 5),
         ("GET", "/v1/agent/monitor", "log_level=debug", 2),
         ("PUT", "/v1/swim/query", "name=load", 4),
