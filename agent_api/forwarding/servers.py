@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 
+import anyio
+
 from agent_api.cluster import ClusterLike
 from agent_api.errors import HttpError
 from agent_api.servers import Servers
@@ -26,7 +28,7 @@ class PinnedServers(Servers):
         save: called with the whole list after each change.
     """
 
-    __slots__ = ("_order", "_save")
+    __slots__ = ("_changes", "_order", "_save")
 
     def __init__(
         self,
@@ -40,6 +42,7 @@ class PinnedServers(Servers):
         self._pinned = tuple(dict.fromkeys(addresses))
         self._order = list(self._pinned)
         self._save = save
+        self._changes = anyio.Lock()
 
     async def pin(self, addresses: Sequence[str]) -> None:
         """Replaces the list, and saves it. See ``Servers.pin``.
@@ -47,14 +50,15 @@ class PinnedServers(Servers):
         Raises:
             HttpError: 400 as there; 500 if it could not be saved. It is in use nevertheless.
         """
-        await super().pin(addresses)
-        self._order = list(self._pinned)
-        _log.info("servers: %s", ", ".join(map(shown, self.known())))
-        try:
-            await self._save(self.known())
-        except OSError as error:
-            why = error.strerror or str(error)
-            raise HttpError(500, f"the list is in use but could not be saved: {why}") from None
+        async with self._changes:  # so that the list in use is the one that was saved last
+            await super().pin(addresses)
+            self._order = list(self._pinned)
+            _log.info("servers: %s", ", ".join(map(shown, self.known())))
+            try:
+                await self._save(self.known())
+            except OSError as error:
+                why = error.strerror or str(error)
+                raise HttpError(500, f"the list is in use but could not be saved: {why}") from None
 
     def in_order(self) -> Sequence[str]:
         """The servers, those that failed last at the end."""

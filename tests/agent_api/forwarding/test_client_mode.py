@@ -183,6 +183,22 @@ async def test_an_operator_replaces_the_list_which_is_saved() -> None:
         assert saved.lists == [[where(other)], ["10.0.0.9:4646", "[::1]:4646"]]
 
 
+async def test_of_two_changes_at_once_the_list_in_use_is_the_one_saved_last() -> None:
+    saved: list[Sequence[str]] = []
+
+    async def save(servers: Sequence[str]) -> None:
+        for _ in range(20 if not saved else 0):
+            await trio.lowlevel.checkpoint()
+        saved.append(servers)
+
+    async with client_of(saved=save) as client:  # type: ignore[arg-type]
+        async with trio.open_nursery() as nursery:
+            for number in (1, 2):
+                nursery.start_soon(client.put, f"{SERVERS}?address=10.0.0.{number}")
+        assert len(saved) == 2
+        assert (await client.get(SERVERS)).json() == saved[-1]
+
+
 async def test_a_list_that_cannot_be_saved_is_an_error_that_says_so() -> None:
     async def save(_: Sequence[str]) -> None:
         raise OSError(28, "No space left on device")
