@@ -23,8 +23,8 @@ FILES = ("test_agent.py", "test_status.py", "test_regions.py", "test_metrics.py"
 LEFT_OUT = [f"test_base_{verb}_connection_error" for verb in ("get", "put", "delete")]
 """They dial an address on the internet."""
 GET_IT = (
-    "python-nomad's tests are missing: pip download --no-deps --no-binary :all: -d DIR python-nomad, and"
-    f" unpack it into {SUITE.parent}"
+    "python-nomad's tests are missing: pip download --no-deps --no-binary python-nomad -d DIR python-nomad,"
+    f" and unpack it into {SUITE.parent}"
 )
 SUPPORT = {
     "__init__.py": "",
