@@ -263,7 +263,7 @@ def test_a_cluster_that_ends_is_dated_and_one_that_comes_back_is_live(open_page:
         page.wait_for_selector(".headline :text('2 running nodes agree')")
         first.signal(signal.SIGINT)
         assert first.wait(10) == 0
-        page.wait_for_selector(".banner :text('Nothing here is newer')")
+        page.wait_for_selector(".banner:has-text('Nothing here is newer')")
         assert "stale" in (page.get_attribute("main", "class") or "")
         page_of(processes.start("cluster", "--nodes", "3", *FREE, "--ui", where))
         page.wait_for_selector(".headline :text('3 running nodes agree')", timeout=LATE)

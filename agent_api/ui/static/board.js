@@ -40,7 +40,7 @@ export function ring(state, names, actions) {
   const single = new Set(oneWayCuts(cluster).map((pair) => pair.join('\n')));
   const chosen = state.ui.chosen ?? new Set();
   const small = names.length > 16 ? Math.max(8, NODE * 16 / names.length) : NODE;
-  return html`<svg class="board" viewBox="0 0 ${SIZE} ${SIZE}" role="group" aria-label="Nodes; drag around some to choose them" @pointerdown=${(event) => lasso(state, event, at)}>
+  return html`<svg class="board" viewBox="0 0 ${SIZE} ${SIZE}" role="group" data-small=${small < 14} aria-label="Nodes; drag around some to choose them" @pointerdown=${(event) => lasso(state, event, at)}>
     <defs><marker id="cut-end" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto"><path d="M0 0 8 4 0 8z"/></marker></defs>
     ${sides.length > 1 && sides.length <= 6 ? sides.map((side, index) => hull(side.map((each) => at.get(each)), index, small)) : nothing}
     ${drawn.map(([source, target]) => {

@@ -18,7 +18,7 @@ export function frame(state, view) {
     ${header(state)}
     ${nav(state)}
     <main id="main" tabindex="-1" class=${stale ? 'stale' : ''}>
-      ${stale ? html`<p class="banner" role="status">As of ${clock(state.now)}: the agent does not answer. Nothing here is newer.</p>` : nothing}
+      ${stale ? html`<p class="banner" role="status">As of ${clock(state.now)}: ${view?.module.isWhole ? 'the cluster' : 'the agent'} does not answer. Nothing here is newer.</p>` : nothing}
       ${content(state, view)}
     </main>
     ${state.route.member && state.store.self ? detail(state) : nothing}

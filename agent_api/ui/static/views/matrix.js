@@ -16,6 +16,8 @@ export const isWhole = true;
 
 const CELLS_MAX = 40; // members up to which each cell is an element; of more, a canvas
 
+const CAMPS_MAX = 6; // groups that are named
+
 /** The number of a node in its name, to be short: `node-3` is `3`. */
 export const short = (text) => /^node-(\d+)$/.exec(text)?.[1] ?? text;
 
@@ -52,7 +54,7 @@ function summary(state, matrix) {
   const others = out.length ? html` <span class="faint">${out.map((node) => `${node.name} is ${node.state}`).join(', ')}</span>` : nothing;
   if (groups.length < 2) return html`<p class="headline" role="status"><span class="state" data-state="alive"><span class="glyph" aria-hidden="true">≡</span> ${plural(running.length, 'running node')} agree</span>${others}</p>`;
   return html`<p class="headline" role="status"><span class="state" data-state="suspect"><span class="glyph" aria-hidden="true">≢</span> ${groups.length} different views</span>
-    ${groups.map((names, index) => html`<span class="camp" data-camp=${index % 6}><span class="hidden">group ${index + 1}: </span>${names.map(short).join(' ')}</span>`)}${others}</p>`;
+    ${groups.slice(0, CAMPS_MAX).map((names, index) => html`<span class="camp" data-camp=${index % 6}><span class="hidden">group ${index + 1}: </span>${names.map(short).join(' ')}</span>`)}${groups.length > CAMPS_MAX ? html`<span class="faint">and ${groups.length - CAMPS_MAX} more</span>` : nothing}${others}</p>`;
 }
 
 function toolbar(state, choice) {
@@ -71,7 +73,7 @@ function grid(state, matrix, choice) {
   if (!columns.length) return html`<p class="panel faint">Nothing differs: all nodes run and agree. Untick “only what differs” to see every cell.</p>`;
   const rtt = choice.value === 'RTT' ? spread(allMeasured(state, 'rtt')) : null;
   const edge = (list, index) => choice.isGrouped && index > 0 && matrix.groupOf(list[index]) !== matrix.groupOf(list[index - 1]);
-  return html`<div class="scroll matrix-scroll" tabindex="-1"><table class="matrix" role="grid" aria-label="Rows are observers, columns members" @keydown=${moves}>
+  return html`<div class="scroll matrix-scroll" tabindex="-1"><table class="matrix" data-value=${choice.value} role="grid" aria-label="Rows are observers, columns members" @keydown=${moves}>
     <thead><tr><th scope="col" class="corner">seen by <span aria-hidden="true">↓</span></th>${columns.map((subject, index) =>
       html`<th scope="col" class="subject" data-edge=${edge(columns, index)} data-disputed=${matrix.disputed.has(subject)} title=${subject}><bdi>${short(subject)}</bdi></th>`)}
       <th scope="col" class="rest">differs from the majority</th></tr></thead>
