@@ -13,7 +13,17 @@ from playwright.sync_api import sync_playwright
 
 from tests.cli.processes import Processes, eventually
 
-VIEWS = ("overview", "overview?layout=rtt&edges=acks", "members", "members?member=node-3", "events", "health")
+VIEWS = (
+    "overview",
+    "overview?layout=rtt&edges=acks",
+    "views",
+    "views?value=RTT",
+    "members",
+    "members?member=node-3",
+    "events",
+    "health",
+    "faults",
+)
 SIZES = {"wide": {"width": 1440, "height": 900}, "phone": {"width": 390, "height": 844}}
 SCHEMES = ("light", "dark")
 SETTLED_MS = 1500
