@@ -11,7 +11,7 @@ from playwright.sync_api import sync_playwright
 
 from tests.cli.processes import Processes, eventually
 
-SIZE = {"width": 860, "height": 470}
+SIZE = {"width": 860, "height": 560}
 COLOURS = 48
 FRAME_MS = 400
 FRAMES_MAX = 120
@@ -28,12 +28,13 @@ def main(file: Path) -> None:
             sync_playwright() as driver,
             driver.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"]) as browser,
         ):
-            page = browser.new_page(viewport=SIZE)
+            page = browser.new_page(viewport=SIZE, reduced_motion="reduce")
             page.goto(f"{url}#/views?group=1")
             page.wait_for_selector("table.matrix")
             pictures = [page.locator("main").screenshot()]
             page.evaluate(
-                "verb => fetch('../v1/cluster/command', {method: 'POST', body: JSON.stringify({verb})})", SCRIPT
+                "verb => fetch('../v1/cluster/command', {method: 'POST', body: JSON.stringify({verb})})",
+                SCRIPT,
             )
             has_differed = False
             while len(pictures) < FRAMES_MAX:
@@ -43,7 +44,10 @@ def main(file: Path) -> None:
                 has_differed = has_differed or differs
                 if has_differed and not differs:
                     break
-    frames = [Image.open(io.BytesIO(picture)).convert("P", palette=Image.Palette.ADAPTIVE, colors=COLOURS) for picture in pictures]
+    frames = [
+        Image.open(io.BytesIO(picture)).convert("P", palette=Image.Palette.ADAPTIVE, colors=COLOURS)
+        for picture in pictures
+    ]
     durations = [1500, *[FRAME_MS // 2] * (len(frames) - 2), 3000]
     frames[0].save(file, save_all=True, append_images=frames[1:], duration=durations, loop=0, optimize=True)
     print(file, file.stat().st_size, "bytes")

@@ -17,6 +17,7 @@ export const isWhole = true;
 const CELLS_MAX = 40; // members up to which each cell is an element; of more, a canvas
 
 const CAMPS_MAX = 6; // groups that are named
+const NAMED_MAX = 20; // members that a headline names
 
 /** The number of a node in its name, to be short: `node-3` is `3`. */
 export const short = (text) => /^node-(\d+)$/.exec(text)?.[1] ?? text;
@@ -35,7 +36,7 @@ export function view(state) {
   readMeasured(state, choice.value);
   return html`<div class="views">
     <h1 class="hidden">Views of all nodes</h1>
-    ${summary(state, matrix)}
+    ${summary(state, matrix, choice)}
     ${state.narrow ? nothing : toolbar(state, choice)}
     <div class="views-body">
       <div class="views-main">
@@ -48,10 +49,15 @@ export function view(state) {
 }
 
 /** The first thing to read: do all agree? */
-function summary(state, matrix) {
+function summary(state, matrix, choice) {
   const { groups, running } = matrix;
   const out = [...state.cluster.nodes.values()].filter((node) => node.state !== 'running');
   const others = out.length ? html` <span class="faint">${out.map((node) => `${node.name} is ${node.state}`).join(', ')}</span>` : nothing;
+  if (groups.length < 2 && matrix.disputed.size) {
+    const what = choice.value === 'incarnation' || choice.value === 'tags' ? choice.value : 'suspicions';
+    return html`<p class="headline" role="status"><span class="state" data-state="suspect"><span class="glyph" aria-hidden="true">◐</span> The same members, with different ${what}</span>
+      <span>of ${[...matrix.disputed].slice(0, NAMED_MAX).map(short).join(' ')}${matrix.disputed.size > NAMED_MAX ? ' …' : ''}</span>${others}</p>`;
+  }
   if (groups.length < 2) return html`<p class="headline" role="status"><span class="state" data-state="alive"><span class="glyph" aria-hidden="true">≡</span> ${plural(running.length, 'running node')} agree</span>${others}</p>`;
   return html`<p class="headline" role="status"><span class="state" data-state="suspect"><span class="glyph" aria-hidden="true">≢</span> ${groups.length} different views</span>
     ${groups.slice(0, CAMPS_MAX).map((names, index) => html`<span class="camp" data-camp=${index % 6}><span class="hidden">group ${index + 1}: </span>${names.map(short).join(' ')}</span>`)}${groups.length > CAMPS_MAX ? html`<span class="faint">and ${groups.length - CAMPS_MAX} more</span>` : nothing}${others}</p>`;
