@@ -1,4 +1,4 @@
-"""``python -m tests.ui.animation FILE.gif``: a partition of five nodes and its healing, as the page shows them."""
+"""``python -m tests.ui.animation FILE.gif``: a partition of five nodes and its healing, on the page."""
 
 from __future__ import annotations
 
