@@ -302,11 +302,7 @@ def test_a_member_with_a_hostile_name(open_page: OpenPage) -> None:
             config = swim.Config.local(name=name, bind="127.0.0.1:0", seeds=[bind])
             async with swim.open_cluster(config) as cluster:
                 await cluster.join([bind])
-                with trio.fail_after(30):
-                    while (
-                        name not in (await trio.to_thread.run_sync(asked, url, "state"))["views"]["members"]
-                    ):
-                        await trio.sleep(0.1)
+                await trio.to_thread.run_sync(eventually, is_listed)
 
         trio.run(join)
         for hash_ in ("#/views", "#/views?value=tags&only=0", "#/faults"):
