@@ -24,6 +24,16 @@ export async function fromServer() {
   }));
 }
 
+/** The transitions and faults of `swim cluster` so far. @param {URL} home @returns {Source} */
+export function fromCluster(home) {
+  const open = async () => {
+    const response = await fetch(new URL('v1/cluster/trace', home));
+    if (!response.ok || !response.body) throw new Error((await response.text()) || `HTTP ${response.status}`);
+    return response.body;
+  };
+  return { name: 'swim cluster, so far', open };
+}
+
 /** A trace inside a page that is a single file: gzip in base64. @param {string} id @returns {Source | null} */
 export function fromPage(id) {
   const element = document.getElementById(id);

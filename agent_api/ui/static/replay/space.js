@@ -126,8 +126,9 @@ function accusations(/** @type {Trace} */ trace, /** @type {Map<string, any>} */
  */
 function nodeOf(node, places, player, state, view) {
   const { x, y } = /** @type {{x: number, y: number}} */ (places.get(node));
-  const status = view?.table.get(node)?.status ?? 'unknown';
   const own = state.get(node);
+  // A live trace has no event of a node about itself while it is alive.
+  const status = view?.table.get(node)?.status ?? (node === player.observer && isUp(own) ? 'alive' : 'unknown');
   const process = own?.process ?? 'unknown';
   const size = places.size <= 12 ? 13 : places.size <= 24 ? 9 : 6;
   const away = RADIUS + size + 6;

@@ -7,7 +7,7 @@ import { lanes } from '../replay/lanes.js';
 import { comparison, recordPanel, tableOf, violations, whyPanel } from '../replay/panels.js';
 import { Player } from '../replay/player.js';
 import { PACKETS, space } from '../replay/space.js';
-import { fromFile, fromPage, fromServer } from '../replay/sources.js';
+import { fromCluster, fromFile, fromPage, fromServer } from '../replay/sources.js';
 import { goTo, tourPanel, tourSource } from '../replay/tour.js';
 import { clock, runTitle } from '../replay/words.js';
 
@@ -151,7 +151,8 @@ function question(/** @type {Player} */ play) {
 
 function nothingYet(/** @type {any} */ state) {
   return html`${empty(html`Drop a trace here: the JSON lines that <code>swim sim run --trace</code> or <code>swim cluster --trace</code> writes.`,
-    html`<div class="line">${chooser('Open a trace…', openFiles, 'button primary')}<button @click=${startTour}>A crash in six steps</button></div>
+    html`<div class="line">${chooser('Open a trace…', openFiles, 'button primary')}${state.mode === 'cluster'
+      ? html`<button @click=${() => open(fromCluster(state.home))}>What happened so far</button>` : nothing}<button @click=${startTour}>A crash in six steps</button></div>
       <p class="commands">${cli(state, 'swim sim run kill-k --seed 1 --play')}<br>${cli(state, 'swim sim play run.jsonl')}</p>`)}`;
 }
 
@@ -163,7 +164,7 @@ function shown(/** @type {any} */ state, /** @type {Player} */ play) {
   const trace = /** @type {import('../replay/trace.js').Trace} */ (play.trace);
   return html`${trace.notices.map((notice) => html`<p class="banner quiet">${notice}</p>`)}
     <div class="line run"><h2><bdi>${runTitle(trace.header)}</bdi></h2><span class="faint"><bdi>${trace.name}</bdi>, ${trace.records.length.toLocaleString('en')} records</span><span class="grow"></span>
-      ${chooser('Open…', openFiles)}${chooser('Compare…', ([file]) => play.load(fromFile(file), { isOther: true }))}
+      ${state.mode === 'cluster' ? html`<button @click=${() => open(fromCluster(state.home))}>So far</button>` : nothing}${chooser('Open…', openFiles)}${chooser('Compare…', ([file]) => play.load(fromFile(file), { isOther: true }))}
       <button @click=${startTour}>Tour</button></div>
     ${tourPanel(play)}
     <div class="panel timeline">${transport(play)}${lanes(play, state.narrow)}</div>
