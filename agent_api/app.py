@@ -51,8 +51,9 @@ def create_app(
         settings: defaults if None.
         on_leave: called after ``PUT /v1/swim/leave`` was answered; stop the agent here.
         on_reload: reads settings again, for ``PUT /v1/agent/reload``; a ``SwimError`` of it is the answer.
-        readiness: how far the agent has come, for ``/v1/swim/info``: ``listening``, ``joined`` or
-            ``converged``. None: ``joined`` if another member is alive, else ``listening``.
+        readiness: how far the agent has come, for ``/v1/swim/info`` and ``/v1/swim/health/ready``:
+            ``listening``, ``joined`` or ``converged``. None: ``joined`` if another member is alive, else
+            ``listening``; the application does not find out more.
     """
     settings = settings or AgentSettings()
     return application(

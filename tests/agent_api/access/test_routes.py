@@ -233,6 +233,13 @@ async def test_watch_shows_members_alone_unless_the_token_may_see_everything(
         assert await trio.to_thread.run_sync(watch) == expected
 
 
+async def test_what_applications_send_is_watched_with_management_only(closed: Agent) -> None:
+    for path in ("watch", "snapshot"):
+        answer = await closed.get(f"/v1/swim/{path}?level=members,events", **headers("node:read"))
+        assert (answer.status, answer.text) == (403, "Permission denied")
+        assert await closed.head("GET", f"/v1/swim/{path}?level=events", **headers("management")) == 200
+
+
 async def test_no_answer_repeats_a_secret(closed: Agent) -> None:
     assert "secret" not in (await closed.get("/v1/agent/self", **headers("management"))).text
     assert hash_of(secret("management")) not in repr(rules())

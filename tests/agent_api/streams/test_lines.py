@@ -196,3 +196,33 @@ async def test_heartbeats_come_after_silence_only(
     await answer(LineStream(source, heartbeat=lambda: b"{}\n", every=5, at_once=at_once), never, send)
     first = [(0.0, b"{}\n")] if at_once else []
     assert bodies == [*first, (3.0, b"a\n"), (8.0, b"{}\n"), (13.0, b"{}\n"), (15.0, b"b\n")]
+
+
+async def test_steady_heartbeats_come_between_lines_that_never_stop(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Even while there is always a line to send, as with a client that takes its time for each."""
+    bodies: list[tuple[float, bytes]] = []
+
+    async def source(feed: Feed) -> None:
+        while True:
+            for _ in range(3):
+                feed.put(b"line\n")
+            await trio.sleep(1)
+
+    async def never() -> Any:
+        await trio.sleep_forever()
+
+    async def send(message: dict[str, Any]) -> None:
+        if message.get("body"):
+            bodies.append((trio.current_time() - began, message["body"]))
+            await trio.sleep(0.5)
+
+    began = trio.current_time()
+    stream = LineStream(source, heartbeat=lambda: b"{}\n", every=5, at_once=False, is_steady=True)
+    with trio.move_on_after(21):
+        await answer(stream, never, send)
+    beats = [at for at, body in bodies if body == b"{}\n"]
+    assert len(beats) == 4
+    assert all(5 * place <= at <= 5 * place + 1 for place, at in enumerate(beats, 1))
+    assert len(bodies) > 35
