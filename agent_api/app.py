@@ -104,7 +104,7 @@ def application(
         Intervals(cluster),
         Places(settings.limits.max_streams_per_token, cluster.metrics),
         observer,
-        Views(observer),
+        Views(observer, settings.views_token),
         MetricsHistory(observer),
         KeptBodies(),
     )

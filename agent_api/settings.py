@@ -84,6 +84,9 @@ class AgentSettings:
     vault_token: str = field(default="", repr=False)
     circonus_api_token: str = field(default="", repr=False)
     replication_token: str = field(default="", repr=False)
+    views_token: str = field(default="", repr=False)
+    """Sent to the agents whose views ``/v1/swim/views`` collects; it needs ``node:read`` there, and no more.
+    Members choose the port that they advertise, so any member can come to know it."""
 
     # -- access
     access: AccessControl = field(default_factory=AccessControl, repr=False)
@@ -123,6 +126,8 @@ def _check_text(settings: AgentSettings) -> None:
     for name in ("region", "datacenter"):
         if not getattr(settings, name):
             raise ConfigError(name, "must not be empty")
+    if not (settings.views_token.isascii() and settings.views_token.isprintable()):
+        raise ConfigError("views_token", "must be printable ASCII")
     if settings.log_level.lower() not in _LOG_LEVELS:
         raise ConfigError("log_level", f"must be one of {', '.join(_LOG_LEVELS)}, not {settings.log_level!r}")
 

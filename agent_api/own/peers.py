@@ -45,15 +45,16 @@ def http_endpoint(member: Member) -> Endpoint:
     return member.address, port
 
 
-async def ask(endpoint: Endpoint, path: str) -> Any:
-    """The JSON that another agent answers.
+async def ask(endpoint: Endpoint, path: str, token: str = "") -> Any:
+    """The JSON that another agent answers; ``token`` is sent along unless it is "".
 
     Raises:
         PeerError: it answers something else, or too much.
         OSError: it cannot be reached.
     """
+    headers = [(b"X-Nomad-Token", token.encode())] if token else []
     try:
-        async with aclosing(await Exchange.begin(endpoint, path.encode())) as exchange:
+        async with aclosing(await Exchange.begin(endpoint, path.encode(), headers)) as exchange:
             body = await exchange.body(ANSWER_BYTES_MAX)
     except ValueError as error:
         raise PeerError(str(error)) from None

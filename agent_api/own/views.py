@@ -60,10 +60,12 @@ class Views:
 
     Args:
         observer: of this agent's own view.
+        token: sent to the others; "" for none.
     """
 
-    def __init__(self, observer: Observer) -> None:
+    def __init__(self, observer: Observer, token: str = "") -> None:
         self._observer = observer
+        self._token = token
         self._lock = anyio.Lock()
         self._at = float("-inf")
         self._last: list[ViewShape] = []
@@ -89,7 +91,7 @@ class Views:
         async def work() -> None:
             while left:
                 member = left.popleft()
-                found[member.name] = await _asked(member)
+                found[member.name] = await _asked(member, self._token)
 
         async with anyio.create_task_group() as group:
             for _ in range(min(_AT_ONCE, len(left))):
@@ -109,14 +111,14 @@ class Views:
         return _view(cluster.config.name, None, 0.0, members)
 
 
-async def _asked(member: Member) -> ViewShape:
+async def _asked(member: Member, token: str) -> ViewShape:
     """The view of another agent, or why there is none."""
     began, http = anyio.current_time(), None
     try:
         endpoint = http_endpoint(member)
         http = join_host_port(*endpoint)
         with anyio.fail_after(_SECONDS):
-            members = _members_of(await ask(endpoint, _PATH), member.name)
+            members = _members_of(await ask(endpoint, _PATH, token), member.name)
     except TimeoutError:
         error = f"no answer within {_SECONDS:g} s"
     except PeerError as wrong:

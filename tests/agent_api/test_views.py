@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 import trio
 
+from agent_api import AgentSettings
 from agent_api.own.peers import ANSWER_BYTES_MAX, PeerError, http_endpoint
 from agent_api.own.views import VIEWS_MAX
-from swim import Config, Member, MemberStatus
+from swim import Config, ConfigError, Member, MemberStatus
 from swim.addresses import Endpoint
-from tests.agent_api.access.test_routes import control
+from tests.agent_api.access.test_routes import control, secret
 from tests.agent_api.fakes import FakeCluster, make_member
 from tests.agent_api.http import Agent, served
 
@@ -87,6 +88,22 @@ async def test_an_agent_without_a_view_is_named_with_the_reason() -> None:
     }
     assert "refused" in document["unknown"]["d"]
     assert [group["agents"] for group in document["partitions"]] == [["n1.global"]]
+
+
+async def test_a_token_for_views_is_sent_along() -> None:
+    one = cluster_of("n1.global")
+    for token, expected in ((secret("node:read"), ""), (secret("agent:read"), "it answers 403")):
+        async with (
+            served(cluster_of("b"), access=control()) as closed,
+            served(one, views_token=token) as agent,
+        ):
+            advertise([one], "b", f"127.0.0.1:{closed.endpoint[1]}")
+            views = {view["agent"]: view for view in (await agent.get("/v1/swim/views")).json()["views"]}
+            assert views["b"]["error"].startswith(expected)
+            assert (views["b"]["members"] is None) == bool(expected)
+    with pytest.raises(ConfigError, match=r"^views_token: must be printable ASCII"):
+        AgentSettings(views_token="a\r\nHost: x")
+    assert "s3cret" not in repr(AgentSettings(views_token="s3cret"))
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,11 @@ __all__ = ["agent"]
 _LEAVE_SECONDS = 8.0
 # timeout(1) and others signal the process and its group: that is one request to stop, not two.
 _SAME_SIGNAL_SECONDS = 0.1
-_SEEN_IN_PS = {"encrypt": "--key-file", "rpc_auth": "SWIM_RPC_AUTH or the --config file"}
+_SEEN_IN_PS = {
+    "encrypt": "--key-file",
+    "rpc_auth": "SWIM_RPC_AUTH or the --config file",
+    "views_token": "SWIM_VIEWS_TOKEN or the --config file",
+}
 _ENDING = (signal.SIGINT, signal.SIGTERM)
 _SIGNALS = (*_ENDING, signal.SIGHUP, signal.SIGUSR1)
 _log = logging.getLogger("swim.agent")

@@ -21,7 +21,7 @@ OF_MEMBERS = (
 """Settings that a client cannot have."""
 EXCLUSIVE = (("encrypt", "key_file"), ("http", "no_http"), ("rpc", "no_rpc"))
 """Pairs of which only one may be set."""
-SECRETS = ("encrypt", "keys", "rpc_auth", "acl")
+SECRETS = ("encrypt", "keys", "rpc_auth", "acl", "views_token")
 """Settings whose values are never shown."""
 SERVERS = ("servers", "servers_ca_file", "servers_cert_file", "servers_key_file", "servers_tls_name")
 """The settings of a client's servers."""
@@ -92,6 +92,12 @@ OPTIONS = (
     Option("tls_ca_file", "text", "Roots for --tls-verify-https-client, in PEM.", "FILE"),
     Option("tls_verify_https_client", "switch", "Serve only clients with a certificate of --tls-ca-file."),
     Option("http_tag", "switch", "Advertise the --http address in the tag http: other agents ask there."),
+    Option(
+        "views_token",
+        "text",
+        "Token sent to agents whose views are asked for. Seen in ps: set SWIM_VIEWS_TOKEN or use the file.",
+        "SECRET",
+    ),
     Option("client", "switch", "Be no member: answer questions about members from --servers."),
     Option(
         "servers",

@@ -192,6 +192,7 @@ def _plan(values: Mapping[str, Any], gossip: Mapping[str, Any], own_tags: Mappin
         retry_join=config.seeds,
         access=AccessControl(_rules(values), join=values.get("acl_join", "warn")),
         enable_debug=bool(values.get("enable_debug")),
+        views_token=values.get("views_token", ""),
         prometheus_metrics=bool(values.get("prometheus_metrics")),
         retry_interval=config.rejoin_interval_alone,
         retry_max_attempts=values.get("retry_max_attempts", 0),
