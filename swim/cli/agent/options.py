@@ -16,7 +16,7 @@ __all__ = ["EXCLUSIVE", "OF_MEMBERS", "OPTIONS", "RELOADED", "SECRETS", "SERVERS
 
 OF_MEMBERS = (
     "bind", "advertise", "interface", "join", "retry_join", "discover", "tag", "encrypt", "key_file",
-    "snapshot", "keyring_file", "tags_file", "rpc", "event_handler", "no_http",
+    "snapshot", "keyring_file", "tags_file", "rpc", "event_handler", "no_http", "http_tag", "views_token",
 )  # fmt: skip
 """Settings that a client cannot have."""
 EXCLUSIVE = (("encrypt", "key_file"), ("http", "no_http"), ("rpc", "no_rpc"))

@@ -149,8 +149,7 @@ def _plan(values: Mapping[str, Any], gossip: Mapping[str, Any], own_tags: Mappin
     server_name = values.get("name") or gossip.get("name") or default_name()
     changes: dict[str, Any] = dict(gossip)
     changes["name"] = f"{server_name}.{region}" if values.get("name_with_region") else server_name
-    bind = values.get("bind") or gossip.get("bind") or "127.0.0.1"
-    host, ports = split_bind("bind", bind, _GOSSIP_PORT)
+    host, ports = split_bind("bind", values.get("bind") or gossip.get("bind") or "127.0.0.1", _GOSSIP_PORT)
     if "interface" in values:
         host = _address_of(values["interface"], host if "bind" in values or "bind" in gossip else "0.0.0.0")
     changes["bind"] = join_bind(host, ports)
