@@ -45,7 +45,8 @@ def main(folder: Path) -> None:
         ):
             page = browser.new_page(device_scale_factor=2)
             page.goto(url)
-            page.locator(".now li[data-state=suspect]", has_text="node-5").wait_for(timeout=SUSPECT_WITHIN_MS)
+            suspect = page.locator(".now li[data-state=suspect] .name", has_text="node-5")
+            suspect.wait_for(timeout=SUSPECT_WITHIN_MS)
             for view in VIEWS:
                 page.evaluate("view => location.hash = `#/${view}`", view)
                 for size, viewport in SIZES.items():

@@ -74,6 +74,9 @@ async def test_every_nodes_view_is_in_the_state(served: Served) -> None:
         assert {m["name"]: (m["status"], m["incarnation"]) for m in own} == {
             name: (cell["status"], cell["incarnation"]) for name, cell in seen.items()
         }
+        for path in ("/v1/swim/why/node-3", "/v1/swim/why?name=node-3"):
+            why = (await served.get(f"/v1/cluster/nodes/{node.name}{path}")).json()
+            assert why["name"] == "node-3"
 
 
 @pytest.mark.slow

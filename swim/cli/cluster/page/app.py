@@ -155,7 +155,8 @@ class _NodeApis:
             if known is None or known[0] is not node.cluster:
                 known = self._apis[name] = (node.cluster, create_app(node.cluster, node.api))
             answer = known[1]
-        await answer(scope, receive, send)
+        # The node's own paths have a {name} too, of another meaning.
+        await answer({**scope, "path_params": {}}, receive, send)
 
 
 class LoopbackWrites:
