@@ -105,6 +105,7 @@ def test_the_map_is_as_far_as_the_round_trip_times(site: Site, open_page: OpenPa
     assert own == 0 < nearer < farther / 2
 
 
+@pytest.mark.deep
 def test_a_node_that_is_alone_says_what_it_tries(open_page: OpenPage) -> None:
     with Site(seeds=["10.0.0.6:7946"]) as site:
         page = open_page(f"{site.url}/ui/")

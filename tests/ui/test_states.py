@@ -66,7 +66,7 @@ def snapshot(members: list[dict[str, Any]], sequence: int = 0) -> dict[str, Any]
 
 
 @given(steps=st.lists(st.tuples(st.sampled_from(KINDS), NAMES), max_size=40), again=st.integers(0, 40))
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_the_page_folds_events_as_the_library_does(
     blank: Page, steps: list[tuple[str, str]], again: int
 ) -> None:
