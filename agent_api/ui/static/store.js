@@ -13,6 +13,8 @@ export const GLYPH = {
 
 /** Lines that the page keeps; older ones are counted only. */
 export const FEED_MAX = 2000;
+/** Members whose latest line the page keeps, listed or not. */
+const LATEST_MAX = 20_000;
 const HOUR = 3_600_000;
 const JUMP = 5000;
 
@@ -72,7 +74,11 @@ export function note(store, entry) {
   store.version += 1;
   const line = { ...entry, number: (store.counted += 1) };
   store.feed.push(line);
-  if (line.name) store.latest.set(line.name, line);
+  if (line.kind === 'member') {
+    store.latest.delete(line.name); // so that the oldest comes first
+    store.latest.set(line.name, line);
+    if (store.latest.size > LATEST_MAX) store.latest.delete(store.latest.keys().next().value);
+  }
   if (store.feed.length > FEED_MAX) store.feed.splice(0, FEED_MAX / 4);
 }
 
@@ -113,8 +119,10 @@ function takeMember(store, line, wall) {
   const isReaped = line.event === 'MemberReaped';
   store.changes += 1;
   if (isReaped || !before || line.event === 'MemberUpdated') store.roster += 1;
-  if (isReaped) store.members.delete(member.name);
-  else keep(store, member, before, wall);
+  if (isReaped) {
+    store.members.delete(member.name);
+    store.flaps.delete(member.name);
+  } else keep(store, member, before, wall);
   const now = isReaped ? 'reaped' : stateOf(member);
   if (was !== now && (now === 'suspect' || now === 'failed')) countFlap(store, member.name, wall);
   note(store, {
