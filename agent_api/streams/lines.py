@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 
 import anyio
+import anyio.lowlevel
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -108,7 +109,7 @@ Source = Callable[[Feed], Awaitable[None]]
 
 
 class LineStream(Response):
-    """An answer whose body is what a source puts into its feed.
+    """An answer whose body is what a source puts into its feed. The source has begun before the body does.
 
     Args:
         source: started with the answer, cancelled when the client goes.
@@ -149,6 +150,8 @@ class LineStream(Response):
             self._due = anyio.current_time() + self._every
             tasks.start_soon(until_gone, receive, tasks.cancel_scope)
             tasks.start_soon(_produce, self._source, feed)
+            for _ in range(2):  # a task begins before its parent has passed on twice
+                await anyio.lowlevel.checkpoint()
             if self._at_once:
                 await self._send(send, self._heartbeat() if self._heartbeat else b"")
             while (line := await self._next(feed)) is not None:
