@@ -73,8 +73,8 @@ class AsyncAgentClient(OwnCalls, AsyncCalls):
         return client
 
     def _set(self, target: Target, transport: httpx.AsyncBaseTransport | None) -> None:
-        self.target = target
-        self.nomad = AsyncNomadCalls(self)
+        self.target: Target = target
+        self.nomad: AsyncNomadCalls = AsyncNomadCalls(self)
         self._core = Core(target)
         scheme = "https" if target.scheme == "https" else "http"
         host = f"[{target.host}]" if ":" in target.host else target.host

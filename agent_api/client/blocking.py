@@ -72,7 +72,7 @@ class AgentClient(OwnCalls, BlockingCalls):
         return client
 
     def _set(self, target: Target) -> None:
-        self.target = target
+        self.target: Target = target
         self._core = Core(target)
         self._context = target.tls.context() if target.scheme == "https" else None
 

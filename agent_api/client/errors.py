@@ -26,8 +26,8 @@ class AgentError(SwimError):
 
     def __init__(self, status: int, text: str) -> None:
         super().__init__(status, text)
-        self.status = status
-        self.text = text
+        self.status: int = status
+        self.text: str = text
 
     def __str__(self) -> str:
         return self.text or f"the agent answered {self.status}"

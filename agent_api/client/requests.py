@@ -58,12 +58,12 @@ class Request(Generic[T]):
         body: bytes = b"",
         accepted: Sequence[int] = (200,),
     ) -> None:
-        self.method = method
-        self.path = path
-        self.reply = reply
-        self.parameters = parameters
-        self.body = body
-        self.accepted = accepted
+        self.method: str = method
+        self.path: str = path
+        self.reply: Callable[[bytes], T] = reply
+        self.parameters: Pairs = parameters
+        self.body: bytes = body
+        self.accepted: Sequence[int] = accepted
 
 
 class LineReader(Generic[T]):
@@ -148,11 +148,11 @@ class Stream(Generic[T]):
         parameters: Pairs = (),
         body: bytes = b"",
     ) -> None:
-        self.method = method
-        self.path = path
-        self.reader = reader
-        self.parameters = parameters
-        self.body = body
+        self.method: str = method
+        self.path: str = path
+        self.reader: Callable[[], LineReader[T]] = reader
+        self.parameters: Pairs = parameters
+        self.body: bytes = body
 
 
 @overload

@@ -95,15 +95,15 @@ class Target:
         region: str = "",
         tls: Tls | None = None,
     ) -> None:
-        self.address = address if "://" in address else f"http://{address}"
+        self.address: str = address if "://" in address else f"http://{address}"
         self._parts = _checked(self.address)
-        self.timeout = checks.number("timeout", timeout, at_least=_SECONDS_MIN)
+        self.timeout: float = checks.number("timeout", timeout, at_least=_SECONDS_MIN)
         for name, text in (("token", token), ("region", region)):
             if not (text.isascii() and text.isprintable()):
                 raise ConfigError(name, "must be printable ASCII")
-        self.token = token
-        self.region = region
-        self.tls = tls or Tls()
+        self.token: str = token
+        self.region: str = region
+        self.tls: Tls = tls or Tls()
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str], **given: Any) -> Self:

@@ -25,14 +25,14 @@ class NonMember:
     """
 
     def __init__(self, name: str) -> None:
-        self.config = Config(name=name)
-        self.metrics = Metrics()
-        self.status = "running"
+        self.config: Config = Config(name=name)
+        self.metrics: Metrics = Metrics()
+        self.status: str = "running"
         self.endpoint: Endpoint = ("", 0)
         self.advertised: Endpoint = ("", 0)
-        self.is_alone = True
-        self.started_at = monotonic()
-        self.local = Member("", "", 0, {}, MemberStatus.LEFT, False, 0, _NO_VERSION, _NO_VERSION)
+        self.is_alone: bool = True
+        self.started_at: float = monotonic()
+        self.local: Member = Member("", "", 0, {}, MemberStatus.LEFT, False, 0, _NO_VERSION, _NO_VERSION)
 
     def now(self) -> float:
         """Seconds, on the scale of ``started_at``."""
