@@ -14,7 +14,7 @@ import trio
 from rich.console import Console
 from rich.live import Live
 
-from swim.addresses import join_host_port
+from swim.addresses import is_loopback, join_host_port
 from swim.cli.cluster.commands import Commands
 from swim.cli.cluster.node import ClusterPlan, LocalNode, agree
 from swim.cli.cluster.prompt import edit, keys, raw_keys
@@ -62,7 +62,7 @@ class Session:
         self._file = file
         self._log = log
         self._page = page
-        self._page_url = "" if page is None else url_of(page)
+        self._page_lines = () if page is None else page_lines(page)
         self._cluster = LocalCluster(plan, self)
         self._commands = Commands(self._cluster, self._obey_word, self._say)
         self._quit = trio.Event()
@@ -214,7 +214,8 @@ class Session:
         known = "all see each other" if self._cluster.complete() else "not all see each other"
         self._log.say(f"{self._plan.nodes} nodes run after {seconds:.2f} s, {known}")
         if self._page is not None:
-            self._log.say(f"page: {self._page_url}")
+            for each in self._page_lines:
+                self._log.say(each)
         self._log.release()
 
     def event(self, node: LocalNode, event: Event) -> None:
@@ -253,8 +254,11 @@ def _tab_separated(rows: Iterable[Iterable[str]]) -> str:
     return "\n".join("\t".join(row) for row in rows)
 
 
-def url_of(listener: socket.socket) -> str:
-    """Where the page is, for a browser on this machine."""
+def page_lines(listener: socket.socket) -> tuple[str, ...]:
+    """Where the page is, for a browser on this machine, and who else may read it."""
     host, port = listener.getsockname()[:2]
     here = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-    return f"http://{join_host_port(here, port)}/ui/"
+    line = f"page: http://{join_host_port(here, port)}/ui/"
+    if is_loopback(host):
+        return (line,)
+    return line, f"INSECURE: other machines can read the page on {host}; it takes commands from this one only"

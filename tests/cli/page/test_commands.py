@@ -11,6 +11,8 @@ from sims.errors import UsageError
 from swim.cli.cluster.commands import COMMANDS_MAX
 from swim.cli.cluster.page.app import COMMAND_BYTES_MAX, LoopbackWrites
 from swim.cli.cluster.script import HELP, Word, parse_command, parse_script
+from swim.cli.cluster.session import page_lines
+from swim.listening import listening_socket
 from tests.cli.page.conftest import Served
 
 NAMES = ["node-1", "node-2", "node-3"]
@@ -59,15 +61,14 @@ async def test_a_wrong_verb_gets_the_parsers_sentence(served: Served, verb: str)
     assert (await served.state())["commands"] == []
 
 
-@pytest.mark.parametrize(
-    "body", [b"", b"kill 3", b"[]", b"{}", b'{"verb": 3}', b'{"verb": null}', b"\xff", b"[" * 50_000]
-)
-async def test_a_body_without_a_verb_is_refused(served: Served, body: bytes) -> None:
-    answer = await served.post(body)
-    assert answer.status == 400
-    assert '{"verb": "kill 3"}' in answer.text
+async def test_a_body_without_a_verb_is_refused(served: Served) -> None:
+    for body in (b"", b"kill 3", b"[]", b"{}", b'{"verb": 3}', b'{"verb": null}', b"\xff", b"[" * 50_000):
+        answer = await served.post(body)
+        assert answer.status == 400, body[:20]
+        assert '{"verb": "kill 3"}' in answer.text
 
 
+@pytest.mark.slow
 async def test_limits(served: Served) -> None:
     answer = await served.post(json.dumps({"verb": "x" * COMMAND_BYTES_MAX}).encode())
     assert answer.status == 400
@@ -129,6 +130,7 @@ async def test_words_of_the_session(served: Served) -> None:
     assert served.words == [Word("help"), Word("quit")]
 
 
+@pytest.mark.slow
 async def test_commands_at_the_same_time_do_not_trip_over_each_other(served: Served) -> None:
     async with trio.open_nursery() as nursery:
         for verb in (
@@ -161,3 +163,20 @@ async def test_a_new_node_whose_port_is_taken_is_an_error_and_no_end(served: Ser
     object.__setattr__(plan, "bind_base", 0)
     await served.command("add")
     assert len((await served.state())["nodes"]) == 4
+
+
+@pytest.mark.parametrize(
+    ("bind", "url", "lines"),
+    [
+        ("127.0.0.1:0", "http://127.0.0.1:", 1),
+        ("[::1]:0", "http://[::1]:", 1),
+        ("0.0.0.0:0", "http://127.0.0.1:", 2),
+        ("[::]:0", "http://[::1]:", 2),
+    ],
+)
+def test_the_url_is_for_this_machine_and_others_are_warned_of(bind: str, url: str, lines: int) -> None:
+    with listening_socket("ui", bind, advice="") as listener:
+        found = page_lines(listener)
+    assert found[0].startswith(f"page: {url}")
+    assert found[0].endswith("/ui/")
+    assert len(found) == lines
