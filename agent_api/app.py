@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 
 import anyio
 from starlette.applications import Starlette
@@ -29,6 +30,7 @@ from agent_api.servers import Servers
 from agent_api.settings import AgentSettings
 from agent_api.streams.places import Places
 from agent_api.telemetry.intervals import Intervals
+from agent_api.tls import Tls
 from agent_api.ui import members_table, ui_routes
 from swim.addresses import split_host_port
 from swim.listening import socket_path
@@ -51,6 +53,7 @@ def create_app(
         settings: defaults if None.
         on_leave: called after ``PUT /v1/swim/leave`` was answered; stop the agent here.
         on_reload: reads settings again, for ``PUT /v1/agent/reload``; a ``SwimError`` of it is the answer.
+            Without it, the certificate is read again, if there is one.
         readiness: how far the agent has come, for ``/v1/swim/info`` and ``/v1/swim/health/ready``:
             ``listening``, ``joined`` or ``converged``. None: ``joined`` if another member is alive, else
             ``listening``; the application does not find out more.
@@ -100,7 +103,7 @@ def application(
         servers,
         on_leave or _ignore,
         readiness,
-        on_reload,
+        on_reload if on_reload or not settings.tls else partial(_reload, settings.tls),
         Intervals(cluster),
         Places(settings.limits.max_streams_per_token, cluster.metrics),
         observer,
@@ -143,6 +146,11 @@ def _names(cluster: ClusterLike, settings: AgentSettings) -> set[str]:
         settings.server_name(gossip_name),
         "" if socket_path("http", settings.http) else split_host_port("http", settings.http)[0],
     }
+
+
+async def _reload(tls: Tls) -> None:
+    """The default ``on_reload`` with HTTPS."""
+    tls.reload()
 
 
 def _ignore() -> None:

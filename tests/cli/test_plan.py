@@ -11,6 +11,7 @@ import click
 import pytest
 
 from agent_api.access.rules import AccessRules, Token, hash_of
+from agent_api.limits import HttpLimits
 from swim import ConfigError, MergePolicy, __version__
 from swim.cli.agent.options import OPTIONS, Option, options
 from swim.cli.agent.plan import AgentPlan, plan_of
@@ -62,6 +63,21 @@ def test_with_a_tags_file_the_tags_are_those_in_it(tmp_path: Path) -> None:
     assert (plan.config.tags, plan.files) == ({}, Files(tags_file=kept[1]))
     with pytest.raises(ConfigError, match=r"^--tags-file: Tags config not allowed while using tag files$"):
         planned("--name", "a", "--tag", "role=web", *kept)
+
+
+def test_the_file_sets_the_limits_of_the_http_api(file: File) -> None:
+    file.write("[limits]\nmax_conns = 7\nhead_timeout = 2.5\n")
+    assert planned(*file.arguments).api.limits == HttpLimits(max_conns=7, head_timeout=2.5)
+    for text, why in (
+        ("[limits]\nmax_conn = 7\n", "unknown key 'limits.max_conn', did you mean 'limits.max_conns'?"),
+        ("[limits]\nmax_conns = 7.5\n", "limits.max_conns: must be a whole number, not 7.5"),
+        ("[limits]\nmax_conns = 0\n", "limits: max_conns: must be above 0, not 0"),
+        ("limits = 7\n", "limits: must be a table"),
+    ):
+        file.write(text)
+        with pytest.raises(ConfigError) as refusal:
+            planned(*file.arguments)
+        assert str(refusal.value) == f"{file.path}: {why}"
 
 
 def test_flag_over_environment_over_file(file: File, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ from agent_api import AgentSettings, Tls
 from agent_api.access.control import AccessControl
 from agent_api.access.rules import AccessRules
 from agent_api.client.target import Tls as ClientTls
+from agent_api.limits import HttpLimits
 from agent_api.own.peers import HTTP_TAG
 from swim.addresses import (
     join_bind,
@@ -173,6 +174,7 @@ def _plan(values: Mapping[str, Any], gossip: Mapping[str, Any], own_tags: Mappin
     log_level = values.get("log_level", "info")
     api = AgentSettings(
         http=_http(values),
+        limits=_limits(values.get("limits", {})),
         http_socket_mode=_mode(values.get("http_socket_mode", "0600")),
         tls=_tls(values),
         http_hosts=tuple(values.get("http_host", ())),
@@ -238,6 +240,13 @@ def _mode(text: str) -> int:
         return int(text, 8)
     except ValueError:
         raise ConfigError("http_socket_mode", f"must be an octal number such as 0660, not {text!r}") from None
+
+
+def _limits(chosen: Mapping[str, Any]) -> HttpLimits:
+    try:
+        return HttpLimits(**chosen)
+    except ConfigError as error:
+        raise ConfigError("limits", f"{error.field}: {error.reason}") from None
 
 
 def _tls(values: Mapping[str, Any]) -> Tls | None:

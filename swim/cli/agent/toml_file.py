@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from agent_api.access.rules import AccessRules
+from agent_api.limits import HttpLimits
 from swim.checks import parse_duration
 from swim.cli.agent.options import OPTIONS, SECRETS, Option
 from swim.cli.keys import decode_key, read_text_file
@@ -21,7 +22,8 @@ __all__ = ["read_file"]
 
 
 def read_file(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Reads a settings file: its own keys, with ``acl`` as ``AccessRules``, and those of ``[gossip]``.
+    """Reads a settings file: its own keys, with ``acl`` as ``AccessRules`` and ``limits`` as those of
+    ``HttpLimits`` that are set, and the keys of ``[gossip]``.
 
     Raises:
         ConfigError: as ``settings_of`` does for the file.
@@ -31,23 +33,32 @@ def read_file(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise ConfigError(str(path), reason or "cannot be read") from None
-    gossip = document.pop("gossip", {})
+    gossip, limits = document.pop("gossip", {}), document.pop("limits", {})
     problems: list[str] = []
     options = {option.name: _file_reader(option) for option in OPTIONS}
     top = _read_table(document, options | {"acl": AccessRules.of_document, "server": _server}, "", problems)
     if not top.pop("server", True):
         top["client"] = True
-    if not isinstance(gossip, dict):
-        problems.append("gossip: must be a table")
-        gossip = {}
-    readers = {field.name: _GOSSIP_READERS[str(field.type)] for field in fields(Config)}
-    inner = _read_table(gossip, readers, "gossip.", problems)
+    inner = _read_fields(gossip, Config, "gossip", problems)
+    if chosen := _read_fields(limits, HttpLimits, "limits", problems):
+        top["limits"] = chosen
     if problems:
         raise ConfigError(str(path), "; ".join(problems))
     return top, inner
 
 
 _Reader = Callable[[Any], Any]
+
+
+def _read_fields(
+    table: Any, settings: type[Config | HttpLimits], name: str, problems: list[str]
+) -> dict[str, Any]:
+    """The fields of a class of settings in the table ``name``."""
+    if not isinstance(table, dict):
+        problems.append(f"{name}: must be a table")
+        return {}
+    readers = {field.name: _FIELD_READERS[str(field.type)] for field in fields(settings)}
+    return _read_table(table, readers, f"{name}.", problems)
 
 
 def _read_table(
@@ -116,7 +127,7 @@ def _merge_policy(table: Any) -> MergePolicy:
 
 
 _text = _of_type(str, "a string")
-_GOSSIP_READERS: dict[str, _Reader] = {
+_FIELD_READERS: dict[str, _Reader] = {
     "str": _text,
     "str | None": _text,
     "int": _of_type(int, "a whole number"),
@@ -130,8 +141,8 @@ _GOSSIP_READERS: dict[str, _Reader] = {
 }
 _FILE_READERS: dict[str, _Reader] = {
     "text": _text,
-    "number": _GOSSIP_READERS["int"],
-    "switch": _GOSSIP_READERS["bool"],
+    "number": _FIELD_READERS["int"],
+    "switch": _FIELD_READERS["bool"],
     "list": _list_of_text,
     "lines": _list_of_text,
     "duration": _duration,

@@ -28,6 +28,8 @@ from tests.agent_api.server.door import MemoryListener, answer, echo, rest_of
 
 MEMBERS = b"GET /v1/agent/members HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 
+RELOAD = MEMBERS.replace(b"GET", b"PUT").replace(b"members", b"reload")
+
 
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
@@ -280,6 +282,11 @@ async def test_a_reload_changes_new_connections_only(
         assert (await call(agent, other.trusting())).startswith(b"HTTP/1.1 200")
         with pytest.raises(trio.BrokenResourceError):
             await call(agent, authority.trusting())
+        # A program that gave no reload of its own has that of the certificate.
+        put(authority.issue("third"))
+        assert b" 200 " in await call(agent, other.trusting(), RELOAD)
+        put(other.issue("fourth"))
+        assert b" 200 " in await call(agent, authority.trusting(), RELOAD)
         cert.write_bytes(b"nothing")
         with pytest.raises(ConfigError):
             tls.reload()
