@@ -9,11 +9,10 @@ from pathlib import Path
 from ssl import SSLContext
 from typing import Any, NamedTuple
 
-from agent_api import AgentSettings, Tls
+from agent_api import AgentSettings
 from agent_api.access.control import AccessControl
 from agent_api.access.rules import AccessRules
 from agent_api.client.target import Tls as ClientTls
-from agent_api.limits import HttpLimits
 from agent_api.own.peers import HTTP_TAG
 from swim.addresses import (
     join_bind,
@@ -24,7 +23,8 @@ from swim.addresses import (
     split_host_port,
 )
 from swim.cli.agent.discovery import DiscoverySettings
-from swim.cli.agent.options import OF_MEMBERS, OPTIONS, SERVERS, TLS
+from swim.cli.agent.http import HTTP_PORT, http_settings, http_tag
+from swim.cli.agent.options import OF_MEMBERS, OPTIONS, SERVERS
 from swim.cli.agent.readiness import State
 from swim.cli.agent.settings import Settings
 from swim.cli.agent.tokens import read_rules
@@ -36,7 +36,6 @@ from swim.errors import ConfigError
 from swim.handlers.script import TIMEOUT
 from swim.handlers.spec import EventHandler
 from swim.ipc import IpcSettings
-from swim.listening import socket_path
 from swim.net.files import TAGS_EXCLUDED, Files
 from swim.net.interfaces import interfaces
 from swim.serf.tags import encode_tags
@@ -45,7 +44,6 @@ from swim.version import __version__
 __all__ = ["AgentPlan", "plan_of", "with_origin"]
 
 _GOSSIP_PORT = 4648
-_HTTP_PORT = 4646
 _RPC_PORT = 4647
 _SERF_RPC_PORT = 7373
 _OPTION_OF_FIELD = {
@@ -173,10 +171,7 @@ def _plan(values: Mapping[str, Any], gossip: Mapping[str, Any], own_tags: Mappin
     files = Files(*map(values.get, ("data_dir", "snapshot", "tags_file", "keyring_file")))
     log_level = values.get("log_level", "info")
     api = AgentSettings(
-        http=_http(values),
-        limits=_limits(values.get("limits", {})),
-        http_socket_mode=_mode(values.get("http_socket_mode", "0600")),
-        tls=_tls(values),
+        **http_settings(values),
         http_hosts=tuple(values.get("http_host", ())),
         region=region,
         datacenter=datacenter,
@@ -184,7 +179,7 @@ def _plan(values: Mapping[str, Any], gossip: Mapping[str, Any], own_tags: Mappin
         bootstrap_expect=values.get("bootstrap_expect", 0),
         disable_remote_exec=bool(values.get("disable_remote_exec")),
         server_enabled=not values.get("client"),
-        rpc_port=values.get("rpc_port", _HTTP_PORT if values.get("client") else _RPC_PORT),
+        rpc_port=values.get("rpc_port", HTTP_PORT if values.get("client") else _RPC_PORT),
         log_level=log_level,
         data_dir=values.get("data_dir", ""),
         leave_on_interrupt=not values.get("skip_leave_on_interrupt"),
@@ -218,45 +213,6 @@ def _plan(values: Mapping[str, Any], gossip: Mapping[str, Any], own_tags: Mappin
     )
 
 
-def _http(values: Mapping[str, Any]) -> str:
-    http: str = values.get("http", "127.0.0.1")
-    return http if socket_path("http", http) else join_host_port(*split_host_port("http", http, _HTTP_PORT))
-
-
-def _http_tag(values: Mapping[str, Any]) -> str:
-    """The address of the HTTP API for others; without a host, at the address of gossip."""
-    http = _http(values)
-    if values.get("no_http") or socket_path("http", http) or any(values.get(name) for name in TLS):
-        raise ConfigError("http_tag", "needs HTTP on a TCP port, without TLS")
-    host, port = split_host_port("http", http)
-    if not port:
-        raise ConfigError("http_tag", "needs a fixed port in --http")
-    address = plain_ip(host)
-    return f":{port}" if address is None or address.is_unspecified else http
-
-
-def _mode(text: str) -> int:
-    try:
-        return int(text, 8)
-    except ValueError:
-        raise ConfigError("http_socket_mode", f"must be an octal number such as 0660, not {text!r}") from None
-
-
-def _limits(chosen: Mapping[str, Any]) -> HttpLimits:
-    try:
-        return HttpLimits(**chosen)
-    except ConfigError as error:
-        raise ConfigError("limits", f"{error.field}: {error.reason}") from None
-
-
-def _tls(values: Mapping[str, Any]) -> Tls | None:
-    """Reads the certificate; None without any of the settings of TLS."""
-    cert, key, roots, verify = (values.get(name) for name in TLS)
-    if not (cert or key or roots or verify):
-        return None
-    return Tls(cert or "", key or "", ca_file=roots or "", verify_https_client=bool(verify))
-
-
 def _client(values: Mapping[str, Any]) -> ClientPlan | None:
     given = [name for name in SERVERS if values.get(name)]
     if not values.get("client"):
@@ -269,7 +225,7 @@ def _client(values: Mapping[str, Any]) -> ClientPlan | None:
     ca_file, cert_file, key_file, name = (values.get(name, "") for name in SERVERS[1:])
     if not ca_file and len(given) > bool(values.get("servers")):
         raise ConfigError("servers_ca_file", "is needed to reach servers by HTTPS")
-    port = values.get("rpc_port", _HTTP_PORT)
+    port = values.get("rpc_port", HTTP_PORT)
     servers = [join_host_port(*split_host_port("servers", each, port)) for each in values.get("servers", ())]
     tls = ClientTls(ca_cert=ca_file, client_cert=cert_file, client_key=key_file) if ca_file else None
     try:
@@ -389,7 +345,7 @@ def _tags(
         if host not in ("0.0.0.0", "::"):
             tags["rpc_addr"] = host
     if values.get("http_tag"):
-        tags[HTTP_TAG] = _http_tag(values)
+        tags[HTTP_TAG] = http_tag(values)
     tags |= changes.get("tags", {})
     for text in values.get("tag", ()):
         key, equals, value = text.partition("=")
