@@ -5,7 +5,7 @@ import { firstDifference } from '../../../agent_api/ui/static/replay/difference.
 import { Pace } from '../../../agent_api/ui/static/replay/pace.js';
 import { parseTrace, readTrace } from '../../../agent_api/ui/static/replay/reading.js';
 import { lineOf } from '../../../agent_api/ui/static/replay/words.js';
-import { why as walk } from '../../../agent_api/ui/static/replay/why.js';
+import { behindPacket, why as walk } from '../../../agent_api/ui/static/replay/why.js';
 
 /** The views of all nodes after each number of records. */
 export function views(text, counts) {
@@ -71,4 +71,12 @@ export function pace(text, times, isWarped) {
 /** The page's formulas. */
 export function curve(settings, nodes, loss, failed) {
   return [informedCurve(settings, nodes, loss, failed), transmitLimit(settings, nodes), missedByGossip(settings, nodes)];
+}
+
+/** The transitions behind the claims of every packet: [record of the packet, record of the transition]. */
+export function behind(text) {
+  const trace = parseTrace(text);
+  return trace.records.flatMap((record, index) =>
+    record.kind === 'send' ? behindPacket(trace, index).map((step) => [index, step.index]) : [],
+  );
 }

@@ -169,6 +169,24 @@ def test_the_chain_of_a_partition_leads_to_the_cut_and_of_a_return_to_its_end(
     assert ("failed", None) not in roots
 
 
+def test_behind_a_packet_is_what_its_sender_believes(js: Program, kill: str) -> None:
+    records = [json.loads(line) for line in kill.splitlines()[1:]]
+    found = js.call("behind", kill)
+    words = {"suspect": "suspect", "dead": "failed", "alive": "alive"}
+    for packet, transition in found:
+        sent, event = records[packet], records[transition]
+        assert (event["node"], event["at"] <= sent["at"]) == (sent["from"], True)
+        claims = {(m["node"], words[m["type"]]) for m in sent["messages"] if m["type"] in words}
+        assert (event["member"], event["after"]) in claims
+    with_claims = [
+        index
+        for index, record in enumerate(records)
+        if record["kind"] == "send" and any(m["type"] in ("suspect", "dead") for m in record["messages"])
+    ]
+    assert with_claims
+    assert set(with_claims) <= {packet for packet, _ in found}
+
+
 def test_without_packets_the_chain_goes_from_accuser_to_accuser(js: Program, kill: str) -> None:
     lines = kill.splitlines(keepends=True)
     text = "".join(line for line in lines if json.loads(line)["kind"] not in ("send", "recv", "stream"))

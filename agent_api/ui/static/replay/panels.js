@@ -4,7 +4,7 @@ import { html, nothing } from '../vendor/lit-html.js';
 import { repeat } from '../vendor/directives/repeat.js';
 import { name, stateMark } from '../parts.js';
 import { entryWords, isUp } from './trace.js';
-import { why } from './why.js';
+import { behindPacket, why } from './why.js';
 import { clock, lineOf, list, messageWords } from './words.js';
 
 /** @typedef {import('./player.js').Player} Player */
@@ -118,11 +118,13 @@ function detail(player, index) {
   const record = trace.records[index];
   const messages = list(record.messages);
   const flight = messages.length ? trace.flights.find((each) => each.index === index || each.end === index) : undefined;
+  const causes = flight && record.kind === 'send' ? behindPacket(trace, index) : [];
   const results = flight && flight.fate === 'arrived' ? effects(trace, flight) : [];
   return html`${messages.length ? html`<h3>${messages.length} ${messages.length === 1 ? 'message' : 'messages'}${record.bytes ? html` <span class="faint">in ${record.bytes} bytes</span>` : nothing}</h3>` : nothing}
     ${messages.map((message) => html`<details class="message"><summary><span class="packet" data-packet=${message.type}>${message.type}</span> <bdi>${messageWords(message)}</bdi></summary>
       <pre tabindex="0">${JSON.stringify(message, null, 1)}</pre></details>`)}
     ${flight ? html`<p class="faint">${flight.fate === 'arrived' ? `arrives ${clock(flight.arrives, 6)}, after ${((flight.arrives - flight.sent) * 1000).toFixed(3)} ms` : fateWords(flight.fate)}</p>` : nothing}
+    ${causes.length ? html`<h3>Why it says so</h3><ol class="around">${causes.slice(0, SHOWN_MAX).map((each) => html`<li>${link(player, each.index, each.text, true)}</li>`)}</ol>` : nothing}
     ${results.length ? html`<h3>What it changed</h3><ol class="around">${results.slice(0, SHOWN_MAX).map((each) => html`<li>${link(player, each, lineOf(trace.records[each]), true)}</li>`)}</ol>` : nothing}`;
 }
 

@@ -56,6 +56,24 @@ export function why(trace, index) {
   return steps;
 }
 
+/**
+ * Why a packet was sent with each claim in it: the sender's own transitions behind them.
+ *
+ * @param {Trace} trace @param {number} index of the record that sent it
+ * @returns {Step[]}
+ */
+export function behindPacket(trace, index) {
+  const { from, messages } = trace.records[index];
+  /** @type {Map<number, Step>} */
+  const found = new Map();
+  for (const { type, node } of list(messages)) {
+    const after = [...CLAIMS].find(([, types]) => types[0] === type)?.[0];
+    const step = after && node ? sendersOwn(trace, { kind: 'packet', index, text: '', member: node, after, parts: [] }, from) : null;
+    if (step) found.set(step.index, step);
+  }
+  return [...found.values()];
+}
+
 /** The last transition among the first records. @param {Trace} trace @param {number} count */
 export function transitionBefore(trace, count) {
   return trace.transitions.findLast((index) => index < count) ?? null;
