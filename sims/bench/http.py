@@ -13,6 +13,7 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from datetime import datetime
+from threading import Thread
 from typing import Any
 from urllib.request import Request, urlopen
 
@@ -107,16 +108,30 @@ def _events(port: int, seed: int) -> list[float]:
         stream.sendall(b"GET /v1/swim/watch HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
         lines = stream.makefile("rb")
         for number in range(_EVENTS):
-            _get(seed, f"/v1/swim/tags?set=number={number}", method="PUT")
+            # The answer comes when the tags have spread, which may be after the event.
+            change = Thread(target=_get, args=(seed, f"/v1/swim/tags?set=number={number}", "PUT"))
+            change.start()
             wanted = (b'"event":"MemberUpdated"', f'"number":"{number}"'.encode())
-            while not all(part in line for part, line in zip(wanted, [lines.readline()] * 2, strict=True)):
+            while not _has(lines.readline(), wanted):
                 pass
             read = time.time()
             happened = datetime.fromisoformat(_get(port, f"/v1/swim/why/{name}")["history"][-1]["at"])
             delays.append(1000 * (read - happened.timestamp()))
+            change.join()
     return delays
 
 
-def _get(port: int, path: str, *, method: str = "GET") -> Any:
+def _has(line: bytes, parts: Sequence[bytes]) -> bool:
+    """Whether a line has all parts.
+
+    Raises:
+        SystemExit: it is the end of the stream.
+    """
+    if not line:
+        raise SystemExit("the agent ended a stream")
+    return all(part in line for part in parts)
+
+
+def _get(port: int, path: str, method: str = "GET") -> Any:
     with urlopen(Request(f"http://127.0.0.1:{port}{path}", method=method), timeout=30) as answer:
         return json.load(answer)
