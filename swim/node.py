@@ -136,11 +136,12 @@ class Node:
 
     # -- inputs
 
-    def start(self, now: float, *, view: BaseView | None = None) -> None:
+    def start(self, now: float, *, clock_offset: float = 0.0, view: BaseView | None = None) -> None:
         """Makes the local member alive, joins the seeds and dials the members in the snapshot.
 
         Args:
             now: seconds.
+            clock_offset: seconds from ``now`` to Unix time; only ``interleaved_probes`` depend on it.
             view: a cluster that this node belongs to already, for simulations: all its members are listed at
                 once, without events, and no seed is dialled.
 
@@ -150,6 +151,7 @@ class Node:
         engine, layer, restored = self._engine, self._layer, self._restored
         if view is not None and not view.lists(self.claim):
             raise LocalError(f"the view does not list {self.config.name!r} as it is")
+        engine.set_clock(now, clock_offset)
         engine.start(now, layer, None if view is None else view.table)
         layer.restore(restored)
         engine.context.has_past = restored != Snapshot() and not restored.left
@@ -201,6 +203,10 @@ class Node:
     def cut_off(self, now: float, *, is_cut_off: bool) -> None:
         """Sets whether this node is unreachable; while it is, it probes and accuses no member."""
         self._engine.cut_off(now, is_cut_off=is_cut_off)
+
+    def set_clock(self, now: float, offset: float) -> None:
+        """Sets ``clock_offset`` anew, as after a suspension of the machine."""
+        self._engine.set_clock(now, offset)
 
     def sends_from(self, _now: float, host: str) -> None:
         """Sets the source address of the node's output, ``host``, which it does not advertise."""

@@ -29,6 +29,7 @@ __all__ = [
     "Readdress",
     "Restart",
     "Resume",
+    "SetClock",
     "SetLink",
     "SetNames",
     "SlowReader",
@@ -131,6 +132,18 @@ class SlowReader(Fault):
 
         overrides.put(world, ("reader", self.node), self.latency, self.seconds, lambda: host.reader, write)
         world.tell_fault("slow-reader", node=self.node, latency=repr(self.latency), seconds=self.seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class SetClock(Fault):
+    """The host's wall clock is ``ahead`` seconds ahead of the others' from now on; behind if negative."""
+
+    node: str
+    ahead: float
+
+    def begin(self, world: World, overrides: Overrides) -> None:
+        """Sets it."""
+        world.set_clock(self.node, self.ahead)
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ from sims.faults.kinds import (
     Readdress,
     Restart,
     Resume,
+    SetClock,
     SetLink,
     SetNames,
     SlowReader,
@@ -47,6 +48,7 @@ FAULTS: tuple[type[Fault], ...] = (
     Crash, Restart, Readdress, Pause, Resume, Block, SlowReader, Add,
     Join, Leave, Rejoin, SetTags, ForceLeave, Send, Broadcast, ChangeKey,
     SendUserEvent, SendQuery, Split, CutPair, SetLink, Heal, SetNames, Translate,
+    SetClock,
 )  # fmt: skip
 """All kinds."""
 

@@ -8,14 +8,12 @@ import numpy as np
 
 from sims.model.calendar import Array
 from sims.model.claims import Claims, Columns
+from sims.model.order import Interleaved, RandomOrders
 from sims.model.spread import Spread
 from sims.model.state import ALIVE, DEAD, NO_NODE, SUSPECT, State
 from swim.core.ping_responder import nack_patience
 
 __all__ = ["Probing"]
-
-_NEVER = int(np.iinfo(np.int32).max)
-_DRAWS_MAX = 64
 
 
 class _Rounds(NamedTuple):
@@ -31,22 +29,17 @@ class _Rounds(NamedTuple):
 
 
 class Probing:
-    """Runs all nodes' probe rounds, as ``swim.core.prober`` and ``swim.core.ping_responder`` do.
-
-    Every member is probed once in a cycle of n - 1 rounds, in a separate order at each prober. The rounds
-    that probe rows are drawn when a cycle begins; the others probe random members without a row.
-    """
+    """Runs all nodes' probe rounds, as ``swim.core.prober`` and ``swim.core.ping_responder`` do."""
 
     def __init__(self, state: State, claims: Claims, spread: Spread) -> None:
         self._state, self._claims, self._spread = state, claims, spread
-        total, n, rng = state.total, state.n, state.rng
         self._interval = state.config.probe_interval
-        self._round = np.zeros(total, np.int32)
-        cursor = rng.integers(0, n - 1, total, dtype=np.int32)
-        self._cycle_end = (n - 1 - cursor).astype(np.int32)
-        meets = self._order(np.arange(total)) - cursor
-        self._meets = np.where(meets >= 0, meets, _NEVER).astype(np.int32)
-        self._file(rng.uniform(0, self._interval, total), np.arange(total))
+        self._order = (Interleaved if state.config.interleaved_probes else RandomOrders)(state)
+        self._file(self._order.first(), np.arange(state.total))
+
+    def _again(self, nodes: Array, times: Array, ends: Array) -> None:
+        """Files the next rounds of nodes whose rounds began at ``times`` and are over at ``ends``."""
+        self._file(self._order.after(nodes, times, ends), nodes)
 
     def _file(self, times: Array, nodes: Array) -> None:
         grid = self._state.config.probe_alignment
@@ -66,67 +59,19 @@ class Probing:
         running = state.up[nodes]
         times, nodes = times[running], nodes[running]
         state.count("probes", nodes)
-        rows = self._next_rows(nodes)
+        rows = self._order.rows(nodes)
         if not state.setup.loss and not state.is_busy:
             # Nothing is piggybacked, and members without a row answer.
             met = rows != NO_NODE
             state.score[nodes[~met]] = np.maximum(state.score[nodes[~met]] - 1, 0)
-            self._file(times[~met] + self._interval, nodes[~met])
+            self._again(nodes[~met], times[~met], times[~met])
             times, nodes, rows = times[met], nodes[met], rows[met]
-        targets = self._targets(nodes, rows)
+        targets = self._order.targets(nodes, rows)
         idle = targets == NO_NODE
-        self._file(times[idle] + self._interval, nodes[idle])
+        self._again(nodes[idle], times[idle], times[idle])
         if not idle.all():
             places = np.where(rows == NO_NODE, NO_NODE, rows * state.total + nodes)
             self._probe(_Rounds(times, nodes, targets, places).only(~idle))
-
-    def _next_rows(self, nodes: Array) -> Array:
-        """The row that each node probes in this round, ``NO_NODE`` if none; counts the round."""
-        state = self._state
-        number = self._round[nodes]
-        over = number >= self._cycle_end[nodes]
-        if over.any():
-            self._new_cycle(nodes[over])
-        rows = np.full(len(nodes), NO_NODE, np.int64)
-        row, met = np.nonzero(self._meets.take(nodes, axis=1) == number)
-        due = (state.state[row * state.total + nodes[met]] != DEAD) & (state.row_of[nodes[met]] != row)
-        rows[met[due]] = row[due]
-        self._round[nodes] = number + 1
-        return rows
-
-    def _new_cycle(self, nodes: Array) -> None:
-        state = self._state
-        start = self._round[nodes]
-        known_dead = (state.state.reshape(state.rows, state.total).take(nodes, axis=1) == DEAD).sum(axis=0)
-        self._meets[:, nodes] = start + self._order(nodes)
-        self._cycle_end[nodes] = start + np.maximum(state.n - 1 - known_dead, 1)
-
-    def _order(self, nodes: Array) -> Array:
-        """In which of a cycle's n - 1 rounds each node probes each row; its own row is ignored."""
-        state, n = self._state, self._state.n
-        if state.rows < n:
-            return state.distinct(len(nodes), n - 1, state.rows).astype(np.int32)
-        places = state.distinct(len(nodes), n, n).astype(np.int32)
-        own = places[state.row_of[nodes], np.arange(len(nodes))]
-        after: Array = places - (places > own)
-        return after
-
-    def _targets(self, nodes: Array, rows: Array) -> Array:
-        """The member that each node probes: its row's member, or a random one without a row."""
-        state, n = self._state, self._state.n
-        runs = nodes // n
-        targets = np.where(rows == NO_NODE, NO_NODE, state.subject[np.maximum(rows, 0), runs])
-        open_ = np.flatnonzero(rows == NO_NODE)
-        for _ in range(_DRAWS_MAX if state.rows < n - 1 else 0):
-            if not len(open_):
-                break
-            draw = state.rng.integers(0, n - 1, len(open_))
-            draw += draw >= nodes[open_] % n
-            draw += runs[open_] * n
-            fits = state.row_of[draw] == NO_NODE
-            targets[open_[fits]] = draw[fits]
-            open_ = open_[~fits]
-        return targets
 
     # -- one round
 
@@ -135,7 +80,7 @@ class Probing:
         acked = self._ping(rounds)
         nodes = rounds.nodes[acked]
         state.score[nodes] = np.maximum(state.score[nodes] - 1, 0)
-        self._file(rounds.times[acked] + self._interval, nodes)
+        self._again(nodes, rounds.times[acked], rounds.times[acked])
         if not acked.all():
             self._ask_relays(rounds.only(~acked))
 
@@ -206,8 +151,7 @@ class Probing:
         gone = np.isfinite(refused) & (accused != NO_NODE)
         if config.restart_grace and gone.any():
             self._refused(_Rounds(np.maximum(when, refused + config.restart_grace), *rounds[1:]).only(gone))
-        steps = np.maximum(1, np.floor((when - times) / self._interval + 1e-9))
-        self._file(times + steps * self._interval, nodes)
+        self._again(nodes, times, when)
 
     def _refused(self, rounds: _Rounds) -> None:
         """Hosts that refuse streams until the rounds' times: the suspicions of their members end then."""

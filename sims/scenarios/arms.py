@@ -13,6 +13,8 @@ __all__ = ["ARMS", "PAPER_ARMS", "settings_of"]
 _PLAIN: dict[str, Any] = {
     "awareness_stretches_suspicion": False,
     "early_suspicion": False,
+    "interleaved_probes": False,
+    "restart_grace": 0.0,
     "self_doubt_threshold": 0,
     "verify_second_hand": False,
     "eager_gossip_delay": -1.0,

@@ -21,6 +21,7 @@ from sims.faults import (
     Send,
     SendQuery,
     SendUserEvent,
+    SetClock,
     SetLink,
     SetNames,
     SetTags,
@@ -33,7 +34,17 @@ from sims.world.latency import Exponential
 from sims.world.network import Burst, Link, Nat
 from swim.core.rng import Rng
 
-__all__ = ["ANCHOR", "KINDS", "LATEST", "SEED_NAME", "Planner", "messages", "rotations", "user_events"]
+__all__ = [
+    "ANCHOR",
+    "KINDS",
+    "LATEST",
+    "SEED_NAME",
+    "Planner",
+    "clocks",
+    "messages",
+    "rotations",
+    "user_events",
+]
 
 ANCHOR = "n1"
 """The host that all nodes join; in an anchored run it never moves or leaves."""
@@ -250,6 +261,17 @@ def rotations(rng: Rng, hosts: list[str], seconds: float, keys: int) -> list[Fau
         at, node = round(rng.uniform(0.0, seconds), 3), rng.choice(hosts)
         operation = rng.choice(("install", "use", "use", "remove"))
         found.append(ChangeKey(at, node, operation, rng.below(keys) if operation == "use" else keys))
+    return found
+
+
+def clocks(rng: Rng, hosts: list[str], seconds: float) -> list[Fault]:
+    """Wall clocks that are wrong, and go on drifting; none in half of the runs, as above."""
+    found: list[Fault] = []
+    for node in hosts if rng.below(2) else ():
+        ahead = rng.choice((0.0, 0.0, 0.05, 0.4, 5.0, 3600.0))
+        for at in sorted(round(rng.uniform(0.0, seconds), 3) for _ in range(rng.below(4))):
+            ahead += rng.uniform(-0.3, 0.3)
+            found.append(SetClock(at, node, round(ahead, 3)))
     return found
 
 

@@ -142,6 +142,10 @@ def pick_options(seed: int) -> SwarmOptions:
     if rng.below(3) == 0:
         common = {name: value for name, value in settings.items() if name in _COMMON}
         others = {n: v for n, v in _pick_settings(rng).items() if n not in _COMMON} | common
+    probes = rng_of(seed, "probes")  # apart, so that the other choices of a seed do not move
+    if probes.below(3) == 0:
+        others = others | {"interleaved_probes": bool(probes.below(2))}
+        settings = settings | {"interleaved_probes": False}
     kinds = tuple(name for name in KINDS if rng.below(2))
     size = rng.below(12)
     nodes = 3 + rng.below(6) if size < 8 else 9 + rng.below(8) if size < 11 else 17 + rng.below(14)

@@ -10,7 +10,16 @@ from sims.checkers import LIVENESS, liveness_checkers, safety_checkers
 from sims.errors import NodeCrashedError, NotConvergedError, ViolationError
 from sims.faults.schedule import Schedule
 from sims.swarm.healing import INTRODUCE_AGAIN, agree, agreement_bound, crash_bound, introduce
-from sims.swarm.kinds import ANCHOR, LATEST, SEED_NAME, Planner, messages, rotations, user_events
+from sims.swarm.kinds import (
+    ANCHOR,
+    LATEST,
+    SEED_NAME,
+    Planner,
+    clocks,
+    messages,
+    rotations,
+    user_events,
+)
 from sims.swarm.options import SwarmOptions, pick_options, rng_of
 from sims.testing.applications import RAISED
 from sims.theory.bounds import worst_latency
@@ -87,6 +96,7 @@ def plan(seed: int, options: SwarmOptions) -> Schedule:
     drawn += user_events(rng_of(seed, "user events"), first, options.seconds)
     keys = len(options.settings.get("keys", ()))
     drawn += rotations(rng_of(seed, "rotations"), first, options.seconds, keys)
+    drawn += clocks(rng_of(seed, "clocks"), first, options.seconds)
     return Schedule(sorted([*faults, *drawn], key=lambda fault: fault.at)) if drawn else faults
 
 

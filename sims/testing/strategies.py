@@ -271,6 +271,7 @@ def _makers(nodes: list[str], seconds: float) -> dict[type[f.Fault], st.SearchSt
         f.Pause: lasting(f.Pause, node),
         f.Block: lasting(f.Block, node),
         f.SlowReader: lasting(f.SlowReader, node, latency=latencies()),
+        f.SetClock: st.builds(f.SetClock, start, node, st.floats(-100.0, 100.0)),
         f.Join: pair.flatmap(lambda two: st.builds(f.Join, start, st.just(two[0]), st.just(two[1:]))),
         f.Leave: st.builds(f.Leave, start, node, stop=st.booleans()),
         f.Rejoin: st.builds(f.Rejoin, start, node),

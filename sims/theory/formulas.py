@@ -47,9 +47,12 @@ _HOPS_MAX = 2000
 def detection_wait(config: Config, n: int, share: float = 0.5) -> float:
     """Seconds until a crashed member is probed, not exceeded in this share of the cases.
 
-    Each of n - 1 probers has its own random order, so the wait W has P(W > t) = (1 - t / ((n-1) T))^(n-1),
+    With interleaved probes it is probed once in every period T, so the wait is uniform up to T. Otherwise
+    each of n - 1 probers has its own random order, so the wait W has P(W > t) = (1 - t / ((n-1) T))^(n-1),
     close to an exponential of mean T (SWIM, section 4.1, gives T / (1 - 1/e) for synchronous periods).
     """
+    if config.interleaved_probes:
+        return share * config.probe_interval
     return float((1 - (1 - share) ** (1 / (n - 1))) * (n - 1) * config.probe_interval)
 
 

@@ -18,6 +18,8 @@ from swim.wire.packet import WireFactory
 
 __all__ = ["Context"]
 
+_EPOCH_MAX = 4e9
+
 
 class Context:
     """The part of a ``World`` that its own parts know.
@@ -29,6 +31,7 @@ class Context:
         wire: how packets are framed.
         views: running digests of every view.
         rng: makes the random choices of the network.
+        epoch: Unix time at the start.
         silent: ids of crashed hosts that do not even refuse a stream (power gone).
         current: id of the host that was handled last.
         watches_packets: whether any observer observes single packets.
@@ -42,6 +45,7 @@ class Context:
         self.wire = wire
         self.views = Views()
         self.rng = self.random_for("network")
+        self.epoch: float = self.random_for("epoch").uniform(0.0, _EPOCH_MAX)
         self.silent: set[str] = set()
         self.current = ""
         self.watches_packets = False

@@ -43,7 +43,7 @@ class Driver:
         """
         self._make(node, snapshot)
         self._context.current = node.id
-        node.node.start(self._context.now)
+        node.node.start(self._context.now, clock_offset=self.clock_offset(node))
         node.base = node.node.snapshot()
         self._launch(node)
 
@@ -64,6 +64,10 @@ class Driver:
             wire=self._context.wire,
         )
 
+    def clock_offset(self, node: SimNode) -> float:
+        """Seconds from virtual time to what the host's wall clock shows."""
+        return self._context.epoch + node.clock_ahead
+
     def boot_converged(self) -> None:
         """Starts every host: all nodes share one view of each other and store only differences."""
         nodes = list(self._hosts.nodes.values())
@@ -73,7 +77,7 @@ class Driver:
         view = self._context.views.of(node.name for node in nodes)
         listed: tuple[Member, ...] = ()
         for node in nodes:
-            node.node.start(self._context.now, view=base)
+            node.node.start(self._context.now, clock_offset=self.clock_offset(node), view=base)
             listed = node.listed = listed or node.members()
             node.view = View(view.all, view.live)
             self._launch(node)

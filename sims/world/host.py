@@ -77,6 +77,7 @@ class SimNode(Reads):
         counts: whether its view counts for convergence: it runs and is not leaving.
         reader: extra time until each packet is read, in order (an overloaded receive path); None for none.
         processor: the time its work takes, perhaps shared with other nodes; None if work takes no time.
+        clock_ahead: seconds by which the host's wall clock is ahead of the others'.
         blocked_until: until then received packets are not read and sent ones wait, while timers fire.
         stopped_because: the reason if the node stopped by itself, else "".
     """
@@ -88,6 +89,7 @@ class SimNode(Reads):
         "backlog_bytes",
         "base",
         "blocked_until",
+        "clock_ahead",
         "config",
         "counts",
         "departure",
@@ -128,6 +130,7 @@ class SimNode(Reads):
         self.snapshot = ""
         self.keyring: tuple[bytes, ...] = ()
         self.counts = False
+        self.clock_ahead = 0.0
         self.reader: Latency | None = None
         self.processor: Processor | None = None
         self.reset()

@@ -265,6 +265,16 @@ class World(Context):
         node.blocked_until = max(node.blocked_until, self.now + seconds)
         self.tell_fault("block", node=node.id, seconds=seconds)
 
+    @checks.arguments(ahead=checks.number)
+    def set_clock(self, node: SimNode | str, ahead: float) -> None:
+        """Sets a host's wall clock so many seconds ahead of the others'; a node that runs learns it."""
+        node = self.host(node)
+        node.clock_ahead = ahead
+        self.tell_fault("clock", node=node.id, ahead=ahead)
+        if node.state == "running":
+            node.node.set_clock(self.now, self.driver.clock_offset(node))
+            self.driver.pump(node)
+
     @checks.arguments(stop=checks.flag)
     def leave(self, node: SimNode | str, *, stop: bool = True) -> Ticket:
         """Lets a node leave gracefully; with ``stop`` its process ends when that is done."""

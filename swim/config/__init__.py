@@ -104,6 +104,11 @@ class Config:
     probe_alignment: float = 0.0
     """Start probe rounds at multiples of this time of the clock; 0 starts them at any moment. Nodes that
     share a process then wake together, which costs less than waking one by one. [seconds, >= 0; swim]"""
+    interleaved_probes: bool = True
+    """Probe in the order of a hash of the names, at a moment of the period that follows from it, so that each
+    member is probed once in every period: within one after it died, where random orders take up to five.
+    Needs wall clocks that agree within a fraction of ``probe_interval``; without that, and where views
+    differ, it does what a round-robin does. [swim]"""
     indirect_checks: int = 3
     """Relays asked for an indirect ping when a direct ping gets no ack; 0 asks none.
     [members, >= 0; memberlist: IndirectChecks]"""

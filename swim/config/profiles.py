@@ -124,6 +124,7 @@ class _Optional(TypedDict, total=False):
     probe_interval: float
     probe_timeout: float
     probe_alignment: float
+    interleaved_probes: bool
     indirect_checks: int
     disable_tcp_pings: bool
     suspicion_mult: int

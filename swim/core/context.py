@@ -86,7 +86,9 @@ class Context:
             config, keyring, nonce, seen=SeenNonces(most) if most else None
         )
         self.timers: Timers = Timers()
-        self.table: Table = Table(rng, local, max_tombstones=config.max_tombstones)
+        self.table: Table = Table(
+            rng, local, max_tombstones=config.max_tombstones, interleaved=config.interleaved_probes
+        )
         self.backlog: Backlog = Backlog()
         self.queue: BroadcastQueue = self.new_queue()
         self.awareness: Awareness = Awareness(config.awareness_max_multiplier)

@@ -55,7 +55,7 @@ class Cycle:
             return ""
         return name
 
-    def next(self) -> str:
+    def next(self, _period: int = 0) -> str:
         """The next name of the round, in a new random order every round; "" if there is none."""
         order = self.order
         while order:

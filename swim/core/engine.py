@@ -260,6 +260,10 @@ class Engine:
 
     # -- commands
 
+    def set_clock(self, now: float, offset: float) -> None:
+        """Sets the seconds from the node's own clock to Unix time."""
+        self._prober.set_clock(now, offset)
+
     def sends_from(self, host: str) -> None:
         """This node's output leaves from ``host``, which it does not advertise."""
         self.context.paths.source = host

@@ -1,4 +1,4 @@
-"""Failure detection: one probe round at a time, round-robin over the members (memberlist's probeNode)."""
+"""Failure detection: one probe round at a time, each member in its turn (memberlist's probeNode)."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from swim.core.evidence import Evidence, Source
 from swim.core.gossip import Gossip
 from swim.core.member import Record, State
 from swim.core.output import StreamEnd
+from swim.core.periods import Periods
 from swim.core.pings import Outstanding, Pings
 from swim.core.probe import ProbeRound, SelfDoubt
 from swim.core.purposes import Fallback
@@ -53,17 +54,38 @@ class Prober:
         self._round: ProbeRound | None = None
         self._armed: float | None = None
         self._planned = 0.0
+        self._periods = Periods(context.config.probe_interval)
+        self._period = 0
         pings.register(ProbeRound, self._acked, nacked=self._nacked)
         timers = context.timers
         self._next_round = timers.kind(TimerKind.PROBE, self._begin, lambda deadline: deadline == self._armed)
         self._no_direct_ack = timers.kind(TimerKind.RELAYS, self._ask_relays, self._is_direct)
         self._round_end = timers.kind(TimerKind.PROBE_END, self._end, self._is_running)
 
+    def set_clock(self, now: float, offset: float) -> None:
+        """Sets how many seconds the node's own clock is behind Unix time."""
+        self._periods = Periods(self._context.config.probe_interval, offset)
+        if self._round is not None:
+            self._period = self._latest(now)
+        elif self._armed is not None:
+            self._armed = None
+            self.arm(now)
+
     def arm(self, now: float) -> None:
-        """Starts probing at a random phase, unless it runs already or there is no member to probe."""
-        interval = self._context.config.probe_interval
-        if self._armed is None and self._round is None and interval and self._context.has_peers:
-            self._set(now + self._context.rng.uniform(0, interval))
+        """Starts probing, unless it runs already or there is no member to probe.
+
+        It starts at this node's moment of the period, or at a random one if probes are not interleaved.
+        """
+        context, config = self._context, self._context.config
+        if self._armed is not None or self._round is not None or not config.probe_interval:
+            return
+        if not context.has_peers:
+            return
+        if config.interleaved_probes:
+            self._period = self._latest(now)
+            self._schedule_after(now)
+        else:
+            self._set(now + context.rng.uniform(0, config.probe_interval))
 
     def fallback_done(self, now: float, seq_no: int, end: StreamEnd | None, error: str) -> None:
         """The stream ping was acked (``error`` empty) or failed; ``end`` is the driver's reason, if any."""
@@ -102,7 +124,7 @@ class Prober:
         if context.is_cut_off:
             self._schedule_after(now)
             return
-        target = context.table.next_target()
+        target = context.table.next_target(self._period)
         if target is None:
             return
         config = context.config
@@ -230,9 +252,18 @@ class Prober:
 
     def _schedule_after(self, now: float) -> None:
         """Schedules the next round whole intervals after this one was due; at once if that just passed."""
-        interval = self._context.config.probe_interval
-        steps = max(1, math.floor((now - self._planned) / interval + 1e-9))
-        self._set(self._planned + steps * interval)
+        config = self._context.config
+        if config.interleaved_probes:
+            self._period = max(self._period + 1, self._latest(now))
+            self._set(self._periods.moment(self._period, self._context.table.phase(self._period)))
+            return
+        steps = max(1, math.floor((now - self._planned) / config.probe_interval + 1e-9))
+        self._set(self._planned + steps * config.probe_interval)
+
+    def _latest(self, now: float) -> int:
+        """The latest period in which this node's moment has come."""
+        period, part = self._periods.at(now)
+        return period if self._context.table.phase(period) <= part else period - 1
 
     def _set(self, deadline: float) -> None:
         if not self._context.has_peers:

@@ -15,7 +15,9 @@ from swim.addresses import Endpoint
 from swim.core.cycle import Cycle
 from swim.core.member import Record, State
 from swim.core.overlay import Overlay
+from swim.core.ranks import Ranks, in_order
 from swim.core.rng import Rng
+from swim.core.shared_endpoint import SharedEndpoint
 
 __all__ = ["Table", "TableBase", "Tombstone"]
 
@@ -35,7 +37,7 @@ class Tombstone(NamedTuple):
 class TableBase:
     """Records that many tables start from. A table keeps its changes itself; the base never changes."""
 
-    __slots__ = ("endpoints", "live", "names", "records", "unverified")
+    __slots__ = ("_ranked", "endpoints", "live", "names", "records", "unverified")
 
     def __init__(self, records: Sequence[Record]) -> None:
         self.records: Final[Mapping[str, Record]] = {record.name: record for record in records}
@@ -43,54 +45,26 @@ class TableBase:
         self.names: Final[Sequence[str]] = sorted(self.records)
         self.live: Final = sum(record.is_live for record in records)
         self.unverified: Final = sum(not record.verified for record in records)
+        self._ranked: list[str] | None = None
+
+    @property
+    def ranked(self) -> list[str]:
+        """All names in the order of interleaved probes; not to be changed."""
+        if self._ranked is None:
+            self._ranked = in_order(self.names)
+        return self._ranked
 
 
 class _Cycles(NamedTuple):
-    seen: Cycle
+    seen: Cycle | Ranks
     heard_of: Cycle
     dead: Cycle
 
-    def of(self, record: Record) -> Cycle | None:
+    def of(self, record: Record) -> Cycle | Ranks | None:
         """The group that a record's name belongs to."""
         if record.is_live:
             return self.seen if record.verified else self.heard_of
         return self.dead if record.state is State.DEAD else None
-
-
-class _Shared:
-    """The names at an endpoint with more than one: proven alive, alive without proof, dead or left.
-
-    Within each group the latest comes last.
-    """
-
-    __slots__ = ("_by_rank",)
-
-    def __init__(self) -> None:
-        self._by_rank: tuple[dict[str, None], ...] = ({}, {}, {})
-
-    def __len__(self) -> int:
-        return sum(map(len, self._by_rank))
-
-    def put(self, record: Record) -> None:
-        rank = 2 if not record.is_live else 0 if record.verified else 1
-        if record.name not in self._by_rank[rank]:
-            self.discard(record.name)
-            self._by_rank[rank][record.name] = None
-
-    def discard(self, name: str) -> None:
-        for names in self._by_rank:
-            names.pop(name, None)
-
-    @property
-    def first(self) -> str:
-        """The member that a packet from this endpoint is attributed to."""
-        return next(next(reversed(names)) for names in self._by_rank if names)
-
-    @property
-    def is_ambiguous(self) -> bool:
-        """Whether several members may be alive there, and none is proven to be."""
-        proven, unproven, _ = self._by_rank
-        return not proven and len(unproven) > 1
 
 
 _NO_BASE = TableBase(())
@@ -98,6 +72,12 @@ _NO_BASE = TableBase(())
 
 class Table(Overlay[Record]):
     """Every known member, self included.
+
+    Args:
+        rng: draws names.
+        local: the node's own record.
+        max_tombstones: how many are kept.
+        interleaved: members seen first-hand are probed in the order of ``ranks``, not in random ones.
 
     Attributes:
         local: the node's own record; listed once it is added.
@@ -112,6 +92,7 @@ class Table(Overlay[Record]):
         "_credit",
         "_cycles",
         "_endpoints",
+        "_interleaved",
         "_max_tombstones",
         "_names",
         "_rng",
@@ -123,13 +104,14 @@ class Table(Overlay[Record]):
         "unverified",
     )
 
-    def __init__(self, rng: Rng, local: Record, *, max_tombstones: int) -> None:
+    def __init__(self, rng: Rng, local: Record, *, max_tombstones: int, interleaved: bool = False) -> None:
         super().__init__()
         self._rng = rng
+        self._interleaved = interleaved
         self.local: Record = local
         self._base = _NO_BASE
         self._endpoints: dict[Endpoint, str] = {}
-        self._shared: dict[Endpoint, _Shared] = {}
+        self._shared: dict[Endpoint, SharedEndpoint] = {}
         self._count = 0
         self._cycles: _Cycles | None = None
         self._credit = 0.0
@@ -177,7 +159,7 @@ class Table(Overlay[Record]):
         return shared is not None and shared.is_ambiguous
 
     def add(self, record: Record) -> None:
-        """Lists a new member, at a uniformly random place of the probe order."""
+        """Lists a new member."""
         self._tombstones.pop(record.name, None)
         self._count += 1
         self._names = None
@@ -266,14 +248,20 @@ class Table(Overlay[Record]):
         name = self._drawn().heard_of.next()
         return self._listed(name) if name else None
 
-    def next_target(self) -> Record | None:
-        """The next live member of the round-robin probe order, in a new random order every cycle; never self.
+    def phase(self, period: int) -> float:
+        """At which part of a period this node probes, from 0 up to 1; 0 if probes are not interleaved."""
+        seen = self._drawn().seen
+        return seen.phase(period) if isinstance(seen, Ranks) else 0.0
 
-        Members never seen first-hand take at most every other turn, so made-up members do not delay the
-        others.
+    def next_target(self, period: int = 0) -> Record | None:
+        """The live member to probe next; never self.
+
+        Of members seen first-hand, the one whose turn it is in this ``period`` (see ``ranks``), or in a
+        round-robin, in a new random order every cycle. Members never seen first-hand take at most every other
+        turn, so made-up members do not delay the others.
         """
         cycles = self._drawn()
-        turns: tuple[Cycle, ...] = (cycles.seen,)
+        turns: tuple[Cycle | Ranks, ...] = (cycles.seen,)
         if cycles.heard_of.order and (heard_of := len(cycles.heard_of)):
             turns = (cycles.seen, cycles.heard_of)
             self._credit = min(self._credit, 1.0) + min(0.5, heard_of / (len(cycles.seen) + heard_of))
@@ -283,7 +271,7 @@ class Table(Overlay[Record]):
         for cycle in turns:
             # Self may come last in one round and first in the next, so two of three draws may return it.
             for _ in range(3):
-                record = self.get(cycle.next())
+                record = self.get(cycle.next(period))
                 if record is not None and record is not self.local:
                     return record
         return None
@@ -325,11 +313,16 @@ class Table(Overlay[Record]):
     def _drawn(self) -> _Cycles:
         """The cycles; drawing from a base begins with all of its members."""
         if self._cycles is None:
-            self._cycles = _Cycles(*(Cycle(self._rng, []) for _ in range(3)))
-            if self._base.live == len(self._base.names) and not self._base.unverified:
-                self._cycles = self._cycles._replace(seen=Cycle(self._rng, list(self._base.names)))
+            base, rng, own = self._base, self._rng, self.local.name
+            is_whole = base.live == len(base.names) and not base.unverified
+            seen: Cycle | Ranks
+            if self._interleaved:
+                seen = Ranks(own, base.ranked if is_whole else [])
             else:
-                for name, record in self._base.records.items():
+                seen = Cycle(rng, list(base.names) if is_whole else [])
+            self._cycles = _Cycles(seen, Cycle(rng, []), Cycle(rng, []))
+            if not is_whole:
+                for name, record in base.records.items():
                     if (cycle := self._cycles.of(record)) is not None:
                         cycle.add(name)
         return self._cycles
@@ -351,7 +344,7 @@ class Table(Overlay[Record]):
         shared, first = self._shared.get(endpoint), self.at(endpoint)
         self._own[name] = record
         if shared is None and first is not None and first.name != name:
-            shared = self._shared[endpoint] = _Shared()
+            shared = self._shared[endpoint] = SharedEndpoint()
             shared.put(first)
         if shared is not None:
             shared.put(record)

@@ -91,7 +91,7 @@ class Driver(pump.Pump):
 
     def start(self) -> None:
         """Starts the node and its tasks."""
-        self.call(self.node.start)
+        self.start_node()
         self._nursery.start_soon(self._run)
         self._nursery.start_soon(self.streams.accept)
 

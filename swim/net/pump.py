@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import math
+import time
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Concatenate, ParamSpec, Protocol, TypeVar
@@ -139,6 +140,10 @@ class Pump:
     def reschedule(self) -> None:
         """The next timer is due at another time than before."""
 
+    def start_node(self) -> None:
+        """Starts the node."""
+        self.call(self.node.start, clock_offset=time.time() - self._clock())
+
     def call(self, method: Callable[Concatenate[float, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Calls a method of the node with the time, carries out its output, and reschedules the loop.
 
@@ -239,6 +244,9 @@ class Pump:
         It hears that it overslept in any case: a packet that waited may be what the due timer was for.
         """
         deadline = self.node.next_deadline()
+        if overslept:
+            # The machine may have been suspended, which stops the clock of the loop but not the wall clock.
+            self.node.set_clock(now, time.time() - now)
         if overslept or (deadline is not None and deadline <= now):
             self.node.handle_timeout(now, overslept=overslept)
         self.carry_out(now)

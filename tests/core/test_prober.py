@@ -125,6 +125,7 @@ def test_nobody_fails_for_lost_packets(settings: dict[str, bool]) -> None:
 
 def test_a_node_whose_packets_are_blocked_stays_alive_by_streams(caplog: pytest.LogCaptureFixture) -> None:
     world, peers = cluster(4)
+    world.run_for(3)  # each has pinged each
     for ends in (("n4", None), (None, "n4")):
         world.network.set_link(*ends, Link(mtu=1))
     world.run_for(120)

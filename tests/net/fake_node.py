@@ -62,8 +62,11 @@ class FakeNode:
         """The calls of one input, without its name."""
         return [call[1:] for call in self.calls if call[0] == name]
 
-    def start(self, now: float) -> None:
+    def start(self, now: float, *, clock_offset: float) -> None:
         self._record(now, "start")
+
+    def set_clock(self, now: float, offset: float) -> None:
+        self._record(now, "clock")
 
     def receive_packet(self, now: float, data: bytes, source: Endpoint) -> None:
         self._record(now, "packet", data, source)

@@ -110,7 +110,7 @@ class Loop(Pump):
         self.selector.register(self.waker, _READ, None)
         self.selector.register(self.network.packets, _READ, None)
         self.streams.start()
-        self.call(self.node.start)
+        self.start_node()
         self._post_facts()
 
     def run(self) -> None:

@@ -72,6 +72,7 @@ ONE_OF_EACH: tuple[Fault, ...] = (
     Heal(25.5),
     SetNames(26.0, "seeds.example", ("n1", "n2")),
     Translate(27.0, "n4", Nat(("192.0.2.1", 7946), timeout=5.0)),
+    sims.faults.SetClock(26.5, "n1", -3.5),
 )
 
 
@@ -153,9 +154,8 @@ class TestProcesses:
 
     def test_a_slow_reader_gets_faster_again(self) -> None:
         world = world_of()
-        Schedule(
-            [SlowReader(0.0, "n2", Constant(0.5), 4.0), SlowReader(1.0, "n2", Constant(0.1), 1.0)]
-        ).apply(world)
+        slower = [SlowReader(0.0, "n2", Constant(0.5), 4.0), SlowReader(1.0, "n2", Constant(0.1), 1.0)]
+        Schedule(slower).apply(world)
         seen = []
         for _ in range(6):
             world.run_for(0.9)

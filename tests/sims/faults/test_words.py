@@ -31,6 +31,7 @@ from sims.faults import (
     Send,
     SendQuery,
     SendUserEvent,
+    SetClock,
     SetLink,
     SetNames,
     SetTags,
@@ -43,7 +44,9 @@ from sims.world.latency import Constant
 from sims.world.network import Link
 
 NODES = [f"node-{number}" for number in range(1, 6)]
-WITHOUT_A_VERB = (Add, SlowReader, SetNames, Translate, Send, Broadcast, ChangeKey, SendUserEvent, SendQuery)
+WITHOUT_A_VERB = (
+    Add, SlowReader, SetNames, Translate, Send, Broadcast, ChangeKey, SendUserEvent, SendQuery, SetClock,
+)  # fmt: skip
 """Made in Python or JSON alone: they need more than words."""
 
 SAID: list[tuple[str, tuple[Fault, ...]]] = [

@@ -142,8 +142,8 @@ def keeps_one_tombstone(patch: pytest.MonkeyPatch) -> None:
 def skips_one_member(patch: pytest.MonkeyPatch) -> None:
     next_target = Table.next_target
 
-    def skip(self: Any) -> Any:
-        candidates = (next_target(self) for _ in range(9))
+    def skip(self: Any, period: int) -> Any:
+        candidates = (next_target(self, period + turn) for turn in range(9))
         return next((record for record in candidates if record is None or record.name != "n3"), None)
 
     patch.setattr(Table, "next_target", skip)

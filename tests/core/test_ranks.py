@@ -1,0 +1,137 @@
+"""Interleaved probes: once in every period, at moments of the period that are spread evenly."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from swim.core.periods import Periods
+from swim.core.ranks import Ranks, in_order
+
+NAMES = [f"m{number}" for number in range(9)]
+OWN = "m0"
+changes = st.lists(
+    st.tuples(st.sampled_from(["add", "remove", "next", "next"]), st.integers(1, 8)), max_size=120
+)
+
+
+def of(own: str, names: list[str]) -> Ranks:
+    return Ranks(own, in_order(names))
+
+
+@given(st.integers(2, 24), st.integers(0, 2**40), st.integers(1, 50))
+def test_with_equal_views_each_is_probed_once_in_every_period(count: int, first: int, periods: int) -> None:
+    names = [f"member-{number}" for number in range(count)]
+    views = {name: of(name, names) for name in names}
+    for period in range(first, first + periods):
+        assert sorted(view.next(period) for view in views.values()) == sorted(names)
+
+
+@given(st.integers(2, 24), st.integers(0, 2**40))
+def test_it_is_probed_at_the_same_moment_of_each_by_another_one(count: int, first: int) -> None:
+    names = [f"member-{number}" for number in range(count)]
+    views = {name: of(name, names) for name in names}
+    moments: dict[str, set[float]] = {name: set() for name in names}
+    probers: list[str] = []
+    for period in range(first, first + count - 1):
+        for name, view in views.items():
+            phase, target = view.phase(period), view.next(period)
+            moments[target].add(phase)
+            if target == names[0]:
+                probers.append(name)
+    assert sorted(probers) == sorted(names[1:])
+    assert all(len(each) == 1 for each in moments.values())
+    assert sorted(min(each) for each in moments.values()) == [rank / count for rank in range(count)]
+
+
+@given(changes, st.booleans(), st.data())
+def test_a_member_that_stays_waits_for_less_than_two_rounds(
+    taken: list[tuple[str, int]], starts_full: bool, data: st.DataObject
+) -> None:
+    """However others come and go, whatever the period: 2m - 1 turns, m being the most others meanwhile."""
+    others = set(NAMES[1:]) if starts_full else set[str]()
+    ranks = of(OWN, [OWN, *others]) if starts_full else Ranks(OWN, [])
+    if not starts_full:
+        ranks.add(OWN)
+    waited = dict.fromkeys(others, 0)
+    most = dict.fromkeys(others, len(others))
+    for what, number in taken:
+        name = NAMES[number]
+        if what == "add" and name not in others:
+            ranks.add(name)
+            others.add(name)
+            waited[name] = most[name] = 0
+        elif what == "remove" and name in others:
+            ranks.remove(name)
+            others.discard(name)
+            del waited[name], most[name]
+        for one in others:
+            most[one] = max(most[one], len(others))
+        if what == "next":
+            drawn = ranks.next(data.draw(st.integers(0, 2**40)))
+            assert drawn in others if others else not drawn
+            for one in others:
+                waited[one] += 1
+                assert waited[one] <= 2 * most[one] - 1
+            if drawn:
+                waited[drawn], most[drawn] = 0, len(others)
+        assert list(ranks) == in_order([OWN, *others])
+        assert len(ranks) == len(others) + 1
+
+
+def test_after_a_change_probes_are_interleaved_again_at_once() -> None:
+    names = [f"member-{number}" for number in range(30)]
+    views = {name: of(name, names) for name in names}
+    for period in range(1000, 1045):
+        for view in views.values():
+            view.next(period)
+    gone = names[7]
+    del views[gone]
+    for view in views.values():
+        view.remove(gone)
+    for period in range(1045, 1200):
+        assert sorted(view.next(period) for view in views.values()) == sorted(views)
+
+
+def test_the_order_of_the_start_is_shared_until_it_changes() -> None:
+    order = in_order(NAMES)
+    one, other = Ranks("m0", order), Ranks("m1", order)
+    assert one.order is other.order
+    one.remove("m5")
+    assert "m5" in other.order
+    assert "m5" not in one.order
+
+
+def test_a_member_that_is_not_listed_itself_still_probes_all_others() -> None:
+    ranks = of(OWN, NAMES)
+    ranks.remove(OWN)
+    assert sorted(ranks.next(period) for period in range(8)) == NAMES[1:]
+    ranks.add(OWN)
+    assert OWN not in [ranks.next(period) for period in range(30)]
+
+
+@given(
+    st.floats(0.05, 60.0),
+    st.floats(0.0, 2e9),
+    st.floats(0.0, 1e6),
+    st.floats(0.0, 1.0, exclude_max=True),
+)
+def test_a_moment_is_at_its_part_of_its_period(
+    interval: float, offset: float, now: float, part: float
+) -> None:
+    periods = Periods(interval, offset)
+    number, passed = periods.at(now)
+    assert 0 <= passed < 1
+    assert periods.moment(number, passed) == pytest.approx(now, abs=1e-6)
+    assert periods.moment(number + 1, part) - periods.moment(number, part) == pytest.approx(interval)
+    moment = periods.moment(number, part)
+    assert periods.at(moment)[0] == number
+
+
+@pytest.mark.parametrize("ahead", [0.0, 1.0, 1e5])
+def test_nodes_with_equal_wall_clocks_count_alike_whatever_their_own_clocks_show(ahead: float) -> None:
+    one, other = Periods(1.0, 1.8e9 + 0.25), Periods(1.0, 1.8e9 + 0.25 - ahead)
+    assert one.at(100.0) == pytest.approx(other.at(100.0 + ahead), abs=1e-6)
+    moment = one.moment(1_800_000_200, 0.5)
+    assert other.moment(1_800_000_200, 0.5) == pytest.approx(moment + ahead, abs=1e-6)
