@@ -7,7 +7,9 @@ same run, byte for byte, in every process and on every platform. The nodes are `
 from __future__ import annotations
 
 import gc
+import math
 from collections.abc import Callable, Iterable
+from functools import partial
 from traceback import walk_tb
 from typing import Literal, get_args
 
@@ -37,6 +39,7 @@ Start = Literal["join", "apart", "converged"]
 SETTINGS = checks.instance("a Config, or a function that makes one", Config, call=True)
 """What takes the settings of nodes."""
 
+_ANY_NUMBER = partial(checks.number, at_least=-math.inf)
 _RARE_COLLECTIONS = (50_000, 20, 100)
 """Thresholds of Python's garbage collector inside a run: nodes leave no cycles until they end, and searching
 the records of a thousand views for them took half of the time."""
@@ -265,7 +268,7 @@ class World(Context):
         node.blocked_until = max(node.blocked_until, self.now + seconds)
         self.tell_fault("block", node=node.id, seconds=seconds)
 
-    @checks.arguments(ahead=checks.number)
+    @checks.arguments(ahead=_ANY_NUMBER)
     def set_clock(self, node: SimNode | str, ahead: float) -> None:
         """Sets a host's wall clock so many seconds ahead of the others'; a node that runs learns it."""
         node = self.host(node)
