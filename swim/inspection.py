@@ -49,6 +49,10 @@ class Records(Protocol):
         """Members alive or suspect, self included."""
 
     @property
+    def unverified(self) -> int:
+        """Members of any state that were never seen first-hand."""
+
+    @property
     def tombstones(self) -> Mapping[str, Tombstone]:
         """What is remembered of reaped members."""
 

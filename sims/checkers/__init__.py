@@ -12,6 +12,7 @@ from sims.checkers.answers import DisprovedClaimsDoNothing, RelayedAcksReturn
 from sims.checkers.base import Checker
 from sims.checkers.events import EventsAreLegal, EventsTellTheTable, RecordsTellTheSnapshot
 from sims.checkers.incarnations import IncarnationsNeverGoBack, OnlyTheOwnerSpeaks
+from sims.checkers.interleaving import ProbesAreInterleaved
 from sims.checkers.keyrings import MembersWithACommonKeyStayTogether
 from sims.checkers.limits import GoneMembersAreReaped, LimitsHold
 from sims.checkers.liveness import (
@@ -59,6 +60,7 @@ __all__ = [
     "OldEventsStayAway",
     "OnlyTheOwnerSpeaks",
     "PacketsFit",
+    "ProbesAreInterleaved",
     "QueriesAreKept",
     "QueriesReachAll",
     "QueuesDrain",
@@ -122,6 +124,7 @@ LIVENESS: tuple[type[Checker], ...] = (
     QueriesReachAll,
     BroadcastsReachAll,
     CalmNodesAreIdle,
+    ProbesAreInterleaved,
 )
 
 

@@ -12,6 +12,7 @@ from sims.checkers.inside import is_held, is_queued, opened
 from swim.addresses import Endpoint
 from swim.config import Config
 from swim.events import (
+    Cause,
     Event,
     MemberAccused,
     MemberEvent,
@@ -89,9 +90,9 @@ class TransmitsAreLimited(Checker):
     """A node sends each claim and intent at most as often as the transmit limit for its largest table.
 
     Answers do not count as gossip: the accusation sent to the accused itself, the answer to a stale
-    accusation or a stale alive claim, the node's own leave and key queries (sent directly to many), and
-    packets to members held dead. All claims about a member that came back, or was forgotten, may be sent once
-    more.
+    accusation or a stale alive claim, the node's own leave, key queries and deaths that it found out by
+    refused streams (sent directly to many), and packets to members held dead. All claims about a member that
+    came back, or was forgotten, may be sent once more.
     """
 
     def __init__(self, *, collect: bool = False) -> None:
@@ -172,11 +173,16 @@ class TransmitsAreLimited(Checker):
                 return message.node, _Words("alive", (message.node, message.incarnation))
             case Suspect():
                 return message.node, _Words("suspect", message)
-            case Dead() if message.node != node.name:
+            case Dead() if message.node != node.name and not _found_out(node, message.node):
                 return message.node, _Words("dead", message)
             case User(body):
                 return _intent(node, body)
         return None
+
+
+def _found_out(node: SimNode, name: str) -> bool:
+    history = node.node.history(name)
+    return bool(history) and history[-1].reason.cause is Cause.REFUSED
 
 
 def _intent(node: SimNode, body: bytes) -> tuple[str, _Words] | None:

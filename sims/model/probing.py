@@ -12,6 +12,7 @@ from sims.model.order import Interleaved, RandomOrders
 from sims.model.spread import Spread
 from sims.model.state import ALIVE, DEAD, NO_NODE, SUSPECT, State
 from swim.core.ping_responder import nack_patience
+from swim.core.refusals import TOLD_DIRECTLY
 
 __all__ = ["Probing"]
 
@@ -154,11 +155,23 @@ class Probing:
         self._again(nodes, times, when)
 
     def _refused(self, rounds: _Rounds) -> None:
-        """Hosts that refuse streams until the rounds' times: the suspicions of their members end then."""
+        """Hosts that refuse streams until the rounds' times: the suspicions of their members end then.
+
+        The probers send this to many members directly.
+        """
         times, nodes, _, places = rounds
-        kinds, incarnations = np.full(len(nodes), DEAD, np.int8), self._state.incarnation[places]
-        no_node = np.full(len(nodes), NO_NODE, np.int32)
-        self._claims.send(Columns(times, places, kinds, incarnations, nodes.astype(np.int32), no_node))
+        self._announce(times, places, nodes)
+        state, n = self._state, self._state.n
+        for others in state.distinct(len(nodes), n, min(n, TOLD_DIRECTLY)):
+            there = others + nodes - nodes % n
+            arrive = times + state.draw_latency(len(nodes))
+            heard = ~state.draw_loss(len(nodes))
+            self._announce(arrive[heard], (places - nodes + there)[heard], nodes[heard])
+
+    def _announce(self, times: Array, places: Array, accusers: Array) -> None:
+        kinds, incarnations = np.full(len(times), DEAD, np.int8), self._state.incarnation[places]
+        no_node = np.full(len(times), NO_NODE, np.int32)
+        self._claims.send(Columns(times, places, kinds, incarnations, accusers.astype(np.int32), no_node))
 
     def _relay(self, asked: Array, nodes: Array, relays: Array, targets: Array) -> tuple[Array, Array]:
         """One relay for each round: the times of its ack and its nack; infinite if never."""

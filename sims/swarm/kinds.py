@@ -41,6 +41,7 @@ __all__ = [
     "SEED_NAME",
     "Planner",
     "clocks",
+    "firewalls",
     "messages",
     "rotations",
     "user_events",
@@ -272,6 +273,19 @@ def clocks(rng: Rng, hosts: list[str], seconds: float) -> list[Fault]:
         for at in sorted(round(rng.uniform(0.0, seconds), 3) for _ in range(rng.below(4))):
             ahead += rng.uniform(-0.3, 0.3)
             found.append(SetClock(at, node, round(ahead, 3)))
+    return found
+
+
+def firewalls(rng: Rng, hosts: list[str], seconds: float, usual: Link) -> list[Fault]:
+    """Hosts behind a firewall that rejects streams for a while, with or without packets; as above.
+
+    It answers for a process that runs, as the host of one that is gone does.
+    """
+    found: list[Fault] = []
+    for _ in range(rng.below(2) * rng.below(4)):
+        at, node = round(rng.uniform(0.0, seconds), 3), rng.choice(hosts)
+        link = Link(latency=usual.latency, refuse=1.0, loss=rng.choice((0.0, 1.0)))
+        found.append(SetLink(at, None, node, link, round(rng.uniform(0.5, 20.0), 3)))
     return found
 
 

@@ -16,6 +16,7 @@ from sims.swarm.kinds import (
     SEED_NAME,
     Planner,
     clocks,
+    firewalls,
     messages,
     rotations,
     user_events,
@@ -97,6 +98,7 @@ def plan(seed: int, options: SwarmOptions) -> Schedule:
     keys = len(options.settings.get("keys", ()))
     drawn += rotations(rng_of(seed, "rotations"), first, options.seconds, keys)
     drawn += clocks(rng_of(seed, "clocks"), first, options.seconds)
+    drawn += firewalls(rng_of(seed, "firewalls"), first, options.seconds, link)
     return Schedule(sorted([*faults, *drawn], key=lambda fault: fault.at)) if drawn else faults
 
 

@@ -56,10 +56,9 @@ def worst_latency(latency: Latency) -> float:
 def probe_bound(config: Config, n: int, *, failing: int = 1) -> float:
     """Time until a given node has begun a probe of a given live member.
 
-    A node walks its list in a new random order each time, so two probes of one member are at most 2(n-1) - 1
-    rounds apart (SWIM, section 4.3). A round takes one interval, but a failing one takes the health score + 1
-    of them, and each of the ``failing`` members may be probed twice before. At most one round was in
-    progress.
+    Two probes of one member are at most 2(n-1) rounds apart, in random orders (SWIM, section 4.3) or in turn.
+    A round takes one interval, but a failing one takes the health score + 1 of them, and each of the
+    ``failing`` members may be probed twice before. At most one round was in progress.
     """
     interval = config.probe_interval
     if not interval:

@@ -103,7 +103,7 @@ class Engine:
         self.claims: Claims = Claims(context, self.gossip, self.verify)
         self.streams: Streams = Streams(context)
         self.push_pulls: PushPulls = PushPulls(context, self.claims, self.streams)
-        refusals = Refusals(context, self.claims, self.streams)
+        refusals = Refusals(context, self.claims, self.streams, self.gossip)
         self._prober = Prober(
             context, self.gossip, self.pings, self.claims, self.verify, self.streams, refusals
         )

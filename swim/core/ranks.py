@@ -7,8 +7,8 @@ noticed within a period, where random orders leave a tail of several. In n - 1 p
 other one once, and its rounds are 1 + 1/n periods apart, but for one in n.
 
 Views differ, and members come and go. So every member also has a turn, as in a round-robin. It is probed at
-most n - 2 turns late, even if another one has the rank to be probed, and so at most 2 (n - 1) - 1 turns after
-the last time.
+most n - 1 turns late, even if another one has the rank to be probed, and so at most 2 (n - 1) turns after the
+last time. (With one turn less, a member that lost its period to a late one would take another's, for ever.)
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ class Ranks:
         if not late:
             return ""
         _, is_listed = self._own_place()
-        is_free = self._turn - turn < len(self.order) - is_listed - 1
+        is_free = self._turn - turn < len(self.order) - is_listed
         name = self.order[self._target(period)] if is_free else late
         self._turn += 1
         if self._due.pop(name, None) is None:

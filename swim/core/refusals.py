@@ -13,6 +13,7 @@ from __future__ import annotations
 from swim.core.claims import Claims
 from swim.core.context import Context
 from swim.core.evidence import Evidence, Source
+from swim.core.gossip import Gossip
 from swim.core.member import Record, State
 from swim.core.output import StreamEnd
 from swim.core.purposes import Checking
@@ -22,10 +23,13 @@ from swim.wire.codec import encode
 from swim.wire.messages import Dead, Ping
 from swim.wire.steps import at_once
 
-__all__ = ["CHECKS_MAX", "Refusals"]
+__all__ = ["CHECKS_MAX", "TOLD_DIRECTLY", "Refusals"]
 
 CHECKS_MAX = 16
 """Members whose hosts are asked at once; the suspicion of any other ends as without this evidence."""
+TOLD_DIRECTLY = 64
+"""Members that receive the news directly from the node that found it out. Gossip alone misses one now and
+then, and nothing else would end its suspicion early."""
 _DIALS = 2
 """Streams after the first refused one, evenly spaced; the last one ``restart_grace`` after the first."""
 
@@ -45,9 +49,10 @@ class _Check:
 class Refusals:
     """Dials a member again whose host refused the stream ping of a probe round."""
 
-    def __init__(self, context: Context, claims: Claims, streams: Streams) -> None:
+    def __init__(self, context: Context, claims: Claims, streams: Streams, gossip: Gossip) -> None:
         self._context = context
         self._claims = claims
+        self._gossip = gossip
         self._streams = streams
         self._checks: dict[str, _Check] = {}
         self._next = context.timers.kind(TimerKind.REFUSAL, self._dial, self._is_running)
@@ -121,6 +126,7 @@ class Refusals:
         detail = f"{_DIALS + 1} streams in {now - check.since:.1f} s"
         claim = Dead(record.incarnation, record.name, self._context.local.name)
         self._claims.apply(now, claim, Source("refused", evidence=Evidence.TESTED, detail=detail))
+        self._gossip.tell(now, [encode(claim)], TOLD_DIRECTLY)
 
     def _is_running(self, check: _Check) -> bool:
         return self._checks.get(check.record.name) is check

@@ -46,6 +46,19 @@ def test_a_killed_process_is_failed_once_its_host_has_refused_streams_for_the_gr
     assert suspected_for(first, victim.name) <= config.restart_grace < shortest(config, count)
 
 
+def test_the_news_needs_no_gossip() -> None:
+    """The node that found it out sends it to all of a small cluster: none waits for its own suspicion."""
+    world, (*rest, victim) = cluster(20, gossip_nodes=0)
+    world.run_for(40)
+    world.crash(victim)
+    assert world.run_until(lambda _: bool(events_of(rest, MemberFailed)), 10)
+    world.run_for(0.1)
+    suspecting = [node for node in rest if node.status_of(victim.name) != "failed"]
+    assert all(node.inspect().accused for node in suspecting), "those that never suspected it ping it first"
+    world.run_for(rest[0].config.probe_timeout)
+    assert all_see(rest, victim.name, "failed")
+
+
 @pytest.mark.parametrize(
     ("make", "settings"),
     [(Config.lan, {"restart_grace": 0.0}), (Config.lan, {"disable_tcp_pings": True}), (Config.wan, {})],

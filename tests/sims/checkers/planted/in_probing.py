@@ -9,6 +9,7 @@ import pytest
 from sims.checkers import (
     CalmNodesAreIdle,
     DisprovedClaimsDoNothing,
+    ProbesAreInterleaved,
     RefusedProcessesAreGone,
     RelayedAcksReturn,
     SuspicionsEndInTime,
@@ -18,6 +19,7 @@ from swim.core.output import StreamEnd
 from swim.core.ping_responder import PingResponder
 from swim.core.probe import ProbeRound
 from swim.core.prober import Prober
+from swim.core.ranks import Ranks
 from swim.core.refusals import Refusals
 from swim.core.suspicion import Suspicion
 from swim.core.verify import Verify
@@ -97,3 +99,22 @@ def relayed_pings_stay(patch: pytest.MonkeyPatch) -> None:
 @bug("A death claim is believed though its member answered.", scripts.LIES, DisprovedClaimsDoNothing)
 def second_look_always_believes(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Verify, "_is_innocent", lambda self, now, accused, *_: self._is_guilty(now, accused))
+
+
+@bug("The number of the period never changes.", scripts.QUIET, ProbesAreInterleaved)
+def period_stands_still(patch: pytest.MonkeyPatch) -> None:
+    turn = Ranks.next
+    patch.setattr(Ranks, "next", lambda self, period: turn(self, 0))
+
+
+@bug("A node goes on with the rank that it had at first.", scripts.QUIET, ProbesAreInterleaved)
+def rank_of_a_stale_view(patch: pytest.MonkeyPatch) -> None:
+    change = Ranks._change
+
+    def unplaced(self: Any) -> Any:
+        placed = self._placed
+        order = change(self)
+        self._placed = placed
+        return order
+
+    patch.setattr(Ranks, "_change", unplaced)

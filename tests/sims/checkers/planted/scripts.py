@@ -41,6 +41,9 @@ LAST = Script(
 )
 """All but one die at once, and their suspicions end as memberlist's do."""
 
+QUIET = Script(Schedule([Add(1.5, "n7", ("n1",))]), 60.0)
+"""Nothing happens for a minute, once a seventh has joined."""
+
 STANDSTILL = Script(Schedule([Pause(at, "n3", 8.0) for at in (10.0, 30.0, 50.0)]), 70.0)
 """One stands still for a while, again and again."""
 
