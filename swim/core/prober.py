@@ -254,11 +254,19 @@ class Prober:
         """Schedules the next round whole intervals after this one was due; at once if that just passed."""
         config = self._context.config
         if config.interleaved_probes:
-            self._period = max(self._period + 1, self._latest(now))
-            self._set(self._periods.moment(self._period, self._context.table.phase(self._period)))
+            self._period += 1
+            moment = self._moment()
+            if moment <= now and (latest := self._latest(now)) > self._period:
+                self._period = latest
+                moment = self._moment()
+            self._set(moment)
             return
         steps = max(1, math.floor((now - self._planned) / config.probe_interval + 1e-9))
         self._set(self._planned + steps * config.probe_interval)
+
+    def _moment(self) -> float:
+        """When this node's moment of its period comes."""
+        return self._periods.moment(self._period, self._context.table.phase(self._period))
 
     def _latest(self, now: float) -> int:
         """The latest period in which this node's moment has come."""

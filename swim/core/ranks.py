@@ -64,7 +64,7 @@ class Ranks:
         self._own = own
         self.order: list[str] = order
         self._is_shared = True
-        self._placed: tuple[int, bool] | None = None
+        self._placed: tuple[int, int] | None = None
         self._turn = 0
         # Those of the start have their turns in order. Each moves to ``_due`` when it is drawn.
         self._start: Sequence[str] = order
@@ -85,7 +85,9 @@ class Ranks:
 
     def phase(self, period: int) -> float:
         """At which part of a period the local member probes, from 0 up to 1."""
-        return self._target(period) / len(self.order) if self.order else 0.0
+        first, others = self._placed or self._place_own()
+        size = len(self.order)
+        return (first + period % others) % size / size if size else 0.0
 
     def add(self, name: str) -> None:
         """Adds a name; its turn comes after those of all that wait."""
@@ -95,7 +97,7 @@ class Ranks:
         if name in self._gone:
             self._gone.discard(name)
         else:
-            self._wait(name)
+            self._due[name] = self._turn + self._undrawn + len(self._due)
 
     def remove(self, name: str) -> None:
         """Removes a name."""
@@ -105,16 +107,16 @@ class Ranks:
 
     def next(self, period: int) -> str:
         """The name to probe in a period; "" if there is none."""
-        late, turn = self._longest_waiting()
-        if not late:
+        name, turn = self._longest_waiting()
+        if not name:
             return ""
-        _, is_listed = self._own_place()
-        is_free = self._turn - turn < len(self.order) - is_listed
-        name = self.order[self._target(period)] if is_free else late
+        first, others = self._placed or self._place_own()
+        if self._turn - turn < others:
+            name = self.order[(first + period % others) % len(self.order)]
         self._turn += 1
         if self._due.pop(name, None) is None:
             self._undrawn -= 1
-        self._wait(name)
+        self._due[name] = self._turn + self._undrawn + len(self._due)
         return name
 
     def _longest_waiting(self) -> tuple[str, int]:
@@ -138,20 +140,11 @@ class Ranks:
             self._turn += 1
         return "", 0
 
-    def _wait(self, name: str) -> None:
-        self._due[name] = self._turn + self._undrawn + len(self._due)
-
-    def _target(self, period: int) -> int:
-        """The rank to probe in a period; the own one if there is no other."""
-        rank, is_listed = self._own_place()
-        others = max(1, len(self.order) - is_listed)
-        return (rank + is_listed + period % others) % len(self.order)
-
-    def _own_place(self) -> tuple[int, bool]:
-        """The local member's rank, and whether it is listed."""
-        if self._placed is None:
-            rank = bisect_left(self.order, _place(self._own), key=_place)
-            self._placed = rank, self.order[rank : rank + 1] == [self._own]
+    def _place_own(self) -> tuple[int, int]:
+        """The rank to be probed in period 0, and how many others there are, but at least 1."""
+        rank = bisect_left(self.order, _place(self._own), key=_place)
+        is_listed = self.order[rank : rank + 1] == [self._own]
+        self._placed = rank + is_listed, max(1, len(self.order) - is_listed)
         return self._placed
 
     def _change(self) -> list[str]:
