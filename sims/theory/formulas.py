@@ -14,6 +14,7 @@ from swim.config import Config
 from swim.core.broadcast import retransmit_limit
 from swim.core.ping_responder import nack_patience
 from swim.core.push_pull_schedule import push_pull_scale
+from swim.core.refusals import TOLD_DIRECTLY
 from swim.core.suspicion import confirmations_wanted, remaining, suspicion_timeout
 
 __all__ = [
@@ -190,10 +191,11 @@ def failure_spread(config: Config, n: int, *, latency: float = _LATENCY) -> dict
 
     Two waves: each node's own suspicion ends as much later than the first one's as it began later, and the
     dead claim is gossiped as well. A node missed by one wave is mostly reached by the other. A suspicion that
-    ends because the host refuses streams ends at the prober alone, so that there is only the second wave.
+    ends because the host refuses streams ends at the prober alone, which sends this to many directly.
     """
     if suspicion_refused(config, n) < suspicions(config, n).shortest:
-        return dissemination(config, n, latency=latency)
+        later = _moments(config, n, latency, _wave(config, n, latency, [], told=min(TOLD_DIRECTLY, n - 1)))
+        return {name: latency + seconds for name, seconds in later.items()}
     suspicion = _wave(config, n, latency, [])
     return _moments(config, n, latency, _wave(config, n, latency, suspicion))
 
@@ -204,13 +206,23 @@ def _hop(config: Config, latency: float) -> float:
 
 
 def _wave(
-    config: Config, n: int, latency: float, timers: list[float], *, loss: float = 0.0, failed: float = 0.0
+    config: Config,
+    n: int,
+    latency: float,
+    timers: list[float],
+    *,
+    loss: float = 0.0,
+    failed: float = 0.0,
+    told: int = 0,
 ) -> list[float]:
-    """Members that still miss the claim after each hop; ``timers``: those that would without gossip."""
-    missing = [max(0.0, n * (1 - failed) - 1)]
+    """Members that still miss the claim after each hop; ``timers``: those that would without gossip.
+
+    ``told`` members have it from the start.
+    """
+    missing = [max(0.0, n * (1 - failed) - 1 - told)]
     if not config.gossip_interval or not config.gossip_nodes:
         return missing + timers
-    informed = [1.0]
+    informed = [1.0 + told]
     rounds = math.ceil(transmit_limit(config, n) / config.gossip_nodes)
     gap = max(1, round(config.gossip_interval / _hop(config, latency)))
     while missing[-1] > 1e-9 and len(missing) < _HOPS_MAX:
