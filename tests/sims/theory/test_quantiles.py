@@ -80,6 +80,7 @@ def test_detection_and_spread_are_where_theory_has_them() -> None:
 
 def no_gossip(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Gossip, "poke", lambda self, now: None)
+    patch.setattr(Gossip, "tell", lambda self, now, parts, most: None)
 
 
 def no_confirmations(patch: pytest.MonkeyPatch) -> None:
