@@ -345,7 +345,7 @@ def test_who_stands_in_the_snapshot_is_pinged_before_it_is_dialled() -> None:
         node.handle_timeout(now)
         output = node.poll()
         dials += output.streams
-        pings += [decode(data) for endpoint, data in output.transmits if endpoint == past]
+        pings = [decode(data) for endpoint, data in output.transmits if endpoint == past]
     assert not dials
     node.receive_packet(now, encode(Ack(pings[-1].seq_no)), past)
     while not dials:
