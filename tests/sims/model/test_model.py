@@ -81,8 +81,8 @@ def test_nobody_sends_an_update_more_often_than_the_transmit_limit() -> None:
 
 
 def test_without_gossip_rounds_news_rides_on_pings_and_push_pulls() -> None:
-    config = LAN.with_changes(gossip_nodes=0)
-    with_rounds, without = (simulate(each, Setup(nodes=40), seed=1, runs=5) for each in (LAN, config))
+    config = PATIENT.with_changes(gossip_nodes=0)
+    with_rounds, without = (simulate(each, Setup(nodes=40), seed=1, runs=5) for each in (PATIENT, config))
     assert set(of(without, "gossip_packets_per_node")) == {0}
     assert all(map(math.isfinite, of(without, "failed_all")))
     spreads = [
