@@ -22,7 +22,8 @@ export function newCluster() {
 /** Takes one line of `/v1/cluster/watch`. */
 export function foldCluster(cluster, line) {
   if (line.snapshot) return takeSnapshot(cluster, line);
-  if (line.sequence <= cluster.sequence && line.event !== 'Heartbeat') return undefined;
+  if (line.event === 'Heartbeat') return undefined; // its number may be that of changes that are still on their way
+  if (line.sequence <= cluster.sequence) return undefined;
   cluster.sequence = line.sequence;
   const at = Date.parse(line.time);
   switch (line.event) {
