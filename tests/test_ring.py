@@ -300,7 +300,7 @@ HALVES = Schedule([Split(10.0, (("n1", "n2"), ("n3", "n4", "n5")), seconds=60.0)
 
 @pytest.mark.parametrize("seed", range(1, 6))
 def test_a_partition_has_two_owners_and_healing_orders_them(seed: int) -> None:
-    """The run that docs/ring.md shows is seed 1."""
+    """The run that docs/ring.md shows is seed 2."""
     world = World(seed, nodes=5, config=swim.Config.local)
     world.settle()
     HALVES.apply(world)

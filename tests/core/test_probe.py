@@ -70,6 +70,7 @@ def probing(fields: dict[str, Any], *, is_suspect: bool = False) -> Solo:
             gossip_interval=0,
             push_pull_interval=0,
             disable_tcp_pings=True,
+            interleaved_probes=False,
         )
         solo.meet("node-b", incarnation=3, vsn=bytes((1, fields["target_pmax"], 2, 0, 0, 0)))
         for place, pmax in enumerate(fields["peer_pmax"].strip("[]").split()):

@@ -276,7 +276,8 @@ def test_what_happens_to_a_settled_cluster_is_accounted_for():
     quiet = run_scenario("force-leave-live", 1).measures
     parted = run_scenario("partition-heal", 1, {"nodes": 6, "seconds": 30}).measures
     assert parted["flaps"] == 2 * 3 * 3, "each half takes each member of the other back"
-    assert 15 < parted["disagreed_seconds"] < 40
+    agreed = parted["parted_seconds"] + parted["heal_seconds"] - parted["disagreed_seconds"]
+    assert 2 < agreed < 10, "views are equal, though wrong, until the first failure is declared"
     assert quiet["flaps"] < parted["flaps"]
     for measures in (quiet, parted):
         assert 1 < measures["packets_per_node_second"] < 20
