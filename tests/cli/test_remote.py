@@ -259,7 +259,7 @@ def test_force_leave_tells_which_case_applied(
 
 def test_why_lists_transitions_and_unknown_is_3(swim: InProcess, agent: FakeAgent) -> None:
     entry = {
-        "at": 10.0,
+        "at": "2026-01-01T00:00:00.000Z",
         "age": 2.5,
         "before": "suspect",
         "after": "failed",

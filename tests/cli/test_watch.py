@@ -47,7 +47,7 @@ EVENTS = [
     ({"event": "Query", "at": AT, "name": "load", "payload": "", "source": "b"},
      "query load from b (0 bytes)"),
     ({"event": "UserMessage", "at": AT, "source": "b", "payload": "YQ==", "broadcast": True},
-     "broadcast from b (1 bytes)"),
+     "broadcast from b (1 byte)"),
     ({"event": "EventsLost", "at": AT, "count": 3}, "3 events were lost: this command did not keep up"),
     (happened("MemberJoined", member("\x1b[2J x")), '"\\x1b[2J x" joined (claim)'),
 ]  # fmt: skip

@@ -77,7 +77,7 @@ def test_events_published_together_wake_even_the_fastest_reader_once() -> None:
 
     mailbox = board.open_mailbox(wake=take_all)
     for _ in range(3):
-        board.post(Update([UserEvent(str(number)) for number in range(BURST)], {}, None, {}))
+        board.post(Update([UserEvent(str(number)) for number in range(BURST)], {}, None, {}, {}))
     assert taken == [BURST] * 3
 
 
