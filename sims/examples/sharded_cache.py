@@ -33,6 +33,8 @@ class ShardedCache:
         self.world = world
         self.node = node
         self.values: dict[str, str] = {}
+        self._members: tuple[Member, ...] = ()
+        self._ring = Ring(())
 
     def alive(self) -> tuple[Member, ...]:
         """The members that can own something."""
@@ -40,8 +42,10 @@ class ShardedCache:
 
     def owner(self, key: str) -> str:
         """All agree who have the same view."""
-        ring = Ring(self.alive())
-        return ring.owner(key).name if ring.members else ""
+        members = self.alive()
+        if members != self._members:
+            self._members, self._ring = members, Ring(members)
+        return self._ring.owner(key).name if members else ""
 
     def owns(self, key: str) -> bool:
         """Whether this node takes reads and writes of a key."""

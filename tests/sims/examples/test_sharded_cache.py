@@ -48,7 +48,7 @@ def test_the_bug_is_found_and_shrinks_to_one_fault() -> None:
 
 
 @pytest.mark.slow
-@examples(40)
+@examples(12)
 @given(fault_schedules(HOSTS, 30, kinds=[Split, Pause, Crash, Restart]))
 def test_the_cure_passes_the_same_test(schedule: Schedule) -> None:
     play(LeasedCache, schedule)
@@ -82,7 +82,7 @@ def test_each_part_of_the_cure_is_needed(cache: Any, schedule: Schedule) -> None
 Leased = membership_machine(
     nodes=5, application=partial(LeasedCache, expected=5), invariants=[one_owner], name="Leased"
 )
-Leased.TestCase.settings = examples(30, parent=Leased.TestCase.settings, stateful_step_count=15)
+Leased.TestCase.settings = examples(15, parent=Leased.TestCase.settings, stateful_step_count=15)
 TestLeasedCache = pytest.mark.slow(Leased.TestCase)
 
 
