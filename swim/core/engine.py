@@ -363,7 +363,7 @@ class Engine:
         if self.claims.grown != self._grown:
             count = self.claims.grown - self._grown
             self._grown = self.claims.grown
-            self._prober.arm(now)
+            self._prober.arm(now, is_joining=True)
             self._schedule.grown(now, count)
             self.rejoining.arm(now)
             self.gossip.poke(now)

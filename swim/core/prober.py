@@ -71,20 +71,22 @@ class Prober:
             self._armed = None
             self.arm(now)
 
-    def arm(self, now: float) -> None:
+    def arm(self, now: float, *, is_joining: bool = False) -> None:
         """Starts probing, unless it runs already or there is no member to probe.
 
-        It starts at this node's moment of the period, or at a random one if probes are not interleaved.
+        It starts at this node's moment of the period, or at a random one if probes are not interleaved, or if
+        ``is_joining``: many that join at once know only one or two members, and have the same few moments.
         """
         context, config = self._context, self._context.config
         if self._armed is not None or self._round is not None or not config.probe_interval:
             return
         if not context.has_peers:
             return
-        if config.interleaved_probes:
+        if config.interleaved_probes and not is_joining:
             self._period = self._latest(now)
             self._schedule_after(now)
         else:
+            self._period = self._latest(now) if config.interleaved_probes else 0
             self._set(now + context.rng.uniform(0, config.probe_interval))
 
     def fallback_done(self, now: float, seq_no: int, end: StreamEnd | None, error: str) -> None:
@@ -124,10 +126,12 @@ class Prober:
         if context.is_cut_off:
             self._schedule_after(now)
             return
+        config = context.config
+        if config.interleaved_probes:
+            self._period = max(self._period, self._latest(now))
         target = context.table.next_target(self._period)
         if target is None:
             return
-        config = context.config
         current = ProbeRound(target, now + context.awareness.scale(config.probe_interval))
         self._round = current
         ping = self._pings.ping(now, target.name, target.endpoint, current)

@@ -21,10 +21,11 @@ def shortest(config: Config, n: int) -> float:
 
 
 def suspected_for(node: SimNode, name: str) -> float:
-    """Seconds from the last suspicion to the failure."""
-    before, after = node.node.history(name)[-2:]
-    assert (before.after, after.after) == ("suspect", "failed")
-    return after.at - before.at
+    """Seconds from the begin of the last suspicion to the failure; accusers that came later are lines too."""
+    *earlier, failed = node.node.history(name)
+    began = next(line for line in reversed(earlier) if line.before != "suspect")
+    assert (began.after, failed.after) == ("suspect", "failed")
+    return failed.at - began.at
 
 
 def why_failed(nodes: list[SimNode]) -> set[Cause]:
