@@ -98,7 +98,7 @@ def test_what_does_not_fit_is_refused(options: dict[str, object]) -> None:
         run_scenario("lg-interval", 1, {"nodes": 24, **options})
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_every_component_of_lifeguard_spares_the_healthy() -> None:
     options = {"nodes": 24, "c": 3, "d": 16384, "i": 64, "anomaly": "timers", "seconds": 60.0}
     found = {arm: play("lg-interval", arm=arm, **options)["false_failed_at_healthy"] for arm in PAPER_ARMS}
@@ -126,7 +126,7 @@ def test_a_crash_is_found_in_e_over_e_minus_1_periods_on_average() -> None:
     assert found["infection_periods"] < found["spread_periods"] < found["removal_periods"]
 
 
-@pytest.mark.parametrize(("loss", "nodes"), [(0.1, 12), (0.25, 24)])
+@pytest.mark.parametrize(("loss", "nodes"), [(0.1, 12), pytest.param(0.25, 24, marks=pytest.mark.deep)])
 def test_healthy_members_are_accused_as_often_as_the_paper_says(loss: float, nodes: int) -> None:
     seen = play("swim-accuracy", nodes=nodes, loss=loss, periods=300)
     assert seen["accused_per_period"] == pytest.approx(seen["expected_per_period"], rel=0.15)

@@ -41,7 +41,7 @@ def test_the_same_seed_explains_the_same() -> None:
     assert explain(LAN, 8, runs=2, seed=3) == explain(LAN, 8, runs=2, seed=3)
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_a_large_cluster_is_left_to_the_model() -> None:
     found = explain(LAN.with_changes(indirect_checks=0), 700, runs=2)
     assert (found.model_runs, found.world_runs) == (2, 0)
