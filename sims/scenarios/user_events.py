@@ -94,7 +94,7 @@ def event_storm(run: Run) -> None:
     world.run_for(run["seconds"])
     refused = run["events"] - len(sent)
     run.measure("refused", refused)
-    run.measure("waiting", max(len(node.inspect().events) for node in world.nodes.values()))
+    run.measure("waiting", max(len(node.inspect().events) for node in senders))
     _spread(run, world, arrivals, sent, 60.0)
     drops = sum(node.metrics.counters["swim.dropped.queue-full"] for node in world.nodes.values())
     run.expect(not drops, f"{drops} broadcasts were dropped")
