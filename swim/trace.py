@@ -38,7 +38,7 @@ from swim.serf.push_pull import decode_state
 from swim.serf.tags import decode_tags
 from swim.version import __version__
 from swim.wire.codec import decode
-from swim.wire.keyring import Keyring
+from swim.wire.keyring import KEYS_MAX, Keyring
 from swim.wire.messages import (
     Ack,
     Alive,
@@ -188,22 +188,40 @@ def plain(value: object) -> Any:
 class Reader:
     """Reads what one node sends, with that node's own label and keys.
 
+    What was encrypted before its key was removed may be read after that, so removed keys are kept.
+
     Args:
         config: of the sending node.
-        keyring: of the sending node; read again for every packet.
+        keyring: of the sending node; its changes are followed.
         wire: how the sending node encodes packets.
     """
 
-    __slots__ = ("_metrics", "_packets", "_speaks_serf", "_streams")
+    __slots__ = ("_config", "_followed", "_keyring", "_keys", "_metrics", "_packets", "_streams", "_wire")
 
     def __init__(self, config: Config, keyring: Keyring, *, wire: WireFactory = PacketCodec) -> None:
-        self._packets = wire(config, keyring, _no_nonce)
-        self._streams = StreamCodec(config, keyring, _no_nonce)
-        self._speaks_serf = config.delegate_version > 0
+        self._config = config
+        self._wire = wire
+        self._keyring = keyring
+        self._keys: tuple[bytes, ...] = ()
         self._metrics = Metrics()
+        self._follow()
+
+    def _follow(self) -> None:
+        """Prepares for the keys that the keyring has now, and the latest of those that it had."""
+        self._followed = self._keyring.fingerprints
+        self._keys = tuple(dict.fromkeys((*self._keyring.keys, *self._keys)))[:KEYS_MAX]
+        keys = Keyring(self._keys)
+        self._packets = self._wire(self._config, keys, _no_nonce)
+        self._streams = StreamCodec(self._config, keys, _no_nonce)
+
+    @property
+    def _speaks_serf(self) -> bool:
+        return self._config.delegate_version > 0
 
     def packet(self, data: bytes) -> list[Record]:
         """The messages of a packet by type and field names; an unreadable one as hex."""
+        if self._keyring.fingerprints is not self._followed:
+            self._follow()
         before = self._metrics.drops
         try:
             messages = self._packets.open(data, self._metrics)
@@ -221,6 +239,8 @@ class Reader:
             data: all bytes of that direction.
             dialler: whether the dialling side sent it.
         """
+        if self._keyring.fingerprints is not self._followed:
+            self._follow()
         try:
             message = StreamParser(self._streams, acceptor=dialler).feed(data)
         except RemoteError as error:

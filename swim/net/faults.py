@@ -13,6 +13,7 @@ from swim.net.packets import Packets
 
 if TYPE_CHECKING:
     from swim.net.taps import Tap
+    from swim.wire.keyring import Keyring
 
 __all__ = ["FaultyPackets", "LinkFaults"]
 
@@ -26,6 +27,7 @@ class LinkFaults:
 
     Attributes:
         tap: observes every packet and stream, including those that faults stop; None for none.
+        keyring: gossip keys of the node, for an observer that decrypts; None before it first starts.
         paused: the node neither reads, sends, accepts nor fires timers, like a stopped process. ``pause`` and
             ``resume`` set it.
         stops_some: some packets do not pass.
@@ -34,6 +36,7 @@ class LinkFaults:
     @checks.arguments(seed=checks.optional(checks.instance("a whole number", int)))
     def __init__(self, *, loss: float = 0.0, seed: int | None = None) -> None:
         self.tap: Tap | None = None
+        self.keyring: Keyring | None = None
         self.paused: bool = False
         self._blocked_in: set[Endpoint] = set()
         self._blocked_out: set[Endpoint] = set()

@@ -109,6 +109,8 @@ class Pump:
     ) -> None:
         self.node = node
         self.faults = faults
+        if faults is not None:
+            faults.keyring = node.keyring
         self.record: Callable[[Sequence[str]], None] = lambda lines: None
         self.tagged: Callable[[Mapping[str, str]], None] = lambda tags: None
         self.save_keys: Callable[[SaveKeys], None] = self._keep_keys

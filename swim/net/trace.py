@@ -10,6 +10,7 @@ import itertools
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import trio
@@ -103,7 +104,7 @@ class ClusterTrace:
 
     def tap(self, name: str, config: Config, faults: LinkFaults) -> NodeTap:
         """The observer of one node in its current run."""
-        return NodeTap(self, name, Reader(config, Keyring(config.keys)), faults)
+        return NodeTap(self, name, config, faults)
 
     def now(self) -> float:
         """Seconds since the trace began."""
@@ -113,11 +114,17 @@ class ClusterTrace:
 class NodeTap:
     """Observes one node."""
 
-    def __init__(self, trace: ClusterTrace, name: str, reader: Reader, faults: LinkFaults) -> None:
+    def __init__(self, trace: ClusterTrace, name: str, config: Config, faults: LinkFaults) -> None:
         self.trace = trace
         self.name = name
-        self.reader = reader
+        self._config = config
         self._faults = faults
+
+    @cached_property
+    def reader(self) -> Reader:
+        """Reads what the node sends, once it has started: from then on its faults know its keyring."""
+        keyring = self._faults.keyring
+        return Reader(self._config, Keyring(self._config.keys) if keyring is None else keyring)
 
     def sent(self, endpoint: Endpoint, data: bytes, *, passes: bool) -> None:
         """See ``Tap``."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +17,9 @@ from sims.pictures.timeline import timeline
 from sims.replay import read_trace, replay
 from sims.traces.flights import flights
 from sims.traces.history import History
+from swim.addresses import join_host_port
 from swim.config import Config
+from swim.events import UserEvent
 from swim.net.faults import LinkFaults
 from swim.net.running import open_cluster
 from swim.net.trace import ClusterTrace
@@ -82,6 +85,39 @@ async def test_an_event_is_dated_when_it_happened_however_late_it_is_read() -> N
     before, after, now = (json.loads(line)["at"] for line in lines[1:])
     assert before <= now
     assert after - before == pytest.approx(1000)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("from_file", [False, True])
+async def test_a_rotation_of_keys_hides_nothing(tmp_path: Path, from_file: bool) -> None:
+    configured, filed, new = bytes(16), bytes(range(16)), bytes(32)
+    old, file = (filed, tmp_path / "keyring") if from_file else (configured, None)
+    if file is not None:
+        file.write_text(json.dumps([b64encode(filed).decode()]))
+    lines: list[str] = []
+    binds: dict[str, str] = {}
+    trace, faults = ClusterTrace(lines.append, lambda: binds, seed=1, made={}), LinkFaults()
+    config = Config.local(name="a", bind="127.0.0.1:0", keys=[configured])
+    faults.tap = trace.tap("a", config, faults)
+    async with (
+        open_cluster(config, faults=faults, keyring_file=file) as a,
+        open_cluster(config.with_changes(name="b", keys=[old])) as b,
+    ):
+        binds["b"] = join_host_port(*b.endpoint)
+        events = b.events(kinds=UserEvent)
+        await a.join([binds["b"]])
+        await a.install_key(new)
+        await a.use_key(new)
+        await a.remove_key(old)
+        await a.user_event("deploy")
+        await anext(events)
+        faults.tap = trace.tap("a", config, faults)
+        await a.user_event("again")
+        await anext(events)
+    shown = [message for line in lines[1:] for message in json.loads(line).get("messages", ())]
+    assert {"push-pull", "query"} <= {message["type"] for message in shown}
+    assert {"deploy", "again"} <= {m["name"] for m in shown if m["type"] == "user-event"}
+    assert not [message for message in shown if message["type"] == "unreadable"]
 
 
 async def test_a_stream_that_faults_stop_is_in_the_trace(autojump_clock: trio.testing.MockClock) -> None:

@@ -15,6 +15,7 @@ from swim.events import SeedStatus
 from swim.metrics import Metrics
 from swim.node import Accepted
 from swim.serf.stats import NodeStats
+from swim.wire.keyring import Keyring
 
 
 class FakeNode:
@@ -32,6 +33,7 @@ class FakeNode:
 
     def __init__(self, config: Config | None = None) -> None:
         self.bind_port = 7000
+        self.keyring = Keyring()
         self.config = config or Config.local(name="fake")
         self.metrics = Metrics()
         self.calls: list[tuple[Any, ...]] = []

@@ -20,6 +20,7 @@ from sims.world import World
 from sims.world.network import Link, Network
 from swim.config import Config
 from swim.events import Query, UserEvent, UserMessage
+from swim.keyrings import InstallKey, RemoveKey, UseKey
 from swim.trace import FORMAT, Reader, encode, event_record, header, plain
 from swim.wire.codec import encode as encode_message
 from swim.wire.keyring import Keyring
@@ -183,6 +184,38 @@ def test_packets_are_read_with_their_senders_keys() -> None:
     lines = traced(play, config=Config.lan(name="n", keys=(bytes(16),)))
     assert "unreadable" not in {m["type"] for p in of_kind(lines, "send") for m in p["messages"]}
     assert of_kind(lines, "recv", **{"from": "n2", "dropped": ["decrypt"]})
+
+
+def test_packets_are_read_across_a_rotation_of_keys() -> None:
+    old, new = bytes(16), bytes(range(16))
+
+    def play(world: World) -> None:
+        world.settle()
+        for command in (InstallKey(new), UseKey(new), RemoveKey(old)):
+            world.command("n1", command)
+            world.run_for(5)
+        world.run_for(40)
+
+    lines = traced(play, config=Config.lan(name="n", keys=(old,)))
+    shown = [message for line in lines for message in line.get("messages", ())]
+    assert not [message for message in shown if message["type"] == "unreadable"]
+    assert {message["type"] for message in shown if "keys" in message} >= {"query"}
+
+
+def test_what_was_sent_before_its_key_was_removed_is_read_after_that() -> None:
+    keyring = Keyring([bytes(16), bytes(range(16))])
+    config = Config.lan(name="a")
+    reader = Reader(config, keyring)
+    message = encode_message(Suspect(3, "b", "c"))
+    sent = []
+    for key in range(1, 300):
+        sent.append(PacketCodec(config, keyring, lambda: bytes(12)).seal([message], crc=False))
+        old = keyring.keys[0]
+        keyring.add(new := key.to_bytes(16, "little"))
+        keyring.use(new)
+        keyring.remove(old)
+        assert [each["type"] for each in reader.packet(sent[-1])] == ["suspect"]
+    assert [reader.packet(data)[0]["type"] for data in sent[-200:]] == ["suspect"] * 200
 
 
 def test_the_next_world_of_a_run_has_its_own_labels_keys_and_drops() -> None:
