@@ -229,6 +229,7 @@ class Inspection(CoreInspection):
         if self._layer.coordinates is not None:
             yield Size("coordinates", len(self._layer.coordinates.peers), config.max_members)
         yield Size("last probes", len(self._engine.context.probed), config.max_members)
+        yield Size("round trips", len(self._engine.context.round_trips), config.max_members)
         yield Size("reply channels", len(self._layer.queries.channels), CHANNELS_MAX + _INTERNAL_CHANNELS)
         yield Size("received queries", self._layer.queries.received, RECEIVED_MAX)
         most = max(_TIMERS_MIN, _TIMERS_PER_MEMBER * (len(self.table) + len(self.roster)))

@@ -146,6 +146,8 @@ def pick_options(seed: int) -> SwarmOptions:
     if probes.below(3) == 0:
         others = others | {"interleaved_probes": bool(probes.below(2))}
         settings = settings | {"interleaved_probes": False}
+    if probes.below(3) == 0:
+        settings = settings | {"measured_timeouts": True, "probe_timeout_min": probes.choice((0.02, 0.1))}
     kinds = tuple(name for name in KINDS if rng.below(2))
     size = rng.below(12)
     nodes = 3 + rng.below(6) if size < 8 else 9 + rng.below(8) if size < 11 else 17 + rng.below(14)

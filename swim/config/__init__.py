@@ -101,6 +101,12 @@ class Config:
     probe_timeout: float = 0.5
     """Time to wait for a direct ack before relays are asked; at most ``probe_interval``.
     [seconds, >= 0; memberlist: ProbeTimeout]"""
+    measured_timeouts: bool = False
+    """Wait for a direct ack only as long as the member's earlier round trips suggest (RFC 6298), and at most
+    ``probe_timeout``; relays and the stream ping have the rest of the period. [swim]"""
+    probe_timeout_min: float = 0.1
+    """With ``measured_timeouts``: the least wait, and the least by which it exceeds the mean round trip; at
+    most ``probe_timeout``. [seconds, >= 0.001; swim]"""
     probe_alignment: float = 0.0
     """Start probe rounds at multiples of this time of the clock; 0 starts them at any moment. Nodes that
     share a process then wake together, which costs less than waking one by one. [seconds, >= 0; swim]"""

@@ -43,6 +43,11 @@ def _check_combinations(config: Any) -> None:
             "probe_timeout",
             f"{config.probe_timeout:g} s is longer than probe_interval ({config.probe_interval:g} s)",
         )
+    if config.measured_timeouts and config.probe_timeout_min > config.probe_timeout:
+        raise ConfigError(
+            "probe_timeout_min",
+            f"{config.probe_timeout_min:g} s is longer than probe_timeout ({config.probe_timeout:g} s)",
+        )
     if not config.send_label and not config.accept_unlabelled:
         raise ConfigError("send_label", "can be off only while accept_unlabelled is on")
     if config.udp_buffer_size > config.max_packet_bytes:

@@ -43,6 +43,7 @@ On one machine every node needs a port of its own, so ``local`` takes the first 
 AT_LEAST: dict[str, float] = {
     "probe_interval": 0,
     "probe_timeout": 0,
+    "probe_timeout_min": 0.001,
     "probe_alignment": 0,
     "indirect_checks": 0,
     "suspicion_mult": 1,
@@ -123,6 +124,8 @@ class _Optional(TypedDict, total=False):
     require_node_names: bool
     probe_interval: float
     probe_timeout: float
+    measured_timeouts: bool
+    probe_timeout_min: float
     probe_alignment: float
     interleaved_probes: bool
     indirect_checks: int

@@ -20,6 +20,7 @@ from swim.core.output import Output
 from swim.core.paths import Paths
 from swim.core.probed import Probed
 from swim.core.rng import Rng
+from swim.core.round_trips import RoundTrips
 from swim.core.table import Table
 from swim.core.timers import Timers
 from swim.core.token_bucket import TokenBucket
@@ -58,6 +59,7 @@ class Context:
         contacts: addresses that streams may go to.
         paths: members that answer only pings or only streams.
         probed: how the last probe of each member ended.
+        round_trips: how long a direct ping waits; without ``measured_timeouts``, it learns nothing.
         allowance: bytes that the packets of a host may still cause.
         decrypt_failures: sources of input that no key of this node decrypts.
         seen_nonces: nonces of the latest encrypted packets; None if they are not remembered.
@@ -108,6 +110,7 @@ class Context:
         self.contacts: Contacts = Contacts(config.max_members)
         self.paths: Paths = Paths(self.table)
         self.probed: Probed = Probed()
+        self.round_trips: RoundTrips = RoundTrips(config.probe_timeout_min, config.probe_timeout)
         self.allowance: Allowance = Allowance(config.max_answer_bytes_per_second)
         self._warnings = TokenBucket(per_second=1.0, burst=20.0)
         self.decrypt_failures: DecryptFailures = DecryptFailures(self.warn)

@@ -59,7 +59,7 @@ class Prober:
         pings.register(ProbeRound, self._acked, nacked=self._nacked)
         timers = context.timers
         self._next_round = timers.kind(TimerKind.PROBE, self._begin, lambda deadline: deadline == self._armed)
-        self._no_direct_ack = timers.kind(TimerKind.RELAYS, self._ask_relays, self._is_direct)
+        self._no_direct_ack = timers.kind(TimerKind.RELAYS, self._time_out, self._is_direct)
         self._round_end = timers.kind(TimerKind.PROBE_END, self._end, self._is_running)
 
     def set_clock(self, now: float, offset: float) -> None:
@@ -141,11 +141,23 @@ class Prober:
             self._gossip.send_exactly(target.endpoint, [encode(ping), encode(accusation)], record=target)
         else:
             self._gossip.send(now, target.endpoint, [encode(ping)], record=target)
-        relays_at = now + config.probe_timeout
+        relays_at = now + self._patience(target)
         if relays_at <= current.deadline:
             context.timers.at(relays_at, self._no_direct_ack, ping.seq_no)
         else:
             context.timers.at(current.deadline, self._round_end, ping.seq_no)
+
+    def _patience(self, target: Record) -> float:
+        """How long the direct ping waits, seconds; longer while this node is unwell, since it reads late."""
+        context, longest = self._context, self._context.config.probe_timeout
+        if not context.config.measured_timeouts:
+            return longest
+        return min(longest, context.awareness.scale(context.round_trips.wait(target.name)))
+
+    def _time_out(self, now: float, seq_no: int) -> None:
+        if self._round is not None:
+            self._context.round_trips.timed_out(self._round.target.name)
+        self._ask_relays(now, seq_no)
 
     def _ask_relays(self, now: float, seq_no: int) -> None:
         current = self._round
@@ -178,6 +190,9 @@ class Prober:
         self._refusals.stop(name)
         if self._verify.accused:
             self._verify.acked(name)
+        is_own = not current.is_indirect or self._pings.source == ping.endpoint
+        if is_own and record is not None and self._context.config.measured_timeouts:
+            self._context.round_trips.acked(name, now - ping.sent_at)
         if current.is_indirect:
             self._context.probed.ended(now, current, is_acked=True, source=self._pings.source)
         elif record is not None:

@@ -45,7 +45,7 @@ class Members:
     def __init__(self, engine: Engine, roster: Roster, config: Config) -> None:
         self._engine = engine
         self._roster = roster
-        roster.erased.append(engine.context.probed.forget)
+        roster.erased += [engine.context.probed.forget, engine.context.round_trips.forget]
         self._config = config
         self.refute: Callable[[float, int], None] = lambda now, ltime: None
         """Announces this node's join again, above a stamp; the delegate sets it."""
