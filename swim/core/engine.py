@@ -103,9 +103,9 @@ class Engine:
         self.claims: Claims = Claims(context, self.gossip, self.verify)
         self.streams: Streams = Streams(context)
         self.push_pulls: PushPulls = PushPulls(context, self.claims, self.streams)
-        refusals = Refusals(context, self.claims, self.streams, self.gossip)
+        self._refusals = Refusals(context, self.claims, self.streams, self.gossip)
         self._prober = Prober(
-            context, self.gossip, self.pings, self.claims, self.verify, self.streams, refusals
+            context, self.gossip, self.pings, self.claims, self.verify, self.streams, self._refusals
         )
         self.responder: PingResponder = PingResponder(context, self.gossip, self.pings)
         self._schedule = PushPullSchedule(context, lambda now: self.push_pull(now))
@@ -120,7 +120,7 @@ class Engine:
             self.streams,
             push_pulls=self.push_pulls,
             prober=self._prober,
-            refusals=refusals,
+            refusals=self._refusals,
             joins=self._joins,
             rejoining=self.rejoining,
             departure=self._departure,
@@ -327,6 +327,7 @@ class Engine:
         match message:
             case Ping():
                 self.responder.ping(now, message, source)
+                self._refusals.called(source[0], message.source_node)
                 if sender is None:
                     self._introductions.called(now, source, message.node, message.source_node)
             case Ack():

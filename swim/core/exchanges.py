@@ -69,6 +69,7 @@ class Exchanges:
 
     def _answer(self, message: Message, source: Endpoint, reply: Reply) -> Steps[None]:
         context = self._context
+        self._refusals.called(source[0], message.source_node if isinstance(message, Ping) else "")
         match message:
             case Ping() if message.node in ("", context.local.name):
                 yield from reply(encode(Ack(message.seq_no)))

@@ -5,7 +5,7 @@ answers. A host that refuses streams for ``restart_grace`` seconds has no such p
 suspicion of the member ends at once.
 
 Where something else may answer for the host, a refused stream proves nothing (``Paths.may_prove``), nor does
-it at an endpoint that several members advertise.
+it at an endpoint that several members advertise, or while the member itself calls.
 """
 
 from __future__ import annotations
@@ -77,6 +77,18 @@ class Refusals:
         elif self._checks:
             self._checks.pop(name, None)
 
+    def called(self, host: str, name: str = "") -> None:
+        """A process at ``host`` sent a ping or opened a stream: it runs, whatever its host refuses.
+
+        Args:
+            host: where it came from.
+            name: of the member, as its message says; if it names none, it is a member that is alone at its host.
+        """
+        for check in [check for check in self._checks.values() if check.record.endpoint[0] == host]:
+            record = check.record
+            if name == record.name or (not name and self._is_alone_at(host)):
+                del self._checks[record.name]
+
     def round_failed(self, now: float, name: str) -> None:
         """The probe round is over without an ack."""
         check = self._checks.get(name)
@@ -127,6 +139,10 @@ class Refusals:
         claim = Dead(record.incarnation, record.name, self._context.local.name)
         self._claims.apply(now, claim, Source("refused", evidence=Evidence.TESTED, detail=detail))
         self._gossip.tell(now, [encode(claim)], TOLD_DIRECTLY)
+
+    def _is_alone_at(self, host: str) -> bool:
+        table = self._context.table
+        return sum(record.is_live and record.endpoint[0] == host for record in table) == 1
 
     def _is_running(self, check: _Check) -> bool:
         return self._checks.get(check.record.name) is check

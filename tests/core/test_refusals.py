@@ -142,3 +142,15 @@ def test_a_node_that_overslept_knows_nothing_about_the_meantime() -> None:
     world.crash(victim)
     world.run_for(4.7 + 0.5)
     assert not [event for event in events_of([accuser], MemberFailed) if event.reason.cause is Cause.REFUSED]
+
+
+@pytest.mark.parametrize("calls", ["by packets", "by streams"])
+def test_one_that_calls_within_the_grace_is_not_gone_though_its_host_refuses_all_that_comes(calls: str) -> None:
+    """A firewall in front of it rejects what is new, but what it sends itself arrives."""
+    world, (peer, victim) = cluster(2, push_pull_interval=0.3, awareness_max_multiplier=1)
+    world.run_for(20)
+    world.network.set_link(peer.id, victim.id, Link(refuse=1.0, mtu=1))
+    world.network.set_link(victim.id, peer.id, Link(mtu=1) if calls == "by streams" else Link(stall=1.0))
+    world.run_for(30)
+    assert events_of([peer], MemberSuspected)
+    assert Cause.REFUSED not in why_failed([peer])
