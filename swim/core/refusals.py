@@ -82,7 +82,7 @@ class Refusals:
 
         Args:
             host: where it came from.
-            name: of the member, as its message says; if it names none, it is a member that is alone at its host.
+            name: of the member, as its message says; without one it is a member that is alone at its host.
         """
         for check in [check for check in self._checks.values() if check.record.endpoint[0] == host]:
             record = check.record

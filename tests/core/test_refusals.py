@@ -145,7 +145,7 @@ def test_a_node_that_overslept_knows_nothing_about_the_meantime() -> None:
 
 
 @pytest.mark.parametrize("calls", ["by packets", "by streams"])
-def test_one_that_calls_within_the_grace_is_not_gone_though_its_host_refuses_all_that_comes(calls: str) -> None:
+def test_one_that_calls_within_the_grace_is_not_gone_though_its_host_refuses_all(calls: str) -> None:
     """A firewall in front of it rejects what is new, but what it sends itself arrives."""
     world, (peer, victim) = cluster(2, push_pull_interval=0.3, awareness_max_multiplier=1)
     world.run_for(20)
