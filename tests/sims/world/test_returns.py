@@ -38,7 +38,7 @@ class News(Observer):
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("name", ["n1", "n5"])
 def test_every_observer_hears_of_a_restart_exactly_once(name: str, seed: int) -> None:
-    """n1 founded the cluster and has no seeds; the others join it. Whom gossip misses, a push/pull reaches."""
+    """n1 founded the cluster, the others join it. Whom gossip misses, a push/pull reaches."""
     world = World(seed, nodes=8, config=Config.lan)
     world.settle()
     world.run_for(20.0)
