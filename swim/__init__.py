@@ -75,6 +75,7 @@ if TYPE_CHECKING:
     from swim.config.merge_policy import MergePolicy as MergePolicy
     from swim.detection import Detection as Detection
     from swim.detection import OpenSuspicion as OpenSuspicion
+    from swim.detection import ProbeCounts as ProbeCounts
     from swim.detection import ProbePath as ProbePath
     from swim.keyrings import InstallKey as InstallKey
     from swim.keyrings import KeyringResult as KeyringResult
@@ -137,6 +138,7 @@ __all__ = [
     "NodeStats",
     "ObserverError",
     "OpenSuspicion",
+    "ProbeCounts",
     "ProbePath",
     "Query",
     "QueryAck",
@@ -196,7 +198,7 @@ _LATER = {
     **dict.fromkeys(
         ("InstallKey", "KeyStatus", "KeyringResult", "ListKeys", "RemoveKey", "UseKey"), "swim.keyrings"
     ),
-    **dict.fromkeys(("Detection", "OpenSuspicion", "ProbePath"), "swim.detection"),
+    **dict.fromkeys(("Detection", "OpenSuspicion", "ProbeCounts", "ProbePath"), "swim.detection"),
     "Cluster": "swim.net.cluster",
     "Coordinate": "swim.serf.coordinates",
     "observe": "swim.net.observing",

@@ -6,9 +6,10 @@ Values only; ``Membership.detection`` makes them when it is called.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import ceil
 from typing import Literal, NamedTuple
 
-__all__ = ["Detection", "OpenSuspicion", "ProbePath", "RelayAnswer", "StreamAnswer"]
+__all__ = ["Detection", "OpenSuspicion", "ProbeCounts", "ProbePath", "RelayAnswer", "StreamAnswer"]
 
 RelayAnswer = Literal["ack", "nack", "silent"]
 """What came back by a relay."""
@@ -48,6 +49,25 @@ class ProbePath(NamedTuple):
     stream: StreamAnswer
 
 
+class ProbeCounts(NamedTuple):
+    """How this node's probe rounds of a member ended since the member is listed.
+
+    Attributes:
+        acked: rounds that ended with an ack: its own, one by a relay, or one on a stream.
+        failed: rounds that ended without one.
+        rtts: seconds that its last direct acks took, oldest first; at most 32.
+    """
+
+    acked: int = 0
+    failed: int = 0
+    rtts: tuple[float, ...] = ()
+
+    def percentile(self, share: float) -> float | None:
+        """The round-trip time that a ``share`` (0 to 1) of ``rtts`` do not exceed; None without any."""
+        ordered = sorted(self.rtts)
+        return ordered[max(0, ceil(share * len(ordered)) - 1)] if ordered else None
+
+
 class Detection(NamedTuple):
     """What this node's failure detector knows of one member.
 
@@ -58,6 +78,7 @@ class Detection(NamedTuple):
         last_ack: when the last acked probe of this node was acked; None if none was yet.
         rtt: seconds that the last ack of a direct ping took; None if there was none yet.
         probe: how the last probe ended; None before the first.
+        probes: how all of them ended.
     """
 
     since: float
@@ -65,3 +86,4 @@ class Detection(NamedTuple):
     last_ack: float | None = None
     rtt: float | None = None
     probe: ProbePath | None = None
+    probes: ProbeCounts = ProbeCounts()

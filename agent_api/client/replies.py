@@ -113,6 +113,7 @@ class Why(TypedDict):
     history: list[TransitionReply]
     name: NotRequired[str]
     member: NotRequired[dict[str, Any] | None]
+    probes: NotRequired[dict[str, Any]]
 
 
 class EventReply(TypedDict):

@@ -76,7 +76,22 @@ OBSERVED_SCHEMAS = {
     ),
     "Reason": record(REASON),
     "Members": record({"members": array(ref("Member"))}),
-    "Why": record({"name": STRING, "member": maybe(ref("Member")), "history": array(ref("Transition"))}),
+    "Why": record(
+        {
+            "name": STRING,
+            "member": maybe(ref("Member")),
+            "probes": ref("Probes"),
+            "history": array(ref("Transition")),
+        }
+    ),
+    "Probes": record(
+        {
+            "acked": {**INTEGER, "description": "rounds that ended with an ack"},
+            "failed": {**INTEGER, "description": "rounds that ended without one"},
+            "rtts": {**array(NUMBER), "description": "seconds that its last direct acks took, oldest first"},
+            "p95": {**maybe(NUMBER), "description": "seconds; of `rtts`"},
+        }
+    ),
     "Transition": record(
         {
             "at": TIME,

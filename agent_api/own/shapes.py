@@ -9,12 +9,13 @@ from agent_api import shapes
 from agent_api.client.replies import MemberReply
 from agent_api.cluster import ClusterLike
 from agent_api.own.clock import WallClock
-from swim import Detection, Event, Member, OpenSuspicion, ProbePath, Reason, Transition
+from swim import Detection, Event, Member, OpenSuspicion, ProbeCounts, ProbePath, Reason, Transition
 
 __all__ = [
     "ObservedMember",
     "Observer",
     "ProbeShape",
+    "ProbesShape",
     "ReasonShape",
     "SuspicionShape",
     "TransitionShape",
@@ -41,6 +42,15 @@ class ProbeShape(TypedDict):
     direct: str
     relays: dict[str, str]
     stream: str
+
+
+class ProbesShape(TypedDict):
+    """How this agent's probe rounds of a member ended; ``p95`` is that of ``rtts``, both in seconds."""
+
+    acked: int
+    failed: int
+    rtts: list[float]
+    p95: float | None
 
 
 class ReasonShape(TypedDict):
@@ -135,6 +145,7 @@ class Observer:
         return {
             "name": name,
             "member": None if member is None else self.member(member),
+            "probes": _probes((self.cluster.detection(name) or Detection(0.0)).probes),
             "history": self.transitions(history),
         }
 
@@ -171,6 +182,12 @@ class Observer:
             "relays": dict(probe.relays),
             "stream": probe.stream,
         }
+
+
+def _probes(counts: ProbeCounts) -> ProbesShape:
+    p95 = counts.percentile(0.95)
+    rtts = [round(rtt, 6) for rtt in counts.rtts]
+    return {"acked": counts.acked, "failed": counts.failed, "rtts": rtts, "p95": p95 and round(p95, 6)}
 
 
 def _reason(reason: Reason) -> ReasonShape:

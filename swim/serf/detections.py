@@ -6,7 +6,7 @@ from swim.addresses import join_host_port
 from swim.core.engine import Engine
 from swim.core.probe import ProbeRound
 from swim.core.table import Table
-from swim.detection import Detection, OpenSuspicion, ProbePath, RelayAnswer, StreamAnswer
+from swim.detection import Detection, OpenSuspicion, ProbeCounts, ProbePath, RelayAnswer, StreamAnswer
 from swim.frozen import FrozenMap
 from swim.serf.member_list import Roster
 
@@ -24,11 +24,15 @@ def detection(engine: Engine, roster: Roster, name: str) -> Detection | None:
     if entry.member.is_suspect and (open_ := engine.claims.suspicions.get(name)):
         accusers = tuple(sorted(open_.accusers))
         suspicion = OpenSuspicion(accusers, open_.started, open_.deadline, open_.wanted)
-    last_ack, rtt, last_round = engine.context.probed.get(name)
+    last_ack, rtt, last_round, tally = engine.context.probed.get(name)
+    if tally is None:
+        return Detection(entry.since, suspicion)
     if last_round is not None:
-        return Detection(entry.since, suspicion, last_ack, rtt, _path(last_round, engine.context.table))
-    probe = None if last_ack is None else ProbePath(last_ack, True, _NO_RELAYS, "off")
-    return Detection(entry.since, suspicion, last_ack, rtt, probe)
+        probe = _path(last_round, engine.context.table)
+    else:
+        probe = None if last_ack is None else ProbePath(last_ack, True, _NO_RELAYS, "off")
+    counts = ProbeCounts(tally.acked, tally.failed, tally.rtts)
+    return Detection(entry.since, suspicion, last_ack, rtt, probe, counts)
 
 
 def _path(probe: ProbeRound, table: Table) -> ProbePath:

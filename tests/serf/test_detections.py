@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sims.world.host import SimNode
 from sims.world.network import Link
-from swim import Event, MemberAccused, MemberFailed, MemberSuspected
+from swim import Event, MemberAccused, MemberFailed, MemberSuspected, ProbeCounts
+from swim.core.probed import RTTS_KEPT, Tally
 from tests.clusters import cluster, events_of, lose, split
 
 
@@ -149,3 +151,40 @@ def test_each_accuser_that_brings_the_end_nearer_is_an_event() -> None:
     accused = [line for line in one.history(victim.name) if line.before == line.after == "suspect"]
     assert len(accused) == len(deadlines) - 1
     assert all(line.reason.detail.startswith("fails in ") for line in accused)
+
+
+@given(st.lists(st.one_of(st.none(), st.floats(0, 10, width=32)), max_size=100))
+@settings(max_examples=50)
+def test_probes_are_counted_and_the_last_round_trips_are_kept_in_order(rounds: list[float | None]) -> None:
+    tally = Tally()
+    for rtt in rounds:
+        if rtt is None:
+            tally.failed += 1
+        else:
+            tally.direct(rtt)
+    acked = [rtt for rtt in rounds if rtt is not None]
+    assert (tally.acked, tally.failed) == (len(acked), rounds.count(None))
+    assert tally.rtts == tuple(acked[-RTTS_KEPT:])
+    counts = ProbeCounts(tally.acked, tally.failed, tally.rtts)
+    p95 = counts.percentile(0.95)
+    if p95 is None:
+        assert not acked
+    else:
+        assert 20 * sum(rtt <= p95 for rtt in tally.rtts) >= 19 * len(tally.rtts)
+        assert 20 * sum(rtt < p95 for rtt in tally.rtts) < 19 * len(tally.rtts)
+
+
+def test_a_node_counts_how_its_probes_of_a_member_ended() -> None:
+    world, (one, other, _) = cluster(3)
+    world.run_for(30)
+    before = one.detection(other.name)
+    assert before is not None
+    assert before.probes.failed == 0
+    assert before.probes.acked == len(before.probes.rtts) > 3
+    assert before.probes.rtts[-1] == pytest.approx(before.rtt)
+    world.crash(other)
+    world.run_for(30)
+    after = one.detection(other.name)
+    assert after is not None
+    assert after.probes.failed >= 1
+    assert after.probes.rtts == before.probes.rtts
