@@ -167,12 +167,13 @@ def info_shape(cluster: ClusterLike, settings: AgentSettings, readiness: str) ->
 
 
 def _seed_shape(cluster: ClusterLike, seed: SeedStatus) -> dict[str, Any]:
-    age = None if seed.at is None else cluster.now() - seed.at
+    now = cluster.now()
     return {
         "address": seed.address,
         "joined": seed.is_joined,
         "error": seed.error,
-        "age": age,
+        "age": None if seed.at is None else now - seed.at,
+        "next": None if seed.next_at is None else max(0.0, seed.next_at - now),
         "failures": seed.failures,
     }
 

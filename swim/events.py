@@ -380,6 +380,8 @@ class SeedStatus:
         error: why the last attempt failed; "" if it worked, or there was none.
         at: when that attempt ended, seconds on the clock of ``Cluster.now``; None if there was none.
         failures: how often it was tried again without success, since it last worked.
+        next_at: when a node that is alone next tries one of its seeds, on the same clock; None for one with
+            others, and for a seed that needs no attempt.
     """
 
     address: str
@@ -387,6 +389,7 @@ class SeedStatus:
     error: str = ""
     at: float | None = None
     failures: int = 0
+    next_at: float | None = None
 
 
 class ForceLeaveOutcome(_Word):

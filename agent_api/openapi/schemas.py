@@ -208,6 +208,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
                         "joined": FLAG,
                         "error": STRING,
                         "age": {**maybe(NUMBER), "description": "seconds since it was last tried"},
+                        "next": {**maybe(NUMBER), "description": "seconds until a node alone tries a seed"},
                         "failures": INTEGER,
                     }
                 )

@@ -143,7 +143,7 @@ class Reconnects:
 
     def seeds(self) -> tuple[SeedStatus, ...]:
         """The state of joining each seed."""
-        return self._seeds.statuses(self._is_satisfied)
+        return self._seeds.statuses(self._is_satisfied, None if self._context.has_peers else self._armed)
 
     def resolved(self, now: float, address: str, endpoints: Sequence[Endpoint], error: str) -> None:
         """Takes the answer to a seed's lookup and dials the endpoints without a live member."""

@@ -62,12 +62,15 @@ class Seeds:
             seed.at = now
             self._works(address, seed)
 
-    def statuses(self, is_satisfied: Callable[[str], bool]) -> tuple[SeedStatus, ...]:
-        """One per seed, in the order of the configuration."""
-        return tuple(
-            SeedStatus(address, is_satisfied(address), seed.error, seed.at, seed.failures)
-            for address, seed in self._seeds.items()
-        )
+    def statuses(self, is_satisfied: Callable[[str], bool], next_at: float | None) -> tuple[SeedStatus, ...]:
+        """One per seed, in the order of the configuration; ``next_at`` is that of the missing ones."""
+
+        def status(address: str, seed: _Seed) -> SeedStatus:
+            is_joined = is_satisfied(address)
+            due = None if is_joined else next_at
+            return SeedStatus(address, is_joined, seed.error, seed.at, seed.failures, due)
+
+        return tuple(status(address, seed) for address, seed in self._seeds.items())
 
     def _works(self, address: str, seed: _Seed) -> None:
         seed.error = ""

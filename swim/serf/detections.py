@@ -27,10 +27,9 @@ def detection(engine: Engine, roster: Roster, name: str) -> Detection | None:
     last_ack, rtt, last_round, tally = engine.context.probed.get(name)
     if tally is None:
         return Detection(entry.since, suspicion)
+    probe = None if last_ack is None else ProbePath(last_ack, True, _NO_RELAYS, "off")
     if last_round is not None:
         probe = _path(last_round, engine.context.table)
-    else:
-        probe = None if last_ack is None else ProbePath(last_ack, True, _NO_RELAYS, "off")
     counts = ProbeCounts(tally.acked, tally.failed, tally.rtts)
     return Detection(entry.since, suspicion, last_ack, rtt, probe, counts)
 

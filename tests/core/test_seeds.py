@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 import pytest
 
@@ -46,7 +47,22 @@ def seeds(solo: Solo) -> tuple[SeedStatus, ...]:
 
 
 def test_a_seed_that_was_not_tried_has_no_error() -> None:
-    assert seeds(solo_with(SEED)) == (SeedStatus(SEED, False),)
+    [status] = seeds(solo_with(SEED))
+    assert replace(status, next_at=None) == SeedStatus(SEED, False)
+
+
+def test_a_node_alone_knows_when_it_next_tries_its_seed() -> None:
+    solo = solo_with("seed.example")
+    for _ in range(5):
+        [status] = seeds(solo)
+        assert status.next_at is not None
+        assert status.next_at > solo.now
+        solo.advance(status.next_at - solo.now - 0.01)
+        assert not solo.lookups
+        solo.advance(0.02)
+        assert solo.lookups == ["seed.example"]
+        solo.lookups = []
+        solo.engine.resolved(solo.now, "seed.example", [], "no such host")
 
 
 @pytest.mark.parametrize(
