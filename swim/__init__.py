@@ -44,7 +44,6 @@ from swim.events import Query as Query
 from swim.events import QueryAck as QueryAck
 from swim.events import QueryResponse as QueryResponse
 from swim.events import Reason as Reason
-from swim.events import SeedStatus as SeedStatus
 from swim.events import Transition as Transition
 from swim.events import UserEvent as UserEvent
 from swim.events import UserMessage as UserMessage
@@ -77,6 +76,7 @@ if TYPE_CHECKING:
     from swim.detection import OpenSuspicion as OpenSuspicion
     from swim.detection import ProbeCounts as ProbeCounts
     from swim.detection import ProbePath as ProbePath
+    from swim.detection import SeedStatus as SeedStatus
     from swim.keyrings import InstallKey as InstallKey
     from swim.keyrings import KeyringResult as KeyringResult
     from swim.keyrings import KeyStatus as KeyStatus
@@ -198,7 +198,9 @@ _LATER = {
     **dict.fromkeys(
         ("InstallKey", "KeyStatus", "KeyringResult", "ListKeys", "RemoveKey", "UseKey"), "swim.keyrings"
     ),
-    **dict.fromkeys(("Detection", "OpenSuspicion", "ProbeCounts", "ProbePath"), "swim.detection"),
+    **dict.fromkeys(
+        ("Detection", "OpenSuspicion", "ProbeCounts", "ProbePath", "SeedStatus"), "swim.detection"
+    ),
     "Cluster": "swim.net.cluster",
     "Coordinate": "swim.serf.coordinates",
     "observe": "swim.net.observing",

@@ -1,15 +1,25 @@
-"""What a node knows of a member first-hand: since when it is in its state, who suspects it, its last acks.
+"""What a node knows first-hand: of a member since when it is in its state, who suspects it, and how its probes
+ended; of a seed whether it could be joined.
 
-Values only; ``Membership.detection`` makes them when it is called.
+Values only; ``Membership.detection`` and ``seeds`` make them when they are called.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from math import ceil
 from typing import Literal, NamedTuple
 
-__all__ = ["Detection", "OpenSuspicion", "ProbeCounts", "ProbePath", "RelayAnswer", "StreamAnswer"]
+__all__ = [
+    "Detection",
+    "OpenSuspicion",
+    "ProbeCounts",
+    "ProbePath",
+    "RelayAnswer",
+    "SeedStatus",
+    "StreamAnswer",
+]
 
 RelayAnswer = Literal["ack", "nack", "silent"]
 """What came back by a relay."""
@@ -87,3 +97,25 @@ class Detection(NamedTuple):
     rtt: float | None = None
     probe: ProbePath | None = None
     probes: ProbeCounts = ProbeCounts()
+
+
+@dataclass(frozen=True, slots=True)
+class SeedStatus:
+    """The state of joining one of ``Config.seeds``.
+
+    Attributes:
+        address: as configured.
+        is_joined: a live member is there, so nothing is dialled.
+        error: why the last attempt failed; "" if it worked, or there was none.
+        at: when that attempt ended, seconds on the clock of ``Cluster.now``; None if there was none.
+        failures: how often it was tried again without success, since it last worked.
+        next_at: when a node that is alone next tries one of its seeds, on the same clock; None for one with
+            others, and for a seed that needs no attempt.
+    """
+
+    address: str
+    is_joined: bool
+    error: str = ""
+    at: float | None = None
+    failures: int = 0
+    next_at: float | None = None

@@ -370,28 +370,6 @@ class JoinResult:
         return sum(1 for outcome in self.outcomes if outcome.ok)
 
 
-@dataclass(frozen=True, slots=True)
-class SeedStatus:
-    """The state of joining one of ``Config.seeds``.
-
-    Attributes:
-        address: as configured.
-        is_joined: a live member is there, so nothing is dialled.
-        error: why the last attempt failed; "" if it worked, or there was none.
-        at: when that attempt ended, seconds on the clock of ``Cluster.now``; None if there was none.
-        failures: how often it was tried again without success, since it last worked.
-        next_at: when a node that is alone next tries one of its seeds, on the same clock; None for one with
-            others, and for a seed that needs no attempt.
-    """
-
-    address: str
-    is_joined: bool
-    error: str = ""
-    at: float | None = None
-    failures: int = 0
-    next_at: float | None = None
-
-
 class ForceLeaveOutcome(_Word):
     """Which case of a force-leave applied; ``leaving`` is a live member that has not answered yet."""
 

@@ -19,14 +19,14 @@ from swim import checks
 from swim.addresses import Endpoint
 from swim.commands import Command, Ticket
 from swim.config import Config
-from swim.events import Member, MemberStatus, SeedStatus, Transition, UserEvent
+from swim.events import Member, MemberStatus, Transition, UserEvent
 from swim.keyrings import KeyStatus
 from swim.metrics import Metrics
 from swim.serf.coordinates import Coordinate
 from swim.serf.stats import NodeStats
 
 if TYPE_CHECKING:
-    from swim.detection import Detection
+    from swim.detection import Detection, SeedStatus
 
 __all__ = ["Membership", "Reads", "Statuses", "View", "having"]
 

@@ -39,7 +39,7 @@ from swim.core.output import Output, StreamEnd
 from swim.core.rng import Rng
 from swim.core.timers import Timers
 from swim.errors import ConfigTypeError, LocalError
-from swim.events import Member, MemberStatus, Reason, SeedStatus, Transition, UserEvent
+from swim.events import Member, MemberStatus, Reason, Transition, UserEvent
 from swim.keyrings import KeyStatus
 from swim.metrics import Metrics
 from swim.serf.coordinates import Coordinate
@@ -53,7 +53,7 @@ from swim.wire.packet import PacketCodec, WireFactory
 
 if TYPE_CHECKING:
     from swim.core.probed import Probed
-    from swim.detection import Detection
+    from swim.detection import Detection, SeedStatus
     from swim.inspection import Inspection
 
 __all__ = ["Accepted", "BaseView", "Node"]

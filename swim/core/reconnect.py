@@ -23,8 +23,8 @@ from swim.core.purposes import Reconnecting
 from swim.core.push_pull import PushPulls
 from swim.core.seeds import Seeds
 from swim.core.timers import Timer, TimerKind
+from swim.detection import SeedStatus
 from swim.errors import ConfigError
-from swim.events import SeedStatus
 from swim.wire.codec import encode
 from swim.wire.messages import Ack
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from swim.core.context import logger
-from swim.events import SeedStatus
+from swim.detection import SeedStatus
 from swim.text import brief, shown
 
 __all__ = ["Seeds"]

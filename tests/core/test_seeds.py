@@ -9,7 +9,7 @@ import pytest
 
 from swim.core.member import pack_address
 from swim.core.output import Dial, StreamEnd
-from swim.events import SeedStatus
+from swim.detection import SeedStatus
 from swim.wire.codec import encode
 from swim.wire.messages import Alive, NodeRecord, PushPull
 from tests.one_node import PORT, VSN, Lone, Solo

@@ -11,7 +11,7 @@ from swim.commands import Command
 from swim.config import Config
 from swim.core.output import Lookup, Output, StreamEnd
 from swim.core.probed import Probed
-from swim.events import SeedStatus
+from swim.detection import SeedStatus
 from swim.metrics import Metrics
 from swim.node import Accepted
 from swim.serf.stats import NodeStats

@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 from swim.addresses import Endpoint
 from swim.config import Config
-from swim.detection import Detection
-from swim.events import Event, Member, MemberEvent, MemberReaped, SeedStatus, Transition, UserEvent
+from swim.detection import Detection, SeedStatus
+from swim.events import Event, Member, MemberEvent, MemberReaped, Transition, UserEvent
 from swim.keyrings import KeyStatus
 from swim.metrics import Metrics
 from swim.net.event_buffer import ALL_KINDS, EventBuffer, EventKind
