@@ -1,5 +1,5 @@
-"""What a node knows first-hand: of a member since when it is in its state, who suspects it, and how its probes
-ended; of a seed whether it could be joined.
+"""What a node knows first-hand: of a member since when it is in its state, who suspects it and how its probes
+ended, of a seed whether it could be joined.
 
 Values only; ``Membership.detection`` and ``seeds`` make them when they are called.
 """
