@@ -6,6 +6,7 @@ is written once, for both clients, with one signature.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterator, Sequence
 from functools import update_wrapper
 from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, cast, overload
@@ -188,9 +189,10 @@ def nothing(body: bytes) -> None:
         raise ValueError("not an empty body")
 
 
-class BlockingCalls:
+class BlockingCalls(ABC):
     """What sends requests, and waits."""
 
+    @abstractmethod
     def send(self, request: Request[T]) -> T:
         """Sends a request; returns the reply.
 
@@ -198,23 +200,22 @@ class BlockingCalls:
             AgentError: the agent refused.
             AgentUnreachable: it cannot be reached; see its subclasses.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def follow(self, stream: Stream[T]) -> Generator[T, None, None]:
         """Opens a stream when the first item is asked for; closing the iterator ends it. See ``send``."""
-        raise NotImplementedError
 
 
-class AsyncCalls:
+class AsyncCalls(ABC):
     """What sends requests, on trio or asyncio."""
 
+    @abstractmethod
     async def send(self, request: Request[T]) -> T:
         """See ``BlockingCalls``."""
-        raise NotImplementedError
 
+    @abstractmethod
     def follow(self, stream: Stream[T]) -> AsyncGenerator[T, None]:
         """See ``BlockingCalls``. Use ``contextlib.aclosing``, so that it ends when your loop does."""
-        raise NotImplementedError
 
 
 class ask(Generic[P, T]):  # noqa: N801  a decorator

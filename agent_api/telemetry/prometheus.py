@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from agent_api.cluster import ClusterLike
-from agent_api.telemetry.readings import STATES, Value, counters, gauges, queues
+from agent_api.telemetry.readings import STATES, Value, counters, gauges, queues, samples
 from swim import __version__
 
 __all__ = ["CONTENT_TYPE", "exposition"]
@@ -83,8 +83,9 @@ def exposition(cluster: ClusterLike) -> str:
     """Everything as of now."""
     shown, counted = gauges(cluster), counters(cluster.metrics.counters)
     lines = [*_own_gauges(cluster, shown), *_own_counters(counted)]
-    for kind, values in (("gauge", shown), ("counter", counted), ("summary", queues(cluster))):
+    for kind, values in (("gauge", shown), ("counter", counted)):
         lines += _nomads(kind, [value for value in values if not value.name.startswith(_OWN)])
+    lines += _summaries(cluster)
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -139,11 +140,17 @@ def _nomads(kind: str, values: Iterable[Value]) -> Iterator[str]:
         if name != before:
             yield f"# TYPE {name} {kind}"
             before = name
-        if kind == "summary":
-            yield _line(f"{name}_sum", value.labels, value.value)
-            yield _line(f"{name}_count", value.labels, 1)
-        else:
-            yield _line(name, value.labels, value.value)
+        yield _line(name, value.labels, value.value)
+
+
+def _summaries(cluster: ClusterLike) -> Iterator[str]:
+    found = [(name, one.count, one.sum) for name, one in samples(cluster)]
+    found += [(queue.name, 1, queue.value) for queue in queues(cluster)]
+    for dotted, count, total in sorted(found):
+        name = _safe(f"nomad.{dotted}")
+        yield f"# TYPE {name} summary"
+        yield _line(f"{name}_sum", {}, total)
+        yield _line(f"{name}_count", {}, count)
 
 
 def _family(name: str, kind: str, about: str, values: Iterable[tuple[Labels, float]]) -> Iterator[str]:

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from agent_api.cluster import ClusterLike
+from swim.metrics import Samples
 
-__all__ = ["STATES", "Value", "counters", "gauges", "queues"]
+__all__ = ["STATES", "Value", "counters", "gauges", "queues", "samples"]
 
 STATES = ("alive", "suspect", "leaving", "left", "failed")
 """The states of listed members."""
@@ -21,6 +22,14 @@ _LABELS = {
 }
 """Counters whose names end in what is better a label, by the beginning of their names."""
 _QUEUES = {"Intent": "intent_queue", "Event": "event_queue", "Query": "query_queue"}
+_SAMPLED = (
+    "memberlist.gossip",
+    "memberlist.probeNode",
+    "memberlist.pushPullNode",
+    "serf.msgs.received",
+    "serf.msgs.sent",
+)
+"""Samples that are shown from the start: milliseconds of each round or exchange, bytes of each message."""
 
 
 class Value(NamedTuple):
@@ -56,6 +65,12 @@ def queues(cluster: ClusterLike) -> list[Value]:
     """The lengths of Serf's three queues, sorted."""
     stats = cluster.stats()._asdict()
     return [Value(f"serf.queue.{name}", stats[field], {}) for name, field in sorted(_QUEUES.items())]
+
+
+def samples(cluster: ClusterLike) -> list[tuple[str, Samples]]:
+    """What was measured many times, by name, sorted."""
+    unused = {name: Samples() for name in _SAMPLED}
+    return sorted((unused | cluster.metrics.samples).items())
 
 
 def _labelled(name: str, count: int) -> Value:

@@ -367,6 +367,8 @@ class Claims:
             suspicion.hold(now, interval, interval)
             self._set_expiry(name, suspicion)
             return
+        if not suspicion.is_complete:
+            self._context.metrics.count("memberlist.degraded.timeout")
         accusers = ", ".join(sorted(suspicion.accusers))
         source = Source(
             "suspicion-expired",

@@ -14,8 +14,10 @@ from swim.core.output import Transmit
 from swim.core.timers import TimerKind
 from swim.wire.messages import MessageType
 
-__all__ = ["Gossip"]
+__all__ = ["GOSSIP_ROUNDS", "Gossip"]
 
+GOSSIP_ROUNDS = "swim.gossip-rounds"
+"""The counter of gossip rounds, by which drivers find out what took them time."""
 _CRC_BYTES = 5
 _COMPOUND_HEADER_BYTES = 2
 _PART_BYTES = 2
@@ -165,6 +167,7 @@ class Gossip:
         self._gauge(now)
         if not context.has_peers:
             return
+        context.metrics.count(GOSSIP_ROUNDS)
         targets = context.table.pick(
             context.config.gossip_nodes, lambda record: self._is_target(now, record), dead=True
         )

@@ -13,6 +13,7 @@ class ProbeRound:
 
     Attributes:
         target: the probed member, as it was at the start.
+        began: when it began, seconds.
         incarnation: the target's incarnation at the start; an accusation names this one.
         seq_no: of the ping and of everything asked for it.
         relays: endpoints asked to ping indirectly, and whether each can nack.
@@ -26,6 +27,7 @@ class ProbeRound:
 
     __slots__ = (
         "acked_from",
+        "began",
         "deadline",
         "ended",
         "fallback",
@@ -39,8 +41,9 @@ class ProbeRound:
         "target",
     )
 
-    def __init__(self, target: Record, deadline: float) -> None:
+    def __init__(self, target: Record, began: float, deadline: float) -> None:
         self.target: Record = target
+        self.began: float = began
         self.incarnation: int = target.incarnation
         self.seq_no: int = 0
         self.deadline: float = deadline

@@ -132,7 +132,7 @@ class Prober:
         target = context.table.next_target(self._period)
         if target is None:
             return
-        current = ProbeRound(target, now + context.awareness.scale(config.probe_interval))
+        current = ProbeRound(target, now, now + context.awareness.scale(config.probe_interval))
         self._round = current
         ping = self._pings.ping(now, target.name, target.endpoint, current)
         current.seq_no = ping.seq_no
@@ -214,6 +214,7 @@ class Prober:
 
     def _succeed(self, now: float, current: ProbeRound, record: Record | None) -> None:
         context = self._context
+        context.metrics.took(now, "memberlist.probeNode", current.began)
         self._doubt.answered()
         if context.awareness.score and not current.send_error:
             context.awareness.apply(-1)
@@ -239,6 +240,7 @@ class Prober:
 
     def _fail(self, now: float, current: ProbeRound) -> None:
         context = self._context
+        context.metrics.took(now, "memberlist.probeNode", current.began)
         context.probed.ended(now, current, is_acked=False)
         self._close()
         if current.target.verified or self._doubt.is_raised:

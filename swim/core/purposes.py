@@ -7,6 +7,7 @@ from typing import NamedTuple
 from swim.addresses import Endpoint
 
 __all__ = [
+    "PUSH_PULLS",
     "Answering",
     "Asking",
     "Checking",
@@ -100,3 +101,6 @@ Purpose = (
     | Answering
     | Pinging
 )
+
+PUSH_PULLS = (Joining, Reconnecting, Periodic, Departing)
+"""The purposes of push/pulls."""

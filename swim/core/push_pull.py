@@ -85,7 +85,9 @@ class PushPulls:
         count, packed = yield from self._records()
         records = b"".join([packed, *(record.packed() for record in also)])
         state = yield from self._context.delegate.local_state(join)
-        return encode_push_pull(join, count + len(also), records, state)
+        encoded = encode_push_pull(join, count + len(also), records, state)
+        self._context.metrics.gauge("memberlist.size.local", len(encoded))
+        return encoded
 
     def dial(self, now: float, endpoint: Endpoint, purpose: Purpose, *, join: bool) -> bool:
         """Starts a push/pull; False if too many streams are open."""

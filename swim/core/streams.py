@@ -8,7 +8,7 @@ from collections.abc import Callable
 from swim.addresses import Endpoint, join_host_port
 from swim.core.context import Context, logger
 from swim.core.output import Close, Dial, Send, StreamEnd
-from swim.core.purposes import Joining, Purpose
+from swim.core.purposes import PUSH_PULLS, Joining, Purpose
 from swim.core.slots import gives_way
 from swim.core.timers import TimerKind
 from swim.core.token_bucket import TokenBucket
@@ -155,6 +155,7 @@ class Streams:
         exchange = self._exchange(stream_id)
         if exchange is None:
             return
+        self.now = now
         exchange.parser.push(data)
         if exchange.waits:
             self._account(exchange)
@@ -167,6 +168,7 @@ class Streams:
         exchange = self._exchange(stream_id)
         if exchange is None:
             return
+        self.now = now
         exchange.ended = end, detail
         if not exchange.waits:
             self._lost(now, stream_id, exchange)
@@ -345,6 +347,8 @@ class Streams:
         exchange = self._inbound.pop(stream_id, None) or self._outbound.pop(stream_id, None)
         if exchange is not None:
             self._memory -= exchange.memory
+            if isinstance(exchange.purpose, PUSH_PULLS):
+                self._context.metrics.took(self.now, "memberlist.pushPullNode", exchange.opened_at)
 
     def _exchange(self, stream_id: int) -> _Exchange | None:
         return self._inbound.get(stream_id) or self._outbound.get(stream_id)

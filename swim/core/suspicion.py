@@ -81,6 +81,11 @@ class Suspicion:
             self.deadline = min(self.deadline, now + max(0.0, left))
         return is_news
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether all confirmations that were wanted have come."""
+        return self._confirmed >= self.wanted
+
     def hold(self, now: float, gap: float, grace: float) -> None:
         """Does not count time that this node overslept; at least ``grace`` seconds are left."""
         slept = min(gap, now - self.started)

@@ -17,6 +17,7 @@ from typing import Concatenate, ParamSpec, Protocol, TypeVar
 from swim import commands
 from swim.addresses import Endpoint, join_host_port
 from swim.commands import Command, Outcome, QueryReply, SetTags, UpdateTags
+from swim.core.gossip import GOSSIP_ROUNDS
 from swim.core.output import SaveKeys, StreamAction
 from swim.errors import SwimError
 from swim.events import Event
@@ -245,13 +246,16 @@ class Pump:
 
         It hears that it overslept in any case: a packet that waited may be what the due timer was for.
         """
-        deadline = self.node.next_deadline()
+        deadline, counters = self.node.next_deadline(), self.node.metrics.counters
+        rounds = counters[GOSSIP_ROUNDS]
         if overslept:
             # The machine may have been suspended, which stops the clock of the loop but not the wall clock.
             self.node.set_clock(now, time.time() - now)
         if overslept or (deadline is not None and deadline <= now):
             self.node.handle_timeout(now, overslept=overslept)
         self.carry_out(now)
+        if counters[GOSSIP_ROUNDS] != rounds:
+            self.node.metrics.took(self._clock(), "memberlist.gossip", now)
         self._drops.look(now)
         self.woken(now)
 

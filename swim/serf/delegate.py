@@ -246,11 +246,11 @@ class SerfDelegate(Delegate):
         if not self.speaks_serf:
             self._take_plain(now, body, source)
             return
+        self._engine.context.metrics.sample(now, "serf.msgs.received", len(body))
         try:
             message = decode_serf(body, self._engine.context.elements)
             if self._handle(now, message, source):
-                origin = self._engine.context.endpoint_name(source) if source is not None else ""
-                self.queues.pass_on(now, message, body, origin)
+                self.queues.pass_on(now, message, body, source)
         except RemoteError as error:
             self._engine.context.metrics.dropped(error.reason)
 

@@ -31,6 +31,8 @@ __all__ = ["Members"]
 
 _RESTART_WINDOW = 10.0
 """Seconds within which a newer stamp is that of a join, or turns a raised incarnation into a restart."""
+_FLAP_TIMEOUT = 60.0
+"""Seconds within which the return of a failed member counts as flapping (Serf's ``FlapTimeout``)."""
 _STAMPED_ABOVE = {Cause.JOIN: 0, Cause.LEAVE: 1, Cause.PRUNE: 1, Cause.STAMPED: 0, Cause.LISTED_LEFT: 2}
 """How far above its stamp a claim about this node has to be refuted.
 
@@ -222,6 +224,8 @@ class Members:
 
     def _rejoin(self, now: float, entry: Entry, record: Record, reason: Reason) -> None:
         """A listed member is back."""
+        if entry.status is MemberStatus.FAILED and now - entry.gone_at < _FLAP_TIMEOUT:
+            self._engine.context.metrics.count("serf.member.flap")
         entry.joined_at = float("-inf") if entry.is_returning else now
         entry.prune_when_gone = entry.is_returning = False
         entry.gone_at = 0.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NoReturn
 
+from swim.addresses import Endpoint
 from swim.core.broadcast import BroadcastQueue
 from swim.core.engine import Engine
 from swim.core.member import Record
@@ -41,8 +42,9 @@ class SerfQueues:
         self._all = (self.intents, self.queries, self.events)
         self._numbered = 0
 
-    def pass_on(self, now: float, message: SerfMessage, body: bytes, origin: str) -> None:
-        """Queues a peer's message unchanged, including unknown fields; ``origin`` sent it."""
+    def pass_on(self, now: float, message: SerfMessage, body: bytes, source: Endpoint | None) -> None:
+        """Queues a peer's message unchanged, including unknown fields; ``source`` sent it, if known."""
+        origin = self._engine.context.endpoint_name(source) if source is not None else ""
         match message:
             case JoinIntent() | LeaveIntent():
                 self._queue(now, self.intents, body, name=message.node, origin=origin)
@@ -103,6 +105,8 @@ class SerfQueues:
             taken = queue.take(now, room, overhead, most=most - len(bodies), exclude=name)
             room -= sum(map(len, taken)) + overhead * len(taken)
             bodies += taken
+        for body in bodies:
+            self._engine.context.metrics.sample(now, "serf.msgs.sent", len(body))
         return bodies
 
     def resize(self, now: float, n: int) -> None:

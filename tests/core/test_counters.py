@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections import Counter
 
 from swim.events import MemberFailed, MemberRefuted
+from swim.metrics import Metrics
+from swim.wire.messages import Suspect
 from tests.clusters import cluster, events_of
+from tests.one_node import QUIET, Solo
 
 
 def counted(metrics, beginning: str) -> dict[str, int]:
@@ -57,3 +60,51 @@ def test_packets_and_push_pulls_are_counted_at_both_ends() -> None:
         totals.update(peer.metrics.counters)
     assert totals["swim.packets.sent"] == totals["swim.packets.received"] > 100
     assert totals["swim.push-pull.dialled"] == totals["swim.push-pull.answered"] > 5
+
+
+def sampled(metrics: Metrics, name: str) -> tuple[int, float]:
+    """How many samples there are of that name, and their mean."""
+    samples = metrics.samples[name]
+    return samples.count, samples.sum / samples.count
+
+
+def test_a_probe_round_takes_until_its_ack_or_its_end() -> None:
+    world, (peer, other) = cluster(2, disable_tcp_pings=True, early_suspicion=False)
+    interval = 1000 * peer.config.probe_interval
+    world.run_for(30 * peer.config.probe_interval)
+    rounds, mean = sampled(peer.metrics, "memberlist.probeNode")
+    assert rounds == peer.metrics.counters["swim.probe.direct"]
+    assert 0 < mean < 10
+    before = peer.metrics.samples["memberlist.probeNode"].sum
+    world.crash(other)
+    world.run_until(lambda _: peer.metrics.counters["memberlist.degraded.probe"] == 1, 60)
+    longest = peer.metrics.samples["memberlist.probeNode"].sum - before
+    assert interval <= longest <= 2 * interval
+
+
+def test_a_push_pull_takes_until_its_answer_is_merged_or_it_failed() -> None:
+    solo = Solo(tcp_timeout=5.0)
+    solo.join("127.0.0.77:7946")
+    solo.advance(0.25)
+    solo.reply()
+    assert sampled(solo.metrics, "memberlist.pushPullNode") == (1, 250.0)
+    assert solo.metrics.gauges["memberlist.size.local"] > 0
+    solo.join("127.0.0.78:7946")
+    solo.advance(0.75)
+    solo.refuse()
+    assert sampled(solo.metrics, "memberlist.pushPullNode") == (2, 500.0)
+    solo.pushed([])
+    assert solo.metrics.samples["memberlist.pushPullNode"].count == 2, "only those that this node dialled"
+
+
+def test_a_suspicion_that_too_few_confirmed_is_a_degraded_one() -> None:
+    world, (peer, _, victim) = cluster(3)
+    world.crash(victim)
+    assert world.run_until(lambda _: events_of([peer], MemberFailed) != [], 60)
+    assert peer.metrics.counters["memberlist.degraded.timeout"] == 0, "a cluster of 3 wants no confirmations"
+    solo = Solo(**QUIET, gossip_to_the_dead_time=3600)
+    solo.meet(*(f"other-{n}" for n in range(10)))
+    solo.hear(Suspect(1, "other-9", "other-0"))
+    solo.advance(60)
+    assert solo.upstairs.events[-1] == "leave:other-9"
+    assert solo.metrics.counters["memberlist.degraded.timeout"] == 1

@@ -111,7 +111,7 @@ class TestProbeRound:
     target = Record(Alive(3, "node-b", b"\x7f\x00\x00\x02", 7946, None, VSN), State.ALIVE, 0.0)
 
     def round_with(self, relays: int, nacks: int, *, fallback: str = "", can_nack: bool = True) -> ProbeRound:
-        probe = ProbeRound(self.target, 1.0)
+        probe = ProbeRound(self.target, 0.0, 1.0)
         probe.is_indirect = True
         probe.relays = {(f"127.0.1.{place}", 7946): can_nack for place in range(relays)}
         probe.nacks = {(f"127.0.1.{place}", 7946) for place in range(nacks)}

@@ -69,6 +69,7 @@ def check(members: Mapping[str, Membership], programs: Sequence[Program]) -> Non
         assert [(event.name, event.payload) for event in member.user_events()] == [("role", b"web")]
         assert member.stats().members == 3
         assert member.metrics.counters["memberlist.udp.sent"] > 0
+        assert member.metrics.samples["serf.msgs.received"].count > 0
         assert member.advertised == member.local.endpoint
         assert len(member.seeds()) == len(member.config.seeds)
         with pytest.raises(swim.ConfigError, match=r"^status: "):
@@ -130,6 +131,7 @@ async def real_members(front: Front) -> None:
             not survey.is_done
             or any("role" not in member.tags for observer in everyone for member in observer.alive())
             or any(not member.metrics.counters["memberlist.udp.sent"] for member in everyone)
+            or any("serf.msgs.received" not in member.metrics.samples for member in everyone)
         ):
             await front.sleep(0.01)
         check(members, list(programs.values()))

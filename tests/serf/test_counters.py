@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from swim.commands import SendQuery
-from swim.serf.messages import UserEvent
+from swim.serf.messages import UserEvent, encode_serf
 from tests.one_node import Lone
 
 # -- Serf's counters
@@ -30,3 +30,29 @@ def test_serfs_counters_are_the_numbers_of_events_handed_out():
         "serf.queries": handed_out["Query"],
     }
     assert len(handed_out) >= 6
+
+
+def test_the_sizes_of_serfs_messages_are_sampled_in_both_directions() -> None:
+    lone = Lone()
+    lone.meet("x", "y")
+    event = UserEvent(5, "deploy", b"now")
+    lone.say(event)
+    lone.advance(10)
+    samples = lone.node.metrics.samples
+    received, sent = samples["serf.msgs.received"], samples["serf.msgs.sent"]
+    assert (received.count, received.sum) == (1, len(encode_serf(event)))
+    assert sent.count >= 2
+    assert sent.sum >= sent.count * len(encode_serf(event)) / 2
+
+
+def test_a_failed_member_that_returns_within_a_minute_flaps() -> None:
+    lone = Lone()
+    lone.meet("x", "y")
+    lone.fail("x")
+    lone.fail("y")
+    lone.advance(59)
+    lone.meet("x", incarnation=2)
+    assert lone.node.metrics.counters["serf.member.flap"] == 1
+    lone.advance(2)
+    lone.meet("y", incarnation=2)
+    assert lone.node.metrics.counters["serf.member.flap"] == 1

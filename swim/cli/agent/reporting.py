@@ -26,3 +26,5 @@ def dump(output: LogOutput, metrics: Metrics) -> None:
         output.say(f"[{now}][G] '{name}': {value:.3f}")
     for name, count in sorted(metrics.counters.items()):
         output.say(f"[{now}][C] '{name}': Count: {count}")
+    for name, samples in sorted(metrics.samples.items()):
+        output.say(f"[{now}][S] '{name}': Count: {samples.count} Sum: {samples.sum:.3f}")

@@ -97,6 +97,7 @@ class Publisher:
         self._lost: int | None = None
         self._counters: dict[str, int] = {}
         self._gauges: dict[str, float] = {}
+        self._sampled: dict[str, int] = {}
         self._count_at = 0.0
 
     def publish(self, update: Update) -> None:
@@ -117,10 +118,12 @@ class Publisher:
         metrics = self._view.metrics
         counters = {name: n for name, n in metrics.counters.items() if self._counters.get(name) != n}
         gauges = {name: value for name, value in metrics.gauges.items() if self._gauges.get(name) != value}
-        if counters or gauges:
-            self._outbox.send(say.Counted(counters, gauges, metrics.drops))
+        samples = {name: one for name, one in metrics.samples.items() if self._sampled.get(name) != one.count}
+        if counters or gauges or samples:
+            self._outbox.send(say.Counted(counters, gauges, samples, metrics.drops))
             self._counters |= counters
             self._gauges |= gauges
+            self._sampled |= {name: one.count for name, one in samples.items()}
 
     def state(self, lost: int) -> State:
         """All that is published, in place of so many events."""

@@ -9,6 +9,7 @@ from swim.addresses import Endpoint
 from swim.commands import Command, Outcome, QueryReply
 from swim.config import Config
 from swim.errors import SwimError
+from swim.metrics import Samples
 from swim.net.files import Files
 from swim.net.isolated.board import State, Update
 
@@ -64,10 +65,11 @@ class Opened(NamedTuple):
 
 
 class Counted(NamedTuple):
-    """From the process: counters and gauges that changed."""
+    """From the process: counters, gauges and samples that changed."""
 
     counters: Mapping[str, int]
     gauges: Mapping[str, float]
+    samples: Mapping[str, Samples]
     drops: int
 
 

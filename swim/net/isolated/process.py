@@ -215,11 +215,12 @@ class ProcessNode(IsolatedNode):
                 self.board.post(saying)
             case State():
                 self.board.replace(saying)
-            case say.Counted(counters, gauges, drops):
+            case say.Counted(counters, gauges, samples, drops):
                 metrics = self.board.view.metrics
                 for name, count in counters.items():
                     metrics.counters[name] = count
                 metrics.gauges.update(gauges)
+                metrics.samples.update(samples)
                 metrics.drops = drops
                 if self._level != (level := _wanted_level()):
                     self._level = level

@@ -9,6 +9,7 @@ import trio
 from trio.testing import MockClock
 
 from swim.addresses import Endpoint
+from swim.core.gossip import GOSSIP_ROUNDS
 from swim.core.output import Transmit
 from tests.net.conftest import until
 from tests.net.fake_node import FakeNode
@@ -34,6 +35,22 @@ class SlowNode(FakeNode):
     def receive_stream(self, now: float, stream_id: int, data: bytes) -> None:
         super().receive_stream(now, stream_id, data)
         self._clock.jump(self._stream)
+
+
+class GossipingNode(FakeNode):
+    """Its timers take a while, in which it may gossip."""
+
+    gossips, seconds = False, 0.0
+
+    def __init__(self, clock: MockClock) -> None:
+        super().__init__()
+        self._clock = clock
+
+    def handle_timeout(self, now: float, *, overslept: float = 0.0) -> None:
+        super().handle_timeout(now, overslept=overslept)
+        self._clock.jump(self.seconds)
+        if self.gossips:
+            self.metrics.count(GOSSIP_ROUNDS)
 
 
 def sends(transport: MemoryTransport, peer: MemoryTransport, node: FakeNode, count: int) -> list[int]:
@@ -113,6 +130,20 @@ async def test_packets_are_answered_between_the_steps_of_many_streams(
         assert node.named("packet"), "read by then"
     kinds = [call[0] for call in node.calls]
     assert kinds.index("packet") <= 4
+
+
+async def test_a_round_of_gossip_takes_as_long_as_the_turn_that_sends_it(
+    driving: Driving, network: MemoryNetwork, autojump_clock: MockClock
+) -> None:
+    node = GossipingNode(autojump_clock)
+    async with driving(node, network.transport(*HERE)) as driver:
+        for gossips, seconds in [(True, 0.004), (False, 0.5), (True, 0.012)]:
+            node.gossips, node.seconds = gossips, seconds
+            node.deadline = trio.current_time() + 1.0
+            driver.call(node.join, ())
+            await trio.sleep(5.0)
+    samples = node.metrics.samples["memberlist.gossip"]
+    assert (samples.count, samples.sum) == (2, pytest.approx(16.0))
 
 
 @pytest.mark.parametrize(("seconds", "reported"), [(0.009, 0), (0.011, 1)])
