@@ -29,9 +29,9 @@ def start_all(fleet: Fleet, options: Options) -> None:
     fleet.start(options.nodes)
 
 
-def joined_fleet(engine: Engine, options: Options, *, nice: int = 0) -> Fleet:
+def joined_fleet(engine: Engine, options: Options, *, nice: int = 0, host: str = "127.0.0.1") -> Fleet:
     """A running fleet, a context manager, in which all agents know each other."""
-    fleet = Fleet(engine, options.profile, nice=nice)
+    fleet = Fleet(engine, options.profile, nice=nice, host=host)
     try:
         start_all(fleet, options)
         fleet.join_storm()

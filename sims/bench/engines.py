@@ -16,16 +16,26 @@ __all__ = ["ENGINES", "Embedding", "Engine", "Place", "SharedProcess", "Sighting
 
 
 class Place(NamedTuple):
-    """One agent's name, gossip port and control port, on 127.0.0.1."""
+    """Where one agent is.
+
+    Attributes:
+        name: its own.
+        gossip_port: of ``host``.
+        control_port: of 127.0.0.1.
+        host: address that it gossips at.
+        namespace: network in which it runs, for ``ip netns exec``; "" for this one.
+    """
 
     name: str
     gossip_port: int
     control_port: int
+    host: str = "127.0.0.1"
+    namespace: str = ""
 
     @property
     def gossip(self) -> str:
         """Address that other agents join."""
-        return f"127.0.0.1:{self.gossip_port}"
+        return f"{self.host}:{self.gossip_port}"
 
 
 class Sighting(NamedTuple):

@@ -108,14 +108,25 @@ class Agent:
 
 
 class Fleet:
-    """Agents of one engine and profile; a context manager that kills them all by pid at its end."""
+    """Agents of one engine and profile; a context manager that kills them all by pid at its end.
 
-    def __init__(self, engine: Engine, profile: str, *, nice: int = 0, prefix: str = "n") -> None:
+    Args:
+        engine: their kind.
+        profile: memberlist's timers.
+        nice: of each.
+        prefix: begins their names.
+        host: address that they gossip at.
+    """
+
+    def __init__(
+        self, engine: Engine, profile: str, *, nice: int = 0, prefix: str = "n", host: str = "127.0.0.1"
+    ) -> None:
         self.engine = engine
         self.agents: list[Agent] = []
         self._profile = profile
         self._prefix = prefix
         self._nice = nice
+        self._host = host
         self._selector = selectors.DefaultSelector()
 
     def __enter__(self) -> Self:
@@ -142,7 +153,7 @@ class Fleet:
             SystemExit: with the last log lines, if one ends or is not ready in time.
         """
         for index in range(1, count + 1):
-            self._start(Place(f"{self._prefix}{index}", free_port(), free_port()))
+            self._start(Place(f"{self._prefix}{index}", free_port(), free_port(), self._host))
             if index % _STARTING_AT_ONCE == 0 or index == count:
                 self._wait_ready(self.agents[-_STARTING_AT_ONCE:])
 
@@ -205,6 +216,8 @@ class Fleet:
 
     def _start(self, place: Place) -> Agent:
         argv = self.engine.argv(place, self._profile)
+        if place.namespace:
+            argv = ["ip", "netns", "exec", place.namespace, *argv]
         if self._nice:
             argv = ["nice", "-n", str(self._nice), *argv]
         agent = Agent(self.engine, place, argv)
@@ -221,8 +234,11 @@ class Fleet:
     def _answers(self, agent: Agent) -> bool:
         if not agent.is_running:
             raise SystemExit(f"{agent.place.name} ended:\n" + "\n".join(agent.tail))
+        place = agent.place
+        is_near = not place.namespace
         with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", agent.place.control_port)) == 0
+            port = place.control_port if is_near else place.gossip_port
+            return probe.connect_ex(("127.0.0.1" if is_near else place.host, port)) == 0
 
     def _drain(self, source: Agent | socket.socket | Callable[[], None]) -> None:
         """Reads available output; answers on control connections are discarded."""

@@ -16,7 +16,7 @@ from sims.bench.options import Options, Samples
 from sims.bench.overload import pause, starve
 from sims.bench.simulated import simulated
 from sims.bench.soak import soak
-from sims.bench.spread import fail, join, leave
+from sims.bench.spread import fail, host_gone, join, leave
 from sims.bench.table import table
 from sims.bench.world import world
 
@@ -31,6 +31,7 @@ SCENARIOS: dict[str, Callable[[Sequence[Engine], Options], dict[str, Samples]]] 
     "mass-join": mass_join,
     "embed": embed,
     "fail": fail,
+    "host-gone": host_gone,
     "leave": leave,
     "events": events,
     "queries": queries,

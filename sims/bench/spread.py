@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from random import random
 from signal import SIGKILL
 
 from sims.bench.clusters import JOIN_TIMEOUT, SETTLE_SECONDS, add, joined_fleet, pump_all, say, start_all
-from sims.bench.engines import Engine
+from sims.bench.engines import Engine, Place
+from sims.bench.far_host import FarHost
 from sims.bench.fleet import Agent, Fleet
 from sims.bench.options import Options, Samples
+from sims.bench.ports import free_port
 
-__all__ = ["fail", "join", "leave"]
+__all__ = ["fail", "host_gone", "join", "leave"]
 
 _DETECTION_TIMEOUT = 60.0
 
@@ -39,12 +43,36 @@ def fail(engines: Sequence[Engine], options: Options) -> dict[str, Samples]:
     def measure(fleet: Fleet, victim: Agent, samples: Samples) -> None:
         started = fleet.clock()
         victim.signal(SIGKILL)
-        _add_spread(samples, "failed", fleet, victim, started)
-        accused = [agent.seen("suspected", started).get(victim.place.name) for agent in fleet.agents]
-        earliest = min((at for at in accused if at is not None), default=started)
-        add(samples, "first suspected, s", earliest - started)
+        _add_failure(samples, fleet, victim, started)
 
     return _one_by_one(engines, options, measure)
+
+
+def host_gone(engines: Sequence[Engine], options: Options) -> dict[str, Samples]:
+    """The host of one agent vanishes, again and again: when is the agent seen as failed?"""
+    with FarHost() as far:
+
+        def start(engine: Engine) -> Fleet:
+            near = replace(options, nodes=max(1, options.nodes - 1))
+            fleet = joined_fleet(engine, near, host=far.near)
+            try:
+                fresh = fleet.add(Place("far", free_port(), free_port(), far.address, far.namespace))
+                fleet.agents.insert(1, fleet.agents.pop())
+                fleet.join_one(fleet.agents[0], fresh.place)
+                fleet.pump(fleet.is_complete, JOIN_TIMEOUT)
+            except BaseException:
+                fleet.close()
+                raise
+            return fleet
+
+        def measure(fleet: Fleet, victim: Agent, samples: Samples) -> None:
+            started = fleet.clock()
+            far.unplug()
+            _add_failure(samples, fleet, victim, started)
+            victim.end()
+            far.plug()
+
+        return _one_by_one(engines, options, measure, start)
 
 
 def leave(engines: Sequence[Engine], options: Options) -> dict[str, Samples]:
@@ -57,14 +85,18 @@ def leave(engines: Sequence[Engine], options: Options) -> dict[str, Samples]:
 
 
 def _one_by_one(
-    engines: Sequence[Engine], options: Options, measure: Callable[[Fleet, Agent, Samples], None]
+    engines: Sequence[Engine],
+    options: Options,
+    measure: Callable[[Fleet, Agent, Samples], None],
+    start: Callable[[Engine], Fleet] | None = None,
 ) -> dict[str, Samples]:
     results: dict[str, Samples] = {}
     for engine in engines:
         samples = results.setdefault(engine.name, {})
-        with joined_fleet(engine, options) as fleet:
+        with start(engine) if start else joined_fleet(engine, options) as fleet:
             pump_all([fleet], SETTLE_SECONDS)
             for run in range(options.runs):
+                fleet.pump(lambda: False, random())  # no run begins at a certain moment of the probe interval
                 victim = fleet.agents[1]
                 measure(fleet, victim, samples)
                 say(run, engine, samples)
@@ -75,9 +107,20 @@ def _one_by_one(
 def _add_return(samples: Samples, fleet: Fleet, victim: Agent) -> None:
     """Restarts the victim and waits until all others list it as alive again."""
     fresh = fleet.restart(victim)
-    started = fleet.join_one(fresh)
+    if fresh.place.namespace:  # its control port is out of reach
+        fleet.agents.insert(1, fleet.agents.pop())
+        started = fleet.join_one(fleet.agents[0], fresh.place)
+    else:
+        started = fleet.join_one(fresh)
     _add_spread(samples, "back", fleet, fresh, started)
     pump_all([fleet], SETTLE_SECONDS)
+
+
+def _add_failure(samples: Samples, fleet: Fleet, victim: Agent, since: float) -> None:
+    _add_spread(samples, "failed", fleet, victim, since)
+    accused = [agent.seen("suspected", since).get(victim.place.name) for agent in fleet.agents]
+    earliest = min((at for at in accused if at is not None), default=since)
+    add(samples, "first suspected, s", earliest - since)
 
 
 def _add_spread(samples: Samples, kind: str, fleet: Fleet, subject: Agent, since: float) -> None:

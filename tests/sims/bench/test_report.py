@@ -18,7 +18,7 @@ def measure(scenario: str, name: str, ours: list[float], serf: list[float]) -> d
 
 def test_the_ratio_is_ours_over_serf_by_medians() -> None:
     summary = measure("fail", "first back, s", [1.0, 2.0, 9.0], [4.0, 4.0, 40.0])
-    assert summary == {"medians": {"serf": 4.0, "swim": 2.0}, "ratio": 0.5, "met": None}
+    assert summary == {"medians": {"serf": 4.0, "swim": 2.0}, "ratio": 0.5, "worst_ratio": 0.225, "met": None}
 
 
 @pytest.mark.parametrize(
@@ -30,10 +30,20 @@ def test_a_target_may_bound_the_ratio_and_every_run(ours: list[float], serf: lis
     assert measure("join", "all complete, s", ours, serf)["met"] is met
 
 
+@pytest.mark.parametrize(
+    ("ours", "met"),
+    [([1.0, 2.0], True), ([2.0, 3.6], False), ([4.0, 4.0], False)],
+    ids=["both", "worst", "median"],
+)
+def test_a_target_may_bound_the_worst_runs_too(ours: list[float], met: bool) -> None:
+    assert measure("fail", "all failed, s", ours, [8.0, 10.0])["met"] is met
+
+
 def test_a_ratio_over_zero_is_unknown_and_not_missed() -> None:
     assert measure("starve", "failed, running ones", [0.0], [0.0]) == {
         "medians": {"serf": 0.0, "swim": 0.0},
         "ratio": None,
+        "worst_ratio": None,
         "met": True,
     }
 
@@ -41,4 +51,4 @@ def test_a_ratio_over_zero_is_unknown_and_not_missed() -> None:
 def test_the_table_has_a_line_per_measure_with_its_verdict() -> None:
     lines = table("steady", {"serf": {"cpu per node, s/min": [0.1]}, "swim": {"cpu per node, s/min": [0.04]}})
     line = " ".join(lines.splitlines()[1].split())
-    assert line == "cpu per node, s/min 0.1 (0.1-0.1) 0.04 (0.04-0.04) 0.40 ratio <= 0.5: met"
+    assert line == "cpu per node, s/min 0.1 (0.1-0.1) 0.04 (0.04-0.04) 0.40 0.40 ratio <= 0.5: met"
