@@ -43,8 +43,6 @@ QueryReply: TypeAlias = QueryAck | QueryResponse
 
 MESSAGE_BYTES_MAX = 65_536
 """Longest message to one member, bytes."""
-_NAME_BYTES_MAX = 255
-"""Longer names are not read by peers of our own kind."""
 _INTERNAL = "_serf_"
 _PING = "_serf_ping"
 _QUERY_SECONDS_MAX = 86_400.0
@@ -191,7 +189,7 @@ class SendUserEvent:
     """Sends a user event to all members, this node included; finishes with None at once.
 
     Attributes:
-        name: at most 255 bytes in UTF-8.
+        name: chosen by the application.
         payload: name and payload have to fit ``Config.user_event_size_limit`` once encoded, which the node
             checks.
         coalesce: receivers may drop it in favour of a newer one of the same name.
@@ -218,7 +216,7 @@ class SendQuery:
     at the deadline, or with ``finish_early`` as soon as nothing more is expected.
 
     Attributes:
-        name: at most 255 bytes in UTF-8; Serf's internal queries (``_serf_...``) are not for applications,
+        name: chosen by the application; Serf's internal queries (``_serf_...``) are not for applications,
             except for ``_serf_ping`` without a payload, which is acked and not answered.
         payload: the whole query has to fit ``Config.query_size_limit`` once encoded, which the node checks.
         nodes: names of the members asked; none for all.
@@ -330,9 +328,7 @@ class BroadcastMessage:
 
 
 def _check_message(name: str, payload: bytes) -> None:
-    size = len(checks.text("name", name).encode("utf-8", "surrogateescape"))
-    if size > _NAME_BYTES_MAX:
-        raise ConfigError("name", f"must be at most {_NAME_BYTES_MAX} bytes, not {size}")
+    checks.text("name", name)
     checks.data("payload", payload)
 
 

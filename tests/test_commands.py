@@ -31,7 +31,7 @@ HALF_PAIR = "half a pair \ud800"
         (lambda: swim.SetTags([("a", "b")]), "tags", True),
         (lambda: swim.SetTags({"a": HALF_PAIR}), "tags", False),
         (lambda: swim.SendUserEvent(b"deploy"), "name", True),
-        (lambda: swim.SendUserEvent("x" * 256), "name", False),
+        (lambda: swim.SendUserEvent(HALF_PAIR), "name", False),
         (lambda: swim.SendUserEvent("deploy", "v1"), "payload", True),
         (lambda: swim.SendUserEvent("deploy", bytearray(b"v1")), "payload", True),
         (lambda: swim.SendUserEvent("deploy", coalesce=None), "coalesce", True),

@@ -64,7 +64,7 @@ class ClusterCommands:
         except ConfigError as error:
             if error.field != "payload":
                 raise
-            return Answer(f"user event exceeds configured limit of {limit} bytes after encoding")
+            return Answer(f"encoded user event exceeds configured limit of {limit} bytes after encoding")
         return Answer()
 
     async def _force_leave(self, request: Fields) -> Answer:

@@ -161,7 +161,7 @@ def decode_serf(body: bytes, budget: ElementBudget | None = None) -> SerfMessage
 
     Raises:
         RemoteError: ``empty``, ``serf-type`` for a type that is not sent this way, ``msgpack`` for a broken
-            body, ``name-size`` for a name over 255 bytes, ``elements`` for one that is too complex.
+            body, ``name-size`` for a member's name over 255 bytes, ``elements`` for one that is too complex.
     """
     if not body:
         raise RemoteError("empty")
@@ -323,7 +323,7 @@ def _leave_from(value: object) -> LeaveIntent:
 
 def _event_from(value: object) -> UserEvent:
     get = struct(value, (b"LTime", b"Name", b"Payload", b"CC")).get
-    return UserEvent(uint(get(b"LTime"), _U64), name(get(b"Name")), raw(get(b"Payload")), flag(get(b"CC")))
+    return UserEvent(uint(get(b"LTime"), _U64), text(get(b"Name")), raw(get(b"Payload")), flag(get(b"CC")))
 
 
 def _query_from(value: object) -> Query:
@@ -341,7 +341,7 @@ def _query_from(value: object) -> Query:
         uint(get(b"Flags"), U32),
         uint(get(b"RelayFactor"), U8),
         uint(get(b"Timeout"), _I64),
-        name(get(b"Name")),
+        text(get(b"Name")),
         raw(get(b"Payload")),
     )
 

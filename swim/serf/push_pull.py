@@ -76,8 +76,8 @@ def decode_state(data: bytes) -> PushPullState:
 
     Raises:
         RemoteError: ``serf-state`` for another kind of state (Alertmanager's, say), ``msgpack`` for a broken
-            one, ``name-size`` for one with a name over 255 bytes, ``elements`` for one with too complex
-            events.
+            one, ``name-size`` for one with a member's name over 255 bytes, ``elements`` for one with too
+            complex events.
     """
     return finish(decode_state_steps(data))
 

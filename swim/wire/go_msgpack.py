@@ -43,7 +43,7 @@ U16 = 0xFFFF
 U32 = 0xFFFF_FFFF
 
 NAME_MAX_BYTES = 255
-"""Longest name of a member, event or query that is read; Serf itself writes at most 128 bytes."""
+"""Longest name of a member that is read; Serf itself writes at most 128 bytes."""
 ELEMENTS_MAX = 4096
 """Most elements that the containers of one value may announce together; a map's pair counts as two."""
 DEPTH_MAX = 8
@@ -281,7 +281,7 @@ def text(value: object) -> str:
 
 
 def name(value: object) -> str:
-    """A text field that names something.
+    """A text field that names a member.
 
     Raises:
         RemoteError: ``name-size``, beyond ``NAME_MAX_BYTES``; ``msgpack`` as ``text``.

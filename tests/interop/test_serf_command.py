@@ -41,6 +41,8 @@ COMMANDS: Sequence[Sequence[str]] = (
     ("info", "-format=json"),
     ("event", "deploy", "v1.2"),
     ("event", "-coalesce=false", "deploy"),
+    ("event", "n" * 300),
+    ("event", "big", "x" * 490),
     ("event", "big", "x" * 600),
     ("query", "-timeout=600ms", "load", "15m"),
     ("query", "-timeout=600ms", "-format=json", "load"),

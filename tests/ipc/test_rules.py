@@ -135,10 +135,9 @@ async def test_force_leave_and_prune(farm: Farm, quick_clock: object) -> None:
 async def test_an_event_that_fits_only_before_encoding(farm: Farm, quick_clock: object) -> None:
     async with connected(await farm.serve(await farm.start("a", 17000))) as client:
         error = await client.ask("event", {"Name": "x", "Payload": b"y" * 511})
-        assert error == "user event exceeds configured limit of 512 bytes after encoding"
+        assert error == "encoded user event exceeds configured limit of 512 bytes after encoding"
         error = await client.ask("event", {"Name": "x", "Payload": b"y" * 512})
         assert error == "user event exceeds configured limit of 512 bytes before encoding"
-        assert "name" in await client.ask("event", {"Name": "x" * 300})
 
 
 async def test_what_info_shows(farm: Farm, quick_clock: object) -> None:

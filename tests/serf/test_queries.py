@@ -101,6 +101,15 @@ def test_each_member_replies_once_until_the_deadline(lone: Lone):
     assert not lone.node.metrics.drops
 
 
+def test_a_name_is_as_long_as_the_limit_allows(lone: Lone):
+    name = "q" * 900
+    ask(lone, name)
+    with pytest.raises(ConfigError, match=r"^payload: .*query_size_limit"):
+        lone.command(SendQuery("q" * 1000))
+    lone.say(query(ltime=9, name=name))
+    assert [event.name for event in lone.events if isinstance(event, events.Query)] == [name] * 2
+
+
 def test_two_queries_at_a_time_have_their_own_replies(lone: Lone):
     first, one = ask(lone)
     second, two = ask(lone)

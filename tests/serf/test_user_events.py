@@ -192,6 +192,15 @@ def test_the_largest_event_is_serfs(lone: Lone):
     assert [len(event.payload) for event in received(lone)] == [481]
 
 
+def test_a_name_is_as_long_as_the_limit_allows(lone: Lone):
+    """Only the names of members have a limit of their own; Serf sends and takes such events."""
+    lone.command(SendUserEvent("e" * 475))
+    with pytest.raises(ConfigError, match=r"^payload: .*user_event_size_limit"):
+        lone.command(SendUserEvent("e" * 490))
+    lone.say(messages.UserEvent(9, "w" * 1000, b"v1", False))
+    assert [len(event.name) for event in received(lone)] == [475, 1000]
+
+
 def test_an_event_that_fits_no_packet_is_refused():
     lone = Lone(user_event_size_limit=9216)
     with pytest.raises(ConfigError, match=r"^payload: .*fits no packet \(udp_buffer_size\)"):

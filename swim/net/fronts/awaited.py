@@ -217,7 +217,7 @@ class AwaitedCluster(AwaitedKeys, Reading, Generic[TicketT, EventsT, RepliesT]):
         """Sends a user event to all members, and to subscribers here; returns before it has spread.
 
         Args:
-            name: chosen by the application, at most 255 bytes.
+            name: chosen by the application.
             payload: chosen by the application.
             coalesce: receivers may drop it in favour of a newer one of the same name.
 
@@ -246,7 +246,7 @@ class AwaitedCluster(AwaitedKeys, Reading, Generic[TicketT, EventsT, RepliesT]):
         replies that get lost on their way are not sent again, but see ``relay_factor``.
 
         Args:
-            name: chosen by the application, at most 255 bytes.
+            name: chosen by the application.
             payload: chosen by the application.
             nodes: names of the members asked; none for all.
             tags: only members are asked whose tag of each name matches the regular expression.
