@@ -155,6 +155,10 @@ class SerfAgent(Subprocess):
     def user_events(self) -> list[str]:
         return re.findall(r"Received event: user-event: (\S+)", self.logs())
 
+    def queries(self) -> list[str]:
+        """Names of the queries that it received, in order, over all its runs."""
+        return re.findall(r"Received event: query: (\S+)", self.logs())
+
     def joins(self, name: str) -> int:
         """How often it announced a member as joined."""
         return len(re.findall(rf"EventMemberJoin: {re.escape(name)} ", self.logs()))
@@ -358,6 +362,10 @@ class OurNode:
     def user_events(self) -> list[str]:
         """Names of the user events that it received, in order, over all its runs."""
         return [event.name for event in self.events if isinstance(event, swim.UserEvent)]
+
+    def queries(self) -> list[str]:
+        """Likewise, of the queries."""
+        return [event.name for event in self.events if isinstance(event, swim.Query)]
 
 
 def _seen_by_serf(member: Mapping[str, Any]) -> Seen:

@@ -19,11 +19,12 @@ from tests.interop.watch import Watch
 
 pytestmark = [pytest.mark.peers("serf"), pytest.mark.slow]
 
-_AT_ONCE = 4
-_GUESTS = {"lan": _AT_ONCE, "local": 24 * _AT_ONCE}
-"""Members that left before. Serf transmits a message a few times, more often the longer its list is.
+_GUESTS = 4
+"""Members that left before. Serf transmits a message a few times, and more often the longer its list is."""
+_MISSED_MAX = {"lan": 0, "local": 8}
+"""Copies of queries, of some 500, that gossip may miss: nothing sends a query again.
 
-Among six members, one query in 60 would miss one of them, and no push/pull brings it.
+In the local profile a message is transmitted twice by each; so one query in 60 misses one of six members.
 """
 _WITHIN = 65.0
 """Seconds until a node's first periodic push/pull, which brings what was missed, at the latest."""
@@ -40,7 +41,7 @@ class Crowd:
     def __init__(self, pen: Pen, profile: str, key: bytes | None, starter: str) -> None:
         self._pen, self._profile, self._key = pen, profile, key
         self._random = random.Random(starter)
-        handlers = ["query:load=printf $SERF_SELF_NAME"]
+        handlers = ["query=printf $SERF_SELF_NAME"]
         serfs = [pen.serf(f"s{i}", profile=profile, key=key, handlers=handlers) for i in (1, 2, 3)]
         ours = [pen.node(f"p{i}", profile=profile, key=key, answers=True) for i in (1, 2, 3)]
         self.peers: dict[str, SerfAgent | OurNode] = {peer.name: peer for peer in [*serfs, *ours]}
@@ -48,7 +49,7 @@ class Crowd:
         self.watch = Watch(list(self.peers.values()))
         self.up: set[str] = set()
         self.sent: dict[str, set[str]] = {}
-        self.answered = 0
+        self.asked = self.missed = 0
 
     async def start(self) -> None:
         await self.first.start()
@@ -57,8 +58,7 @@ class Crowd:
                 await peer.start(self.first.address)
         await self._meet()
         await self.watch.until_status("alive", self.peers, _WITHIN)
-        for number in range(0, _GUESTS[self._profile], _AT_ONCE):
-            await self._visit([f"guest{each}" for each in range(number, number + _AT_ONCE)])
+        await self._visit([f"guest{number}" for number in range(_GUESTS)])
         self.up = set(self.peers)
 
     async def _visit(self, names: list[str]) -> None:
@@ -91,20 +91,23 @@ class Crowd:
                 await trio.sleep(_QUERIES_EVERY)
 
     async def _query(self, sender: SerfAgent | OurNode) -> None:
-        asked = set(self.up)
+        asked, query = set(self.up), f"load-{self.asked}"
+        self.asked += 1
         if isinstance(sender, SerfAgent):
             rpc = await SerfRpc.connect(sender.rpc.port)
-            replies = await rpc.query("load", seconds=_QUERY_SECONDS)
+            replies = await rpc.query(query, seconds=_QUERY_SECONDS)
             await rpc.aclose()
             answers = Counter((each.member, each.payload) for each in replies if each.kind == "response")
         else:
-            query = sender.cluster.query("load", timeout=_QUERY_SECONDS)
-            answers = Counter([(reply.source, reply.payload) async for reply in query
+            answers = Counter([(reply.source, reply.payload)
+                               async for reply in sender.cluster.query(query, timeout=_QUERY_SECONDS)
                                if isinstance(reply, swim.QueryResponse)])  # fmt: skip
         assert all(name.encode() == payload for name, payload in answers), answers
-        assert asked & self.up <= {name for name, _ in answers}, (sender.name, answers)
         assert set(answers.values()) == {1}, answers
-        self.answered += 1
+        silent = asked & self.up - {name for name, _ in answers}
+        self.missed += len(silent)
+        for name in silent:
+            assert query not in self.peers[name].queries(), f"{name} received it, and did not answer"
 
     def _sender(self) -> SerfAgent | OurNode:
         return self.peers[self._random.choice(sorted(self.up))]
@@ -135,6 +138,7 @@ class Crowd:
                 await peer.cluster.join(addresses, replay=True)
 
     async def check(self) -> None:
+        assert self.missed <= _MISSED_MAX[self._profile]
         await self._meet()
         await eventually(lambda: not self.missing(), _WITHIN, describe=self.missing)
         for name, peer in self.peers.items():
@@ -149,7 +153,6 @@ async def test_events_and_queries_of_any_member_reach_all(pen: Pen, starter: str
         nursery.start_soon(crowd.events, 30)
         nursery.start_soon(crowd.queries, 15)
     await crowd.check()
-    assert crowd.answered == 15
     crowd.watch.only_failed()
 
 
@@ -180,5 +183,4 @@ async def test_so_they_do_while_members_are_killed_restarted_and_leave(
             await leaver.start(crowd.first.address)
             await crowd.watch.until_status("alive", {"s2"}, _WITHIN)
     await crowd.check()
-    assert crowd.answered == 100
     crowd.watch.only_failed(serf_may_call={"s2"})
