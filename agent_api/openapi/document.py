@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from starlette.routing import BaseRoute, Route
@@ -11,13 +11,13 @@ from starlette.routing import BaseRoute, Route
 from agent_api.endpoint import Action, Endpoint, has_client_role, has_common_parameters, has_server_role
 from agent_api.openapi.nomad import COMMON, NOMADS_OPERATIONS
 from agent_api.openapi.observed import OBSERVED_SCHEMAS
-from agent_api.openapi.operation import JSON, TEXT, Operation, Parameter
+from agent_api.openapi.operation import JSON, TEXT, Operation, Parameter, Schema
 from agent_api.openapi.own import OWN_OPERATIONS
 from agent_api.openapi.pages import PAGE_OPERATIONS
 from agent_api.openapi.schemas import SCHEMAS
 from swim import __version__
 
-__all__ = ["OPERATIONS", "document"]
+__all__ = ["OPERATIONS", "assembled", "described", "document"]
 
 OPERATIONS = NOMADS_OPERATIONS | OWN_OPERATIONS | PAGE_OPERATIONS
 """The description of each method and path."""
@@ -63,12 +63,30 @@ def document(routes: Iterable[BaseRoute]) -> dict[str, Any]:
         if isinstance(route, Route) and isinstance(route.endpoint, Endpoint)
     }
     used = {_tag(path) for path in paths}
+    tags = {name: about for name, about in _TAGS.values() if name in used}
+    found = assembled("swim agent", _ABOUT, tags, paths, SCHEMAS | OBSERVED_SCHEMAS)
+    found["components"]["securitySchemes"] = _SCHEMES
+    return found
+
+
+def assembled(
+    title: str, about: str, tags: Mapping[str, str], paths: Mapping[str, Any], schemas: Mapping[str, Schema]
+) -> dict[str, Any]:
+    """A whole document of paths that are described already.
+
+    Args:
+        title: of what is served.
+        about: paragraphs.
+        tags: the groups of paths, and a sentence about each.
+        paths: an operation for each path and method.
+        schemas: what operations refer to.
+    """
     return {
         "openapi": "3.1.0",
-        "info": {"title": "swim agent", "version": __version__, "description": _ABOUT},
-        "tags": [{"name": name, "description": about} for name, about in _TAGS.values() if name in used],
+        "info": {"title": title, "version": __version__, "description": about},
+        "tags": [{"name": name, "description": sentence} for name, sentence in tags.items()],
         "paths": paths,
-        "components": {"schemas": SCHEMAS | OBSERVED_SCHEMAS, "securitySchemes": _SCHEMES},
+        "components": {"schemas": schemas},
     }
 
 
@@ -84,12 +102,31 @@ def _operations(route: Route, endpoint: Endpoint) -> Iterator[tuple[str, dict[st
 
 
 def _operation(path: str, action: Action, about: Operation) -> dict[str, Any]:
-    found: dict[str, Any] = {"tags": [_tag(path)], "summary": about.summary}
+    common = COMMON if has_common_parameters in action.before else ()
+    found = described(path, about, tag=_tag(path), errors=_errors(action, about), also=common)
+    is_open = action.capability == "none"
+    needed = [] if is_open else [action.capability]
+    found["security"] = [*([{}] if is_open else []), {"token": needed}, {"bearer": needed}]
+    return found
+
+
+def described(
+    path: str, about: Operation, *, tag: str, errors: Mapping[int, str], also: Iterable[Parameter] = ()
+) -> dict[str, Any]:
+    """One operation of a document, for any client.
+
+    Args:
+        path: with the names of its parameters in braces.
+        about: its description.
+        tag: its group.
+        errors: what each status but 200 means.
+        also: parameters beside its own.
+    """
+    found: dict[str, Any] = {"tags": [tag], "summary": about.summary}
     if about.about:
         found["description"] = about.about
     in_path = re.findall(r"{(\w+)", path)
-    common = COMMON if has_common_parameters in action.before else ()
-    if parameters := [_parameter(each, in_path) for each in (*about.parameters, *common)]:
+    if parameters := [_parameter(each, in_path) for each in (*about.parameters, *also)]:
         found["parameters"] = parameters
     if about.body:
         found["requestBody"] = {
@@ -97,10 +134,8 @@ def _operation(path: str, action: Action, about: Operation) -> dict[str, Any]:
             "required": about.body.required,
             "content": {about.body.media: {"schema": about.body.schema}},
         }
-    found["responses"] = _responses(action, about)
-    is_open = action.capability == "none"
-    needed = [] if is_open else [action.capability]
-    found["security"] = [*([{}] if is_open else []), {"token": needed}, {"bearer": needed}]
+    found["responses"] = _responses(about, errors)
+    found["security"] = [{}]
     return found
 
 
@@ -115,13 +150,17 @@ def _parameter(parameter: Parameter, in_path: list[str]) -> dict[str, Any]:
     }
 
 
-def _responses(action: Action, about: Operation) -> dict[str, Any]:
+def _errors(action: Action, about: Operation) -> dict[int, str]:
     errors = {403: _DENIED} | dict(about.errors)
     if has_common_parameters in action.before:
         errors.setdefault(400, "A parameter that is wrong; the first one counts.")
     for check, meaning in _NO_ROLE.items():
         if check in action.before:
             errors[501] = meaning
+    return errors
+
+
+def _responses(about: Operation, errors: Mapping[int, str]) -> dict[str, Any]:
     found = {} if about.never else {"200": _success(about)}
     for status, meaning in sorted(errors.items()):
         json_answer = about.json_errors.get(status)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from starlette.responses import HTMLResponse, Response
 
 from agent_api.agent import Call
@@ -9,7 +12,7 @@ from agent_api.endpoint import Action, route
 from agent_api.openapi.document import document
 from agent_api.openapi.page import page
 
-__all__ = ["OPENAPI_ROUTES"]
+__all__ = ["OPENAPI_ROUTES", "page_of"]
 
 _POLICY = "default-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
 
@@ -19,8 +22,12 @@ async def _document(call: Call) -> Response:
 
 
 async def _page(call: Call) -> Response:
-    text = page(document(call.request.app.routes))
-    return HTMLResponse(text, headers={"Content-Security-Policy": _POLICY})
+    return page_of(document(call.request.app.routes))
+
+
+def page_of(shown: Mapping[str, Any]) -> Response:
+    """The answer that shows a document to people."""
+    return HTMLResponse(page(shown), headers={"Content-Security-Policy": _POLICY})
 
 
 OPENAPI_ROUTES = (

@@ -18,6 +18,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from agent_api.app import create_app
 from agent_api.browsers import BrowserRules
 from agent_api.envelope import Envelope
+from agent_api.openapi.routes import page_of
+from agent_api.parameters import Query
 from agent_api.shapes import dumps
 from agent_api.streams.lines import LineStream
 from agent_api.text import utf8
@@ -28,6 +30,7 @@ from swim.addresses import is_loopback
 from swim.cli.cluster.commands import Commands
 from swim.cli.cluster.node import LocalNode
 from swim.cli.cluster.page.board import Board
+from swim.cli.cluster.page.openapi import NODES_PATH, cluster_document
 from swim.cli.cluster.page.tape import LEVELS, Tape, TraceStream
 from swim.cli.cluster.page.watch import BoardSource
 from swim.cli.cluster.run import LocalCluster
@@ -66,7 +69,9 @@ def page_app(cluster: LocalCluster, commands: Commands, board: Board, tape: Tape
             Route("/v1/cluster/measured", handlers.measured),
             Route("/v1/cluster/command", handlers.command, methods=["POST"]),
             Route("/v1/cluster/trace", handlers.trace),
-            Mount("/v1/cluster/nodes/{name}", _NodeApis(cluster)),
+            Mount(NODES_PATH, _NodeApis(cluster)),
+            Route("/v1/openapi.json", _document),
+            Route("/docs", lambda _: page_of(cluster_document())),
         ],
         middleware=[
             Middleware(Envelope, headers={}),
@@ -207,6 +212,11 @@ def views_table(nodes: Sequence[LocalNode]) -> str:
 def _cell(text: str) -> str:
     """Names are text of others: escaped, and their direction kept to themselves."""
     return f"<td><bdi>{escape(text)}</bdi></td>"
+
+
+async def _document(request: Request) -> Response:
+    is_pretty = Query(request.scope["query_string"]).pretty
+    return Response(dumps(cluster_document(), pretty=is_pretty), media_type="application/json")
 
 
 def _json(document: object) -> Response:
