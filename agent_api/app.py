@@ -23,6 +23,7 @@ from agent_api.envelope import Envelope
 from agent_api.errors import error_response
 from agent_api.kept import KeptBodies
 from agent_api.own.history import MetricsHistory
+from agent_api.own.peers import Asker
 from agent_api.own.shapes import Observer
 from agent_api.own.views import Views
 from agent_api.routes import ROUTES
@@ -107,7 +108,7 @@ def application(
         Intervals(cluster),
         Places(settings.limits.max_streams_per_token, cluster.metrics),
         observer,
-        Views(observer, settings.views_token),
+        Views(observer, Asker(settings.views_token, settings.views_tls)),
         MetricsHistory(observer),
         KeptBodies(),
     )

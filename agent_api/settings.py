@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from agent_api.access.control import AccessControl
+from agent_api.client.target import Tls as ClientTls
 from agent_api.limits import HttpLimits
 from agent_api.tls import Tls
 from swim import ConfigError, checks
@@ -87,6 +88,9 @@ class AgentSettings:
     views_token: str = field(default="", repr=False)
     """Sent to the agents whose views ``/v1/swim/views`` collects; it needs ``node:read`` there, and no more.
     Members choose the port that they advertise, so any member can come to know it."""
+    views_tls: ClientTls | None = None
+    """For those of them that serve HTTPS: the roots of their certificates (None for the system's), perhaps a
+    certificate of this agent, and a ``server_name`` if their addresses are not in their certificates."""
 
     # -- access
     access: AccessControl = field(default_factory=AccessControl, repr=False)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import ssl
 from contextlib import aclosing
-from typing import Any
+from typing import Any, NamedTuple
 
 from agent_api.client.fitting import decoded
+from agent_api.client.target import Tls
 from agent_api.exchange import Exchange
 from swim import ConfigError, Member
-from swim.addresses import Endpoint, plain_ip, split_host_port
+from swim.addresses import Endpoint, join_host_port, plain_ip, split_host_port
 
-__all__ = ["ANSWER_BYTES_MAX", "HTTP_TAG", "PeerError", "ask", "http_endpoint"]
+__all__ = ["ANSWER_BYTES_MAX", "HTTPS", "HTTP_TAG", "Asker", "PeerAddress", "PeerError", "http_address"]
 
 HTTP_TAG = "http"
-"""The tag in which an agent advertises its HTTP address, ``HOST:PORT`` or ``:PORT``."""
+"""The tag in which an agent advertises its HTTP address: ``HOST:PORT`` or ``:PORT``, after ``https://`` if it
+serves HTTPS."""
+HTTPS = "https://"
 ANSWER_BYTES_MAX = 8 * 1024 * 1024
 """Longest answer that is read."""
 
@@ -22,7 +26,17 @@ class PeerError(Exception):
     """Another agent cannot be asked, or answers something unusable. Nothing is affected."""
 
 
-def http_endpoint(member: Member) -> Endpoint:
+class PeerAddress(NamedTuple):
+    """Where a member's agent serves HTTP, or HTTPS."""
+
+    endpoint: Endpoint
+    is_https: bool = False
+
+    def __str__(self) -> str:
+        return (HTTPS if self.is_https else "") + join_host_port(*self.endpoint)
+
+
+def http_address(member: Member) -> PeerAddress:
     """Where a member's agent serves HTTP.
 
     Its host must be the member's own address: otherwise any member could make this agent send requests to
@@ -31,9 +45,10 @@ def http_endpoint(member: Member) -> Endpoint:
     Raises:
         PeerError: the member advertises none, or one that is not its own.
     """
-    text = member.tags.get(HTTP_TAG)
-    if not text:
+    tag = member.tags.get(HTTP_TAG)
+    if not tag:
         raise PeerError(f"it advertises no HTTP address (tag {HTTP_TAG})")
+    text = tag.removeprefix(HTTPS)
     is_short = text.startswith(":")
     try:
         host, port = split_host_port(HTTP_TAG, f"localhost{text}" if is_short else text)
@@ -42,25 +57,54 @@ def http_endpoint(member: Member) -> Endpoint:
     address = plain_ip(host)
     if not is_short and (address is None or address != plain_ip(member.address)):
         raise PeerError(f"its tag {HTTP_TAG} names {host}, which is not its address")
-    return member.address, port
+    return PeerAddress((member.address, port), text != tag)
 
 
-async def ask(endpoint: Endpoint, path: str, token: str = "") -> Any:
-    """The JSON that another agent answers; ``token`` is sent along unless it is "".
+class Asker:
+    """Asks other agents.
 
-    Raises:
-        PeerError: it answers something else, or too much.
-        OSError: it cannot be reached.
+    Args:
+        token: sent to each; "" for none.
+        tls: for those that serve HTTPS; its files are read before the first request to one of them. None is
+            the system's roots.
     """
-    headers = [(b"X-Nomad-Token", token.encode())] if token else []
-    try:
-        async with aclosing(await Exchange.begin(endpoint, path.encode(), headers)) as exchange:
-            body = await exchange.body(ANSWER_BYTES_MAX)
-    except ValueError as error:
-        raise PeerError(str(error)) from None
-    if exchange.status != 200:
-        raise PeerError(f"it answers {exchange.status}: {body[:200].decode('utf-8', 'replace').strip()}")
-    try:
-        return decoded(body)
-    except ValueError:
-        raise PeerError("its answer is not JSON") from None
+
+    def __init__(self, token: str, tls: Tls | None) -> None:
+        self._headers = [(b"X-Nomad-Token", token.encode())] if token else []
+        self._tls = tls or Tls()
+        self._context: ssl.SSLContext | None = None
+
+    async def ask(self, address: PeerAddress, path: str) -> Any:
+        """The JSON that another agent answers.
+
+        Raises:
+            PeerError: it answers something else, or too much; or a file of ``tls`` cannot be used.
+            OSError: it cannot be reached, or its certificate is not trusted.
+        """
+        context = self._read() if address.is_https else None
+        try:
+            async with aclosing(
+                await Exchange.begin(
+                    address.endpoint, path.encode(), self._headers, context, self._tls.server_name
+                )
+            ) as exchange:
+                body = await exchange.body(ANSWER_BYTES_MAX)
+        except ssl.SSLError:  # one about a certificate is a ValueError as well
+            raise
+        except ValueError as error:
+            raise PeerError(str(error)) from None
+        if exchange.status != 200:
+            text = body[:200].decode("utf-8", "replace").strip()
+            raise PeerError(f"it answers {exchange.status}: {text}")
+        try:
+            return decoded(body)
+        except ValueError:
+            raise PeerError("its answer is not JSON") from None
+
+    def _read(self) -> ssl.SSLContext:
+        if self._context is None:
+            try:
+                self._context = self._tls.context()
+            except ConfigError as error:
+                raise PeerError(f"this agent's {error}") from None
+        return self._context

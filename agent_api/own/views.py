@@ -9,11 +9,10 @@ from typing import Any, TypedDict
 
 import anyio
 
-from agent_api.own.peers import PeerError, ask, http_endpoint
+from agent_api.own.peers import Asker, PeerError, http_address
 from agent_api.own.shapes import Observer
 from agent_api.text import utf8
 from swim import Member, MemberStatus
-from swim.addresses import join_host_port
 from swim.text import brief
 
 __all__ = ["VIEWS_MAX", "Seen", "ViewShape", "Views", "digest_of", "groups_of"]
@@ -37,8 +36,8 @@ class Seen(TypedDict):
 class ViewShape(TypedDict):
     """One agent's view; without ``members`` and ``digest`` if ``error`` says why there is none.
 
-    ``http`` is the address that was asked, None if there is none, and for this agent itself. ``seconds`` is
-    how long the answer took.
+    ``http`` is the address that was asked, after ``https://`` if by HTTPS; None if there is none, and for
+    this agent itself. ``seconds`` is how long the answer took.
     """
 
     agent: str
@@ -60,12 +59,12 @@ class Views:
 
     Args:
         observer: of this agent's own view.
-        token: sent to the others; "" for none.
+        asker: asks the others.
     """
 
-    def __init__(self, observer: Observer, token: str = "") -> None:
+    def __init__(self, observer: Observer, asker: Asker) -> None:
         self._observer = observer
-        self._token = token
+        self._asker = asker
         self._lock = anyio.Lock()
         self._at = float("-inf")
         self._last: list[ViewShape] = []
@@ -91,7 +90,7 @@ class Views:
         async def work() -> None:
             while left:
                 member = left.popleft()
-                found[member.name] = await _asked(member, self._token)
+                found[member.name] = await _asked(member, self._asker)
 
         async with anyio.create_task_group() as group:
             for _ in range(min(_AT_ONCE, len(left))):
@@ -111,14 +110,14 @@ class Views:
         return _view(cluster.config.name, None, 0.0, members)
 
 
-async def _asked(member: Member, token: str) -> ViewShape:
+async def _asked(member: Member, asker: Asker) -> ViewShape:
     """The view of another agent, or why there is none."""
     began, http = anyio.current_time(), None
     try:
-        endpoint = http_endpoint(member)
-        http = join_host_port(*endpoint)
+        address = http_address(member)
+        http = str(address)
         with anyio.fail_after(_SECONDS):
-            members = _members_of(await ask(endpoint, _PATH, token), member.name)
+            members = _members_of(await asker.ask(address, _PATH), member.name)
     except TimeoutError:
         error = f"no answer within {_SECONDS:g} s"
     except PeerError as wrong:

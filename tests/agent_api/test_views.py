@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 import trio
 
-from agent_api import AgentSettings
-from agent_api.own.peers import ANSWER_BYTES_MAX, PeerError, http_endpoint
+from agent_api import AgentSettings, Tls, serve
+from agent_api.client import Tls as ClientTls
+from agent_api.own.peers import ANSWER_BYTES_MAX, PeerError, http_address
 from agent_api.own.views import VIEWS_MAX
 from swim import Config, ConfigError, Member, MemberStatus
-from swim.addresses import Endpoint
+from swim.addresses import Endpoint, join_host_port
 from tests.agent_api.access.test_routes import control, secret
 from tests.agent_api.fakes import FakeCluster, make_member
 from tests.agent_api.http import Agent, served
+from tests.agent_api.server.authority import Authority
 
 NAMES = ("n1.global", "b", "c")
 
@@ -106,6 +110,51 @@ async def test_a_token_for_views_is_sent_along() -> None:
     assert "s3cret" not in repr(AgentSettings(views_token="s3cret"))
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+async def test_agents_that_serve_https_are_asked_if_their_certificates_are_trusted(
+    host: str, tmp_path: Path
+) -> None:
+    authority = Authority(tmp_path)
+    cert, key = authority.issue("b", *(["::1"] if host == "::1" else []))
+    own_cert, own_key = authority.issue("n1")
+    one, other = cluster_of("n1.global"), cluster_of("b")
+    settings = AgentSettings(
+        http=join_host_port(host, 0), tls=Tls(cert, key, ca_file=authority.ca_file, verify_https_client=True)
+    )
+
+    async def seen(**tls: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        async with served(one, views_tls=ClientTls(**tls)) as agent:
+            views = (await agent.get("/v1/swim/views")).json()["views"]
+            return next(view for view in views if view["agent"] == "b"), (
+                await agent.get("/v1/swim/partitions")
+            ).json()
+
+    async with trio.open_nursery() as nursery:
+        endpoint = await nursery.start(serve, other, settings)
+        tag = f"https://{join_host_port(*endpoint)}"
+        one.table["b"] = replace(one.table["b"], address=host, tags={"http": tag})
+        known = {"client_cert": own_cert, "client_key": own_key}
+        view, partitions = await seen(ca_cert=authority.ca_file, **known)
+        assert (view["error"], view["http"], set(view["members"])) == ("", tag, set(NAMES))
+        assert [group["agents"] for group in partitions["partitions"]] == [["b", "n1.global"]]
+        for tls, why in [
+            (known, "cannot be reached: .*certificate verify failed"),
+            ({"ca_cert": authority.ca_file}, "cannot be reached: .*certificate"),
+            (
+                {"ca_cert": authority.ca_file, "server_name": "x.example", **known},
+                "cannot be reached: .*x.example",
+            ),
+            ({"ca_cert": str(tmp_path / "none")}, "this agent's ca_cert: .*none: No such file"),
+        ]:
+            view, partitions = await seen(**tls)
+            assert re.match(why, view["error"]), view["error"]
+            assert (view["http"], view["members"]) == (tag, None)
+            assert partitions["unknown"]["b"] == view["error"]
+        view, _ = await seen(ca_cert=authority.ca_file, server_name="localhost", **known)
+        assert view["error"] == ""
+        nursery.cancel_scope.cancel()
+
+
 @pytest.mark.parametrize(
     ("http", "why"),
     [
@@ -115,13 +164,21 @@ async def test_a_token_for_views_is_sent_along() -> None:
         ("127.0.0.1", "its tag http: "),
         ("127.0.0.1:99999", "its tag http: "),
         ("http://127.0.0.1:1", "its tag http: "),
+        ("https://10.0.0.1:1", "its tag http names 10.0.0.1, which is not its address"),
+        ("https://localhost:1", "its tag http names localhost, which is not its address"),
+        ("https://127.0.0.1:1/", "its tag http: "),
+        ("https://https://127.0.0.1:1", "its tag http: "),
+        ("https://x@127.0.0.1:1", "its tag http"),
+        ("HTTPS://127.0.0.1:1", "its tag http: "),
+        ("https://", "its tag http: "),
+        ("https://:", "its tag http: "),
         (":x", "its tag http: "),
         ("", "it advertises no HTTP address"),
     ],
 )
 def test_addresses_that_are_not_asked(http: str, why: str) -> None:
     with pytest.raises(PeerError) as refusal:
-        http_endpoint(make_member("b", http=http))
+        http_address(make_member("b", http=http))
     assert str(refusal.value).startswith(why)
 
 
@@ -129,9 +186,15 @@ def test_addresses_that_are_asked() -> None:
     def at(address: str, http: str) -> Member:
         return replace(make_member("b", http=http), address=address)
 
-    assert http_endpoint(at("127.0.0.1", ":80")) == ("127.0.0.1", 80)
-    assert http_endpoint(at("fe80::1", ":80")) == ("fe80::1", 80)
-    assert http_endpoint(at("fe80::1", "[fe80:0::1]:80")) == ("fe80::1", 80)
+    for scheme in ("", "https://"):
+        for address, tag, shown in [
+            ("127.0.0.1", ":80", "127.0.0.1:80"),
+            ("fe80::1", ":80", "[fe80::1]:80"),
+            ("fe80::1", "[fe80:0::1]:80", "[fe80::1]:80"),
+        ]:
+            found = http_address(at(address, scheme + tag))
+            assert found == ((address, 80), bool(scheme))
+            assert str(found) == scheme + shown
 
 
 def answer_of(body: bytes, status: str = "200 OK") -> bytes:

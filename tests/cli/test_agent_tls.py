@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from agent_api.client import Tls as ClientTls
 from swim import ConfigError
 from tests.agent_api.server.authority import Authority
 from tests.cli.processes import Agent, Processes, eventually
@@ -99,6 +100,26 @@ def test_a_wrong_file_is_one_error_that_names_the_flag_or_the_key_of_the_file(tm
         with pytest.raises(ConfigError) as refusal:
             planned(*arguments)
         assert str(refusal.value) == text
+
+
+def test_an_https_address_is_advertised_and_others_are_asked_with_the_files_for_views(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    cert, key = authority.issue("x")
+    serves = ("--tls-cert-file", cert, "--tls-key-file", key, "--http-tag")
+    for address, tag in (("10.0.0.1:80", "10.0.0.1:80"), ("[::1]:80", "[::1]:80"), ("[::]:80", ":80")):
+        assert planned("--http", address, *serves).config.tags["http"] == f"https://{tag}"
+    asks = ("--views-ca-file", authority.ca_file, "--views-cert-file", cert, "--views-tls-name", "x.example")
+    assert planned(*asks, "--views-key-file", key).api.views_tls == ClientTls(
+        ca_cert=authority.ca_file, client_cert=cert, client_key=key, server_name="x.example"
+    )
+    for arguments, text in (
+        (("--views-ca-file", "/nowhere"), "--views-ca-file: /nowhere: No such file or directory"),
+        (asks, "--views-cert-file: needs its private key, and the key needs the certificate"),
+        (("--client", *asks), "--views-ca-file: is for members, and --client is none"),
+    ):
+        with pytest.raises(ConfigError) as refusal:
+            planned(*arguments)
+        assert str(refusal.value).startswith(text)
 
 
 @pytest.mark.slow

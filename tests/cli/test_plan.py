@@ -324,8 +324,8 @@ def test_the_address_of_http_is_advertised_only_if_asked_for(http: str, tag: str
     ("flags", "why"),
     [
         (["--http", "127.0.0.1:0"], "--http-tag: needs a fixed port in --http"),
-        (["--http", "unix:///tmp/x"], "--http-tag: needs HTTP on a TCP port, without TLS"),
-        (["--no-http"], "--http-tag: needs HTTP on a TCP port, without TLS"),
+        (["--http", "unix:///tmp/x"], "--http-tag: needs HTTP on a TCP port"),
+        (["--no-http"], "--http-tag: needs HTTP on a TCP port"),
         (["--tags-file", "/tmp/tags"], "--tags-file: "),
     ],
 )

@@ -12,11 +12,25 @@ from swim.cli.agent.readiness import STATES
 from swim.cli.common import duration
 from swim.cli.logs import LEVELS
 
-__all__ = ["EXCLUSIVE", "OF_MEMBERS", "OPTIONS", "RELOADED", "SECRETS", "SERVERS", "TLS", "Option", "options"]
+__all__ = [
+    "EXCLUSIVE",
+    "OF_MEMBERS",
+    "OPTIONS",
+    "RELOADED",
+    "SECRETS",
+    "SERVERS",
+    "TLS",
+    "VIEWS",
+    "Option",
+    "options",
+]
 
+VIEWS = ("views_ca_file", "views_cert_file", "views_key_file", "views_tls_name")
+"""The settings of HTTPS to agents whose views are asked for."""
 OF_MEMBERS = (
     "bind", "advertise", "interface", "join", "retry_join", "discover", "tag", "encrypt", "key_file",
     "snapshot", "keyring_file", "tags_file", "rpc", "event_handler", "no_http", "http_tag", "views_token",
+    *VIEWS,
 )  # fmt: skip
 """Settings that a client cannot have."""
 EXCLUSIVE = (("encrypt", "key_file"), ("http", "no_http"), ("rpc", "no_rpc"))
@@ -98,6 +112,10 @@ OPTIONS = (
         "Token sent to agents whose views are asked for. Seen in ps: set SWIM_VIEWS_TOKEN or use the file.",
         "SECRET",
     ),
+    Option("views_ca_file", "text", "Roots of certificates of agents asked by HTTPS [the system's].", "FILE"),
+    Option("views_cert_file", "text", "Certificate for those that verify their clients, in PEM.", "FILE"),
+    Option("views_key_file", "text", "Private key of --views-cert-file, in PEM.", "FILE"),
+    Option("views_tls_name", "text", "Name in the certificates of these agents [their addresses].", "NAME"),
     Option("client", "switch", "Be no member: answer questions about members from --servers."),
     Option(
         "servers",

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 from agent_api import AgentSettings
 from agent_api.access.control import AccessControl
 from agent_api.access.rules import AccessRules
-from agent_api.client.target import Tls as ClientTls
 from agent_api.own.peers import HTTP_TAG
 from swim.addresses import (
     join_bind,
@@ -23,8 +22,8 @@ from swim.addresses import (
     split_host_port,
 )
 from swim.cli.agent.discovery import DiscoverySettings
-from swim.cli.agent.http import HTTP_PORT, http_settings, http_tag
-from swim.cli.agent.options import OF_MEMBERS, OPTIONS, SERVERS
+from swim.cli.agent.http import HTTP_PORT, client_tls, http_settings, http_tag
+from swim.cli.agent.options import OF_MEMBERS, OPTIONS, SERVERS, VIEWS
 from swim.cli.agent.readiness import State
 from swim.cli.agent.settings import Settings
 from swim.cli.agent.tokens import read_rules
@@ -49,9 +48,6 @@ _SERF_RPC_PORT = 7373
 _OPTION_OF_FIELD = {
     "seeds": "retry_join", "tags": "tag", "keys": "encrypt", "http_hosts": "http_host",
     "snapshot_file": "snapshot",
-}  # fmt: skip
-_TLS_FIELDS = {
-    "ca_cert": "servers_ca_file", "client_cert": "servers_cert_file", "client_key": "servers_key_file",
 }  # fmt: skip
 _RETRY_SECONDS_MIN = 1.0
 _BUILD_TAG = {"build": __version__}
@@ -189,6 +185,7 @@ def _plan(values: Mapping[str, Any], gossip: Mapping[str, Any], own_tags: Mappin
         access=AccessControl(_rules(values), join=values.get("acl_join", "warn")),
         enable_debug=bool(values.get("enable_debug")),
         views_token=values.get("views_token", ""),
+        views_tls=client_tls(values, VIEWS),
         prometheus_metrics=bool(values.get("prometheus_metrics")),
         retry_interval=config.rejoin_interval_alone,
         retry_max_attempts=values.get("retry_max_attempts", 0),
@@ -222,16 +219,12 @@ def _client(values: Mapping[str, Any]) -> ClientPlan | None:
     for name in OF_MEMBERS:
         if values.get(name):
             raise ConfigError(name, "is for members, and --client is none")
-    ca_file, cert_file, key_file, name = (values.get(name, "") for name in SERVERS[1:])
-    if not ca_file and len(given) > bool(values.get("servers")):
+    if not values.get("servers_ca_file") and len(given) > bool(values.get("servers")):
         raise ConfigError("servers_ca_file", "is needed to reach servers by HTTPS")
     port = values.get("rpc_port", HTTP_PORT)
     servers = [join_host_port(*split_host_port("servers", each, port)) for each in values.get("servers", ())]
-    tls = ClientTls(ca_cert=ca_file, client_cert=cert_file, client_key=key_file) if ca_file else None
-    try:
-        return ClientPlan(tuple(servers), tls.context() if tls else None, name)
-    except ConfigError as error:
-        raise ConfigError(_TLS_FIELDS[error.field], error.reason) from None
+    tls = client_tls(values, SERVERS[1:])
+    return ClientPlan(tuple(servers), tls.context() if tls.ca_cert else None, tls.server_name)
 
 
 def _rpc(values: Mapping[str, Any]) -> IpcSettings:

@@ -22,9 +22,9 @@ class Authority:
         path.write_bytes(data)
         return str(path)
 
-    def issue(self, name: str, **given: Any) -> tuple[str, str]:
-        """The files of a certificate and its key."""
-        leaf = self.ca.issue_cert("localhost", "127.0.0.1", common_name=name, **given)
+    def issue(self, name: str, *hosts: str, **given: Any) -> tuple[str, str]:
+        """The files of a certificate, for this machine and other hosts, and of its key."""
+        leaf = self.ca.issue_cert("localhost", "127.0.0.1", *hosts, common_name=name, **given)
         chain = b"".join(blob.bytes() for blob in leaf.cert_chain_pems)
         return self.write(f"{name}.pem", chain), self.write(f"{name}.key", leaf.private_key_pem.bytes())
 
