@@ -115,7 +115,7 @@ def test_an_https_address_is_advertised_and_others_are_asked_with_the_files_for_
     for arguments, text in (
         (("--views-ca-file", "/nowhere"), "--views-ca-file: /nowhere: No such file or directory"),
         (asks, "--views-cert-file: needs its private key, and the key needs the certificate"),
-        (("--client", *asks), "--views-ca-file: is for members, and --client is none"),
+        (("--client", *asks[:2]), "--views-ca-file: is for members, and --client is none"),
     ):
         with pytest.raises(ConfigError) as refusal:
             planned(*arguments)
