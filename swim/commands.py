@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, field
 from typing import TypeAlias
 
 from swim import checks
@@ -16,6 +16,7 @@ from swim.errors import ConfigError, ConfigTypeError, LocalError, SwimError
 from swim.events import ForceLeaveOutcome, JoinResult, Member, Query, QueryAck, QueryResponse
 from swim.frozen import FrozenMap
 from swim.keyrings import KeyCommand, KeyringResult
+from swim.values import dataclass
 
 __all__ = [
     "MESSAGE_BYTES_MAX",

@@ -8,12 +8,12 @@ follows all member events (``MemberReaped`` deletes, any other stores ``event.me
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 from swim.addresses import Endpoint
 from swim.frozen import FrozenMap
+from swim.values import dataclass
 
 __all__ = [
     "Cause",
@@ -189,7 +189,7 @@ class MemberEvent:
 
     member: Member
     previous: Member | None = None
-    reason: Reason = field(default=Reason(Cause.LOCAL))
+    reason: Reason = Reason(Cause.LOCAL)
     sequence: int = 0
 
 

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from swim import checks
 from swim.frozen import FrozenMap
+from swim.values import dataclass
 
 __all__ = [
     "InstallKey",
@@ -31,8 +32,9 @@ def fingerprint(key: bytes) -> str:
     return sha256(key).hexdigest()[:12]
 
 
-@dataclass(frozen=True, slots=True, repr=False)
 class _OneKey:
+    __slots__ = ()
+
     key: bytes
 
     def __post_init__(self) -> None:
@@ -53,6 +55,8 @@ class InstallKey(_OneKey):
         ConfigError: naming ``key``.
     """
 
+    key: bytes
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class UseKey(_OneKey):
@@ -67,6 +71,8 @@ class UseKey(_OneKey):
         ConfigError: naming ``key``.
     """
 
+    key: bytes
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class RemoveKey(_OneKey):
@@ -80,6 +86,8 @@ class RemoveKey(_OneKey):
     Raises:
         ConfigError: naming ``key``.
     """
+
+    key: bytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ LEAVES = (
     "swim.metrics",
     "swim.runtime",
     "swim.text",
+    "swim.values",
     "swim.verbosity",
     "swim.version",
     "swim.where",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import field, fields, replace
 from typing import TYPE_CHECKING, Any, Literal, Self, Unpack, overload
 
 from swim import checks
@@ -18,6 +18,7 @@ from swim.config.profiles import AT_LEAST, PROFILES, Changes, Settings
 from swim.errors import ConfigError, ConfigTypeError
 from swim.frozen import FrozenMap
 from swim.text import closest
+from swim.values import dataclass
 
 if TYPE_CHECKING:
     from swim.config.merge_policy import MergePolicy

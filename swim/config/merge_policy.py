@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from fnmatch import fnmatchcase
 
 from swim import checks
 from swim.frozen import FrozenMap
 from swim.text import shown
+from swim.values import dataclass
 
 __all__ = ["MergePolicy"]
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import TYPE_CHECKING, Protocol
 
 from swim.config import Config
 from swim.core.output import SaveKeys
 from swim.errors import ConfigError, ConfigTypeError
 from swim.text import shown
+from swim.values import dataclass
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from swim import checks
 from swim.config import Config
 from swim.errors import ConfigError, ConfigTypeError
 from swim.net.faults import LinkFaults
 from swim.net.files import NO_FILES, Files
+from swim.values import dataclass
 
 __all__ = ["Arguments"]
 
