@@ -17,12 +17,14 @@ from tests.cli.fake_agent import FakeAgent, fake_agent
 from tests.cli.test_remote import WEB
 
 ROOT = Path(__file__).parents[2]
+ODD = ("two\nlines", "we b", "we$(id)", "we`id`", "we;id", "we'", "we\\", "we,b", "we*", "-we", "~we", "")
+"""Names that a shell would not take as they are; some would run a command."""
 
 
 @pytest.fixture
 def agent(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeAgent]:
     with fake_agent() as running:
-        members = [WEB | {"name": name} for name in ("web-1", "web-2", "db", "two\nlines")]
+        members = [WEB | {"name": name} for name in ("web-1", "web-2", "db", *ODD)]
         members[2]["status"] = "failed"
         running.answers["/v1/swim/members"] = (200, {"members": members})
         monkeypatch.setenv("SWIM_ADDRESS", running.url)
@@ -53,7 +55,13 @@ def test_names_are_completed(agent: FakeAgent, before: list[str]) -> None:
     assert completed(*before, "we") == [("web-1", "alive"), ("web-2", "alive")]
     assert completed(*before, "d") in ([("db", "failed")], [])
     assert completed(*before, "x") == []
-    assert "two\nlines" not in [name for name, _ in completed(*before, "")]
+    assert not {*ODD} & {name for name, _ in completed(*before, "")}
+
+
+def test_letters_of_any_language_and_what_addresses_contain_are_plain(agent: FakeAgent) -> None:
+    names = ["grün", "web-1.global", "a:b", "10.0.0.1:7946", "x@y", "a_b", "dc1/web"]
+    agent.answers["/v1/swim/members"] = (200, {"members": [WEB | {"name": name} for name in names]})
+    assert [name for name, _ in completed("why", "")] == names
 
 
 def test_a_name_that_was_given_is_not_offered_again(agent: FakeAgent) -> None:

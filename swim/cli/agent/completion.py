@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import click
 from click.shell_completion import CompletionItem
 
@@ -13,6 +15,8 @@ __all__ = ["MEMBER"]
 
 _SECONDS = 0.5
 """How long a shell waits for the agent."""
+_PLAIN = re.compile(r"(?!-)[\w@%+=:./-]+")
+"""Names that every shell takes as they are. Of others, bash runs a ``$(...)``, and fish ends at a comma."""
 
 
 class _MemberName(click.types.StringParamType):
@@ -21,7 +25,7 @@ class _MemberName(click.types.StringParamType):
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
-        """Names that begin so, with their status; none without an agent, or if a shell could not take one."""
+        """Plain names that begin so, with their status; none without an agent."""
         try:
             wanted = globals_of(ctx)
             members = client_of(wanted._replace(timeout=min(wanted.timeout, _SECONDS))).members()
@@ -32,7 +36,7 @@ class _MemberName(click.types.StringParamType):
             CompletionItem(member["name"], help=member["status"])
             for member in members
             if member["name"].startswith(incomplete)
-            and member["name"].isprintable()
+            and _PLAIN.fullmatch(member["name"])
             and not (isinstance(given, tuple) and member["name"] in given)
         ]
 
