@@ -6,13 +6,16 @@ from abc import abstractmethod
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
-from sims.checkers.base import Checker, PerLife
+from sims.checkers.base import Checker
 from sims.checkers.liveness import Liveness
 from sims.theory.bounds import convergence_bound, dissemination_bound
 from swim.config import Config
 from swim.events import Event, UserEvent, UserMessage
+from swim.serf.snapshot import Snapshot
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sims.world import World
     from sims.world.host import SimNode
 
@@ -30,16 +33,24 @@ def _key(event: UserEvent) -> Key:
 
 
 class UserEventsComeOnce(Checker):
-    """In one life of a node no user event is handed out twice."""
+    """No user event is handed out twice in one life of a node, nor again after its snapshot recorded it."""
 
     def __init__(self, *, collect: bool = False) -> None:
         super().__init__(collect=collect)
-        self._received: PerLife[set[Key]] = PerLife(set)
+        self._received: dict[str, set[Key]] = {}
+
+    def fault(self, world: World, kind: str, detail: Mapping[str, object]) -> None:
+        """See ``Observer``."""
+        if kind == "restart":
+            node = world.host(str(detail["node"]))
+            recorded = Snapshot.replay(node.snapshot).event_clock if detail["snapshot"] else 0
+            earlier = self._received.get(node.id, set())
+            self._received[node.id] = {key for key in earlier if key[0] <= recorded}
 
     def event(self, world: World, node: SimNode, event: Event) -> None:
         """See ``Observer``."""
         if isinstance(event, UserEvent):
-            received = self._received.of(node)
+            received = self._received.setdefault(node.id, set())
             if _key(event) in received:
                 self.violated(world, node, f"the user event {event.name} came again, stamped {event.ltime}")
             received.add(_key(event))

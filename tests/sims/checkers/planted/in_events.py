@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from sims.checkers import (
     UserEventsReachAll,
 )
 from swim import events
+from swim.serf.delegate import SerfDelegate
 from swim.serf.exchange import StateExchange
 from swim.serf.lamport import LamportClock
 from swim.serf.seen import RecentRing
@@ -33,6 +35,12 @@ def hands_out_every_copy(patch: pytest.MonkeyPatch) -> None:
         return False
 
     patch.setattr(UserEvents, "receive", repeat)
+
+
+@bug("A snapshot's event clock does not keep old events away.", scripts.EVENTS, UserEventsComeOnce)
+def forgets_what_it_recorded(patch: pytest.MonkeyPatch) -> None:
+    restore = SerfDelegate.restore
+    patch.setattr(SerfDelegate, "restore", lambda self, read: restore(self, replace(read, event_clock=0)))
 
 
 @bug("Of two events with one stamp only the first is taken.", scripts.EVENTS, UserEventsReachAll)
