@@ -15,6 +15,7 @@ from starlette.types import Receive, Scope, Send
 from agent_api.envelope import PAGE_POLICY, accepts_gzip
 from agent_api.text import utf8
 from agent_api.ui.files import File, file_of, static_files
+from agent_api.ui.modules import needed_by
 from swim import Member
 
 __all__ = ["ROWS_MAX", "Mode", "Page", "members_table", "ui_routes"]
@@ -26,8 +27,7 @@ ROWS_MAX = 200
 """Members in the table for browsers without JavaScript; of more, only their number is shown."""
 
 _INDEX = "index.html"
-_LATER = ("explain/", "replay/", "views/")
-"""Folders of modules that are loaded when they are needed."""
+_ENTRY = "app.js"
 _GLYPHS = {"alive": "●", "suspect": "◐", "leaving": "◌", "left": "○", "failed": "✕"}
 
 
@@ -58,9 +58,8 @@ class Page:
         return Response(status_code=404) if found is None else _sent(request, found)
 
     def _index(self, request: Request) -> File:
-        static = static_files()
-        modules = [name for name in static if name.endswith(".js") and not name.startswith(_LATER)]
-        document = Template(static[_INDEX].body.decode()).substitute(
+        modules = needed_by(_ENTRY)
+        document = Template(static_files()[_INDEX].body.decode()).substitute(
             mode=self._mode,
             preload="\n".join(f'<link rel="modulepreload" href="{name}">' for name in modules),
             table=self._table(request),

@@ -8,29 +8,25 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import posixpath
 import re
 from base64 import b64encode
 from html import escape
 from string import Template
 
 from agent_api.ui.files import static_files
+from agent_api.ui.modules import DYNAMIC, IMPORT, resolved
 
 __all__ = ["bundle", "player_document"]
 
 _ENTRY = "app.js"
-_IMPORT = re.compile(
-    r"(?:^|(?<=;))import\s*(?:\{(?P<names>[^}]*)\}|\*\s*as\s+(?P<all>\w+))\s*"
-    r"from\s*[\"'](?P<path>[^\"']+)[\"'];?",
-    re.MULTILINE,
-)
-_DYNAMIC = re.compile(r"\bimport\(\s*['\"](?P<path>[^'\"]+)['\"]\s*\)")
 _EXPORT = re.compile(r"^export (?=(?:async )?(?:function|class|const|let) )", re.MULTILINE)
 _EXPORTED = re.compile(r"^export (?:async )?(?:function|class|const|let) (\w+)", re.MULTILINE)
 _EXPORT_LIST = re.compile(r"(?:^|(?<=[;}]))export\s*\{([^}]*)\};?", re.MULTILINE)
 _MAP = re.compile(r"^//# sourceMappingURL=.*$", re.MULTILINE)
 _STYLE = re.compile(r'<link rel="stylesheet" href="([^"]+)">\n?')
 _SCRIPT = f'<script type="module" src="{_ENTRY}"></script>'
+_OTHER_SHEETS = ("docs.css",)
+"""Of other pages."""
 _LINKS = re.compile(r'<link rel="(?:icon|modulepreload)"[^>]*>\n?')
 _POLICY = "; ".join(
     [
@@ -52,7 +48,11 @@ def player_document(trace: bytes, name: str) -> str:
     """
     script = bundle(_ENTRY)
     index = Template(_text("index.html")).substitute(mode="replay", preload="", table="")
-    style = "".join(_text(path) for path in _STYLE.findall(index))
+    first = _STYLE.findall(index)
+    later = [
+        name for name in static_files() if name.endswith(".css") and name not in (*first, *_OTHER_SHEETS)
+    ]
+    style = "".join(_text(path) for path in (*first, *later))
     policy = _POLICY.format(script=_digest(script), style=_digest(style))
     index = _LINKS.sub("", _STYLE.sub("", index))
     head, found, tail = index.partition(_SCRIPT)
@@ -64,7 +64,7 @@ def player_document(trace: bytes, name: str) -> str:
     )
     data = _data("trace", trace, name) + _data("tour", static_files()["replay/tour.jsonl"].body, "tour.jsonl")
     data += f'<script type="application/json" id="tables">{_text("explain/tables.json")}</script>\n'
-    inside = f'<style>{style}</style>\n<script type="module">{script}</script>'
+    inside = f'<style data-all>{style}</style>\n<script type="module">{script}</script>'
     return f"{head}{inside}{tail.replace('</body>', f'{data}</body>')}"
 
 
@@ -87,8 +87,8 @@ def _collect(path: str, order: list[str], waiting: tuple[str, ...]) -> None:
         raise ValueError(f"modules import each other: {' -> '.join([*waiting, path])}")
     if path not in order:
         text = _text(path)
-        for found in [*_IMPORT.finditer(text), *_DYNAMIC.finditer(text)]:
-            _collect(_resolved(path, found["path"]), order, (*waiting, path))
+        for found in [*IMPORT.finditer(text), *DYNAMIC.finditer(text)]:
+            _collect(resolved(path, found["path"]), order, (*waiting, path))
         order.append(path)
 
 
@@ -99,7 +99,7 @@ def _as_function(path: str, numbers: dict[str, int]) -> str:
         exports |= {public: own for own, public in _pairs(names)}
 
     def imported(found: re.Match[str]) -> str:
-        module = f"module{numbers[_resolved(path, found['path'])]}"
+        module = f"module{numbers[resolved(path, found['path'])]}"
         if found["all"]:
             return f"const {found['all']} = {module};"
         return (
@@ -107,9 +107,9 @@ def _as_function(path: str, numbers: dict[str, int]) -> str:
         )
 
     def loaded(found: re.Match[str]) -> str:
-        return f"Promise.resolve(module{numbers[_resolved(path, found['path'])]})"
+        return f"Promise.resolve(module{numbers[resolved(path, found['path'])]})"
 
-    linked = _DYNAMIC.sub(loaded, _IMPORT.sub(imported, source))
+    linked = DYNAMIC.sub(loaded, IMPORT.sub(imported, source))
     body = _EXPORT_LIST.sub("", _EXPORT.sub("", linked))
     given = ", ".join(f"{public}: {own}" for public, own in exports.items())
     return f"const module{numbers[path]} = (() => {{\n{body}\nreturn {{{given}}};\n}})();"
@@ -119,10 +119,6 @@ def _pairs(names: str) -> list[tuple[str, str]]:
     """``a, b as c`` as pairs of both names."""
     parts = [part.split(" as ") for part in names.split(",") if part.strip()]
     return [(part[0].strip(), part[-1].strip()) for part in parts]
-
-
-def _resolved(path: str, relative: str) -> str:
-    return posixpath.normpath(posixpath.join(posixpath.dirname(path), relative))
 
 
 def _text(path: str) -> str:

@@ -20,6 +20,7 @@ from swim.cli.cluster.script import parse_script
 from tests.cli.processes import Process, Processes, eventually
 from tests.ui.audit import violations
 from tests.ui.conftest import DESKTOP, PHONE, OpenPage
+from tests.ui.test_speed import LOADED
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
@@ -92,6 +93,14 @@ def is_narrow_enough(page: Page) -> bool:
 
 def state_of(page: Page) -> Any:
     return page.evaluate("async () => (await fetch('../v1/cluster/state')).json()")
+
+
+def test_a_fresh_page_is_small(url: str, open_page: OpenPage) -> None:
+    page = open_page(f"{url}#/overview")
+    page.locator(".node").nth(4).wait_for()
+    raw, packed, _ = zip(*page.evaluate(LOADED), strict=True)
+    assert sum(raw) < 95_000, "what folds all views is beside what an agent's page has"
+    assert sum(packed) < 38_000
 
 
 def test_five_live_nodes_and_any_of_them_is_the_observer(url: str, open_page: OpenPage) -> None:

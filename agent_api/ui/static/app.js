@@ -1,43 +1,33 @@
 // @ts-check
 /** The page: its state, where in it the reader is, and one rendering per frame. */
 import { html, nothing, render } from './vendor/lit-html.js';
-import { followCluster } from './following.js';
 import { frame } from './frame.js';
 import { onKey } from './keys.js';
-import { mergeSamples, samplesOf } from './metrics.js';
-import { followOthers } from './others.js';
+import { later } from './lazy.js';
 import { hashOf, parseRoute } from './route.js';
 import { sentenceOf } from './sentences.js';
 import { Stream } from './stream.js';
-import { fold, newStore, note, viewOf, wallAt } from './store.js';
-import * as events from './views/events.js';
-import * as faults from './views/faults.js';
-import * as health from './views/health.js';
-import { later } from './views/later.js';
-import * as matrix from './views/matrix.js';
-import * as members from './views/members.js';
-import * as overview from './views/overview.js';
+import { fold, mergeSamples, newStore, note, samplesOf, viewOf, wallAt } from './store.js';
 
-/** All views, in the order of their keys. `modes` is where a view exists. */
+const LIVE = ['agent', 'cluster'];
+const ALL = [...LIVE, 'replay'];
+
+/**
+ * All views, in the order of their keys. `modes` is where a view exists; `isWhole`, that it shows the whole cluster,
+ * whoever is the observer.
+ */
 const VIEWS = [
-  { id: 'overview', module: overview, modes: ['agent', 'cluster'] },
-  { id: 'views', module: matrix, modes: ['cluster'] },
-  { id: 'members', module: members, modes: ['agent', 'cluster'] },
-  { id: 'events', module: events, modes: ['agent', 'cluster'] },
-  { id: 'health', module: health, modes: ['agent', 'cluster'] },
-  { id: 'faults', module: faults, modes: ['cluster'] },
-  { id: 'replay', module: later('Replay', () => import('./views/replay.js')), modes: ['agent', 'cluster', 'replay'] },
-  { id: 'explain', module: later('Explain', () => import('./views/explain.js')), modes: ['agent', 'cluster', 'replay'] },
+  { id: 'overview', module: later('Overview', () => import('./views/overview.js'), 'charts.css', 'overview.css'), modes: LIVE },
+  { id: 'views', module: later('Views', () => import('./views/matrix.js'), 'lists.css', 'views.css'), modes: LIVE, isWhole: true },
+  { id: 'members', module: later('Members', () => import('./views/members.js'), 'lists.css'), modes: LIVE },
+  { id: 'events', module: later('Events', () => import('./views/events.js'), 'lists.css'), modes: LIVE },
+  { id: 'health', module: later('Health', () => import('./views/health.js'), 'lists.css', 'charts.css'), modes: LIVE },
+  { id: 'faults', module: later('Faults', () => import('./views/faults.js'), 'lists.css', 'views.css'), modes: ['cluster'], isWhole: true },
+  { id: 'replay', module: later('Replay', () => import('./views/replay.js'), 'lists.css', 'replay.css'), modes: ALL },
+  { id: 'explain', module: later('Explain', () => import('./views/explain.js'), 'lists.css', 'replay.css'), modes: ALL },
 ];
 
-/** How the page asks an agent. */
-const AGENT = {
-  watch: 'v1/swim/watch',
-  why: (state, name) => state.ask(`v1/swim/why?${new URLSearchParams({ name })}`),
-};
-/** Where the page reads from, by where it runs; in `swim cluster`, from the agent that is the observer. */
-const SOURCES = { agent: AGENT, cluster: AGENT };
-
+const WATCH = 'v1/swim/watch'; // of any agent
 const TOKEN = 'swim-token';
 const mode = document.documentElement.dataset.mode ?? 'agent';
 const root = /** @type {HTMLElement} */ (document.getElementById('app'));
@@ -50,7 +40,6 @@ export const state = {
   mode,
   views: VIEWS.filter((view) => view.modes.includes(mode)),
   store: newStore(),
-  source: SOURCES[mode],
   home: base, // where the page's server is
   base, // where the API of the observer is
   stream: /** @type {Stream | null} */ (null),
@@ -77,7 +66,7 @@ export const state = {
   },
   /** The stream that the view on the screen shows. */
   get shownStream() {
-    return this.view?.module.isWhole ? this.clusterStream : this.stream;
+    return this.cluster && this.view?.isWhole ? this.clusterStream : this.stream;
   },
   /** The view on the screen. */
   get view() {
@@ -165,7 +154,7 @@ function redraw() {
     document.title = `${view?.module.title ?? 'swim'} · ${state.store.self || 'swim'}`;
     state.isMoving = false;
     render(frame(state, view), root);
-    view?.module.onDrawn?.(state);
+    view?.module.onDrawn(state);
     openDialogs();
     if (state.isMoving && !document.hidden) setTimeout(redraw, still.matches ? 1000 : 100);
   });
@@ -192,7 +181,7 @@ async function readRest() {
 
 let before = '';
 
-const askOthers = mode === 'agent' ? followOthers(state) : () => undefined;
+let askOthers = () => undefined;
 
 function onStream() {
   const { stream, store } = state;
@@ -207,10 +196,10 @@ function onStream() {
   redraw();
 }
 
-/** Reads a stream of an agent from now on. */
-function watch(url) {
+/** Reads the stream of the agent whose API is there, from now on. */
+function watch(at) {
   const stream = new Stream({
-    url: url.href,
+    url: new URL(WATCH, at).href,
     headers: () => state.headers(),
     onLine: (line) => fold(state.store, line, performance.now()),
     onChange: onStream,
@@ -220,8 +209,16 @@ function watch(url) {
   return stream;
 }
 
-if (mode === 'agent') state.stream = watch(new URL(state.source.watch, base));
-if (mode === 'cluster') followCluster(state, base, watch);
+/** What this page follows, by where it runs. */
+async function follow() {
+  if (mode === 'agent') {
+    state.stream = watch(base);
+    askOthers = (await import('./others.js')).followOthers(state);
+    askOthers();
+  }
+  if (mode === 'cluster') (await import('./following.js')).followCluster(state, base, watch);
+}
+
 addEventListener('hashchange', onRoute);
 addEventListener('keydown', (event) => onKey(state, event));
 narrow.addEventListener('change', () => {
@@ -231,4 +228,5 @@ narrow.addEventListener('change', () => {
 // Ages grow: once a second, and only while the page can be seen.
 setInterval(() => document.hidden || redraw(), 1000);
 document.addEventListener('visibilitychange', redraw);
-onRoute();
+if (mode !== 'cluster') onRoute();
+follow().then(onRoute);

@@ -1,10 +1,11 @@
 // @ts-check
 /** One member in a sheet at the side: what it is, who believes what of it, and why. */
 import { html, nothing, svg } from './vendor/lit-html.js';
-import { askForceLeave } from './actions.js';
 import { clock, hostPort, millis, shell, span } from './format.js';
+import { asks } from './lazy.js';
 import { ago, cli, failure, name, stateGlyph, stateMark, tags } from './parts.js';
 import { reasonOf } from './sentences.js';
+import { countdown, path } from './now.js';
 import { stateOf } from './store.js';
 
 const HOUR = 3_600_000;
@@ -17,7 +18,7 @@ function historyOf(state, who) {
   if (isOf && known.number >= number) return known;
   const next = { name: who, number, from: state.route.from, lines: isOf ? known.lines : null, error: null };
   state.ui.why = next;
-  state.source.why(state, who).then(
+  state.ask(`v1/swim/why?${new URLSearchParams({ name: who })}`).then(
     (answer) => { next.lines = answer.history.map((line) => ({ ...line, wall: typeof line.at === 'string' ? Date.parse(line.at) : state.now - 1000 * line.age })); },
     (error) => { next.error = error; },
   ).finally(state.redraw);
@@ -43,7 +44,7 @@ export function detail(state) {
     ${why.lines ? html`<ol class="reasons">${lines.map((line) => reason(state, line))}</ol>` : why.error ? nothing : html`<p class="loading">Reading its history…</p>`}
     ${why.lines && !lines.length ? html`<p class="faint">Nothing has happened to it since this agent started.</p>` : nothing}
     <p>${cli(state, `swim why ${shell(who)}`)}</p>
-    ${m ? html`<div class="action"><button @click=${() => askForceLeave(state, [who])}>force-leave…</button>${cli(state, `swim force-leave ${shell(who)}`)}</div>` : nothing}
+    ${m ? html`<div class="action"><button @click=${asks((actions) => actions.askForceLeave(state, [who]))}>force-leave…</button>${cli(state, `swim force-leave ${shell(who)}`)}</div>` : nothing}
   </aside>`;
 }
 
@@ -64,24 +65,6 @@ function facts(state, m) {
 
 /** Names: the first, and how many more. */
 const by = (names) => html`${name(names[0] ?? '?')}${names.length > 1 ? ` and ${names.length - 1} more` : nothing}`;
-
-/** How a suspicion stands: confirmations, and the time until it expires. */
-export function countdown(state, { accusers, started, deadline, wanted }) {
-  const [from, to] = [Date.parse(started), Date.parse(deadline)];
-  const left = Math.max(0, to - state.now);
-  return html`<div class="countdown"><progress max=${to - from || 1} value=${left} aria-label="Time until it is failed"></progress>
-    <span>${span(left)} until it is failed, unless it refutes</span>
-    <span class="faint">suspected by <bdi>${accusers.join(', ')}</bdi>${wanted ? `, ${Math.min(accusers.length - 1, wanted)} of ${wanted} confirmations` : ''}</span></div>`;
-}
-
-/** The path of a probe round: what came back in each way. */
-export function path({ direct, relays, stream }) {
-  const mark = (answer) => (answer === 'ack' ? html`<span class="state" data-state="alive">ack</span>` : answer === 'nack' ? html`<span class="state" data-state="suspect">nack</span>`
-    : html`<span class="state" data-state=${answer === 'off' ? 'left' : 'failed'}>${answer === 'none' || answer === 'silent' ? 'no answer' : answer}</span>`);
-  const list = Object.entries(relays ?? {});
-  return html`direct ${mark(direct)}${list.length ? html`; relays ${list.map(([relay, answer], index) => html`${index ? ', ' : ''}<bdi>${relay}</bdi> ${mark(answer)}`)}` : nothing}${
-    direct === 'ack' ? nothing : html`; stream ${mark(stream)}`}`;
-}
 
 /** Who else believes what of it; nothing while no other view is known. */
 function others(state, who) {

@@ -10,7 +10,7 @@ import { Stream } from './stream.js';
 /**
  * @param {any} state
  * @param {URL} base where the cluster is served
- * @param {(url: URL) => Stream} open opens the stream of an observer
+ * @param {(url: URL) => Stream} open opens the stream of the observer whose API is there
  */
 export function followCluster(state, base, open) {
   const cluster = newCluster();
@@ -29,7 +29,7 @@ export function followCluster(state, base, open) {
     Object.assign(state.store, newStore(), { clock, views });
     state.info = null;
     state.base = new URL(`v1/cluster/nodes/${encodeURIComponent(wanted)}/`, base);
-    state.stream = open(new URL(state.source.watch, state.base));
+    state.stream = open(state.base);
   };
   const keeps = (name) => cluster.nodes.has(name) && cluster.nodes.get(name).state !== 'killed' && cluster.nodes.get(name).state !== 'left';
 

@@ -36,13 +36,3 @@ export const shell = (word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.
 
 /** `host:port`, with brackets around an IPv6 address. */
 export const hostPort = (m) => (m.address.includes(':') ? `[${m.address}]:${m.port}` : `${m.address}:${m.port}`);
-
-/** Bytes from base64 as text if they are UTF-8 without control characters, else as hexadecimal digits. */
-export function payload(base64) {
-  const bytes = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
-  try {
-    const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-    if (!/[\x00-\x08\x0e-\x1f\x7f]/.test(text)) return text;
-  } catch { /* not text */ }
-  return [...bytes].map((b) => b.toString(16).padStart(2, '0')).join(' ');
-}

@@ -1,14 +1,13 @@
 // @ts-check
 /** The frame around every view: header, navigation, footer, and the dialogs that can open over all of them. */
 import { html, nothing } from './vendor/lit-html.js';
-import { agreementOf } from './agreement.js';
-import { actionDialog } from './actions.js';
-import { detail } from './detail.js';
 import { clock, span } from './format.js';
-import { KEYS } from './keys.js';
-import { palette } from './palette.js';
-import { cli, empty, icon, stateMark } from './parts.js';
-import { countsOf } from './store.js';
+import { lazy } from './lazy.js';
+import { cli, empty, icon } from './parts.js';
+import { agreementOf, countsOf } from './store.js';
+
+const sheet = lazy(() => import('./detail.js'), 'lists.css', 'now.css', 'detail.css');
+const dialogs = lazy(() => import('./dialogs.js'), 'lists.css', 'dialogs.css');
 
 /** The whole page. */
 export function frame(state, view) {
@@ -18,17 +17,17 @@ export function frame(state, view) {
     ${header(state)}
     ${nav(state)}
     <main id="main" tabindex="-1" class=${stale ? 'stale' : ''}>
-      ${stale ? html`<p class="banner" role="status">As of ${clock(state.now)}: ${view?.module.isWhole ? 'the cluster' : 'the agent'} does not answer. Nothing here is newer.</p>` : nothing}
+      ${stale ? html`<p class="banner" role="status">As of ${clock(state.now)}: ${state.shownStream === state.stream ? 'the agent' : 'the cluster'} does not answer. Nothing here is newer.</p>` : nothing}
       ${content(state, view)}
     </main>
-    ${state.route.member && state.store.self ? detail(state) : nothing}
+    ${state.route.member && state.store.self ? sheet.get(state)?.detail(state) ?? nothing : nothing}
     ${footer(state)}
     <p class="hidden" aria-live="polite">${state.said}</p>
-    ${state.ui.help ? help(state) : nothing}
-    ${state.ui.token ? tokenDialog(state) : nothing}
-    ${state.ui.action ? actionDialog(state) : nothing}
-    ${state.ui.palette ? palette(state) : nothing}`;
+    ${isAsking(state) ? dialogs.get(state)?.dialog(state) ?? nothing : nothing}`;
 }
+
+/** Whether a dialog is open. */
+const isAsking = ({ ui }) => Boolean(ui.help || ui.token || ui.action || ui.palette);
 
 function focusMain(event) {
   event.preventDefault();
@@ -36,35 +35,17 @@ function focusMain(event) {
 }
 
 /** Whether there is anything to show: the nodes of the whole cluster, or the view of one observer. */
-const isKnown = (state, view) => (view?.module.isWhole ? state.cluster.nodes.size > 0 : Boolean(state.store.self));
+const isKnown = (state, view) => (state.cluster && view?.isWhole ? state.cluster.nodes.size > 0 : Boolean(state.store.self));
 
 /** The view, or the sentence that says why there is none yet. */
 function content(state, view) {
   const stream = state.shownStream;
-  if (stream?.state === 'forbidden') return forbidden(state);
+  if (stream?.state === 'forbidden') return dialogs.get(state)?.forbidden(state) ?? nothing;
   if (stream && !isKnown(state, view)) {
     if (stream.state === 'loading') return html`<p class="loading" role="status">Reading the members of ${location.host}…</p>`;
     return empty(html`Nothing answers at <code>${location.host}</code>: ${stream.error}.`, cli(state, 'swim agent'));
   }
   return view ? view.module.view(state) : nothing;
-}
-
-function forbidden(state) {
-  return html`<section class="empty"><h1>A token is needed</h1>
-    <p>The agent answers: <q>${state.stream.error}</q>. Reading members takes the capability <code>node:read</code>.</p>
-    ${tokenForm(state)}
-    <p class="faint">Kept in this tab only, and sent as a header. ${cli(state, 'swim token create NAME --policy node:read')}</p></section>`;
-}
-
-function tokenForm(state) {
-  const send = (event) => {
-    event.preventDefault();
-    state.ui.token = false;
-    state.setToken(new FormData(event.target).get('token'));
-  };
-  return html`<form class="line" @submit=${send}>
-    <label>Token <input name="token" type="password" autocomplete="off" spellcheck="false" size="38"></label>
-    <button class="primary">Use it</button></form>`;
 }
 
 function header(state) {
@@ -87,14 +68,15 @@ function header(state) {
 /** Whose view the page shows. */
 function observerMenu(state) {
   const chosen = state.observer;
-  const isDefault = (each) => !state.cluster && each === state.store.self;
   if (state.observers.length < 2) return html`<span class="observer">seen from <b><bdi>${chosen}</bdi></b></span>`;
-  const process = (each) => state.cluster?.nodes.get(each)?.state;
-  return html`<label class="observer">seen from <select @change=${(event) => state.go({ from: event.target.value })}>
-    ${state.observers.map((each) => html`<option value=${isDefault(each) ? '' : each} ?selected=${chosen === each} ?disabled=${Boolean(state.store.views.get(each)?.error) || (process(each) && !['running', 'paused'].includes(process(each)))}
-      title=${state.store.views.get(each)?.error || nothing}>${each}${state.store.views.get(each)?.error ? ' (no answer)' : ''}${
-      process(each) && process(each) !== 'running' ? ` (${process(each)})` : ''}</option>`)}
-  </select></label>`;
+  const option = (each) => {
+    const error = state.store.views.get(each)?.error;
+    const process = state.cluster?.nodes.get(each)?.state ?? 'running';
+    const note = error ? ' (no answer)' : process === 'running' ? '' : ` (${process})`;
+    return html`<option value=${!state.cluster && each === state.store.self ? '' : each} ?selected=${chosen === each} title=${error || nothing}
+      ?disabled=${Boolean(error) || !['running', 'paused'].includes(process)}>${each}${note}</option>`;
+  };
+  return html`<label class="observer">seen from <select @change=${(event) => state.go({ from: event.target.value })}>${state.observers.map(option)}</select></label>`;
 }
 
 /** The most prominent fact: do all agree? */
@@ -148,30 +130,4 @@ function connection(state) {
     default:
       return html`<span class="faint">connecting…</span>`;
   }
-}
-
-/** Closes a dialog that `state.ui[key]` has opened. */
-const closes = (state, key) => () => {
-  state.ui[key] = null;
-  state.redraw();
-};
-
-/** The keys of the view that is shown. */
-const keysOf = (state) => state.views.find((each) => each.id === state.route.view)?.module.keys;
-
-function help(state) {
-  return html`<dialog aria-labelledby="help" @close=${closes(state, 'help')}>
-    <h2 id="help">Keyboard</h2>
-    <dl class="keys">${[...KEYS, ...(keysOf(state) ?? [])].map(([keys, what]) => html`<dt><kbd>${keys}</kbd></dt><dd>${what}</dd>`)}</dl>
-    <h2>States</h2>
-    <p class="legend">${['alive', 'suspect', 'leaving', 'left', 'failed'].map(stateMark)}</p>
-    <form method="dialog"><button class="primary">Close</button></form></dialog>`;
-}
-
-function tokenDialog(state) {
-  return html`<dialog aria-labelledby="token" @close=${closes(state, 'token')}>
-    <h2 id="token">Token</h2>
-    <p>Kept in this tab until it is closed, and sent as <code>X-Nomad-Token</code>; never in a link.</p>
-    ${tokenForm(state)}
-    <form method="dialog" class="line"><button>Close</button><button class="quiet" @click=${() => state.setToken('')}>Forget it</button></form></dialog>`;
 }

@@ -1,21 +1,5 @@
 // @ts-check
-/** The keyboard: every key of the page, and what it does. */
-import { openPalette } from './palette.js';
-
-/** What the help shows: keys, and what they do. */
-export const KEYS = [
-  ['1 – 9', 'views'],
-  ['/', 'filter'],
-  ['Ctrl K', 'command palette'],
-  ['j k ↓ ↑', 'next and previous row'],
-  ['Enter', 'detail of the row'],
-  ['Esc', 'close, back'],
-  ['[ ]', 'previous and next observer'],
-  ['c', 'copy the command of what is focused'],
-  ['space', 'pause the events'],
-  ['R', 'reconnect now'],
-  ['?', 'this help'],
-];
+/** The keyboard: what every key of the page does. */
 
 const isTyping = (target) => target instanceof HTMLElement && (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName));
 
@@ -26,6 +10,12 @@ function moveRow(delta) {
   const next = /** @type {HTMLElement | undefined} */ (rows[at < 0 ? (delta > 0 ? 0 : rows.length - 1) : at + delta]);
   next?.focus();
   next?.scrollIntoView({ block: 'nearest' });
+}
+
+/** Opens the command palette. */
+function openPalette(state) {
+  state.ui.palette = { text: '', at: 0 };
+  state.redraw();
 }
 
 function moveObserver(state, delta) {

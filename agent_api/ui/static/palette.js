@@ -9,12 +9,6 @@ import { stateOf } from './store.js';
 
 const SHOWN_MAX = 12;
 
-/** Opens it. */
-export function openPalette(state) {
-  state.ui.palette = { text: '', at: 0 };
-  state.redraw();
-}
-
 function entriesOf(state, text) {
   const words = text.trim().toLowerCase();
   const has = (title) => title.toLowerCase().includes(words);

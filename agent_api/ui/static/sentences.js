@@ -49,17 +49,3 @@ export function sentenceOf(entry) {
       return `${entry.event === 'UserEvent' ? 'user event' : entry.event === 'Query' ? 'query' : 'message'} ${entry.name ?? ''}${entry.source ? ` from ${entry.source}` : ''}`;
   }
 }
-
-/** A group of lines in one sentence: one member at several observers, or several members for one cause. */
-export function groupSentence(entries) {
-  const [first] = entries;
-  if (entries.length === 1) return sentenceOf(first);
-  const times = entries.map((each) => each.at);
-  const within = `within ${Math.round(Math.max(...times) - Math.min(...times)).toLocaleString('en')} ms`;
-  const verb = VERBS[first.event] ?? first.event;
-  if (new Set(entries.map((each) => each.name)).size > 1) return `${plural(entries.length, 'member')} ${verb} (${reasonOf({ ...first, detail: '' })}), ${within}`;
-  const claims = entries.filter((each) => each.cause === 'claim' || each.cause === 'push-pull');
-  const own = entries.filter((each) => !claims.includes(each)).map((each) => `${each.observer}: ${reasonOf({ ...each, detail: '' })}`);
-  const parts = [...own, claims.length ? `${claims.length}${own.length ? ' others' : ''} by claim` : ''].filter(Boolean);
-  return `${first.name} ${verb}: ${parts.join(', ')}, ${within}`;
-}

@@ -1,5 +1,5 @@
 // @ts-check
-/** Sparklines: one value over five minutes, all with the same moment under the pointer. */
+/** Values over five minutes: from samples to sparklines, all with the same moment under the pointer. */
 import { html, nothing, svg } from './vendor/lit-html.js';
 import { clock } from './format.js';
 
@@ -42,9 +42,39 @@ export function spark(state, { title, unit = '', times, lines }) {
     ${state.ui.hoverAt === undefined ? nothing : html`<span class="moment">${clock(times[shown])}</span>`}</figure>`;
 }
 
-/** The same values as a table, for those who do not look at charts. */
-export function sparkTable(charts) {
-  return html`<table><thead><tr><th scope="col">Value</th><th scope="col" class="number">Now</th><th scope="col" class="number">Most in 5 min</th></tr></thead>
-    <tbody>${charts.flatMap((chart) => chart.lines.map((line) => html`<tr><td>${chart.title} ${line.name} ${chart.unit ?? ''}</td><td class="number">${short(line.values.at(-1) ?? null)}</td>
-      <td class="number">${short(Math.max(...line.values.map((value) => value ?? 0)))}</td></tr>`))}</tbody></table>`;
+// -- from samples of counters and gauges to the lines of charts
+
+const sum = (sample, names) => names.reduce((total, name) => total + (sample.counters[name] ?? 0), 0);
+
+/** The values of a gauge. */
+export const gauge = (samples, name) => samples.map((sample) => sample.gauges[name] ?? 0);
+
+/** How much counters grew in a second, between each sample and the one before; null where the agent has started again. */
+export function rates(samples, names) {
+  return samples.map((sample, index) => {
+    const before = samples[index - 1];
+    if (!before || sample.at <= before.at) return null;
+    const grown = sum(sample, names) - sum(before, names);
+    return grown < 0 ? null : (1000 * grown) / (sample.at - before.at);
+  });
+}
+
+/** How much counters grew between each sample and the one before. */
+export function steps(samples, names) {
+  return samples.map((sample, index) => (index ? Math.max(0, sum(sample, names) - sum(samples[index - 1], names)) : null));
+}
+
+/** A chart of these samples: title, unit, and its lines by name. */
+export function chart(samples, title, unit, lines) {
+  return { title, unit, times: samples.map((sample) => sample.at), lines: Object.entries(lines).map(([name, values]) => ({ name, values })) };
+}
+
+/** The charts that say the most. */
+export function firstCharts(samples) {
+  return [
+    chart(samples, 'packets', '/s', { out: rates(samples, ['swim.packets.sent']), in: rates(samples, ['swim.packets.received']) }),
+    chart(samples, 'health score', '', { '': gauge(samples, 'memberlist.health.score') }),
+    chart(samples, 'suspicions', '', { heard: steps(samples, ['memberlist.msg.suspect']), 'refuted here': steps(samples, ['swim.refutations']) }),
+    chart(samples, 'broadcasts queued', '', { '': gauge(samples, 'memberlist.queue.broadcasts') }),
+  ];
 }

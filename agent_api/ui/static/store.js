@@ -3,7 +3,6 @@
  * What the page knows: the agent's stream, folded as the library folds its events. Pure: the time comes in.
  * A snapshot replaces the members; every event after it stores or deletes one.
  */
-import { addSample } from './metrics.js';
 
 /** The order of severity, worst first. */
 export const SEVERITY = { failed: 0, suspect: 1, leaving: 2, paused: 3, alive: 4, left: 5, unknown: 6 };
@@ -17,6 +16,7 @@ export const FEED_MAX = 2000;
 const LATEST_MAX = 20_000;
 const HOUR = 3_600_000;
 const JUMP = 5000;
+const WINDOW = 300_000; // ms of samples that are kept
 
 /** A member's state: its status, or `suspect`. */
 export const stateOf = (m) => (m.is_suspect && m.status === 'alive' ? 'suspect' : m.status);
@@ -147,3 +147,54 @@ function countFlap(store, name, wall) {
 
 /** How often a member was suspected or failed in the hour before `wall`, as far as this page has seen. */
 export const flapsOf = (store, name, wall) => (store.flaps.get(name) ?? []).filter((at) => wall - at < HOUR).length;
+
+/** Adds a sample; those older than five minutes go, and all of them where the clock went back. */
+function addSample(samples, sample) {
+  if (samples.length && sample.at < samples[samples.length - 1].at) samples.length = 0;
+  samples.push(sample);
+  while (samples[0].at < sample.at - WINDOW) samples.shift();
+}
+
+/** The answer of `/v1/swim/metrics/history`, a list for each name, as samples. */
+export function samplesOf({ at, counters, gauges }) {
+  const pick = (lists, index) => Object.fromEntries(Object.entries(lists).map(([name, list]) => [name, list[index] ?? 0]));
+  return at.map((each, index) => ({ at: Date.parse(each), counters: pick(counters, index), gauges: pick(gauges, index) }));
+}
+
+/** The samples of a fresh page before those that it has itself. */
+export function mergeSamples(older, newer) {
+  const first = newer[0]?.at ?? Infinity;
+  return [...older.filter((each) => each.at < first), ...newer];
+}
+
+// -- who agrees with whom
+
+/** Digests of views that never change again. */
+const digests = new WeakMap();
+
+/** What a view says of every member, as one text: equal for equal beliefs. */
+function digest(members, isFixed) {
+  const found = digests.get(members) ?? [...members.values()].map((m) => `${m.name}\n${m.status}`).sort().join('\n');
+  if (isFixed) digests.set(members, found);
+  return found;
+}
+
+/**
+ * @returns {{ groups: string[][], known: number, wanted: number }} the groups of observers, the largest first; how many
+ *   views are known, and how many members should have one
+ */
+export function agreementOf(store) {
+  const by = new Map();
+  let [known, wanted] = [0, 0];
+  if (!store.views.size) known = 1; // nothing to compare with
+  // The views have the observer's own among them.
+  for (const [name, { members, isFixed }] of store.views) {
+    if (!members) continue;
+    known += 1;
+    const key = digest(members, isFixed);
+    by.set(key, [...(by.get(key) ?? []), name]);
+  }
+  for (const m of store.members.values()) wanted += m.status === 'alive' ? 1 : 0;
+  const groups = [...by.values()].sort((a, b) => b.length - a.length);
+  return { groups: known > 1 ? groups : [], known, wanted: Math.max(known, wanted) };
+}

@@ -2,11 +2,9 @@
 /** What happened, newest first: lines of one cause are one line that opens. */
 import { html, nothing } from '../vendor/lit-html.js';
 import { repeat } from '../vendor/directives/repeat.js';
-import { clock, payload, plural, span } from '../format.js';
+import { clock, plural, span } from '../format.js';
 import { cli, empty, stateGlyph } from '../parts.js';
-import { groupSentence, sentenceOf } from '../sentences.js';
-
-export const title = 'Events';
+import { VERBS, reasonOf, sentenceOf } from '../sentences.js';
 
 const GROUPS_MAX = 150;
 const TOGETHER = 1000; // ms between lines of one group
@@ -121,3 +119,26 @@ function groupLine(state, group, marked) {
 
 const iso = (at) => (Number.isFinite(at) ? new Date(at).toISOString() : '');
 
+/** A group of lines in one sentence: one member at several observers, or several members for one cause. */
+function groupSentence(entries) {
+  const [first] = entries;
+  if (entries.length === 1) return sentenceOf(first);
+  const times = entries.map((each) => each.at);
+  const within = `within ${Math.round(Math.max(...times) - Math.min(...times)).toLocaleString('en')} ms`;
+  const verb = VERBS[first.event] ?? first.event;
+  if (new Set(entries.map((each) => each.name)).size > 1) return `${plural(entries.length, 'member')} ${verb} (${reasonOf({ ...first, detail: '' })}), ${within}`;
+  const claims = entries.filter((each) => each.cause === 'claim' || each.cause === 'push-pull');
+  const own = entries.filter((each) => !claims.includes(each)).map((each) => `${each.observer}: ${reasonOf({ ...each, detail: '' })}`);
+  const parts = [...own, claims.length ? `${claims.length}${own.length ? ' others' : ''} by claim` : ''].filter(Boolean);
+  return `${first.name} ${verb}: ${parts.join(', ')}, ${within}`;
+}
+
+/** Bytes from base64 as text if they are UTF-8 without control characters, else as hexadecimal digits. */
+function payload(base64) {
+  const bytes = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
+  try {
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    if (!/[\x00-\x08\x0e-\x1f\x7f]/.test(text)) return text;
+  } catch { /* not text */ }
+  return [...bytes].map((b) => b.toString(16).padStart(2, '0')).join(' ');
+}

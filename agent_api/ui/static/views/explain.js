@@ -4,8 +4,6 @@ import { html, svg } from '../vendor/lit-html.js';
 import { cli } from '../parts.js';
 import { informedCurve, missedByGossip, transmitLimit } from '../explain/formula.js';
 
-export const title = 'Explain';
-
 const WIDTH = 720;
 const HEIGHT = 330;
 const LEFT = 46;

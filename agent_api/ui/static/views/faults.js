@@ -8,10 +8,6 @@ import { ago, cli, name, stateMark } from '../parts.js';
 import { recordButton } from '../record.js';
 import { delayVerb, groupOf, lossVerb, oneWayCuts, recipesOf, scriptLine, splitVerb } from '../script.js';
 
-export const title = 'Faults';
-/** It shows the whole cluster, whoever is the observer. */
-export const isWhole = true;
-
 const LISTED = 200; // nodes that are listed
 const KEYS = { K: 'kill', P: 'pause', U: 'resume', R: 'restart', L: 'leave' };
 const ASKED = 'swim-fault-keys';

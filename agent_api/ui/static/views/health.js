@@ -1,13 +1,13 @@
 // @ts-check
 /** How the agent itself is: values over five minutes, its keys, what it has dropped. */
 import { html, nothing } from '../vendor/lit-html.js';
-import { askJoin, askLeave } from '../actions.js';
 import { plural, span } from '../format.js';
-import { chartsOf, dropsOf } from '../metrics.js';
+import { asks } from '../lazy.js';
 import { cli, empty, failure } from '../parts.js';
-import { short, spark, sparkTable } from '../spark.js';
+import { chart, firstCharts, rates, short, spark, steps } from '../spark.js';
 
-export const title = 'Health';
+const DROPPED = 'swim.dropped.';
+const ACKED = ['swim.probe.direct', 'swim.probe.indirect', 'swim.probe.stream-only'];
 
 export function onKey(state, event) {
   if (event.key.toLowerCase() !== 't') return false;
@@ -17,8 +17,7 @@ export function onKey(state, event) {
 
 export function view(state) {
   const { samples } = state.store;
-  const { dropped, ...rest } = chartsOf(samples);
-  const charts = [...Object.values(rest), ...dropped];
+  const charts = chartsOf(samples);
   const isTable = Boolean(state.route.table);
   return html`<div class="health">
     <h1 class="hidden">Health of ${state.store.self}: score ${short(samples.at(-1)?.gauges['memberlist.health.score'] ?? null)}</h1>
@@ -36,8 +35,8 @@ function agent(state) {
   const rows = [['name', info.name], ['gossip', info.advertised], ['version', info.version], ['status', `${info.status}, ${state.store.pulse?.readiness ?? info.readiness}`],
     ['runs for', span(info.uptime * 1000 + (state.now - info.readAt))], ['label', info.label || 'none'], ['Serf RPC', info.rpc ?? 'off']];
   return html`<section class="panel"><h2>This agent</h2><dl class="facts">${rows.map(([key, value]) => html`<dt>${key}</dt><dd><bdi>${value}</bdi></dd>`)}</dl>
-    ${state.mode === 'agent' ? html`<div class="action"><button @click=${() => askJoin(state)}>Join…</button>${cli(state, 'swim join HOST:PORT')}</div>
-      <div class="action"><button class="danger" @click=${() => askLeave(state)}>Leave…</button>${cli(state, 'swim leave')}</div>` : nothing}</section>`;
+    ${state.mode === 'agent' ? html`<div class="action"><button @click=${asks((actions) => actions.askJoin(state))}>Join…</button>${cli(state, 'swim join HOST:PORT')}</div>
+      <div class="action"><button class="danger" @click=${asks((actions) => actions.askLeave(state))}>Leave…</button>${cli(state, 'swim leave')}</div>` : nothing}</section>`;
 }
 
 /** The gossip keys of all members, by fingerprint; asked for by a click, since that asks every member. */
@@ -63,3 +62,33 @@ function drops(sample) {
     ? html`<table class="small-table"><tbody>${found.map(([reason, count]) => html`<tr><td><code>${reason}</code></td><td class="number">${count.toLocaleString('en')}</td></tr>`)}</tbody></table>`
     : html`<p class="faint">Nothing since this agent started.</p>`}</section>`;
 }
+
+/** The same values as a table, for those who do not look at charts. */
+function sparkTable(charts) {
+  return html`<table><thead><tr><th scope="col">Value</th><th scope="col" class="number">Now</th><th scope="col" class="number">Most in 5 min</th></tr></thead>
+    <tbody>${charts.flatMap((chart) => chart.lines.map((line) => html`<tr><td>${chart.title} ${line.name} ${chart.unit ?? ''}</td><td class="number">${short(line.values.at(-1) ?? null)}</td>
+      <td class="number">${short(Math.max(...line.values.map((value) => value ?? 0)))}</td></tr>`))}</tbody></table>`;
+}
+
+
+/** All charts; a reason to drop something has one once it has counted. */
+function chartsOf(samples) {
+  const rate = (...names) => rates(samples, names);
+  const step = (...names) => steps(samples, names);
+  const dropped = [...new Set(samples.flatMap((sample) => Object.keys(sample.counters).filter((name) => name.startsWith(DROPPED))))].sort();
+  return [
+    ...firstCharts(samples),
+    chart(samples, 'bytes', '/s', { out: rate('memberlist.udp.sent', 'memberlist.tcp.sent'), in: rate('memberlist.udp.received') }),
+    chart(samples, 'probes', '', { acked: step(...ACKED), failed: step('memberlist.degraded.probe') }),
+    chart(samples, 'late acks', '', { '': step('swim.late-acks') }),
+    chart(samples, 'streams', '/s', { dialled: rate('memberlist.tcp.connect'), accepted: rate('memberlist.tcp.accept') }),
+    chart(samples, 'claims', '/s', { alive: rate('memberlist.msg.alive'), dead: rate('memberlist.msg.dead') }),
+    chart(samples, 'push/pulls', '', { dialled: step('swim.push-pull.dialled'), answered: step('swim.push-pull.answered'), failed: step('swim.push-pull.failed') }),
+    chart(samples, 'overslept', 'times', { '': step('swim.overslept') }),
+    ...dropped.map((name) => chart(samples, `dropped: ${name.slice(DROPPED.length)}`, '', { '': step(name) })),
+  ];
+}
+
+/** Every reason for which something was dropped, and how often so far. */
+const dropsOf = (sample) =>
+  Object.entries(sample?.counters ?? {}).filter(([name]) => name.startsWith(DROPPED)).map(([name, count]) => [name.slice(DROPPED.length), count]).sort((a, b) => b[1] - a[1]);

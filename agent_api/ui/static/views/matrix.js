@@ -10,10 +10,6 @@ import { ago, name, stateGlyph, stateMark } from '../parts.js';
 import { reasonOf } from '../sentences.js';
 import { GLYPH } from '../store.js';
 
-export const title = 'Views';
-/** It shows the whole cluster, whoever is the observer. */
-export const isWhole = true;
-
 const CELLS_MAX = 40; // members up to which each cell is an element; of more, a canvas
 
 const CAMPS_MAX = 6; // groups that are named

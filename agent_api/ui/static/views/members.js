@@ -2,14 +2,12 @@
 /** All members: a table with filter and sort, as cards on a narrow screen. */
 import { html, nothing } from '../vendor/lit-html.js';
 import { repeat } from '../vendor/directives/repeat.js';
-import { askForceLeave } from '../actions.js';
 import { hostPort, millis, shell } from '../format.js';
 import { filterOf } from '../filter.js';
+import { asks } from '../lazy.js';
 import { ago, cli, empty, name, stateMark, tags } from '../parts.js';
 import { reasonOf } from '../sentences.js';
 import { SEVERITY, flapsOf, stateOf } from '../store.js';
-
-export const title = 'Members';
 
 const ROW = 37; // px, as in app.css
 const CARD = 85;
@@ -159,5 +157,5 @@ function selection(state) {
   if (!chosen.length) return nothing;
   const commands = (prune) => chosen.map((each) => `swim force-leave ${shell(each)}${prune ? ' --prune' : ''}`).join('; ');
   return html`<div class="selection" role="region" aria-label="Selected members"><b>selected: ${chosen.length}</b>
-    ${[false, true].map((prune) => html`<span class="action"><button @click=${() => askForceLeave(state, chosen, prune)}>force-leave${prune ? ' + prune' : ''}…</button>${cli(state, commands(prune))}</span>`)}</div>`;
+    ${[false, true].map((prune) => html`<span class="action"><button @click=${asks((actions) => actions.askForceLeave(state, chosen, prune))}>force-leave${prune ? ' + prune' : ''}…</button>${cli(state, commands(prune))}</span>`)}</div>`;
 }

@@ -11,8 +11,6 @@ import { fromCluster, fromFile, fromPage, fromServer } from '../replay/sources.j
 import { goTo, tourPanel, tourSource } from '../replay/tour.js';
 import { clock, runTitle } from '../replay/words.js';
 
-export const title = 'Replay';
-
 /** What the help shows of this view. */
 export const keys = [
   ['space', 'play, pause'],

@@ -1,12 +1,9 @@
 // @ts-check
 /** Where each member stands in the picture of the overview. Pure but for what it keeps of earlier pictures. */
-import { planeOf, rttOf } from './mds.js';
 
 /** The picture in its own units: its middle is 0, 0. A narrow screen has no labels, and needs no room for them. */
 export const boxOf = (isNarrow) => (isNarrow ? { x: -200, y: -200, width: 400, height: 400 } : { x: -290, y: -212, width: 580, height: 424 });
 export const RADIUS = 172;
-const MAP_MAX = 200; // members on the map
-const CIRCLES = [0.1, 1, 5, 20, 100, 500]; // ms
 
 /** A number from a name, the same on every page. */
 export function hash(text) {
@@ -46,25 +43,6 @@ export function ring(kept, names) {
   return new Map([...kept.angles].map(([name, angle]) => [name, at(angle)]));
 }
 
-/** All members on one ring, those of a group side by side; `arcs` are the groups. */
-export function grouped(members, groupOf) {
-  const groups = new Map();
-  for (const m of members) groups.set(groupOf(m), [...(groups.get(groupOf(m)) ?? []), m]);
-  const sorted = [...groups].sort(([a], [b]) => (a < b ? -1 : 1));
-  const gap = sorted.length > 1 ? 0.12 : 0;
-  const step = (2 * Math.PI - gap * sorted.length) / Math.max(1, members.length);
-  const places = new Map();
-  const arcs = [];
-  let angle = gap / 2;
-  for (const [key, list] of sorted) {
-    arcs.push({ key, members: list, from: angle, to: angle + step * list.length });
-    list.sort((a, b) => hash(a.name) - hash(b.name));
-    list.forEach((m, index) => places.set(m.name, at(angle + step * (index + 0.5))));
-    angle += step * list.length + gap;
-  }
-  return { places, arcs };
-}
-
 /** The tag that groups members best: `dc` or `region`, else the one with the fewest values above one; "" if none does. */
 export function groupTag(members) {
   const values = new Map();
@@ -72,29 +50,4 @@ export function groupTag(members) {
   for (const key of ['dc', 'region']) if ((values.get(key)?.size ?? 0) > 1) return key;
   const [best] = [...values].filter(([, set]) => set.size > 1 && set.size <= 40).sort((a, b) => a[1].size - b[1].size);
   return best?.[0] ?? '';
-}
-
-/** How far from the middle a round-trip time of so many ms is drawn. */
-const reach = (ms, most) => (RADIUS * Math.log1p(ms * 5)) / Math.log1p(most * 5);
-
-/**
- * Members around the observer: as far as their round-trip time, in the direction that the map of all distances gives.
- * Null if the observer has no coordinate.
- */
-export function rttMap(coordinates, observer, names) {
-  const centre = coordinates[observer];
-  if (!centre) return null;
-  const known = [observer, ...names.filter((name) => coordinates[name] && name !== observer)].slice(0, MAP_MAX);
-  const distances = known.map((a) => known.map((b) => (a === b ? 0 : rttOf(coordinates[a], coordinates[b]))));
-  const plane = planeOf(distances);
-  const ms = distances[0].map((seconds) => seconds * 1000);
-  const most = Math.max(1, ...ms);
-  const places = new Map();
-  known.forEach((name, index) => {
-    const [x, y] = [plane[index][0] - plane[0][0], plane[index][1] - plane[0][1]];
-    const angle = index ? Math.atan2(x, y || 1e-9) : 0;
-    places.set(name, index ? at(angle, Math.max(16, reach(ms[index], most))) : at(0, 0));
-  });
-  const circles = CIRCLES.filter((each) => each <= most * 1.2).map((each) => ({ label: `${each} ms`, radius: reach(each, most) })).filter((each) => each.radius > 30).slice(-4);
-  return { places, circles };
 }

@@ -1,0 +1,19 @@
+// @ts-check
+/** A node without others: what it tries, when, and what would help. */
+import { html, nothing } from './vendor/lit-html.js';
+import { plural, span } from './format.js';
+import { asks } from './lazy.js';
+import { cli } from './parts.js';
+
+const STEPS = ['listening', 'joined', 'converged'];
+
+/** What stands under “Now” while no other member is alive. */
+export function alone(state) {
+  const seeds = state.info?.seeds ?? [];
+  const readiness = state.store.pulse?.readiness ?? state.info?.readiness;
+  const reached = STEPS.indexOf(readiness);
+  return html`<div class="alone"><p><b><bdi>${state.store.self}</bdi></b> is alone.${seeds.length ? ` It looks for ${plural(seeds.length, 'seed')}:` : ' It has no seeds to look for.'}</p>
+    ${seeds.length ? html`<ul>${seeds.map((seed) => html`<li><code>${seed.address}</code> ${seed.error ? html`<bdi>${seed.error}</bdi>` : 'not tried yet'}${seed.age === null ? nothing : ` (${span(seed.age * 1000)} ago)`}</li>`)}</ul>` : nothing}
+    ${reached >= 0 ? html`<ol class="steps" aria-label="Readiness: ${readiness}">${STEPS.map((step, index) => html`<li data-done=${index <= reached}>${step}</li>`)}</ol>` : nothing}
+    <div class="action"><button class="primary" @click=${asks((actions) => actions.askJoin(state))}>Join…</button>${cli(state, 'swim join HOST:PORT')}</div></div>`;
+}
