@@ -36,7 +36,8 @@ class LeftMembersStayAway(Checker):
 
     Newer means a higher incarnation. If it is not newer, a process of that name must run: at another address,
     since the name of a left member is free, or at the same one once the core has reaped the member. Without a
-    tombstone, or after it expired, stale claims count.
+    tombstone, or after it expired, stale claims count. So do those of another address, however old, at a node
+    that does not verify second-hand claims.
 
     A member that is still leaving is not checked: a join of an earlier run, or one that refuted an operator,
     may have a later stamp than the leave that a view received first. The liveness checkers check how it ends.
@@ -66,17 +67,17 @@ class LeftMembersStayAway(Checker):
             newer = after.incarnation > before.incarnation
             entombed = left_for <= _tombstone_seconds(node.config, len(node.inspect().table))
             reaped = left_for >= node.config.gossip_to_the_dead_time
-            if not newer and entombed and not self._runs(after, before, reaped=reaped):
+            moved = _endpoint(after) != _endpoint(before)
+            unchecked = moved and not node.config.verify_second_hand
+            if not newer and entombed and not unchecked and not self._runs(after, free=moved or reaped):
                 problem = f"{after.name} had left and is back without a newer claim of its own"
                 self.violated(world, node, problem)
         if after.status is MemberStatus.LEFT:
             left[after.name] = world.now if before.status in _HERE else left.get(after.name, 0.0)
 
-    def _runs(self, after: Member, before: Member, *, reaped: bool) -> bool:
+    def _runs(self, after: Member, *, free: bool) -> bool:
         """Whether a running process explains that the member is listed again without a newer claim."""
-        moved = _endpoint(after) != _endpoint(before)
-        hosts = self._hosts.of(after.name)
-        return (moved or reaped) and any(h.is_up and h.endpoint == _endpoint(after) for h in hosts)
+        return free and any(h.is_up and h.endpoint == _endpoint(after) for h in self._hosts.of(after.name))
 
 
 class _Grave(NamedTuple):

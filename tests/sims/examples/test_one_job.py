@@ -85,7 +85,7 @@ def test_a_job_moves_on_when_its_member_dies_and_its_fence_is_larger() -> None:
 
 
 @pytest.mark.slow
-@examples(12)
+@examples(5)
 @given(fault_schedules(HOSTS, 30, kinds=[Split, Pause, Crash, Restart]))
 def test_no_job_runs_twice_at_a_time(schedule: Schedule) -> None:
     play(schedule)

@@ -102,7 +102,7 @@ def test_each_side_of_a_partition_sees_its_own_users() -> None:
 
 
 @pytest.mark.slow
-@examples(12)
+@examples(5)
 @given(fault_schedules(HOSTS, 30, kinds=[Split, Pause, Crash, Restart]))
 def test_in_the_end_all_agree(schedule: Schedule) -> None:
     world, seen = play(schedule, seconds=90.0)

@@ -50,7 +50,7 @@ def test_the_bug_is_found_and_shrinks_to_one_fault() -> None:
 
 
 @pytest.mark.slow
-@examples(12)
+@examples(5)
 @given(fault_schedules(HOSTS, 30, kinds=[Split, Pause, Crash, Restart]))
 def test_the_cure_passes_the_same_test(schedule: Schedule) -> None:
     play(LeasedCache, schedule)

@@ -27,7 +27,7 @@ def play(name: str, seed: int = 1, **options: object) -> Mapping[str, float]:
 
 
 def interval(arm: str, **options: object) -> Mapping[str, float]:
-    return play("lg-interval", arm=arm, **{"nodes": 24, "c": 6, "d": 8192, "seconds": 60.0, **options})
+    return play("lg-interval", arm=arm, **{"nodes": 24, "c": 6, "d": 8192, "seconds": 40.0, **options})
 
 
 # -- Lifeguard

@@ -25,8 +25,10 @@ SMALLER: dict[str, Mapping[str, object]] = {
     "flood": {"rate": 200},
     "half-detached-node": {"nodes": 10},
     "heavy-loss": {"nodes": 10, "seconds": 60},
-    "kn-grid": {"nodes": 20},
+    "kn-grid": {"nodes": 12},
     "kn-kill": {"nodes": 30},
+    "label-migration": {"nodes": 5},
+    "late-join": {"nodes": 6},
     "lonely-minority": {"nodes": 10},
     "long-partition": {"nodes": 10},
     "mass-restart-high-incarnation": {"nodes": 10},
@@ -56,9 +58,8 @@ def test_the_engine_passes(name: str):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [1, 2, 3])
-def test_a_flood_of_a_thousand_events_a_second_loses_none_that_was_accepted(seed: int) -> None:
-    result = run_scenario("event-storm", seed, {"nodes": 5, "events": 10_000, "senders": 1, "seconds": 10.0})
+def test_a_flood_of_a_thousand_events_a_second_loses_none_that_was_accepted() -> None:
+    result = run_scenario("event-storm", 1, {"nodes": 5, "events": 10_000, "senders": 1, "seconds": 10.0})
     assert result.violations == ()
     assert result.measures["refused"] > 5_000
     assert result.measures["waiting"] <= EVENTS_WAITING_MAX

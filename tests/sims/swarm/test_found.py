@@ -143,10 +143,10 @@ def test_a_ping_that_checks_news_is_not_taken_for_a_relayed_one(asked_at: str) -
     assert (7 in acked.numbers) == (asked_at == n2.endpoint[0])
 
 
-SEEDS = [60229, 201248, 201307, 300528, 320044, 320164, 320179, 330344, 330474]
+SEEDS = [40492, 60229, 201248, 201307, 300528, 320044, 320164, 320179, 330344, 330474, 600178]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", [pytest.param(40492, marks=pytest.mark.deep), *SEEDS])
+@pytest.mark.deep
+@pytest.mark.parametrize("seed", SEEDS)
 def test_seeds_that_failed(seed: int) -> None:
     assert str(run_swarm(seed).violations) == "()"

@@ -24,11 +24,11 @@ from swim.errors import ConfigError
 from tests.sims.settings import examples
 
 Small = membership_machine(nodes=(5, 8), name="Small")
-Small.TestCase.settings = examples(50, parent=Small.TestCase.settings, stateful_step_count=12)
+Small.TestCase.settings = examples(20, parent=Small.TestCase.settings, stateful_step_count=12)
 TestSmallClusters = pytest.mark.slow(Small.TestCase)
 
 Larger = membership_machine(nodes=(9, 15), name="Larger")
-Larger.TestCase.settings = examples(25, parent=Larger.TestCase.settings, stateful_step_count=12)
+Larger.TestCase.settings = examples(8, parent=Larger.TestCase.settings, stateful_step_count=12)
 TestLargerClusters = pytest.mark.slow(Larger.TestCase)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import pytest
 
@@ -53,14 +53,9 @@ def quantile(values: list[float], share: float) -> float:
     return sorted(values)[round(share * (len(values) - 1))]
 
 
-def measured() -> tuple[list[float], list[float]]:
-    firsts, spreads = zip(*map(crash_times, SEEDS), strict=True)
-    return list(firsts), list(spreads)
-
-
-def misses(config: Config) -> list[str]:
+def misses(config: Config, seeds: Iterable[int] = SEEDS) -> list[str]:
     """Which quantiles are not where the formulas have them."""
-    firsts, spreads = measured()
+    firsts, spreads = map(list, zip(*map(crash_times, seeds), strict=True))
     found = []
     for share in (0.5, 0.9):
         expected = formulas.first_failed(config, NODES, share)
@@ -95,4 +90,4 @@ def test_a_planted_bug_moves_a_quantile(
     plant: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plant(monkeypatch)
-    assert misses(Config.lan(name="n1")) != []
+    assert misses(Config.lan(name="n1"), SEEDS[:15]) != []

@@ -22,7 +22,7 @@ KEYS = (bytes(16), bytes(range(32)))
 
 def run_of(*, byte_mode: bool, **settings: Any) -> list[Any]:
     """Everything that can be seen of a run in which all kinds of things happen."""
-    world, peers = cluster(20, 11, byte_mode=byte_mode, **settings)
+    world, peers = cluster(12, 11, byte_mode=byte_mode, **settings)
     world.run_for(10)
     lose(world, 0.1)
     world.crash(peers[3])
