@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
 
 import pytest
 
@@ -140,62 +141,78 @@ def test_a_ring_of_imports_is_found() -> None:
     )
 
 
-@pytest.mark.parametrize("path", python_files("agent_api"))
-def test_only_the_http_server_needs_trio(path: str) -> None:
+def needs_trio_beside_the_server(path: str) -> Iterator[str]:
     """The application runs on asyncio as well, and on any ASGI server."""
     if not within(module_of(path), "agent_api.server"):
-        wrong = [
-            f"{path}:{line} imports {name}" for name, line in imports_of(path) if within(name, "trio", "h11")
-        ]
-        assert not wrong
+        yield from forbidden(path, "trio", "h11")
 
 
-@pytest.mark.parametrize("path", python_files(*PACKAGES))
-def test_imports_point_down(path: str) -> None:
+def imports_that_point_up(path: str) -> Iterator[str]:
     module = module_of(path)
-    wrong = [f"{path}:{line} imports {name}" for name, line in imports_of(path) if not allowed(module, name)]
-    assert not wrong
+    yield from (
+        f"{path}:{line} imports {name}" for name, line in imports_of(path) if not allowed(module, name)
+    )
 
 
-@pytest.mark.parametrize("path", [path for path in python_files("swim") if within(module_of(path), *PURE)])
-def test_pure_layers_do_no_io(path: str) -> None:
-    wrong = [
-        f"{path}:{line} imports {name}" for name, line in imports_of(path) if within(name, *IMPURE_MODULES)
-    ]
+def input_or_output(path: str) -> Iterator[str]:
+    yield from forbidden(path, *IMPURE_MODULES)
     for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "random":
             if node.attr != "Random":
-                wrong.append(f"{path}:{node.lineno} uses random.{node.attr}")
+                yield f"{path}:{node.lineno} uses random.{node.attr}"
         elif isinstance(node, ast.ImportFrom) and node.module == "random":
-            wrong += [
-                f"{path}:{node.lineno} imports random.{a.name}" for a in node.names if a.name != "Random"
-            ]
-    assert not wrong
+            for alias in node.names:
+                if alias.name != "Random":
+                    yield f"{path}:{node.lineno} imports random.{alias.name}"
 
 
-@pytest.mark.parametrize(
-    "path", [path for path in python_files("sims") if not path.startswith("sims/bench/")]
-)
-def test_simulator_needs_no_trio(path: str) -> None:
-    wrong = [
-        f"{path}:{line} imports {name}" for name, line in imports_of(path) if within(name, "trio", "asyncio")
-    ]
-    assert not wrong
+def needs_an_event_loop(path: str) -> Iterator[str]:
+    yield from forbidden(path, "trio", "asyncio")
 
 
-@pytest.mark.parametrize("path", python_files("sims"))
-def test_the_simulator_reads_the_public_parts_of_a_node(path: str) -> None:
+def private_reads(path: str) -> Iterator[str]:
     """What is inside a node is seen by ``Node.inspect``; a named tuple's methods begin with an underscore."""
-    wrong = [
-        f"{path}:{node.lineno} reads {node.attr}"
-        for node in ast.walk(tree_of(path))
-        if isinstance(node, ast.Attribute)
-        and node.attr.startswith("_")
-        and not node.attr.startswith("__")
-        and node.attr not in ("_replace", "_asdict", "_fields", "_make")
-        and not (isinstance(node.value, ast.Name) and node.value.id in ("self", "cls", "os"))
-    ]
-    assert not wrong
+    for node in ast.walk(tree_of(path)):
+        if (
+            isinstance(node, ast.Attribute)
+            and node.attr.startswith("_")
+            and not node.attr.startswith("__")
+            and node.attr not in ("_replace", "_asdict", "_fields", "_make")
+            and not (isinstance(node.value, ast.Name) and node.value.id in ("self", "cls", "os"))
+        ):
+            yield f"{path}:{node.lineno} reads {node.attr}"
+
+
+def forbidden(path: str, *modules: str) -> Iterator[str]:
+    yield from (f"{path}:{line} imports {name}" for name, line in imports_of(path) if within(name, *modules))
+
+
+LAWS: dict[Callable[[str], Iterator[str]], list[str]] = {
+    needs_trio_beside_the_server: python_files("agent_api"),
+    imports_that_point_up: python_files(*PACKAGES),
+    input_or_output: [path for path in python_files("swim") if within(module_of(path), *PURE)],
+    needs_an_event_loop: [path for path in python_files("sims") if not path.startswith("sims/bench/")],
+    private_reads: python_files("sims"),
+}
+"""What no module may have, and the modules that are read for it."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("law", LAWS, ids=lambda law: law.__name__)
+def test_no_module_has(law: Callable[[str], Iterator[str]]) -> None:
+    found = [problem for path in LAWS[law] for problem in law(path)]
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize("law", LAWS, ids=lambda law: law.__name__)
+def test_what_a_law_forbids_is_found(
+    law: Callable[[str], Iterator[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = "swim/core/bad.py"
+    (tmp_path / path).parent.mkdir(parents=True)
+    (tmp_path / path).write_text("import trio\nimport swim.net.driver\nprint(trio._core)\n")
+    monkeypatch.setattr("tests.source.ROOT", tmp_path)
+    assert list(law(path))
 
 
 def test_one_module_starts_processes_for_simulations() -> None:

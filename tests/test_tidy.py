@@ -6,7 +6,8 @@ import ast
 import io
 import re
 import tokenize
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -32,6 +33,7 @@ PLAINER = {
     r"bury|buries|buried": "declare failed",
 }
 """Words that are hard to read in this field, and what to write instead."""
+ANY_HARD = re.compile(rf"\b(?:{'|'.join(PLAINER)})\b", re.IGNORECASE)
 VERDICT = re.compile(r"\bverdicts?\b", re.IGNORECASE)
 VERDICTS = {"swim/core/precedence.py", "swim/core/claims.py", "docs/precedence.md"}
 """Where a verdict is the outcome of the table of claims, and so may be called one."""
@@ -61,35 +63,36 @@ def called_names(path: str) -> Iterator[tuple[str, int]]:
                 yield ast.unparse(node.func), node.lineno
 
 
-@pytest.mark.parametrize("path", EVERY_FILE)
-def test_sizes(path: str) -> None:
+def oversized(path: str) -> Iterator[str]:
     lines = text_of(path).splitlines()
-    assert len(lines) <= MAX_FILE_LINES, f"{path} has {len(lines)} lines"
+    if len(lines) > MAX_FILE_LINES:
+        yield f"{path} has {len(lines)} lines"
     for number, line in enumerate(lines, 1):
-        assert len(line) <= MAX_LINE_CHARACTERS, f"{path}:{number} has {len(line)} characters"
-        assert not UNFINISHED.search(line), f"{path}:{number} is unfinished"
+        if len(line) > MAX_LINE_CHARACTERS:
+            yield f"{path}:{number} has {len(line)} characters"
+        if UNFINISHED.search(line):
+            yield f"{path}:{number} is unfinished"
     for node in ast.walk(tree_of(path)):
         if isinstance(node, Function):
             length = (node.end_lineno or node.lineno) - node.lineno + 1
-            assert length <= MAX_FUNCTION_LINES, f"{path}:{node.lineno} {node.name} has {length} lines"
+            if length > MAX_FUNCTION_LINES:
+                yield f"{path}:{node.lineno} {node.name} has {length} lines"
 
 
-@pytest.mark.parametrize("path", SHIPPED)
-def test_public_names_are_documented(path: str) -> None:
+def undocumented(path: str) -> Iterator[str]:
     tree = tree_of(path)
-    missing = [name for name, node in public_definitions(tree.body, "") if not ast.get_docstring(node)]
     if tree.body and not ast.get_docstring(tree):
-        missing.insert(0, "the module")
-    assert not missing, f"{path}: no docstring on {', '.join(missing)}"
+        yield f"{path}: no docstring on the module"
+    for name, node in public_definitions(tree.body, ""):
+        if not ast.get_docstring(node):
+            yield f"{path}: no docstring on {name}"
 
 
-@pytest.mark.parametrize("path", SHIPPED)
-def test_no_call_blocks_or_writes_where_it_should_not(path: str) -> None:
+def misplaced_calls(path: str) -> Iterator[str]:
     banned = {"time.sleep", "breakpoint", "input"}
     if not path.startswith("sims/"):
         banned.add("print")
-    found = [f"{path}:{line} calls {name}" for name, line in called_names(path) if name in banned]
-    assert not found
+    yield from (f"{path}:{line} calls {name}" for name, line in called_names(path) if name in banned)
 
 
 def prose(path: str) -> Iterator[tuple[int, str]]:
@@ -113,20 +116,43 @@ def prose(path: str) -> Iterator[tuple[int, str]]:
         yield number, re.sub(r"(`+)[^`]*\1|^ *\w+: ", "", line)
 
 
-@pytest.mark.parametrize("path", [*EVERY_FILE, *PAGES])
-def test_words_are_plain(path: str) -> None:
-    found = []
+def hard_words(path: str) -> Iterator[str]:
     for number, line in prose(path):
-        for word, better in PLAINER.items():
-            found += [
-                f"{path}:{number}: not {hit[0]!r} but {better}: {line.strip()}"
-                for hit in re.finditer(rf"\b(?:{word})\b", line, re.IGNORECASE)
-            ]
+        if ANY_HARD.search(line):
+            for word, better in PLAINER.items():
+                for hit in re.finditer(rf"\b(?:{word})\b", line, re.IGNORECASE):
+                    yield f"{path}:{number}: not {hit[0]!r} but {better}: {line.strip()}"
         if path not in VERDICTS and not path.startswith("tests/") and VERDICT.search(line):
-            found.append(f"{path}:{number}: a verdict is an outcome of the table of claims: {line.strip()}")
+            yield f"{path}:{number}: a verdict is an outcome of the table of claims: {line.strip()}"
+
+
+def conflict_markers(path: str) -> Iterator[str]:
+    yield from (f"{path}: {hit[0]}" for hit in re.finditer(r"^(<{7}|>{7}) ", text_of(path), re.MULTILINE))
+
+
+LAWS: dict[Callable[[str], Iterator[str]], list[str]] = {
+    oversized: EVERY_FILE,
+    undocumented: SHIPPED,
+    misplaced_calls: SHIPPED,
+    hard_words: [*EVERY_FILE, *PAGES],
+    conflict_markers: PAGES,
+}
+"""What no file may have, and the files that are read for it."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("law", LAWS, ids=lambda law: law.__name__)
+def test_no_file_has(law: Callable[[str], Iterator[str]]) -> None:
+    found = [problem for path in LAWS[law] for problem in law(path)]
     assert not found, "\n".join(found)
 
 
-@pytest.mark.parametrize("path", PAGES)
-def test_pages_have_no_conflict_markers(path: str) -> None:
-    assert not re.search(r"^(<{7}|>{7}) ", text_of(path), re.MULTILINE)
+def test_what_a_law_forbids_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bad = f"def f(): # {'nobody'}\n    print({'x' * MAX_LINE_CHARACTERS!r})\n"
+    page = f"{'<' * 7} ours\n"
+    for path in ("swim/bad.py", "bad.md"):
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_text(bad if path.endswith(".py") else page)
+    monkeypatch.setattr("tests.source.ROOT", tmp_path)
+    for law in LAWS:
+        assert list(law("bad.md" if law is conflict_markers else "swim/bad.py")), law.__name__
