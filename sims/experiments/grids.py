@@ -27,7 +27,7 @@ from sims.experiments.figures import (
     loss_table,
 )
 from sims.experiments.sweep import Grid
-from sims.scenarios.arms import ARMS
+from sims.scenarios.arms import SHOWN_ARMS
 
 __all__ = ["EXPERIMENTS", "Experiment"]
 
@@ -112,7 +112,7 @@ def _of_swim() -> Iterable[Experiment]:
 
 
 def _of_lifeguard() -> Iterable[Experiment]:
-    arms = ",".join(ARMS)
+    arms = ",".join(SHOWN_ARMS)
     yield Experiment(
         "lg-components",
         "Lifeguard: each component on and off, 3 of 24 members block and go on accusing",

@@ -121,7 +121,7 @@ class Probing:
         """No ack in time: tries relays and a stream, then ends the round with its outcome."""
         state, config = self._state, self._state.config
         times, nodes, targets, places = rounds
-        asked = times + config.probe_timeout
+        asked = times + (config.probe_timeout_min if config.measured_timeouts else config.probe_timeout)
         end = times + self._interval * (state.score[nodes].astype(float) + 1)
         heard = np.full(len(nodes), np.inf)
         last_nack = np.full(len(nodes), -np.inf)

@@ -8,7 +8,7 @@ from typing import Any
 
 from sims.errors import UsageError
 
-__all__ = ["ARMS", "PAPER_ARMS", "settings_of"]
+__all__ = ["ARMS", "PAPER_ARMS", "SHOWN_ARMS", "settings_of"]
 
 _PLAIN: dict[str, Any] = {
     "awareness_stretches_suspicion": False,
@@ -38,8 +38,18 @@ PAPER_ARMS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
 )
 """The five arms of Lifeguard's tables: no component, each alone, all three (section V)."""
 
-ARMS: Mapping[str, Mapping[str, Any]] = MappingProxyType({**PAPER_ARMS, "ours": {}})
+SHOWN_ARMS: Mapping[str, Mapping[str, Any]] = MappingProxyType({**PAPER_ARMS, "ours": {}})
 """Those, and ``ours``: the defaults of this engine."""
+
+ARMS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        **SHOWN_ARMS,
+        "patient": {"interleaved_probes": False, "restart_grace": 0.0},
+        "measured": {"measured_timeouts": True},
+    }
+)
+"""Those, ``patient`` (ours with random probe orders and no refusals as evidence) and ``measured`` (ours with
+timeouts from measured round trips)."""
 
 
 def settings_of(arm: str, *, alpha: int | None = None, beta: int | None = None) -> dict[str, Any]:

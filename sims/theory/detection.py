@@ -1,7 +1,8 @@
 """How long a crash takes to be known: distributions over many clusters. ``python -m sims.theory.detection``.
 
-Three sets of rules in the vector model: memberlist's, ours with probes in random orders, and ours. Beside
-them stands the published formula for the first member that knows, for memberlist's rules.
+Four sets of rules in the vector model: memberlist's, ours with probes in random orders, ours, and ours with
+timeouts from measured round trips. Beside them stands the published formula for the first member that knows,
+for memberlist's rules.
 """
 
 from __future__ import annotations
@@ -12,13 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from sims.arguments import ArgumentParser
-from sims.experiments.plots import Curve, draw_curves
 from sims.model import Setup, simulate
 from sims.scenarios.arms import settings_of
 from sims.theory import formulas
 from swim.config import Config
 
-__all__ = ["ARMS", "SIZES", "WAYS", "main", "measure", "quantile"]
+__all__ = ["ARMS", "SIZES", "WAYS", "draw", "main", "measure", "quantile"]
 
 SIZES = (20, 50, 200)
 RUNS = 200
@@ -26,6 +26,7 @@ ARMS: Mapping[str, Mapping[str, Any]] = {
     "memberlist's rules": settings_of("lifeguard"),
     "random orders": {"interleaved_probes": False},
     "interleaved": {},
+    "measured timeouts": {"measured_timeouts": True},
 }
 WAYS: Mapping[str, str] = {
     "failed_first": "the first member knows",
@@ -33,7 +34,8 @@ WAYS: Mapping[str, str] = {
     "failed_all": "all know",
 }
 _SHARES = (0.5, 0.9, 0.99, 1.0)
-_DRAWN = 50
+_SECONDS_DRAWN = 16
+_COLOURS = ("#d55e00", "#56b4e9", "#0072b2", "#009e73")
 
 
 def measure(nodes: int, arm: str, *, silent: bool, runs: int = RUNS, seed: int = 1) -> dict[str, list[float]]:
@@ -56,13 +58,49 @@ def quantile(values: Sequence[float], share: float) -> float:
     return values[max(0, round(share * len(values)) - 1)]
 
 
+def draw(path: Path, found: Mapping[tuple[bool, int, str], Sequence[float]]) -> None:
+    """Draws the share of the clusters in which all know, by seconds since the crash, for each way and size.
+
+    Args:
+        path: the PNG file.
+        found: sorted seconds until all know, by whether the host is gone, nodes, and arm.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(10.0, 5.8), dpi=100, layout="constrained")
+    panels = figure.subplots(2, len(SIZES), sharex=True, sharey=True)
+    published = Config.lan(name="n1", **ARMS["memberlist's rules"])
+    shares = [k / 100 for k in range(1, 100)]
+    for row, silent in zip(panels, (False, True), strict=True):
+        for axes, nodes in zip(row, SIZES, strict=True):
+            for arm, colour in zip(ARMS, _COLOURS, strict=True):
+                values = found[silent, nodes, arm]
+                heights = [(k + 1) / len(values) for k in range(len(values))]
+                axes.step(values, heights, where="post", color=colour, label=arm)
+            formula = [formulas.first_failed(published, nodes, share) for share in shares]
+            axes.plot(formula, shares, "--", color="#555555", label="memberlist, formula: the first knows")
+            axes.set_title(f"{nodes} nodes, {'host' if silent else 'process'} gone", fontsize=10)
+            axes.grid(alpha=0.3)
+    for axes in panels[1]:
+        axes.set_xlabel("seconds since the crash")
+    for row in panels:
+        row[0].set_ylabel("share: all know")
+    panels[0][0].set_xlim(0, _SECONDS_DRAWN)
+    figure.legend(
+        *panels[0][0].get_legend_handles_labels(), ncols=5, loc="outside upper center", frameon=False
+    )
+    figure.text(0.005, 0.005, "python -m sims.theory.detection", fontsize=7, color="#777777")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, metadata={"Software": None})
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Prints the tables in Markdown, and writes a picture with ``--out``; returns the exit code."""
     parser = ArgumentParser(prog="python -m sims.theory.detection", description=__doc__)
     parser.add_argument("--out", type=Path, help="folder for the picture")
     parser.add_argument("--runs", type=int, default=RUNS, help="clusters for each row (default %(default)s)")
     chosen = parser.parse_args(arguments)
-    curves: list[Curve] = []
+    last: dict[tuple[bool, int, str], list[float]] = {}
     for silent in (False, True):
         print(f"\n{'The host is gone' if silent else 'The process is gone, its host is up'}:\n")
         print("| nodes | rules |", " | ".join(f"{way}: median, p90, p99, max" for way in WAYS.values()), "|")
@@ -71,20 +109,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             for arm in ARMS:
                 found = measure(nodes, arm, silent=silent, runs=chosen.runs)
                 cells = [", ".join(f"{quantile(found[way], share):.2f}" for share in _SHARES) for way in WAYS]
-                print(f"| {nodes} | {arm} |", " | ".join(cells), "|")
-                if nodes == _DRAWN:
-                    last = found["failed_all"]
-                    points = tuple((at, (k + 1) / len(last)) for k, at in enumerate(last))
-                    curves.append(Curve(f"{arm}, {'host' if silent else 'process'} gone", points))
+                print(f"| {nodes} | {arm} |", " | ".join(cells), "|", flush=True)
+                last[silent, nodes, arm] = found["failed_all"]
     if chosen.out:
-        config = Config.lan(name="n1", **ARMS["memberlist's rules"])
-        shares = [k / 100 for k in range(1, 100)]
-        points = tuple((formulas.first_failed(config, _DRAWN, share), share) for share in shares)
-        curves.append(Curve("memberlist, formula", points, is_published=True))
-        title = f"From a crash until all of {_DRAWN} members know"
-        draw_curves(
-            chosen.out / "detection-shares.png", curves, title=title, x="seconds", y="share of the clusters"
-        )
+        draw(chosen.out / "detection-shares.png", last)
     return 0
 
 

@@ -21,6 +21,7 @@ __all__ = [
     "Suspicions",
     "detection_wait",
     "detection_worst",
+    "direct_wait",
     "dissemination",
     "failure_spread",
     "false_suspicions_per_hour",
@@ -57,6 +58,11 @@ def detection_wait(config: Config, n: int, share: float = 0.5) -> float:
     return float((1 - (1 - share) ** (1 / (n - 1))) * (n - 1) * config.probe_interval)
 
 
+def direct_wait(config: Config) -> float:
+    """Seconds that a prober waits for the ack of a member whose round trips it measured and found short."""
+    return config.probe_timeout_min if config.measured_timeouts else config.probe_timeout
+
+
 def probe_delay(config: Config, n: int, *, silent: bool = False) -> float:
     """Seconds from the probe of a crashed member to the accusation, if packets take no time.
 
@@ -67,7 +73,7 @@ def probe_delay(config: Config, n: int, *, silent: bool = False) -> float:
     can_end = config.early_suspicion and relays and not config.disable_tcp_pings and not silent
     if not can_end:
         return config.probe_interval
-    return min(config.probe_timeout + nack_patience(config), config.probe_interval)
+    return min(direct_wait(config) + nack_patience(config), config.probe_interval)
 
 
 class Suspicions(NamedTuple):
@@ -102,7 +108,7 @@ def suspicion_refused(config: Config, n: int, *, silent: bool = False) -> float:
     """Seconds that the prober's suspicion lasts if the member's host refuses its streams; else infinite."""
     if not config.restart_grace or config.disable_tcp_pings or silent:
         return math.inf
-    return max(0.0, config.probe_timeout + config.restart_grace - probe_delay(config, n))
+    return max(0.0, direct_wait(config) + config.restart_grace - probe_delay(config, n))
 
 
 def first_suspected(config: Config, n: int, share: float = 0.5, *, silent: bool = False) -> float:

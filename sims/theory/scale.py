@@ -53,14 +53,17 @@ def measure_sizes(
     config: Config,
     sizes: Sequence[int],
     *,
+    silent: bool = False,
     seed: int = 1,
     progress: Callable[[str], None] = lambda line: None,
 ) -> list[Point]:
-    """Simulates one crash in clusters of every size, small ones many times."""
+    """Simulates one crash in clusters of every size, small ones many times; ``silent``: of a whole host."""
     points = []
     for nodes in sizes:
         runs = 1 if nodes >= _ONCE_FROM else max(_RUNS_MIN, min(_RUNS_MAX, _CELLS // nodes))
-        measures = [r.measures for r in simulate(config, Setup(nodes=nodes), seed=seed, runs=runs)]
+        measures = [
+            r.measures for r in simulate(config, Setup(nodes=nodes, silent=silent), seed=seed, runs=runs)
+        ]
         firsts = sorted(m["failed_first"] for m in measures)
         later = {
             name: median(m[f"failed_{name}"] - m["failed_first"] for m in measures)
@@ -82,22 +85,32 @@ def measure_sizes(
     return points
 
 
-def draw(config: Config, points: Sequence[Point], folder: Path) -> list[Path]:
-    """Draws ``detection``, ``dissemination``, ``traffic`` and ``gossip``, all PNG; returns where they are."""
+def draw(config: Config, points: Sequence[Point], gone: Sequence[Point], folder: Path) -> list[Path]:
+    """Draws ``detection``, ``dissemination``, ``traffic`` and ``gossip``, all PNG; returns where they are.
+
+    Args:
+        config: that of every node.
+        points: what was measured of processes that crash.
+        gone: the same of hosts that vanish.
+        folder: for the pictures.
+    """
     sizes = [point.nodes for point in points]
     theory = [formulas.failure_spread(config, n) for n in sizes]
     loads = [traffic(config, n) for n in sizes]
     detection = {
-        "first suspicion": ([p.suspected for p in points], "o"),
-        "first failed, median": ([p.failed for p in points], "o"),
-        "first failed, 95 of 100": ([p.failed_p95 for p in points], "o"),
-        "formula": ([formulas.first_failed(config, n) for n in sizes], "--"),
-        "formula, 95 of 100": ([formulas.first_failed(config, n, 0.95) for n in sizes], "--"),
+        "process gone, first suspicion": ([p.suspected for p in points], "o"),
+        "process gone, median": ([p.failed for p in points], "o"),
+        "process gone, 95 of 100": ([p.failed_p95 for p in points], "o"),
+        "host gone, median": ([p.failed for p in gone], "o"),
+        "host gone, 95 of 100": ([p.failed_p95 for p in gone], "o"),
+        "formula, process gone": ([formulas.first_failed(config, n) for n in sizes], "--"),
+        "formula, host gone": ([formulas.first_failed(config, n, silent=True) for n in sizes], "--"),
     }
     dissemination = {
-        "to half": ([1000 * p.half or math.nan for p in points], "o"),
-        "to 99.99 %": ([1000 * p.p9999 for p in points], "o"),
-        "to all": ([1000 * p.everybody for p in points], "o"),
+        "host gone, to half": ([1000 * p.half or math.nan for p in gone], "o"),
+        "host gone, to 99.99 %": ([1000 * p.p9999 for p in gone], "o"),
+        "host gone, to all": ([1000 * p.everybody for p in gone], "o"),
+        "process gone, to all": ([1000 * p.everybody for p in points], "o"),
         "formula, half": ([1000 * spread["half"] for spread in theory], "--"),
         "formula, all": ([1000 * spread["all"] for spread in theory], "--"),
     }
@@ -155,8 +168,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--up-to", type=int, default=SIZES[-1], metavar="N", help="largest cluster (1000000)")
     options = parser.parse_args(argv)
     config = Config.profile(options.profile, name="n1")
-    points = measure_sizes(config, [n for n in SIZES if n <= options.up_to], progress=print)
-    for path in draw(config, points, options.out):
+    sizes = [n for n in SIZES if n <= options.up_to]
+    points = measure_sizes(config, sizes, progress=print)
+    print("hosts:")
+    gone = measure_sizes(config, sizes, silent=True, progress=print)
+    for path in draw(config, points, gone, options.out):
         print(path)
     return 0
 

@@ -13,7 +13,7 @@ from sims.experiments.grids import EXPERIMENTS
 from sims.experiments.published import LIFEGUARD_TABLE, PUBLISHED, published
 from sims.experiments.report import report
 from sims.experiments.rows import RowFile
-from sims.scenarios.arms import ARMS, PAPER_ARMS, settings_of
+from sims.scenarios.arms import ARMS, PAPER_ARMS, SHOWN_ARMS, settings_of
 from sims.scenarios.blocked_loops import Loops
 from sims.scenarios.registry import run_scenario
 from sims.world import World
@@ -88,7 +88,7 @@ def test_arms_differ_from_swim_by_their_component_alone() -> None:
     assert settings_of("swim", alpha=5, beta=6)["suspicion_max_timeout_mult"] == 1
     assert settings_of("lifeguard", alpha=5, beta=6)["suspicion_max_timeout_mult"] == 6
     assert [row.arm for row in LIFEGUARD_TABLE] == list(PAPER_ARMS)
-    assert set(ARMS) - set(PAPER_ARMS) == {"ours"}
+    assert set(ARMS) - set(PAPER_ARMS) == {"ours", "patient", "measured"}
 
 
 @pytest.mark.parametrize("options", [{"arm": "swimm"}, {"c": 24}, {"d": 0}, {"anomaly": "freeze"}])
@@ -192,7 +192,7 @@ def test_an_experiment_shows_the_rows_that_are_there(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     experiment = EXPERIMENTS["lg-arms"]
     with RowFile(tmp_path / "lg-arms.csv", experiment.grid.what, tuple(experiment.grid.axes)) as file:
-        for number, arm in enumerate(ARMS):
+        for number, arm in enumerate(SHOWN_ARMS):
             options = {name: values[0] for name, values in experiment.grid.axes.items()} | {"arm": arm}
             wrong = float(100 - 10 * number)
             measures = dict.fromkeys(
@@ -200,7 +200,7 @@ def test_an_experiment_shows_the_rows_that_are_there(tmp_path: Path) -> None:
             )
             file.append(1, options, measures)
     [written] = report(["lg-arms"], tmp_path, play=False)
-    assert written.rows == len(ARMS)
+    assert written.rows == len(SHOWN_ARMS)
     assert written.picture.read_bytes().startswith(b"\x89PNG")
     text = written.table.read_text()
     assert experiment.command in text
