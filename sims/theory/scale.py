@@ -95,7 +95,8 @@ def draw(config: Config, points: Sequence[Point], gone: Sequence[Point], folder:
         folder: for the pictures.
     """
     sizes = [point.nodes for point in points]
-    theory = [formulas.failure_spread(config, n) for n in sizes]
+    of_process = [formulas.failure_spread(config, n) for n in sizes]
+    of_host = [formulas.failure_spread(config.with_changes(restart_grace=0.0), n) for n in sizes]
     loads = [traffic(config, n) for n in sizes]
     detection = {
         "process gone, first suspicion": ([p.suspected for p in points], "o"),
@@ -107,12 +108,12 @@ def draw(config: Config, points: Sequence[Point], gone: Sequence[Point], folder:
         "formula, host gone": ([formulas.first_failed(config, n, silent=True) for n in sizes], "--"),
     }
     dissemination = {
-        "host gone, to half": ([1000 * p.half or math.nan for p in gone], "o"),
-        "host gone, to 99.99 %": ([1000 * p.p9999 for p in gone], "o"),
-        "host gone, to all": ([1000 * p.everybody for p in gone], "o"),
+        "process gone, to half": ([1000 * p.half or math.nan for p in points], "o"),
         "process gone, to all": ([1000 * p.everybody for p in points], "o"),
-        "formula, half": ([1000 * spread["half"] for spread in theory], "--"),
-        "formula, all": ([1000 * spread["all"] for spread in theory], "--"),
+        "host gone, to half": ([1000 * p.half or math.nan for p in gone], "o"),
+        "host gone, to all": ([1000 * p.everybody for p in gone], "o"),
+        "formula, process gone, all": ([1000 * spread["all"] for spread in of_process], "--"),
+        "formula, host gone, all": ([1000 * spread["all"] for spread in of_host], "--"),
     }
     load = {
         "pings and acks": ([each.packet_bytes_per_second for each in loads], "-"),
