@@ -92,13 +92,14 @@ def decompress(data: bytes, limit: int) -> bytes:
 
 def decompress_steps(data: bytes, limit: int, out: bytearray) -> Steps[None]:
     """``decompress`` into ``out``, in steps; raises the same errors."""
-    table = _LITERALS.copy()
-    previous: bytes | None = None
+    table, size = _LITERALS.copy(), _END + 1
+    previous = b""
     pending, bits, position = 0, 0, 0
     width = _MIN_WIDTH
     mask = (1 << width) - 1
     is_clear = False
     pause_at = _STEP_BYTES
+    room = limit
     while True:
         if bits < width:
             if position >= pause_at:
@@ -113,28 +114,30 @@ def decompress_steps(data: bytes, limit: int, out: bytearray) -> Steps[None]:
         code = pending & mask
         pending >>= width
         bits -= width
-        if code == _CLEAR:
-            if is_clear:  # no encoder writes two in a row, and each costs as much as many other codes
-                raise RemoteError("compress", "a clear code after a clear code")
-            is_clear = True
-            table = _LITERALS.copy()
-            previous, width, mask = None, _MIN_WIDTH, (1 << _MIN_WIDTH) - 1
-            continue
-        if code == _END:
-            return
-        if code < len(table):
+        if code < size:
             entry = table[code]
-        elif code == len(table) and previous is not None:
+            if not entry:
+                if code == _END:
+                    return
+                if is_clear:  # no encoder writes two in a row, and each costs as much as many other codes
+                    raise RemoteError("compress", "a clear code after a clear code")
+                is_clear = True
+                table, size = _LITERALS.copy(), _END + 1
+                previous, width, mask = b"", _MIN_WIDTH, (1 << _MIN_WIDTH) - 1
+                continue
+        elif code == size and previous:
             entry = previous + previous[:1]
         else:
             raise RemoteError("compress", f"code {code} before its definition")
         is_clear = False
-        if len(out) + len(entry) > limit:
+        room -= len(entry)
+        if room < 0:
             raise RemoteError("decompressed-too-large", f"over {limit} bytes")
         out += entry
-        if previous is not None:
+        if previous:
             table.append(previous + entry[:1])
-            if len(table) > mask and width < _MAX_WIDTH:
+            size += 1
+            if size > mask and width < _MAX_WIDTH:
                 width += 1
                 mask = (1 << width) - 1
-        previous = entry if len(table) <= _TABLE_FULL else None
+        previous = entry if size <= _TABLE_FULL else b""
