@@ -7,7 +7,8 @@ Addresses are raw IP bytes (4 or 16) exactly as received: peers compare them byt
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import NamedTuple
+
+from swim.values import NamedTuple
 
 __all__ = [
     "Ack",
