@@ -29,6 +29,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     if options.engine != "trio" and options.scenario != "soak":
         parser.error("--engine is for soak only")
+    if options.mixed and (options.scenario != "fail" or options.against == "none"):
+        parser.error("--mixed is for fail against another engine")
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stop)
     engines = [engine for engine in ENGINES.values() if engine.name in ("swim", options.against)]
@@ -42,6 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         hogs=options.hogs,
         stopped=min(_STOPPED, options.nodes - 1),
         stop_seconds=_STOP_SECONDS,
+        mixed=options.mixed,
     )
     try:
         results = SCENARIOS[options.scenario](engines, sizes)
@@ -86,6 +89,9 @@ def _parser() -> ArgumentParser:
         choices=("trio", "thread", "process"),
         default="trio",
         help="of our nodes in `soak`: `swim agent`, or a program with its node in a thread or process (trio)",
+    )
+    parser.add_argument(
+        "--mixed", action="store_true", help="`fail` in a cluster of both engines too, one half each"
     )
     parser.add_argument("--json", action="store_true", help="one document on standard output")
     return parser

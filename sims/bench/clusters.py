@@ -29,9 +29,11 @@ def start_all(fleet: Fleet, options: Options) -> None:
     fleet.start(options.nodes)
 
 
-def joined_fleet(engine: Engine, options: Options, *, nice: int = 0, host: str = "127.0.0.1") -> Fleet:
+def joined_fleet(
+    engine: Engine, options: Options, *, nice: int = 0, host: str = "127.0.0.1", second: Engine | None = None
+) -> Fleet:
     """A running fleet, a context manager, in which all agents know each other."""
-    fleet = Fleet(engine, options.profile, nice=nice, host=host)
+    fleet = Fleet(engine, options.profile, nice=nice, host=host, second=second)
     try:
         start_all(fleet, options)
         fleet.join_storm()
@@ -67,9 +69,9 @@ def pump_all(fleets: Sequence[Fleet], seconds: float) -> None:
             fleet.pump(lambda: False, min(left, 0.5) / len(fleets))
 
 
-def say(run: int, engine: Engine, samples: Samples) -> None:
-    """Prints the latest value of every measure."""
-    progress(f"run {run + 1}, {engine.name}: " + ", ".join(f"{k} {v[-1]:.3g}" for k, v in samples.items()))
+def say(run: int, name: str, samples: Samples) -> None:
+    """Prints the latest value of every measure of the engine of that name."""
+    progress(f"run {run + 1}, {name}: " + ", ".join(f"{k} {v[-1]:.3g}" for k, v in samples.items()))
 
 
 def add(samples: Samples, measure: str, value: float) -> None:

@@ -37,7 +37,7 @@ class Agent:
         self.sightings: list[Sighting] = []
         self.known = {place.name}
         self.tail: list[str] = []
-        self._engine = engine
+        self.engine = engine
         self._unfinished = b""
         self._process = subprocess.Popen(
             argv,
@@ -66,7 +66,7 @@ class Agent:
         for raw in lines:
             line = raw.decode(errors="replace")
             self.tail = [*self.tail[-9:], line]
-            read = self._engine.read(line)
+            read = self.engine.read(line)
             if read is not None:
                 self.sightings.append(Sighting(at, *read))
                 if read[0] == "joined":
@@ -116,12 +116,21 @@ class Fleet:
         nice: of each.
         prefix: begins their names.
         host: address that they gossip at.
+        second: the kind of every other agent, if that is another.
     """
 
     def __init__(
-        self, engine: Engine, profile: str, *, nice: int = 0, prefix: str = "n", host: str = "127.0.0.1"
+        self,
+        engine: Engine,
+        profile: str,
+        *,
+        nice: int = 0,
+        prefix: str = "n",
+        host: str = "127.0.0.1",
+        second: Engine | None = None,
     ) -> None:
         self.engine = engine
+        self._second = second or engine
         self.agents: list[Agent] = []
         self._profile = profile
         self._prefix = prefix
@@ -153,21 +162,20 @@ class Fleet:
             SystemExit: with the last log lines, if one ends or is not ready in time.
         """
         for index in range(1, count + 1):
-            self._start(Place(f"{self._prefix}{index}", free_port(), free_port(), self._host))
+            engine = self.engine if index % 2 else self._second
+            self._start(Place(f"{self._prefix}{index}", free_port(), free_port(), self._host), engine)
             if index % _STARTING_AT_ONCE == 0 or index == count:
                 self._wait_ready(self.agents[-_STARTING_AT_ONCE:])
 
     def add(self, place: Place) -> Agent:
-        """Starts one agent more; waits until it is ready."""
-        fresh = self._start(place)
-        self._wait_ready([fresh])
-        return fresh
+        """Starts one agent more, of the first kind; waits until it is ready."""
+        return self._add(place, self.engine)
 
     def restart(self, agent: Agent) -> Agent:
         """Ends the agent and starts another at its place, under its name; waits until it is ready."""
         self._end(agent)
         self.agents.remove(agent)
-        return self.add(agent.place)
+        return self._add(agent.place, agent.engine)
 
     def pump(self, until: Callable[[], bool], timeout: float) -> bool:
         """Timestamps log lines until ``until()`` holds or ``timeout`` seconds passed; returns which."""
@@ -183,15 +191,16 @@ class Fleet:
     def join_storm(self) -> float:
         """Has every agent join the first one, all at once; returns the moment of the first request."""
         seed, *others = self.agents
-        return self._send_all(others, self.engine.join_request(seed.place.gossip))
+        return self._send_all(others, lambda engine: engine.join_request(seed.place.gossip))
 
     def join_one(self, agent: Agent, to: Place | None = None) -> float:
         """Has one agent join another, the fleet's first by default; returns the moment of the request."""
-        return self._send_all([agent], self.engine.join_request((to or self.agents[0].place).gossip))
+        address = (to or self.agents[0].place).gossip
+        return self._send_all([agent], lambda engine: engine.join_request(address))
 
     def leave(self, agent: Agent) -> float:
         """Asks one agent to leave gracefully; returns the moment of the request."""
-        return self._send_all([agent], self.engine.leave_request())
+        return self._send_all([agent], lambda engine: engine.leave_request())
 
     def is_complete(self) -> bool:
         """True once every agent logged every other as joined."""
@@ -205,22 +214,27 @@ class Fleet:
         if not read(time.monotonic()):
             self._selector.unregister(connection)
 
-    def _send_all(self, agents: Iterable[Agent], request: bytes) -> float:
-        connections = [self.engine.connect(agent.place) for agent in agents]
+    def _send_all(self, agents: Iterable[Agent], request: Callable[[Engine], bytes]) -> float:
+        connections = [(agent.engine.connect(agent.place), request(agent.engine)) for agent in agents]
         started = time.monotonic()
-        for connection in connections:
-            connection.sendall(request)
-        for connection in connections:
+        for connection, data in connections:
+            connection.sendall(data)
+        for connection, _ in connections:
             self._selector.register(connection, selectors.EVENT_READ, connection)
         return started
 
-    def _start(self, place: Place) -> Agent:
-        argv = self.engine.argv(place, self._profile)
+    def _add(self, place: Place, engine: Engine) -> Agent:
+        fresh = self._start(place, engine)
+        self._wait_ready([fresh])
+        return fresh
+
+    def _start(self, place: Place, engine: Engine) -> Agent:
+        argv = engine.argv(place, self._profile)
         if place.namespace:
             argv = ["ip", "netns", "exec", place.namespace, *argv]
         if self._nice:
             argv = ["nice", "-n", str(self._nice), *argv]
-        agent = Agent(self.engine, place, argv)
+        agent = Agent(engine, place, argv)
         self.agents.append(agent)
         os.set_blocking(agent.output.fileno(), False)
         self._selector.register(agent.output, selectors.EVENT_READ, agent)

@@ -63,7 +63,7 @@ def ghosts(engines: Sequence[Engine], options: Options) -> dict[str, Samples]:
                 add(samples, f"cpu among {_GONE} gone, s/min", _cpu(fleet, options.window))
                 rss = statistics.fmean(resident_mib(agent.pid) for agent in fleet.agents)
                 add(samples, "RSS per process, MiB", rss)
-            say(run, engine, samples)
+            say(run, engine.name, samples)
     return results
 
 

@@ -53,7 +53,7 @@ def http(engines: Sequence[Engine], options: Options) -> dict[str, Samples]:
                     _ours(agent, seed, samples)
                 else:
                     _full_speed(agent, "serf", samples)
-                say(run, fleet.engine, samples)
+                say(run, fleet.engine.name, samples)
                 agent.end()
                 fleet.agents.clear()
                 pump_all([others], SETTLE_SECONDS)

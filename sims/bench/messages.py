@@ -135,7 +135,7 @@ def events(engines: Sequence[Engine], options: Options) -> dict[str, Samples]:
             add(samples, "event at all, s", max(delays))
             pump_all([fleet], 0.5)
             if number % _PER_RUN == _PER_RUN - 1:
-                say(number // _PER_RUN, engine, samples)
+                say(number // _PER_RUN, engine.name, samples)
     return results
 
 
@@ -168,7 +168,7 @@ def queries(engines: Sequence[Engine], options: Options) -> dict[str, Samples]:
             add(samples, "answers missing", wanted - len(answers))
             pump_all([fleet], 0.5)
             if number % _PER_RUN == _PER_RUN - 1:
-                say(number // _PER_RUN, engine, samples)
+                say(number // _PER_RUN, engine.name, samples)
     return results
 
 
@@ -229,7 +229,7 @@ def event_flood(engines: Sequence[Engine], options: Options) -> dict[str, Sample
             add(samples, "accepted per second", len(taken) / _FLOOD_SECONDS)
             add(samples, "accepted and lost", lost)
             add(samples, "RSS grown, MiB", max(resident_mib(agent.pid) for agent in fleet.agents) - before)
-            say(run, engine, samples)
+            say(run, engine.name, samples)
     return results
 
 

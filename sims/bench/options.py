@@ -20,6 +20,7 @@ class Options:
         runs: repetitions, or measuring windows.
         window: seconds of idling, or of busy loops.
         hogs: busy loops.
+        mixed: whether a cluster of both kinds, one half each, is measured too.
         stopped: agents stopped for ``stop_seconds``.
     """
 
@@ -30,3 +31,4 @@ class Options:
     hogs: int
     stopped: int
     stop_seconds: float
+    mixed: bool = False

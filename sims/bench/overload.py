@@ -38,7 +38,7 @@ def pause(engines: Sequence[Engine], options: Options) -> dict[str, Samples]:
                 names = {agent.place.name for agent in stopped}
                 _add_failures(samples, fleet, started, names)
                 add(samples, "stopped ones back, s", _back_after(fleet, resumed, names))
-                say(run, engine, samples)
+                say(run, engine.name, samples)
     return results
 
 
@@ -55,7 +55,7 @@ def starve(engines: Sequence[Engine], options: Options) -> dict[str, Samples]:
                     pump_all([fleet], options.window)
                 pump_all([fleet], 15.0)
                 _add_failures(samples, fleet, started, set())
-                say(run, engine, samples)
+                say(run, engine.name, samples)
     return results
 
 

@@ -57,6 +57,7 @@ TARGETS: dict[tuple[str, str], Target] = {
     ("pause", "failed, running ones"): Target(limit=0.0),
     ("pause", "stopped ones back, s"): Target(limit=5.0),
     ("soak", "others not alive at the end"): Target(limit=0.0),
+    ("soak", "running ones called failed"): Target(limit=0.0),
     ("soak", "longest a running one failed, s"): Target(limit=15.0),
     ("soak", "RSS grown, MiB"): Target(limit=15.0),
     ("soak", "descriptors grown"): Target(limit=2.0),

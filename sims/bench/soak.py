@@ -21,6 +21,8 @@ _DOWN_SECONDS = (2.0, 25.0)
 _BETWEEN_SECONDS = (3.0, 12.0)
 _NOISE_SECONDS = 0.5
 _CALM_SECONDS = 60.0
+_NEWS_SECONDS = 2.0
+"""A member is up for this long before an observer may no longer hear that it had failed before."""
 
 
 def soak(engines: Sequence[Engine], options: Options) -> dict[str, Samples]:
@@ -53,6 +55,7 @@ class _Soak:
         self._before: dict[int, tuple[float, int, int]] = {}
         self._noisy_at = float("inf")
         self._longest: dict[str, float] = {}
+        self._false: set[tuple[str, str, float]] = set()
 
     @property
     def _agents(self) -> list[Agent]:
@@ -91,6 +94,8 @@ class _Soak:
             samples = results.setdefault(fleet.engine.name, {})
             for agent in fleet.agents:
                 add(samples, "others not alive at the end", len(names - agent.alive(names)))
+                false = sum(name == agent.place.name for name, _, _ in self._false)
+                add(samples, "running ones called failed", false)
                 add(samples, "longest a running one failed, s", self._longest.get(agent.place.name, 0.0))
             costs = [
                 (self._before[agent.pid], _cost(agent)) for agent in fleet.agents if agent.pid in self._before
@@ -150,6 +155,8 @@ class _Soak:
             for subject, since, until in observer.failures(now):
                 start = max(since, self._up_since.get(subject, now), self._up_since[observer.place.name])
                 name = observer.place.name
+                if since > self._up_since.get(subject, now) + _NEWS_SECONDS:
+                    self._false.add((name, subject, since))
                 self._longest[name] = max(self._longest.get(name, 0.0), min(until, now) - start)
 
     def _wait(self, until: Callable[[], bool], seconds: float) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from random import random
 from signal import SIGKILL
 
@@ -36,7 +37,7 @@ def join(engines: Sequence[Engine], options: Options) -> dict[str, Samples]:
                 samples = results[engine.name]
                 add(samples, "all complete, s", max(ends) - started if complete else JOIN_TIMEOUT)
                 add(samples, "median agent complete, s", statistics.median(ends) - started)
-                say(run, engine, samples)
+                say(run, engine.name, samples)
     return results
 
 
@@ -48,7 +49,7 @@ def fail(engines: Sequence[Engine], options: Options) -> dict[str, Samples]:
         victim.signal(SIGKILL)
         _add_failure(samples, fleet, victim, started)
 
-    return _one_by_one(engines, options, measure)
+    return _one_by_one(engines, options, measure, options.mixed)
 
 
 def host_gone(engines: Sequence[Engine], options: Options) -> dict[str, Samples]:
@@ -75,7 +76,7 @@ def host_gone(engines: Sequence[Engine], options: Options) -> dict[str, Samples]
             victim.end()
             far.plug()
 
-        return _one_by_one(engines, options, measure, start)
+        return _one_by_one(engines, options, measure, start=start)
 
 
 def leave(engines: Sequence[Engine], options: Options) -> dict[str, Samples]:
@@ -91,18 +92,24 @@ def _one_by_one(
     engines: Sequence[Engine],
     options: Options,
     measure: Callable[[Fleet, Agent, Samples], None],
+    is_mixed: bool = False,
     start: Callable[[Engine], Fleet] | None = None,
 ) -> dict[str, Samples]:
+    starts = {
+        engine.name: partial(start or partial(joined_fleet, options=options), engine) for engine in engines
+    }
+    if is_mixed and len(engines) > 1:
+        starts["half each"] = partial(joined_fleet, engines[0], options, second=engines[1])
     results: dict[str, Samples] = {}
-    for engine in engines:
-        samples = results.setdefault(engine.name, {})
-        with start(engine) if start else joined_fleet(engine, options) as fleet:
+    for name, begin in starts.items():
+        samples = results.setdefault(name, {})
+        with begin() as fleet:
             pump_all([fleet], max(SETTLE_SECONDS, 2 * options.nodes * _PERIOD))
             for run in range(options.runs):
                 fleet.pump(lambda: False, random())  # no run begins at a certain moment of the probe interval
                 victim = fleet.agents[1]
                 measure(fleet, victim, samples)
-                say(run, engine, samples)
+                say(run, name, samples)
                 _add_return(samples, fleet, victim)
     return results
 

@@ -45,6 +45,28 @@ class EchoEngine:
         return b"left n2"
 
 
+class OtherEngine(EchoEngine):
+    """The same, in other words."""
+
+    name = "other"
+
+    def join_request(self, address: str) -> bytes:
+        return b"joined n9"
+
+
+def test_every_other_agent_is_of_the_second_kind_and_stays_so() -> None:
+    with Fleet(EchoEngine(), "lan", second=OtherEngine()) as fleet:
+        fleet.start(3)
+        fleet.restart(fleet.agents[1])
+        fleet.join_storm()
+        assert fleet.pump(lambda: all(len(agent.known) > 1 for agent in fleet.agents[1:]), 10.0)
+        assert [(agent.engine.name, agent.known - {agent.place.name}) for agent in fleet.agents] == [
+            ("echo", set()),
+            ("echo", {"n1"}),
+            ("other", {"n9"}),
+        ]
+
+
 @pytest.mark.parametrize(
     ("engine", "line", "read"),
     [
