@@ -148,6 +148,9 @@ class Fleet:
         """Kills every agent that still runs."""
         for agent in self.agents:
             self._end(agent)
+        for key in list(self._selector.get_map().values()):
+            if isinstance(key.data, socket.socket):
+                key.data.close()
         self._selector.close()
 
     @staticmethod

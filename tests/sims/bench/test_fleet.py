@@ -54,6 +54,7 @@ class OtherEngine(EchoEngine):
         return b"joined n9"
 
 
+@pytest.mark.slow
 def test_every_other_agent_is_of_the_second_kind_and_stays_so() -> None:
     with Fleet(EchoEngine(), "lan", second=OtherEngine()) as fleet:
         fleet.start(3)
