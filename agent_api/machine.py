@@ -69,6 +69,7 @@ def node_id(name: str) -> str:
 
 async def host(call: Call) -> Response:
     """What Nomad shows of a machine; secrets in its environment are left out."""
+    check_target(call)
     data = await anyio.to_thread.run_sync(_host_data, call.agent.settings.data_dir)
     target = call.query.first("node_id") or call.query.first("server_id")
     return call.json({"AgentID": target, "HostData": data} if target else data)
@@ -90,7 +91,7 @@ def _host_data(data_dir: str) -> dict[str, Any]:
     paths = dict.fromkeys(("/", *((data_dir,) if data_dir else ())))
     return {
         "OS": f"{platform.system().lower()} {platform.release()}",
-        "Network": [{"name": name, "address": address} for name, address in _interfaces()],
+        "Network": [{"name": name, "index": index} for name, index in _interfaces()],
         "ResolvConf": _text_of("/etc/resolv.conf"),
         "Hosts": _text_of("/etc/hosts"),
         "Environment": {

@@ -139,7 +139,7 @@ ROUTES = (
     route(
         "host",
         "/v1/agent/host",
-        get=Action("agent:read", machine.host, (machine.check_debug, machine.check_target)),
+        get=Action("agent:read", machine.host, (machine.check_debug,)),
     ),
     route(
         "pprof",

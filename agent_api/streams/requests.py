@@ -21,6 +21,8 @@ _EVENTS_SECONDS = 30.0
 _WATCH_SECONDS = 5.0
 _MONITOR_SECONDS = 1.0
 """Seconds without a line after which a stream sends a heartbeat."""
+_SWITCHES = {"log_json": "log json", "plain": "plain", "log_include_location": "log_include_location"}
+"""Switches of ``monitor``, and what Nomad's errors call them."""
 
 
 def _empty() -> bytes:
@@ -65,10 +67,9 @@ def check_monitor(call: Call) -> None:
     """
     if _level(call) not in LEVELS:
         raise HttpError(400, f"Unknown log level: {call.query.first('log_level')}")
-    for name in ("log_json", "plain", "log_include_location"):
+    for name, option in _SWITCHES.items():
         text = call.query.first(name)
         if text and parse_boolean(text) is None:
-            option = name.replace("_", " ")
             raise HttpError(
                 400, f'Unknown option for {option}: strconv.ParseBool: parsing "{text}": invalid syntax'
             )
@@ -111,4 +112,4 @@ def _index(call: Call) -> int:
 
 
 def _level(call: Call) -> str:
-    return (call.query.first("log_level") or "info").lower()
+    return (call.query.first("log_level") or "info").strip().lower()

@@ -1,4 +1,4 @@
-"""The requests of Nomad's Go package ``api``: every method of Agent, Status and Regions.
+"""The requests of Nomad's Go package ``api``: every method of Agent, Status and Regions, and the metrics.
 
 A row is a call, what its source sends, and whether Go takes the answer: 200 only (but for ``Health``), a body
 that decodes into the Go type, no null where the commands index a map.
@@ -129,6 +129,10 @@ ROWS = [
         lambda text: bool(text == b"No path to region"), (("region", "mars"),), status=500),
     Row("Status.Peers", "GET", "/v1/status/peers", of(list[str], lambda d: d == ["127.0.0.1:4647"])),
     Row("Regions.List", "GET", "/v1/regions", of(list[str], lambda d: d == ["global"])),
+    Row("Operator.MetricsSummary", "GET", "/v1/metrics",
+        of(dict[str, Any], lambda d: all(isinstance(each["Count"], int) for each in d["Samples"]))),
+    Row("Operator.Metrics, for Prometheus", "GET", "/v1/metrics",
+        lambda text: bool(text == b"Prometheus is not enabled"), (("format", "prometheus"),), status=415),
     Row("EventStream.Stream", "GET", "/v1/event/stream", lambda frame: bool(frame == {}),
         (("index", "0"), ("topic", "Member:*"))),
 ]  # fmt: skip

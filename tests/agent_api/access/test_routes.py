@@ -130,6 +130,10 @@ async def test_nomads_order_of_checks(closed: Agent) -> None:
     assert (await closed.put("/v1/agent/force-leave")).status == 403
     assert (await closed.put("/v1/agent/force-leave", **headers("agent:write"))).status == 400
     assert (await closed.put("/v1/agent/self")).status == 405
+    for target in ("node_id=nope", "server_id=nope", "node_id=a&server_id=b"):
+        assert (await closed.get(f"/v1/agent/host?{target}")).status == 403
+    assert (await closed.get("/v1/agent/monitor?node_id=nope")).status == 403
+    assert (await closed.get("/v1/agent/monitor?node_id=a&server_id=b")).status == 400
 
 
 async def test_a_path_that_there_is_not(closed: Agent) -> None:

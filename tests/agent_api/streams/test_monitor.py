@@ -145,7 +145,7 @@ async def test_a_slow_reader_loses_lines_and_gets_their_number(
         ("log_json=no", 400, 'Unknown option for log json: strconv.ParseBool: parsing "no": invalid syntax'),
         ("plain=2", 400, 'Unknown option for plain: strconv.ParseBool: parsing "2": invalid syntax'),
         ("log_include_location=x", 400,
-         'Unknown option for log include location: strconv.ParseBool: parsing "x": invalid syntax'),
+         'Unknown option for log_include_location: strconv.ParseBool: parsing "x": invalid syntax'),
         ("node_id=a&server_id=b", 400, "Cannot target node and server simultaneously"),
         ("node_id=nope", 404, 'Unknown node "nope"'),
         ("server_id=nope", 400, "unknown Nomad server nope"),
@@ -157,8 +157,8 @@ async def test_nomads_refusals(agent: Agent, query: str, status: int, text: str)
 
 
 @pytest.mark.parametrize(
-    "query", ["", "log_level=", "log_level=DEBUG", "node_id=&server_id=", "node_id=n1", "server_id=n1.global",
-              "server_id=leader", "plain=true&log_json=true"],
+    "query", ["", "log_level=", "log_level=DEBUG", "log_level=+warn%20", "node_id=&server_id=",
+              "node_id=n1", "server_id=n1.global", "server_id=leader", "plain=true&log_json=true"],
 )  # fmt: skip
 async def test_nomads_targets(agent: Agent, query: str) -> None:
     assert await agent.head("GET", f"/v1/agent/monitor?{query}") == 200
