@@ -25,7 +25,7 @@ from agent_api.agent import Call
 from agent_api.errors import INVALID_METHOD, HttpError
 from agent_api.text import utf8
 
-__all__ = ["check_debug", "check_target", "host", "profile"]
+__all__ = ["check_debug", "check_target", "host", "no_index", "profile"]
 
 _SECRET = re.compile(r"TOKEN|SECRET|KEY|PASSWORD|PASSWD|CREDENTIAL|SWIM_ENCRYPT|RPC_AUTH", re.IGNORECASE)
 _FILE_BYTES_MAX = 64 * 1024
@@ -73,6 +73,11 @@ async def host(call: Call) -> Response:
     data = await anyio.to_thread.run_sync(_host_data, call.agent.settings.data_dir)
     target = call.query.first("node_id") or call.query.first("server_id")
     return call.json({"AgentID": target, "HostData": data} if target else data)
+
+
+async def no_index(call: Call) -> Response:
+    """Nomad has no list of profiles, and says so in these words."""
+    raise HttpError(404, INVALID_METHOD)
 
 
 async def profile(call: Call) -> Response:

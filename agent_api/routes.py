@@ -141,6 +141,7 @@ ROUTES = (
         "/v1/agent/host",
         get=Action("agent:read", machine.host, (machine.check_debug,)),
     ),
+    route("pprof-index", "/v1/agent/pprof/", get=Action("none", machine.no_index)),
     route(
         "pprof",
         "/v1/agent/pprof/{profile}",

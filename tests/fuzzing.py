@@ -59,14 +59,18 @@ def holdings(pid: int | str = "self", tasks: int = 0) -> Holdings:
     return Holdings(len(os.listdir(f"/proc/{pid}/fd")), tasks, pages * os.sysconf("SC_PAGE_SIZE"))
 
 
-async def given_back(measure: Callable[[], Awaitable[Holdings]], before: Holdings) -> Holdings:
-    """What is held once connections that are still open have timed out."""
-    await trio.sleep(1.5)
+async def given_back(
+    measure: Callable[[], Awaitable[Holdings]], before: Holdings, *, settle: float = 1.5
+) -> Holdings:
+    """What is held once connections that are still open have timed out; first, ``settle`` seconds pass."""
+    await trio.sleep(settle)
+    held = await measure()
     for _ in range(200):
-        if (await measure()).is_within(before):
+        if held.is_within(before):
             break
         await trio.sleep(0.1)
-    return await measure()
+        held = await measure()
+    return held
 
 
 class Fuzzed(NamedTuple):

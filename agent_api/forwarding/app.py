@@ -37,6 +37,7 @@ _OWN = (
     "/v1/agent/health",
     "/v1/agent/monitor",
     "/v1/agent/host",
+    "/v1/agent/pprof/",
     "/v1/agent/pprof/{profile}",
     "/v1/agent/reload",
     "/v1/metrics",

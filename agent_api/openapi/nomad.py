@@ -113,6 +113,11 @@ NOMADS_OPERATIONS = {
         answer={"anyOf": [ref("Host"), ref("TargetHost")]},
         errors=_NO_SERVER,
     ),
+    "GET /v1/agent/pprof/": Operation(
+        summary="Nothing: there is no list of profiles",
+        never=True,
+        errors={404: "Always, as in Nomad: `Invalid method`."},
+    ),
     "GET /v1/agent/pprof/{profile}": Operation(
         summary="Stacks of all threads, or the command line",
         about="Go's other profiles have no counterpart: 501. Without access control it takes "

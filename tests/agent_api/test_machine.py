@@ -74,5 +74,7 @@ async def test_what_only_go_has_is_refused_with_a_reason(debugged: Agent, name: 
 async def test_other_profiles(debugged: Agent) -> None:
     answer = await debugged.get("/v1/agent/pprof/nope")
     assert (answer.status, answer.text) == (404, "Invalid method")
-    assert (await debugged.get("/v1/agent/pprof/")).status == 404
+    answer = await debugged.get("/v1/agent/pprof/")
+    assert (answer.status, answer.text) == (404, "Invalid method")
+    assert (await debugged.get("/v1/agent/pprof")).text == ""
     assert (await debugged.put("/v1/agent/pprof/heap")).status == 405

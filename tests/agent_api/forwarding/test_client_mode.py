@@ -102,8 +102,8 @@ async def test_names_that_need_quotes_reach_the_server() -> None:
 def paths() -> list[tuple[str, str, bool]]:
     """Method, path, and whether it is a member's alone."""
     own = {"/v1/agent/servers", "/v1/agent/self", "/v1/agent/health", "/v1/agent/monitor", "/v1/agent/host",
-           "/v1/agent/pprof/{profile}", "/v1/agent/reload", "/v1/metrics", "/v1/swim/info", "/v1/swim/leave",
-           "/v1/swim/health/live", "/v1/swim/health/ready",
+           "/v1/agent/pprof/", "/v1/agent/pprof/{profile}", "/v1/agent/reload", "/v1/metrics",
+           "/v1/swim/info", "/v1/swim/leave", "/v1/swim/health/live", "/v1/swim/health/ready",
            "/v1/openapi.json", "/docs"}  # fmt: skip
     asked = {"/v1/status/leader", "/v1/status/peers", "/v1/regions"}
     found = []

@@ -66,15 +66,15 @@ async def test_an_embedded_server(
         return holdings("self", trio.lowlevel.current_statistics().tasks_living)
 
     async with served(cluster) as agent:
-        await fuzz(agent.endpoint, 1, 200)
         await agent.get("/v1/agent/members")
-        await trio.sleep(1.2)
-        before, start = await measure(), trio.current_time()
+        idle = await measure()
+        await fuzz(agent.endpoint, 1, 200)
+        before, start = await given_back(measure, idle, settle=0), trio.current_time()
         await fuzz(agent.endpoint, 2, count)
         seconds = trio.current_time() - start
         assert (await agent.get("/v1/agent/members")).status == 200
         failed = cluster.metrics.counters["swim.http.failed"]
-        after = await given_back(measure, before)
+        after = await given_back(measure, before, settle=0)
         fuzzed = Fuzzed("http", "embedded server", count, failed, seconds, before, after)
         fuzzed.record(record_property)
         fuzzed.check(most_bytes=MORE_BYTES)
@@ -94,12 +94,12 @@ async def test_a_real_agent(count: int, record_property: Callable[[str, object],
             runtime = (await agent.get("/v1/agent/self")).json()["stats"]["runtime"]
             return holdings(process.popen.pid, int(runtime["goroutines"]))
 
+        idle = await measure()
         await fuzz(agent.endpoint, 3, 400)
-        await trio.sleep(1.2)
-        before, start = await measure(), trio.current_time()
+        before, start = await given_back(measure, idle, settle=0), trio.current_time()
         await fuzz(agent.endpoint, 4, count)
         seconds = trio.current_time() - start
-        after = await given_back(measure, before)
+        after = await given_back(measure, before, settle=0)
         fuzzed = Fuzzed("http", "swim agent", count, 0, seconds, before, after)
         fuzzed.record(record_property)
         fuzzed.check(most_bytes=MORE_BYTES)

@@ -135,13 +135,13 @@ async def test_no_request_is_answered_with_the_program_s_own_trouble(
     wrong: list[str] = []
     config = swim.Config.local(name="n1", bind="127.0.0.1:0", keys=[bytes(16)])
     async with swim.open_cluster(config) as cluster, served(cluster, enable_debug=True) as agent:
+        idle = await measure()
         await browse(agent, 1, max(100, count // 10), wrong)
-        await trio.sleep(1.2)
-        before, start = await measure(), trio.current_time()
+        before, start = await given_back(measure, idle, settle=0), trio.current_time()
         seen = await browse(agent, 2, count, wrong)
         seconds = trio.current_time() - start
         assert (await agent.get("/v1/agent/members")).status == 200
-        after = await given_back(measure, before)
+        after = await given_back(measure, before, settle=0)
         failed = cluster.metrics.counters["swim.http.failed"]
         fuzzed = Fuzzed("http", "random requests", count, failed, seconds, before, after)
         fuzzed.record(record_property)
