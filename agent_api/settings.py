@@ -80,6 +80,9 @@ class AgentSettings:
     retry_max_attempts: int = 0
     """0 is no limit."""
 
+    origins: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """Where the fields of ``swim.Config`` came from, by name: a flag, a variable, a file's key."""
+
     # -- secrets: never in a repr, shown as ``<redacted>``
     consul_token: str = field(default="", repr=False)
     vault_token: str = field(default="", repr=False)

@@ -193,6 +193,11 @@ class OwnCalls:
         return Request("GET", "/v1/swim/health/ready", reply, parameters, accepted=(200, 503))
 
     @ask
+    def config(self) -> Request[_Line]:
+        """The settings of the agent's node, and where each came from."""
+        return Request("GET", "/v1/swim/config", _ANY_DOCUMENT)
+
+    @ask
     def metrics_history(self) -> Request[_Line]:
         """The metrics of the last five minutes."""
         return Request("GET", "/v1/swim/metrics/history", _ANY_DOCUMENT)

@@ -177,6 +177,22 @@ OBSERVED_SCHEMAS = {
     "Ready": record(
         {"ready": FLAG, "readiness": _READINESS, "wanted": _READINESS, "status": _STATE["status"]}
     ),
+    "Settings": record(
+        {
+            "settings": array(
+                record(
+                    {
+                        "name": STRING,
+                        "value": {},
+                        "origin": {
+                            "type": "string",
+                            "description": "the flag, variable or key of a file, `default`, or `program`",
+                        },
+                    }
+                )
+            )
+        }
+    ),
     "MetricsHistory": record(
         {
             "seconds": {**NUMBER, "description": "between two samples"},

@@ -42,6 +42,9 @@ OWN_OPERATIONS = {
         errors={400: "A history that is no boolean."},
     ),
     "GET /v1/swim/info": Operation(summary="The node's own state", answer=ref("Info")),
+    "GET /v1/swim/config": Operation(
+        summary="The node's settings, and where each came from", answer=ref("Settings")
+    ),
     "PUT /v1/swim/join": Operation(
         summary="Join other members",
         parameters=(

@@ -10,9 +10,10 @@ from starlette.responses import Response
 from agent_api import shapes
 from agent_api.agent import Call
 from agent_api.errors import HttpError
+from agent_api.own.configuration import settings_shape
 from swim import ForceLeaveOutcome, LocalError
 
-__all__ = ["force_leave", "info", "join", "leave", "members", "why"]
+__all__ = ["config", "force_leave", "info", "join", "leave", "members", "why"]
 
 _JOIN_SECONDS = 3.0
 _FORCE_LEAVE_SECONDS = 3.0
@@ -31,6 +32,12 @@ async def members(call: Call) -> Response:
 async def info(call: Call) -> Response:
     """The node's own state."""
     return call.json(shapes.info_shape(call.agent.cluster, call.agent.settings, call.agent.readiness()))
+
+
+async def config(call: Call) -> Response:
+    """The settings of the node, and where each came from."""
+    found = settings_shape(call.agent.cluster.config, call.agent.settings.origins)
+    return call.json({"settings": found})
 
 
 async def join(call: Call) -> Response:

@@ -12,6 +12,7 @@ __all__ = ["OWN_ROUTES"]
 OWN_ROUTES = (
     route("swim-members", "/v1/swim/members", get=Action("node:read", membership.members)),
     route("swim-info", "/v1/swim/info", get=Action("agent:read", membership.info)),
+    route("swim-config", "/v1/swim/config", get=Action("agent:read", membership.config)),
     route("swim-join", "/v1/swim/join", put=Action("agent:write", membership.join)),
     route("swim-force-leave", "/v1/swim/force-leave", put=Action("agent:write", membership.force_leave)),
     route("swim-leave", "/v1/swim/leave", put=Action("agent:write", membership.leave)),

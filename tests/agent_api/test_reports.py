@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import base64
+from dataclasses import fields, replace
 from itertools import pairwise
 
 import pytest
@@ -11,6 +12,7 @@ import trio.testing
 
 from agent_api.own.history import SAMPLE_SECONDS, SAMPLES_MAX, MetricsHistory
 from agent_api.own.shapes import Observer
+from swim import Config
 from tests.agent_api.fakes import FakeCluster, make_member
 from tests.agent_api.http import Agent, served
 
@@ -115,3 +117,17 @@ async def test_what_was_first_counted_late_was_0_before(
     assert shape["counters"] == {"swim.dropped.decrypt": [0, 1]}
     assert shape["gauges"] == {"load": [None, 0.5]}
     assert shape["members"] == [1, 2]
+
+
+async def test_the_configuration_says_where_each_value_came_from_and_shows_no_key() -> None:
+    config = Config.wan(name="n1", keys=[bytes(range(16))], tags={"role": "web"})
+    origins = {"tags": "--tag", "probe_interval": "--profile wan"}
+    async with served(FakeCluster(config), origins=origins) as agent:
+        answer = await agent.get("/v1/swim/config")
+    found = {each["name"]: (each["value"], each["origin"]) for each in answer.json()["settings"]}
+    assert set(found) == {field.name for field in fields(Config)} - {"keys"}
+    assert found["tags"] == ({"role": "web"}, "--tag")
+    assert found["probe_interval"] == (config.probe_interval, "--profile wan")
+    assert found["name"] == ("n1", "program")
+    assert found["indirect_checks"] == (config.indirect_checks, "default")
+    assert base64.b64encode(config.keys[0]).decode() not in answer.body.decode()

@@ -57,6 +57,20 @@ def test_defaults() -> None:
     assert (plan.log_level, plan.log_format, plan.files, plan.join) == ("info", "text", Files(), ())
 
 
+def test_each_field_says_where_it_came_from(file: File, monkeypatch: pytest.MonkeyPatch) -> None:
+    file.write('label = "prod"\nprofile = "wan"\n\n[gossip]\nindirect_checks = 5\n')
+    monkeypatch.setenv("SWIM_RETRY_JOIN", "10.0.0.1")
+    origins = planned("--name", "a", "--profile", "wan", *file.arguments).api.origins
+    assert origins["name"] == "--name"
+    assert origins["label"] == f"{file.path}: label"
+    assert origins["seeds"] == "SWIM_RETRY_JOIN"
+    assert origins["indirect_checks"] == "[gossip] indirect_checks"
+    assert origins["probe_interval"] == "--profile wan"
+    assert "gossip_verify_incoming" not in origins
+    monkeypatch.delenv("SWIM_RETRY_JOIN")
+    assert planned("--name", "a").api.origins == {"name": "--name"}
+
+
 def test_with_a_tags_file_the_tags_are_those_in_it(tmp_path: Path) -> None:
     kept = ("--tags-file", str(tmp_path / "tags.json"))
     plan = planned("--name", "a", "--region", "eu", "--rpc-port", "4647", *kept)

@@ -4,7 +4,6 @@ import { html, nothing, render } from './vendor/lit-html.js';
 import { frame } from './frame.js';
 import { onKey } from './keys.js';
 import { later } from './lazy.js';
-import { hashOf, parseRoute } from './route.js';
 import { sentenceOf } from './sentences.js';
 import { Stream } from './stream.js';
 import { fold, mergeSamples, newStore, note, samplesOf, viewOf, wallAt } from './store.js';
@@ -34,6 +33,22 @@ const root = /** @type {HTMLElement} */ (document.getElementById('app'));
 const base = new URL('../', location.href);
 const narrow = matchMedia('(max-width: 640px)');
 const still = matchMedia('(prefers-reduced-motion: reduce)');
+
+/**
+ * What is on the screen as the address's hash: `#/members?from=node-2&member=node-3`. A link makes the same screen.
+ * @returns {{ view: string, [parameter: string]: string }}
+ */
+function parseRoute(hash) {
+  const [path, query] = hash.replace(/^#\/?/, '').split('?');
+  return { ...Object.fromEntries(new URLSearchParams(query ?? '')), view: decodeURIComponent(path) };
+}
+
+/** The hash of a route; empty parameters are left out. */
+function hashOf({ view, ...parameters }) {
+  const kept = Object.entries(parameters).filter(([, value]) => value !== '' && value !== undefined && value !== null);
+  const query = new URLSearchParams(kept.map(([key, value]) => [key, String(value)])).toString();
+  return `#/${encodeURIComponent(view)}${query ? `?${query}` : ''}`;
+}
 
 /** The state that every view is given. */
 export const state = {
@@ -99,6 +114,7 @@ export const state = {
     await navigator.clipboard?.writeText(text).catch(() => undefined);
     this.say(`Copied: ${text}`);
   },
+  /** @returns {Record<string, string>} */
   headers() {
     const token = sessionStorage.getItem(TOKEN);
     return token ? { 'X-Nomad-Token': token } : {};
@@ -107,6 +123,12 @@ export const state = {
     if (token) sessionStorage.setItem(TOKEN, token);
     else sessionStorage.removeItem(TOKEN);
     this.stream?.start();
+    redraw();
+  },
+  /** Label, keys, seeds and version of the agent; null if this token does not allow it. */
+  async readInfo() {
+    const info = await this.ask('v1/swim/info').catch(() => null);
+    this.info = info && { ...info, readAt: wallAt(this.store, performance.now()) };
     redraw();
   },
   /** The parsed answer of the API; throws an error with `status`, `message` and `request`. */
@@ -170,18 +192,17 @@ function onRoute() {
   redraw();
 }
 
-/** What the stream does not say, for each connection: label, keys and version. */
+/** What the stream does not say, for each connection. */
 async function readRest() {
-  const info = await state.ask('v1/swim/info').catch(() => null);
+  await state.readInfo();
   const history = await state.ask('v1/swim/metrics/history').catch(() => null);
   if (history) state.store.samples = mergeSamples(samplesOf(history), state.store.samples);
-  state.info = info && { ...info, readAt: wallAt(state.store, performance.now()) };
   redraw();
 }
 
 let before = '';
 
-let askOthers = () => undefined;
+let askOthers = /** @type {() => void} */ (() => undefined);
 
 function onStream() {
   const { stream, store } = state;

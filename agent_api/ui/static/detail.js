@@ -4,22 +4,29 @@ import { html, nothing, svg } from './vendor/lit-html.js';
 import { clock, hostPort, millis, shell, span } from './format.js';
 import { asks } from './lazy.js';
 import { ago, cli, failure, name, stateGlyph, stateMark, tags } from './parts.js';
+import { measured } from './measured.js';
 import { reasonOf } from './sentences.js';
 import { countdown, path } from './now.js';
 import { stateOf } from './store.js';
 
 const HOUR = 3_600_000;
 
-/** Reads the member's transitions, once for each change of it. */
+/** Reads the member's transitions and probes: for each change of it, and with each heartbeat while it is open. */
 function historyOf(state, who) {
   const number = state.store.latest.get(who)?.number ?? 0;
   const known = state.ui.why;
+  const { pulse } = state.store;
   const isOf = known?.name === who && known.from === state.route.from;
-  if (isOf && known.number >= number) return known;
-  const next = { name: who, number, from: state.route.from, lines: isOf ? known.lines : null, error: null };
+  if (isOf && known.number >= number && (known.pulse === pulse || known.error)) return known;
+  const next = { name: who, number, pulse, from: state.route.from, lines: isOf ? known.lines : null, probes: isOf ? known.probes : null, error: null };
   state.ui.why = next;
   state.ask(`v1/swim/why?${new URLSearchParams({ name: who })}`).then(
-    (answer) => { next.lines = answer.history.map((line) => ({ ...line, wall: typeof line.at === 'string' ? Date.parse(line.at) : state.now - 1000 * line.age })); },
+    (answer) => {
+      next.probes = answer.probes;
+      const known = state.store.members.get(who);
+      if (known && answer.member && state.members === state.store.members) measured(known, answer.member);
+      next.lines = answer.history.map((line) => ({ ...line, wall: typeof line.at === 'string' ? Date.parse(line.at) : state.now - 1000 * line.age }));
+    },
     (error) => { next.error = error; },
   ).finally(state.redraw);
   return next;
@@ -35,7 +42,7 @@ export function detail(state) {
   return html`<aside class="sheet" aria-label="Member ${who}" tabindex="-1" data-cli="swim why ${shell(who)}">
     <header><h2>${name(who)}</h2>${m ? stateMark(stateOf(m)) : html`<span class="state">· unknown</span>`}<span class="grow"></span>
       <button class="quiet" aria-label="Close" @click=${closeSheet(state)}>✕</button></header>
-    ${m ? facts(state, m) : html`<p>${state.observer} does not list this member${lines.length ? ' any more' : ''}.</p>`}
+    ${m ? facts(state, m, why.probes) : html`<p>${state.observer} does not list this member${lines.length ? ' any more' : ''}.</p>`}
     ${others(state, who)}
     ${why.lines ? strip(state, why.lines) : nothing}
     <h3>Reasons</h3>
@@ -48,7 +55,7 @@ export function detail(state) {
   </aside>`;
 }
 
-function facts(state, m) {
+function facts(state, m, probes) {
   const triple = (of) => `${of[0]}–${of[1]} (${of[2]})`;
   const rows = [
     ['since', html`${ago(state, m.since)}${m.suspicion ? html`, by ${by(m.suspicion.accusers)}` : nothing}`],
@@ -58,9 +65,18 @@ function facts(state, m) {
     ['tags', Object.keys(m.tags).length ? tags(m.tags) : html`<span class="faint">none</span>`],
     m.last_ack !== undefined && m.name !== state.observer ? ['last ack', m.last_ack ? html`${ago(state, m.last_ack, ' ago')}${m.rtt ? html`, ${millis(m.rtt)} ms` : nothing}` : 'none yet'] : null,
     m.probe ? ['last probe', path(m.probe)] : null,
+    probes?.acked || probes?.failed ? ['probes', counted(probes)] : null,
   ];
   return html`${m.suspicion ? countdown(state, m.suspicion) : nothing}
     <dl class="facts">${rows.filter(Boolean).map((row) => html`<dt>${row?.[0]}</dt><dd>${row?.[1]}</dd>`)}</dl>`;
+}
+
+/** How all probes of it by this node ended, and how long the last acks took. */
+function counted({ acked, failed, rtts, p95 }) {
+  const most = Math.max(...rtts);
+  const points = rtts.map((rtt, index) => `${(60 * index) / (rtts.length - 1)},${15 - (13 * rtt) / most}`).join(' ');
+  return html`${acked.toLocaleString('en')} acked, ${failed.toLocaleString('en')} failed${p95 ? html`; p95 ${millis(p95)} ms` : nothing}${rtts.length > 1
+    ? html` <svg class="rtts" viewBox="0 0 60 16" role="img" aria-label="Its last ${rtts.length} round trips: at most ${millis(most)} ms">${svg`<polyline points=${points}/>`}</svg>` : nothing}`;
 }
 
 /** Names: the first, and how many more. */

@@ -4,6 +4,26 @@ import { cellState, isRunning, namesOf } from './cluster.js';
 
 /** What a cell can show. The first three can differ from the majority; the others are measured. */
 export const VALUES = ['status', 'incarnation', 'tags', 'last ack', 'RTT'];
+/** What agents say to another agent. */
+export const AGENT_VALUES = ['status', 'incarnation'];
+
+let known = { views: /** @type {any} */ (null), whole: /** @type {any} */ (null) };
+
+/**
+ * An agent's page in the shape of a whole cluster: the observers are the agents that were asked. One without an answer
+ * is `silent`, with the reason. It is the same until they are asked again.
+ */
+export function wholeOf(store) {
+  if (known.views === store.views && store.views.size) return known.whole;
+  const observers = store.views.size ? [...store.views] : [[store.self, { members: store.members }]];
+  const whole = { nodes: new Map(), views: new Map() };
+  observers.forEach(([name, { error, members }], number) => {
+    whole.nodes.set(name, { name, number, state: members ? 'running' : 'silent', error, since: null });
+    if (members) whole.views.set(name, members);
+  });
+  known = { views: store.views, whole };
+  return whole;
+}
 
 /** What an observer believes of a member, as one comparable text. */
 export function beliefOf(cell, value) {
@@ -50,12 +70,12 @@ export function matrixOf(cluster, { value = 'status', only = false, isGrouped = 
   const differing = new Map(running.map((observer) => [observer, [...members].filter((subject) => belief(observer, subject) !== majority.get(subject))]));
   const groups = groupsOf(cluster, running);
   const disputed = new Set([...differing.values()].flat());
-  const troubled = (subject) => disputed.has(subject) || (cluster.nodes.get(subject)?.state ?? 'running') !== 'running';
+  const troubled = (subject) => disputed.has(subject) || !['running', 'silent'].includes(cluster.nodes.get(subject)?.state ?? 'running');
   let rows = nodes;
   let columns = [...members];
   if (isGrouped) [rows, columns] = [grouped(rows, groups), grouped(columns, groups)];
   if (only) {
-    rows = rows.filter((observer) => !isRunning(cluster, observer) || differing.get(observer)?.length);
+    rows = rows.filter((observer) => (isRunning(cluster, observer) ? differing.get(observer)?.length : cluster.nodes.get(observer).state !== 'silent'));
     columns = columns.filter(troubled);
   }
   return {

@@ -59,5 +59,5 @@ export function followCluster(state, base, open) {
 /** The views as the rest of the page knows them: those of nodes that run. */
 function publish(state, cluster) {
   const views = namesOf(cluster).map((name) => [name, { members: isRunning(cluster, name) ? cluster.views.get(name) : undefined }]);
-  state.store.views = new Map(views);
+  state.store.views = new Map(/** @type {[string, any][]} */ (views));
 }

@@ -18,7 +18,7 @@ function palette(element) {
     return [word, getComputedStyle(probe).color];
   }));
   probe.remove();
-  return { ...colours, back: style.backgroundColor, edge: style.color };
+  return /** @type {Record<string, string>} */ ({ ...colours, back: style.backgroundColor, edge: style.color });
 }
 
 /** Draws all cells; well ones are pale, so that the eye finds the others. */
@@ -54,10 +54,10 @@ function draw(canvas, state, matrix) {
   context.fillRect(x * size + size / 2, 0, 1, rows.length * size);
 }
 
-/** The picture; `sentence` says what one cell is. */
-export function heatMap(state, matrix, choice, sentence) {
+/** The picture; `sentence` says what one cell is, `open` shows its reasons. */
+export function heatMap(state, matrix, choice, sentence, open) {
   const { rows, columns } = matrix;
-  if (!rows.length || !columns.length) return html`<p class="panel faint">Nothing differs: all nodes run and agree. Untick “only what differs” to see every cell.</p>`;
+  if (!rows.length || !columns.length) return html`<p class="panel faint">Nothing differs. Untick “only what differs” to see every cell.</p>`;
   requestAnimationFrame(() => {
     const canvas = /** @type {HTMLCanvasElement | null} */ (document.querySelector('canvas.heat'));
     if (canvas) draw(canvas, state, matrix);
@@ -71,7 +71,7 @@ export function heatMap(state, matrix, choice, sentence) {
   const step = (event) => {
     const by = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[event.key];
     const [observer, subject] = state.ui.cell ?? [rows[0], columns[0]];
-    if (event.key === 'Enter') state.go({ member: subject, from: observer });
+    if (event.key === 'Enter') open(observer, subject);
     if (!by) return;
     event.preventDefault();
     event.stopPropagation();
@@ -81,6 +81,6 @@ export function heatMap(state, matrix, choice, sentence) {
   };
   const said = state.ui.cell ? sentence(state, matrix, ...state.ui.cell) : `${rows.length} observers by ${columns.length} members; arrow keys move`;
   return html`<div class="panel heat-panel"><canvas class="heat" role="application" tabindex="0" aria-roledescription="matrix" aria-label=${said}
-    @mousemove=${point} @keydown=${step} @click=${() => state.ui.cell && state.go({ member: state.ui.cell[1], from: state.ui.cell[0] })}></canvas>
+    @mousemove=${point} @keydown=${step} @click=${() => state.ui.cell && open(...state.ui.cell)}></canvas>
     <p class="faint">${rows.length} observers by ${columns.length} members. ${choice.only ? 'Only what differs, and nodes that do not run.' : ''}</p></div>`;
 }

@@ -41,7 +41,7 @@ export function palette(state) {
   const at = Math.min(open.at, entries.length - 1);
   const close = () => { state.ui.palette = null; state.redraw(); };
   const choose = (entry) => {
-    document.querySelector('dialog[open]')?.close();
+    /** @type {HTMLDialogElement | null} */ (document.querySelector('dialog[open]'))?.close();
     state.ui.palette = null;
     entry?.run();
     state.redraw();

@@ -29,7 +29,7 @@ export function cli(state, command) {
 }
 
 /** What stands where there is nothing to show: a sentence, and what would change that. */
-export const empty = (sentence, more = nothing) => html`<div class="empty"><p>${sentence}</p>${more}</div>`;
+export const empty = (sentence, more = /** @type {any} */ (nothing)) => html`<div class="empty"><p>${sentence}</p>${more}</div>`;
 
 /** An error of the API: its own sentence, the request's id, and another try. */
 export const failure = (error, retry) => html`<div class="failure" role="alert">

@@ -36,7 +36,7 @@ async function begin(state) {
   try {
     const answer = await fetch(new URL('v1/cluster/trace?level=all&follow=true', state.home), { signal: recording.abort.signal });
     if (!answer.ok) throw new Error(await answer.text());
-    const reader = answer.body.getReader();
+    const reader = /** @type {ReadableStream} */ (answer.body).getReader();
     for (;;) {
       const { done, value } = await reader.read();
       if (done || bytes > BYTES_MAX) {

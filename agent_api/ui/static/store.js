@@ -26,14 +26,14 @@ export function newStore() {
     self: '', // the agent whose stream this is
     members: new Map(), // its view: member by name
     views: new Map(), // others' views by observer: { members, error, process }
-    feed: [], // newest last
+    feed: /** @type {any[]} */ ([]), // newest last
     counted: 0, // lines of the feed so far, dropped ones too
     sequence: 0, // of the last event
     latest: new Map(), // by name: its latest line of the feed
     flaps: new Map(), // by name: when it was suspected or failed, in the last hour
     clock: { wall: NaN, mono: 0 },
-    pulse: null, // the last heartbeat
-    samples: [], // counters and gauges of the last five minutes
+    pulse: /** @type {any} */ (null), // the last heartbeat
+    samples: /** @type {any[]} */ ([]), // counters and gauges of the last five minutes
     version: 0, // grows with every change
     changes: 0, // grows when a member's state may have changed
     roster: 0, // grows when members come, go or change their tags

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from ssl import SSLContext
@@ -31,6 +31,7 @@ from swim.cli.keys import decode_key, is_key, read_keys, read_text_file
 from swim.cli.logs import LogFormat
 from swim.cli.syslog import FACILITIES
 from swim.config import Config, default_name
+from swim.config.profiles import PROFILES
 from swim.errors import ConfigError
 from swim.handlers.script import TIMEOUT
 from swim.handlers.spec import EventHandler
@@ -47,7 +48,7 @@ _RPC_PORT = 4647
 _SERF_RPC_PORT = 7373
 _OPTION_OF_FIELD = {
     "seeds": "retry_join", "tags": "tag", "keys": "encrypt", "http_hosts": "http_host",
-    "snapshot_file": "snapshot",
+    "snapshot_file": "snapshot", "rejoin_interval_alone": "retry_interval",
 }  # fmt: skip
 _RETRY_SECONDS_MIN = 1.0
 _BUILD_TAG = {"build": __version__}
@@ -122,7 +123,8 @@ def plan_of(settings: Settings) -> AgentPlan:
         ConfigError: naming the flag, variable or key of the file whose value is wrong.
     """
     try:
-        return _plan(settings.values, settings.gossip, {} if settings.serf_config else _BUILD_TAG)
+        plan = _plan(settings.values, settings.gossip, {} if settings.serf_config else _BUILD_TAG)
+        return replace(plan, api=replace(plan.api, origins=_origins(settings)))
     except ConfigError as error:
         raise with_origin(error, settings) from None
 
@@ -137,6 +139,21 @@ def with_origin(error: ConfigError, settings: Settings) -> ConfigError:
         return ConfigError(settings.origins.get(field, field), error.reason)
     flags = {option.name: option.flag for option in OPTIONS}
     return ConfigError(settings.origins.get(name) or flags.get(name, name), error.reason)
+
+
+def _origins(settings: Settings) -> dict[str, str]:
+    """Where each field of ``Config`` came from; one that is not in here has its default."""
+    found = {}
+    if "profile" in settings.values:
+        label = f"{settings.origins['profile']} {settings.values['profile']}"
+        found = dict.fromkeys(PROFILES.get(settings.values["profile"], ()), label)
+    for field in Config.__dataclass_fields__:
+        name = _OPTION_OF_FIELD.get(field, field)
+        if field in settings.gossip:
+            found[field] = settings.origins.get(f"gossip.{field}", f"[gossip] {field}")
+        if name in settings.values:
+            found[field] = settings.origins[name]
+    return found
 
 
 def _plan(values: Mapping[str, Any], gossip: Mapping[str, Any], own_tags: Mapping[str, str]) -> AgentPlan:

@@ -73,6 +73,7 @@ CALLS: dict[str, Callable[[Any], Any]] = {
     "GET /v1/swim/partitions": lambda c: c.partitions(),
     "GET /v1/swim/health/live": lambda c: c.live(),
     "GET /v1/swim/health/ready": lambda c: c.ready(),
+    "GET /v1/swim/config": lambda c: c.config(),
     "GET /v1/swim/metrics/history": lambda c: c.metrics_history(),
     # last, since the cluster is gone after it
     "PUT /v1/swim/leave": lambda c: c.leave(),

@@ -164,8 +164,8 @@ function applyEvent(node, record, index, at) {
     node.table.set(member, {
       status: after,
       incarnation,
-      since: isSame ? known.since : at,
-      index: isSame ? known.index : index,
+      since: isSame ? known?.since : at,
+      index: isSame ? known?.index : index,
       changed: index,
     });
   }

@@ -37,7 +37,7 @@ function nearest(state, event) {
   const on = event.target.getBoundingClientRect();
   const box = boxOf(state.narrow);
   const [x, y] = [box.x + ((event.clientX - on.left) / on.width) * box.width, box.y + ((event.clientY - on.top) / on.height) * box.height];
-  let best = [null, 14];
+  let best = /** @type {[any, number]} */ ([null, 14]);
   for (const [name, place] of state.ui.placed ?? []) {
     const distance = Math.hypot(place.x - x, place.y - y);
     if (distance < best[1]) best = [name, distance];

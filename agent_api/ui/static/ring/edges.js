@@ -2,6 +2,7 @@
 /** Lines between members: who suspects whom and until when, acks, and round-trip times. */
 import { nothing, svg } from '../vendor/lit-html.js';
 import { millis, span } from '../format.js';
+import { refresh } from '../measured.js';
 import { reasonOf } from '../sentences.js';
 import { stateOf } from '../store.js';
 import { accusersOf, edgesOf } from './members.js';
@@ -19,6 +20,7 @@ export function deadline(state, { started, deadline: end }, x, y, radius) {
 /** Lines from accusers to suspects, and those of acks and round-trip times from the observer. */
 export function edges(state, members, places) {
   const chosen = edgesOf(state.route);
+  if (chosen.has('acks') || chosen.has('rtt')) refresh(state);
   const found = [];
   const near = state.ui.hover;
   const line = (from, to, kind, title, opacity, width) => {

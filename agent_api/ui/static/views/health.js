@@ -26,7 +26,7 @@ export function view(state) {
       <a class="button small" href=${new URL('v1/metrics?format=prometheus', state.base).href}>Prometheus</a></div>
     ${samples.length < 2 ? empty('The first values come with the next heartbeat, in some seconds.') : isTable ? html`<div class="scroll">${sparkTable(charts)}</div>`
       : html`<div class="charts">${charts.map((each) => html`<div class="panel">${spark(state, each)}</div>`)}</div>`}
-    <div class="columns">${agent(state)}${keyring(state)}${drops(samples.at(-1))}</div></div>`;
+    <div class="columns">${agent(state)}${keyring(state)}${drops(samples.at(-1))}</div>${configuration(state)}</div>`;
 }
 
 function agent(state) {
@@ -55,6 +55,29 @@ function keyring(state) {
       ${count.size ? html`<ul class="lines">${[...count].map(([key, members]) => html`<li><code>${key}</code> ${members} of ${plural(rings.length, 'member')}</li>`)}</ul>` : nothing}
       <div class="action"><button @click=${ask}>Ask all members</button>${cli(state, 'swim keyring list')}</div>`}</section>`;
 }
+
+/** Every setting and where it came from: what was set, and the defaults behind a click. */
+function configuration(state) {
+  const known = state.ui.settings;
+  if (known?.of !== state.base.href) {
+    const found = { of: state.base.href, list: null, error: null };
+    state.ui.settings = found;
+    state.ask('v1/swim/config').then(({ settings }) => { found.list = settings; }, (error) => { found.error = error; }).finally(state.redraw);
+    return nothing;
+  }
+  if (known.error) return html`<section class="panel"><h2>Configuration</h2>${known.error.status === 403 ? html`<p class="faint">Takes the capability <code>agent:read</code>.</p>`
+    : failure(known.error, () => { state.ui.settings = null; state.redraw(); })}</section>`;
+  if (!known.list) return nothing;
+  const rows = (list) => html`<table class="small-table settings"><thead><tr><th scope="col">Setting</th><th scope="col">Value</th><th scope="col">Origin</th></tr></thead>
+    <tbody>${list.map(({ name, value, origin }) => html`<tr><td><code>${name}</code></td><td class="wide mono"><bdi title=${JSON.stringify(value)}>${valueOf(value)}</bdi></td><td class="faint"><bdi>${origin}</bdi></td></tr>`)}</tbody></table>`;
+  const [set, rest] = [known.list.filter((each) => each.origin !== 'default'), known.list.filter((each) => each.origin === 'default')];
+  return html`<section class="panel configuration"><h2>Configuration</h2><div class="scroll">${rows(set)}</div>
+    <details><summary>${rest.length} settings have their default</summary><div class="scroll">${rows(rest)}</div></details></section>`;
+}
+
+/** A value as it would be written. */
+const valueOf = (value) => (value === null ? '–' : Array.isArray(value) ? value.map(valueOf).join(', ') || '–'
+  : typeof value === 'object' ? Object.entries(value).map((pair) => pair.join('=')).join(' ') || '–' : typeof value === 'string' ? value || '–' : String(value));
 
 function drops(sample) {
   const found = dropsOf(sample);

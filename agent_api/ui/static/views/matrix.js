@@ -1,12 +1,12 @@
 // @ts-check
-/** Every node's view beside all others: who believes what of whom, and who differs. */
+/** Every view beside all others: who believes what of whom, and who differs. An agent's page has those of agents that answer. */
 import { html, nothing } from '../vendor/lit-html.js';
 import { repeat } from '../vendor/directives/repeat.js';
 import { cellState, isRunning } from '../cluster.js';
-import { VALUES, differences, disputes, matrixOf, spread } from '../disagreement.js';
+import { AGENT_VALUES, VALUES, differences, disputes, matrixOf, spread, wholeOf } from '../disagreement.js';
 import { millis, plural, span } from '../format.js';
 import { heatMap } from '../heatmap.js';
-import { ago, name, stateGlyph, stateMark } from '../parts.js';
+import { ago, cli, name, stateGlyph, stateMark } from '../parts.js';
 import { reasonOf } from '../sentences.js';
 import { GLYPH } from '../store.js';
 
@@ -21,14 +21,16 @@ export const short = (text) => /^node-(\d+)$/.exec(text)?.[1] ?? text;
 /** What is chosen, as the link says. */
 function choiceOf(state) {
   const { value = 'status', group = '', only } = state.route;
-  const isLarge = state.cluster.nodes.size > CELLS_MAX;
-  return { value: VALUES.includes(value) ? value : 'status', isGrouped: group === '1', only: only === undefined ? isLarge : only === '1', isLarge };
+  const isLarge = state.whole.nodes.size > CELLS_MAX;
+  const values = state.cluster ? VALUES : AGENT_VALUES;
+  return { values, value: values.includes(value) ? value : 'status', isGrouped: group === '1', only: only === undefined ? isLarge : only === '1', isLarge };
 }
 
 export function view(state) {
-  const { cluster } = state;
+  state.whole = state.cluster ?? wholeOf(state.store);
+  const { whole: cluster } = state;
   const choice = choiceOf(state);
-  const matrix = matrixOf(cluster, choice);
+  const matrix = state.cluster ? matrixOf(cluster, choice) : kept(cluster, choice);
   readMeasured(state, choice.value);
   return html`<div class="views">
     <h1 class="hidden">Views of all nodes</h1>
@@ -36,7 +38,7 @@ export function view(state) {
     ${state.narrow ? nothing : toolbar(state, choice)}
     <div class="views-body">
       <div class="views-main">
-        ${state.narrow && !choice.isLarge ? nothing : choice.isLarge ? heatMap(state, matrix, choice, sentence) : grid(state, matrix, choice)}
+        ${state.narrow && !choice.isLarge ? nothing : choice.isLarge ? heatMap(state, matrix, choice, sentence, (observer, subject) => state.go({ member: subject, from: observerOf(state, observer) })) : grid(state, matrix, choice)}
         ${state.route.compare ? comparison(state) : nothing}
         ${who(state, matrix)}
       </div>
@@ -44,17 +46,39 @@ export function view(state) {
     </div></div>`;
 }
 
+let last = { key: /** @type {any[]} */ ([]), matrix: /** @type {any} */ (null) };
+
+/** The views of other agents stay as they are until they are asked again. */
+function kept(whole, { value, only, isGrouped }) {
+  const key = [whole, value, only, isGrouped];
+  if (!key.every((each, index) => each === last.key[index])) last = { key, matrix: matrixOf(whole, { value, only, isGrouped }) };
+  return last.matrix;
+}
+
+/** A cell with all that is known of it: an agent knows more of its own beliefs than of others'. */
+function detailed(state, observer, found) {
+  const own = found && !state.cluster && observer === state.store.self ? state.store.members.get(found.name) : null;
+  return own && cellState(own) === cellState(found) ? own : found;
+}
+
+/** The observer as a link names it. */
+const observerOf = (state, name) => (!state.cluster && name === state.store.self ? '' : name);
+
 /** The first thing to read: do all agree? */
 function summary(state, matrix, choice) {
   const { groups, running } = matrix;
-  const out = [...state.cluster.nodes.values()].filter((node) => node.state !== 'running');
-  const others = out.length ? html` <span class="faint">${out.map((node) => `${node.name} is ${node.state}`).join(', ')}</span>` : nothing;
+  const out = [...state.whole.nodes.values()].filter((node) => node.state !== 'running');
+  const others = !out.length ? nothing : html` <span class="faint">${state.cluster ? out.map((node) => `${node.name} is ${node.state}`).join(', ') : `${out.length.toLocaleString('en')} without an answer`}</span>`;
+  if (!state.cluster && running.length < 2) {
+    return html`<p class="headline" role="status"><span class="state" data-state="unknown"><span class="glyph" aria-hidden="true">?</span> Only the view of <bdi>${state.store.self}</bdi> is known</span>${others}</p>
+      <p class="faint">Another agent is asked if it advertises its HTTP address: ${cli(state, 'swim agent --http-tag')}</p>`;
+  }
   if (groups.length < 2 && matrix.disputed.size) {
     const what = choice.value === 'incarnation' || choice.value === 'tags' ? choice.value : 'suspicions';
     return html`<p class="headline" role="status"><span class="state" data-state="suspect"><span class="glyph" aria-hidden="true">◐</span> The same members, with different ${what}</span>
       <span>of ${[...matrix.disputed].slice(0, NAMED_MAX).map(short).join(' ')}${matrix.disputed.size > NAMED_MAX ? ' …' : ''}</span>${others}</p>`;
   }
-  if (groups.length < 2) return html`<p class="headline" role="status"><span class="state" data-state="alive"><span class="glyph" aria-hidden="true">≡</span> ${plural(running.length, 'running node')} agree</span>${others}</p>`;
+  if (groups.length < 2) return html`<p class="headline" role="status"><span class="state" data-state="alive"><span class="glyph" aria-hidden="true">≡</span> ${plural(running.length, state.cluster ? 'running node' : 'agent')} agree</span>${others}</p>`;
   return html`<p class="headline" role="status"><span class="state" data-state="suspect"><span class="glyph" aria-hidden="true">≢</span> ${groups.length} different views</span>
     ${groups.slice(0, CAMPS_MAX).map((names, index) => html`<span class="camp" data-camp=${index % 6}><span class="hidden">group ${index + 1}: </span>${names.map(short).join(' ')}</span>`)}${groups.length > CAMPS_MAX ? html`<span class="faint">and ${groups.length - CAMPS_MAX} more</span>` : nothing}${others}</p>`;
 }
@@ -62,7 +86,7 @@ function summary(state, matrix, choice) {
 function toolbar(state, choice) {
   const set = (changes) => state.go(changes, { replace: true });
   return html`<div class="toolbar">
-    <span class="group" role="group" aria-label="What a cell shows">${VALUES.map((each) =>
+    <span class="group" role="group" aria-label="What a cell shows">${choice.values.map((each) =>
       html`<button class="small" aria-pressed=${each === choice.value} @click=${() => set({ value: each === 'status' ? '' : each })}>${each}</button>`)}</span>
     <label class="tick"><input type="checkbox" .checked=${choice.only} @change=${(event) => set({ only: event.target.checked ? '1' : '0' })}> only what differs</label>
     <label class="tick"><input type="checkbox" .checked=${choice.isGrouped} @change=${(event) => set({ group: event.target.checked ? '1' : '' })}> reorder into groups <kbd>g</kbd></label>
@@ -71,8 +95,8 @@ function toolbar(state, choice) {
 
 function grid(state, matrix, choice) {
   const { rows, columns } = matrix;
-  const { cluster } = state;
-  if (!columns.length) return html`<p class="panel faint">Nothing differs: all nodes run and agree. Untick “only what differs” to see every cell.</p>`;
+  const { whole: cluster } = state;
+  if (!columns.length) return html`<p class="panel faint">Nothing differs. Untick “only what differs” to see every cell.</p>`;
   const rtt = choice.value === 'RTT' ? spread(allMeasured(state, 'rtt')) : null;
   const edge = (list, index) => choice.isGrouped && index > 0 && matrix.groupOf(list[index]) !== matrix.groupOf(list[index - 1]);
   return html`<div class="scroll matrix-scroll" tabindex="-1"><table class="matrix" data-value=${choice.value} role="grid" aria-label="Rows are observers, columns members" @keydown=${moves}>
@@ -80,28 +104,28 @@ function grid(state, matrix, choice) {
       html`<th scope="col" class="subject" data-edge=${edge(columns, index)} data-disputed=${matrix.disputed.has(subject)} title=${subject}><bdi>${short(subject)}</bdi></th>`)}
       <th scope="col" class="rest">differs from the majority</th></tr></thead>
     <tbody>${repeat(rows, (observer) => observer, (observer, index) => row(state, matrix, choice, observer, rtt, { isEdge: edge(rows, index), isFirst: index === 0, edge }))}</tbody>
-    <tfoot><tr><th scope="row" class="observer-head"><span class="faint">really</span></th>${columns.map((subject, index) => {
+    ${state.cluster ? html`<tfoot><tr><th scope="row" class="observer-head"><span class="faint">really</span></th>${columns.map((subject, index) => {
       const process = cluster.nodes.get(subject)?.state ?? 'unknown';
       const word = process === 'running' ? 'alive' : process;
       return html`<td class="really" data-edge=${edge(columns, index)} data-state=${word} title="${subject} is ${process}"><span aria-hidden="true">${process === 'running' ? 'up' : GLYPH[process] ?? '·'}</span><span class="hidden">${process}</span></td>`;
-    })}<td class="rest faint">what each process does</td></tr></tfoot></table></div>`;
+    })}<td class="rest faint">what each process does</td></tr></tfoot>` : nothing}</table></div>`;
 }
 
 function row(state, matrix, choice, observer, rtt, { isEdge, isFirst, edge }) {
-  const { cluster } = state;
+  const { whole: cluster } = state;
   const node = cluster.nodes.get(observer);
   const hasView = cluster.views.has(observer) && node.state !== 'killed' && node.state !== 'left';
   const differing = matrix.differing(observer);
-  const pick = (event) => (event.shiftKey ? compare(state, observer) : state.go({ from: observer }));
+  const pick = (event) => (event.shiftKey ? compare(state, observer) : state.go({ from: observerOf(state, observer) }));
   const isChosen = (state.route.compare ?? '').split(',').includes(observer);
   return html`<tr data-observer=${observer} data-process=${node.state} data-edge=${isEdge} data-current=${observer === state.observer}>
-    <th scope="row" class="observer-head"><button class="plainly" tabindex="-1" title="Show what ${observer} sees everywhere; with Shift: compare" aria-pressed=${isChosen} @click=${pick}>
-      ${stateGlyph(node.state === 'running' ? 'alive' : node.state)} ${name(observer)}</button></th>
+    <th scope="row" class="observer-head"><button class="plainly" tabindex="-1" title="Show what ${observer} sees everywhere; with Shift: compare" aria-pressed=${isChosen} ?disabled=${node.state === 'silent'} @click=${pick}>
+      ${state.cluster ? stateGlyph(node.state === 'running' ? 'alive' : node.state) : nothing} ${name(observer)}</button></th>
     ${matrix.columns.map((subject, index) => cell(state, matrix, choice, observer, subject, rtt, {
       isEdge: edge(matrix.columns, index), hasView, isTabStop: isFirst && index === 0 && !state.ui.cell }))}
     <td class="rest">${node.state === 'running'
       ? differing.length ? html`<b>${differing.map(short).join(' ')}</b>${alone(state, matrix, observer, differing)}` : html`<span class="faint">–</span>`
-      : html`<span class="faint">${node.state === 'paused' ? 'frozen' : node.state} ${ago(state, node.since, ' ago')}</span>`}</td></tr>`;
+      : node.state === 'silent' ? html`<span class="faint"><bdi>${node.error}</bdi></span>` : html`<span class="faint">${node.state === 'paused' ? 'frozen' : node.state} ${ago(state, node.since, ' ago')}</span>`}</td></tr>`;
 }
 
 /** Whether one observer is the only one that believes something, and for how long. */
@@ -120,7 +144,7 @@ function cell(state, matrix, choice, observer, subject, rtt, { isEdge, hasView, 
   const word = hasView ? cellState(found) : 'none';
   const isAt = state.ui.cell?.[0] === observer && state.ui.cell?.[1] === subject;
   const look = () => { state.ui.cell = [observer, subject]; state.redraw(); };
-  const open = () => hasView && state.go({ member: subject, from: observer });
+  const open = () => hasView && state.go({ member: subject, from: observerOf(state, observer) });
   return html`<td role="gridcell" tabindex=${isAt || isTabStop ? 0 : -1} data-at=${isAt} data-state=${word} data-edge=${isEdge} data-self=${observer === subject}
     data-differs=${matrix.differs(observer, subject)} aria-label=${sentence(state, matrix, observer, subject)}
     @mouseenter=${look} @focus=${look} @click=${open} @keydown=${(event) => event.key === 'Enter' && open()}
@@ -144,43 +168,44 @@ function content(state, found, value, observer, subject, rtt) {
 
 /** What an observer believes of a member, why, and since when, as a sentence. */
 export function sentence(state, matrix, observer, subject) {
-  const node = state.cluster.nodes.get(observer);
-  const found = matrix.cell(observer, subject);
-  if (!state.cluster.views.has(observer)) return `${observer} is ${node?.state ?? 'unknown'}: it has no view`;
+  const node = state.whole.nodes.get(observer);
+  const found = detailed(state, observer, matrix.cell(observer, subject));
+  if (node?.state === 'silent') return `${observer} gives no view: ${node.error}`;
+  if (!state.whole.views.has(observer)) return `${observer} is ${node?.state ?? 'unknown'}: it has no view`;
   if (!found) return `${observer} does not list ${subject}`;
   const since = Date.parse(found.since ?? '');
   const age = Number.isFinite(since) ? ` since ${span(state.now - since)}` : '';
   const why = found.reason ? `: ${reasonOf(found.reason)}` : '';
-  const frozen = isRunning(state.cluster, observer) ? '' : ` (its view is frozen: it is ${node?.state})`;
+  const frozen = isRunning(state.whole, observer) ? '' : ` (its view is frozen: it is ${node?.state})`;
   return `${observer} believes ${subject} ${cellState(found)}${age}${why}${frozen}`;
 }
 
 /** The cell that is pointed at, in words; otherwise what can be done. */
 function inspector(state, matrix) {
   const [observer, subject] = state.ui.cell ?? [];
-  const found = observer && matrix.cell(observer, subject);
+  const found = observer && detailed(state, observer, matrix.cell(observer, subject));
   return html`<aside class="panel inspector" aria-label="The cell that is pointed at">
     ${found
       ? html`<h2>${short(observer)} <span aria-hidden="true">→</span> ${short(subject)}</h2>
         <p class="belief">${name(observer)} believes ${name(subject)} ${stateMark(cellState(found))}</p>
         <dl class="facts"><dt>since</dt><dd>${ago(state, found.since, ' ago')}</dd>
-          <dt>why</dt><dd><bdi>${found.reason ? reasonOf(found.reason) : 'from its start'}</bdi></dd>
-          <dt>incarnation</dt><dd>${found.incarnation}</dd><dt>tags</dt><dd class="mono">${found.tags}</dd>
+          <dt>why</dt><dd><bdi>${found.reason ? reasonOf(found.reason) : state.cluster ? 'from its start' : `only ${observer} knows`}</bdi></dd>
+          <dt>incarnation</dt><dd>${found.incarnation}</dd>${state.cluster ? html`<dt>tags</dt><dd class="mono">${found.tags}</dd>` : nothing}
           <dt>most say</dt><dd>${matrix.differs(observer, subject) ? html`<b class="differs">${matrix.majority.get(subject)}</b>` : 'the same'}</dd></dl>
-        <p><button class="small" @click=${() => state.go({ member: subject, from: observer })}>Its reasons</button></p>`
+        <p><button class="small" @click=${() => state.go({ member: subject, from: observerOf(state, observer) })}>Its reasons</button></p>`
       : observer
         ? html`<h2>${short(observer)} <span aria-hidden="true">→</span> ${short(subject)}</h2><p>${sentence(state, matrix, observer, subject)}.</p>`
-        : html`<h2>Point at a cell</h2><p class="faint">A row is what one node believes of all others. An outlined cell is not what most running nodes believe.</p>
+        : html`<h2>Point at a cell</h2><p class="faint">A row is what one node believes of all others. An outlined cell is not what most observers believe.</p>
           <p class="faint">Click a cell for its reasons, a row's name to see through its eyes; Shift-click two rows to compare them.</p>`}
     <ul class="legend">${['alive', 'suspect', 'leaving', 'left', 'failed'].map((each) => html`<li>${stateMark(each)}</li>`)}</ul></aside>`;
 }
 
 /** Disagreement as sentences: all that a narrow screen shows, and the same facts beside the picture. */
 function who(state, matrix) {
-  const list = disputes(state.cluster, matrix);
-  if (!list.length) return state.narrow ? html`<p class="panel">All running nodes believe the same of every member.</p>` : nothing;
+  const list = disputes(state.whole, matrix);
+  if (!list.length) return state.narrow ? html`<p class="panel">All believe the same of every member.</p>` : nothing;
   return html`<section class="panel disputes"><h2>Who differs</h2><ul>${list.slice(0, 50).map(({ subject, word, observers, since, sides }) =>
-    html`<li><a href=${state.link({ member: subject, from: observers[0] })}>${observers.length === 1 ? html`${name(observers[0])} alone believes` : html`${observers.map(short).join(', ')} believe`}
+    html`<li><a href=${state.link({ member: subject, from: observerOf(state, observers[0]) })}>${observers.length === 1 ? html`${name(observers[0])} alone believes` : html`${observers.map(short).join(', ')} believe`}
       ${name(subject)} ${stateMark(word)}${Number.isFinite(since) ? html` <span class="faint">${span(state.now - since)}</span>` : nothing}</a>
       <span class="faint">– ${sides.slice(1).map(([other, names]) => `${names.length} believe ${other}`).join(', ')}</span></li>`)}</ul>
     ${list.length > 50 ? html`<p class="faint">and ${list.length - 50} more</p>` : nothing}</section>`;
@@ -197,7 +222,7 @@ function comparison(state) {
   const [one, other] = state.route.compare.split(',');
   const close = html`<button class="quiet" aria-label="Close the comparison" @click=${() => state.go({ compare: '' })}>✕</button>`;
   if (!other) return html`<section class="panel line"><span>Shift-click a second row to compare it with ${name(one)}.</span><span class="grow"></span>${close}</section>`;
-  const list = differences(state.cluster, one, other);
+  const list = differences(state.whole, one, other);
   const text = list.map(({ name: subject, value, left, right }) => [subject, value, left, right].join('\t')).join('\n');
   return html`<section class="panel comparison"><header class="line"><h2>${name(one)} and ${name(other)}</h2><span class="grow"></span>
     ${list.length ? html`<button class="small" @click=${() => state.copy(text)}>copy as text</button>` : nothing}${close}</header>

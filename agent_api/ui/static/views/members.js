@@ -5,6 +5,7 @@ import { repeat } from '../vendor/directives/repeat.js';
 import { hostPort, millis, shell } from '../format.js';
 import { filterOf } from '../filter.js';
 import { asks } from '../lazy.js';
+import { refresh } from '../measured.js';
 import { ago, cli, empty, name, stateMark, tags } from '../parts.js';
 import { reasonOf } from '../sentences.js';
 import { SEVERITY, flapsOf, stateOf } from '../store.js';
@@ -51,6 +52,7 @@ export function listOf(state) {
 }
 
 export function view(state) {
+  refresh(state);
   const list = listOf(state);
   const total = state.members.size;
   return html`<div class="members">

@@ -32,7 +32,7 @@ export function view(state) {
   state.isMoving = [...members.values()].some((m) => m.is_suspect);
   return html`<div class="overview">
     <h1 class="hidden">${summary(state)}</h1>
-    <section class="panel now"><h2>Now</h2>${isAlone ? alone.get(state)?.alone(state) ?? nothing : nothing}${now(state)}</section>
+    <section class="panel now"><h2>Now</h2>${isAlone ? alone.get(state)?.alone(state) ?? nothing : nothing}${now(state, isAlone)}</section>
     <section class="panel ringed"><h2>Members as <bdi>${state.observer}</bdi> sees them</h2>${state.route.table ? table.get(state)?.membersTable(state) ?? nothing : picture(state)}
       <button class="quiet small table-switch" aria-pressed=${Boolean(state.route.table)} @click=${() => switchTable(state)}>as a table (T)</button></section>
     <section class="panel traffic"><h2>Last 5 minutes</h2>${traffic(state)}</section>
@@ -44,10 +44,10 @@ export function view(state) {
 const isUrgent = (state) => (m) => !['alive', 'left'].includes(stateOf(m)) || (stateOf(m) === 'left' && state.now - Date.parse(m.since ?? '') < LATELY);
 
 /** What needs attention. */
-function now(state) {
+function now(state, isAlone) {
   const found = [...state.members.values()].filter(isUrgent(state));
-  return found.length ? urgent.get(state)?.list(state, found) ?? nothing
-    : html`<p class="calm"><span class="state" data-state="alive"><span class="glyph" aria-hidden="true">✓</span></span> Nothing is wrong in this view.</p>`;
+  if (found.length) return urgent.get(state)?.list(state, found) ?? nothing;
+  return isAlone ? nothing : html`<p class="calm"><span class="state" data-state="alive"><span class="glyph" aria-hidden="true">✓</span></span> Nothing is wrong in this view.</p>`;
 }
 
 /** The view in one sentence. */
