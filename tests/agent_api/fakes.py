@@ -132,7 +132,8 @@ class FakeCluster:
         return self.detections.get(name, Detection(0.0)) if name in self.table else None
 
     def seeds(self) -> tuple[SeedStatus, ...]:
-        return tuple(SeedStatus(seed, False, "connection refused", 1.0) for seed in self.config.seeds)
+        due = self.now() + 30.0
+        return tuple(SeedStatus(seed, False, "connection refused", 1.0, 0, due) for seed in self.config.seeds)
 
     def stats(self) -> NodeStats:
         failed = sum(member.status is MemberStatus.FAILED for member in self.table.values())

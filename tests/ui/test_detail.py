@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
-from swim import MemberStatus
+from swim import Detection, MemberStatus, ProbeCounts
 from tests.ui.audit import violations
 from tests.ui.conftest import PHONE, OpenPage
 from tests.ui.site import Site
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 pytestmark = [pytest.mark.peers("chromium"), pytest.mark.slow]
 
@@ -45,6 +49,43 @@ def test_the_reasons_of_a_member_are_one_click_away(site: Site, open_page: OpenP
     page.keyboard.press("Escape")
     sheet.wait_for(state="detached")
     site.refute("n4")
+
+
+def test_how_all_its_probes_ended_is_beside_the_last_one(site: Site, open_page: OpenPage) -> None:
+    rtts = (*[0.0006] * 19, 0.0014)
+    probes = ProbeCounts(41, 2, rtts)
+    site.cluster.detections["n3"] = Detection(0.0, None, 1.0, rtts[-1], None, probes)
+    page = open_page(f"{site.url}/ui/#/members?member=n3", viewport=PHONE, has_touch=True)
+    facts = page.locator(".sheet .facts")
+    facts.get_by_text("41 acked, 2 failed; p95 0.60 ms").wait_for()
+    page.get_by_role("img", name="Its last 20 round trips: at most 1.40 ms").wait_for()
+    facts.get_by_text("1.40 ms").wait_for()
+    swipe(page, ".sheet", 200)
+    page.locator(".sheet").wait_for(state="detached")
+
+
+def swipe(page: Page, selector: str, by: int) -> None:
+    """A finger goes to the side on an element."""
+    page.locator(selector).first.evaluate(
+        """(element, by) => {
+            const at = (x) => [new Touch({ identifier: 1, target: element, clientX: x, clientY: 300 })];
+            const send = (kind, touches, changedTouches) =>
+                element.dispatchEvent(new TouchEvent(kind, { touches, changedTouches, bubbles: true }));
+            send('touchstart', at(200), at(200));
+            send('touchend', [], at(200 + by));
+        }""",
+        by,
+    )
+
+
+def test_a_swipe_opens_a_member(site: Site, open_page: OpenPage) -> None:
+    page = open_page(f"{site.url}/ui/#/members?filter=n2", viewport=PHONE, has_touch=True)
+    page.locator(".card").wait_for()
+    swipe(page, ".card", 20)
+    assert "member" not in page.url, "a tap that trembles is no swipe"
+    swipe(page, ".card", -120)
+    page.get_by_role("complementary", name="Member n2").wait_for()
+    assert "member=n2" in page.url
 
 
 def test_a_force_leave_says_first_what_it_will_do(site: Site, open_page: OpenPage) -> None:

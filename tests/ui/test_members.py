@@ -82,6 +82,13 @@ def test_ten_thousand_members_are_a_few_rows(open_page: OpenPage) -> None:
         assert page.locator("tbody tr").count() < 100
         page.locator(".scroll").evaluate("each => each.scrollTo(0, each.scrollHeight)")
         page.locator("tbody tr", has_text="n1").wait_for()
+        assert not violations(page)
+        page.goto(f"{site.url}/ui/#/overview")
+        page.locator(".arc, .ring .total").first.wait_for()
+        assert not violations(page)
+        page.goto(f"{site.url}/ui/#/views")
+        page.get_by_text("Only the view of n1 is known").wait_for()
+        assert not violations(page)
 
 
 @pytest.fixture
@@ -97,6 +104,10 @@ def test_a_token_is_asked_for_and_kept_out_of_links(guarded: Site, open_page: Op
     page.keyboard.press("Enter")
     page.locator("tbody tr").nth(1).wait_for()
     assert "secret" not in page.url
+    page.get_by_role("button", name="token").click()
+    page.get_by_role("dialog", name="Token").wait_for()
+    assert not violations(page)
+    page.keyboard.press("Escape")
     assert page.evaluate("Object.values(sessionStorage)") == ["a secret"]
     page.reload()
     page.locator("tbody tr").nth(1).wait_for()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -111,6 +112,8 @@ def test_a_node_that_is_alone_says_what_it_tries(open_page: OpenPage) -> None:
         page = open_page(f"{site.url}/ui/")
         page.get_by_text("n1 is alone. It looks for 1 seed").wait_for()
         assert "10.0.0.6:7946 connection refused" in page.locator(".alone").inner_text()
+        page.get_by_role("timer").get_by_text(re.compile(r"^The next attempt is in [23]\d s\.$")).wait_for()
+        assert page.get_by_text("Nothing is wrong").count() == 0
         assert page.locator(".steps [data-done=true]").all_inner_texts() == ["listening"]
         assert not violations(page)
         page.get_by_role("button", name="Join…").click()
@@ -128,3 +131,14 @@ def test_anyone_can_use_the_overview_and_the_health(site: Site, open_page: OpenP
             page.set_viewport_size(size)
             assert not violations(page)
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_each_setting_is_shown_with_its_origin(open_page: OpenPage) -> None:
+    with Site(["n2"], origins={"bind": "agent.toml: bind"}) as site:
+        page = open_page(f"{site.url}/ui/#/health")
+        row = page.locator(".settings tr", has_text="agent.toml: bind")
+        row.wait_for()
+        assert row.inner_text().split()[:2] == ["bind", "127.0.0.1:7946"]
+        page.get_by_text("settings have their default").click()
+        page.locator(".settings tr", has_text="probe_interval").get_by_text("default").wait_for()
+        assert not violations(page)

@@ -156,6 +156,15 @@ def test_another_agent_is_asked_for_its_view(open_page: OpenPage) -> None:
         other.fail("n3")
         site.join("n4")
         page.locator(".badge[data-kind=differ]", has_text="2 views").wait_for()
+        page.locator(".badge").click()
+        page.get_by_role("gridcell", name="n2 believes n3 failed").wait_for()
+        page.get_by_role("gridcell", name="n4 gives no view: it advertises no HTTP address").first.wait_for()
+        page.get_by_text("n2 alone believes n3").or_(page.get_by_text("n1 alone believes n3")).wait_for()
+        assert not violations(page)
+        page.get_by_role("gridcell", name="n2 believes n3 failed").click()
+        page.get_by_role("complementary", name="Member n3").get_by_text("failed").first.wait_for()
+        assert "from=n2" in page.url
+        page.goto(f"{site.url}/ui/#/members")
         page.locator(".observer select").select_option("n2")
         page.locator("tr[data-state=failed]", has_text="n3").wait_for()
         assert "from=n2" in page.url

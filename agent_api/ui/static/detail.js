@@ -8,6 +8,7 @@ import { measured } from './measured.js';
 import { reasonOf } from './sentences.js';
 import { countdown, path } from './now.js';
 import { stateOf } from './store.js';
+import { swiped, touched } from './swipe.js';
 
 const HOUR = 3_600_000;
 
@@ -39,7 +40,8 @@ export function detail(state) {
   const m = state.members.get(who);
   const why = historyOf(state, who);
   const lines = [...(why.lines ?? [])].reverse();
-  return html`<aside class="sheet" aria-label="Member ${who}" tabindex="-1" data-cli="swim why ${shell(who)}">
+  return html`<aside class="sheet" aria-label="Member ${who}" tabindex="-1" data-cli="swim why ${shell(who)}"
+      @touchstart=${touched} @touchend=${(event) => swiped(event) > 0 && closeSheet(state)()}>
     <header><h2>${name(who)}</h2>${m ? stateMark(stateOf(m)) : html`<span class="state">· unknown</span>`}<span class="grow"></span>
       <button class="quiet" aria-label="Close" @click=${closeSheet(state)}>✕</button></header>
     ${m ? facts(state, m, why.probes) : html`<p>${state.observer} does not list this member${lines.length ? ' any more' : ''}.</p>`}

@@ -151,9 +151,16 @@ function detection(state) {
   return html`<div class="headline detection" role="status" aria-label="Detection of ${round.name}"><span>${name(round.name)} ${stateMark(round.state)} <span class="faint">${span(now)} ago</span></span>
     <span class="measure" data-state="suspect">first suspected <b>${say(first('suspect'))}</b></span>
     <span class="measure" data-state="failed">first failed <b>${say(first('failed'))}</b></span>
-    <span class="measure" data-state="failed">${isAll ? html`all ${others.length} know <b>${say(last)}</b>` : html`${failed.filter((each) => each !== undefined).length} of ${others.length} know`}</span>
+    <span class="measure" data-state="failed">${isAll ? html`all ${others.length} know <b>${say(last)}</b>` : html`${failed.filter((each) => each !== undefined).length} of ${others.length} know`}${bound(state)}</span>
     <svg class="track" viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true">${[...round.seen].flatMap(([, each]) => ['suspect', 'failed'].filter((word) => each[word] !== undefined).map((word) =>
       svg`<rect data-state=${word} x=${Math.min(99.2, (100 * each[word]) / whole)} width="0.8" height="10"/>`))}</svg></div>`;
+}
+
+/** How long it takes at most, by the formula that the simulator is checked with: for a network without cuts and loss. */
+function bound(state) {
+  const { links, plan } = state.cluster;
+  if (!plan?.detection_bound || links.cuts.length || links.loss) return nothing;
+  return html` <span class="faint" title="by the formula: every node notices by itself, after the longest suspicion">(bound ${span(1000 * plan.detection_bound)})</span>`;
 }
 
 // -- recipes, and the line that does it all again

@@ -9,6 +9,7 @@ import { refresh } from '../measured.js';
 import { ago, cli, empty, name, stateMark, tags } from '../parts.js';
 import { reasonOf } from '../sentences.js';
 import { SEVERITY, flapsOf, stateOf } from '../store.js';
+import { swiped, touched } from '../swipe.js';
 
 const ROW = 37; // px, as in app.css
 const CARD = 85;
@@ -146,7 +147,8 @@ function heading(state, key, column) {
 function cards(state, list) {
   const { rows, before, after } = part(state, list, CARD);
   return html`<div class="scroll" @scroll=${onScroll(state)} tabindex="-1"><div class="filler" .style=${`height:${before}px`}></div>
-    <ul class="cards">${repeat(rows, (m) => m.name, (m) => html`<li><button class="card" data-row data-state=${stateOf(m)} @click=${open(state, m)}>
+    <ul class="cards">${repeat(rows, (m) => m.name, (m) => html`<li><button class="card" data-row data-state=${stateOf(m)} @click=${open(state, m)}
+      @touchstart=${touched} @touchend=${(event) => swiped(event) && open(state, m)()}>
       <span class="first">${name(m.name)}<span class="grow"></span>${stateMark(stateOf(m))}</span>
       <span class="second"><span class="mono">${hostPort(m)}</span><span class="grow"></span>${ago(state, m.since)}</span>
       <span class="third">${m.reason ? html`<bdi>${reasonOf(m.reason)}</bdi>` : tags(m.tags)}</span></button></li>`)}</ul>

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from hashlib import blake2b
+from math import isfinite
 from typing import Any, NamedTuple
 
 import trio
@@ -16,6 +17,7 @@ import trio
 from agent_api.own.clock import WallClock
 from agent_api.shapes import dumps
 from agent_api.streams.lines import Feed
+from sims.theory.bounds import detection_bound
 from swim.cli.cluster.commands import Commands, Done
 from swim.cli.cluster.node import LocalNode
 from swim.cli.cluster.run import LocalCluster
@@ -177,6 +179,7 @@ class Board:
                 "seed": plan.seed,
                 "label": plan.label,
                 "encrypted": bool(plan.keys),
+                "detection_bound": self._detection_bound(),
             },
             "nodes": [self._node(node) for node in cluster.nodes],
             "views": self._all_views(),
@@ -184,6 +187,18 @@ class Board:
             "commands": [_done(each) for each in commands.done],
             "planned": self._planned(),
         }
+
+    def _detection_bound(self) -> float | None:
+        """Seconds in which all notice a crash, by the formula that the simulator is checked with.
+
+        It is for a network without cuts and loss, with the delay that is set; None until a node has started.
+        """
+        nodes = self._cluster.nodes
+        config = next((node.config for node in nodes if node.config is not None), None)
+        if config is None:
+            return None
+        bound = detection_bound(config, len(nodes), latency=self._cluster.links.shape()["delay"])
+        return round(bound, 1) if isfinite(bound) else None
 
     async def measured(self) -> dict[str, Any]:
         """Every node's last acks and round trips: the answer of ``GET /v1/cluster/measured``."""

@@ -77,7 +77,17 @@ _SCHEMAS = {
             "seconds": {**NUMBER, "description": "since the start"},
             "is_ready": {**FLAG, "description": "all nodes have started, and commands are accepted"},
             "plan": record(
-                {"nodes": INTEGER, "profile": STRING, "seed": INTEGER, "label": STRING, "encrypted": FLAG}
+                {
+                    "nodes": INTEGER,
+                    "profile": STRING,
+                    "seed": INTEGER,
+                    "label": STRING,
+                    "encrypted": FLAG,
+                    "detection_bound": {
+                        **maybe(NUMBER),
+                        "description": "seconds in which all notice a crash, without cuts and loss",
+                    },
+                }
             ),
             "nodes": array(ref("Node")),
             "views": ref("Views"),
