@@ -47,10 +47,17 @@ class Pen:
         engine: Engine | None = None,
         files: Mapping[str, Path] = MappingProxyType({}),
         answers: bool = False,
+        thorough: bool = False,
         **changes: Any,
     ) -> OurNode:
-        """A node of ours, on this engine or on those of the test in turn."""
+        """A node of ours, on this engine or on those of the test in turn.
+
+        A ``thorough`` one sends what it gossips in many more packets. In the local profile, a member of a
+        small cluster sends a message in two: one member in ten misses it until a push/pull, a query for good.
+        """
         keys = () if key is None else (key,)
+        if thorough:
+            changes["retransmit_mult"] = 20
         config = getattr(swim.Config, profile)(name=name, keys=keys, **changes)
         return OurNode(self._nursery, config, engine or next(self._engines), answers=answers, **files)
 

@@ -57,7 +57,7 @@ async def all_answer(change: Callable[[], Awaitable[KeyringResult]]) -> KeyringR
 
 async def test_a_rotation_from_either_side_of_a_mixed_cluster(pen: Pen) -> None:
     serfs = [pen.serf(f"go-{n}", key=K1, profile="local") for n in range(3)]
-    ours = [pen.node(f"py-{n}", key=K1, profile="local") for n in range(3)]
+    ours = [pen.node(f"py-{n}", key=K1, profile="local", thorough=True) for n in range(3)]
     first, *others = [*serfs, *ours]
     await first.start()
     for peer in others:

@@ -35,7 +35,9 @@ async def seen_after(watch: Watch, newcomer: Peer, through: Peer) -> float:
 async def test_a_member_back_after_its_leave_is_seen_by_all_and_joins_once(pen: Pen, kind: str) -> None:
     serfs = [pen.serf(f"s{i}", profile="local") for i in (1, 2, 3, 4)]
     ours = [
-        pen.node(f"p{i}", profile="local", gossip_to_the_dead_time=_REAPED_AFTER, probe_interval=1.0)
+        pen.node(
+            f"p{i}", profile="local", gossip_to_the_dead_time=_REAPED_AFTER, probe_interval=1.0, thorough=True
+        )
         for i in (1, 2, 3, 4)
     ]
     returning: OurNode | SerfAgent = ours[3] if kind == "ours" else serfs[3]
@@ -44,9 +46,9 @@ async def test_a_member_back_after_its_leave_is_seen_by_all_and_joins_once(pen: 
     watch = Watch([*serfs, *ours])
     names = {peer.name for peer in watch.peers}
 
-    await serfs[0].start()
-    for peer in watch.peers[1:]:
-        await peer.start(serfs[0].address)
+    await ours[0].start()
+    for peer in [*ours[1:], *serfs]:
+        await peer.start(ours[0].address)
     await watch.until_status("alive", names, _WITHIN)
     guest = pen.node("guest", profile="local")
     first = await seen_after(watch, guest, ours[0])

@@ -110,34 +110,3 @@ async def test_a_configuration_passes_from_serf_to_ours_and_back(pen: Pen) -> No
         await agent.start()
         await until_seen(watch, agent, serf.address, {"role": "web"})
     watch.only_failed(serf_may_call={"n"})
-
-
-async def test_a_keyring_file_passes_from_serf_to_ours_and_back_across_a_change_of_keys(pen: Pen) -> None:
-    old, new = (base64.b64encode(bytes([number]) * 32).decode() for number in (1, 2))
-    mine, others = pen.directory / "keyring.json", pen.directory / "keyring-of-stays.json"
-    for file in (mine, others):
-        file.write_text(json.dumps([old]))
-    snapshot = str(pen.directory / "serf.snapshot")
-    of_serf = ["-keyring-file", str(mine), "-snapshot", snapshot, "-rejoin"]
-    of_ours = ["--keyring-file", str(mine), "--snapshot", snapshot, "--rejoin-after-leave", "--tag", "v=1"]
-    stays = pen.serf("stays", profile="local", options=["-keyring-file", str(others)])
-    serf = pen.serf("n", profile="local", options=[*of_serf, "-tag", "v=1"])
-    ours = pen.agent("n", profile="local", options=of_ours)
-    ours.address = serf.address
-    watch = Watch([stays])
-
-    await stays.start()
-    await serf.start(stays.address)
-    await watch.until_status("alive", {"n"}, 20)
-    await serf.leave()
-    await watch.until_status("left", {"n"}, 20)
-    await ours.start()
-    await watch.until_status("alive", {"n"}, 20)
-    for change in (f"-install={new}", f"-use={new}", f"-remove={old}"):
-        await stays.command("keys", change)
-    assert json.loads(mine.read_text()) == [new]
-    await ours.leave()
-    await watch.until_status("left", {"n"}, 20)
-    await serf.start()
-    await watch.until_status("alive", {"n"}, 20)
-    watch.only_failed(serf_may_call={"n"})
