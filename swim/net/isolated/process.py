@@ -152,7 +152,7 @@ class ProcessNode(IsolatedNode):
 
     def _serve(self) -> bytes:
         """Starts the process and reads what it says; returns what it printed last."""
-        end, far_end = socket.socketpair()
+        end, far_end = map(_above_streams, socket.socketpair())
         self._end_here = end
         with far_end:
             process = self._process = _spawn(far_end)
@@ -242,6 +242,19 @@ class ProcessNode(IsolatedNode):
                 self.failure = failure if not self._is_stopping else None
             case _:
                 raise InternalError(f"{type(saying).__name__} is nothing that a node's process says")
+
+
+def _above_streams(end: socket.socket) -> socket.socket:
+    """The same socket with a descriptor above those of the standard streams, which a program may have closed.
+
+    The process's own streams would replace it, and what others print would be sent.
+    """
+    if end.fileno() > 2:
+        return end
+    import fcntl  # few programs close their streams, and not every system has it
+
+    with end:
+        return socket.socket(fileno=fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 3))
 
 
 def _spawn(end: socket.socket) -> subprocess.Popen[bytes]:

@@ -13,6 +13,12 @@ IN_THREADS = {
             assert cluster.members()
         assert not children()
     """,
+    "closed-streams": """
+        for descriptor in range(3):
+            os.close(descriptor)
+        with opened() as cluster:
+            cluster.set_tags({"a": "1"}, timeout=20)
+    """,
     "never-closed": """
         cluster = opened().__enter__()
     """,
