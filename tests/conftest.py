@@ -27,7 +27,9 @@ def pytest_configure(config: pytest.Config) -> None:
     from hypothesis import Phase, settings
 
     quick = [phase for phase in Phase if phase is not Phase.explain]
-    settings.register_profile("usual", deadline=None, derandomize=True, database=None, phases=quick)
+    settings.register_profile(
+        "usual", deadline=None, max_examples=50, derandomize=True, database=None, phases=quick
+    )
     settings.register_profile("deep", deadline=None, max_examples=DEEP_EXAMPLES, print_blob=True)
     settings.load_profile("deep" if config.getoption("--deep") else "usual")
     if config.getoption("--deep"):
