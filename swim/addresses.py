@@ -9,9 +9,9 @@ from __future__ import annotations
 import ipaddress
 import re
 from functools import lru_cache
+from typing import NamedTuple
 
 from swim.errors import ConfigError
-from swim.values import NamedTuple
 
 __all__ = [
     "Address",

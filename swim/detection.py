@@ -9,9 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil
-from typing import Literal
-
-from swim.values import NamedTuple
+from typing import Literal, NamedTuple
 
 __all__ = [
     "Detection",

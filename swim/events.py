@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from swim.addresses import Endpoint
 from swim.frozen import FrozenMap
-from swim.values import NamedTuple, dataclass
+from swim.values import dataclass
 
 __all__ = [
     "Cause",

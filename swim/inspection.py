@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from swim.addresses import Endpoint
 from swim.core.asked_pings import ASKED_MAX
@@ -24,7 +24,6 @@ from swim.serf.delegate import SerfDelegate
 from swim.serf.member_list import Entry
 from swim.serf.queries import RECEIVED_MAX
 from swim.serf.replies import CHANNELS_MAX
-from swim.values import NamedTuple
 
 __all__ = ["CoreInspection", "Inspection", "Queue", "Records", "Roster", "Size"]
 

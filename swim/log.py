@@ -7,6 +7,7 @@ from collections import Counter, deque
 from collections.abc import Iterator
 from copy import copy
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from swim.events import (
     Event,
@@ -22,7 +23,6 @@ from swim.events import (
 from swim.formatters import SUMMARY
 from swim.metrics import Metrics
 from swim.text import brief, of_bytes, shown
-from swim.values import NamedTuple
 
 __all__ = [
     "DropLog",

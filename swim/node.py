@@ -28,7 +28,7 @@ its own, opens a socket or calls the application. The simulator drives the same 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from swim import checks
 from swim.addresses import Endpoint, join_host_port
@@ -47,7 +47,6 @@ from swim.serf.delegate import LayerCommand, SerfDelegate
 from swim.serf.shared_view import BaseView
 from swim.serf.snapshot import Recorder, Snapshot
 from swim.serf.stats import NodeStats, node_stats
-from swim.values import NamedTuple
 from swim.wire.keyring import Keyring
 from swim.wire.messages import Alive
 from swim.wire.packet import PacketCodec, WireFactory

@@ -1,20 +1,19 @@
-"""``dataclass`` for frozen values with slots, and ``NamedTuple``: those of the library take long to import.
+"""``dataclass`` for frozen values with slots, which are made faster than by ``dataclasses``.
 
-``dataclasses`` compiles seven methods for each class, and ``typing`` every annotation. That was half of what
-``import swim`` took. Here only ``__init__`` is compiled, and the rest are closures over the fields' names.
+The standard library compiles seven methods for each class, which was half the time of an import of swim. Here
+only ``__init__`` is compiled, and the others are closures over the names of the fields.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import sys
-from collections import namedtuple
 from collections.abc import Callable
 from operator import attrgetter
 from reprlib import recursive_repr
 from typing import TYPE_CHECKING, Any
 
-__all__ = ["NamedTuple", "dataclass"]
+__all__ = ["dataclass"]
 
 
 class _Factory:
@@ -113,23 +112,8 @@ def _methods_of(fields: tuple[dataclasses.Field[Any], ...]) -> dict[str, Callabl
     }
 
 
-class _NamedTuples(type):
-    """Makes named tuples; those of ``typing`` compile every annotation."""
-
-    def __new__(cls, name: str, bases: tuple[type, ...], body: dict[str, Any]) -> Any:
-        fields = body.get("__annotations__", {})
-        defaults = [body.pop(field) for field in list(fields) if field in body]
-        make: Any = namedtuple  # which type checkers know with literals only
-        made = make(name, fields, defaults=defaults, module=body["__module__"])
-        made.__new__.__annotations__ = fields
-        for attribute, value in body.items():
-            setattr(made, attribute, value)
-        return made
-
-
 if TYPE_CHECKING:
     from dataclasses import dataclass as dataclass
-    from typing import NamedTuple as NamedTuple
 else:
 
     def dataclass(
@@ -146,5 +130,3 @@ else:
         assert frozen
         assert slots
         return lambda cls: _make(cls, kw_only=kw_only, with_repr=repr)
-
-    NamedTuple = type.__new__(_NamedTuples, "NamedTuple", (), {})

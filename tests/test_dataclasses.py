@@ -6,13 +6,11 @@ import copy
 import dataclasses
 import inspect
 import pickle
-import re
 import sys
-import typing
 from collections.abc import Callable
 from functools import partial
 from types import ModuleType
-from typing import Any, get_type_hints
+from typing import Any
 
 import pytest
 
@@ -135,41 +133,3 @@ def test_a_value_takes_no_other_attributes(name: str) -> None:
     for change in (lambda: setattr(value, "other", 1), lambda: delattr(value, "other")):
         with pytest.raises(dataclasses.FrozenInstanceError, match="other"):
             change()
-
-
-NAMED_TUPLE = """
-from __future__ import annotations
-
-class Value(NamedTuple):
-    '''With a method.'''
-
-    one: int
-    two: str | None = None
-    three: tuple[str, ...] = ()
-
-    @property
-    def first(self) -> int:
-        return self.one
-"""
-
-
-def named_tuple(base: Any) -> list[str]:
-    module = ModuleType(f"{__name__}.tuples")
-    vars(module).update(NamedTuple=base)
-    sys.modules[module.__name__] = module  # for pickle
-    exec(NAMED_TUPLE, vars(module))
-    kind = vars(module)["Value"]
-    value = kind(1, three=("a",))
-    return [
-        re.sub(r"ForwardRef\(('.*?')\)", r"\1", str(inspect.signature(kind))),
-        str((kind.__doc__, kind.__module__, kind.__qualname__, kind.__slots__, kind.__match_args__)),
-        str((kind._fields, kind._field_defaults, kind.__bases__, get_type_hints(kind))),
-        str((value, value.first, value._replace(one=2), value._asdict(), value == (1, None, ("a",)))),
-        str((pickle.loads(pickle.dumps(value)), copy.copy(value), hash(value) == hash((1, None, ("a",))))),
-        *(outcome(action) for action in (kind, lambda: kind(1, four=1), lambda: setattr(value, "one", 1))),
-        outcome(lambda: setattr(value, "other", 1)),
-    ]
-
-
-def test_a_named_tuple_is_as_that_of_the_standard_library() -> None:
-    assert named_tuple(swim.values.NamedTuple) == named_tuple(typing.NamedTuple)

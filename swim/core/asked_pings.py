@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from swim.commands import SendPing
 from swim.core.context import Context
 from swim.core.gossip import Gossip
@@ -11,7 +13,6 @@ from swim.core.pings import Outstanding, Pings
 from swim.core.purposes import Pinging
 from swim.core.streams import Streams
 from swim.errors import LocalError
-from swim.values import NamedTuple
 from swim.wire.codec import encode
 from swim.wire.messages import Ack, IndirectPing, Message, Ping
 from swim.wire.steps import at_once

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import NamedTuple
 
 from swim.addresses import Endpoint
 from swim.core.context import NodeStatus
 from swim.core.member import Record
 from swim.core.table import Tombstone
-from swim.values import NamedTuple
 
 __all__ = ["Evidence", "Known", "Own", "Source", "Unknown", "packet_source"]
 

@@ -6,12 +6,13 @@ them. So it pings the node that pinged it, and after the ack starts a push/pull.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from swim.addresses import Endpoint
 from swim.core.context import Context
 from swim.core.gossip import Gossip
 from swim.core.pings import Outstanding, Pings
 from swim.core.reconnect import Reconnects
-from swim.values import NamedTuple
 from swim.wire.codec import encode
 from swim.wire.messages import Ack
 

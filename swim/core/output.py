@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from swim.addresses import Endpoint
 from swim.commands import Outcome, QueryReply
 from swim.errors import DeliveryError
 from swim.events import Event
 from swim.keyrings import fingerprint
-from swim.values import NamedTuple
 
 __all__ = [
     "Close",

@@ -12,12 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from swim.addresses import Endpoint
 from swim.core.context import Context
 from swim.core.timers import TimerKind
-from swim.values import NamedTuple
 from swim.wire.messages import Ack, Nack, Ping
 
 __all__ = ["Outstanding", "Pings"]

@@ -8,11 +8,11 @@ setting the difference is turned off. ``docs/precedence.md`` shows the table.
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import NamedTuple
 
 from swim.config import Config
 from swim.core.evidence import Evidence, Known, Own, Source, Unknown
 from swim.core.member import Record, State, endpoint_of, same_address
-from swim.values import NamedTuple
 from swim.wire.messages import Alive, Dead, Suspect
 
 __all__ = [

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from swim.addresses import Endpoint
-from swim.values import NamedTuple
 
 __all__ = [
     "PUSH_PULLS",

@@ -12,6 +12,7 @@ A node that starts with a snapshot first asks its past members, a few at a time,
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 from swim.addresses import Endpoint, join_host_port, parse_address
 from swim.core.context import Context
@@ -24,7 +25,6 @@ from swim.core.seeds import Seeds
 from swim.core.timers import Timer, TimerKind
 from swim.detection import SeedStatus
 from swim.errors import ConfigError
-from swim.values import NamedTuple
 from swim.wire.codec import encode
 from swim.wire.messages import Ack
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Final
+from typing import Final, NamedTuple
 
 from swim.addresses import Endpoint
 from swim.core.cycle import Cycle
@@ -18,7 +18,6 @@ from swim.core.overlay import Overlay
 from swim.core.ranks import Ranks, in_order
 from swim.core.rng import Rng
 from swim.core.shared_endpoint import SharedEndpoint
-from swim.values import NamedTuple
 
 __all__ = ["Table", "TableBase", "Tombstone"]
 

@@ -15,6 +15,7 @@ An address that never acked a ping is pinged before the first stream, as everywh
 from __future__ import annotations
 
 from collections import OrderedDict
+from typing import NamedTuple
 from zlib import crc32
 
 from swim.addresses import Endpoint
@@ -31,7 +32,6 @@ from swim.core.token_bucket import TokenBucket
 from swim.errors import DeliveryError, LocalError, RemoteError
 from swim.events import Member
 from swim.text import brief, shown
-from swim.values import NamedTuple
 from swim.wire.codec import encode
 from swim.wire.messages import Ack, BroadcastHeader, Delivery, Inquiry, Message
 from swim.wire.replay import SeenNonces

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from functools import lru_cache
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from swim.core.member import State
-from swim.values import NamedTuple
 
 __all__ = ["Versioned", "incompatibility", "version_conflict"]
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import errno
 import ipaddress
 import socket
+from typing import NamedTuple
 
 from swim.addresses import Endpoint
-from swim.values import NamedTuple
 
 __all__ = ["Interface", "interfaces", "is_local", "outward_address"]
 

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import closing
+from typing import NamedTuple
 
 from swim import checks
 from swim.addresses import Endpoint, join_host_port, parse_address, plain_ip
@@ -23,7 +24,6 @@ from swim.net.resolver import Resolver
 from swim.serf.push_pull import decode_state
 from swim.serf.tags import decode_tags
 from swim.text import brief
-from swim.values import NamedTuple
 from swim.wire.codec import encode_push_pull
 from swim.wire.keyring import Keyring
 from swim.wire.messages import ErrorReply, MessageType, NodeRecord, PushPull

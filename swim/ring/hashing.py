@@ -8,10 +8,9 @@ from collections.abc import Iterator
 from functools import lru_cache
 from hashlib import blake2b
 from struct import unpack_from
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from swim.errors import ConfigTypeError
-from swim.values import NamedTuple
 
 __all__ = ["Key", "Place", "circle", "hash_of_key", "hash_of_name", "walk"]
 

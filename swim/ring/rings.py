@@ -6,14 +6,13 @@ from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from math import isfinite, log
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from swim import checks
 from swim.errors import ConfigError, LocalError
 from swim.events import Member
 from swim.ring.fencing import fence
 from swim.ring.hashing import Key, Place, circle, hash_of_key, hash_of_name, walk
-from swim.values import NamedTuple
 from swim.where import Where, alive_matching, as_predicate, described, snapshot
 
 __all__ = ["WEIGHT_MAX", "EmptyRingError", "Hashing", "Move", "Ring", "moved"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from swim.addresses import Endpoint
 from swim.core.engine import Engine
 from swim.core.member import Record, State, endpoint_of
@@ -15,7 +17,6 @@ from swim.serf.messages import Query, QueryResponse, Relayed, SerfType, encode_s
 from swim.serf.queues import SerfQueues
 from swim.serf.replies import ReplyChannels
 from swim.text import shown
-from swim.values import NamedTuple
 from swim.wire.codec import encode, encode_user_stream
 from swim.wire.messages import Ack, User
 from swim.wire.steps import at_once

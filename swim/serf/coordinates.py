@@ -15,11 +15,10 @@ from math import isfinite, sqrt
 from operator import add
 from struct import Struct, unpack_from
 from types import MappingProxyType
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from swim.errors import ConfigError, ConfigTypeError, RemoteError
 from swim.metrics import Metrics
-from swim.values import NamedTuple
 from swim.wire.go_msgpack import struct, unpack
 
 __all__ = ["DIMENSIONS", "RTT_MAX", "Coordinate", "Coordinates", "decode_coordinate", "encode_coordinate"]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from typing import NamedTuple
 
 from swim.serf.messages import JoinIntent, LeaveIntent
-from swim.values import NamedTuple
 
 __all__ = ["BufferedIntent", "IntentBuffer"]
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from swim.core.member import pack_address
 from swim.metrics import Metrics
 from swim.serf.member_list import Roster
 from swim.serf.messages import encode_conflict_response
-from swim.values import NamedTuple
 
 __all__ = ["CONFLICT_QUERY", "PING_QUERY", "PREFIX", "Asked", "InternalQueries"]
 

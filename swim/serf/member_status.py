@@ -8,7 +8,7 @@ says what Serf does. The simulator's checkers read from the same table which eve
 from __future__ import annotations
 
 from enum import Enum
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from swim.events import (
     MemberAccused,
@@ -24,7 +24,6 @@ from swim.events import (
     MemberSuspected,
     MemberUpdated,
 )
-from swim.values import NamedTuple
 
 __all__ = ["RULES", "Cause", "Change", "Effect", "Entered", "decide", "is_legal", "row_of"]
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from enum import IntEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from swim.errors import InternalError, RemoteError
 from swim.serf.msgpack_reader import Reader
-from swim.values import NamedTuple
 from swim.wire.go_msgpack import (
     U8,
     U16,

@@ -8,6 +8,7 @@ address: no answer is no reason to stop.
 from __future__ import annotations
 
 import logging
+from typing import NamedTuple
 
 from swim.addresses import Endpoint, join_host_port
 from swim.core.engine import Engine
@@ -18,7 +19,6 @@ from swim.serf.messages import ConflictResponse, QueryResponse, decode_conflict_
 from swim.serf.queries import Queries
 from swim.serf.replies import ACK_FLAG
 from swim.text import shown
-from swim.values import NamedTuple
 from swim.wire.messages import Alive
 
 __all__ = ["Conflicts"]

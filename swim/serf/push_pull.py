@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from swim.errors import RemoteError
 from swim.serf.messages import SerfType
 from swim.serf.msgpack_reader import Reader
-from swim.values import NamedTuple
 from swim.wire.decode_cache import DecodeCache
 from swim.wire.go_msgpack import name, pack, raw, struct, text, uint
 from swim.wire.steps import Pause, Steps, finish

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 from swim import events
 from swim.addresses import Endpoint
@@ -23,7 +24,6 @@ from swim.serf.query_filters import TO_NO_NODE, QueryFilters, asked, encode_filt
 from swim.serf.queues import SerfQueues
 from swim.serf.replies import ACK_FLAG, ReplyChannel, ReplyChannels
 from swim.serf.seen import RecentRing
-from swim.values import NamedTuple
 
 __all__ = ["BROADCAST_NAME", "NO_BROADCAST", "QUERIES_SINCE", "RECEIVED_MAX", "REMINDED_MAX", "Queries"]
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from swim.core.engine import Engine
 from swim.events import MemberStatus
 from swim.serf.delegate import SerfDelegate
-from swim.values import NamedTuple
 
 __all__ = ["NodeStats", "node_stats"]
 

@@ -7,8 +7,7 @@ Addresses are raw IP bytes (4 or 16) exactly as received: peers compare them byt
 from __future__ import annotations
 
 from enum import IntEnum
-
-from swim.values import NamedTuple
+from typing import NamedTuple
 
 __all__ = [
     "Ack",

@@ -7,11 +7,10 @@ takes the ping for a ping, and the user message for a user message. So nothing h
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import Any
+from typing import Any, NamedTuple
 from zlib import crc32
 
 from swim.errors import RemoteError
-from swim.values import NamedTuple
 from swim.wire.compound import pack as compound
 from swim.wire.go_msgpack import U32, Fields, name, pack, raw, struct, uint
 from swim.wire.messages import BroadcastHeader, Delivery, Inquiry, User

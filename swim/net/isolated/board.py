@@ -9,6 +9,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from threading import Lock
+from typing import NamedTuple
 
 from swim.addresses import Endpoint
 from swim.config import Config
@@ -21,7 +22,6 @@ from swim.serf.coordinates import Coordinate
 from swim.serf.lamport import LamportClock
 from swim.serf.seen import RecentRing
 from swim.serf.stats import NodeStats
-from swim.values import NamedTuple
 
 __all__ = ["Board", "Facts", "Mailbox", "State", "Update", "View"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from swim.addresses import Endpoint
 from swim.commands import Command, Outcome, QueryReply
@@ -12,7 +12,6 @@ from swim.errors import SwimError
 from swim.metrics import Samples
 from swim.net.files import Files
 from swim.net.isolated.board import State, Update
-from swim.values import NamedTuple
 
 __all__ = [
     "Abandon",
