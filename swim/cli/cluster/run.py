@@ -178,6 +178,9 @@ class LocalCluster:
         others = (other.bind for other in self.nodes if other is not node)
         known = (bind for bind in others if not bind.endswith(":0"))
         config = self.plan.config(node.name, node.bind, known)
+        rings = [each.faults.keyring for each in (node, *self.nodes)]
+        if keyring := next(filter(None, rings), None):  # its own outlives it, as a keyring file would
+            config = config.with_changes(keys=keyring.keys)
         node.config = config
         self._tap(node)
         await self._nursery.start(node.run, config, self._tell)

@@ -104,9 +104,9 @@ class Served:
 
 
 @asynccontextmanager
-async def serving(nodes: int) -> AsyncIterator[Served]:
+async def serving(nodes: int, *keys: bytes) -> AsyncIterator[Served]:
     """Nodes that run, and whose page is served."""
-    plan = ClusterPlan(nodes, "local", 0, 0, label="", keys=(), seed=1)
+    plan = ClusterPlan(nodes, "local", 0, 0, label="", keys=keys, seed=1)
     words: list[Word] = []
     cluster = LocalCluster(plan)
     commands = Commands(cluster, words.append, lambda _: None)

@@ -13,7 +13,7 @@ from agent_api.streams.lines import STREAM_LINES_MAX, Feed
 from sims.replay import parse_trace
 from sims.traces.history import History
 from swim.cli.cluster.commands import Commands
-from swim.cli.cluster.node import ClusterPlan
+from swim.cli.cluster.node import ClusterPlan, agree
 from swim.cli.cluster.page.board import Board
 from swim.cli.cluster.page.watch import BoardSource
 from swim.cli.cluster.run import LocalCluster
@@ -184,6 +184,19 @@ async def test_the_trace_has_everything_since_the_start_and_packets_while_they_a
             records += await lines._chunk()
     assert json.loads(records.splitlines()[0])["level"] == "all"
     await served.until(lambda: not any(node.faults.tap for node in served.cluster.nodes))
+
+
+@pytest.mark.slow
+async def test_a_node_that_comes_after_a_rotation_has_the_new_key() -> None:
+    old, new = bytes(16), bytes(range(16))
+    async with serving(2, old) as served:
+        first = served.cluster.nodes[0].cluster
+        assert first is not None
+        await served.until(lambda: len(first.members()) == 2)
+        for change in (first.install_key(new), first.use_key(new), first.remove_key(old)):
+            assert not (await change).problem
+        await served.command("restart 2; add")
+        await served.until(lambda: served.cluster.nodes[-1].alive() == 3 and agree(served.cluster.nodes))
 
 
 async def test_a_wrong_trace_is_refused(served: Served) -> None:
