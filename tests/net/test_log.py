@@ -70,19 +70,26 @@ def test_drops_are_told_at_once_then_collapsed(caplog: pytest.LogCaptureFixture)
     assert [record.getMessage() for record in caplog.records[1:]] == ["dropped: cidr 3, decrypt 3"]
 
 
+_LATER = """
+    json pickle swim.inspection swim.policies swim.ring swim.ipc swim.cli swim.trace swim.serf.detections
+    swim.config.merge_policy swim.coalescing swim.damping swim.net.trace swim.net.data_dir
+    swim.net.snapshot_file swim.net.keyring_file swim.net.tags_file swim.net.getifaddrs
+"""
+NOT_NEEDED = {
+    "import swim": "trio asyncio logging socket swim.core swim.net swim.commands",
+    "import swim; swim.open_cluster": f"asyncio swim.net.isolated {_LATER}",
+    "import swim; swim.asyncio.open_cluster": f"trio swim.net.driver swim.net.isolated.process {_LATER}",
+    "import swim; swim.blocking.open_cluster": f"trio asyncio ssl swim.net.driver {_LATER}",
+}
+"""What is loaded when it is first used, by what is imported."""
+
+
 @pytest.mark.slow
-def test_importing_swim_loads_no_extra_and_no_cryptography() -> None:
-    code = "import swim, sys; print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    loaded = {name.partition(".")[0] for name in done.stdout.split()}
+@pytest.mark.parametrize("code", NOT_NEEDED)
+def test_an_import_loads_no_extra_and_nothing_that_few_programs_use(code: str) -> None:
+    program = f"import sys; {code}; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
     assert "swim" in loaded
-    assert not loaded & {
-        "cryptography",
-        "click",
-        "rich",
-        "starlette",
-        "h11",
-        "hypothesis",
-        "numpy",
-        "asyncio",
-    }
+    extras = "cryptography click rich starlette h11 hypothesis numpy re2"
+    assert not loaded & {*extras.split(), *NOT_NEEDED[code].split()}
