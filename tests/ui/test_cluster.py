@@ -140,18 +140,38 @@ def test_a_killed_node_is_suspect_then_failed_without_a_reload(url: str, open_pa
     assert "member=node-3" in views.url
 
 
+def test_why_a_node_failed_is_found_with_the_mouse_alone(url: str, open_page: OpenPage) -> None:
+    """From a red row to the one that saw it, what that one saw, and what came before."""
+    asked(url, "command", {"verb": "kill 3"})
+    page = open_page(url)
+    urgent = page.locator(".now li[data-state=failed] a", has_text="node-3")
+    urgent.click(timeout=LATE)
+    sheet = page.get_by_role("complementary", name="Member node-3")
+    reasons = sheet.locator(".reasons li")
+    probe = sheet.locator(".what", has_text="no ack: direct")
+    link = sheet.get_by_role("link", name="what node-")
+    for _ in range(5):  # from claim to claim, to a node whose own probe failed
+        probe.or_(link).first.wait_for(timeout=LATE)
+        if probe.count():
+            break
+        observer = page.locator(".observer select").input_value()
+        link.last.click()
+        page.wait_for_function(
+            "was => ![was, undefined].includes(document.querySelector('.observer select')?.value)",
+            arg=observer,
+        )
+    said = sheet.locator(".reasons").inner_text()
+    assert re.search(r"probe by node-\d: no ack: direct", said), said
+    reasons.last.get_by_role("link").first.click()
+    page.locator(".feed").wait_for()
+
+
 def test_dragging_a_node_away_makes_two_blocks_and_healing_makes_one(url: str, open_page: OpenPage) -> None:
     page = open_page(f"{url}#/faults")
     views = open_page(f"{url}#/views?group=1")
     for piece in (1, 2):
-        near = page.locator(f"[data-piece=node-{piece}]").bounding_box()
-        far = page.locator(".zone").nth(1 if piece == 1 else 0).bounding_box()
-        assert near
-        assert far
-        page.mouse.move(near["x"] + 9, near["y"] + 9)
-        page.mouse.down()
-        page.mouse.move(far["x"] + far["width"] - 12, far["y"] + far["height"] - 8, steps=6)
-        page.mouse.up()
+        target = page.locator(".zone").nth(1 if piece == 1 else 0)
+        page.locator(f"[data-piece=node-{piece}]").drag_to(target)  # waits until both stand still
         side = page.locator(f".zone:has([data-piece=node-{piece}]) .piece")
         eventually(lambda side=side, piece=piece: side.count() == piece)  # type: ignore[misc]
     views.wait_for_selector(".headline :text('2 different views')", timeout=LATE)

@@ -97,22 +97,28 @@ function others(state, who) {
   return html`<p class="line">by others: ${[...by].map(([believed, names]) => html`<span title=${names.join(', ')}>${stateGlyph(believed)} ${names.length}</span>`)}</p>`;
 }
 
+/** What another node says is not a reason yet: the one that it has is a click away where its view can be shown. */
+function elsewhere(state, { cause, accuser }) {
+  if (!state.cluster?.views.has(accuser) || accuser === state.observer || !['claim', 'push-pull', 'unanswered'].includes(cause)) return nothing;
+  return html` – <a href=${state.link({ from: accuser })}>what <bdi>${accuser}</bdi> saw</a>`;
+}
+
 function reason(state, line) {
   const at = Number.isFinite(line.wall) ? Math.round(line.wall) : '';
   return html`<li><a class="mono" href=${state.link({ view: 'events', time: at })} title="The same moment in Events">${clock(line.wall, true)}</a>
     ${line.before === 'suspect' && line.after === 'suspect'
       ? html`<span>+ <bdi>${line.accuser}</bdi> accuses it too</span><span></span><span class="what"><bdi>${line.detail}</bdi></span>`
       : html`<span>${stateGlyph(line.before)} <span aria-hidden="true">→</span><span class="hidden">to</span> ${stateGlyph(line.after)}</span><span class="faint">inc ${line.incarnation}</span>
-        <span class="what"><bdi>${reasonOf(line)}</bdi></span>`}</li>`;
+        <span class="what"><bdi>${reasonOf(line)}</bdi>${elsewhere(state, line)}</span>`}</li>`;
 }
 
-/** Its states in the last hour, as a strip. */
+/** Its states in the last hour, or since it is known, as a strip. */
 function strip(state, lines) {
-  const from = state.now - HOUR;
-  const x = (wall) => Math.max(0, Math.min(100, (100 * (wall - from)) / HOUR));
+  if (!lines.length) return nothing;
+  const from = Math.max(state.now - HOUR, lines[0].wall);
+  const x = (wall) => Math.max(0, Math.min(100, (100 * (wall - from)) / (state.now - from || 1)));
   const parts = lines.map((line, index) => ({ after: line.after, from: x(line.wall), to: index + 1 < lines.length ? x(lines[index + 1].wall) : 100 })).filter((part) => part.to > 0);
-  if (lines.length && lines[0].wall > from) parts.unshift({ after: lines[0].before, from: 0, to: x(lines[0].wall) });
   const words = parts.map((part) => part.after).join(', then ');
-  return html`<svg class="strip" viewBox="0 0 100 8" preserveAspectRatio="none" role="img" aria-label="Its states in the last hour: ${words || 'unchanged'}">${parts.map((part) =>
-    svg`<rect data-state=${part.after} x=${part.from} width=${Math.max(0.6, part.to - part.from)} height="8"/>`)}</svg><p class="scale faint"><span>1 h ago</span><span>now</span></p>`;
+  return html`<svg class="strip" viewBox="0 0 100 8" preserveAspectRatio="none" role="img" aria-label="Its states in the last ${span(state.now - from)}: ${words || 'unchanged'}">${parts.map((part) =>
+    svg`<rect data-state=${part.after} x=${part.from} width=${Math.max(0.6, part.to - part.from)} height="8"/>`)}</svg><p class="scale faint"><span>${span(state.now - from)} ago</span><span>now</span></p>`;
 }
