@@ -34,7 +34,7 @@ WAYS: Mapping[str, str] = {
     "failed_all": "all know",
 }
 _SHARES = (0.5, 0.9, 0.99, 1.0)
-_SECONDS_DRAWN = 16
+_SECONDS_DRAWN = 19
 _COLOURS = ("#d55e00", "#56b4e9", "#0072b2", "#009e73")
 
 
@@ -86,10 +86,10 @@ def draw(path: Path, found: Mapping[tuple[bool, int, str], Sequence[float]]) -> 
     for row in panels:
         row[0].set_ylabel("share: all know")
     panels[0][0].set_xlim(0, _SECONDS_DRAWN)
-    figure.legend(
-        *panels[0][0].get_legend_handles_labels(), ncols=5, loc="outside upper center", frameon=False
-    )
-    figure.text(0.005, 0.005, "python -m sims.theory.detection", fontsize=7, color="#777777")
+    handles, labels = panels[0][0].get_legend_handles_labels()
+    figure.legend(handles, labels, ncols=len(labels), loc="outside upper center", frameon=False, fontsize=8)
+    command = "python -m sims.theory.detection"
+    figure.text(0.998, 0.995, command, fontsize=6, color="#777777", ha="right", va="top")
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, metadata={"Software": None})
 

@@ -336,7 +336,8 @@ class Config:
 
     @classmethod
     def lan(cls, **overrides: Unpack[Settings]) -> Self:
-        """memberlist's DefaultLANConfig: detects a failure in 5 to 12 s, for one data centre."""
+        """memberlist's DefaultLANConfig, for one data centre: a crashed process is known within 2.5 s, a host
+        that vanished within some 6 to 11 s, by the size of the cluster."""
         return cls.profile("lan", **overrides)
 
     @classmethod
