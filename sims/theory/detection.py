@@ -87,7 +87,7 @@ def draw(path: Path, found: Mapping[tuple[bool, int, str], Sequence[float]]) -> 
         row[0].set_ylabel("share: all know")
     panels[0][0].set_xlim(0, _SECONDS_DRAWN)
     handles, labels = panels[0][0].get_legend_handles_labels()
-    figure.legend(handles, labels, ncols=len(labels), loc="outside upper center", frameon=False, fontsize=8)
+    figure.legend(handles, labels, ncols=len(labels), loc="outside upper left", frameon=False, fontsize=8)
     command = "python -m sims.theory.detection"
     figure.text(0.998, 0.995, command, fontsize=6, color="#777777", ha="right", va="top")
     path.parent.mkdir(parents=True, exist_ok=True)
