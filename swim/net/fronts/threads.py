@@ -5,9 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Coroutine
-from functools import partial
-from queue import Empty, SimpleQueue
-from threading import TIMEOUT_MAX
 from typing import ParamSpec, TypeVar
 
 from swim import checks
@@ -18,6 +15,7 @@ from swim.net.fronts.bell import Bell
 from swim.net.fronts.isolated import Belled, Mail, ending
 from swim.net.fronts.replies import Replies
 from swim.net.isolated.handle import IsolatedNode
+from swim.net.isolated.waker import Waiter
 
 __all__ = ["Responses", "Subscription", "Ticket", "end_of", "run", "until"]
 
@@ -162,15 +160,9 @@ def until(bell: Bell, is_so: Callable[[], bool], end: float) -> bool:
 
 def _next_ring(bell: Bell, rings: int, end: float) -> bool:
     """Waits for the next ring after ``rings``; False if there is none by ``end``."""
-    waiter: SimpleQueue[None] = SimpleQueue()  # its wait is interrupted by signals
-    wake = partial(waiter.put, None)
-    bell.add(wake)
+    waiter = Waiter()
+    bell.add(waiter.wake)
     try:
-        if bell.rings == rings:
-            left = end - time.monotonic()
-            waiter.get(timeout=None if end == math.inf else min(max(left, 0.0), TIMEOUT_MAX))
-    except Empty:
-        return False
+        return bell.rings != rings or waiter.wait(end - time.monotonic())
     finally:
-        bell.discard(wake)
-    return True
+        bell.discard(waiter.wake)

@@ -6,9 +6,8 @@ import logging
 import selectors
 import time
 from collections.abc import Callable, Coroutine, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from functools import partial
-from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
 from swim.addresses import Endpoint, split_bind, version_of
@@ -23,6 +22,7 @@ from swim.net.isolated.handle import IsolatedNode, nothing
 from swim.net.isolated.keeper import Keeper
 from swim.net.isolated.loop import Loop
 from swim.net.isolated.network import SocketNetwork
+from swim.net.isolated.waker import Waiter
 from swim.net.pump import Ticket
 from swim.net.sockets import bind_pair
 from swim.net.start import make_node
@@ -58,7 +58,7 @@ class NodeThread(IsolatedNode):
         self._faults = faults
         self._files = files
         self._loop: Loop | None = None
-        self._attention: SimpleQueue[None] = SimpleQueue()  # safe where Ctrl-C strikes
+        self._attention: Waiter = Waiter()
 
     # -- for any thread
 
@@ -85,7 +85,7 @@ class NodeThread(IsolatedNode):
     def stop(self) -> None:
         """Ends the node without leaving: peers see it fail; see ``IsolatedNode``."""
         self._is_stopping = True
-        self._attention.put(None)
+        self._attention.wake()
         loop = self._loop
         if loop is not None:
             self._ask(loop.halt)
@@ -183,9 +183,8 @@ class NodeThread(IsolatedNode):
     def _resolved(self, timeout: float, host: str, port: int) -> Sequence[Endpoint]:
         """Every address of a host; waits for it, but not longer than until ``stop``."""
         future = self.resolve(host, port)
-        future.add_done_callback(lambda _: self._attention.put(None))
-        with suppress(Empty):
-            self._attention.get(timeout=timeout)
+        future.add_done_callback(lambda _: self._attention.wake())
+        self._attention.wait(timeout)
         if self._is_stopping:
             raise self._ending()
         if not future.done():

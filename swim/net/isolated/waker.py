@@ -1,4 +1,4 @@
-"""Wakes a loop from another thread."""
+"""Wakes a loop, or a thread that waits for nothing else, from another thread."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import os
 import selectors
 import socket
 from contextlib import suppress
-from threading import Lock
+from threading import TIMEOUT_MAX, Lock
 
-__all__ = ["Waker"]
+__all__ = ["Waiter", "Waker"]
 
 
 class Waker:
@@ -58,3 +58,26 @@ class Waker:
                     one.close()
                 if not self._sockets:
                     os.close(self._reads)
+
+
+class Waiter:
+    """A wait of one thread, which any other may end. Signals interrupt it; Ctrl-C may strike anywhere.
+
+    ``queue.SimpleQueue`` may wait for ever in spite of a time limit (CPython before 3.13), if that is over
+    before the wait begins, as a short one is on a crowded machine.
+    """
+
+    __slots__ = ("_lock",)
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._lock.acquire()
+
+    def wake(self) -> None:
+        """Ends the wait, or the next one; may be called several times."""
+        with suppress(RuntimeError):  # it was woken before
+            self._lock.release()
+
+    def wait(self, seconds: float) -> bool:
+        """Waits until it is woken, at most this long, which may be infinite; returns whether it was woken."""
+        return self._lock.acquire(timeout=min(max(seconds, 0.0), TIMEOUT_MAX))
