@@ -109,7 +109,7 @@ REASON = {
 }
 _HOST = {
     "OS": STRING,
-    "Network": array(record({"name": STRING, "address": STRING})),
+    "Network": array(record({"name": STRING, "index": STRING})),
     "ResolvConf": STRING,
     "Hosts": STRING,
     "Environment": mapping(STRING),

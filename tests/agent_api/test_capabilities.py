@@ -24,6 +24,7 @@ NOMADS = {
     ("GET", "/v1/agent/health"): "none",
     ("GET", "/v1/agent/monitor"): "agent:read",
     ("GET", "/v1/agent/host"): "agent:read",
+    ("GET", "/v1/agent/pprof/"): "none",
     ("GET", "/v1/agent/pprof/{profile}"): "agent:write",
     ("GET", "/v1/metrics"): "none",
     ("GET", "/v1/event/stream"): "node:read",

@@ -80,8 +80,8 @@ CALLS: dict[str, Callable[[Any], Any]] = {
 }
 """By route: a call."""
 OTHERS = {"GET /v1/agent/keyring/{operation}", "PUT /v1/agent/keyring/{operation}",
-          "GET /v1/swim/why/{name:path}", "GET /docs"}  # fmt: skip
-"""Routes that have no call: unknown operations, another spelling of a path, and what is for people."""
+          "GET /v1/agent/pprof/", "GET /v1/swim/why/{name:path}", "GET /docs"}  # fmt: skip
+"""Routes that have no call: what is never answered, another spelling of a path, and what is for people."""
 STREAMS = {"GET /v1/agent/monitor", "GET /v1/event/stream", "GET /v1/swim/events", "GET /v1/swim/watch",
            "PUT /v1/swim/query", "PUT /v1/swim/reachability"}  # fmt: skip
 
