@@ -78,6 +78,46 @@ KEYS: Sequence[Sequence[str]] = (
 )
 
 
+QUERY = ("query", "-timeout=300ms")
+UNUSUAL: Sequence[Sequence[str]] = (
+    *(("members", f"-name={name}") for name in ("", "A", "^a$", r"\w", "(?i)A", "(?P<x>a)")),
+    *(("members", f"-status={status}") for status in ("alive|failed", "ALIVE")),
+    *(("members", "-tag", tag) for tag in ("role", "role=", "=x")),
+    ("members", "-tag", "role=web", "-tag", "role=db"),
+    ("members", "-role=web", "-tag", "role=db"),
+    ("members", "-role=web", "-name=b"),
+    ("members", "-format=json", "-name=zz"),
+    *((command, "-format=yaml") for command in ("members", "info")),
+    *((command,) for command in ("event", "tags", "join", "rtt", "force-leave", "keys", "query")),
+    *((command, "") for command in ("event", "force-leave")),
+    ("event", "a", "b", "c"),
+    ("event", "ü", "ü"),
+    ("event", "a b", "\n"),
+    *(("event", "e", "x" * size) for size in (480, 481, 482, 511, 512)),
+    (*QUERY, "none-handles-it"),
+    (*QUERY, "-no-ack", "none-handles-it"),
+    *((*QUERY, f"-relay-factor={factor}", "load") for factor in (0, 5, 255, 256, -1)),
+    *((*QUERY, "-tag", tag, "load") for tag in ("role", "", "=", "nosuch=")),
+    (*QUERY, "-tag", "role=^d", "-tag", "role=b$", "load"),
+    *((*QUERY, "-node=b", other, "load") for other in ("-node=a", "-node=nosuch", "-format=json")),
+    *((*QUERY, name) for name in ("", "_serf_ping", "_serf_list-keys", "_serf", "x_serf_")),
+    (*QUERY, "_serf_ping", "x"),
+    *(("tags", "-set", tag) for tag in ("x", "=v", "a=b=c", "k=", "ü=ö", "one=a;b")),
+    ("tags", "-set", "dc=x", "-delete", "dc", "-delete", "nosuch"),
+    ("members", "-name=a", "-format=json"),
+    ("join", "GOSSIP-OF-B", "GOSSIP-OF-B"),
+    ("join", "127.0.0.1:1", "127.0.0.1:2"),
+    ("join", "x/127.0.0.1:1"),
+    *(("rtt", *names) for names in (("a", "b", "c"), ("nosuch", "b"), ("a", "nosuch"), ("b", "b"))),
+    ("force-leave", "-prune", "nosuch"),
+    ("force-leave", "a"),
+    ("keys", "-list", "-install", "x"),
+    *(("keys", change, "!!!") for change in ("-use", "-remove")),
+    ("monitor", "-log-level=bogus"),
+    ("members",),
+)
+
+
 class Shown(NamedTuple):
     """What a command came to."""
 
@@ -205,6 +245,13 @@ async def monitor(both: Both) -> None:
         shown.append([sorted(block.splitlines()) for block in blocks if '"seen"' in block])
     assert len(shown[0]) == 1
     assert shown[0] == shown[1]
+
+
+@pytest.mark.deep
+async def test_twelve_commands_with_unusual_arguments(pen: Pen) -> None:
+    both = Both(pen)
+    await both.start()
+    await both.compare(UNUSUAL)
 
 
 async def test_keys_are_rotated_by_the_serf_command(pen: Pen) -> None:
