@@ -23,20 +23,24 @@ async def frames(
 ) -> list[dict[str, Any]]:
     """What a client receives that asks now, and waits until nothing more comes."""
     feed, found = Feed(), []
+
+    async def read() -> None:
+        while (frame := await feed.next()) is not None:
+            found.append(json.loads(frame))
+
     async with trio.open_nursery() as nursery:
         nursery.start_soon(FrameSource(cluster, Topics(topics), index), feed)
+        nursery.start_soon(read)
         await trio.testing.wait_all_tasks_blocked()
         if happen is not None:
             happen()
-        with trio.move_on_after(1):
-            while (frame := await feed.next()) is not None:
-                found.append(json.loads(frame))
+        await trio.testing.wait_all_tasks_blocked()
         nursery.cancel_scope.cancel()
     return found
 
 
 @pytest.fixture
-def quiet(autojump_clock: trio.testing.MockClock) -> FakeCluster:
+def quiet() -> FakeCluster:
     return FakeCluster(Config(name="n1"))
 
 
@@ -63,10 +67,12 @@ async def test_a_frame_for_each_membership_event(quiet: FakeCluster) -> None:
     assert event["Payload"]["Member"]["Status"] == "alive"
 
 
-async def test_what_happened_before_is_replayed_from_the_index_on(quiet: FakeCluster) -> None:
+async def test_what_happened_before_is_replayed_from_the_index_on(
+    quiet: FakeCluster, mock_clock: trio.testing.MockClock
+) -> None:
     for name in ("a", "b", "c"):
         quiet.add(make_member(name))
-        await trio.sleep(1)
+        mock_clock.jump(1)
     everything = await frames(quiet, [], 0)
     assert kinds(everything) == [("MemberJoined", name) for name in "abc"]
     indexes = [frame["Index"] for frame in everything]

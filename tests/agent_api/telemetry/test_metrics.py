@@ -70,14 +70,14 @@ async def test_counters_are_those_since_a_reading_at_least_ten_seconds_ago(
 
 
 async def test_samples_are_those_of_the_last_interval_that_has_ended(
-    agent: Agent, cluster: FakeCluster, autojump_clock: trio.testing.MockClock
+    agent: Agent, cluster: FakeCluster, mock_clock: trio.testing.MockClock
 ) -> None:
     async def shown() -> dict[str, Any]:
         document = (await agent.get("/v1/metrics")).json()
         [found] = [one for one in document["Samples"] if one["Name"] == "nomad.memberlist.probeNode"]
         return dict(found)
 
-    autojump_clock.jump(1000 - trio.current_time())
+    mock_clock.jump(1000 - trio.current_time())
     cluster.started_at = cluster.now()
     for milliseconds in (10.0, 20.0, 60.0):
         cluster.metrics.sample(cluster.now(), "memberlist.probeNode", milliseconds)
@@ -86,12 +86,12 @@ async def test_samples_are_those_of_the_last_interval_that_has_ended(
         "Mean": 30.0, "Stddev": pytest.approx(700**0.5), "Labels": {},
     }  # fmt: skip
     assert await shown() == wanted, "the first one is shown as it runs"
-    await trio.sleep(10)
+    mock_clock.jump(10)
     cluster.metrics.sample(cluster.now(), "memberlist.probeNode", 5.0)
     assert await shown() == wanted
-    await trio.sleep(10)
+    mock_clock.jump(10)
     assert (await shown())["Sum"] == 5.0
-    await trio.sleep(10)
+    mock_clock.jump(10)
     assert await shown() == dict.fromkeys(wanted, 0) | {"Name": wanted["Name"], "Labels": {}}
 
 
