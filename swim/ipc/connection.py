@@ -72,6 +72,7 @@ class Connection:
                     await self._serve(self._streams)
                 except RemoteError as error:
                     self._drop(error.reason)
+                    await self._send()  # the answers to the requests before it
                 except (trio.BrokenResourceError, trio.ClosedResourceError):
                     pass
                 nursery.cancel_scope.cancel()

@@ -92,6 +92,18 @@ async def test_requests_before_a_half_close_are_answered(farm: Farm, quick_clock
         assert await client.is_closed()
 
 
+@pytest.mark.parametrize("then", [b"\xc1", b"\x01", msgpack.packb({"Command": "event", "Seq": "x"})])
+async def test_requests_before_a_malformed_one_are_answered(
+    farm: Farm, quick_clock: object, then: bytes
+) -> None:
+    endpoint = await farm.serve(await farm.start("a", 17000))
+    async with connected(endpoint, shake=False) as client:
+        await client.stream.send_all(HANDSHAKE + msgpack.packb({"Command": "members", "Seq": 2}) + then)
+        assert [await client.next() for _ in range(2)] == [{"Seq": 1, "Error": ""}, {"Seq": 2, "Error": ""}]
+        assert len((await client.next())["Members"]) == 1
+        assert await client.is_closed()
+
+
 @pytest.mark.parametrize("limits", [{"max_conns": 3}, {"max_conns_per_client": 3}])
 async def test_a_connection_that_waits_makes_room_and_a_busy_one_does_not(
     farm: Farm, quick_clock: object, limits: dict[str, int]
