@@ -101,6 +101,8 @@ class ProcessNode(IsolatedNode):
                 if self._end_here is not None:
                     with suppress(OSError):  # the other side closed it
                         self._end_here.shutdown(socket.SHUT_WR)
+                if self._process is not None:
+                    self._process.send_signal(signal.SIGCONT)  # one that is stopped could not end
                 self._waker.set()
 
     def forget(self) -> None:

@@ -6,7 +6,7 @@ import logging
 import selectors
 import time
 from collections.abc import Callable, Coroutine, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import partial
 from typing import Any, TypeVar
 
@@ -130,11 +130,12 @@ class NodeThread(IsolatedNode):
             if not self.is_running and isinstance(error, SwimError | OSError):
                 self.failure = error
             else:
-                _logger.exception("node %s ends: a bug in swim", self.config.name)
                 self.failure = InternalError(
                     f"the node's thread failed, please report this: {type(error).__name__}: {error}"
                 )
                 self.failure.__cause__ = error
+                with suppress(Exception):  # what failed may be a log handler of the program
+                    _logger.exception("node %s ends: a bug in swim", self.config.name)
         self._end()
 
     def _close(self, error: LocalError | InternalError) -> None:

@@ -19,6 +19,11 @@ IN_THREADS = {
         with opened() as cluster:
             cluster.set_tags({"a": "1"}, timeout=20)
     """,
+    "stopped": """
+        cluster = opened().__enter__()
+        for child in children():
+            os.kill(int(child), signal.SIGSTOP)
+    """,
     "never-closed": """
         cluster = opened().__enter__()
     """,

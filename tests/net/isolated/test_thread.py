@@ -360,3 +360,22 @@ def test_a_process_with_a_node_in_a_thread_imports_no_trio() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, env=os.environ
     )
     assert (found.stdout, found.stderr) == ("[]\n", "")
+
+
+def test_a_log_handler_that_fails_ends_the_node_with_an_error(nodes: Nodes) -> None:
+    class Failing(logging.Handler):
+        def handle(self, record: logging.LogRecord) -> bool:
+            raise ValueError("on purpose")
+
+    logger, handler = logging.getLogger("swim"), Failing()
+    before = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG)
+    try:
+        node = nodes.begin("one")
+        until(lambda: node.is_ended)
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before)
+    assert isinstance(node.failure, InternalError)
+    assert "ValueError: on purpose" in str(node.failure)
