@@ -7,6 +7,7 @@ from typing import Any
 
 import jsonschema_rs
 import pytest
+import trio
 from starlette.routing import Mount, Route
 
 from agent_api.openapi.page import page
@@ -86,3 +87,15 @@ async def test_what_is_served_is_as_documented(served: Served) -> None:
         assert str(status) in operation(method, path)["responses"]
         assert answer.kind == "text/plain; charset=utf-8"
     assert (await served.get("/v1/cluster/nodes/node-1/v1/openapi.json")).status == 200
+
+
+@pytest.mark.deep
+async def test_schemathesis_finds_nothing(served: Served) -> None:
+    from tests.agent_api.openapi.test_live import problems  # it takes seconds to import
+
+    url = "http://{}:{}".format(*served.endpoint)
+    streams = ("/v1/cluster/watch", "/v1/cluster/trace")
+    found = await trio.to_thread.run_sync(
+        lambda: list(problems(url, examples=50, seed=1, left_out=streams, least=60, Host="localhost"))
+    )
+    assert found == []
