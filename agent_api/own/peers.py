@@ -6,6 +6,9 @@ import ssl
 from contextlib import aclosing
 from typing import Any, NamedTuple
 
+import anyio
+import anyio.to_thread
+
 from agent_api.client.fitting import decoded
 from agent_api.client.target import Tls
 from agent_api.exchange import Exchange
@@ -73,6 +76,7 @@ class Asker:
         self._headers = [(b"X-Nomad-Token", token.encode())] if token else []
         self._tls = tls or Tls()
         self._context: ssl.SSLContext | None = None
+        self._reading = anyio.Lock()
 
     async def ask(self, address: PeerAddress, path: str) -> Any:
         """The JSON that another agent answers.
@@ -81,7 +85,7 @@ class Asker:
             PeerError: it answers something else, or too much; or a file of ``tls`` cannot be used.
             OSError: it cannot be reached, or its certificate is not trusted.
         """
-        context = self._read() if address.is_https else None
+        context = await self._read() if address.is_https else None
         try:
             async with aclosing(
                 await Exchange.begin(
@@ -101,10 +105,12 @@ class Asker:
         except ValueError:
             raise PeerError("its answer is not JSON") from None
 
-    def _read(self) -> ssl.SSLContext:
-        if self._context is None:
-            try:
-                self._context = self._tls.context()
-            except ConfigError as error:
-                raise PeerError(f"this agent's {error}") from None
-        return self._context
+    async def _read(self) -> ssl.SSLContext:
+        """Reads the files once, in a thread: the system has many roots, and gossip goes on meanwhile."""
+        async with self._reading:
+            if self._context is None:
+                try:
+                    self._context = await anyio.to_thread.run_sync(self._tls.context)
+                except ConfigError as error:
+                    raise PeerError(f"this agent's {error}") from None
+            return self._context
