@@ -58,6 +58,36 @@ def test_a_stream_that_breaks_is_stale_and_comes_back(site: Site, open_page: Ope
     page.get_by_text("the agent does not answer").wait_for(state="detached")
 
 
+def test_a_view_that_cannot_be_loaded_says_so_and_can_be_tried_again(site: Site, open_page: OpenPage) -> None:
+    page = open_page(f"{site.url}/ui/#/members", ignore="Failed to")
+    page.locator("tr[data-row]").first.wait_for()
+    page.route("**/views/health.js", lambda route: route.abort())
+    page.goto(f"{site.url}/ui/#/health")
+    failure = page.locator(".failure")
+    failure.wait_for()
+    assert not violations(page)
+    page.unroute("**/views/health.js")
+    failure.get_by_role("button", name="Try again").click()
+    page.locator(".health").wait_for()
+
+
+def test_a_page_that_stays_open_shows_all_views_also_without_the_agent(
+    site: Site, open_page: OpenPage
+) -> None:
+    page = open_page("about:blank", ignore="Failed to")
+    loaded: list[str] = []
+    page.on("requestfinished", lambda request: loaded.append(request.url.rpartition("/")[2]))
+    page.clock.install()
+    page.goto(f"{site.url}/ui/")
+    page.locator(".node").nth(2).wait_for()
+    page.clock.fast_forward(11_000)
+    while not {"members.js", "filter.js", "swipe.js", "lists.css"} <= set(loaded):
+        page.wait_for_event("requestfinished")
+    page.route("**/ui/**", lambda route: route.abort())
+    page.goto(f"{site.url}/ui/#/members")
+    page.locator("tr[data-row]").nth(2).wait_for()
+
+
 def test_names_of_others_are_text(open_page: OpenPage) -> None:
     with Site() as site:
         for name in HOSTILE:

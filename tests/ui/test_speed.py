@@ -53,7 +53,10 @@ LOADED = """() => [...performance.getEntriesByType('navigation'), ...performance
 
 @pytest.mark.peers("chromium")
 @pytest.mark.slow
-@pytest.mark.parametrize("view", ["overview", "members", "events", "health"])
+@pytest.mark.parametrize(
+    "view",
+    ["overview", "members", *(pytest.param(view, marks=pytest.mark.deep) for view in ("events", "health"))],
+)
 def test_a_fresh_page_is_small(view: str, site: Site, open_page: OpenPage) -> None:
     page = open_page(f"{site.url}/ui/#/{view}")
     page.locator(f".{'members' if view == 'events' else view}").wait_for()

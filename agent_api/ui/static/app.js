@@ -11,16 +11,13 @@ import { fold, mergeSamples, newStore, note, samplesOf, viewOf, wallAt } from '.
 const LIVE = ['agent', 'cluster'];
 const ALL = [...LIVE, 'replay'];
 
-/**
- * All views, in the order of their keys. `modes` is where a view exists; `isWhole`, that it shows the whole cluster,
- * whoever is the observer.
- */
+/** All views, in the order of their keys, and where they exist. One that `isWhole` shows the whole cluster. */
 const VIEWS = [
-  { id: 'overview', module: later('Overview', () => import('./views/overview.js'), 'charts.css', 'overview.css'), modes: LIVE },
+  { id: 'overview', module: later('Overview', () => import('./views/overview.js'), 'overview.css'), modes: LIVE },
   { id: 'views', module: later('Views', () => import('./views/matrix.js'), 'lists.css', 'views.css'), modes: LIVE, isWhole: true },
   { id: 'members', module: later('Members', () => import('./views/members.js'), 'lists.css'), modes: LIVE },
   { id: 'events', module: later('Events', () => import('./views/events.js'), 'lists.css'), modes: LIVE },
-  { id: 'health', module: later('Health', () => import('./views/health.js'), 'lists.css', 'charts.css'), modes: LIVE },
+  { id: 'health', module: later('Health', () => import('./views/health.js'), 'lists.css', 'overview.css'), modes: LIVE },
   { id: 'faults', module: later('Faults', () => import('./views/faults.js'), 'lists.css', 'views.css'), modes: ['cluster'], isWhole: true },
   { id: 'replay', module: later('Replay', () => import('./views/replay.js'), 'lists.css', 'replay.css'), modes: ALL },
   { id: 'explain', module: later('Explain', () => import('./views/explain.js'), 'lists.css', 'replay.css'), modes: ALL },
@@ -28,6 +25,7 @@ const VIEWS = [
 
 const WATCH = 'v1/swim/watch'; // of any agent
 const TOKEN = 'swim-token';
+const STAYS = 10_000; // ms
 const mode = document.documentElement.dataset.mode ?? 'agent';
 const root = /** @type {HTMLElement} */ (document.getElementById('app'));
 const base = new URL('../', location.href);
@@ -35,7 +33,7 @@ const narrow = matchMedia('(max-width: 640px)');
 const still = matchMedia('(prefers-reduced-motion: reduce)');
 
 /**
- * What is on the screen as the address's hash: `#/members?from=node-2&member=node-3`. A link makes the same screen.
+ * What is on the screen as the address's hash. A link makes the same screen.
  * @returns {{ view: string, [parameter: string]: string }}
  */
 function parseRoute(hash) {
@@ -66,7 +64,7 @@ export const state = {
   ui: /** @type {Record<string, any>} */ ({}), // what is neither in the link nor in the stream
   now: NaN, // the agent's time of day in ms
   narrow: narrow.matches,
-  coordinates: /** @type {Record<string, any> | null} */ (null), // of members, by name
+  coordinates: /** @type {any} */ (null), // of members, by name
   isMoving: false, // whether a view shows what changes with time alone
   said: '', // the sentence for screen readers
 
@@ -246,6 +244,8 @@ narrow.addEventListener('change', () => {
   state.narrow = narrow.matches;
   redraw();
 });
+// A page that stays open shows all views, also while the agent does not answer.
+setTimeout(() => state.views.forEach(({ modes, module }) => modes !== ALL && module.load(state)), STAYS);
 // Ages grow: once a second, and only while the page can be seen.
 setInterval(() => document.hidden || redraw(), 1000);
 document.addEventListener('visibilitychange', redraw);

@@ -1,5 +1,5 @@
 // @ts-check
-/** What is loaded when it is first shown: a fresh page is small, and most readers never open most of it. */
+/** What is loaded when it is first shown: a fresh page is small. */
 import { html } from './vendor/lit-html.js';
 import { failure } from './parts.js';
 
@@ -23,7 +23,7 @@ function sheet(href) {
 }
 
 /**
- * A module that is loaded with its sheets when it is first asked for.
+ * A module that is loaded with its sheets when it is asked for.
  * @param {() => Promise<any>} load
  * @param {string[]} hrefs its sheets
  */
@@ -31,7 +31,7 @@ export function lazy(load, ...hrefs) {
   let isLoading = false;
   const piece = {
     module: /** @type {any} */ (null),
-    error: /** @type {any} */ (null), // stays until the reader tries again
+    error: /** @type {any} */ (null), // until the reader tries again
     /** The module, or null while it is on its way: the page is rendered again once it is there. */
     get(state) {
       if (!piece.module && !piece.error && !isLoading) {
@@ -62,9 +62,10 @@ export function later(title, load, ...hrefs) {
     view(state) {
       const module = piece.get(state);
       if (module) return module.view(state);
-      if (piece.error) return failure(piece.error, () => { piece.error = null; state.redraw(); });
-      return html`<p class="loading" role="status">Loading ${title}…</p>`;
+      return html`<h1 class="hidden">${title}</h1>${piece.error ? failure(piece.error, () => { piece.error = null; state.redraw(); })
+        : html`<p class="loading" role="status">Loading…</p>`}`;
     },
+    load: piece.get,
     onKey: (state, event) => piece.module?.onKey?.(state, event) ?? false,
     onDrawn: (state) => piece.module?.onDrawn?.(state),
   };
