@@ -49,7 +49,7 @@ class ProbesAreInterleaved(Checker):
             period = math.floor((world.now + world.epoch) / interval + early)
             if period != self._period:
                 self._next(world, period, interval)
-            if node.state == "running":  # one that left goes on, as in memberlist, and has no rank any more
+            if node.counts:  # one that left goes on, as in memberlist, and has no rank any more
                 self._pinged.update(m.node for m in opened(node, packet.data) if isinstance(m, Ping))
 
     def _next(self, world: World, period: int, interval: float) -> None:
