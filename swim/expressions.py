@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-__all__ = ["re2_engine", "readable"]
+__all__ = ["problem_of", "re2_engine", "readable"]
 
 _MEMORY_MAX_BYTES = 128 * 1024
 """Memory of one compiled expression; RE2 keeps the last 128."""
@@ -27,3 +27,9 @@ def re2_engine() -> tuple[Any, Any] | None:
 def readable(value: str) -> str:
     """Replaces bytes that are not UTF-8 with U+FFFD, as Go does."""
     return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def problem_of(error: Exception) -> str:
+    """What RE2 says is wrong with an expression; some of its messages are bytes."""
+    message = error.args[0]
+    return message.decode("utf-8", "replace") if isinstance(message, bytes) else str(message)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 
 from swim import ConfigError, Member
-from swim.expressions import re2_engine, readable
+from swim.expressions import problem_of, re2_engine, readable
 from swim.handlers.spec import ANY, EventFilter
 
 __all__ = ["event_filters", "member_filter"]
@@ -52,9 +52,7 @@ def _compiled(what: str, expression: str) -> Matches:
     try:
         pattern = re2.compile(readable(f"^{expression}$"), options)
     except re2.error as error:
-        reason = error.args[0]
-        text = reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason)
-        raise ConfigError(where, text) from None
+        raise ConfigError(where, problem_of(error)) from None
     return lambda value: pattern.search(readable(value)) is not None
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from swim.core.token_bucket import TokenBucket
 from swim.errors import ConfigError, RemoteError
 from swim.events import Member
-from swim.expressions import re2_engine, readable
+from swim.expressions import problem_of, re2_engine, readable
 from swim.metrics import Metrics
 from swim.wire.go_msgpack import pack, struct, text, unpack
 
@@ -54,7 +54,8 @@ def encode_filters(nodes: Sequence[str], tags: Mapping[str, str]) -> tuple[bytes
             try:
                 re2.compile(readable(expression), options)
             except re2.error as error:
-                raise ConfigError("tags", f"{expression!r} is no regular expression: {error}") from None
+                problem = f"{expression!r} is no regular expression: {problem_of(error)}"
+                raise ConfigError("tags", problem) from None
         filters.append(bytes((FilterType.TAG,)) + pack({"Expr": expression, "Tag": tag}))
     return tuple(filters)
 
