@@ -37,7 +37,7 @@ def play(cache: Any, schedule: Schedule) -> Applications:
 
 @pytest.mark.slow
 def test_the_bug_is_found_and_shrinks_to_one_fault() -> None:
-    @examples(100)
+    @examples(100, report_multiple_bugs=False)
     @given(fault_schedules(HOSTS, 30, kinds=[Split, Pause, Crash, Restart]))
     def one_owner_whatever_happens(schedule: Schedule) -> None:
         played.append(schedule)
