@@ -354,5 +354,6 @@ def test_fifty_nodes_are_one_picture(open_page: OpenPage) -> None:
         page.keyboard.press("ArrowDown")
         assert "node-2 believes node-1" in (page.get_attribute("canvas.heat", "aria-label") or "")
         page.goto(f"{url}#/faults")
+        page.locator(".board .node").nth(49).wait_for()
         assert page.locator(".board .node").count() == 50
         assert violations(page) == []

@@ -165,6 +165,7 @@ def test_a_join_is_asked_for_in_the_palette(site: Site, open_page: OpenPage) -> 
     page = open_page(f"{site.url}/ui/#/members")
     page.locator("tr[data-row]").nth(3).wait_for()
     page.keyboard.press("Control+k")
+    page.get_by_role("combobox", name="Member, view or command").wait_for()
     page.keyboard.type("join")
     page.keyboard.press("Enter")
     page.get_by_label("Addresses").fill("127.0.0.1:7946 10.0.0.9:1")

@@ -1,7 +1,7 @@
 // @ts-check
 /** The page: its state, where in it the reader is, and one rendering per frame. */
 import { html, nothing, render } from './vendor/lit-html.js';
-import { frame } from './frame.js';
+import { frame, preload } from './frame.js';
 import { onKey } from './keys.js';
 import { later } from './lazy.js';
 import { sentenceOf } from './sentences.js';
@@ -245,7 +245,10 @@ narrow.addEventListener('change', () => {
   redraw();
 });
 // A page that stays open shows all views, also while the agent does not answer.
-setTimeout(() => state.views.forEach(({ modes, module }) => modes !== ALL && module.load(state)), STAYS);
+setTimeout(() => {
+  preload(state);
+  state.views.forEach(({ modes, module }) => modes !== ALL && module.load(state));
+}, STAYS);
 // Ages grow: once a second, and only while the page can be seen.
 setInterval(() => document.hidden || redraw(), 1000);
 document.addEventListener('visibilitychange', redraw);

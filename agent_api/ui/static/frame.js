@@ -9,6 +9,9 @@ import { agreementOf, countsOf } from './store.js';
 const sheet = lazy(() => import('./detail.js'), 'lists.css', 'now.css', 'detail.css');
 const dialogs = lazy(() => import('./dialogs.js'), 'lists.css', 'dialogs.css');
 
+/** Loads what can open over a view. */
+export const preload = (state) => [sheet, dialogs].forEach((each) => each.get(state));
+
 /** The whole page. */
 export function frame(state, view) {
   const stale = state.shownStream?.state === 'waiting' && isKnown(state, view);
