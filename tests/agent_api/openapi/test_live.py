@@ -25,6 +25,8 @@ RULES_BETWEEN_PARAMETERS = {
     "POST /v1/swim/tags": "there must be something to set or to delete, and not both of one tag",
     "GET /v1/agent/host": "not both targets, and only this agent",
     "GET /v1/agent/monitor": "not both targets, and only this agent",
+    "PUT /v1/swim/query": "each tag once, with a regular expression; all of it within the node's size limit",
+    "POST /v1/swim/query": "each tag once, with a regular expression; all of it within the node's size limit",
     "POST /v1/cluster/command": "it must be a command",
 }
 """Rules that OpenAPI cannot express: requests by the document may get a 400 there."""
