@@ -160,12 +160,12 @@ function applyEvent(node, record, index, at) {
   if (after === 'reaped' || after === 'unknown') node.table.delete(member);
   else {
     const known = node.table.get(member);
-    const isSame = known?.status === after;
+    const same = known?.status === after ? known : undefined;
     node.table.set(member, {
       status: after,
       incarnation,
-      since: isSame ? known?.since : at,
-      index: isSame ? known?.index : index,
+      since: same?.since ?? at,
+      index: same?.index ?? index,
       changed: index,
     });
   }
