@@ -21,10 +21,6 @@ _PAYLOAD = Body(
 )
 _NO_MEMBER = {404: "No member of that name."}
 _GONE = {409: "The node has left, or was closed."}
-_PING_DURATION = {
-    "type": "string",
-    "pattern": "^([1-9]|1[0-4])(\\.[0-9]{1,3})?s?$|^[1-9][0-9]{0,3}ms$",
-}
 _LEVEL = Parameter(
     "level",
     "Parts: members, suspicions, events, metrics; repeatable, and with commas between.",
@@ -209,7 +205,7 @@ OWN_OPERATIONS = {
         summary="Ping members in every way",
         about="A line for each member with the seconds until its ack, by packet, by stream and by relays; a "
         "last line with those that acked the query.",
-        parameters=(_NODES, Parameter("timeout", "Of each ping, at most 15 s.", _PING_DURATION)),
+        parameters=(_NODES, Parameter("timeout", "Of each ping, at most 15 s.", DURATION)),
         answer=ref("ReachabilityLine"),
         is_stream=True,
         errors={400: "A timeout that is wrong.", **_NO_MEMBER},

@@ -27,6 +27,8 @@ RULES_BETWEEN_PARAMETERS = {
     "GET /v1/agent/monitor": "not both targets, and only this agent",
     "PUT /v1/swim/query": "each tag once, with a regular expression; all of it within the node's size limit",
     "POST /v1/swim/query": "each tag once, with a regular expression; all of it within the node's size limit",
+    "PUT /v1/swim/reachability": "a timeout is at most 15 s, in any unit",
+    "POST /v1/swim/reachability": "a timeout is at most 15 s, in any unit",
     "POST /v1/cluster/command": "it must be a command",
 }
 """Rules that OpenAPI cannot express: requests by the document may get a 400 there."""
