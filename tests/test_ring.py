@@ -276,7 +276,7 @@ class Owner:
         self.highest = number
         self.moves += len(moves)
         if isinstance(event, MemberEvent) and (before := event.previous) is not None:
-            returned = isinstance(event, MemberJoined) and before.incarnation == event.member.incarnation
+            returned = isinstance(event, MemberJoined) and event.member.incarnation <= before.incarnation
             falls = fence([event.member]) < fence([before])
             assert not falls or returned or before.status is MemberStatus.LEAVING, event
 

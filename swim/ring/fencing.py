@@ -25,7 +25,7 @@ def fence(members: Iterable[Member], *, clock: int = 0) -> int:
 
     It does not order two views of which neither knows all that the other knows, as on two sides of a
     partition. It falls when this node forgets a member (a reap or a prune), or when a failed or leaving
-    member is alive again under the same incarnation, as after a move to another address. The stamp of one
+    member is alive again under no higher incarnation, as after a move to another address. The stamp of one
     later join or leave outweighs that, and ``LiveRing.fence`` does not fall at all. A pool of plain
     memberlist has no stamps: there, numbers of two nodes compare only while neither has forgotten a member.
     Numbers of real clusters fit in 63 bits.

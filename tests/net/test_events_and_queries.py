@@ -106,8 +106,8 @@ async def test_a_cluster_that_closes_ends_its_queries_with_an_error(
     ("call", "field"),
     [
         (lambda one: one.user_event(7), "name"),
-        (lambda one: one.user_event("x" * 256), "name"),
-        (lambda one: one.user_event("é" * 128), "name"),
+        (lambda one: one.user_event("x" * 513), "payload"),
+        (lambda one: one.user_event("é" * 257), "payload"),
         (lambda one: one.user_event("\ud800"), "name"),
         (lambda one: one.user_event("x", "text"), "payload"),
         (lambda one: one.user_event("x", bytes(512)), "payload"),

