@@ -153,7 +153,8 @@ class NewsSpreads(Liveness):
         self.calm.look(world)
         if incarnation <= event.previous.incarnation or world.now - self.calm.since < 1.0 or not node.counts:
             return
-        viewers = tuple(v for v in world.running() if v is not node and _lists(v, node) and _reads(v, node))
+        others = (v for v in world.running() if v is not node and _reads(v, node))
+        viewers = tuple(v for v in others if _lists(v, node) and _lists(node, v))
         bound = self.bound(world)
         if len(viewers) > 1 and bound < math.inf:
             news = _News(node, node.life, incarnation, viewers)

@@ -49,6 +49,15 @@ async def peers(port: int) -> set[str]:
     return set(json.loads(body))
 
 
+async def all_workers_list(port: int, names: set[str]) -> None:
+    """Waits for it: a worker hears of another one a little later than the watcher does."""
+    in_a_row = 0
+    with trio.fail_after(20):
+        while in_a_row < 5:  # any worker answers
+            in_a_row = in_a_row + 1 if await peers(port) == names else 0
+            await trio.sleep(0.02)
+
+
 async def test_fastapi_on_uvicorn_with_two_workers(tmp_path: Path) -> None:
     pytest.importorskip("fastapi")
     port = free_port()
