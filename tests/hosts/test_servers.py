@@ -65,9 +65,7 @@ async def test_fastapi_on_uvicorn_with_two_workers(tmp_path: Path) -> None:
     async with watching() as watcher:
         with Program(tmp_path, watcher, *uvicorn("web:app", port, "--workers", "2")) as program:
             names = await watcher.joined("web", 2, program)
-            with trio.fail_after(20):  # either worker answers, and has heard of the other a little later
-                while await peers(port) != {"watcher", *names}:
-                    await trio.sleep(0.05)
+            await all_workers_list(port, {"watcher", *names})
             _, body = await fetch(f"http://127.0.0.1:{port}/cluster/members")
             assert {member["name"] for member in json.loads(body)["members"]} == {"watcher", *names}
             status, body = await fetch(f"http://127.0.0.1:{port}/cluster/health")
