@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sims.world.host import SimNode
     from sims.world.observer import Packet
 
-__all__ = ["is_held", "is_queued", "opened", "pending", "read", "targets"]
+__all__ = ["is_held", "is_queued", "opened", "pending", "read", "takes_late_leaves", "targets"]
 
 
 def is_queued(node: SimNode, name: str, *, intent: bool = False) -> bool:
@@ -82,3 +82,11 @@ def _decoded(node: SimNode, data: bytes) -> Iterator[Message]:
         for message in node.inspect().open(data):
             with suppress(RemoteError):
                 yield decode(message)
+
+
+def takes_late_leaves(node: SimNode) -> bool:
+    """Whether a node corrects a failure to a leave that it hears of later.
+
+    Without tombstones it ignores claims about members that its core has reaped, as memberlist does.
+    """
+    return node.config.max_tombstones > 0

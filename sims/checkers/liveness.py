@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from sims.checkers.base import Checker
 from sims.checkers.calm import Calm
 from sims.checkers.hosts import Hosts
+from sims.checkers.inside import takes_late_leaves
 from sims.theory.bounds import convergence_bound, detection_bound, dissemination_bound
 from swim.addresses import join_host_port
 from swim.config import Config
@@ -213,7 +214,7 @@ class LeavesAreNotFailures(Pairs):
 
     If the network was quiet before and loses none of its messages, no view ever lists it as a failure. If the
     network lost some, a view that missed the leave may detect a failure, but not for longer than the bound,
-    as long as any running node knows of the leave.
+    as long as any running node knows of the leave. Nodes that take no late leaves are not checked.
     """
 
     def __init__(self, *, collect: bool = False) -> None:
@@ -266,6 +267,8 @@ class LeavesAreNotFailures(Pairs):
     def problem(self, viewer: SimNode, name: str) -> str:
         """See ``Pairs``."""
         if self.hosts.left_at(name) is None or viewer.status_of(name) != "failed":
+            return ""
+        if not takes_late_leaves(viewer):
             return ""
         knows = [v.id for v in self._views if v.counts and v.status_of(name) == "left" and v is not viewer]
         return f"{name} left gracefully, {knows[0]} knows it, and it is shown as failed" if knows else ""

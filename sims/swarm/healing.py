@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from sims.checkers.inside import takes_late_leaves
 from sims.errors import NotConvergedError
 from sims.swarm.kinds import SEED_NAME
 from sims.theory.bounds import convergence_bound, detection_bound, dissemination_bound
@@ -75,7 +76,7 @@ def differences(world: World) -> list[str]:
             if node is None:
                 if member.status not in _GONE:
                     lines.append(f"{viewer.id} shows {member.name} as {member.status}, it is gone")
-                elif member.status is MemberStatus.FAILED:
+                elif member.status is MemberStatus.FAILED and takes_late_leaves(viewer):
                     incarnation, known_by = left.get(member.name, (0, ""))
                     if member.incarnation <= incarnation:
                         said = f"{viewer.id} shows {member.name} as failed, it left, as {known_by} knows"
