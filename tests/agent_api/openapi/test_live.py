@@ -32,6 +32,8 @@ RULES_BETWEEN_PARAMETERS = {
     "POST /v1/cluster/command": "it must be a command",
 }
 """Rules that OpenAPI cannot express: requests by the document may get a 400 there."""
+NO_LONGER_WRONG = "became object"
+"""An object in place of a parameter is sent as parameters of other names, which every path ignores."""
 
 
 class FirstPart:
@@ -133,7 +135,8 @@ def problems(
         elif isinstance(event, events.ScenarioFinished):
             requests += len(event.recorder.interactions)
             for check in (each for checks in event.recorder.checks.values() for each in checks):
-                if found := check.failure_info:
+                found = check.failure_info
+                if found and NO_LONGER_WRONG not in found.failure.message:
                     failure = found.failure
                     yield f"{event.recorder.label}: {failure.title}\n{failure.message}\n{found.code_sample}"
     if requests < least:
