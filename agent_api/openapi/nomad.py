@@ -7,6 +7,8 @@ from agent_api.openapi.schemas import BOOLEAN, STRING, STRINGS, array, ref
 
 __all__ = ["COMMON", "NOMADS_OPERATIONS"]
 
+_BLANK = {"type": "string", "enum": [""]}
+
 COMMON = (
     Parameter("region", "Where Nomad would read; matters for status and health only."),
     Parameter("stale", "Whether an answer without a leader will do; blank is true.", BOOLEAN),
@@ -17,13 +19,13 @@ COMMON = (
     ),
     Parameter(
         "index",
-        "Checked, and otherwise ignored.",
-        {"type": "integer", "minimum": 0, "maximum": 2**64 - 1},
+        "Checked, and otherwise ignored; so is a blank one.",
+        {"anyOf": [{"type": "integer", "minimum": 0, "maximum": 2**64 - 1}, _BLANK]},
     ),
     Parameter(
         "per_page",
-        "Checked, and otherwise ignored.",
-        {"type": "integer", "minimum": -(2**31), "maximum": 2**31 - 1},
+        "Checked, and otherwise ignored; so is a blank one.",
+        {"anyOf": [{"type": "integer", "minimum": -(2**31), "maximum": 2**31 - 1}, _BLANK]},
     ),
 )
 """The parameters of all of Nomad's reads, in the order in which they are checked."""
