@@ -101,7 +101,7 @@ def test_the_same_signal_twice_at_once_still_leaves_but_a_later_one_stops(proces
     third.signal(signal.SIGINT)
     eventually(lambda: any("leaving the cluster" in line for line in third.err))
     eventually(lambda: third.signal(signal.SIGINT) or third.popen.poll() is not None)
-    assert third.wait() == 1
+    assert third.wait() in (1, -signal.SIGINT)  # the last of them may meet an interpreter that ends
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -113,7 +113,7 @@ async def test_a_life_begins_with_the_whole_state_and_appends_what_changes(
         await eventually(lambda: "line 9" in text_in(tmp_path))
         burst = "".join(f"line {number}\nanother\n" for number in range(10))
         assert text_in(tmp_path) == "whole\n" + burst
-        assert disk.synced == 2
+        await eventually(lambda: disk.synced == 2)
         inode = (tmp_path / "members.snapshot").stat().st_ino
         await trio.sleep(1000.0)
         assert (disk.synced, (tmp_path / "members.snapshot").stat().st_ino) == (2, inode)
