@@ -2,7 +2,6 @@
 /** The page: its state, where in it the reader is, and one rendering per frame. */
 import { html, nothing, render } from './vendor/lit-html.js';
 import { frame, preload } from './frame.js';
-import { onKey } from './keys.js';
 import { later } from './lazy.js';
 import { sentenceOf } from './sentences.js';
 import { Stream } from './stream.js';
@@ -238,8 +237,22 @@ async function follow() {
   if (mode === 'cluster') (await import('./following.js')).followCluster(state, base, watch);
 }
 
+let keys = /** @type {any} */ (null);
+
+/** Loads what the keys do: with the first one, whose browser's own meaning, a search, is not wanted. */
+const loadKeys = () => import('./keys.js').then((module) => { keys = module; }, () => undefined);
+
+async function onKey(event) {
+  if (!keys) {
+    const { key, ctrlKey, metaKey, target } = event;
+    if (ctrlKey || metaKey ? key === 'k' : key === '/' && target.tagName !== 'INPUT') event.preventDefault();
+    await loadKeys();
+  }
+  keys?.onKey(state, event);
+}
+
 addEventListener('hashchange', onRoute);
-addEventListener('keydown', (event) => onKey(state, event));
+addEventListener('keydown', onKey);
 narrow.addEventListener('change', () => {
   state.narrow = narrow.matches;
   redraw();
@@ -247,6 +260,7 @@ narrow.addEventListener('change', () => {
 // A page that stays open shows all views, also while the agent does not answer.
 setTimeout(() => {
   preload(state);
+  loadKeys();
   state.views.forEach(({ modes, module }) => modes !== ALL && module.load(state));
 }, STAYS);
 // Ages grow: once a second, and only while the page can be seen.

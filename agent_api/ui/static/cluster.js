@@ -7,7 +7,7 @@
 export function newCluster() {
   return {
     nodes: new Map(), // by name: { name, number, state, since, bind, http }
-    views: new Map(), // by observer: its cells by member; a node that does not run has no view
+    views: new Map(), // by observer: its cells by member, `suspected` is when it was so before; a killed node has no view
     links: { cuts: [], loss: 0, delay: 0 },
     commands: [], // { at, verb, by }, oldest first
     planned: [], // { at, verb }
@@ -15,7 +15,6 @@ export function newCluster() {
     sequence: 0,
     zero: NaN, // when all nodes ran, in ms of the cluster's time of day
     lost: 0, // changes that this page was too slow for
-    round: null, // the latest node that stopped, when, and when each observer noticed
   };
 }
 
@@ -25,10 +24,9 @@ export function foldCluster(cluster, line) {
   if (line.event === 'Heartbeat') return undefined; // its number may be that of changes that are still on their way
   if (line.sequence <= cluster.sequence) return undefined;
   cluster.sequence = line.sequence;
-  const at = Date.parse(line.time);
   switch (line.event) {
-    case 'Node': return takeNode(cluster, line, at);
-    case 'View': return takeCell(cluster, line, at);
+    case 'Node': return takeNode(cluster, line);
+    case 'View': return takeCell(cluster, line);
     case 'Links': return void (cluster.links = { cuts: line.cuts, loss: line.loss, delay: line.delay });
     case 'Commands': return takeCommands(cluster, line);
     default: return undefined;
@@ -48,21 +46,6 @@ function takeSnapshot(cluster, { snapshot, lost }) {
   cluster.sequence = snapshot.sequence;
   cluster.zero = Date.parse(snapshot.time) - 1000 * snapshot.seconds;
   cluster.lost += lost;
-  cluster.round ??= latestRound(cluster);
-}
-
-/** The detection under way when the page was opened: of the node that stopped last. */
-function latestRound(cluster) {
-  const [node] = [...cluster.nodes.values()].filter((each) => each.state === 'killed' || each.state === 'paused').sort((a, b) => (a.since < b.since ? 1 : -1));
-  if (!node) return null;
-  const round = { name: node.name, state: node.state, at: Date.parse(node.since), seen: new Map() };
-  for (const [observer, view] of cluster.views) {
-    const cell = view.get(node.name);
-    const word = cellState(cell);
-    const after = Date.parse(cell?.since ?? '') - round.at;
-    if ((word === 'suspect' || word === 'failed') && after >= 0) round.seen.set(observer, { [word]: after });
-  }
-  return round;
 }
 
 /** Cells by member, each with its name; what is null is not listed. */
@@ -70,24 +53,17 @@ function table(cells) {
   return new Map(Object.entries(cells).filter(([, cell]) => cell).map(([name, cell]) => [name, { name, ...cell }]));
 }
 
-function takeNode(cluster, { name, number, state, since, bind, http, view }, at) {
-  const was = cluster.nodes.get(name)?.state;
+function takeNode(cluster, { name, number, state, since, bind, http, view }) {
   cluster.nodes.set(name, { name, number, state, since, bind, http });
   if (view === null) cluster.views.delete(name);
   else if (view) cluster.views.set(name, table(view));
-  if (was === 'running' && state !== 'running' && state !== 'left') cluster.round = { name, state, at, seen: new Map() };
 }
 
-function takeCell(cluster, { observer, member, cell }, at) {
+function takeCell(cluster, { observer, member, cell }) {
   const view = cluster.views.get(observer);
-  if (!view) return;
-  if (cell) view.set(member, { name: member, ...cell });
-  else view.delete(member);
-  const { round } = cluster;
-  if (!round || round.name !== member || !cell) return;
-  const known = round.seen.get(observer) ?? {};
-  const word = cellState(cell);
-  if (word === 'suspect' || word === 'failed') round.seen.set(observer, { ...known, [word]: known[word] ?? at - round.at });
+  const old = view?.get(member);
+  if (cell) view?.set(member, { name: member, ...cell, suspected: cellState(old) === 'suspect' ? old.since : old?.suspected });
+  else view?.delete(member);
 }
 
 function takeCommands(cluster, { done, planned }) {

@@ -60,7 +60,7 @@ export function fold(store, line, mono) {
   const wall = Date.parse(line.at ?? line.time ?? '');
   if (Number.isFinite(wall)) setClock(store, wall, mono);
   store.version += 1;
-  if (line.event === 'Snapshot' || line.snapshot) return takeSnapshot(store, line, wall);
+  if (line.snapshot) return takeSnapshot(store, line, wall);
   if (line.event === 'Heartbeat') return takeHeartbeat(store, line, wall);
   if (line.event === 'EventsLost') return note(store, { kind: 'gap', at: wall, count: line.count });
   if (!line.event || (line.sequence && line.sequence <= store.sequence)) return undefined;
@@ -90,17 +90,16 @@ function setClock(store, wall, mono) {
 }
 
 function takeSnapshot(store, line, wall) {
-  const snapshot = line.snapshot ?? line;
-  const list = Array.isArray(snapshot) ? snapshot : snapshot.members;
+  const { snapshot, sequence } = line;
   const old = store.members;
-  store.self = snapshot.name ?? line.name ?? store.self;
-  store.sequence = line.sequence ?? snapshot.sequence ?? 0;
+  store.self = snapshot.name;
+  store.sequence = sequence;
   store.members = new Map();
   store.roster += 1;
   store.changes += 1;
-  for (const m of list) keep(store, m, old.get(m.name), NaN);
+  for (const m of snapshot.members) keep(store, m, old.get(m.name), NaN);
   if (snapshot.counters) addSample(store.samples, { at: wall, counters: snapshot.counters, gauges: snapshot.gauges });
-  note(store, { kind: 'snapshot', at: wall, count: list.length });
+  note(store, { kind: 'snapshot', at: wall, count: snapshot.members.length });
 }
 
 function takeHeartbeat(store, line, wall) {
@@ -128,8 +127,7 @@ function takeMember(store, line, wall) {
   note(store, {
     kind: 'member', event: line.event, at: wall, name: member.name, before: was, after: now,
     incarnation: member.incarnation, raised: before && before.incarnation !== member.incarnation ? before.incarnation : null,
-    cause: line.cause ?? line.reason?.cause ?? '', accuser: line.accuser ?? line.reason?.accuser ?? '',
-    detail: line.detail ?? line.reason?.detail ?? '', observer: store.self,
+    cause: line.cause, accuser: line.accuser, detail: line.detail, observer: store.self,
   });
 }
 

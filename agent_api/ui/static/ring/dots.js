@@ -4,7 +4,8 @@ import { html, nothing, svg } from '../vendor/lit-html.js';
 import { countsOf, stateOf } from '../store.js';
 import { RADIUS, at, boxOf } from './layout.js';
 import { grouped } from './layouts.js';
-import { accusersOf, hover, isMatch, sentence, tagOf, turn } from './members.js';
+import { accusersOf, hover, isMatch, sentence, tagOf } from './members.js';
+import { turn } from './pointed.js';
 
 /** The canvas, over what stands behind the members. */
 export function canvas(state, members, guides, label) {

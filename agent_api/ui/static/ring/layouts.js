@@ -1,5 +1,6 @@
 // @ts-check
 /** Layouts beside the plain ring: one arc for each group, and a map by round-trip time. */
+import { svg } from '../vendor/lit-html.js';
 import { RADIUS, at, hash } from './layout.js';
 import { planeOf, rttOf } from './mds.js';
 
@@ -7,7 +8,7 @@ const MAP_AGE = 30_000; // ms
 const MAP_MAX = 200; // members on the map
 const CIRCLES = [0.1, 1, 5, 20, 100, 500]; // ms
 
-/** All members on one ring, those of a group side by side; `arcs` are the groups. */
+/** All members on one ring, those of a group side by side; `arcs` are the groups, `guides` what is drawn of them. */
 export function grouped(members, groupOf) {
   const groups = new Map();
   for (const m of members) groups.set(groupOf(m), [...(groups.get(groupOf(m)) ?? []), m]);
@@ -23,14 +24,22 @@ export function grouped(members, groupOf) {
     list.forEach((m, index) => places.set(m.name, at(angle + step * (index + 0.5))));
     angle += step * list.length + gap;
   }
-  return { places, arcs };
+  return { places, arcs, guides: arcs.length > 1 ? arcs.map(arcLabel) : undefined };
+}
+
+function arcLabel({ key, members, from, to }) {
+  const { x, y } = at((from + to) / 2, RADIUS + 44);
+  const [a, b] = [at(from, RADIUS + 16), at(to, RADIUS + 16)];
+  const large = to - from > Math.PI ? 1 : 0;
+  return svg`<path class="guide" d="M${a.x} ${a.y}A${RADIUS + 16} ${RADIUS + 16} 0 ${large} 1 ${b.x} ${b.y}"/><text class="group" x=${x} y=${y}>${key} · ${members.length}</text>`;
 }
 
 /** How far from the middle a round-trip time of so many ms is drawn. */
 const reach = (ms, most) => (RADIUS * Math.log1p(ms * 5)) / Math.log1p(most * 5);
 
 /**
- * Members around the observer: as far as their round-trip time, in the direction that the map of all distances gives.
+ * Members around the observer: as far as their round-trip time, in the direction that the map of all distances gives,
+ * with circles of equal time behind them.
  * Null if the observer has no coordinate.
  */
 export function rttMap(coordinates, observer, names) {
@@ -48,7 +57,7 @@ export function rttMap(coordinates, observer, names) {
     places.set(name, index ? at(angle, Math.max(16, reach(ms[index], most))) : at(0, 0));
   });
   const circles = CIRCLES.filter((each) => each <= most * 1.2).map((each) => ({ label: `${each} ms`, radius: reach(each, most) })).filter((each) => each.radius > 30).slice(-4);
-  return { places, circles };
+  return { places, guides: circles.map((each) => svg`<circle class="guide" r=${each.radius}/><text class="scale" y=${-each.radius - 3}>${each.label}</text>`) };
 }
 
 /** Coordinates drift slowly: they are read for the map, and once more when it is older than half a minute. */

@@ -6,7 +6,7 @@ import { stateOf } from '../store.js';
 import { groupTag, ring } from './layout.js';
 
 /** The layouts that most readers never choose. */
-const layouts = lazy(() => import('./layouts.js'));
+const layouts = lazy(() => import('./layouts.js'), 'ring/edges.css');
 const filter = lazy(() => import('../filter.js'));
 
 /** What the reader has chosen: the layout, the edges. */
@@ -62,23 +62,6 @@ export function hover(state, name) {
   if (state.ui.hover === name) return;
   state.ui.hover = name;
   state.redraw();
-}
-
-/** Arrow keys go around the ring; Enter opens the member. */
-export function turn(state, event) {
-  const names = [...(state.ui.placed?.entries() ?? [])].sort((a, b) => a[1].angle - b[1].angle).map(([name]) => name);
-  const step = { ArrowRight: 1, ArrowDown: 1, j: 1, ArrowLeft: -1, ArrowUp: -1, k: -1 }[event.key];
-  const current = state.ui.hover ?? state.observer;
-  if (event.key === 'Enter' || event.key === ' ') state.go({ member: current });
-  else if (!step) return;
-  else {
-    const next = names[(names.indexOf(current) + step + names.length) % names.length];
-    state.ui.hover = next;
-    state.redraw();
-    requestAnimationFrame(() => /** @type {any} */ (document.querySelector('.ring [tabindex="0"]'))?.focus());
-  }
-  event.preventDefault();
-  event.stopPropagation();
 }
 
 /** The test of the filter in the link; without one, nothing matches. */

@@ -3,8 +3,8 @@
 import { html, nothing, svg } from '../vendor/lit-html.js';
 import { lazy } from '../lazy.js';
 import { stateOf } from '../store.js';
-import { RADIUS, at, boxOf } from './layout.js';
-import { edgesOf, hover, isMatch, layoutOf, placed, sentence, tagOf, turn } from './members.js';
+import { RADIUS, boxOf } from './layout.js';
+import { edgesOf, hover, isMatch, layoutOf, placed, sentence, tagOf } from './members.js';
 
 const SVG_MAX = 60; // members drawn one by one as elements
 const CANVAS_MAX = 500; // as dots; more are arcs
@@ -13,14 +13,14 @@ const LINE = 13; // between two labels
 
 const dots = lazy(() => import('./dots.js'), 'ring/edges.css');
 const lines = lazy(() => import('./edges.js'), 'ring/edges.css');
-const tips = lazy(() => import('./tooltip.js'), 'ring/edges.css');
+const pointed = lazy(() => import('./pointed.js'), 'ring/edges.css'); // one with the focus is pointed at
 
 /** @returns the picture of the observer's members, and the choices below it */
 export function picture(state) {
   const members = [...state.members.values()];
   const isArcs = members.length > CANVAS_MAX && layoutOf(state.route) !== 'rtt';
   const drawn = members.length <= SVG_MAX ? figure(state, members) : isArcs ? dots.get(state)?.arcs(state, members) : dotted(state, members);
-  return html`<div class="picture">${drawn ?? nothing}${state.ui.hover ? tips.get(state)?.tooltip(state) ?? nothing : nothing}</div>${choices(state, members)}`;
+  return html`<div class="picture">${drawn ?? nothing}${state.ui.hover ? pointed.get(state)?.tooltip(state) ?? nothing : nothing}</div>${choices(state, members)}`;
 }
 
 /** Draws the dots, after the rendering that has placed them. */
@@ -32,7 +32,7 @@ function figure(state, members) {
   const layout = placed(state, members);
   state.ui.placed = layout.places;
   return html`<svg class="ring" viewBox=${Object.values(boxOf(state.narrow)).join(' ')} role="group" aria-label=${labelOf(state, members)}
-    @keydown=${(event) => turn(state, event)}>${guides(layout)}${edged(state, members)?.edges(state, members, layout.places) ?? nothing}${marks(state, members, layout.places)}</svg>`;
+    @keydown=${(event) => pointed.get(state)?.turn(state, event)}>${guides(layout)}${edged(state, members)?.edges(state, members, layout.places) ?? nothing}${marks(state, members, layout.places)}</svg>`;
 }
 
 /** What draws lines between members, once there is one to draw. */
@@ -47,18 +47,8 @@ function dotted(state, members) {
   return dots.get(state)?.canvas(state, members, guides(layout), labelOf(state, members));
 }
 
-/** What stands behind the members: the ring, circles of equal round-trip time, or an arc for each group. */
-function guides({ circles, arcs }) {
-  if (circles) return circles.map((each) => svg`<circle class="guide" r=${each.radius}/><text class="scale" y=${-each.radius - 3}>${each.label}</text>`);
-  return arcs?.length > 1 ? arcs.map(arcLabel) : svg`<circle class="guide" r=${RADIUS}/>`;
-}
-
-function arcLabel({ key, members, from, to }) {
-  const { x, y } = at((from + to) / 2, RADIUS + 44);
-  const [a, b] = [at(from, RADIUS + 16), at(to, RADIUS + 16)];
-  const large = to - from > Math.PI ? 1 : 0;
-  return svg`<path class="guide" d="M${a.x} ${a.y}A${RADIUS + 16} ${RADIUS + 16} 0 ${large} 1 ${b.x} ${b.y}"/><text class="group" x=${x} y=${y}>${key} · ${members.length}</text>`;
-}
+/** What stands behind the members: the ring, or what their layout says. */
+const guides = (layout) => layout.guides ?? svg`<circle class="guide" r=${RADIUS}/>`;
 
 /** The next place below `y` where no label of the same side stands. */
 function free(labels, anchor, x, y) {

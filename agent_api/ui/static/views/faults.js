@@ -2,7 +2,7 @@
 /** Breaks the cluster: processes and the network between them, and how fast the others notice. */
 import { html, nothing, svg } from '../vendor/lit-html.js';
 import { ring, stateWord, zones } from '../board.js';
-import { isRunning, namesOf } from '../cluster.js';
+import { cellState, isRunning, namesOf } from '../cluster.js';
 import { span } from '../format.js';
 import { ago, cli, name, stateMark } from '../parts.js';
 import { recordButton } from '../record.js';
@@ -136,8 +136,24 @@ function oneWay(state, names, actions) {
 
 // -- how fast the others notice
 
+/** The node that stopped last, and after how many ms each observer noticed. It stays when the node runs again. */
+function roundOf(state) {
+  const { cluster } = state;
+  const [node] = [...cluster.nodes.values()].filter((each) => each.state === 'killed' || each.state === 'paused').sort((a, b) => (a.since < b.since ? 1 : -1));
+  if (!node) return state.ui.round;
+  const round = { name: node.name, state: node.state, at: Date.parse(node.since), seen: new Map() };
+  for (const [observer, view] of cluster.views) {
+    const cell = view.get(node.name);
+    const after = (since) => (Date.parse(since ?? '') >= round.at ? Date.parse(since) - round.at : undefined);
+    const word = cellState(cell);
+    const seen = word === 'suspect' ? { suspect: after(cell.since) } : { suspect: after(cell?.suspected), failed: word === 'failed' ? after(cell.since) : undefined };
+    round.seen.set(observer, seen);
+  }
+  return (state.ui.round = round);
+}
+
 function detection(state) {
-  const { round } = state.cluster;
+  const round = roundOf(state);
   if (!round || !state.cluster.nodes.has(round.name)) return html`<p class="headline faint detection">Kill a node: how fast the others notice is timed here.</p>`;
   const now = state.now - round.at;
   const others = namesOf(state.cluster).filter((each) => each !== round.name && isRunning(state.cluster, each));
