@@ -29,8 +29,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     if options.engine != "trio" and options.scenario != "soak":
         parser.error("--engine is for soak only")
-    if options.mixed and (options.scenario != "fail" or options.against == "none"):
-        parser.error("--mixed is for fail against another engine")
+    if options.mixed and (options.scenario not in ("fail", "host-gone") or options.against == "none"):
+        parser.error("--mixed is for fail and host-gone against another engine")
+    if options.nodes == 1 and options.scenario in ("fail", "host-gone", "leave"):
+        parser.error(f"{options.scenario} needs at least 2 nodes")
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stop)
     engines = [engine for engine in ENGINES.values() if engine.name in ("swim", options.against)]
@@ -91,7 +93,9 @@ def _parser() -> ArgumentParser:
         help="of our nodes in `soak`: `swim agent`, or a program with its node in a thread or process (trio)",
     )
     parser.add_argument(
-        "--mixed", action="store_true", help="`fail` in a cluster of both engines too, one half each"
+        "--mixed",
+        action="store_true",
+        help="`fail` and `host-gone` in a cluster of both engines too, one half each",
     )
     parser.add_argument("--json", action="store_true", help="one document on standard output")
     return parser

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from sims.bench.engines import Engine, SharedProcess
+from sims.bench.engines import Engine, Place, SharedProcess
+from sims.bench.far_host import FarHost
 from sims.bench.fleet import Fleet, progress
 from sims.bench.options import Options, Samples
+from sims.bench.ports import free_port
 
 __all__ = [
     "JOIN_TIMEOUT",
@@ -30,13 +33,22 @@ def start_all(fleet: Fleet, options: Options) -> None:
 
 
 def joined_fleet(
-    engine: Engine, options: Options, *, nice: int = 0, host: str = "127.0.0.1", second: Engine | None = None
+    engine: Engine,
+    options: Options,
+    *,
+    nice: int = 0,
+    host: str = "127.0.0.1",
+    second: Engine | None = None,
+    far: Sequence[FarHost] = (),
 ) -> Fleet:
-    """A running fleet, a context manager, in which all agents know each other."""
+    """A running fleet, a context manager, in which all agents know each other; the last ones are ``far``."""
     fleet = Fleet(engine, options.profile, nice=nice, host=host, second=second)
     try:
-        start_all(fleet, options)
+        start_all(fleet, replace(options, nodes=options.nodes - len(far)))
         fleet.join_storm()
+        for each in far:  # their control ports are out of reach, so they are joined
+            place = Place(each.namespace, free_port(), free_port(), each.address, each.namespace)
+            fleet.join_one(fleet.agents[0], fleet.add(place).place)
         if not fleet.pump(fleet.is_complete, JOIN_TIMEOUT):
             raise SystemExit(f"the {engine.name} agents did not all find each other in {JOIN_TIMEOUT:g} s")
     except BaseException:

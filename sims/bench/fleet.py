@@ -165,19 +165,22 @@ class Fleet:
             SystemExit: with the last log lines, if one ends or is not ready in time.
         """
         for index in range(1, count + 1):
-            engine = self.engine if index % 2 else self._second
-            self._start(Place(f"{self._prefix}{index}", free_port(), free_port(), self._host), engine)
+            self._start(Place(f"{self._prefix}{index}", free_port(), free_port(), self._host))
             if index % _STARTING_AT_ONCE == 0 or index == count:
                 self._wait_ready(self.agents[-_STARTING_AT_ONCE:])
 
     def add(self, place: Place) -> Agent:
-        """Starts one agent more, of the first kind; waits until it is ready."""
-        return self._add(place, self.engine)
+        """Starts one agent more, at a place of its own; waits until it is ready."""
+        return self._add(place)
+
+    def remove(self, agent: Agent) -> None:
+        """Ends the agent, which is no longer one of the fleet."""
+        self._end(agent)
+        self.agents.remove(agent)
 
     def restart(self, agent: Agent) -> Agent:
         """Ends the agent and starts another at its place, under its name; waits until it is ready."""
-        self._end(agent)
-        self.agents.remove(agent)
+        self.remove(agent)
         return self._add(agent.place, agent.engine)
 
     def pump(self, until: Callable[[], bool], timeout: float) -> bool:
@@ -226,12 +229,13 @@ class Fleet:
             self._selector.register(connection, selectors.EVENT_READ, connection)
         return started
 
-    def _add(self, place: Place, engine: Engine) -> Agent:
+    def _add(self, place: Place, engine: Engine | None = None) -> Agent:
         fresh = self._start(place, engine)
         self._wait_ready([fresh])
         return fresh
 
-    def _start(self, place: Place, engine: Engine) -> Agent:
+    def _start(self, place: Place, engine: Engine | None = None) -> Agent:
+        engine = engine or (self._second if len(self.agents) % 2 else self.engine)
         argv = engine.argv(place, self._profile)
         if place.namespace:
             argv = ["ip", "netns", "exec", place.namespace, *argv]

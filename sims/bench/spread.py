@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from functools import partial
+from contextlib import ExitStack
+from itertools import product
 from random import random
 from signal import SIGKILL
 
 from sims.bench.clusters import JOIN_TIMEOUT, SETTLE_SECONDS, add, joined_fleet, pump_all, say, start_all
-from sims.bench.engines import Engine, Place
-from sims.bench.far_host import FarHost
+from sims.bench.engines import Engine
+from sims.bench.far_host import FarHost, Lan
 from sims.bench.fleet import Agent, Fleet
 from sims.bench.options import Options, Samples
-from sims.bench.ports import free_port
 
 __all__ = ["fail", "host_gone", "join", "leave"]
 
@@ -42,95 +41,86 @@ def join(engines: Sequence[Engine], options: Options) -> dict[str, Samples]:
 
 
 def fail(engines: Sequence[Engine], options: Options) -> dict[str, Samples]:
-    """SIGKILL of one agent after another, each restarted: when is it seen as failed, and as back?"""
+    """SIGKILL of one agent after another: when is each seen as failed?"""
 
-    def measure(fleet: Fleet, victim: Agent, samples: Samples) -> None:
-        started = fleet.clock()
-        victim.signal(SIGKILL)
-        _add_failure(samples, fleet, victim, started)
+    def start(engine: Engine, second: Engine | None, _victims: int, exits: ExitStack) -> Fleet:
+        return exits.enter_context(joined_fleet(engine, options, second=second))
 
-    return _one_by_one(engines, options, measure, options.mixed)
+    return _crashes(engines, options, start, lambda victim: victim.signal(SIGKILL))
 
 
 def host_gone(engines: Sequence[Engine], options: Options) -> dict[str, Samples]:
-    """The host of one agent vanishes, again and again: when is the agent seen as failed?"""
-    with FarHost() as far:
+    """The host of one agent after another vanishes: when is each seen as failed?"""
+    with Lan() as lan:
+        hosts: dict[str, FarHost] = {}
 
-        def start(engine: Engine) -> Fleet:
-            near = replace(options, nodes=max(1, options.nodes - 1))
-            fleet = joined_fleet(engine, near, host=far.near)
-            try:
-                fresh = fleet.add(Place("far", free_port(), free_port(), far.address, far.namespace))
-                fleet.agents.insert(1, fleet.agents.pop())
-                fleet.join_one(fleet.agents[0], fresh.place)
-                fleet.pump(fleet.is_complete, JOIN_TIMEOUT)
-            except BaseException:
-                fleet.close()
-                raise
-            return fleet
+        def start(engine: Engine, second: Engine | None, victims: int, exits: ExitStack) -> Fleet:
+            far = [exits.enter_context(lan.host()) for _ in range(victims)]
+            hosts.update((host.address, host) for host in far)
+            return exits.enter_context(joined_fleet(engine, options, host=lan.near, second=second, far=far))
 
-        def measure(fleet: Fleet, victim: Agent, samples: Samples) -> None:
-            started = fleet.clock()
-            far.unplug()
-            _add_failure(samples, fleet, victim, started)
-            victim.end()
-            far.plug()
-
-        return _one_by_one(engines, options, measure, start=start)
+        return _crashes(engines, options, start, lambda victim: hosts[victim.place.host].unplug())
 
 
 def leave(engines: Sequence[Engine], options: Options) -> dict[str, Samples]:
     """One agent after another leaves gracefully and is restarted: when do all know that it left?"""
-
-    def measure(fleet: Fleet, victim: Agent, samples: Samples) -> None:
-        _add_spread(samples, "left", fleet, victim, fleet.leave(victim))
-
-    return _one_by_one(engines, options, measure)
-
-
-def _one_by_one(
-    engines: Sequence[Engine],
-    options: Options,
-    measure: Callable[[Fleet, Agent, Samples], None],
-    is_mixed: bool = False,
-    start: Callable[[Engine], Fleet] | None = None,
-) -> dict[str, Samples]:
-    starts = {
-        engine.name: partial(start or partial(joined_fleet, options=options), engine) for engine in engines
-    }
-    if is_mixed and len(engines) > 1:
-        starts["half each"] = partial(joined_fleet, engines[0], options, second=engines[1])
     results: dict[str, Samples] = {}
-    for name, begin in starts.items():
-        samples = results.setdefault(name, {})
-        with begin() as fleet:
-            pump_all([fleet], max(SETTLE_SECONDS, 2 * options.nodes * _PERIOD))
+    for engine in engines:
+        samples = results.setdefault(engine.name, {})
+        with joined_fleet(engine, options) as fleet:
+            _settle([fleet], options)
             for run in range(options.runs):
-                fleet.pump(lambda: False, random())  # no run begins at a certain moment of the probe interval
                 victim = fleet.agents[1]
-                measure(fleet, victim, samples)
-                say(run, name, samples)
-                _add_return(samples, fleet, victim)
+                _add_spread(samples, "left", fleet, victim, fleet.leave(victim))
+                say(run, engine.name, samples)
+                fresh = fleet.restart(victim)
+                _add_spread(samples, "back", fleet, fresh, fleet.join_one(fresh))
+                pump_all([fleet], SETTLE_SECONDS)
     return results
 
 
-def _add_return(samples: Samples, fleet: Fleet, victim: Agent) -> None:
-    """Restarts the victim and waits until all others list it as alive again."""
-    fresh = fleet.restart(victim)
-    if fresh.place.namespace:  # its control port is out of reach
-        fleet.agents.insert(1, fleet.agents.pop())
-        started = fleet.join_one(fleet.agents[0], fresh.place)
-    else:
-        started = fleet.join_one(fresh)
-    _add_spread(samples, "back", fleet, fresh, started)
-    pump_all([fleet], SETTLE_SECONDS)
+def _crashes(
+    engines: Sequence[Engine],
+    options: Options,
+    start: Callable[[Engine, Engine | None, int, ExitStack], Fleet],
+    crash: Callable[[Agent], None],
+) -> dict[str, Samples]:
+    """One agent after another crashes for good, in a fleet of each kind in turn.
+
+    The last agents of a fleet crash, a fifth of all at most; for more runs, other fleets start.
+
+    Args:
+        engines: one kind of fleet each.
+        options: of the run.
+        start: makes a fleet of one engine, or of two, of which a number of the last agents will crash.
+        crash: ends an agent.
+    """
+    kinds: dict[str, tuple[Engine, Engine | None]] = {engine.name: (engine, None) for engine in engines}
+    if options.mixed:
+        kinds["half each"] = (engines[0], engines[1])
+    results: dict[str, Samples] = {name: {} for name in kinds}
+    most = max(1, options.nodes // 5)
+    for first in range(0, options.runs, most):
+        victims = min(most, options.runs - first)
+        with ExitStack() as exits:
+            fleets = {name: start(*kind, victims, exits) for name, kind in kinds.items()}
+            _settle(list(fleets.values()), options)
+            for run, (name, fleet) in product(range(first, first + victims), fleets.items()):
+                # No crash comes at a certain moment of the probe interval, or soon after the one before it.
+                pump_all(list(fleets.values()), SETTLE_SECONDS / len(fleets) + random())
+                victim, started = fleet.agents[-1], fleet.clock()
+                crash(victim)
+                _add_spread(results[name], "failed", fleet, victim, started)
+                accused = [agent.seen("suspected", started).get(victim.place.name) for agent in fleet.agents]
+                earliest = min((at for at in accused if at is not None), default=started)
+                add(results[name], "first suspected, s", earliest - started)
+                fleet.remove(victim)
+                say(run, name, results[name])
+    return results
 
 
-def _add_failure(samples: Samples, fleet: Fleet, victim: Agent, since: float) -> None:
-    _add_spread(samples, "failed", fleet, victim, since)
-    accused = [agent.seen("suspected", since).get(victim.place.name) for agent in fleet.agents]
-    earliest = min((at for at in accused if at is not None), default=since)
-    add(samples, "first suspected, s", earliest - since)
+def _settle(fleets: Sequence[Fleet], options: Options) -> None:
+    pump_all(fleets, max(SETTLE_SECONDS, 2 * options.nodes * _PERIOD))
 
 
 def _add_spread(samples: Samples, kind: str, fleet: Fleet, subject: Agent, since: float) -> None:

@@ -63,8 +63,12 @@ def test_an_unknown_engine_is_a_usage_error(capsys: pytest.CaptureFixture[str]) 
         (["nope"], "argument scenario: invalid choice: 'nope'"),
         (["steady", "--runs", "0"], "argument --runs: must be a whole number, at least 1, not 0"),
         (["steady", "--engine", "thread"], "--engine is for soak only"),
-        (["steady", "--mixed"], "--mixed is for fail against another engine"),
-        (["fail", "--mixed", "--against", "none"], "--mixed is for fail against another engine"),
+        (["steady", "--mixed"], "--mixed is for fail and host-gone against another engine"),
+        (
+            ["fail", "--mixed", "--against", "none"],
+            "--mixed is for fail and host-gone against another engine",
+        ),
+        (["host-gone", "--nodes", "1"], "host-gone needs at least 2 nodes"),
         (["steady", "--nodes", "0"], "argument --nodes: must be a whole number, at least 1, not 0"),
     ],
 )
