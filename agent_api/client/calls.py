@@ -172,9 +172,14 @@ class OwnCalls:
         return Request("GET", "/v1/swim/snapshot", _ANY_DOCUMENT, parameters)
 
     @ask
-    def views(self) -> Request[_Line]:
-        """How each agent that advertises its HTTP address sees the cluster."""
-        return Request("GET", "/v1/swim/views", _ANY_DOCUMENT)
+    def views(self, *, measured: bool = False) -> Request[_Line]:
+        """How each agent that advertises its HTTP address sees the cluster.
+
+        Args:
+            measured: whether with what each knows first-hand, such as last acks and round-trip times.
+        """
+        parameters = [("measured", flag(True))] if measured else []
+        return Request("GET", "/v1/swim/views", _ANY_DOCUMENT, parameters)
 
     @ask
     def partitions(self) -> Request[_Line]:

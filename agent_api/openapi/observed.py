@@ -165,7 +165,19 @@ OBSERVED_SCHEMAS = {
             ),
         }
     ),
-    "Seen": record({"status": STATUS, "is_suspect": FLAG, "incarnation": INTEGER}),
+    "Seen": record(
+        {
+            "status": STATUS,
+            "is_suspect": FLAG,
+            "incarnation": INTEGER,
+            "tags": {"type": "string", "description": "a digest"},
+            "since": maybe(TIME),
+            "last_ack": maybe(TIME),
+            "rtt": maybe(NUMBER),
+            "reason": maybe(ref("Reason")),
+        },
+        *("tags", "since", "last_ack", "rtt", "reason"),
+    ),
     "Partitions": record(
         {
             "at": TIME,

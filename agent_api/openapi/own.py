@@ -116,7 +116,9 @@ OWN_OPERATIONS = {
     "GET /v1/swim/views": Operation(
         summary="How each agent sees the cluster",
         about="Agents that advertise their HTTP address in the tag `http` are asked, each for at most 1 s.",
+        parameters=(Parameter("measured", "With what each agent knows first-hand.", BOOLEAN),),
         answer=ref("Views"),
+        errors={400: "A `measured` that is no boolean."},
     ),
     "GET /v1/swim/partitions": Operation(
         summary="Which agents agree",

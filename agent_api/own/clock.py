@@ -8,10 +8,15 @@ from datetime import UTC, datetime
 
 from agent_api.cluster import ClusterLike
 
-__all__ = ["WallClock"]
+__all__ = ["WallClock", "iso"]
 
 _STEP = 0.5
 """Seconds by which the time of day must jump before older moments are dated anew."""
+
+
+def iso(date: datetime) -> str:
+    """A date in UTC as ISO 8601 with milliseconds, such as ``2026-01-31T12:00:00.000Z``."""
+    return date.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 class WallClock:
@@ -34,9 +39,8 @@ class WallClock:
         return self.date(self._cluster.now())
 
     def date(self, moment: float) -> str:
-        """ISO 8601 in UTC with milliseconds, such as ``2026-01-31T12:00:00.000Z``."""
+        """A moment as ``iso`` writes it."""
         offset = self._wall() - self._cluster.now()
         if abs(offset - self._offset) > _STEP:
             self._offset = offset
-        date = datetime.fromtimestamp(self._offset + moment, UTC)
-        return date.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return iso(datetime.fromtimestamp(self._offset + moment, UTC))

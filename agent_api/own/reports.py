@@ -34,8 +34,9 @@ async def ready(call: Call) -> Response:
 
 
 async def views(call: Call) -> Response:
-    """Every agent's view, or why it is not known."""
-    found = await call.agent.views.collect()
+    """Every agent's view, or why it is not known; with ``measured``, what it knows first-hand too."""
+    is_measured = call.query.boolean("measured", "invalid measured value")
+    found = await call.agent.views.collect(is_measured=is_measured)
     return call.json({"at": call.agent.observer.clock.now(), "views": found})
 
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,8 @@ import trio
 from agent_api import AgentSettings, Tls, serve
 from agent_api.client import Tls as ClientTls
 from agent_api.own.peers import ANSWER_BYTES_MAX, PeerError, http_address
-from agent_api.own.views import VIEWS_MAX
-from swim import Config, ConfigError, Member, MemberStatus
+from agent_api.own.views import VIEWS_MAX, digest_of_tags
+from swim import Config, ConfigError, Detection, Member, MemberStatus
 from swim.addresses import Endpoint, join_host_port
 from tests.agent_api.access.test_routes import control, secret
 from tests.agent_api.fakes import FakeCluster, make_member
@@ -68,6 +69,14 @@ async def test_two_agents_that_agree_and_one_that_does_not(cluster: FakeCluster)
         assert views["c"]["http"] == f"127.0.0.1:{at_c.endpoint[1]}"
         assert views["c"]["members"]["b"]["status"] == "failed"
         assert {view["error"] for view in views.values()} == {""}
+        third.detections["b"] = Detection(1.0, None, 2.0, 0.004)
+        document = (await agent.get("/v1/swim/views?measured=true")).json()
+        own, *_, at_c_now = sorted(document["views"], key=lambda view: view["agent"] != "n1.global")
+        assert {name: seen["tags"] for name, seen in own["members"].items()} == {
+            member.name: digest_of_tags(member.tags) for member in one.table.values()
+        }
+        assert at_c_now["members"]["b"]["rtt"] == 0.004
+        assert (await agent.get("/v1/swim/views?measured=perhaps")).status == 400
         document = (await agent.get("/v1/swim/partitions")).json()
         assert [group["agents"] for group in document["partitions"]] == [["b", "n1.global"], ["c"]]
         assert document["partitions"][1]["digest"] == views["c"]["digest"]
@@ -238,6 +247,62 @@ async def test_answers_that_are_no_view(answer: bytes, why: str) -> None:
     assert (await asked(handle))["error"].startswith(why)
 
 
+def measured(at: str = "2026-01-01T00:00:00.000Z", **changes: Any) -> bytes:
+    reason = {"cause": "claim", "accuser": "c", "detail": ""}
+    member = {
+        "name": "b", "status": "failed", "is_suspect": False, "incarnation": 1, "tags": {"role": "web"},
+        "since": "2025-12-31T23:59:00.000Z", "last_ack": None, "rtt": 0.002, "reason": reason,
+    }  # fmt: skip
+    document = {"at": at, "snapshot": {"name": "b", "members": [member | changes]}}
+    return answer_of(json.dumps(document).encode())
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (measured(), ""),
+        (measured(last_ack="2025-12-31T23:59:59.000Z", rtt=None, reason=None, since=None), ""),
+        (measured(at="yesterday"), NO_AGENT),
+        (measured(at="2026-01-01"), NO_AGENT),
+        (measured(tags=["role"]), NO_AGENT),
+        (measured(tags={"role": {"a": []}}), ""),
+        (measured(since=7), NO_AGENT),
+        (measured(since="9999-12-31T00:00:00.000Z"), NO_AGENT),
+        (measured(last_ack="now"), NO_AGENT),
+        (measured(rtt="fast"), NO_AGENT),
+        (measured(rtt=float("nan")), NO_AGENT),
+        (measured(reason="claim"), NO_AGENT),
+        (snapshot(), NO_AGENT),
+    ],
+    ids=range(13),
+)
+async def test_what_others_have_measured_is_checked(answer: bytes, why: str) -> None:
+    async def handle(stream: trio.SocketStream) -> None:
+        await stream.receive_some()
+        await stream.send_all(answer)
+        await stream.send_eof()
+
+    view = await asked(handle, "?measured=true")
+    assert view["error"].startswith(why), view
+    assert (view["members"] is None) == bool(why)
+
+
+async def test_what_others_have_measured_is_on_the_clock_of_the_agent_that_answers() -> None:
+    """Another clock may be wrong by years; its ages are right."""
+
+    async def handle(stream: trio.SocketStream) -> None:
+        await stream.receive_some()
+        await stream.send_all(measured())
+        await stream.send_eof()
+
+    view = await asked(handle, "?measured=true")
+    seen = view["members"]["b"]
+    age = datetime.now(UTC) - datetime.fromisoformat(seen["since"])
+    assert timedelta(seconds=59) < age < timedelta(seconds=75)
+    assert (seen["rtt"], seen["last_ack"], seen["reason"]["accuser"]) == (0.002, None, "c")
+    assert seen["tags"] == digest_of_tags({"role": "web"}) != digest_of_tags({"role": "db"})
+
+
 async def test_an_agent_that_does_not_answer_costs_a_second() -> None:
     async def handle(stream: trio.SocketStream) -> None:
         await trio.sleep_forever()
@@ -247,12 +312,12 @@ async def test_an_agent_that_does_not_answer_costs_a_second() -> None:
     assert view["members"] is None
 
 
-async def asked(handle: Callable[[trio.SocketStream], Awaitable[None]]) -> dict[str, Any]:
+async def asked(handle: Callable[[trio.SocketStream], Awaitable[None]], query: str = "") -> dict[str, Any]:
     """What an agent says of ``b``, which answers in this way."""
     one = FakeCluster(Config(name="n1.global"))
     async with answering(handle) as (_, port), served(one) as agent:
         one.table["b"] = make_member("b", http=f"127.0.0.1:{port}")
-        views = (await agent.get("/v1/swim/views")).json()["views"]
+        views = (await agent.get(f"/v1/swim/views{query}")).json()["views"]
     [view] = [view for view in views if view["agent"] == "b"]
     found: dict[str, Any] = view
     return found

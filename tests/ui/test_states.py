@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from swim import Detection
 from tests.ui.audit import violations
 from tests.ui.conftest import OpenPage
 from tests.ui.site import Site
@@ -171,3 +173,37 @@ def test_another_agent_is_asked_for_its_view(open_page: OpenPage) -> None:
         assert not violations(page)
         page.keyboard.press("]")
         page.keyboard.press("[")
+
+
+def test_an_agents_matrix_has_five_values_and_old_acks_are_hatched(open_page: OpenPage) -> None:
+    with Site(["n1", "n3"], own="n2") as other, Site(["n3"]) as site:
+        http = other.url.removeprefix("http://")
+        site.join("n2", http=http)
+        for at in (site, other):
+            now = at.do(at.cluster.now)
+            fresh = Detection(now - 60, None, now - 1, 0.0004)
+            at.cluster.detections |= {"n1": fresh, "n2": fresh, "n3": fresh}
+        other.cluster.detections["n3"] = Detection(now - 60, None, now - 31, 0.0031)
+        other.fail("n3")
+        page = open_page(f"{site.url}/ui/#/views")
+        cell = page.get_by_role("gridcell", name="n2 believes n3 failed")
+        cell.wait_for()
+        assert re.search(
+            r"since 1\.\d min|since [67]\d s: suspicion expired", cell.get_attribute("aria-label") or ""
+        )
+        values = page.get_by_role("group", name="What a cell shows").get_by_role("button")
+        assert values.all_inner_texts() == ["status", "incarnation", "tags", "last ack", "RTT ms"]
+        values.nth(2).click()
+        digests = page.locator("tr[data-observer] [role=gridcell] .box").all_inner_texts()
+        assert len({tuple(digests[index::4]) for index in range(4)} - {("", "")}) >= 2, digests
+        values.nth(3).click()
+        stale = page.locator("[role=gridcell][data-stale=true]")
+        stale.first.wait_for()
+        assert re.fullmatch(r"no ack\s3\d s", stale.inner_text())
+        assert "; no ack for 3" in (stale.get_attribute("aria-label") or "")
+        values.nth(4).click()
+        page.locator(".rtt", has_text="0.40").first.wait_for()
+        assert stale.count() == 1
+        stale.hover()
+        page.locator(".inspector", has_text="no ack for 3").wait_for()
+        assert not violations(page)

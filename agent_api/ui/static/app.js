@@ -57,7 +57,7 @@ export const state = {
   stream: /** @type {Stream | null} */ (null),
   cluster: /** @type {any} */ (null), // all nodes of `swim cluster`, null for an agent
   clusterStream: /** @type {Stream | null} */ (null),
-  follow: () => undefined, // turns to the observer that the link names
+  follow: /** @type {() => void} */ (() => undefined), // turns to what the link names, if it is not read yet
   route: parseRoute(location.hash),
   info: /** @type {any} */ (null), // the answer of /v1/swim/info, null while it is not known
   ui: /** @type {Record<string, any>} */ ({}), // what is neither in the link nor in the stream
@@ -231,7 +231,7 @@ function watch(at) {
 async function follow() {
   if (mode === 'agent') {
     state.stream = watch(base);
-    askOthers = (await import('./others.js')).followOthers(state);
+    state.follow = askOthers = (await import('./others.js')).followOthers(state);
     askOthers();
   }
   if (mode === 'cluster') (await import('./following.js')).followCluster(state, base, watch);

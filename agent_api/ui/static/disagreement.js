@@ -4,8 +4,10 @@ import { cellState, isRunning, namesOf } from './cluster.js';
 
 /** What a cell can show. The first three can differ from the majority; the others are measured. */
 export const VALUES = ['status', 'incarnation', 'tags', 'last ack', 'RTT'];
-/** What agents say to another agent. */
+/** What agents say to another agent of many members. */
 export const AGENT_VALUES = ['status', 'incarnation'];
+/** Those that are measured. */
+export const MEASURED = ['last ack', 'RTT'];
 
 let known = { views: /** @type {any} */ (null), whole: /** @type {any} */ (null) };
 
@@ -25,10 +27,11 @@ export function wholeOf(store) {
   return whole;
 }
 
-/** What an observer believes of a member, as one comparable text. */
+/** What an observer believes of a member, as one comparable text; tags are a digest, "" as long as it is not known. */
 export function beliefOf(cell, value) {
   if (!cell) return 'unknown';
-  return value === 'incarnation' ? String(cell.incarnation) : value === 'tags' ? cell.tags : cellState(cell);
+  if (value === 'tags') return cell.digest ?? (typeof cell.tags === 'string' ? cell.tags : '');
+  return value === 'incarnation' ? String(cell.incarnation) : cellState(cell);
 }
 
 /** The belief that most have; of equally many, the first. */
@@ -64,7 +67,7 @@ export function matrixOf(cluster, { value = 'status', only = false, isGrouped = 
   const members = new Set(nodes);
   for (const view of cluster.views.values()) for (const name of view.keys()) members.add(name);
   const running = nodes.filter((name) => isRunning(cluster, name) && cluster.views.has(name));
-  const compared = ['last ack', 'RTT'].includes(value) ? 'status' : value;
+  const compared = MEASURED.includes(value) ? 'status' : value;
   const belief = (observer, subject) => beliefOf(cluster.views.get(observer)?.get(subject), compared);
   const majority = new Map([...members].map((subject) => [subject, most(running.map((observer) => belief(observer, subject)))]));
   const differing = new Map(running.map((observer) => [observer, [...members].filter((subject) => belief(observer, subject) !== majority.get(subject))]));
@@ -109,6 +112,17 @@ export function spread(numbers) {
   const mean = numbers.reduce((sum, each) => sum + each, 0) / (numbers.length || 1);
   const variance = numbers.reduce((sum, each) => sum + (each - mean) ** 2, 0) / (numbers.length || 1);
   return { mean, deviation: Math.sqrt(variance) };
+}
+
+const STALE_MIN = 10_000;
+
+/**
+ * The age in ms from which a last ack is too old. Each member is probed in each round through the list, so half of the
+ * last acks are younger than half a round: four times that is two rounds without one.
+ */
+export function staleAge(ages) {
+  const sorted = [...ages].sort((a, b) => a - b);
+  return Math.max(STALE_MIN, 4 * (sorted[sorted.length >> 1] ?? 0));
 }
 
 /** What is different between two views, line by line. */

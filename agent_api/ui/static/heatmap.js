@@ -1,7 +1,6 @@
 // @ts-check
 /** The views of many nodes as one picture: a canvas with a pixel or more for each cell, and names by a crosshair. */
 import { html } from './vendor/lit-html.js';
-import { cellState } from './cluster.js';
 
 const WORDS = ['alive', 'suspect', 'leaving', 'left', 'failed', 'unknown'];
 const SIDE = 620; // px
@@ -22,7 +21,7 @@ function palette(element) {
 }
 
 /** Draws all cells; well ones are pale, so that the eye finds the others. */
-function draw(canvas, state, matrix) {
+function draw(canvas, state, matrix, tone) {
   const { rows, columns } = matrix;
   const size = Math.max(1, Math.min(Math.floor(SIDE / Math.max(rows.length, columns.length, 1)), 14));
   const ratio = devicePixelRatio;
@@ -35,7 +34,7 @@ function draw(canvas, state, matrix) {
   context.scale(ratio, ratio);
   const gap = size > 3 ? HEAD : 0;
   rows.forEach((observer, y) => columns.forEach((subject, x) => {
-    const word = cellState(matrix.cell(observer, subject));
+    const word = tone(observer, subject);
     const isAlive = word === 'alive';
     context.globalAlpha = isAlive && !matrix.differs(observer, subject) ? 0.35 : 1;
     context.fillStyle = colours[word] ?? colours.unknown;
@@ -54,13 +53,13 @@ function draw(canvas, state, matrix) {
   context.fillRect(x * size + size / 2, 0, 1, rows.length * size);
 }
 
-/** The picture; `sentence` says what one cell is, `open` shows its reasons. */
-export function heatMap(state, matrix, choice, sentence, open) {
+/** The picture; `tone` is the state whose colour a cell has, `sentence` says what it is, `open` shows its reasons. */
+export function heatMap(state, matrix, choice, tone, sentence, open) {
   const { rows, columns } = matrix;
   if (!rows.length || !columns.length) return html`<p class="panel faint">Nothing differs. Untick “only what differs” to see every cell.</p>`;
   requestAnimationFrame(() => {
     const canvas = /** @type {HTMLCanvasElement | null} */ (document.querySelector('canvas.heat'));
-    if (canvas) draw(canvas, state, matrix);
+    if (canvas) draw(canvas, state, matrix, tone);
   });
   const point = (event) => {
     const size = Number(event.target.dataset.size) || 1;

@@ -3,7 +3,7 @@
 import { html, nothing } from '../vendor/lit-html.js';
 import { repeat } from '../vendor/directives/repeat.js';
 import { cellState, isRunning } from '../cluster.js';
-import { AGENT_VALUES, VALUES, differences, disputes, matrixOf, spread, wholeOf } from '../disagreement.js';
+import { AGENT_VALUES, MEASURED, VALUES, beliefOf, differences, disputes, matrixOf, spread, staleAge, wholeOf } from '../disagreement.js';
 import { millis, plural, span } from '../format.js';
 import { heatMap } from '../heatmap.js';
 import { ago, cli, name, stateGlyph, stateMark } from '../parts.js';
@@ -22,7 +22,7 @@ export const short = (text) => /^node-(\d+)$/.exec(text)?.[1] ?? text;
 function choiceOf(state) {
   const { value = 'status', group = '', only } = state.route;
   const isLarge = state.whole.nodes.size > CELLS_MAX;
-  const values = state.cluster ? VALUES : AGENT_VALUES;
+  const values = state.cluster || !isLarge ? VALUES : AGENT_VALUES;
   return { values, value: values.includes(value) ? value : 'status', isGrouped: group === '1', only: only === undefined ? isLarge : only === '1', isLarge };
 }
 
@@ -31,18 +31,19 @@ export function view(state) {
   const { whole: cluster } = state;
   const choice = choiceOf(state);
   const matrix = state.cluster ? matrixOf(cluster, choice) : kept(cluster, choice);
-  readMeasured(state, choice.value);
+  if (state.cluster && MEASURED.includes(choice.value)) readMeasured(state);
+  const measures = MEASURED.includes(choice.value) ? measuresOf(state, matrix) : null;
   return html`<div class="views">
     <h1 class="hidden">Views of all nodes</h1>
     ${summary(state, matrix, choice)}
     ${state.narrow ? nothing : toolbar(state, choice)}
     <div class="views-body">
       <div class="views-main">
-        ${state.narrow && !choice.isLarge ? nothing : choice.isLarge ? heatMap(state, matrix, choice, sentence, (observer, subject) => state.go({ member: subject, from: observerOf(state, observer) })) : grid(state, matrix, choice)}
+        ${state.narrow && !choice.isLarge ? nothing : choice.isLarge ? heatMap(state, matrix, choice, (observer, subject) => toneOf(matrix, choice.value, measures, observer, subject), sentence, (observer, subject) => state.go({ member: subject, from: observerOf(state, observer) })) : grid(state, matrix, choice, measures)}
         ${state.route.compare ? comparison(state) : nothing}
         ${who(state, matrix)}
       </div>
-      ${state.narrow ? nothing : inspector(state, matrix)}
+      ${state.narrow ? nothing : inspector(state, matrix, measures)}
     </div></div>`;
 }
 
@@ -87,23 +88,22 @@ function toolbar(state, choice) {
   const set = (changes) => state.go(changes, { replace: true });
   return html`<div class="toolbar">
     <span class="group" role="group" aria-label="What a cell shows">${choice.values.map((each) =>
-      html`<button class="small" aria-pressed=${each === choice.value} @click=${() => set({ value: each === 'status' ? '' : each })}>${each}</button>`)}</span>
+      html`<button class="small" aria-pressed=${each === choice.value} @click=${() => set({ value: each === 'status' ? '' : each })}>${each}${each === 'RTT' ? ' ms' : ''}</button>`)}</span>
     <label class="tick"><input type="checkbox" .checked=${choice.only} @change=${(event) => set({ only: event.target.checked ? '1' : '0' })}> only what differs</label>
     <label class="tick"><input type="checkbox" .checked=${choice.isGrouped} @change=${(event) => set({ group: event.target.checked ? '1' : '' })}> reorder into groups <kbd>g</kbd></label>
   </div>`;
 }
 
-function grid(state, matrix, choice) {
+function grid(state, matrix, choice, measures) {
   const { rows, columns } = matrix;
   const { whole: cluster } = state;
   if (!columns.length) return html`<p class="panel faint">Nothing differs. Untick “only what differs” to see every cell.</p>`;
-  const rtt = choice.value === 'RTT' ? spread(allMeasured(state, 'rtt')) : null;
   const edge = (list, index) => choice.isGrouped && index > 0 && matrix.groupOf(list[index]) !== matrix.groupOf(list[index - 1]);
   return html`<div class="scroll matrix-scroll" tabindex="-1"><table class="matrix" data-value=${choice.value} role="grid" aria-label="Rows are observers, columns members" @keydown=${moves}>
     <thead><tr><th scope="col" class="corner">seen by <span aria-hidden="true">↓</span></th>${columns.map((subject, index) =>
       html`<th scope="col" class="subject" data-edge=${edge(columns, index)} data-disputed=${matrix.disputed.has(subject)} title=${subject}><bdi>${short(subject)}</bdi></th>`)}
       <th scope="col" class="rest">differs from the majority</th></tr></thead>
-    <tbody>${repeat(rows, (observer) => observer, (observer, index) => row(state, matrix, choice, observer, rtt, { isEdge: edge(rows, index), isFirst: index === 0, edge }))}</tbody>
+    <tbody>${repeat(rows, (observer) => observer, (observer, index) => row(state, matrix, choice, observer, measures, { isEdge: edge(rows, index), isFirst: index === 0, edge }))}</tbody>
     ${state.cluster ? html`<tfoot><tr><th scope="row" class="observer-head"><span class="faint">really</span></th>${columns.map((subject, index) => {
       const process = cluster.nodes.get(subject)?.state ?? 'unknown';
       const word = process === 'running' ? 'alive' : process;
@@ -111,7 +111,7 @@ function grid(state, matrix, choice) {
     })}<td class="rest faint">what each process does</td></tr></tfoot>` : nothing}</table></div>`;
 }
 
-function row(state, matrix, choice, observer, rtt, { isEdge, isFirst, edge }) {
+function row(state, matrix, choice, observer, measures, { isEdge, isFirst, edge }) {
   const { whole: cluster } = state;
   const node = cluster.nodes.get(observer);
   const hasView = cluster.views.has(observer) && node.state !== 'killed' && node.state !== 'left';
@@ -121,7 +121,7 @@ function row(state, matrix, choice, observer, rtt, { isEdge, isFirst, edge }) {
   return html`<tr data-observer=${observer} data-process=${node.state} data-edge=${isEdge} data-current=${observer === state.observer}>
     <th scope="row" class="observer-head"><button class="plainly" tabindex="-1" title="Show what ${observer} sees everywhere; with Shift: compare" aria-pressed=${isChosen} ?disabled=${node.state === 'silent'} @click=${pick}>
       ${state.cluster ? stateGlyph(node.state === 'running' ? 'alive' : node.state) : nothing} ${name(observer)}</button></th>
-    ${matrix.columns.map((subject, index) => cell(state, matrix, choice, observer, subject, rtt, {
+    ${matrix.columns.map((subject, index) => cell(state, matrix, choice, observer, subject, measures, {
       isEdge: edge(matrix.columns, index), hasView, isTabStop: isFirst && index === 0 && !state.ui.cell }))}
     <td class="rest">${node.state === 'running'
       ? differing.length ? html`<b>${differing.map(short).join(' ')}</b>${alone(state, matrix, observer, differing)}` : html`<span class="faint">–</span>`
@@ -139,31 +139,39 @@ function alone(state, matrix, observer, differing) {
   return html` <span class="faint">← alone with it${Number.isFinite(since) ? html` for ${span(state.now - since)}` : nothing}</span>`;
 }
 
-function cell(state, matrix, choice, observer, subject, rtt, { isEdge, hasView, isTabStop }) {
+function cell(state, matrix, choice, observer, subject, measures, { isEdge, hasView, isTabStop }) {
   const found = matrix.cell(observer, subject);
   const word = hasView ? cellState(found) : 'none';
   const isAt = state.ui.cell?.[0] === observer && state.ui.cell?.[1] === subject;
   const look = () => { state.ui.cell = [observer, subject]; state.redraw(); };
   const open = () => hasView && state.go({ member: subject, from: observerOf(state, observer) });
-  return html`<td role="gridcell" tabindex=${isAt || isTabStop ? 0 : -1} data-at=${isAt} data-state=${word} data-edge=${isEdge} data-self=${observer === subject}
-    data-differs=${matrix.differs(observer, subject)} aria-label=${sentence(state, matrix, observer, subject)}
+  const measure = hasView && observer !== subject ? measures?.of(observer, subject) : null;
+  return html`<td role="gridcell" tabindex=${isAt || isTabStop ? 0 : -1} data-at=${isAt} data-state=${word} data-edge=${isEdge} data-self=${observer === subject} data-stale=${measure ? measure.isStale || (choice.value === 'RTT' && measure.rtt === null) : false}
+    data-differs=${matrix.differs(observer, subject)} aria-label="${sentence(state, matrix, observer, subject)}${measure ? `; ${measure.words}` : ''}"
     @mouseenter=${look} @focus=${look} @click=${open} @keydown=${(event) => event.key === 'Enter' && open()}
-    ><span class="box" aria-hidden="true">${hasView ? content(state, found, choice.value, observer, subject, rtt) : nothing}</span></td>`;
+    ><span class="box" aria-hidden="true">${hasView ? content(found, choice.value, measure, observer === subject) : nothing}</span></td>`;
 }
 
 /** What one cell shows of the chosen value. */
-function content(state, found, value, observer, subject, rtt) {
+function content(found, value, measure, isSelf) {
   if (!found) return '·';
   if (value === 'status') return GLYPH[cellState(found)] ?? '·';
   if (value === 'incarnation') return found.incarnation;
-  if (value === 'tags') return found.tags.slice(0, 4);
-  const measured = measuredOf(state, observer, subject);
-  if (observer === subject) return '';
-  if (!measured) return html`<span class="none">none</span>`;
-  if (value === 'last ack') return span(state.now - Date.parse(measured.last_ack));
-  if (measured.rtt === null) return html`<span class="none">none</span>`;
-  const off = rtt?.deviation ? (measured.rtt - rtt.mean) / rtt.deviation : 0;
-  return html`<span class="rtt" data-off=${off > 2 ? 'far' : off > 1 ? 'some' : 'none'}>${millis(measured.rtt)}</span>`;
+  if (value === 'tags') return beliefOf(found, value).slice(0, 4) || '…';
+  if (isSelf || !measure) return '–';
+  if (measure.isStale) return html`<span class="none">no ack<br>${measure.age === null ? 'yet' : span(measure.age)}</span>`;
+  if (value === 'last ack') return span(measure.age);
+  if (measure.rtt === null) return html`<span class="none">relayed</span>`;
+  return html`<span class="rtt" data-off=${measure.off}>${millis(measure.rtt)}</span>`;
+}
+
+/** The state whose colour a point of the picture of many members has, for the value that is chosen. */
+function toneOf(matrix, value, measures, observer, subject) {
+  const found = matrix.cell(observer, subject);
+  if (value === 'status' || !found) return cellState(found);
+  if (!measures) return matrix.differs(observer, subject) ? 'suspect' : 'alive';
+  const measure = observer === subject ? null : measures.of(observer, subject);
+  return !measure ? 'alive' : measure.isStale ? 'left' : { far: 'failed', some: 'suspect', none: 'alive' }[measure.off];
 }
 
 /** What an observer believes of a member, why, and since when, as a sentence. */
@@ -181,7 +189,7 @@ export function sentence(state, matrix, observer, subject) {
 }
 
 /** The cell that is pointed at, in words; otherwise what can be done. */
-function inspector(state, matrix) {
+function inspector(state, matrix, measures) {
   const [observer, subject] = state.ui.cell ?? [];
   const found = observer && detailed(state, observer, matrix.cell(observer, subject));
   return html`<aside class="panel inspector" aria-label="The cell that is pointed at">
@@ -189,15 +197,19 @@ function inspector(state, matrix) {
       ? html`<h2>${short(observer)} <span aria-hidden="true">→</span> ${short(subject)}</h2>
         <p class="belief">${name(observer)} believes ${name(subject)} ${stateMark(cellState(found))}</p>
         <dl class="facts"><dt>since</dt><dd>${ago(state, found.since, ' ago')}</dd>
-          <dt>why</dt><dd><bdi>${found.reason ? reasonOf(found.reason) : state.cluster ? 'from its start' : `only ${observer} knows`}</bdi></dd>
-          <dt>incarnation</dt><dd>${found.incarnation}</dd>${state.cluster ? html`<dt>tags</dt><dd class="mono">${found.tags}</dd>` : nothing}
+          <dt>why</dt><dd><bdi>${found.reason ? reasonOf(found.reason) : state.cluster || found.digest !== undefined ? 'from its start' : `only ${observer} knows`}</bdi></dd>
+          <dt>incarnation</dt><dd>${found.incarnation}</dd><dt>tags</dt><dd class="mono">${beliefOf(matrix.cell(observer, subject), 'tags') || '…'}</dd>
+          ${measures && observer !== subject ? html`<dt>measured</dt><dd>${measures.of(observer, subject).words}</dd>` : nothing}
           <dt>most say</dt><dd>${matrix.differs(observer, subject) ? html`<b class="differs">${matrix.majority.get(subject)}</b>` : 'the same'}</dd></dl>
         <p><button class="small" @click=${() => state.go({ member: subject, from: observerOf(state, observer) })}>Its reasons</button></p>`
       : observer
         ? html`<h2>${short(observer)} <span aria-hidden="true">→</span> ${short(subject)}</h2><p>${sentence(state, matrix, observer, subject)}.</p>`
         : html`<h2>Point at a cell</h2><p class="faint">A row is what one node believes of all others. An outlined cell is not what most observers believe.</p>
           <p class="faint">Click a cell for its reasons, a row's name to see through its eyes; Shift-click two rows to compare them.</p>`}
-    <ul class="legend">${['alive', 'suspect', 'leaving', 'left', 'failed'].map((each) => html`<li>${stateMark(each)}</li>`)}</ul></aside>`;
+    ${measures
+      ? html`<ul class="legend"><li><span class="sample"></span> no ack in two rounds of probes</li>
+        <li><span class="rtt" data-off="some">RTT</span> one standard deviation above the mean, <span class="rtt" data-off="far">RTT</span> two</li></ul>`
+      : html`<ul class="legend">${['alive', 'suspect', 'leaving', 'left', 'failed'].map((each) => html`<li>${stateMark(each)}</li>`)}</ul>`}</aside>`;
 }
 
 /** Disagreement as sentences: all that a narrow screen shows, and the same facts beside the picture. */
@@ -232,12 +244,11 @@ function comparison(state) {
       : html`<p>They believe the same of every member.</p>`}</section>`;
 }
 
-// -- what is measured: read when it is shown, and again with the heartbeat
+// -- what is measured: of a cluster read when it is shown, and again every 5 s; agents give it with their views
 
 const MEASURED_MS = 5000;
 
-function readMeasured(state, value) {
-  if (value !== 'last ack' && value !== 'RTT') return;
+function readMeasured(state) {
   const known = state.ui.measured;
   if (known && (known.isBusy || performance.now() - known.at < MEASURED_MS)) return;
   state.ui.measured = { ...known, isBusy: true, at: performance.now() };
@@ -247,8 +258,28 @@ function readMeasured(state, value) {
   ).finally(state.redraw);
 }
 
-const measuredOf = (state, observer, subject) => state.ui.measured?.views?.[observer]?.[subject];
-const allMeasured = (state, key) => Object.values(state.ui.measured?.views ?? {}).flatMap((view) => Object.values(view).map((each) => each[key])).filter((each) => each !== null);
+/**
+ * What was measured between two members, in words too: how old the last ack is, and how far its round trip is from the
+ * mean of all. A cell without either is stale: it says since when.
+ */
+function measuresOf(state, matrix) {
+  const known = (observer, subject) => (state.cluster ? state.ui.measured?.views?.[observer]?.[subject] : matrix.cell(observer, subject));
+  const isWell = (observer) => (subject) => subject !== observer && cellState(matrix.cell(observer, subject)) === 'alive';
+  const pairs = matrix.running.flatMap((observer) => matrix.columns.filter(isWell(observer)).map((subject) => known(observer, subject))).filter((each) => each?.last_ack);
+  const ageOf = (measured) => (measured?.last_ack ? Math.max(0, state.now - Date.parse(measured.last_ack)) : null);
+  const limit = staleAge(pairs.map(ageOf));
+  const { mean, deviation } = spread(pairs.map((each) => each.rtt).filter((each) => each !== null));
+  return {
+    of(observer, subject) {
+      const measured = known(observer, subject);
+      const [age, rtt] = [ageOf(measured), measured?.rtt ?? null];
+      const isStale = age === null || age > limit;
+      const over = deviation ? (rtt - mean) / deviation : 0;
+      const words = age === null ? 'no ack yet' : isStale ? `no ack for ${span(age)}` : `last ack ${span(age)} ago, ${rtt === null ? 'through a relay' : `${millis(rtt)} ms`}`;
+      return { age, rtt, isStale, words, off: over > 2 ? 'far' : over > 1 ? 'some' : 'none' };
+    },
+  };
+}
 
 // -- keyboard: the grid is one tab stop; arrows move in it
 

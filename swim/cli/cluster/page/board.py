@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from hashlib import blake2b
 from math import isfinite
 from typing import Any, NamedTuple
 
 import trio
 
-from agent_api.own.clock import WallClock
+from agent_api.own.clock import WallClock, iso
+from agent_api.own.views import digest_of_tags
 from agent_api.shapes import dumps
 from agent_api.streams.lines import Feed
 from sims.theory.bounds import detection_bound
@@ -26,8 +26,6 @@ from swim.events import Event, EventsLost, Member, MemberEvent, MemberReaped, Me
 from swim.net.cluster import Cluster
 
 __all__ = ["Board"]
-
-_DIGEST_BYTES = 4
 
 
 class Belief(NamedTuple):
@@ -270,14 +268,12 @@ def _change(observer: str, event: MemberEvent, before: Belief | None, view: _Vie
 
 
 def _belief(member: Member) -> Belief:
-    tags = repr(sorted(member.tags.items())).encode("utf-8", "surrogatepass")
-    digest = blake2b(tags, digest_size=_DIGEST_BYTES).hexdigest()
-    return Belief(str(member.status), member.is_suspect, member.incarnation, digest)
+    return Belief(str(member.status), member.is_suspect, member.incarnation, digest_of_tags(member.tags))
 
 
 def _wall_clock() -> str:
     """The time of day in UTC, ISO 8601 with milliseconds."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return iso(datetime.now(UTC))
 
 
 def _reason(reason: Reason) -> dict[str, str]:
