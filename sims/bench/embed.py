@@ -26,8 +26,15 @@ from sims.bench.procfs import context_switches, cpu_seconds, resident_mib
 
 __all__ = ["embed"]
 
-_KINDS = {"thread": "swim", "process": "swim, process", "trio": "swim, trio", "kinship": "kinship"}
-"""Kinds of programs, and their names in the table."""
+_KINDS = {
+    "thread": "swim",
+    "process": "swim, process",
+    "trio": "swim, trio",
+    "kinship": "kinship",
+    "bare": "no membership",
+}
+"""Kinds of programs, and their names in the table. The last one is what the others cannot go below."""
+_WITHOUT_READERS = ("kinship", "bare")
 _CROSSING_SECONDS = 9.0
 
 
@@ -61,7 +68,7 @@ def _run(results: dict[str, Samples], kinds: Sequence[str], options: Options, ca
         for group, old in zip(groups, before, strict=True):
             _add_usage(results[_KINDS[group.kind]], old, group.usage(), options.window)
         for group in groups:
-            if group.kind != "kinship":
+            if group.kind not in _WITHOUT_READERS:
                 _add_crossings(results[_KINDS[group.kind]], group)
 
 
@@ -78,9 +85,12 @@ def _add_usage(
 def _add_crossings(samples: Samples, group: _Group) -> None:
     group.signal(signal.SIGUSR1, 1)
     group.wait(_CROSSING_SECONDS)
-    seconds = sorted(group.crossings())
-    add(samples, "node to reader, p50, us", 1e6 * statistics.median(seconds))
-    add(samples, "node to reader, p90, us", 1e6 * seconds[9 * len(seconds) // 10])
+    group.signal(signal.SIGUSR2)
+    for origin in ("packet", "node"):  # read, and published
+        seconds = sorted(group.crossings(origin))
+        if seconds:
+            add(samples, f"{origin} to reader, p50, us", 1e6 * statistics.median(seconds))
+            add(samples, f"{origin} to reader, p90, us", 1e6 * seconds[9 * len(seconds) // 10])
 
 
 class _Group:
@@ -101,6 +111,7 @@ class _Group:
                 "name": f"{kind}-{number}",
                 "bind": bind,
                 "seeds": binds[:1] if number else [],
+                "peers": binds,
                 "nodes": nodes,
                 "profile": options.profile,
             }
@@ -144,12 +155,11 @@ class _Group:
         for program in self._programs[:count]:
             program.send_signal(number)
 
-    def crossings(self) -> list[float]:
-        """How long events took from the node to their reader, of all programs but the first."""
-        self.signal(signal.SIGUSR2)
+    def crossings(self, origin: str) -> list[float]:
+        """How long events took to their reader, of all programs but the first, once they were asked."""
         told = self._said["crossings"]
         self.read(time.monotonic() + 10.0, lambda: len(told) == len(self._programs))
-        return [seconds for said in told.values() for seconds in said["seconds"]]
+        return [seconds for said in told.values() for seconds in said[origin]]
 
     def __enter__(self) -> _Group:
         return self

@@ -144,7 +144,8 @@ class Driver(pump.Pump):
                     now = self._clock()
                     if now >= self._due or self.is_paused:
                         break
-                    self.handle_packets(now)
+                    self.drain(now, self._most_packets)
+                    self.carry_out(now)
                     before = now
             # The next wait sets an alarm of its own: until then a change of the deadline costs nothing.
             self._alarm = None

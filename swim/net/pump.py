@@ -259,11 +259,6 @@ class Pump:
         self._drops.look(now)
         self.woken(now)
 
-    def handle_packets(self, now: float) -> None:
-        """Handles the packets that wait while no timer is due."""
-        self.drain(now, self._most_packets)
-        self.carry_out(now)
-
     def drain(self, now: float, most: int) -> int:
         """Handles packets that wait, for some milliseconds, and sends answers in between.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import selectors
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 
 from swim.addresses import Endpoint, parse_address
@@ -31,8 +31,11 @@ from swim.serf.coordinates import Coordinate
 
 __all__ = ["Loop"]
 
-_FACTS_SECONDS = 5.0
-"""How old published counts may be: to make them costs as much as several packets."""
+_ALL_SECONDS = 5.0
+"""How old published counts, coordinates and probes may be: to make them costs as much as several packets."""
+_LULL = 0.005
+"""Seconds. Packets that follow each other faster than this are read together; and a timer that fires at most
+this late fires after the wait itself, which ends early for a packet, found none."""
 
 Ready = Sequence[tuple[selectors.SelectorKey, int]]
 _READ = selectors.EVENT_READ
@@ -77,7 +80,7 @@ class Loop(Pump):
         self._wishes: deque[Callable[[], None]] = deque()
         self._looking_up: set[str] = set()
         self._before = math.inf
-        self._facts_from = -math.inf
+        self._all_from = -math.inf
         self._last_coordinate: Coordinate | None = None
         self._last_probe: Last | None = None
         self.is_halted: bool = False
@@ -111,7 +114,7 @@ class Loop(Pump):
         self.selector.register(self.network.packets, _READ, None)
         self.streams.start()
         self.start_node()
-        self._post_facts()
+        self._post_all()
 
     def run(self) -> None:
         """Runs until ``halt``."""
@@ -149,13 +152,15 @@ class Loop(Pump):
         now = self._clock()
         if now < self._due:
             if self._serve(ready):
-                self.handle_packets(now)
+                # In a quiet cluster one packet waits: the next wait finds out whether there are more.
+                self.drain(now, 1 if now - self._read_at > _LULL else self._most_packets)
+                self.carry_out(now)
             self._after(self._clock())
         else:
             # A timer already past when the wait began counts from there: that delay was the node's own work.
             planned = max(self._due, self._before)
-            self._serve(ready)
-            now = self._drain_all()
+            has_packets = self._serve(ready) or now - planned > _LULL
+            now = self._drain_all() if has_packets else self._clock()
             overslept = self.overslept(now, planned)
             if overslept:
                 # Streams were held up as well: read what waits before any member is accused.
@@ -164,8 +169,8 @@ class Loop(Pump):
             self.fire(now, overslept)
             self._after(now)
         self._before = now
-        if now >= self._facts_from:
-            self._post_facts()
+        if now >= self._all_from:
+            self._post_all()
 
     def take(self, command: Command, ticket: Ticket) -> None:
         """Gives the node a command from another thread; an error finishes the ticket."""
@@ -177,7 +182,7 @@ class Loop(Pump):
                 self.own_address.resume()
         except SwimError as error:
             ticket.finish(error)
-        self._post_facts()
+        self._post((), {})
 
     def abandon(self, ticket: Ticket) -> None:
         """No more replies to a query are wanted: it finishes now."""
@@ -237,22 +242,30 @@ class Loop(Pump):
         names = {event.member.name for event in events if isinstance(event, MemberEvent)}
         self._post(events, {name: self.node.history(name) for name in names})
 
-    def _post_facts(self) -> None:
-        self._post((), {})
-
-    def _post(self, events: Sequence[Event], histories: Mapping[str, tuple[Transition, ...]]) -> None:
-        facts = self._facts()
-        self._facts_from = self._clock() + _FACTS_SECONDS
+    def _post_all(self) -> None:
+        """Publishes what no event tells as well: coordinates and probes."""
+        self._all_from = self._clock() + _ALL_SECONDS
         moved = self.node.coordinates_since(self._last_coordinate)
         if moved:
             self._last_coordinate = next(iter(moved.values()))
         probed = list(self.node.probed.since(self._last_probe))
         if probed:
             self._last_probe = probed[0][1]
-        found = {name: self.node.detection(name) for name in (*histories, *(name for name, _ in probed))}
+        self._post((), {}, probed=[name for name, _ in probed], moved=moved)
+
+    def _post(
+        self,
+        events: Sequence[Event],
+        histories: Mapping[str, tuple[Transition, ...]],
+        *,
+        probed: Iterable[str] = (),
+        moved: Mapping[str, Coordinate] | None = None,
+    ) -> None:
+        facts = self._facts()
+        found = {name: self.node.detection(name) for name in (*histories, *probed)}
         detections = {name: detection for name, detection in found.items() if detection is not None}
         new = None if facts == self.board.view.facts else facts
-        self.board.post(Update(events, histories, new, moved, detections))
+        self.board.post(Update(events, histories, new, moved or {}, detections))
 
     def _facts(self) -> Facts:
         node = self.node

@@ -15,10 +15,11 @@ OPTIONS = Options(nodes=2, profile="local", runs=1, window=1.0, hogs=0, stopped=
 @pytest.mark.deep
 def test_programs_of_each_kind_are_measured() -> None:
     results = embed([], OPTIONS)
-    assert set(results) >= {"swim", "swim, process", "swim, trio"}
+    assert set(results) >= {"swim", "swim, process", "swim, trio", "no membership"}
     for kind, samples in results.items():
         assert all(len(values) == 1 and values[0] >= 0 for values in samples.values())
-        assert ("node to reader, p50, us" in samples) == (kind != "kinship")
+        assert ("packet to reader, p50, us" in samples) == kind.startswith("swim")
+        assert ("node to reader, p50, us" in samples) == (kind in ("swim", "swim, trio"))
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)
 
