@@ -20,7 +20,8 @@ __all__ = ["fail", "host_gone", "join", "leave"]
 _DETECTION_TIMEOUT = 60.0
 _PERIOD = 1.0
 """Seconds between two probes of an agent. After two for each agent, each has pinged each, and ours may dial
-every other: streams go only to addresses that acked a ping. In a younger cluster ours are as fast as Serf."""
+every other: streams go only to addresses that acked a ping. In a younger cluster ours are as fast as Serf.
+After one for each agent without a crash, interleaved probes are evenly spread again."""
 
 
 def join(engines: Sequence[Engine], options: Options) -> dict[str, Samples]:
@@ -106,8 +107,9 @@ def _crashes(
             fleets = {name: start(*kind, victims, exits) for name, kind in kinds.items()}
             _settle(list(fleets.values()), options)
             for run, (name, fleet) in product(range(first, first + victims), fleets.items()):
-                # No crash comes at a certain moment of the probe interval, or soon after the one before it.
-                pump_all(list(fleets.values()), SETTLE_SECONDS / len(fleets) + random())
+                # No crash comes at a certain moment of the probe interval, or soon after another one.
+                pause = max(SETTLE_SECONDS, options.nodes * _PERIOD) / len(fleets)
+                pump_all(list(fleets.values()), pause + random())
                 victim, started = fleet.agents[-1], fleet.clock()
                 crash(victim)
                 _add_spread(results[name], "failed", fleet, victim, started)

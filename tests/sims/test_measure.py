@@ -224,6 +224,18 @@ def test_an_idle_cluster_sends_a_ping_and_an_ack_per_node_and_second():
     assert traffic.rates().packet_bytes == pytest.approx(more / (4 * seconds))
 
 
+def test_neither_interleaved_probes_nor_refusals_as_evidence_add_to_a_quiet_cluster():
+    rates = []
+    for settings in ({}, {"interleaved_probes": False, "restart_grace": 0.0}):
+        config = Config.lan(name="n", **settings)
+        world = World(1, nodes=8, config=config, start="converged")
+        world.run_for(5.0)
+        traffic = Traffic(world)
+        world.run_for(20.0)
+        rates.append(traffic.rates())
+    assert rates[0] == pytest.approx(rates[1], rel=0.001)
+
+
 def test_streams_are_counted_apart():
     config = Config.lan(name="n", push_pull_interval=5.0)
     world = World(5, nodes=3, config=config, network=Network(Link(latency=Constant(LATENCY))))
