@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import anyio
 
 from agent_api.own.shapes import Observer
+from agent_api.telemetry.readings import plain_gauges
 from swim import NodeStats
 
 __all__ = ["HISTORY_FIELDS", "SAMPLES_MAX", "SAMPLE_SECONDS", "MetricsHistory"]
@@ -77,4 +78,4 @@ class MetricsHistory:
             skipped = max(1, int((now - last.at) / SAMPLE_SECONDS) - SAMPLES_MAX)
             self._samples.append(last._replace(at=last.at + skipped * SAMPLE_SECONDS))
         metrics = cluster.metrics
-        self._samples.append(_Sample(now, stats, dict(metrics.counters), dict(metrics.gauges)))
+        self._samples.append(_Sample(now, stats, dict(metrics.counters), plain_gauges(cluster, stats)))

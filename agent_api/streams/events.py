@@ -10,6 +10,7 @@ from agent_api.cluster import EventsLike
 from agent_api.own.shapes import Observer
 from agent_api.shapes import dumps, in_portions
 from agent_api.streams.lines import Feed
+from agent_api.telemetry.readings import plain_gauges
 from swim import (
     Event,
     EventsLost,
@@ -20,6 +21,7 @@ from swim import (
     MemberLeft,
     MemberRefuted,
     MemberSuspected,
+    NodeStats,
 )
 
 __all__ = ["WATCH_LEVELS", "EventSource", "WatchSource"]
@@ -123,7 +125,7 @@ class WatchSource(EventSource):
         """How the agent is, and the suspicions that run."""
         observer, stats = self._observer, self._observer.cluster.stats()
         head = {"event": "Heartbeat", "at": observer.clock.now(), "sequence": stats.sequence}
-        shape = {**head, **self._state(stats.health_score)}
+        shape = {**head, **self._state(stats)}
         if "suspicions" in self._levels:
             shape["suspicions"] = observer.suspicions()
         return _line(shape)
@@ -133,7 +135,7 @@ class WatchSource(EventSource):
         observer = self._observer
         cluster = observer.cluster
         head = {"event": "Snapshot", "at": observer.clock.now(), "sequence": sequence}
-        snapshot = {"name": cluster.config.name, **self._state(cluster.stats().health_score)}
+        snapshot = {"name": cluster.config.name, **self._state(cluster.stats())}
         by_name = sorted(members, key=lambda member: member.name)
         body = await in_portions(snapshot, "members", by_name, observer.member)
         return dumps(head)[:-1] + b',"snapshot":' + body + b"}\n"
@@ -141,16 +143,16 @@ class WatchSource(EventSource):
     async def _begin(self, feed: Feed, subscribed: _Subscribed) -> None:
         feed.insert(await self.snapshot(subscribed.sequence, subscribed.members))
 
-    def _state(self, health_score: int) -> dict[str, Any]:
+    def _state(self, stats: NodeStats) -> dict[str, Any]:
         cluster = self._observer.cluster
         shape: dict[str, Any] = {
             "status": cluster.status,
             "readiness": self._readiness(),
-            "health_score": health_score,
+            "health_score": stats.health_score,
         }
         if "metrics" in self._levels:
             shape["counters"] = dict(cluster.metrics.counters)
-            shape["gauges"] = dict(cluster.metrics.gauges)
+            shape["gauges"] = plain_gauges(cluster, stats)
         return shape
 
     def _is_of_level(self, event: Event) -> bool:

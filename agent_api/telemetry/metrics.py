@@ -31,7 +31,7 @@ async def metrics(call: Call) -> Response:
     today = datetime.now(UTC).replace(microsecond=0)
     now, started_at = cluster.now(), cluster.started_at
     sampled = [(name, found.latest(now, started_at)) for name, found in samples(cluster)]
-    sampled += [(queue.name, _once(queue.value)) for queue in queues(cluster)]
+    sampled += [(queue.name, _once(queue.value)) for queue in queues(cluster.stats())]
     document = {
         "Timestamp": f"{today:%Y-%m-%d %H:%M:%S} +0000 UTC",
         "Gauges": [

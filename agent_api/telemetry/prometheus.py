@@ -145,7 +145,7 @@ def _nomads(kind: str, values: Iterable[Value]) -> Iterator[str]:
 
 def _summaries(cluster: ClusterLike) -> Iterator[str]:
     found = [(name, one.count, one.sum) for name, one in samples(cluster)]
-    found += [(queue.name, 1, queue.value) for queue in queues(cluster)]
+    found += [(queue.name, 1, queue.value) for queue in queues(cluster.stats())]
     for dotted, count, total in sorted(found):
         name = _safe(f"nomad.{dotted}")
         yield f"# TYPE {name} summary"

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from agent_api.cluster import ClusterLike
+from swim import NodeStats
 from swim.metrics import Samples
 
-__all__ = ["STATES", "Value", "counters", "gauges", "queues", "samples"]
+__all__ = ["STATES", "Value", "counters", "gauges", "plain_gauges", "queues", "samples"]
 
 STATES = ("alive", "suspect", "leaving", "left", "failed")
 """The states of listed members."""
@@ -61,10 +62,14 @@ def counters(counted: Mapping[str, int]) -> list[Value]:
     return sorted((_labelled(name, count) for name, count in counted.items()), key=_order)
 
 
-def queues(cluster: ClusterLike) -> list[Value]:
+def queues(stats: NodeStats) -> list[Value]:
     """The lengths of Serf's three queues, sorted."""
-    stats = cluster.stats()._asdict()
-    return [Value(f"serf.queue.{name}", stats[field], {}) for name, field in sorted(_QUEUES.items())]
+    return [Value(f"serf.queue.{name}", getattr(stats, field), {}) for name, field in sorted(_QUEUES.items())]
+
+
+def plain_gauges(cluster: ClusterLike, stats: NodeStats) -> dict[str, float]:
+    """What the node measures as it is now, by name, and the lengths of Serf's queues."""
+    return {**cluster.metrics.gauges, **{each.name: each.value for each in queues(stats)}}
 
 
 def samples(cluster: ClusterLike) -> list[tuple[str, Samples]]:

@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import zlib
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
+import anyio
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response
+from starlette.responses import (
+    FileResponse,
+    JSONResponse,
+    PlainTextResponse,
+    RedirectResponse,
+    Response,
+    StreamingResponse,
+)
 from starlette.routing import Route
 
 from agent_api.browsers import BrowserRules
-from agent_api.envelope import Envelope
+from agent_api.envelope import Envelope, accepts_gzip
 from agent_api.ui.page import ui_routes
 from swim import Metrics
 
 __all__ = ["recordings_app"]
 
 _TRACE_TYPE = "application/jsonl"
+_PIECE = 1 << 17
+_LEVEL = 1
+_GZIP = 31
+"""For zlib: its largest window, with the header and the checksum of gzip."""
 
 
 def recordings_app(traces: Sequence[Path]) -> Starlette:
@@ -42,7 +55,16 @@ def recordings_app(traces: Sequence[Path]) -> Starlette:
         number = request.path_params["number"]
         if number >= len(traces):
             return Response(status_code=404)
-        return FileResponse(traces[number], media_type=_TRACE_TYPE)
+        path = traces[number]
+        accepted = ",".join(request.headers.getlist("accept-encoding"))
+        try:
+            is_as_it_is = not accepts_gzip(accepted) or await _is_packed(path)
+        except OSError as error:
+            return PlainTextResponse(f"{path.name}: {error.strerror}", 404)
+        if request.method == "HEAD" or is_as_it_is:
+            return FileResponse(path, media_type=_TRACE_TYPE)
+        headers = {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
+        return StreamingResponse(_packed(path), headers=headers, media_type=_TRACE_TYPE)
 
     async def start(request: Request) -> Response:
         return RedirectResponse("ui/#/replay")
@@ -59,6 +81,21 @@ def recordings_app(traces: Sequence[Path]) -> Starlette:
             Middleware(BrowserRules, names=(), trusted=(), metrics=Metrics()),
         ],
     )
+
+
+async def _is_packed(path: Path) -> bool:
+    async with await anyio.open_file(path, "rb") as file:
+        return await file.read(2) == b"\x1f\x8b"
+
+
+async def _packed(path: Path) -> AsyncIterator[bytes]:
+    """A file with gzip, piece by piece. Traces become a tenth and less, faster than a browser reads them."""
+    packer = zlib.compressobj(_LEVEL, wbits=_GZIP)
+    async with await anyio.open_file(path, "rb") as file:
+        while piece := await file.read(_PIECE):
+            if packed := packer.compress(piece):
+                yield packed
+    yield packer.flush()
 
 
 def _without_script(request: Request) -> str:

@@ -115,7 +115,8 @@ async def test_what_was_first_counted_late_was_0_before(
     cluster.table["b"] = replace(make_member("b"))
     shape = history.shape()
     assert shape["counters"] == {"swim.dropped.decrypt": [0, 1]}
-    assert shape["gauges"] == {"load": [None, 0.5]}
+    queues = {f"serf.queue.{name}": [0, 0] for name in ("Event", "Intent", "Query")}
+    assert shape["gauges"] == {"load": [None, 0.5], **queues}
     assert shape["members"] == [1, 2]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -102,6 +103,48 @@ def test_names_of_others_are_text(open_page: OpenPage) -> None:
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         assert "owned" not in page.title()
         assert not violations(page)
+
+
+def test_the_members_are_copied_as_a_table_as_json_and_as_a_command(site: Site, open_page: OpenPage) -> None:
+    page = open_page(f"{site.url}/ui/#/members?filter=n2")
+    page.locator("tbody tr[data-row]").wait_for()
+    page.evaluate("navigator.clipboard.writeText = async text => { window.copied = text }")
+
+    def copied(kind: str) -> str:
+        page.get_by_role("button", name=kind, exact=True).click()
+        text: str = page.evaluate("window.copied")
+        return text
+
+    assert copied("table") == "n2\talive\t10.0.0.2:7946\t1\tbuild=0.2.0".replace(
+        "10.0.0.2", site.cluster.table["n2"].address
+    )
+    [member] = json.loads(copied("JSON"))["members"]
+    assert (member["name"], member["status"], member["tags"]) == ("n2", "alive", {"build": "0.2.0"})
+    assert copied("CLI") == "swim members"
+    assert "Copied: swim members" in page.locator("[aria-live]").inner_text()
+
+
+def test_the_bar_of_a_phone_has_five_places_and_the_last_one_opens_the_other_views(
+    site: Site, open_page: OpenPage
+) -> None:
+    page = open_page(f"{site.url}/ui/", viewport=PHONE)
+    bar = page.locator("nav.side a")
+    bar.nth(4).wait_for()
+    assert bar.all_inner_texts() == ["Overview", "Views", "Members", "Events", "More"]
+    sizes = [bar.nth(index).bounding_box() for index in range(5)]
+    assert all(box and box["width"] >= 44 and box["height"] >= 44 for box in sizes)
+    bar.nth(4).click()
+    dialog = page.get_by_role("dialog", name="Views")
+    dialog.wait_for()
+    assert dialog.get_by_role("link").all_inner_texts() == ["Health", "Replay", "Explain"]
+    assert not violations(page)
+    dialog.get_by_role("link", name="Health").click()
+    page.locator(".health").wait_for()
+    dialog.wait_for(state="detached")
+    assert bar.nth(4).get_attribute("aria-current") == "true"
+    page.set_viewport_size(DESKTOP)
+    page.locator("nav.side a", has_text="Explain").wait_for()
+    assert bar.count() == 7
 
 
 @pytest.mark.deep

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -12,6 +13,9 @@ from tests.agent_api.fakes import make_member
 from tests.ui.audit import violations
 from tests.ui.conftest import DESKTOP, PHONE, OpenPage
 from tests.ui.site import Site
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Route
 
 pytestmark = [pytest.mark.peers("chromium"), pytest.mark.slow]
 
@@ -142,3 +146,39 @@ def test_each_setting_is_shown_with_its_origin(open_page: OpenPage) -> None:
         page.get_by_text("settings have their default").click()
         page.locator(".settings tr", has_text="probe_interval").get_by_text("default").wait_for()
         assert not violations(page)
+
+
+def test_keys_that_not_all_members_have_queues_and_packets_that_no_key_decrypts(open_page: OpenPage) -> None:
+    answer = {
+        "members": 5, "responses": 3, "problem": "", "errors": {"n5": "it has no keyring"}, "messages": {},
+        "missing": ["n4"], "failed": ["n6"],
+        "keyrings": {"n1": ["aaaa", "bbbb"], "n2": ["aaaa"], "n3": ["bbbb", "aaaa"]},
+    }  # fmt: skip
+    with Site(["n2"]) as site:
+        page = open_page("about:blank")
+        page.route("**/v1/swim/keyring", lambda route: route.fulfill(json=answer))
+        info: dict[str, Any] = {}
+
+        def with_keys(route: Route) -> None:
+            route.fulfill(json={**route.fetch().json(), "encrypted": True, "keys": ["aaaa"], **info})
+
+        page.route("**/v1/swim/info", with_keys)
+        page.goto(f"{site.url}/ui/#/health")
+        page.get_by_role("button", name="Ask all members").click()
+        panel = page.locator("section", has_text="Gossip keys")
+        panel.get_by_text("3 of 5 members").wait_for()
+        lines = panel.locator("li").all_inner_texts()
+        assert [" ".join(line.split()) for line in lines] == [
+            "aaaa 3 of 5 members have it, 2 encrypt with it",
+            "bbbb 2 of 5 members have it, 1 encrypt with it",
+        ]
+        for text in ("no answer: n4", "failed, so not asked: n6", "n5: it has no keyring"):
+            panel.get_by_text(text).wait_for()
+        assert not violations(page)
+        page.get_by_role("img", name=re.compile("queued for Serf: intents 0, events 0, queries 0")).wait_for()
+        info["decrypt_failures"] = {"10.0.0.7": 31}
+        for _ in range(31):
+            site.do(site.cluster.metrics.dropped, "decrypt")
+        panel.get_by_text("None of the keys decrypts what these hosts send").wait_for()
+        assert panel.locator("li").last.inner_text().split() == ["10.0.0.7", "31", "times"]
+        page.get_by_role("img", name=re.compile(r"dropped: decrypt")).wait_for()

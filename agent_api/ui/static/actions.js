@@ -1,7 +1,7 @@
 // @ts-check
 /** What the page can do: each asks first, with the effect in words, and shows the command that it equals. */
 import { html, nothing } from './vendor/lit-html.js';
-import { shell } from './format.js';
+import { shell } from './member.js';
 import { cli } from './parts.js';
 import { note, stateOf } from './store.js';
 

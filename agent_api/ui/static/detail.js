@@ -1,10 +1,11 @@
 // @ts-check
 /** One member in a sheet at the side: what it is, who believes what of it, and why. */
 import { html, nothing, svg } from './vendor/lit-html.js';
-import { clock, hostPort, millis, shell, span } from './format.js';
+import { clock, span } from './format.js';
 import { asks } from './lazy.js';
-import { ago, cli, failure, name, stateGlyph, stateMark, tags } from './parts.js';
 import { measured } from './measured.js';
+import { hostPort, millis, shell, tags, version } from './member.js';
+import { ago, cli, failure, name, stateGlyph, stateMark } from './parts.js';
 import { reasonOf } from './sentences.js';
 import { countdown, path } from './now.js';
 import { stateOf } from './store.js';
@@ -58,12 +59,11 @@ export function detail(state) {
 }
 
 function facts(state, m, probes) {
-  const triple = (of) => `${of[0]}–${of[1]} (${of[2]})`;
   const rows = [
     ['since', html`${ago(state, m.since)}${m.suspicion ? html`, by ${by(m.suspicion.accusers)}` : nothing}`],
     ['address', html`<span class="mono">${hostPort(m)}</span>`],
     ['incarnation', m.incarnation],
-    ['versions', html`protocol ${triple(m.protocol)}, delegate ${triple(m.delegate)}`],
+    ['versions', `protocol ${version(m.protocol)}, delegate ${version(m.delegate)}`],
     ['tags', Object.keys(m.tags).length ? tags(m.tags) : html`<span class="faint">none</span>`],
     m.last_ack !== undefined && m.name !== state.observer ? ['last ack', m.last_ack ? html`${ago(state, m.last_ack, ' ago')}${m.rtt ? html`, ${millis(m.rtt)} ms` : nothing}` : 'none yet'] : null,
     m.probe ? ['last probe', path(m.probe)] : null,

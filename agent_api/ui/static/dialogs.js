@@ -3,7 +3,7 @@
 import { html } from './vendor/lit-html.js';
 import { actionDialog } from './actions.js';
 import { palette } from './palette.js';
-import { cli, stateMark } from './parts.js';
+import { cli, icon, stateMark } from './parts.js';
 
 /** Keys, and what they do. */
 const KEYS = [
@@ -23,7 +23,7 @@ const KEYS = [
 /** The dialog that is open. */
 export function dialog(state) {
   const { ui } = state;
-  return ui.action ? actionDialog(state) : ui.palette ? palette(state) : ui.token ? tokenDialog(state) : help(state);
+  return ui.action ? actionDialog(state) : ui.palette ? palette(state) : ui.token ? tokenDialog(state) : ui.more ? more(state) : help(state);
 }
 
 /** Closes a dialog that `state.ui[key]` has opened. */
@@ -31,6 +31,15 @@ const closes = (state, key) => () => {
   state.ui[key] = null;
   state.redraw();
 };
+
+/** The views that have no place in the bar of a narrow screen. */
+function more(state) {
+  const close = closes(state, 'more');
+  return html`<dialog class="more" aria-labelledby="more" @close=${close}>
+    <h2 id="more">Views</h2>
+    ${state.ui.more.map((each) => html`<a href=${state.link({ view: each.id, member: '' })} aria-current=${each === state.view ? 'page' : 'false'} @click=${close}>${icon(each.id)}${each.module.title}</a>`)}
+    <form method="dialog"><button>Close</button></form></dialog>`;
+}
 
 /** The keys of the view that is shown. */
 const keysOf = (state) => state.views.find((each) => each.id === state.route.view)?.module.keys;

@@ -1,6 +1,6 @@
 // @ts-check
 /** The filter of members: words that must all match. Pure. */
-import { hostPort } from './format.js';
+import { hostPort } from './member.js';
 import { stateOf } from './store.js';
 
 /** `eu*` as a test of a whole value. */

@@ -21,18 +21,5 @@ export function clock(ms, exact = false) {
   return exact ? `${text}.${String(d.getMilliseconds()).padStart(3, '0')}` : text;
 }
 
-/** A round-trip time in seconds as ms, without the unit: `0.62`, `14`. */
-export function millis(seconds) {
-  if (seconds === null || seconds === undefined) return '–';
-  const ms = seconds * 1000;
-  return ms < 10 ? ms.toFixed(2) : ms < 100 ? ms.toFixed(1) : Math.round(ms).toLocaleString('en');
-}
-
 /** `1 member`, `2 members`. */
 export const plural = (n, word) => `${n.toLocaleString('en')} ${word}${n === 1 ? '' : 's'}`;
-
-/** A word as one argument of a shell: bare if it is harmless, else in single quotes. */
-export const shell = (word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`);
-
-/** `host:port`, with brackets around an IPv6 address. */
-export const hostPort = (m) => (m.address.includes(':') ? `[${m.address}]:${m.port}` : `${m.address}:${m.port}`);

@@ -9,6 +9,8 @@ import { agreementOf, countsOf } from './store.js';
 const sheet = lazy(() => import('./detail.js'), 'lists.css', 'now.css', 'detail.css');
 const dialogs = lazy(() => import('./dialogs.js'), 'lists.css', 'dialogs.css');
 
+const BAR = 5;
+
 /** Loads what can open over a view. */
 export const preload = (state) => [sheet, dialogs].forEach((each) => each.get(state));
 
@@ -30,7 +32,7 @@ export function frame(state, view) {
 }
 
 /** Whether a dialog is open. */
-const isAsking = ({ ui }) => Boolean(ui.help || ui.token || ui.action || ui.palette);
+const isAsking = ({ ui }) => Boolean(ui.help || ui.token || ui.action || ui.palette || ui.more);
 
 function focusMain(event) {
   event.preventDefault();
@@ -100,9 +102,17 @@ function badge(state) {
   return html`<a class="badge" data-kind="agree" href=${to}><span aria-hidden="true">≡</span> all agree ${since}</a>`;
 }
 
+/** The views; the bar of a narrow screen has room for five, of which the last one opens the others. */
 function nav(state) {
-  return html`<nav class="side" aria-label="Views">${state.views.map((each, index) => html`<a href=${state.link({ view: each.id, member: '' })}
-    aria-current=${each.id === state.route.view ? 'page' : 'false'} title="${each.module.title} (${index + 1})">${icon(each.id)}<span>${each.module.title}</span></a>`)}</nav>`;
+  const isLong = state.narrow && state.views.length > BAR;
+  const entry = (each, index) => html`<a href=${state.link({ view: each.id, member: '' })}
+    aria-current=${each.id === state.route.view ? 'page' : 'false'} title="${each.module.title} (${index + 1})">${icon(each.id)}<span>${each.module.title}</span></a>`;
+  const more = () => html`<a role="button" href="#more" aria-haspopup="dialog" aria-current=${state.views.indexOf(state.view) >= BAR - 1} @click=${(event) => {
+    event.preventDefault();
+    state.ui.more = state.views.slice(BAR - 1);
+    state.redraw();
+  }}>${icon('more')}<span>More</span></a>`;
+  return html`<nav class="side" aria-label="Views">${state.views.slice(0, isLong ? BAR - 1 : undefined).map(entry)}${isLong ? more() : nothing}</nav>`;
 }
 
 function footer(state) {

@@ -2,7 +2,8 @@
 /** What needs attention: members that are not as they should be, how a suspicion stands, and how a probe round ended. */
 import { html, nothing } from './vendor/lit-html.js';
 import { repeat } from './vendor/directives/repeat.js';
-import { shell, span } from './format.js';
+import { span } from './format.js';
+import { shell } from './member.js';
 import { ago, name, stateGlyph } from './parts.js';
 import { accusersOf } from './ring/members.js';
 import { reasonOf } from './sentences.js';

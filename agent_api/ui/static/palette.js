@@ -2,8 +2,8 @@
 /** The command palette: members, views and verbs, found by a few letters. */
 import { html, nothing } from './vendor/lit-html.js';
 import { askForceLeave, askJoin, askLeave } from './actions.js';
-import { hostPort } from './format.js';
 import { filterOf } from './filter.js';
+import { hostPort } from './member.js';
 import { icon, stateGlyph } from './parts.js';
 import { stateOf } from './store.js';
 

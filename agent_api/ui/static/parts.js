@@ -37,9 +37,6 @@ export const failure = (error, retry) => html`<div class="failure" role="alert">
   ${error.request ? html`<p class="faint">request ${error.request}</p>` : nothing}
   ${retry ? html`<button @click=${retry}>Try again</button>` : nothing}</div>`;
 
-/** A tag in the text of the member that has it. */
-export const tags = (of) => Object.entries(of).map(([key, value]) => html`<bdi class="tag" title="${key}=${value}">${key}=${value}</bdi> `);
-
 const ICONS = {
   overview: svg`<circle cx="10" cy="10" r="6.2"/><circle cx="10" cy="3.8" r="1.9" class="fill"/><circle cx="15.4" cy="13.1" r="1.9" class="fill"/><circle cx="4.6" cy="13.1" r="1.9" class="fill"/>`,
   views: svg`<path d="M3 3h5v5H3zM12 3h5v5h-5zM3 12h5v5H3z"/><path d="M12 12h5v5h-5z" class="fill"/>`,
@@ -49,6 +46,7 @@ const ICONS = {
   faults: svg`<path d="M11 2 4 11.5h5L8.5 18 16 8.5h-5.5z"/>`,
   replay: svg`<path d="M6 4v12l10-6z"/>`,
   explain: svg`<path d="M3 3v14h14M5 14c4 0 4-9 11-9"/>`,
+  more: svg`<path d="M4 10h.1M10 10h.1M16 10h.1" stroke-width="3"/>`,
 };
 
 /** The icon of a view. */

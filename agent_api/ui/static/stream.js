@@ -17,7 +17,6 @@ export class Stream {
     this.retryAt = 0;
     this.lastAt = NaN; // when the last line came
     this.error = '';
-    this.request = ''; // the id of the request that failed
   }
 
   start() {
@@ -61,7 +60,6 @@ export class Stream {
     watch();
     const answer = await fetch(this.options.url, { headers: this.options.headers(), signal: abort.signal, cache: 'no-store' });
     if (!answer.ok) {
-      this.request = answer.headers.get('X-Request-Id') ?? '';
       const text = (await answer.text()).trim() || `HTTP ${answer.status}`;
       if (answer.status === 401 || answer.status === 403) {
         this.error = text;

@@ -85,6 +85,12 @@ def list_(ctx: click.Context) -> None:
     type=click.Path(dir_okay=False, path_type=Path),
     help="Draw each node's view of every other node (SVG).",
 )
+@click.option(
+    "--until",
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    help="The trace, the pictures and the player end at this virtual time.",
+)
 @click.option("--play", "plays", is_flag=True, help="Then show the run in a browser, until Ctrl-C.")
 @play_options
 @click.option(
@@ -106,6 +112,7 @@ def run(
     trace: Path | None,
     diagram: Path | None,
     timeline: Path | None,
+    until: float | None,
     plays: bool,
     http: str,
     opens: bool | None,
@@ -120,12 +127,16 @@ def run(
 
     if runs > 1 and (trace or diagram or timeline or plays):
         raise click.UsageError("--play, --trace and pictures are for one run; omit --runs", ctx)
+    if until is not None and not (trace or diagram or timeline or plays):
+        raise click.UsageError("--until is for --play, --trace and pictures", ctx)
     if plays and trace is None:
         trace = Path(ctx.with_resource(TemporaryDirectory(prefix="swim-"))) / f"{name}-{seed}.jsonl"
     given, chosen = free_options(options), settings_of(settings)
     results = []
     with (
-        recording(name, given, chosen, trace=trace, diagram=diagram, timeline=timeline) as observers,
+        recording(
+            name, given, chosen, trace=trace, diagram=diagram, timeline=timeline, until=until
+        ) as observers,
         progress_bar(name, total=runs) as progress,
     ):
         for index in range(runs):

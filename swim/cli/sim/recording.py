@@ -75,8 +75,18 @@ def recording(
     trace: Path | None,
     diagram: Path | None,
     timeline: Path | None,
+    until: float | None = None,
 ) -> Iterator[tuple[Observer, ...]]:
     """Observers of a scenario's run; the requested files are written when the block ends.
+
+    Args:
+        name: the scenario's.
+        options: that were given.
+        settings: that were given.
+        trace: the file for it.
+        diagram: the file for it.
+        timeline: the file for it.
+        until: virtual seconds; what happens later is in none of the files.
 
     Raises:
         click.UsageError: one of the files cannot be written; nothing was run.
@@ -104,6 +114,8 @@ def recording(
             sinks.append(lines.append)
 
         def sink(line: str) -> None:
+            if until is not None and json.loads(line).get("at", 0.0) > until:
+                return
             for write in sinks:
                 write(line)
 

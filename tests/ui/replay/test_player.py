@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -292,3 +293,33 @@ def test_one_file_holds_the_player_and_the_trace(tmp_path: Path, open_page: Open
     assert not [url for url in requests if not url.startswith(("file:", "blob:", "data:"))]
     assert page.locator("main img").count() == 0
     assert page.evaluate("fetch('https://example.com/').then(() => 'sent', () => 'refused')") == "refused"
+
+
+def test_the_printed_command_makes_the_same_run_up_to_the_moment_that_is_shown(
+    open_page: OpenPage, tmp_path: Path
+) -> None:
+    run = [sys.executable, "-m", "swim", "sim", "run"]
+    whole, part = tmp_path / "it's whole.jsonl", tmp_path / "part.jsonl"
+    given = ["kill-k", "--seed", "3", "--nodes", "5", "--set", "suspicion_mult=3", "--trace", str(whole)]
+    subprocess.run([*run, *given], check=True, stdout=subprocess.DEVNULL)
+    document = tmp_path / "run.html"
+    document.write_text(player_document(whole.read_bytes(), whole.name))
+    page = open_page(document.as_uri())
+    page.locator(".transport").wait_for()
+    press(page, "Alt+ArrowRight", "Shift+ArrowRight", "Shift+ArrowRight")
+    at = float(page.locator(".transport output b").inner_text())
+    printed = page.locator("[data-cli^='swim sim run']").get_attribute("data-cli") or ""
+    replayed = page.locator("[data-cli^='swim sim replay']").get_attribute("data-cli") or ""
+    assert shlex.split(replayed) == ["swim", "sim", "replay", whole.name]
+    words = shlex.split(printed)
+    assert words[:3] == ["swim", "sim", "run"]
+    assert words[-1] == "--play"
+    pasted = [*run, *words[3:-1], "--trace", str(part)]
+    subprocess.run(pasted, check=True, stdout=subprocess.DEVNULL)
+    lines = whole.read_text().splitlines()
+    kept = part.read_text().splitlines()
+    assert kept == lines[: len(kept)]
+    last, next_ = (json.loads(line)["at"] for line in lines[len(kept) - 1 : len(kept) + 1])
+    assert last <= at + 0.001
+    assert next_ >= at
+    assert 1 < len(kept) < len(lines)

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
 
+import httpx
 import pytest
 import trio
 
@@ -52,6 +53,22 @@ async def test_the_page_and_the_traces_are_served_and_nothing_else(agent: Agent)
         assert (await agent.get(f"/{each['url']}")).body == TRACE
     for path in ("/traces/2", "/traces/-1", "/traces/one.jsonl", "/v1/swim/members", "/ui/../traces"):
         assert (await agent.get(path)).status == 404
+
+
+async def test_a_trace_is_packed_on_its_way_unless_it_is_packed_already(agent: Agent, tmp_path: Path) -> None:
+    host, port = agent.endpoint
+    async with httpx.AsyncClient(base_url=f"http://{host}:{port}") as client:
+        answer = await client.get("/traces/0")
+        assert answer.headers["content-encoding"] == "gzip"
+        assert answer.num_bytes_downloaded < len(TRACE) / 10
+        assert answer.content == TRACE
+        (tmp_path / "two.jsonl").write_bytes(gzip.compress(TRACE))
+        answer = await client.get("/traces/1")
+        assert "content-encoding" not in answer.headers
+        assert gzip.decompress(answer.content) == TRACE
+        (tmp_path / "two.jsonl").unlink()
+        answer = await client.get("/traces/1")
+        assert (answer.status_code, answer.text) == (404, "two.jsonl: No such file or directory")
 
 
 async def test_pages_of_other_sites_cannot_read_a_trace(agent: Agent) -> None:

@@ -1,8 +1,9 @@
 // @ts-check
 /** Lines between members: who suspects whom and until when, acks, and round-trip times. */
 import { nothing, svg } from '../vendor/lit-html.js';
-import { millis, span } from '../format.js';
+import { span } from '../format.js';
 import { refresh } from '../measured.js';
+import { millis } from '../member.js';
 import { reasonOf } from '../sentences.js';
 import { stateOf } from '../store.js';
 import { accusersOf, edgesOf } from './members.js';

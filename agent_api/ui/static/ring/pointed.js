@@ -1,7 +1,8 @@
 // @ts-check
 /** The member that is pointed at: a few lines beside it, and keys that go to the next one. */
 import { html, nothing } from '../vendor/lit-html.js';
-import { hostPort, millis, span } from '../format.js';
+import { span } from '../format.js';
+import { hostPort, millis } from '../member.js';
 import { GLYPH, stateOf } from '../store.js';
 import { boxOf } from './layout.js';
 

@@ -4,9 +4,10 @@ import { html, nothing } from '../vendor/lit-html.js';
 import { plural, span } from '../format.js';
 import { asks } from '../lazy.js';
 import { cli, empty, failure } from '../parts.js';
-import { chart, firstCharts, rates, short, spark, steps } from '../spark.js';
+import { chart, firstCharts, gauge, rates, short, spark, steps } from '../spark.js';
 
 const DROPPED = 'swim.dropped.';
+const NAMED_MAX = 8; // members or hosts in a list
 const ACKED = ['swim.probe.direct', 'swim.probe.indirect', 'swim.probe.stream-only'];
 
 export function onKey(state, event) {
@@ -17,6 +18,11 @@ export function onKey(state, event) {
 
 export function view(state) {
   const { samples } = state.store;
+  const failures = samples.at(-1)?.counters[`${DROPPED}decrypt`] ?? 0;
+  if (failures !== (state.ui.decryptFailures ?? 0)) { // whose they are, no sample says
+    state.ui.decryptFailures = failures;
+    state.readInfo();
+  }
   const charts = chartsOf(samples);
   const isTable = Boolean(state.route.table);
   return html`<div class="health">
@@ -46,14 +52,36 @@ function keyring(state) {
     state.ui.keyring = await state.ask('v1/swim/keyring').then((answer) => ({ answer }), (error) => ({ error }));
     state.redraw();
   };
-  const count = new Map();
-  const rings = Object.values(found?.answer?.keyrings ?? {});
-  for (const ring of rings) for (const key of ring) count.set(key, (count.get(key) ?? 0) + 1);
   return html`<section class="panel"><h2>Gossip keys</h2>
     ${state.info && !state.info.encrypted ? html`<p>Gossip is not encrypted.</p>${cli(state, 'swim keygen')}` : html`
       ${found?.error ? failure(found.error, ask) : nothing}
-      ${count.size ? html`<ul class="lines">${[...count].map(([key, members]) => html`<li><code>${key}</code> ${members} of ${plural(rings.length, 'member')}</li>`)}</ul>` : nothing}
-      <div class="action"><button @click=${ask}>Ask all members</button>${cli(state, 'swim keyring list')}</div>`}</section>`;
+      ${found?.answer ? rings(found.answer) : nothing}
+      <div class="action"><button @click=${ask}>Ask all members</button>${cli(state, 'swim keyring list')}</div>`}
+    ${undecrypted(state.info)}</section>`;
+}
+
+/** How many members have each key, and who did not say so. */
+function rings({ members, keyrings, errors, missing, failed }) {
+  const keys = new Map();
+  for (const ring of Object.values(keyrings)) {
+    for (const [index, key] of ring.entries()) {
+      const known = keys.get(key) ?? { have: 0, first: 0 };
+      keys.set(key, { have: known.have + 1, first: known.first + (index ? 0 : 1) });
+    }
+  }
+  const names = (title, list) => (list.length ? html`<p class="faint">${title}: <bdi>${list.slice(0, NAMED_MAX).join(', ')}${list.length > NAMED_MAX ? ', …' : ''}</bdi></p>` : nothing);
+  return html`<ul class="lines">${[...keys].map(([key, { have, first }]) => html`<li><code>${key}</code> <span class="state" data-state=${have < members ? 'suspect' : 'alive'}>${have} of ${plural(members, 'member')}</span>
+      ${first ? html`<span class="faint">${first === have ? 'encrypt with it' : `have it, ${first} encrypt with it`}</span>` : html`<span class="faint">have it, none encrypts with it</span>`}</li>`)}</ul>
+    ${names('no answer', missing)}${names('failed, so not asked', failed)}
+    ${Object.entries(errors).slice(0, NAMED_MAX).map(([name, error]) => html`<p class="faint"><bdi>${name}</bdi>: <bdi>${error}</bdi></p>`)}`;
+}
+
+/** Who sends what none of the keys decrypts. */
+function undecrypted(info) {
+  const found = Object.entries(info?.decrypt_failures ?? {});
+  if (!found.length) return nothing;
+  return html`<p>None of the keys decrypts what these hosts send:</p>
+    <ul class="lines">${found.slice(0, NAMED_MAX).map(([host, count]) => html`<li><code>${host}</code> <span class="state" data-state="suspect">${count.toLocaleString('en')} times</span></li>`)}</ul>`;
 }
 
 /** Every setting and where it came from: what was set, and the defaults behind a click. */
@@ -93,7 +121,6 @@ function sparkTable(charts) {
       <td class="number">${short(Math.max(...line.values.map((value) => value ?? 0)))}</td></tr>`))}</tbody></table>`;
 }
 
-
 /** All charts; a reason to drop something has one once it has counted. */
 function chartsOf(samples) {
   const rate = (...names) => rates(samples, names);
@@ -107,6 +134,7 @@ function chartsOf(samples) {
     chart(samples, 'streams', '/s', { dialled: rate('memberlist.tcp.connect'), accepted: rate('memberlist.tcp.accept') }),
     chart(samples, 'claims', '/s', { alive: rate('memberlist.msg.alive'), dead: rate('memberlist.msg.dead') }),
     chart(samples, 'push/pulls', '', { dialled: step('swim.push-pull.dialled'), answered: step('swim.push-pull.answered'), failed: step('swim.push-pull.failed') }),
+    chart(samples, 'queued for Serf', '', { intents: gauge(samples, 'serf.queue.Intent'), events: gauge(samples, 'serf.queue.Event'), queries: gauge(samples, 'serf.queue.Query') }),
     chart(samples, 'overslept', 'times', { '': step('swim.overslept') }),
     ...dropped.map((name) => chart(samples, `dropped: ${name.slice(DROPPED.length)}`, '', { '': step(name) })),
   ];

@@ -2,11 +2,11 @@
 /** All members: a table with filter and sort, as cards on a narrow screen. */
 import { html, nothing } from '../vendor/lit-html.js';
 import { repeat } from '../vendor/directives/repeat.js';
-import { hostPort, millis, shell } from '../format.js';
 import { filterOf } from '../filter.js';
 import { asks } from '../lazy.js';
 import { refresh } from '../measured.js';
-import { ago, cli, empty, name, stateMark, tags } from '../parts.js';
+import { hostPort, millis, shell, tags, version } from '../member.js';
+import { ago, cli, empty, name, stateMark } from '../parts.js';
 import { reasonOf } from '../sentences.js';
 import { SEVERITY, flapsOf, stateOf } from '../store.js';
 import { swiped, touched } from '../swipe.js';
@@ -17,7 +17,6 @@ const WHOLE_MAX = 200; // rows up to which all are rendered; of more, those on t
 
 const text = (a, b) => (a < b ? -1 : a > b ? 1 : 0);
 const byTime = (m) => Date.parse(m.since ?? '') || 0;
-const version = (triple) => `${triple[0]}–${triple[1]} (${triple[2]})`;
 
 /** The columns: title, order, content. Those that are `extra` are shown when they are chosen. */
 const COLUMNS = {

@@ -217,14 +217,15 @@ function legend(/** @type {import('../replay/trace.js').Trace} */ trace) {
   return html`<ul class="legend packets">${PACKETS.map((kind) => html`<li class="packet" data-packet=${kind}>${kind}</li>`)}<li class="packet" data-packet="lost">lost ✕</li></ul>`;
 }
 
-/** The command that makes the run again up to this moment. */
+/** The command that makes the run again up to this moment, and one that checks that it is the same. */
 function fork(/** @type {any} */ state, /** @type {Player} */ play) {
   const { header, name } = /** @type {import('../replay/trace.js').Trace} */ (play.trace);
   const { made = {}, seed } = header;
   if (made.by !== 'scenario') return nothing;
   const options = [...Object.entries(made.options ?? {}).map(([key, value]) => `--${key.replaceAll('_', '-')} ${quoted(value)}`),
     ...Object.entries(made.settings ?? {}).map(([key, value]) => `--set ${quoted(`${key}=${value}`)}`)];
-  return html`<p class="commands">Run it again: ${cli(state, ['swim sim run', quoted(made.name), `--seed ${seed}`, ...options, '--play'].join(' '))}
+  const until = (Math.ceil(play.at * 1000) / 1000).toFixed(3);
+  return html`<p class="commands">Run it again up to this moment: ${cli(state, ['swim sim run', quoted(made.name), `--seed ${seed}`, ...options, `--until ${until}`, '--play'].join(' '))}
     ${cli(state, `swim sim replay ${quoted(name)}`)}</p>`;
 }
 
