@@ -83,7 +83,7 @@ def event_classes(kinds: object) -> tuple[EventKind, ...]:
     Raises:
         ConfigTypeError: naming ``kinds``, if it is anything else.
     """
-    wanted = tuple(kinds) if isinstance(kinds, Iterable) else (kinds,)
+    wanted = tuple(kinds) if isinstance(kinds, Iterable) and not isinstance(kinds, str) else (kinds,)
     for kind in wanted:
         if not (isinstance(kind, type) and issubclass(kind, ALL_KINDS)):
             raise ConfigTypeError("kinds", f"must be classes such as swim.MemberJoined, not {kind!r}")

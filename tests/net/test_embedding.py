@@ -60,7 +60,8 @@ async def test_a_subscription_to_some_kinds_ends_with_its_block(
 @pytest.mark.parametrize("kinds", ["joined", swim.EventsLost, [swim.MemberJoined, 7], None, object])
 async def test_kinds_are_event_classes(pool: Pool, autojump_clock: MockClock, kinds: Any) -> None:
     one = await pool.start("n1")
-    with pytest.raises(TypeError, match=r"^kinds: "):
+    wrong = kinds[-1] if isinstance(kinds, list) else kinds
+    with pytest.raises(TypeError, match=f"^kinds: .* not {wrong!r}$"):
         one.events(kinds=kinds)
 
 

@@ -9,6 +9,7 @@ from swim.errors import LocalError
 __all__ = ["Opening"]
 
 _ATTRIBUTES = ("config", "metrics", "endpoint", "started_at")
+_WAYS_IN = ("__await__", "__enter__", "__exit__", "__aenter__", "__aexit__")
 
 
 class Opening:
@@ -22,8 +23,17 @@ class Opening:
     how: ClassVar[str]
     gives: ClassVar[type]
 
+    def __init_subclass__(cls) -> None:
+        # Type checkers know what a front is entered by; at run time, any other way says so too.
+        for name in _WAYS_IN:
+            if not hasattr(cls, name):
+                setattr(cls, name, Opening._refuse)
+
     def __init__(self) -> None:
         self._entered = False
+
+    def _refuse(self, *_: object) -> NoReturn:
+        raise LocalError(f"this is not the way into this cluster, use '{self.how}'")
 
     def _enter(self) -> None:
         """Raises if it was entered before."""

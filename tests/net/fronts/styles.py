@@ -77,6 +77,11 @@ class Front:
         self.given = given
         self._run = run
 
+    @property
+    def is_async(self) -> bool:
+        """Whether its block is entered by ``async with``."""
+        return self.module is not swim.blocking
+
     def open(self, config: Any, **arguments: Any) -> Any:
         """What its ``open_cluster`` returns."""
         return self.module.open_cluster(config, **self.given | arguments)
@@ -85,7 +90,7 @@ class Front:
     async def opened(self, config: Any, **arguments: Any) -> AsyncIterator[Any]:
         """Its cluster, for a block."""
         opening = self.open(config, **arguments)
-        if hasattr(opening, "__aenter__"):
+        if self.is_async:
             async with opening as cluster:
                 yield cluster
         else:

@@ -215,6 +215,30 @@ def test_it_is_not_used_before_it_is_open(front: Front) -> None:
     assert not hasattr(opening, "nothing")
 
 
+async def enter_wrongly(front: Front) -> None:
+    async def awaited() -> None:
+        await front.open(local("n1"))
+
+    async def entered() -> None:
+        if front.is_async:
+            with front.open(local("n1")):
+                raise AssertionError("entered")
+        async with front.open(local("n1")):
+            raise AssertionError("entered")
+
+    for wrong in (awaited, entered):
+        with pytest.raises(
+            swim.LocalError, match=r"^this is not the way into .*, use '(async )?with "
+        ) as raised:
+            await wrong()
+        assert ("async with" in str(raised.value)) == front.is_async
+
+
+@every_front
+def test_each_wrong_way_to_enter_names_the_right_one(front: Front) -> None:
+    front.run(enter_wrongly, front)
+
+
 async def use_after_close(front: Front) -> None:
     async with front.opened(local("n1"), leave_timeout=0) as one:
         waiting = one.events()
@@ -226,7 +250,7 @@ async def use_after_close(front: Front) -> None:
     opening = front.open(local("n1"), leave_timeout=0)
     for _ in range(2):
         try:
-            if hasattr(opening, "__aenter__"):
+            if front.is_async:
                 async with opening:
                     continue
             with opening:
