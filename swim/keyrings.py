@@ -27,9 +27,12 @@ __all__ = [
 
 def fingerprint(key: bytes) -> str:
     """Twelve hex digits that identify ``key`` without revealing it; keys are shown in no other form."""
-    from hashlib import sha256  # few programs show keys, and it takes most of a megabyte
+    # A node with keys has loaded this library; hashlib would take most of a megabyte more.
+    from cryptography.hazmat.primitives.hashes import SHA256, Hash
 
-    return sha256(key).hexdigest()[:12]
+    digest = Hash(SHA256())
+    digest.update(key)
+    return digest.finalize().hex()[:12]
 
 
 class _OneKey:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
@@ -42,7 +41,9 @@ class LinkFaults:
         self._blocked_out: set[Endpoint] = set()
         self.loss = loss
         self._waiting: list[Callable[[], None]] = []
-        self._rng = Rng(random.Random(seed))
+        from random import Random  # few nodes have faults
+
+        self._rng = Rng(Random(seed))
 
     @property
     def loss(self) -> float:

@@ -243,7 +243,7 @@ class Loop(Pump):
         self._post(events, {name: self.node.history(name) for name in names})
 
     def _post_all(self) -> None:
-        """Publishes what no event tells as well: coordinates and probes."""
+        """Publishes coordinates and probes as well, which no event reports."""
         self._all_from = self._clock() + _ALL_SECONDS
         moved = self.node.coordinates_since(self._last_coordinate)
         if moved:
