@@ -29,7 +29,7 @@ __all__ = ["recordings_app"]
 
 _TRACE_TYPE = "application/jsonl"
 _PIECE = 1 << 17
-_LEVEL = 1
+_LEVEL = 6
 _GZIP = 31
 """For zlib: its largest window, with the header and the checksum of gzip."""
 

@@ -60,14 +60,14 @@ export async function readTrace(stream, { name = 'trace', eventsOnly = false, pr
       if (done && parts.at(-1) === '') parts.pop();
       bytes += value?.length ?? 0;
       for (const [index, line] of parts.entries()) {
-        if (!lines.take(line, done && index === parts.length - 1)) return lines.trace();
+        if (!lines.take(line, done && index === parts.length - 1)) return await prepared(lines.trace());
         if (performance.now() - began > SLICE) {
           progress?.(bytes, lines.records.length);
           await nextSlice();
           began = performance.now();
         }
       }
-      if (done) return lines.trace();
+      if (done) return await prepared(lines.trace());
     }
   } catch (error) {
     if (error instanceof TraceError || error instanceof RangeError) throw error;
@@ -75,6 +75,17 @@ export async function readTrace(stream, { name = 'trace', eventsOnly = false, pr
   } finally {
     reader.cancel().catch(() => {});
   }
+}
+
+/** A trace that is ready for scrubbing, in slices too. @param {Trace} trace */
+async function prepared(trace) {
+  let began = performance.now();
+  for (const _ of trace.preparing()) {
+    if (performance.now() - began < SLICE) continue;
+    await nextSlice();
+    began = performance.now();
+  }
+  return trace;
 }
 
 /** A trace from text, at once. @param {string} text @param {string} [name] */

@@ -80,7 +80,21 @@ export class Trace {
     this.transitions = this.#indices((each) => each.kind === 'event' && each.before !== each.after);
     this.faults = this.#indices((each) => each.kind === 'fault' && each.fault !== 'add');
     this.violations = this.#indices((each) => each.kind === 'violation');
-    this.#index();
+    this.#name();
+  }
+
+  /**
+   * Computes what scrubbing needs, in small steps: a keyframe for each of so many records, then the packets. What has not
+   * been computed is computed once it is asked for.
+   *
+   * @returns {Generator<undefined, void>}
+   */
+  *preparing() {
+    for (let from = 0; from + KEYFRAME <= this.records.length; from += KEYFRAME) {
+      this.#keyframe(from / KEYFRAME + 1);
+      yield;
+    }
+    this.#flights ??= yield* flightsOf(this.records, this.times);
   }
 
   /** How many records have happened at a time. @param {number} at seconds */
@@ -90,17 +104,27 @@ export class Trace {
 
   /** Every node after the first records. @param {number} count how many, from 0 @returns {Map<string, NodeState>} */
   state(count) {
-    const frame = Math.min(Math.floor(count / KEYFRAME), this.#keyframes.length - 1);
+    const frame = Math.floor(count / KEYFRAME);
     const isAfter = this.#last.count <= count && this.#last.count >= frame * KEYFRAME;
-    const from = isAfter ? this.#last : { count: frame * KEYFRAME, state: this.#keyframes[frame] };
+    const from = isAfter ? this.#last : { count: frame * KEYFRAME, state: this.#keyframe(frame) };
     this.#last = { count, state: from.count === count ? from.state : this.#fold(from.state, from.count, count) };
     return this.#last.state;
   }
 
   /** All packets and streams in the order in which they were sent; copies count each. */
   get flights() {
-    this.#flights ??= flightsOf(this.records, this.times);
-    return this.#flights;
+    if (this.#flights === null) for (const _ of this.preparing());
+    return /** @type {Flight[]} */ (/** @type {unknown} */ (this.#flights));
+  }
+
+  /** The state after so many times `KEYFRAME` records. @param {number} number @returns {Map<string, NodeState>} */
+  #keyframe(number) {
+    const frames = this.#keyframes;
+    while (frames.length <= number) {
+      const from = (frames.length - 1) * KEYFRAME;
+      frames.push(this.#fold(frames[frames.length - 1], from, from + KEYFRAME));
+    }
+    return frames[number];
   }
 
   /** @param {(record: Fields) => boolean} wanted @returns {number[]} */
@@ -108,7 +132,7 @@ export class Trace {
     return this.records.flatMap((record, index) => (wanted(record) ? [index] : []));
   }
 
-  #index() {
+  #name() {
     const nodes = new Set(), members = new Set();
     for (const record of this.records) {
       if ((record.kind === 'event' || record.kind === 'fault') && record.node !== undefined) nodes.add(record.node);
@@ -116,10 +140,6 @@ export class Trace {
     }
     this.nodes = [...nodes];
     this.members = [...members];
-    for (let from = 0; from + KEYFRAME <= this.records.length; from += KEYFRAME) {
-      const last = /** @type {Map<string, NodeState>} */ (this.#keyframes.at(-1));
-      this.#keyframes.push(this.#fold(last, from, from + KEYFRAME));
-    }
   }
 
   /**
@@ -197,9 +217,14 @@ export function entryWords(trace, entry) {
 
 // -- packets
 
-/** @param {Fields[]} records @param {Float64Array} times @returns {Flight[]} */
-function flightsOf(records, times) {
-  /** @type {Map<number, Fields & {index: number, arrivals: number[]}>} */
+/** Records between two steps of the search for packets. */
+const STEP = 500;
+
+/** @typedef {{record: Fields, index: number, arrivals: number[], isLost: boolean}} Packet */
+
+/** @param {Fields[]} records @param {Float64Array} times @returns {Generator<undefined, Flight[]>} */
+function* flightsOf(records, times) {
+  /** @type {Map<number, Packet>} */
   const sent = new Map();
   /** @type {Flight[]} */
   const found = [];
@@ -207,42 +232,48 @@ function flightsOf(records, times) {
   const streams = new Map();
   const took = [];
   for (const [index, record] of records.entries()) {
-    if (record.kind === 'send') sent.set(record.packet, { ...record, index, arrivals: [] });
+    if (index % STEP === 0) yield;
+    if (record.kind === 'send') sent.set(record.packet, { record, index, arrivals: [], isLost: false });
     else if (record.kind === 'recv') {
       const packet = sent.get(record.packet);
       packet?.arrivals.push(index);
       if (packet) took.push(times[index] - times[packet.index]);
     } else if (record.kind === 'lost') {
       const packet = sent.get(record.packet);
-      if (packet) packet.fate = 'lost';
+      if (packet) packet.isLost = true;
     } else if (record.kind === 'stream') streamStep(records, times, streams, index, found);
   }
   const usual = took.sort((a, b) => a - b)[took.length >> 1] ?? USUAL;
-  for (const packet of sent.values()) found.push(...packetFlights(packet, times, usual));
+  let done = 0;
+  for (const packet of sent.values()) {
+    if (done++ % STEP === 0) yield;
+    found.push(...packetFlights(packet, times, usual));
+  }
   return found.sort((a, b) => a.sent - b.sent || a.index - b.index);
 }
 
 /**
- * @param {Fields & {index: number, arrivals: number[]}} packet
+ * @param {Packet} packet
  * @param {Float64Array} times
  * @param {number} usual seconds that a lost packet would have taken
  * @returns {Flight[]}
  */
-function packetFlights(packet, times, usual) {
-  const types = packet.messages?.map((/** @type {Fields} */ message) => message.type) ?? [];
+function packetFlights({ record, index, arrivals, isLost }, times, usual) {
+  const types = record.messages?.map((/** @type {Fields} */ message) => message.type) ?? [];
+  const fate = isLost ? 'lost' : record.fate;
   const flight = {
     kind: types[0] ?? 'unreadable',
     news: NEWS.find((kind) => types.includes(kind)) ?? '',
-    source: packet.from,
-    target: packet.to,
-    sent: times[packet.index],
-    arrives: times[packet.index] + usual,
-    fate: ['sent', 'corrupted'].includes(packet.fate) ? 'unheard' : packet.fate,
-    index: packet.index,
-    end: packet.index,
+    source: record.from,
+    target: record.to,
+    sent: times[index],
+    arrives: times[index] + usual,
+    fate: ['sent', 'corrupted'].includes(fate) ? 'unheard' : fate,
+    index,
+    end: index,
   };
-  if (!packet.arrivals.length) return [flight];
-  return packet.arrivals.map((end) => ({ ...flight, arrives: times[end], fate: 'arrived', end }));
+  if (!arrivals.length) return [flight];
+  return arrivals.map((end) => ({ ...flight, arrives: times[end], fate: 'arrived', end }));
 }
 
 /**
