@@ -122,18 +122,26 @@ def test_five_live_nodes_and_any_of_them_is_the_observer(url: str, open_page: Op
 def test_a_killed_node_is_suspect_then_failed_without_a_reload(url: str, open_page: OpenPage) -> None:
     page = open_page(f"{url}#/faults")
     views = open_page(f"{url}#/views")
-    page.get_by_role("button", name="kill node-3").click()
+    names = [f"node-{number}" for number in range(1, 6)]
+    recipes = page.locator(".recipe-list button")
+    verbs = [recipes.nth(index).get_attribute("data-cli") or "" for index in range(recipes.count())]
+    assert [len(parse_script(verb, names)) for verb in verbs] == [1, 6, 2, 2, 5], verbs
+    recipes.first.click()
     cell(views, "node-[1245]", "node-3", "suspect").first.wait_for(timeout=LATE)
     for observer in ("node-1", "node-2", "node-4", "node-5"):
         cell(views, observer, "node-3", "failed").wait_for(timeout=LATE)
     views.get_by_role("gridcell", name="node-3 is killed: it has no view").first.wait_for()
     assert views.locator("tfoot .really[data-state=killed]").count() == 1
     page.wait_for_selector(".detection :text('all 4 know')", timeout=LATE)
-    assert re.search(r"first suspected \+\d", page.inner_text(".detection"))
+    said = page.inner_text(".detection")
+    assert re.search(r"first suspected \+\d", said)
+    times = re.search(r"all 4 know \+([\d.]+) s ?\(bound ([\d.]+) s\)", " ".join(said.split()))
+    assert times, said
+    assert float(times[1]) <= float(times[2])
     line = page.locator("[data-cli^='swim cluster']").inner_text()
     found = re.search(r'--script "(.*)"', line)
     assert found, line
-    steps = parse_script(found[1], [f"node-{number}" for number in range(1, 6)])
+    steps = parse_script(found[1], names)
     assert steps[-1].text == "kill 3"
     cell(views, "node-1", "node-3", "failed").click()
     views.wait_for_selector("aside.sheet :text('Reasons')")

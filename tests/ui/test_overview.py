@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from swim import Coordinate
+from swim import Coordinate, Detection, OpenSuspicion, ProbePath
 from tests.agent_api.fakes import make_member
 from tests.ui.audit import violations
 from tests.ui.conftest import DESKTOP, PHONE, OpenPage
@@ -50,6 +50,42 @@ def test_a_suspicion_is_an_arrow_and_the_first_thing_under_now(site: Site, open_
     )
     assert set(places) <= set(after), "a join moves no other member"
     site.reap("n9")
+
+
+def test_the_arc_shrinks_each_accuser_has_an_arrow_and_acks_are_edges_too(open_page: OpenPage) -> None:
+    with Site(["n2", "n3", "n4", "n5"]) as site:
+        now = site.do(site.cluster.now)
+        suspicion = OpenSuspicion(("n4", "n5"), now - 2, now + 30, 3)
+        path = ProbePath(now - 2, False, {"n4": "nack", "n5": "silent"}, "refused")
+        site.cluster.detections = {
+            "n2": Detection(now - 9, None, now - 1, 0.0004),
+            "n3": Detection(now, suspicion, now - 5, 0.0004, path),
+            "n4": Detection(now - 9, None, now - 2, 0.0005),
+            "n5": Detection(now - 9, None, now - 50, 0.0900),
+        }
+        site.suspect("n3", by="n4")
+        page = open_page(f"{site.url}/ui/#/overview?edges=suspicion,acks")
+        titles = page.locator(".edge.accuses title")
+        titles.nth(1).wait_for(state="attached")
+        said = sorted(text.split(":")[0] for text in titles.all_text_contents())
+        assert said == ["n4 suspects n3", "n5 suspects n3"]
+        now_panel = page.locator(".now")
+        assert "suspected by n4, n5, 1 of 3 confirmations" in now_panel.inner_text()
+        assert re.search(r"2\d s until it is failed", now_panel.inner_text())
+        assert "direct no answer; relays n4 nack, n5 no answer; stream refused" in now_panel.inner_text()
+        dashes = "Number(document.querySelector('.deadline').getAttribute('stroke-dasharray').split(' ')[0])"
+        page.locator(".deadline").wait_for(state="attached")
+        page.wait_for_function(f"before => {dashes} < before", arg=page.evaluate(dashes))
+        acked = page.locator(".edge.acked")
+        acked.nth(3).wait_for(state="attached")
+        faded = acked.evaluate_all("all => all.map(each => Number(each.getAttribute('opacity'))).sort()")
+        assert 0.1 <= faded[0] < 0.3 < 0.8 < faded[-1] <= 1, "an old ack is faint"
+        page.get_by_role("checkbox", name="RTT").check()
+        page.locator(".edge.far title", has_text="90.0 ms").wait_for(state="attached")
+        assert page.locator(".edge.far").count() == 1
+        page.locator(".node[aria-label^='n2']").hover(force=True)
+        page.locator(".tooltip", has_text="0.40 ms").wait_for()
+        page.locator(".edge.accuses[opacity='0.12']").first.wait_for(state="attached")
 
 
 @pytest.mark.deep

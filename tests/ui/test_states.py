@@ -111,6 +111,52 @@ def test_a_clock_that_jumps_is_said_and_makes_no_age_negative(site: Site, open_p
     assert page.locator("tbody time").first.inner_text() == "0.0 s"
 
 
+def test_a_stream_that_breaks_is_opened_again_with_growing_pauses_and_nothing_is_polled(
+    site: Site, open_page: OpenPage
+) -> None:
+    page = open_page("about:blank", ignore="Failed to load")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url.partition("/v1/")[2]))
+    page.route("**/v1/swim/watch", lambda route: route.abort())
+    page.clock.install()
+    page.goto(f"{site.url}/ui/#/members")
+    for attempt, pause in enumerate((500, 1000, 2000, 4000, 8000, 10_000, 10_000), 1):
+        footer = page.locator("footer", has_text=f"(attempt {attempt})")
+        footer.wait_for()
+        left = re.search(r"reconnecting in ([\d.]+) s", footer.inner_text().replace("\n", " "))
+        assert left
+        assert pause / 2000 - 1 < float(left[1]) <= pause / 1000
+        page.clock.fast_forward(pause)
+    page.unroute("**/v1/swim/watch")
+    with page.expect_response("**/v1/swim/metrics/history"):
+        page.keyboard.press("R")
+    page.locator("tr[data-row]").nth(2).wait_for()
+    asked.clear()
+    page.wait_for_timeout(700)
+    assert [path for path in asked if path and not path.startswith("swim/views")] == []
+
+
+def test_a_stream_without_a_line_is_dead_after_twelve_seconds(site: Site, open_page: OpenPage) -> None:
+    page = open_page("about:blank", ignore="Failed to load")
+    page.clock.install()
+    page.goto(f"{site.url}/ui/#/members")
+    page.locator("tr[data-row]").nth(2).wait_for()
+    page.route("**/v1/swim/watch", lambda route: route.abort())  # the next one; this one stays open
+    page.clock.fast_forward(11_000)
+    footer = page.locator("footer")
+    assert "live" in footer.inner_text()
+    dead = page.get_by_text("the agent does not answer")
+    for _ in range(20):
+        page.clock.fast_forward(2_000)
+        page.wait_for_timeout(100)
+        if dead.count():  # at once, unless a heartbeat came meanwhile
+            break
+    dead.wait_for()
+    page.unroute("**/v1/swim/watch")
+    page.keyboard.press("R")
+    page.locator("footer", has_text="live").wait_for()
+
+
 @pytest.mark.deep
 def test_an_error_is_the_sentence_of_the_api_with_its_request(site: Site, open_page: OpenPage) -> None:
     page = open_page("about:blank", ignore="500")

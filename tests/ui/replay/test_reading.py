@@ -135,6 +135,14 @@ def test_of_several_worlds_the_first_is_shown(js: Program, file: Path) -> None:
     assert "several worlds" in found["notices"][0]
 
 
+def test_a_gzipped_trace_that_is_cut_is_shown_as_far_as_it_goes(js: Program, file: Path) -> None:
+    text = HEAD + "".join(event(float(number)) for number in range(20_000))
+    found = js.call("read", written(file, gzip.compress(text.encode())[:-2000]), {})
+    assert 1000 < found["records"] < 20_000, found
+    [notice] = found["notices"]
+    assert notice.startswith(f"The file cannot be read beyond line {found['records'] + 1}: it was cut")
+
+
 def test_a_gzipped_trace_is_the_same(js: Program, file: Path) -> None:
     text = HEAD + event(1.0)
     plain = js.call("read", written(file, text), {})

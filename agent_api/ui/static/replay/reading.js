@@ -71,6 +71,7 @@ export async function readTrace(stream, { name = 'trace', eventsOnly = false, pr
     }
   } catch (error) {
     if (error instanceof TraceError || error instanceof RangeError) throw error;
+    if (lines.records.length) return await prepared(lines.broken());
     throw new TraceError(`${name}: it cannot be read: ${/** @type {Error} */ (error).message}`);
   } finally {
     reader.cancel().catch(() => {});
@@ -152,6 +153,12 @@ class Lines {
     }
     this.#add(record);
     return this.#hasRoom();
+  }
+
+  /** What stands before a place from which nothing more can be read. */
+  broken() {
+    this.notices.push(`The file cannot be read beyond line ${this.number}: it was cut, or is damaged. Only the ${this.#count()} before can be shown.`);
+    return this.trace();
   }
 
   trace() {
