@@ -15,7 +15,7 @@ import trio
 GO_PATH = Path("/usr/share/gocode")
 """Where Debian's packages keep libraries for Go."""
 _GO_LIBRARIES = {"golang-github-hashicorp-memberlist-dev": "github.com/hashicorp/memberlist"}
-_PROGRAMS = {"golang-go": "go"}
+_PROGRAMS = {"golang-go": "go", "node-typescript": "tsc"}
 """Programs that are not named as their package."""
 
 

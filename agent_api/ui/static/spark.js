@@ -19,7 +19,7 @@ export function short(value) {
  */
 export function spark(state, { title, unit = '', times, lines }) {
   const all = lines.flatMap((line) => line.values).filter((value) => value !== null);
-  const top = Math.max(1e-9, ...all);
+  const top = Math.max(1e-9, .../** @type {number[]} */ (all));
   const last = times.length - 1;
   const length = times[last] - times[0] || 1;
   const x = (index) => (WIDTH * (times[index] - times[0])) / length;

@@ -295,6 +295,7 @@ def test_one_file_holds_the_player_and_the_trace(tmp_path: Path, open_page: Open
     assert page.evaluate("fetch('https://example.com/').then(() => 'sent', () => 'refused')") == "refused"
 
 
+@pytest.mark.deep
 def test_the_printed_command_makes_the_same_run_up_to_the_moment_that_is_shown(
     open_page: OpenPage, tmp_path: Path
 ) -> None:

@@ -14,7 +14,11 @@ const ROW = { events: 30, packets: 38 };
 /** The most severe state of a bin of transitions decides its colour. */
 const SEVERITY = ['failed', 'suspect', 'left', 'leaving', 'alive'];
 
-/** The drawing of one trace on one axis, made once. @type {{key: unknown[], node: SVGSVGElement | null}} */
+/**
+ * The drawing of one trace on one axis, made once.
+ *
+ * @type {{key: unknown[], node: SVGSVGElement | null}}
+ */
 let drawn = { key: [], node: null };
 
 /** The lanes as one slider. @param {Player} player @param {boolean} isNarrow */

@@ -65,7 +65,11 @@ function row(player, state, member) {
 
 // -- why
 
-/** The chain of causes of one transition is walked once. @type {{trace: Trace | null, index: number, steps: import('./why.js').Step[]}} */
+/**
+ * The chain of causes of one transition is walked once.
+ *
+ * @type {{trace: Trace | null, index: number, steps: import('./why.js').Step[]}}
+ */
 let walked = { trace: null, index: -1, steps: [] };
 
 /** @param {Player} player */

@@ -81,7 +81,7 @@ export class Player {
    * Reads a trace and shows it, or compares it with the one that is shown.
    *
    * @param {Source} source
-   * @param {{isOther?: boolean, eventsOnly?: boolean}} [options]
+   * @param {{isOther?: boolean, eventsOnly?: boolean}} options
    * @returns {Promise<boolean>} whether it was read
    */
   async load(source, { isOther = false, eventsOnly = false } = {}) {

@@ -40,7 +40,7 @@ export class TooLongError extends TraceError {}
  * Reads a trace to its end, or to the first line that is none.
  *
  * @param {ReadableStream<Uint8Array>} stream the bytes, gzipped or not
- * @param {object} [options]
+ * @param {object} options
  * @param {string} [options.name] of the file, for messages
  * @param {boolean} [options.eventsOnly] leaves out packets and streams
  * @param {(bytes: number, records: number) => void} [options.progress] called between slices

@@ -79,13 +79,23 @@ export function transitionBefore(trace, count) {
   return trace.transitions.findLast((index) => index < count) ?? null;
 }
 
-/** @param {Trace} trace @param {number} index @returns {Step | null} */
+/**
+ * @param {Trace} trace
+ * @param {number} index
+ * @returns {Step | null}
+ */
 function transition(trace, index) {
   const record = trace.records[index];
   return { kind: 'transition', index, text: lineOf(record), member: record.member, after: record.after, parts: [] };
 }
 
-/** What a step follows from. @param {Trace} trace @param {Step} step @returns {Step | null} */
+/**
+ * What a step follows from.
+ *
+ * @param {Trace} trace
+ * @param {Step} step
+ * @returns {Step | null}
+ */
 function before(trace, step) {
   const record = trace.records[step.index];
   if (step.kind === 'fault') return null;
@@ -123,7 +133,13 @@ function earlier(trace, index, node, member, status) {
 
 // -- claims
 
-/** The packet or stream with which a claim arrived. @param {Trace} trace @param {number} index @returns {Step | null} */
+/**
+ * The packet or stream with which a claim arrived.
+ *
+ * @param {Trace} trace
+ * @param {number} index
+ * @returns {Step | null}
+ */
 function claimPacket(trace, index) {
   const { records, times } = trace;
   const { node, member } = records[index];
@@ -140,13 +156,23 @@ function claimPacket(trace, index) {
   return null;
 }
 
-/** The status and incarnation that a member was claimed to have: one that refutes was called something else. @param {Fields} event */
+/**
+ * The status and incarnation that a member was claimed to have: one that refutes was called something else.
+ *
+ * @param {any} event
+ */
 function claimed({ event, after, incarnation, detail = '' }) {
   const called = event === 'refuted' ? REFUTED.get(detail) : undefined;
   return called === undefined ? { after, incarnation } : { after: called, incarnation: 0 };
 }
 
-/** Why the sender of a claim made it: its own last transition. @param {Trace} trace @param {Step} step @param {string} from */
+/**
+ * Why the sender of a claim made it: its own last transition.
+ *
+ * @param {Trace} trace
+ * @param {Step} step
+ * @param {string} from
+ */
 function sendersOwn(trace, { index, member, after }, from) {
   const count = Math.max(index, trace.countAt(trace.times[index]));
   return earlier(trace, count, from, member, after);
@@ -188,7 +214,13 @@ function accusersOwn(trace, index) {
 
 // -- probes
 
-/** The packets of the probe round that ended in an accusation. @param {Trace} trace @param {number} index @returns {Step | null} */
+/**
+ * The packets of the probe round that ended in an accusation.
+ *
+ * @param {Trace} trace
+ * @param {number} index
+ * @returns {Step | null}
+ */
 function probeRound(trace, index) {
   const { records, times } = trace;
   const { node, member, detail = '' } = records[index];
@@ -264,7 +296,12 @@ function recovery(trace, index, member, node) {
   );
 }
 
-/** @param {Trace} trace @param {number} index @param {(fault: Fields) => boolean} wanted @returns {Step | null} */
+/**
+ * @param {Trace} trace
+ * @param {number} index
+ * @param {(fault: Fields) => boolean} wanted
+ * @returns {Step | null}
+ */
 function lastFault(trace, index, wanted) {
   const { records } = trace;
   for (let each = index - 1; each >= 0; each -= 1) {

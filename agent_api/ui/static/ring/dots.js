@@ -55,7 +55,7 @@ function coloursOf(canvas) {
   const probe = document.createElement('span');
   probe.className = 'state';
   canvas.parentElement.append(probe);
-  const of = {};
+  const of = /** @type {Record<string, string>} */ ({});
   for (const each of ['alive', 'suspect', 'leaving', 'left', 'failed', 'text']) {
     if (each === 'text') probe.className = '';
     probe.dataset.state = each;
