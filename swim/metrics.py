@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 
 __all__ = ["SAMPLE_INTERVAL", "Aggregate", "Metrics", "Samples"]
 
@@ -115,7 +115,7 @@ class Metrics:
     def __init__(self) -> None:
         self.counters: Counter[str] = Counter()
         self.gauges: dict[str, float] = {}
-        self.samples: dict[str, Samples] = {}
+        self.samples: defaultdict[str, Samples] = defaultdict(Samples)
         self.drops: int = 0
 
     def count(self, name: str, amount: int = 1) -> None:
@@ -133,11 +133,8 @@ class Metrics:
 
     def sample(self, now: float, name: str, value: float) -> None:
         """Adds a measured value to the samples of ``name``, at ``now`` (seconds)."""
-        samples = self.samples.get(name)
-        if samples is None:
-            samples = self.samples[name] = Samples()
-        samples.add(now, value)
+        self.samples[name].add(now, value)
 
     def took(self, now: float, name: str, since: float) -> None:
         """Adds the milliseconds from ``since`` until ``now`` (both seconds) to the samples of ``name``."""
-        self.sample(now, name, 1000 * (now - since))
+        self.samples[name].add(now, 1000 * (now - since))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from typing import Any
 
@@ -88,6 +88,10 @@ class Context:
         self.observers.append(observer)
         self.watches_packets = self.watches("sent") or self.watches("received")
         observer.attached(self)
+
+    def hooks(self, hook: str) -> Sequence[Callable[..., None]]:
+        """The hooks of this name that observers override; it grows with every observer."""
+        return self._hooks[hook]
 
     def tell(self, hook: str, *what: object) -> None:
         """Calls one hook of every observer that overrides it."""

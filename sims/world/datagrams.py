@@ -38,7 +38,7 @@ class Packets:
 
     def _put(self, node: SimNode, life: int, endpoint: Endpoint, data: bytes) -> None:
         context = self._context
-        if node.life != life or not node.is_up:
+        if node.life != life or (node.state != "running" and not node.is_up):
             return
         if node.blocked_until > context.clock.now:  # blocked again while it waited
             context.clock.at(node.blocked_until, self._put, node, life, endpoint, data)

@@ -30,6 +30,7 @@ class Driver:
 
     def __init__(self, context: Context, hosts: Hosts) -> None:
         self._context = context
+        self._stepped = context.hooks("stepped")
         self._clock = context.clock
         self._hosts = hosts
         self.packets = Packets(context, hosts, self.pump)
@@ -107,8 +108,14 @@ class Driver:
                 node.has_more = False
                 self._carry_out(node, node.node.poll())
             node.is_pumped = False
-        self._plan(node)
-        self._context.tell("stepped", node)
+        # The next wake-up; an earlier scheduled one that is stale detects it by itself.
+        deadline = node.node.timers.next_deadline()
+        if deadline != node.scheduled:
+            node.scheduled = deadline
+            if deadline is not None and node.state == "running":
+                self._clock.at(deadline, self._wake, node, node.life, deadline)
+        for call in self._stepped:
+            call(self._context, node)
 
     def arrive(self, node: SimNode, when: float, call: Callable[..., None], *args: Any) -> None:
         """Calls ``call(*args)`` for input of a process; later if the process is paused or blocked."""
@@ -161,14 +168,6 @@ class Driver:
         elif node.ends_after_leave and node.departure is not None and node.departure.is_done:
             context.tell_fault("ended", node=node.id)
             self.end(node, "left")
-
-    def _plan(self, node: SimNode) -> None:
-        """Schedules the next wake-up; an earlier scheduled one that is stale detects it by itself."""
-        deadline = node.node.next_deadline()
-        if deadline != node.scheduled:
-            node.scheduled = deadline
-            if deadline is not None and node.state == "running":
-                self._clock.at(deadline, self._wake, node, node.life, deadline)
 
     def _wake(self, node: SimNode, life: int, planned: float, has_turn: bool = False) -> None:
         if planned != node.scheduled or life != node.life or node.state != "running":

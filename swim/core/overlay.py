@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, Generic, TypeVar
 
-__all__ = ["Overlay"]
+__all__ = ["UNCHANGED", "Overlay"]
 
 Value = TypeVar("Value")
-_UNCHANGED: Final[Any] = object()
+UNCHANGED: Final[Any] = object()
+"""What a node has not changed."""
 
 
 class Overlay(Generic[Value]):
@@ -33,8 +34,8 @@ class Overlay(Generic[Value]):
 
     def get(self, name: str) -> Value | None:
         """The value of ``name``, which other nodes may share."""
-        value = self._own.get(name, _UNCHANGED)
-        return self._below.get(name) if value is _UNCHANGED else value
+        value = self._own.get(name, UNCHANGED)
+        return self._below.get(name) if value is UNCHANGED else value
 
     def _remove(self, name: str) -> None:
         if name in self._below:

@@ -99,10 +99,11 @@ class Pings:
             until: absolute time at which the ping expires; None leaves its end to ``forget``.
         """
         context = self._context
-        seq_no = 0
-        while not seq_no or seq_no in self._outstanding or self._has_ended(seq_no):
-            seq_no = context.rng.below(_SEQ_NO_MAX) + 1
-        outstanding = self._outstanding[seq_no] = Outstanding(seq_no, endpoint, now, purpose)
+        waiting, ended, ended_before = self._outstanding, self._ended, self._ended_before
+        seq_no = context.rng.word() + 1
+        while seq_no > _SEQ_NO_MAX or seq_no in waiting or seq_no in ended or seq_no in ended_before:
+            seq_no = context.rng.word() + 1
+        outstanding = waiting[seq_no] = Outstanding(seq_no, endpoint, now, purpose)
         if until is not None:
             context.timers.at(until, self._expiry, outstanding)
         context.contacts.pinged(endpoint)

@@ -184,24 +184,27 @@ class Prober:
                 current.fallback = "pending"
 
     def _acked(self, now: float, current: ProbeRound, ping: Outstanding, ack: Ack) -> None:
-        name = current.target.name
-        record = self._context.table.get(name)
-        self._context.metrics.count("swim.probe.indirect" if current.is_indirect else "swim.probe.direct")
+        context, name = self._context, current.target.name
+        record = context.table.get(name)
+        context.metrics.counters["swim.probe.indirect" if current.is_indirect else "swim.probe.direct"] += 1
         self._refusals.stop(name)
         if self._verify.accused:
             self._verify.acked(name)
-        is_own = not current.is_indirect or self._pings.source == ping.endpoint
-        if is_own and record is not None and self._context.config.measured_timeouts:
-            self._context.round_trips.acked(name, now - ping.sent_at)
+        rtt = now - ping.sent_at
+        if context.config.measured_timeouts and record is not None and self._is_own(current, ping):
+            context.round_trips.acked(name, rtt)
         if current.is_indirect:
-            self._context.probed.ended(now, current, is_acked=True, source=self._pings.source)
+            context.probed.ended(now, current, is_acked=True, source=self._pings.source)
         elif record is not None:
-            rtt = now - ping.sent_at
-            self._context.probed.acked(now, name, rtt)
-            self._context.delegate.ping_completed(record, rtt, ack.payload)
-            self._context.paths.acked(record)
+            context.probed.acked(now, name, rtt)
+            context.delegate.ping_completed(record, rtt, ack.payload)
+            context.paths.acked(record)
         self._round = None
         self._succeed(now, current, record)
+
+    def _is_own(self, current: ProbeRound, ping: Outstanding) -> bool:
+        """Whether the ack at hand is the member's own, and no relay's report."""
+        return not current.is_indirect or self._pings.source == ping.endpoint
 
     def _nacked(self, now: float, current: ProbeRound, source: Endpoint) -> None:
         """Counts a relay's nack; once all are in, the round may be decided early."""
@@ -295,11 +298,12 @@ class Prober:
         return period if self._context.table.phase(period) <= part else period - 1
 
     def _set(self, deadline: float) -> None:
-        if not self._context.has_peers:
+        context = self._context
+        if not context.has_peers:
             return
-        grid = self._context.config.probe_alignment
+        grid = context.config.probe_alignment
         self._armed = math.ceil(deadline / grid - 1e-6) * grid if grid else deadline
-        self._context.timers.at(self._armed, self._next_round, self._armed)
+        context.timers.at(self._armed, self._next_round, self._armed)
 
     def _is_running(self, seq_no: int) -> bool:
         return self._round is not None and self._round.seq_no == seq_no

@@ -84,6 +84,8 @@ class Refusals:
             host: where it came from.
             name: of the member, as its message says; without one it is a member that is alone at its host.
         """
+        if not self._checks:
+            return
         for check in [check for check in self._checks.values() if check.record.endpoint[0] == host]:
             record = check.record
             if name == record.name or (not name and self._is_alone_at(host)):

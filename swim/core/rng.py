@@ -41,6 +41,10 @@ class Rng:
             value = self._bits(width)
         return value
 
+    def word(self) -> int:
+        """A uniform integer in ``0 <= x < 2**32``."""
+        return self._bits(32)
+
     def uniform(self, low: float, high: float) -> float:
         """A uniform float in ``low <= x < high``."""
         return low + (high - low) * (self._bits(53) * 2.0**-53)

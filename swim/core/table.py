@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 from swim.addresses import Endpoint
 from swim.core.cycle import Cycle
 from swim.core.member import Record, State
-from swim.core.overlay import Overlay
+from swim.core.overlay import UNCHANGED, Overlay
 from swim.core.ranks import Ranks, in_order
 from swim.core.rng import Rng
 from swim.core.shared_endpoint import SharedEndpoint
@@ -150,7 +150,9 @@ class Table(Overlay[Record]):
         name = self._endpoints.get(endpoint) or self._base.endpoints.get(endpoint)
         if name is None:
             return None
-        record = self.get(name)
+        record = self._own.get(name, UNCHANGED)  # as ``get``; every packet passes here
+        if record is UNCHANGED:
+            record = self._below.get(name)
         return record if record is not None and record.endpoint == endpoint else None
 
     def is_ambiguous(self, endpoint: Endpoint) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from functools import reduce
 from itertools import takewhile
 from math import isfinite, sqrt
-from operator import add
+from operator import add, sub
 from struct import Struct, unpack_from
 from types import MappingProxyType
 from typing import NamedTuple, TypeAlias
@@ -74,40 +74,17 @@ class Coordinate(NamedTuple):
         for name, coordinate in (("self", self), ("other", other)):
             if len(coordinate.vec) != DIMENSIONS:
                 raise ConfigError(name, f"has {len(coordinate.vec)} dimensions, not {DIMENSIONS}")
-        _, length = _apart(self.vec, other.vec)
+        a, b, c, d, e, f, g, h = map(sub, self.vec, other.vec)
+        length = _length((a, b, c, d, e, f, g, h))
         return _rtt(length + self.height + other.height, self.adjustment, other.adjustment)
 
 
 _ORIGIN = Coordinate()
 
 
-def _apart(a: _Vector, b: _Vector) -> tuple[_Vector, float]:
-    """The vector from ``b`` to ``a``, and its length. Spelled out, since it runs twice for every ack."""
-    a0, a1, a2, a3, a4, a5, a6, a7 = a
-    b0, b1, b2, b3, b4, b5, b6, b7 = b
-    apart = (a0 - b0, a1 - b1, a2 - b2, a3 - b3, a4 - b4, a5 - b5, a6 - b6, a7 - b7)
-    return apart, _length(apart)
-
-
 def _length(a: _Vector) -> float:
     a0, a1, a2, a3, a4, a5, a6, a7 = a
     return sqrt(a0 * a0 + a1 * a1 + a2 * a2 + a3 * a3 + a4 * a4 + a5 * a5 + a6 * a6 + a7 * a7)
-
-
-def _moved(a: _Vector, by: _Vector, scale: float, force: float) -> _Vector:
-    """``a + by * scale * force``."""
-    a0, a1, a2, a3, a4, a5, a6, a7 = a
-    b0, b1, b2, b3, b4, b5, b6, b7 = by
-    return (
-        a0 + b0 * scale * force,
-        a1 + b1 * scale * force,
-        a2 + b2 * scale * force,
-        a3 + b3 * scale * force,
-        a4 + b4 * scale * force,
-        a5 + b5 * scale * force,
-        a6 + b6 * scale * force,
-        a7 + b7 * scale * force,
-    )
 
 
 def _is_finite(coordinate: Coordinate) -> bool:
@@ -212,11 +189,21 @@ class Coordinates:
         return True
 
     def _sampled(self, peer: str, rtt: float, other: Coordinate) -> Coordinate:
-        """Where this node is after one sample; flat, since every ack passes here."""
-        vec, error, adjustment, height = self.own
-        to, other_error, other_adjustment, other_height = other
+        """Where this node is after one sample. Spelled out, since every ack passes here."""
+        (a0, a1, a2, a3, a4, a5, a6, a7), error, adjustment, height = self.own
+        (b0, b1, b2, b3, b4, b5, b6, b7), other_error, other_adjustment, other_height = other
         # Vivaldi's step: away from the other if it seems nearer than it is, else towards it.
-        apart, length = _apart(vec, to)
+        d0, d1, d2, d3, d4, d5, d6, d7 = (
+            a0 - b0,
+            a1 - b1,
+            a2 - b2,
+            a3 - b3,
+            a4 - b4,
+            a5 - b5,
+            a6 - b6,
+            a7 - b7,
+        )
+        length = sqrt(d0 * d0 + d1 * d1 + d2 * d2 + d3 * d3 + d4 * d4 + d5 * d5 + d6 * d6 + d7 * d7)
         distance = _rtt(length + height + other_height, adjustment, other_adjustment)
         at_least = rtt if rtt > _TINY else _TINY
         wrong = abs(distance - at_least) / at_least
@@ -224,33 +211,55 @@ class Coordinates:
         weight = error / (both if both > _TINY else _TINY)
         error = min(_ERROR_WEIGHT * weight * wrong + error * (1.0 - _ERROR_WEIGHT * weight), _ERROR_MAX)
         force = _STEP * weight * (at_least - distance)
-        vec, height = self._pushed(vec, height, force, other_height, apart, length, peer)
+        scale = 1.0
+        if length > _TINY:
+            height = max((height + other_height) * force / length + height, _HEIGHT_MIN)
+            scale /= length
+        else:
+            d0, d1, d2, d3, d4, d5, d6, d7 = _direction(self._name, peer)
+        a0 += d0 * scale * force
+        a1 += d1 * scale * force
+        a2 += d2 * scale * force
+        a3 += d3 * scale * force
+        a4 += d4 * scale * force
+        a5 += d5 * scale * force
+        a6 += d6 * scale * force
+        a7 += d7 * scale * force
         # Half the mean error of the last samples is this node's to make up for, half the others'.
-        _, length = _apart(vec, to)
+        d0, d1, d2, d3, d4, d5, d6, d7 = (
+            a0 - b0,
+            a1 - b1,
+            a2 - b2,
+            a3 - b3,
+            a4 - b4,
+            a5 - b5,
+            a6 - b6,
+            a7 - b7,
+        )
+        length = sqrt(d0 * d0 + d1 * d1 + d2 * d2 + d3 * d3 + d4 * d4 + d5 * d5 + d6 * d6 + d7 * d7)
         self._errors[self._next_error] = rtt - (length + height + other_height)
         self._next_error = (self._next_error + 1) % _ADJUSTMENT_SAMPLES
         adjustment = reduce(add, self._errors) / (2.0 * _ADJUSTMENT_SAMPLES)  # sum() rounds differently
         # Gravity keeps all nodes together near the origin.
-        length = _length(vec)
+        length = sqrt(a0 * a0 + a1 * a1 + a2 * a2 + a3 * a3 + a4 * a4 + a5 * a5 + a6 * a6 + a7 * a7)
         pull = _rtt(length + _HEIGHT_MIN + height, adjustment) / _GRAVITY
-        vec, height = self._pushed(vec, height, -(pull * pull), _HEIGHT_MIN, vec, length, "")
-        return Coordinate(vec, error, adjustment, height)
-
-    def _pushed(
-        self,
-        vec: _Vector,
-        height: float,
-        force: float,
-        other_height: float,
-        apart: _Vector,
-        length: float,
-        peer: str,
-    ) -> tuple[_Vector, float]:
-        """Moved by ``force`` seconds along ``apart``, away from a peer of that height."""
+        force = -(pull * pull)
+        scale = 1.0
         if length > _TINY:
-            height = max((height + other_height) * force / length + height, _HEIGHT_MIN)
-            return _moved(vec, apart, 1.0 / length, force), height
-        return _moved(vec, _direction(self._name, peer), 1.0, force), height
+            height = max((height + _HEIGHT_MIN) * force / length + height, _HEIGHT_MIN)
+            scale /= length
+            d0, d1, d2, d3, d4, d5, d6, d7 = a0, a1, a2, a3, a4, a5, a6, a7
+        else:
+            d0, d1, d2, d3, d4, d5, d6, d7 = _direction(self._name, "")
+        a0 += d0 * scale * force
+        a1 += d1 * scale * force
+        a2 += d2 * scale * force
+        a3 += d3 * scale * force
+        a4 += d4 * scale * force
+        a5 += d5 * scale * force
+        a6 += d6 * scale * force
+        a7 += d7 * scale * force
+        return Coordinate((a0, a1, a2, a3, a4, a5, a6, a7), error, adjustment, height)
 
 
 def _direction(name: str, peer: str) -> _Vector:
@@ -259,9 +268,12 @@ def _direction(name: str, peer: str) -> _Vector:
 
     names = f"{name}\0{peer}".encode("utf-8", "surrogateescape")
     words = unpack_from(f">{DIMENSIONS}Q", blake2b(names, digest_size=8 * DIMENSIONS).digest())
-    a, b, c, d, e, f, g, h = (word * 2.0**-64 - 0.5 for word in words)
-    apart, length = _apart((a, b, c, d, e, f, g, h), _ORIGIN.vec)
-    return _moved(_ORIGIN.vec, apart, 1.0 / length, 1.0) if length > _TINY else (1.0, *_ORIGIN.vec[1:])
+    a, b, c, d, e, f, g, h = apart = tuple(word * 2.0**-64 - 0.5 for word in words)
+    length = _length((a, b, c, d, e, f, g, h))
+    if length <= _TINY:
+        return (1.0, *_ORIGIN.vec[1:])
+    a, b, c, d, e, f, g, h = (part * (1.0 / length) for part in apart)
+    return a, b, c, d, e, f, g, h
 
 
 def encode_coordinate(coordinate: Coordinate) -> bytes:
