@@ -28,6 +28,8 @@ ROWS_MAX = 200
 
 _INDEX = "index.html"
 _ENTRY = "app.js"
+_PLAYER = "views/replay.js"
+"""The first view over recorded runs."""
 _GLYPHS = {"alive": "●", "suspect": "◐", "leaving": "◌", "left": "○", "failed": "✕"}
 
 
@@ -58,7 +60,7 @@ class Page:
         return Response(status_code=404) if found is None else _sent(request, found)
 
     def _index(self, request: Request) -> File:
-        modules = needed_by(_ENTRY)
+        modules = dict.fromkeys(needed_by(_ENTRY) + (needed_by(_PLAYER) if self._mode == "replay" else ()))
         document = Template(static_files()[_INDEX].body.decode()).substitute(
             mode=self._mode,
             preload="\n".join(f'<link rel="modulepreload" href="{name}">' for name in modules),

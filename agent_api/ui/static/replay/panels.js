@@ -10,7 +10,17 @@ import { clock, lineOf, list, messageWords } from './words.js';
 /** @typedef {import('./player.js').Player} Player */
 /** @typedef {import('./trace.js').Trace} Trace */
 
-const collator = new Intl.Collator('en', { numeric: true });
+/** The order of names: `n9` stands before `n10`. A collator of the browser would be loaded for longer than all is read. */
+function byName(/** @type {string} */ a, /** @type {string} */ b) {
+  const [one, other] = [a, b].map((text) => text.split(/(\d+)/));
+  for (const [index, part] of one.entries()) {
+    const beside = other[index];
+    if (part === beside) continue;
+    if (beside === undefined) return 1;
+    return (index % 2 && Number(part) - Number(beside)) || (part < beside ? -1 : 1);
+  }
+  return one.length - other.length;
+}
 /** Records shown before and after the current one. */
 const AROUND = 4;
 const SHOWN_MAX = 12;
@@ -22,7 +32,7 @@ export function tableOf(player) {
   const trace = /** @type {Trace} */ (player.trace);
   const state = trace.state(player.count);
   const own = state.get(player.observer), other = player.against ? state.get(player.against) : undefined;
-  const members = [...new Set([...(own?.table.keys() ?? []), ...(other?.table.keys() ?? [])])].sort(collator.compare);
+  const members = [...new Set([...(own?.table.keys() ?? []), ...(other?.table.keys() ?? [])])].sort(byName);
   const choose = (/** @type {'observer' | 'against'} */ which) => (/** @type {any} */ event) => {
     player[which] = event.target.value;
     player.changed();
@@ -43,7 +53,7 @@ export function tableOf(player) {
 
 /** @param {Trace} trace @param {string} chosen */
 function options(trace, chosen) {
-  return [...trace.nodes].sort(collator.compare).map((node) => html`<option value=${node} ?selected=${node === chosen}>${node}</option>`);
+  return [...trace.nodes].sort(byName).map((node) => html`<option value=${node} ?selected=${node === chosen}>${node}</option>`);
 }
 
 /** @param {Player} player @param {Map<string, import('./trace.js').NodeState>} state @param {string} member */
