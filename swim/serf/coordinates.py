@@ -210,8 +210,7 @@ class Coordinates:
         both = error + other_error
         weight = error / (both if both > _TINY else _TINY)
         error = min(_ERROR_WEIGHT * weight * wrong + error * (1.0 - _ERROR_WEIGHT * weight), _ERROR_MAX)
-        force = _STEP * weight * (at_least - distance)
-        scale = 1.0
+        force, scale = _STEP * weight * (at_least - distance), 1.0
         if length > _TINY:
             height = max((height + other_height) * force / length + height, _HEIGHT_MIN)
             scale /= length
@@ -243,8 +242,7 @@ class Coordinates:
         # Gravity keeps all nodes together near the origin.
         length = sqrt(a0 * a0 + a1 * a1 + a2 * a2 + a3 * a3 + a4 * a4 + a5 * a5 + a6 * a6 + a7 * a7)
         pull = _rtt(length + _HEIGHT_MIN + height, adjustment) / _GRAVITY
-        force = -(pull * pull)
-        scale = 1.0
+        force, scale = -(pull * pull), 1.0
         if length > _TINY:
             height = max((height + _HEIGHT_MIN) * force / length + height, _HEIGHT_MIN)
             scale /= length
