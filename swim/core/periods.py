@@ -4,8 +4,8 @@ from __future__ import annotations
 
 __all__ = ["Periods"]
 
-_TOLERANCE = 1e-9
-"""Of a period: a moment that was reached but for rounding has come."""
+_TOLERANCE = 1e-6
+"""Of a period: a moment that was reached but for rounding has come. A clock that shows years rounds most."""
 
 
 class Periods:

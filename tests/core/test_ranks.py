@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from swim.core.periods import Periods
 from swim.core.ranks import Ranks, in_order
 
 NAMES = [f"m{number}" for number in range(9)]
@@ -133,29 +131,3 @@ def test_a_member_that_is_not_listed_itself_still_probes_all_others() -> None:
     assert sorted(ranks.next(period) for period in range(8)) == NAMES[1:]
     ranks.add(OWN)
     assert OWN not in [ranks.next(period) for period in range(30)]
-
-
-@given(
-    st.floats(0.05, 60.0),
-    st.floats(0.0, 2e9),
-    st.floats(0.0, 1e6),
-    st.floats(0.0, 1.0, exclude_max=True),
-)
-def test_a_moment_is_at_its_part_of_its_period(
-    interval: float, offset: float, now: float, part: float
-) -> None:
-    periods = Periods(interval, offset)
-    number, passed = periods.at(now)
-    assert 0 <= passed < 1
-    assert periods.moment(number, passed) == pytest.approx(now, abs=1e-6)
-    assert periods.moment(number + 1, part) - periods.moment(number, part) == pytest.approx(interval)
-    moment = periods.moment(number, part)
-    assert periods.at(moment)[0] == number
-
-
-@pytest.mark.parametrize("ahead", [0.0, 1.0, 1e5])
-def test_nodes_with_equal_wall_clocks_count_alike_whatever_their_own_clocks_show(ahead: float) -> None:
-    one, other = Periods(1.0, 1.8e9 + 0.25), Periods(1.0, 1.8e9 + 0.25 - ahead)
-    assert one.at(100.0) == pytest.approx(other.at(100.0 + ahead), abs=1e-6)
-    moment = one.moment(1_800_000_200, 0.5)
-    assert other.moment(1_800_000_200, 0.5) == pytest.approx(moment + ahead, abs=1e-6)
