@@ -27,12 +27,9 @@ __all__ = [
 
 def fingerprint(key: bytes) -> str:
     """Twelve hex digits that identify ``key`` without revealing it; keys are shown in no other form."""
-    # A node with keys has loaded this library; hashlib would take most of a megabyte more.
-    from cryptography.hazmat.primitives.hashes import SHA256, Hash
+    from hashlib import sha256  # few programs show keys
 
-    digest = Hash(SHA256())
-    digest.update(key)
-    return digest.finalize().hex()[:12]
+    return sha256(key).hexdigest()[:12]
 
 
 class _OneKey:

@@ -13,11 +13,11 @@ last time. (With one turn less, a member that lost its period to a late one woul
 
 from __future__ import annotations
 
-from _blake2 import blake2b  # hashlib's, without the rest of it: most of a megabyte
 from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from hashlib import blake2b
 
 __all__ = ["Ranks", "in_order"]
 
