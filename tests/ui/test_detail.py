@@ -136,6 +136,7 @@ def test_keys_alone_are_enough(site: Site, open_page: OpenPage) -> None:
     page.locator("tr[data-row]").nth(3).wait_for()
     names = page.locator("tbody .name").all_inner_texts()
     page.keyboard.press("j")
+    page.wait_for_function("document.activeElement.matches('tr')")  # loaded with the first key
     page.keyboard.press("j")
     page.keyboard.press("Enter")
     page.get_by_role("complementary", name=f"Member {names[1]}").wait_for()

@@ -98,6 +98,21 @@ def test_names_of_others_are_text(open_page: OpenPage) -> None:
         shown = page.locator("tbody .name").evaluate_all("all => all.map(each => each.textContent)")
         assert set(HOSTILE) <= set(shown)
         assert page.locator("img").count() == 0
+        site.suspect(HOSTILE[1], by=HOSTILE[3])
+        page.goto(f"{site.url}/ui/#/overview?layout=group")
+        urgent = page.locator(".now li", has_text="suspected by")
+        urgent.wait_for()
+        order = "(of) => { const range = document.createRange(); range.selectNodeContents(of);"
+        order += " return range.getBoundingClientRect().left }"
+        name, words = urgent.locator(".name"), urgent.locator("a > span").last
+        assert name.evaluate(order) < words.evaluate(order), "a name does not turn the words behind it round"
+        inside = "all => all.every(each => each.getBoundingClientRect().right <= innerWidth)"
+        assert page.locator(".now li a, .ring text").evaluate_all(inside)
+        page.locator(".last li", has_text="suspected (probe by").wait_for()
+        said = page.locator(".last li", has_text="suspected (probe by").inner_text()
+        assert "\u202e" not in said
+        assert "\u2068gnp.exe\u2069 suspected" in said
+        page.goto(f"{site.url}/ui/#/members")
         page.set_viewport_size(PHONE)
         page.locator(".card").first.wait_for()
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

@@ -3,7 +3,8 @@
 import { html } from './vendor/lit-html.js';
 import { actionDialog } from './actions.js';
 import { palette } from './palette.js';
-import { cli, icon, stateMark } from './parts.js';
+import { stateMark } from './member.js';
+import { cli, icon } from './parts.js';
 
 /** Keys, and what they do. */
 const KEYS = [

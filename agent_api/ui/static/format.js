@@ -23,3 +23,6 @@ export function clock(ms, exact = false) {
 
 /** `1 member`, `2 members`. */
 export const plural = (n, word) => `${n.toLocaleString('en')} ${word}${n === 1 ? '' : 's'}`;
+
+/** A name inside a sentence: its direction is its own, and what would turn the words behind it round is left out. */
+export const isolated = (text) => (/[^\0-\u058f]/.test(text) ? `\u2068${text.replace(/[\u202a-\u202e\u2066-\u2069]/g, '')}\u2069` : text);

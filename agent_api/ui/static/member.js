@@ -1,6 +1,7 @@
 // @ts-check
 /** What a member has, as text, and as words of a command. Names and tags go through lit's templates, which escape them. */
 import { html } from './vendor/lit-html.js';
+import { GLYPH } from './store.js';
 
 /** `host:port`, with brackets around an IPv6 address. */
 export const hostPort = (m) => (m.address.includes(':') ? `[${m.address}]:${m.port}` : `${m.address}:${m.port}`);
@@ -20,3 +21,7 @@ export const tags = (of) => Object.entries(of).map(([key, value]) => html`<bdi c
 
 /** A word as one argument of a shell: bare if it is harmless, else in single quotes. */
 export const shell = (word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`);
+
+/** A state as colour, glyph and word. */
+export const stateMark = (name) =>
+  html`<span class="state" data-state=${name}><span class="glyph" aria-hidden="true">${GLYPH[name] ?? '·'}</span> ${name}</span>`;

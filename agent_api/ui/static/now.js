@@ -2,7 +2,7 @@
 /** What needs attention: members that are not as they should be, how a suspicion stands, and how a probe round ended. */
 import { html, nothing } from './vendor/lit-html.js';
 import { repeat } from './vendor/directives/repeat.js';
-import { span } from './format.js';
+import { isolated, span } from './format.js';
 import { shell } from './member.js';
 import { ago, name, stateGlyph } from './parts.js';
 import { accusersOf } from './ring/members.js';
@@ -17,7 +17,7 @@ export function countdown(state, { accusers, started, deadline, wanted }) {
   const left = Math.max(0, to - state.now);
   return html`<div class="countdown"><progress max=${to - from || 1} value=${left} aria-label="Time until it is failed"></progress>
     <span>${span(left)} until it is failed, unless it refutes</span>
-    <span class="faint">suspected by <bdi>${accusers.join(', ')}</bdi>${wanted ? `, ${Math.min(accusers.length - 1, wanted)} of ${wanted} confirmations` : ''}</span></div>`;
+    <span class="faint">suspected by <bdi>${accusers.map(isolated).join(', ')}</bdi>${wanted ? `, ${Math.min(accusers.length - 1, wanted)} of ${wanted} confirmations` : ''}</span></div>`;
 }
 
 /** The path of a probe round: what came back in each way. */
@@ -42,6 +42,6 @@ export function list(state, found) {
 function headline(state, m) {
   const line = state.store.latest.get(m.name);
   const why = m.reason ?? (line?.kind === 'member' ? line : null);
-  if (m.is_suspect) return html`suspected by <bdi>${accusersOf(state, m).join(', ') || 'a member'}</bdi> for ${ago(state, m.since)}`;
+  if (m.is_suspect) return html`suspected by <bdi>${accusersOf(state, m).map(isolated).join(', ') || 'a member'}</bdi> for ${ago(state, m.since)}`;
   return html`${stateOf(m)} ${m.since ? ago(state, m.since, ' ago') : nothing} ${why ? html`<span class="faint"><bdi>${reasonOf(why)}</bdi></span>` : nothing}`;
 }

@@ -4,10 +4,6 @@ import { html, nothing, svg } from './vendor/lit-html.js';
 import { clock, span } from './format.js';
 import { GLYPH } from './store.js';
 
-/** A state as colour, glyph and word. */
-export const stateMark = (name) =>
-  html`<span class="state" data-state=${name}><span class="glyph" aria-hidden="true">${GLYPH[name] ?? '·'}</span> ${name}</span>`;
-
 /** A state as colour and glyph, with the word for those who cannot see them. */
 export const stateGlyph = (name) =>
   html`<span class="state" data-state=${name}><span class="glyph" aria-hidden="true">${GLYPH[name] ?? '·'}</span><span class="hidden">${name}</span></span>`;

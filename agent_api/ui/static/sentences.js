@@ -1,6 +1,6 @@
 // @ts-check
 /** What happened, in words. Pure: text in, text out. */
-import { plural, span } from './format.js';
+import { isolated, plural, span } from './format.js';
 
 /** What each event of a member says of it. */
 export const VERBS = {
@@ -26,15 +26,15 @@ const CAUSES = {
 
 /** Why: the cause in words, and its details. */
 export function reasonOf({ cause, accuser, detail }) {
-  const words = CAUSES[cause]?.(accuser || 'a member') ?? cause ?? '';
-  return detail ? `${words}: ${detail}` : words;
+  const words = CAUSES[cause]?.(isolated(accuser || 'a member')) ?? cause ?? '';
+  return detail ? `${words}: ${isolated(detail)}` : words;
 }
 
 /** One line of the feed, without its time. */
 export function sentenceOf(entry) {
   switch (entry.kind) {
     case 'member':
-      return `${entry.name} ${VERBS[entry.event] ?? entry.event} (${reasonOf(entry)})`;
+      return `${isolated(entry.name)} ${VERBS[entry.event] ?? entry.event} (${reasonOf(entry)})`;
     case 'gap':
       return `${plural(entry.count, 'event')} lost: this page was too slow, and has read all members again`;
     case 'reconnect':
@@ -44,8 +44,8 @@ export function sentenceOf(entry) {
     case 'snapshot':
       return `${plural(entry.count, 'member')} read`;
     case 'action':
-      return `${entry.name}: ${entry.detail}`;
+      return `${isolated(entry.name)}: ${isolated(entry.detail)}`;
     default:
-      return `${entry.event === 'UserEvent' ? 'user event' : entry.event === 'Query' ? 'query' : 'message'} ${entry.name ?? ''}${entry.source ? ` from ${entry.source}` : ''}`;
+      return `${entry.event === 'UserEvent' ? 'user event' : entry.event === 'Query' ? 'query' : 'message'} ${isolated(entry.name ?? '')}${entry.source ? ` from ${isolated(entry.source)}` : ''}`;
   }
 }

@@ -2,7 +2,8 @@
 /** The panels beside the ring: a node's table, the why panel, the current record, and two traces compared. */
 import { html, nothing } from '../vendor/lit-html.js';
 import { repeat } from '../vendor/directives/repeat.js';
-import { name, stateMark } from '../parts.js';
+import { stateMark } from '../member.js';
+import { name } from '../parts.js';
 import { entryWords, isUp } from './trace.js';
 import { behindPacket, why } from './why.js';
 import { clock, lineOf, list, messageWords } from './words.js';

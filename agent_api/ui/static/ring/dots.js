@@ -2,7 +2,7 @@
 /** The picture of many members: dots on a canvas, and of more than those one arc for each group. */
 import { html, nothing, svg } from '../vendor/lit-html.js';
 import { countsOf, stateOf } from '../store.js';
-import { RADIUS, at, boxOf } from './layout.js';
+import { RADIUS, at, boxOf, brief } from './layout.js';
 import { grouped } from './layouts.js';
 import { accusersOf, hover, isMatch, sentence, tagOf } from './members.js';
 import { turn } from './pointed.js';
@@ -29,7 +29,7 @@ export function arcs(state, members) {
     const words = Object.entries(counts).filter(([, count]) => count).map(([of, count]) => `${count.toLocaleString('en')} ${of}`).join(', ');
     return svg`<a href=${state.link({ view: 'members', filter: tag ? `${tag}=${key}` : '' })} aria-label="${key}: ${words}" data-state=${bad}>
       <path class="arc" d="M${a.x} ${a.y}A${RADIUS} ${RADIUS} 0 ${to - from > Math.PI ? 1 : 0} 1 ${b.x} ${b.y}"/>
-      <text class="group" x=${c.x} y=${c.y}>${key}</text><text class="scale" x=${c.x} y=${c.y + 16}>${words}</text></a>`;
+      <text class="group" x=${c.x} y=${c.y}>${brief(key)}</text><text class="scale" x=${c.x} y=${c.y + 16}>${words}</text></a>`;
   })}<text class="total" y="8">${members.length.toLocaleString('en')}</text></svg>`;
 }
 
@@ -96,7 +96,7 @@ export function draw(state) {
     const side = Math.sin(angle) >= 0;
     pen.textAlign = side ? 'left' : 'right';
     pen.fillStyle = of.text;
-    pen.fillText(name.length > 18 ? `${name.slice(0, 17)}…` : name, x + (side ? 8 : -8), y + 4);
+    pen.fillText(brief(name), x + (side ? 8 : -8), y + 4);
   }
 }
 

@@ -4,6 +4,7 @@
 /** The picture in its own units: its middle is 0, 0. A narrow screen has no labels, and needs no room for them. */
 export const boxOf = (isNarrow) => (isNarrow ? { x: -200, y: -200, width: 400, height: 400 } : { x: -290, y: -212, width: 580, height: 424 });
 export const RADIUS = 172;
+const LABEL = 18;
 
 /** A number from a name, the same on every page. */
 export function hash(text) {
@@ -11,6 +12,12 @@ export function hash(text) {
   for (let index = 0; index < text.length; index += 1) value = Math.imul(value ^ text.charCodeAt(index), 16777619);
   value = Math.imul(value ^ (value >>> 15), 0x2c1b3c6d);
   return (value ^ (value >>> 13)) >>> 0;
+}
+
+/** A label: the beginning of what is too long for the picture. */
+export function brief(text) {
+  const letters = [...text];
+  return letters.length > LABEL ? `${letters.slice(0, LABEL - 1).join('')}…` : text;
 }
 
 export const at = (angle, radius = RADIUS) => ({ x: radius * Math.sin(angle), y: -radius * Math.cos(angle), angle });

@@ -1,7 +1,7 @@
 // @ts-check
 /** Layouts beside the plain ring: one arc for each group, and a map by round-trip time. */
 import { svg } from '../vendor/lit-html.js';
-import { RADIUS, at, hash } from './layout.js';
+import { RADIUS, at, brief, hash } from './layout.js';
 import { planeOf, rttOf } from './mds.js';
 
 const MAP_AGE = 30_000; // ms
@@ -27,11 +27,13 @@ export function grouped(members, groupOf) {
   return { places, arcs, guides: arcs.length > 1 ? arcs.map(arcLabel) : undefined };
 }
 
+/** A group, inside the ring: the names of its members are outside. */
 function arcLabel({ key, members, from, to }) {
-  const { x, y } = at((from + to) / 2, RADIUS + 44);
-  const [a, b] = [at(from, RADIUS + 16), at(to, RADIUS + 16)];
+  const radius = RADIUS - 22;
+  const { x, y } = at((from + to) / 2, RADIUS - 62);
+  const [a, b] = [at(from, radius), at(to, radius)];
   const large = to - from > Math.PI ? 1 : 0;
-  return svg`<path class="guide" d="M${a.x} ${a.y}A${RADIUS + 16} ${RADIUS + 16} 0 ${large} 1 ${b.x} ${b.y}"/><text class="group" x=${x} y=${y}>${key} · ${members.length}</text>`;
+  return svg`<path class="guide" d="M${a.x} ${a.y}A${radius} ${radius} 0 ${large} 1 ${b.x} ${b.y}"/><text class="group" x=${x} y=${y}>${brief(key)} · ${members.length}</text>`;
 }
 
 /** How far from the middle a round-trip time of so many ms is drawn. */

@@ -3,7 +3,7 @@
 import { html, nothing, svg } from '../vendor/lit-html.js';
 import { lazy } from '../lazy.js';
 import { stateOf } from '../store.js';
-import { RADIUS, boxOf } from './layout.js';
+import { RADIUS, boxOf, brief } from './layout.js';
 import { edgesOf, hover, isMatch, layoutOf, placed, sentence, tagOf } from './members.js';
 
 const SVG_MAX = 60; // members drawn one by one as elements
@@ -81,7 +81,7 @@ function marks(state, members, places) {
         : of === 'suspect' ? svg`<circle class="open" cx=${x} cy=${y} r=${size}/><path class="half" d="M${x} ${y - size}a${size} ${size} 0 0 0 0 ${2 * size}z"/>`
           : svg`<circle class=${of === 'alive' ? 'dot' : 'open'} cx=${x} cy=${y} r=${size}/>`}
       ${m.suspicion ? lines.get(state)?.deadline(state, m.suspicion, x, y, size + 8) ?? nothing : nothing}
-      ${isLabelled ? svg`<text x=${lx} y=${ly} text-anchor=${anchor}>${m.name.length > 18 ? `${m.name.slice(0, 17)}…` : m.name}${own ? ' (you)' : ''}</text>` : nothing}</g>`;
+      ${isLabelled ? svg`<text x=${lx} y=${ly} text-anchor=${anchor}>${brief(m.name)}${own ? ' (you)' : ''}</text>` : nothing}</g>`;
   });
 }
 

@@ -4,7 +4,8 @@ import { html, nothing, svg } from '../vendor/lit-html.js';
 import { ring, stateWord, zones } from '../board.js';
 import { cellState, isRunning, namesOf } from '../cluster.js';
 import { span } from '../format.js';
-import { ago, cli, name, stateMark } from '../parts.js';
+import { stateMark } from '../member.js';
+import { ago, cli, name } from '../parts.js';
 import { recordButton } from '../record.js';
 import { delayVerb, groupOf, lossVerb, oneWayCuts, recipesOf, scriptLine, splitVerb } from '../script.js';
 

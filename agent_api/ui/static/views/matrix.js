@@ -6,8 +6,8 @@ import { cellState, isRunning } from '../cluster.js';
 import { AGENT_VALUES, MEASURED, VALUES, beliefOf, differences, disputes, matrixOf, spread, staleAge, wholeOf } from '../disagreement.js';
 import { plural, span } from '../format.js';
 import { heatMap } from '../heatmap.js';
-import { millis } from '../member.js';
-import { ago, cli, name, stateGlyph, stateMark } from '../parts.js';
+import { millis, stateMark } from '../member.js';
+import { ago, cli, name, stateGlyph } from '../parts.js';
 import { reasonOf } from '../sentences.js';
 import { GLYPH } from '../store.js';
 
@@ -215,6 +215,7 @@ function inspector(state, matrix, measures) {
 
 /** Disagreement as sentences: all that a narrow screen shows, and the same facts beside the picture. */
 function who(state, matrix) {
+  if (matrix.running.length < 2) return nothing;
   const list = disputes(state.whole, matrix);
   if (!list.length) return state.narrow ? html`<p class="panel">All believe the same of every member.</p>` : nothing;
   return html`<section class="panel disputes"><h2>Who differs</h2><ul>${list.slice(0, 50).map(({ subject, word, observers, since, sides }) =>
