@@ -9,8 +9,6 @@ from swim.core.output import StreamEnd
 from swim.events import Cause, Event, MemberEvent, MemberFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from sims.world import World
     from sims.world.host import SimNode
     from sims.world.observer import StreamStep
@@ -22,8 +20,13 @@ _LEAST = 3
 """Streams: of the probe round, and two after it."""
 
 
-def _none() -> dict[str, list[float]]:
+def _none() -> dict[str, list[tuple[float, int]]]:
     return {}
+
+
+def _pauses(node: SimNode) -> int:
+    """How often the node noticed that it overslept."""
+    return node.metrics.counters["swim.overslept"]
 
 
 class RefusedProcessesAreGone(Checker):
@@ -34,18 +37,13 @@ class RefusedProcessesAreGone(Checker):
         self._dials: dict[int, str] = {}
         self._refused = PerLife(_none)
 
-    def fault(self, world: World, kind: str, detail: Mapping[str, object]) -> None:
-        """See ``Observer``."""
-        if kind == "resume":
-            self._refused.of(world.host(str(detail["node"]))).clear()
-
     def stream(self, world: World, step: StreamStep) -> None:
         """See ``Observer``."""
         if step.kind == "dial" and step.target:
             self._dials[step.number] = world.host(step.target).name
         elif step.kind == "end" and step.end is StreamEnd.REFUSED and step.number in self._dials:
-            name = self._dials[step.number]
-            self._refused.of(world.host(step.source)).setdefault(name, []).append(world.now)
+            name, node = self._dials[step.number], world.host(step.source)
+            self._refused.of(node).setdefault(name, []).append((world.now, _pauses(node)))
         elif step.kind == "data" and step.target:
             node = world.host(step.target)
             self._refused.of(node).pop(world.host(step.source).name, None)  # it is there
@@ -55,9 +53,11 @@ class RefusedProcessesAreGone(Checker):
         if not isinstance(event, MemberEvent) or event.member.is_suspect:
             return
         name = event.member.name
-        refused = self._refused.of(node).pop(name, [])
+        found = self._refused.of(node).pop(name, [])
         if not isinstance(event, MemberFailed) or event.reason.cause is not Cause.REFUSED:
             return
+        # What was refused before the node overslept proves nothing.
+        refused = [at for at, pauses in found if pauses == _pauses(node)]
         grace = node.config.restart_grace
         lasted = world.now - refused[0] if refused else 0.0
         if len(refused) < _LEAST or lasted < grace - _SLACK:
