@@ -184,6 +184,27 @@ def test_each_setting_is_shown_with_its_origin(open_page: OpenPage) -> None:
         assert not violations(page)
 
 
+def test_each_limit_is_shown_with_its_value_and_how_often_it_was_hit(open_page: OpenPage) -> None:
+    with Site(["n2"]) as site:
+        for _ in range(3):
+            site.do(site.cluster.metrics.dropped, "relay-limit")
+        page = open_page(f"{site.url}/ui/#/health")
+        hit = page.locator(".limits tr", has_text="relay-limit")
+        hit.get_by_text("1,024").wait_for()
+        assert hit.inner_text().split() == [
+            *("relay-limit", "max_relayed_pings", "1,024", "max_relayed_pings_per_host", "64", "3"),
+        ]
+        page.get_by_text("limits never hit").click()
+        idle = page.locator("details .limits tbody tr")
+        idle.first.wait_for()
+        for reason, *limits, times in (row.split() for row in idle.all_inner_texts()):
+            assert times == "0"
+            assert limits, reason
+            for name, value in zip(limits[::2], limits[1::2], strict=True):
+                assert value == f"{getattr(site.cluster.config, name):,}"
+        assert not violations(page)
+
+
 def test_keys_that_not_all_members_have_queues_and_packets_that_no_key_decrypts(open_page: OpenPage) -> None:
     answer = {
         "members": 5, "responses": 3, "problem": "", "errors": {"n5": "it has no keyring"}, "messages": {},

@@ -8,6 +8,26 @@ import { chart, firstCharts, gauge, rates, short, spark, steps } from '../spark.
 
 const DROPPED = 'swim.dropped.';
 const NAMED_MAX = 8; // members or hosts in a list
+const LIMITS = { // the settings that are limits, by the reason under which what exceeds them is counted
+  'answers-per-packet': ['max_answers_per_packet'],
+  'broadcast-size': ['broadcast_size_limit'],
+  'decompressed-too-large': ['max_packet_bytes', 'max_decompressed_stream_bytes'],
+  elements: ['max_packet_elements'],
+  'event-size': ['user_event_size_limit'],
+  'inbound-bytes': ['max_inbound_bytes'],
+  'inbound-streams': ['max_streams'],
+  'member-limit': ['max_members', 'max_new_members_per_packet'],
+  'messages-per-packet': ['max_messages_per_packet'],
+  nesting: ['max_layers'],
+  'outbound-streams': ['max_streams'],
+  'query-size': ['query_size_limit'],
+  'queue-full': ['max_queue_depth', 'max_queue_bytes'],
+  'recent-bytes': ['max_recent_event_bytes'],
+  'relay-limit': ['max_relayed_pings', 'max_relayed_pings_per_host'],
+  'response-size': ['query_response_size_limit'],
+  'too-large': ['max_packet_bytes', 'max_stream_bytes'],
+  'too-many-records': ['max_push_pull_records'],
+};
 const ACKED = ['swim.probe.direct', 'swim.probe.indirect', 'swim.probe.stream-only'];
 
 export function onKey(state, event) {
@@ -32,7 +52,7 @@ export function view(state) {
       <a class="button small" href=${new URL('v1/metrics?format=prometheus', state.base).href}>Prometheus</a></div>
     ${samples.length < 2 ? empty('The first values come with the next heartbeat, in some seconds.') : isTable ? html`<div class="scroll">${sparkTable(charts)}</div>`
       : html`<div class="charts">${charts.map((each) => html`<div class="panel">${spark(state, each)}</div>`)}</div>`}
-    <div class="columns">${agent(state)}${keyring(state)}${drops(samples.at(-1))}</div>${configuration(state)}</div>`;
+    <div class="columns">${agent(state)}${keyring(state)}${drops(state, samples.at(-1))}</div>${configuration(state)}</div>`;
 }
 
 function agent(state) {
@@ -107,11 +127,17 @@ function configuration(state) {
 const valueOf = (value) => (value === null ? '–' : Array.isArray(value) ? value.map(valueOf).join(', ') || '–'
   : typeof value === 'object' ? Object.entries(value).map((pair) => pair.join('=')).join(' ') || '–' : typeof value === 'string' ? value || '–' : String(value));
 
-function drops(sample) {
+/** Every reason that has counted, with the limit behind it if there is one; the limits that were never hit behind a click. */
+function drops(state, sample) {
+  const settings = new Map(state.ui.settings?.list?.map(({ name, value }) => [name, value]) ?? []);
   const found = dropsOf(sample);
-  return html`<section class="panel"><h2>Dropped, and limits that were hit</h2>${found.length
-    ? html`<table class="small-table"><tbody>${found.map(([reason, count]) => html`<tr><td><code>${reason}</code></td><td class="number">${count.toLocaleString('en')}</td></tr>`)}</tbody></table>`
-    : html`<p class="faint">Nothing since this agent started.</p>`}</section>`;
+  const idle = Object.keys(LIMITS).filter((reason) => !found.some(([hit]) => hit === reason)).map((reason) => [reason, 0]);
+  const limit = (name) => html`<div class="faint">${name} ${settings.get(name)?.toLocaleString('en') ?? ''}</div>`;
+  const rows = (list) => html`<table class="small-table limits"><tbody>${list.map(([reason, count]) => html`<tr><td><code>${reason}</code>${(LIMITS[reason] ?? []).map(limit)}</td>
+    <td class="number">${count.toLocaleString('en')}</td></tr>`)}</tbody></table>`;
+  return html`<section class="panel"><h2>Dropped, and limits that were hit</h2>
+    ${found.length ? html`${rows(found)}` : html`<p class="faint">Nothing since this agent started.</p>`}
+    <details><summary>${plural(idle.length, 'limit')} never hit</summary>${rows(idle)}</details></section>`;
 }
 
 /** The same values as a table, for those who do not look at charts. */
