@@ -9,7 +9,7 @@ import pytest
 
 from sims.errors import UsageError
 from sims.scenarios.registry import run_scenario
-from swim.serf.coordinates import Coordinates
+from swim.serf import coordinates
 
 
 def measured(layout: str, **options: Any) -> tuple[Mapping[str, float], tuple[str, ...]]:
@@ -27,12 +27,7 @@ def test_sixty_nodes_estimate_the_distances_of_all_pairs(layout: str, median: fl
 
 @pytest.mark.slow
 def test_a_force_of_the_wrong_sign_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    pushed = Coordinates._pushed
-
-    def pulled(self: Any, vec: Any, height: float, force: float, *rest: Any) -> Any:
-        return pushed(self, vec, height, -force, *rest)
-
-    monkeypatch.setattr(Coordinates, "_pushed", pulled)
+    monkeypatch.setattr(coordinates, "_STEP", -coordinates._STEP)
     _, violations = measured("centres", nodes=20, seconds=60.0)
     assert violations
 
