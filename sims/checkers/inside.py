@@ -87,6 +87,7 @@ def _decoded(node: SimNode, data: bytes) -> Iterator[Message]:
 def takes_late_leaves(node: SimNode) -> bool:
     """Whether a node corrects a failure to a leave that it hears of later.
 
-    Without tombstones it ignores claims about members that its core has reaped, as memberlist does.
+    It ignores claims about members that its core has reaped and has no tombstone of, as memberlist does. A
+    node that was cut off has reaped all others, and keeps the last tombstones only.
     """
-    return node.config.max_tombstones > 0
+    return node.config.max_tombstones >= len(node.members())

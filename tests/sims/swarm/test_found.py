@@ -144,7 +144,7 @@ def test_a_ping_that_checks_news_is_not_taken_for_a_relayed_one(asked_at: str) -
 
 
 SEEDS = [40492, 60229, 201248, 201307, 300528, 320044, 320164, 320179, 330344, 330474]
-SEEDS += [600178, 800128, 800374, 801173, 800952, 910233]
+SEEDS += [600178, 800128, 800374, 801173, 800952, 910233, 911587]
 
 
 @pytest.mark.deep
