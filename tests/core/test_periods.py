@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from swim.core.periods import Periods
@@ -42,6 +42,7 @@ def test_nodes_whose_own_clocks_differ_count_alike(
     assert other.moment(number, phase) == pytest.approx(moment + ahead, abs=NEAR)
 
 
+@example(0.05, 1.0, 8388608.8125, 0.0)
 @given(INTERVALS, OFFSETS, CLOCKS, st.floats(0.0, 0.999))
 def test_a_moment_that_was_planned_has_come_when_its_timer_fires(
     interval: float, offset: float, now: float, phase: float
