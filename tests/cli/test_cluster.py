@@ -69,8 +69,9 @@ def test_five_nodes_agree_on_one_that_left() -> None:
 
 
 def test_partition_heals_and_a_restarted_node_comes_back() -> None:
+    # Dials that end before the heal are repeated after at most one and a half ``rejoin_interval``: 45 s.
     script = "0s crash 5; 1s restart 5; 2s split 1,2 3-5; 12s heal; 14s loss 5%; 20s loss 0%"
-    document = cluster("--nodes", "5", "--for", "30", "--script", script)
+    document = cluster("--nodes", "5", "--for", "65", "--script", script)
     assert views(document) == [everybody(5)] * 5
 
 
