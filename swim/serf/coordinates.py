@@ -193,16 +193,8 @@ class Coordinates:
         (a0, a1, a2, a3, a4, a5, a6, a7), error, adjustment, height = self.own
         (b0, b1, b2, b3, b4, b5, b6, b7), other_error, other_adjustment, other_height = other
         # Vivaldi's step: away from the other if it seems nearer than it is, else towards it.
-        d0, d1, d2, d3, d4, d5, d6, d7 = (
-            a0 - b0,
-            a1 - b1,
-            a2 - b2,
-            a3 - b3,
-            a4 - b4,
-            a5 - b5,
-            a6 - b6,
-            a7 - b7,
-        )
+        d0, d1, d2, d3 = a0 - b0, a1 - b1, a2 - b2, a3 - b3
+        d4, d5, d6, d7 = a4 - b4, a5 - b5, a6 - b6, a7 - b7
         length = sqrt(d0 * d0 + d1 * d1 + d2 * d2 + d3 * d3 + d4 * d4 + d5 * d5 + d6 * d6 + d7 * d7)
         distance = _rtt(length + height + other_height, adjustment, other_adjustment)
         at_least = rtt if rtt > _TINY else _TINY
@@ -225,16 +217,8 @@ class Coordinates:
         a6 += d6 * scale * force
         a7 += d7 * scale * force
         # Half the mean error of the last samples is this node's to make up for, half the others'.
-        d0, d1, d2, d3, d4, d5, d6, d7 = (
-            a0 - b0,
-            a1 - b1,
-            a2 - b2,
-            a3 - b3,
-            a4 - b4,
-            a5 - b5,
-            a6 - b6,
-            a7 - b7,
-        )
+        d0, d1, d2, d3 = a0 - b0, a1 - b1, a2 - b2, a3 - b3
+        d4, d5, d6, d7 = a4 - b4, a5 - b5, a6 - b6, a7 - b7
         length = sqrt(d0 * d0 + d1 * d1 + d2 * d2 + d3 * d3 + d4 * d4 + d5 * d5 + d6 * d6 + d7 * d7)
         self._errors[self._next_error] = rtt - (length + height + other_height)
         self._next_error = (self._next_error + 1) % _ADJUSTMENT_SAMPLES
