@@ -28,7 +28,6 @@ from swim.config import Config
 from swim.errors import LocalError
 from swim.events import Event, Member
 from swim.membership import Membership
-from swim.net.event_buffer import EventKind
 from swim.net.faults import LinkFaults
 from swim.net.files import Files
 from swim.net.fronts.arguments import Arguments
@@ -146,8 +145,8 @@ class Cluster(IsolatedCluster[Ticket, Subscription, Responses]):
     def _submit(self, command: Command) -> Ticket:
         return Ticket(self._node, command)
 
-    def _subscribe(self, kinds: tuple[EventKind, ...]) -> Subscription:
-        return Subscription(Mail(self._node, kinds))
+    def _reader(self, mail: Mail) -> Subscription:
+        return Subscription(mail)
 
     def _replies(self, ticket: Ticket) -> Responses:
         return Responses(ticket, Ticket._abandon)

@@ -60,8 +60,8 @@ class _Commands(IsolatedCluster[Ticket, Subscription, Responses]):
     def _submit(self, command: Command) -> Ticket:
         return Ticket(self._node, command)
 
-    def _subscribe(self, kinds: tuple[EventKind, ...]) -> Subscription:
-        return Subscription(self._node, Mail(self._node, kinds), None)
+    def _reader(self, mail: Mail) -> Subscription:
+        return Subscription(self._node, mail, None)
 
     def _replies(self, ticket: Ticket) -> Responses:
         return Responses(ticket, Ticket._abandon)
@@ -105,7 +105,7 @@ class Cluster(Reading):
     def events(
         self, *, kinds: EventKind | Iterable[EventKind] = ALL_KINDS, timeout: float | None = None
     ) -> Subscription:
-        """Subscribes from this moment on; iterate the result.
+        """Subscribes from this moment on; the first call also to what happened since the block was entered.
 
         ``with cluster.events() as events:`` also ends the subscription with the block.
 

@@ -52,6 +52,15 @@ class EventBuffer:
         self._bytes += size
         return is_first
 
+    def narrow(self, kinds: tuple[EventKind, ...]) -> bool:
+        """Keeps only events of these kinds, now and later; False, and no change, if some were lost."""
+        if self._lost:
+            return False
+        self._kinds = kinds
+        self._events = deque(event for event in self._events if isinstance(event, kinds))
+        self._bytes = sum(map(_size, self._events))
+        return True
+
     def lose(self, count: int) -> bool:
         """Counts events as lost; True if there was nothing to take before."""
         if self.is_closed or not count:

@@ -172,7 +172,7 @@ class AwaitedCluster(AwaitedKeys, Reading, Generic[TicketT, EventsT, RepliesT]):
         """
         command, timeout = ForceLeave(name, prune=prune), checks.seconds("timeout", timeout)
         ticket = self.do(command)
-        refutations = self.events(kinds=MemberRefuted)
+        refutations = self._subscribe((MemberRefuted,))
         try:
             await self._finished([ticket], timeout)
             if not ticket.is_done:

@@ -252,6 +252,14 @@ class Mailbox:
         if is_first:
             self._wake()
 
+    def hand_over(self, kinds: tuple[EventKind, ...], wake: Callable[[], None]) -> bool:
+        """Gives it to a subscriber that wants these kinds; False, and no change, if events were lost."""
+        with self._lock:
+            if not self._buffer.narrow(kinds):
+                return False
+            self._wake = wake
+            return True
+
     def lose(self, count: int) -> None:
         """Counts events that were lost before they came here."""
         with self._lock:
@@ -277,19 +285,36 @@ class Board:
         self.view = view
         self.relay: Callable[[Update], None] | None = None
         self._lock = Lock()
+        self._first: Mailbox | None = None
         self._mailboxes: tuple[weakref.ref[Mailbox], ...] = ()
         self._is_closed = False
 
-    def open_mailbox(
-        self, kinds: tuple[EventKind, ...] = ALL_KINDS, wake: Callable[[], None] = lambda: None
-    ) -> Mailbox:
-        """A new mailbox that begins with the next event of one of these kinds.
+    def keep_first(self) -> None:
+        """Keeps events from now on for the first mailbox that ``may_be_first``.
 
+        The node runs beside the program, and may join a cluster before the program's next line subscribes.
+        """
+        self._first = self.open_mailbox()
+
+    def open_mailbox(
+        self,
+        kinds: tuple[EventKind, ...] = ALL_KINDS,
+        wake: Callable[[], None] = lambda: None,
+        *,
+        may_be_first: bool = False,
+    ) -> Mailbox:
+        """A mailbox that begins with the next event of one of these kinds.
+
+        The first one that ``may_be_first`` also has what was kept for it, unless that no longer fits.
         Members read afterwards and folded with its events always equal members read later.
         """
         mailbox = Mailbox(self.view.config.event_buffer_size, kinds, wake)
         with self._lock:
-            self._mailboxes = (*(ref for ref in self._mailboxes if ref() is not None), weakref.ref(mailbox))
+            if may_be_first and self._first is not None:
+                first, self._first = self._first, None
+                mailbox = first if first.hand_over(kinds, wake) else mailbox
+            refs = (ref for ref in self._mailboxes if ref() not in (None, mailbox))
+            self._mailboxes = (*refs, weakref.ref(mailbox))
             is_closed = self._is_closed
         if is_closed:
             mailbox.close()

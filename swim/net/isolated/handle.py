@@ -104,10 +104,14 @@ class IsolatedNode(ABC):
         return self.board.view
 
     def open_mailbox(
-        self, kinds: tuple[EventKind, ...] = ALL_KINDS, wake: Callable[[], None] = nothing
+        self,
+        kinds: tuple[EventKind, ...] = ALL_KINDS,
+        wake: Callable[[], None] = nothing,
+        *,
+        may_be_first: bool = False,
     ) -> Mailbox:
-        """Subscribes to events of these kinds, from this moment on; see ``Mailbox``."""
-        return self.board.open_mailbox(kinds, wake)
+        """Subscribes to events of these kinds, from this moment on or from the start; see ``Board``."""
+        return self.board.open_mailbox(kinds, wake, may_be_first=may_be_first)
 
     def resolve(self, host: str, port: int) -> Future[tuple[Endpoint, ...]]:
         """Every address of a host name, in the resolver's order; the future may fail with ``OSError``."""

@@ -211,6 +211,7 @@ class ProcessNode(IsolatedNode):
                 view = View(config, Metrics(), state.facts, clock=time.monotonic)
                 self._board = Board(view)
                 self._board.replace(state)
+                self._board.keep_first()
                 self.is_running = True
                 self._opened()
             case Update():

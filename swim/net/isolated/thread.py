@@ -167,6 +167,7 @@ class NodeThread(IsolatedNode):
         loop.start()
         for keeper in keepers:
             keeper.start()
+        loop.board.keep_first()
         if self._is_stopping:
             loop.halt()
         return loop

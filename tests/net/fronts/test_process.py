@@ -128,7 +128,7 @@ def test_a_stopped_process_is_named_and_goes_on_later_and_accuses_nobody(module:
 def stop_and_go_on(one: swim.blocking.Cluster) -> Any:
     with opened("n2", seeds=["{}:{}".format(*one.endpoint)]) as two:
         eventually(lambda: len(two.alive()) == len(one.alive()) == 2)
-        pid, events = process_of(two), two.events(timeout=0.2)
+        pid, events = process_of(two), two.events(kinds=swim.UserEvent, timeout=0.2)
         os.kill(pid, signal.SIGSTOP)
         try:
             begun = time.monotonic()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import swim
 from swim import MemberJoined, MemberReaped, MemberStatus, Reason, VersionTriple
-from swim.net.isolated.board import Facts, Update, View
+from swim.net.isolated.board import Board, Facts, Mailbox, Update, View
 
 TRIPLE = VersionTriple(1, 5, 2)
 STATS = swim.NodeStats(1, 0, 0, 0, 1, 1, 1, 0, 0, 0, False)
@@ -40,3 +40,47 @@ def test_they_go_with_them_too() -> None:
     published.apply(Update((reaped,), {}, None, {"n2": HERE, "n9": HERE}, {"n2": SEEN, "n9": SEEN}))
     assert published.coordinates() == {"n1": HERE}
     assert published.detections() == {}
+
+
+def board(size: int) -> Board:
+    facts = Facts("running", ("10.0.0.1", 1), True, (), STATS)
+    config = swim.Config.local(name="n1", event_buffer_size=size)
+    found = Board(View(config, swim.Metrics(), facts, clock=lambda: 0.0))
+    found.keep_first()
+    return found
+
+
+def post(to: Board, *numbers: int) -> None:
+    to.post(Update([swim.UserEvent(str(number), b"") for number in numbers], {}, None, {}, {}))
+
+
+def taken(mailbox: Mailbox) -> list[str]:
+    return [event.name for event in iter(mailbox.take, None) if isinstance(event, swim.UserEvent)]
+
+
+def test_the_first_mailbox_that_may_be_has_what_was_kept_for_it() -> None:
+    posted = board(3)
+    post(posted, 1, 2)
+    other = posted.open_mailbox()
+    first = posted.open_mailbox((swim.UserEvent,), may_be_first=True)
+    second = posted.open_mailbox(may_be_first=True)
+    post(posted, 3)
+    assert (taken(first), taken(other), taken(second)) == (["1", "2", "3"], ["3"], ["3"])
+    post(posted, 4, 5, 6, 7)
+    assert [first.take() for _ in range(4)][-1] == swim.EventsLost(1)
+
+
+def test_of_other_kinds_nothing_is_kept() -> None:
+    posted = board(3)
+    post(posted, 1, 2, 3)
+    first = posted.open_mailbox((swim.MemberEvent,), may_be_first=True)
+    post(posted, 4)
+    assert first.take() is None
+
+
+def test_what_no_longer_fits_is_not_kept() -> None:
+    posted = board(3)
+    post(posted, 1, 2, 3, 4)
+    first = posted.open_mailbox(may_be_first=True)
+    post(posted, 5)
+    assert taken(first) == ["5"]
