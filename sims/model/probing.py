@@ -12,6 +12,7 @@ from sims.model.order import Interleaved, RandomOrders
 from sims.model.spread import Spread
 from sims.model.state import ALIVE, DEAD, NO_NODE, SUSPECT, State
 from swim.core.ping_responder import nack_patience
+from swim.core.prober import CONNECT_SHARE
 from swim.core.refusals import TOLD_DIRECTLY
 
 __all__ = ["Probing"]
@@ -141,10 +142,10 @@ class Probing:
             in_time = nacked_at <= end[chosen]
             nacks[chosen] += in_time
             last_nack[chosen] = np.maximum(last_nack[chosen], np.where(in_time, nacked_at, -np.inf))
-        streamed, refused = self._stream(asked, targets, end)
+        streamed, refused, broken = self._stream(asked, targets, end)
         acked = (heard < end) | streamed
-        early = (expected > 0) & (nacks == expected) & np.isfinite(refused) & config.early_suspicion
-        failed_at = np.where(early, np.minimum(np.maximum(last_nack, refused), end), end)
+        early = (expected > 0) & (nacks == expected) & np.isfinite(broken) & config.early_suspicion
+        failed_at = np.where(early, np.minimum(np.maximum(last_nack, broken), end), end)
         when = np.where(heard < end, heard, np.where(streamed, end, failed_at))
         delta = np.where(acked, -1, np.where(expected > 0, expected - nacks, 1)).astype(np.int8)
         accused = np.where(acked, NO_NODE, places)
@@ -194,15 +195,18 @@ class Probing:
         never = np.full(count, np.inf)
         return np.where(arrived & answered, home, never), np.where(arrived & ~answered, home, never)
 
-    def _stream(self, asked: Array, targets: Array, end: Array) -> tuple[Array, Array]:
-        """The stream ping: whether it was acked in time, and when it was refused (infinite if not)."""
-        state = self._state
+    def _stream(self, asked: Array, targets: Array, end: Array) -> tuple[Array, Array, Array]:
+        """The stream ping: whether it was acked in time; when it was refused, and failed (or infinite)."""
+        state, never = self._state, np.full(len(targets), np.inf)
         if state.config.disable_tcp_pings:
-            return np.zeros(len(targets), bool), np.full(len(targets), np.inf)
+            return np.zeros(len(targets), bool), never, never
         there, back = self._spread.stream_delay(len(targets)), self._spread.stream_delay(len(targets))
-        up = state.up[targets]
-        refused = np.where(up | state.setup.silent, np.inf, asked + 2 * there)
-        return up & (asked + 3 * there + back < end), np.where(refused < end, refused, np.inf)
+        up, answers_at = state.up[targets], asked + 2 * there
+        connect_by = asked + CONNECT_SHARE * (end - asked) if state.config.early_suspicion else end
+        answers = (up | (not state.setup.silent)) & (answers_at <= connect_by)
+        refused = np.where(answers & ~up, answers_at, never)
+        acked = answers & up & (asked + 3 * there + back < end)
+        return acked, refused, np.where(answers, refused, connect_by)
 
     # -- the outcome
 

@@ -13,6 +13,7 @@ from sims.world.network import RETRANSMISSION_SECONDS, RETRANSMISSIONS_MAX
 from swim.config import Config
 from swim.core.broadcast import retransmit_limit
 from swim.core.ping_responder import nack_patience
+from swim.core.prober import CONNECT_SHARE
 from swim.core.push_pull_schedule import push_pull_scale
 from swim.core.refusals import TOLD_DIRECTLY
 from swim.core.suspicion import confirmations_wanted, remaining, suspicion_timeout
@@ -67,13 +68,15 @@ def probe_delay(config: Config, n: int, *, silent: bool = False) -> float:
     """Seconds from the probe of a crashed member to the accusation, if packets take no time.
 
     memberlist waits for the end of the probe interval. With ``early_suspicion`` a round ends once all relays
-    have nacked and the stream was refused, unless the host is ``silent`` and refuses nothing.
+    have nacked and the stream was refused, or did not connect in time to a host that is ``silent``.
     """
     relays = min(config.indirect_checks, n - 2)
-    can_end = config.early_suspicion and relays and not config.disable_tcp_pings and not silent
+    can_end = config.early_suspicion and relays and not config.disable_tcp_pings
     if not can_end:
         return config.probe_interval
-    return min(direct_wait(config) + nack_patience(config), config.probe_interval)
+    direct = direct_wait(config)
+    connecting = CONNECT_SHARE * (config.probe_interval - direct) if silent else 0.0
+    return min(direct + max(nack_patience(config), connecting), config.probe_interval)
 
 
 class Suspicions(NamedTuple):

@@ -80,20 +80,24 @@ class Streams:
         context = self._context
         host = self._at.get(dial.endpoint)
         number = next(self._numbers)
+        given_up = min(dial.deadline, dial.connect_by)
         context.tell("stream", StreamStep(number, "dial", node.id, host.id if host else "", dial.data))
         if host is None:
             # No host has the address: on a LAN the kernel gives up after a while, here the deadline applies.
-            self._fail_dial(node, dial, number, StreamEnd.TIMEOUT, dial.deadline)
+            self._fail_dial(node, dial, number, StreamEnd.TIMEOUT, given_up)
             return
         there = context.network.stream_delay(context.now, node.id, host.id, len(dial.data), context.rng)
         seen = context.network.seen_as(context.now, node.id, node.endpoint, dial.endpoint)
         link = context.network.link(node.id, host.id)
-        if there is None or not context.network.lets_in(context.now, host.id, dial.endpoint, seen):
-            self._fail_dial(node, dial, number, StreamEnd.TIMEOUT, dial.deadline)
+        if (
+            there is None
+            or not context.network.lets_in(context.now, host.id, dial.endpoint, seen)
+            or (not host.is_up and host.id in context.silent)
+            or context.now + 2 * there > given_up
+        ):
+            self._fail_dial(node, dial, number, StreamEnd.TIMEOUT, given_up)
         elif not host.is_up or self._chance(link.refuse):
-            silent = not host.is_up and host.id in context.silent
-            when = dial.deadline if silent else context.now + 2 * there
-            self._fail_dial(node, dial, number, StreamEnd.TIMEOUT if silent else StreamEnd.REFUSED, when)
+            self._fail_dial(node, dial, number, StreamEnd.REFUSED, context.now + 2 * there)
         else:
             stream = _Stream(number, node, dial.stream_id, host)
             stream.broken = self._chance(link.stall)

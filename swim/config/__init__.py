@@ -137,8 +137,9 @@ class Config:
     """Send a suspect member the suspect claim with the ping that probes it (Lifeguard), and a suspect or dead
     member that pings this node the claim with the ack. [Lifeguard]"""
     early_suspicion: bool = True
-    """End a probe round as soon as every relay has sent a nack and the stream was refused; a suspicion that
-    begins with a refused stream needs no confirmations, since this node is evidently heard. [swim]"""
+    """End a probe round as soon as every relay has sent a nack and the stream was refused, or did not connect
+    in time for an ack. A suspicion that begins with a refused stream needs no confirmations, since this node
+    is evidently heard. [swim]"""
     restart_grace: float = 1.0
     """How long the host of a suspect has to refuse streams until the suspect has failed, without waiting for
     the end of the suspicion. A process that comes back sooner has restarted. 0: refusals are no evidence, as

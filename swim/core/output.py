@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -38,13 +39,15 @@ class Transmit(NamedTuple):
 class Dial(NamedTuple):
     """Open a stream to ``endpoint``, write ``data``, then feed the reply to the node.
 
-    ``deadline`` is the absolute time at which the driver closes the stream and reports ``StreamEnd.TIMEOUT``.
+    ``deadline`` is the absolute time at which the driver closes the stream and reports ``StreamEnd.TIMEOUT``,
+    and ``connect_by`` the one at which it does so unless the stream is connected, if that is earlier.
     """
 
     stream_id: int
     endpoint: Endpoint
     data: bytes
     deadline: float
+    connect_by: float = math.inf
 
 
 class Send(NamedTuple):

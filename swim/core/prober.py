@@ -24,10 +24,12 @@ from swim.wire.codec import encode
 from swim.wire.messages import Ack, IndirectPing, Ping, Suspect
 from swim.wire.steps import at_once
 
-__all__ = ["Prober"]
+__all__ = ["CONNECT_SHARE", "Prober"]
 
 _STREAM_PING_SINCE = 3
 _NACK_SINCE = 4
+CONNECT_SHARE = 0.8
+"""Of what is left of a round, for the stream ping to connect. Its ack takes as long again."""
 
 
 class Prober:
@@ -180,7 +182,10 @@ class Prober:
         if not config.disable_tcp_pings and target.protocol_max >= _STREAM_PING_SINCE:
             ping = encode(Ping(seq_no, target.name, local.addr, local.port, local.name))
             deadline = current.deadline
-            if self._streams.dial(now, target.endpoint, at_once(ping), Fallback(seq_no), deadline):
+            connect_by = now + CONNECT_SHARE * (deadline - now) if config.early_suspicion else math.inf
+            if self._streams.dial(
+                now, target.endpoint, at_once(ping), Fallback(seq_no), deadline, connect_by
+            ):
                 current.fallback = "pending"
 
     def _acked(self, now: float, current: ProbeRound, ping: Outstanding, ack: Ack) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable
 
@@ -109,9 +110,15 @@ class Streams:
         return len(self._inbound), len(self._outbound)
 
     def dial(
-        self, now: float, endpoint: Endpoint, message: Steps[bytes], purpose: Purpose, deadline: float
+        self,
+        now: float,
+        endpoint: Endpoint,
+        message: Steps[bytes],
+        purpose: Purpose,
+        deadline: float,
+        connect_by: float = math.inf,
     ) -> bool:
-        """Opens a stream and sends ``message`` once it is made.
+        """Opens a stream and sends ``message`` once it is made; see ``Dial`` for the two moments.
 
         Returns:
             False if too many are open already, or ``endpoint`` never acked a ping.
@@ -128,7 +135,9 @@ class Streams:
             return False
         stream_id = self._next_id()
         exchange = _Exchange(StreamParser(context.streams, acceptor=False), endpoint, purpose, now)
-        exchange.work = self._ask(stream_id, exchange.parser, endpoint, message, purpose, deadline)
+        exchange.work = self._ask(
+            stream_id, exchange.parser, endpoint, message, purpose, deadline, connect_by
+        )
         self._outbound[stream_id] = exchange
         self._step(now, stream_id, exchange)
         return True
@@ -183,6 +192,7 @@ class Streams:
         message: Steps[bytes],
         purpose: Purpose,
         deadline: float,
+        connect_by: float,
     ) -> Steps[None]:
         context = self._context
         request = yield from message
@@ -191,7 +201,7 @@ class Streams:
         )
         context.metrics.count("memberlist.tcp.connect")
         context.metrics.count("memberlist.tcp.sent", len(data))
-        context.output.streams.append(Dial(stream_id, endpoint, data, deadline))
+        context.output.streams.append(Dial(stream_id, endpoint, data, deadline, connect_by))
         try:
             reply = yield from parser.steps
         except RemoteError as error:

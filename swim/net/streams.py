@@ -70,7 +70,7 @@ class Streams:
         """Starts what the node asks for; never waits."""
         if isinstance(action, Dial):
             opened = self._begin(action.stream_id, action.deadline, action.endpoint[0])
-            self._nursery.start_soon(self._to_end, opened, action.endpoint, action.data)
+            self._nursery.start_soon(self._to_end, opened, action)
             return
         stream = self._open.get(action.stream_id)
         if stream is not None and stream.answer is None:
@@ -114,17 +114,18 @@ class Streams:
         return opened
 
     @trio.lowlevel.enable_ki_protection
-    async def _to_end(
-        self, opened: _Open, peer: trio.abc.HalfCloseableStream | Endpoint, request: bytes = b""
-    ) -> None:
+    async def _to_end(self, opened: _Open, peer: trio.abc.HalfCloseableStream | Dial) -> None:
         """Runs one stream until the node or the peer ends it, then reports the end unless the node knows."""
         end, detail = StreamEnd.TIMEOUT, ""
-        stream: trio.abc.HalfCloseableStream | None = None
+        stream, request = (None, peer.data) if isinstance(peer, Dial) else (peer, b"")
         try:
             with opened.whole:
                 with opened.reading:
-                    stream = await self._connected(peer) if isinstance(peer, tuple) else peer
-                    end, detail = await self._exchange(stream, opened, request)
+                    if isinstance(peer, Dial):
+                        with trio.move_on_at(peer.connect_by):
+                            stream = await self._connected(peer.endpoint)
+                    if stream is not None:
+                        end, detail = await self._exchange(stream, opened, request)
                 if stream is not None and isinstance(opened.answer, Send):
                     end, detail = await _reply(stream, opened.answer)
         except OSError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from typing import Any
 
@@ -157,14 +158,16 @@ def test_a_late_ack_is_still_passed_on_after_the_nack() -> None:
 
 
 @pytest.mark.parametrize(("early", "state"), [(True, "suspect"), (False, "alive")])
-def test_a_round_ends_when_nobody_can_still_answer(early: bool, state: str) -> None:
+@pytest.mark.parametrize("end", [StreamEnd.REFUSED, StreamEnd.TIMEOUT])
+def test_a_round_ends_when_nobody_can_still_answer(end: StreamEnd, early: bool, state: str) -> None:
     solo, target, seq_no = probing(early_suspicion=early)
     solo.advance(0.5)
     relays = [to for to, _ in solo.sent_of(IndirectPing)]
     dial = solo.streams[-1]
     assert isinstance(dial, Dial)
     assert dial.endpoint == target
-    solo.engine.stream_ended(solo.now, dial.stream_id, StreamEnd.REFUSED, "")
+    assert dial.connect_by - solo.now == (pytest.approx(0.8 * 0.5) if early else math.inf)
+    solo.engine.stream_ended(solo.now, dial.stream_id, end, "")
     for relay in relays:
         solo.hear(Nack(seq_no), source=relay)
     probed = solo.name_at(target)

@@ -67,14 +67,15 @@ class _Stream:
     """One stream that the node knows, or that still sends the node's answer."""
 
     __slots__ = (
-        "answer", "connection", "events", "failure", "host", "opened_at", "state", "stream_id", "tap",
-        "timer", "unsent",
+        "answer", "connection", "deadline", "events", "failure", "host", "opened_at", "state", "stream_id",
+        "tap", "timer", "unsent",
     )  # fmt: skip
 
-    def __init__(self, stream_id: int, host: str, opened_at: float, state: _State) -> None:
+    def __init__(self, stream_id: int, host: str, opened_at: float, deadline: float, state: _State) -> None:
         self.stream_id = stream_id
         self.host = host
         self.opened_at = opened_at
+        self.deadline = deadline
         self.state = state
         self.answer: Send | Close | None = None
         self.connection: socket.socket | None = None
@@ -166,6 +167,7 @@ class LoopStreams:
             connection.close()
             return
         stream = self._begin(accepted.stream_id, source[0], accepted.deadline, _State.EXCHANGING)
+        self._arm(stream, stream.deadline)
         stream.connection = connection
         if self._loop.faults is not None and self._loop.faults.tap is not None:
             stream.tap = self._loop.faults.tap.accepted(source)
@@ -176,6 +178,7 @@ class LoopStreams:
     def _dial(self, dial: Dial) -> None:
         loop = self._loop
         stream = self._begin(dial.stream_id, dial.endpoint[0], dial.deadline, _State.CONNECTING)
+        self._arm(stream, min(dial.deadline, dial.connect_by))
         stream.unsent = memoryview(dial.data)
         if loop.faults is not None:
             if loop.faults.tap is not None:
@@ -201,6 +204,7 @@ class LoopStreams:
         local: Endpoint = connection.getsockname()[:2]
         self.source = local[0]
         stream.state = _State.EXCHANGING
+        self._arm(stream, stream.deadline)
         if stream.tap is not None:
             stream.tap.connected(local)
             if stream.unsent:
@@ -263,8 +267,7 @@ class LoopStreams:
         self._watch(stream, _READ)
 
     def _begin(self, stream_id: int, host: str, deadline: float, state: _State) -> _Stream:
-        stream = self._open[stream_id] = _Stream(stream_id, host, self._loop.now(), state)
-        self._arm(stream, deadline)
+        stream = self._open[stream_id] = _Stream(stream_id, host, self._loop.now(), deadline, state)
         return stream
 
     def _arm(self, stream: _Stream, deadline: float) -> None:

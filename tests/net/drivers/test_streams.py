@@ -66,6 +66,23 @@ async def test_a_silent_peer_times_out_at_the_deadline(
     assert node.named("ended") == [(7, StreamEnd.TIMEOUT, "")]
 
 
+@pytest.mark.parametrize(("latency", "ends_after"), [(1.1, 2.0), (0.9, 5.0)])
+async def test_a_dial_connects_in_time_or_ends(
+    driving: Driving, network: MemoryNetwork, autojump_clock: MockClock, latency: float, ends_after: float
+) -> None:
+    """Connecting takes two latencies here, and the peer says nothing."""
+    node = FakeNode()
+    _peer = network.transport(*PEER)
+    network.latency = latency
+    async with driving(node, network.transport("10.0.0.1")) as driver:
+        now = trio.current_time()
+        node.wishes.streams.append(Dial(7, PEER, b"question", now + 5.0, connect_by=now + 2.0))
+        driver.call(node.join, ())
+        await until(lambda: node.named("ended"))
+        assert node.at[-1] == pytest.approx(now + ends_after, abs=0.01)
+    assert node.named("ended") == [(7, StreamEnd.TIMEOUT, "")]
+
+
 async def test_a_closed_stream_reports_nothing(
     driving: Driving, network: MemoryNetwork, autojump_clock: MockClock
 ) -> None:
