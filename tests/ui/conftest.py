@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from playwright.sync_api import expect, sync_playwright
 
 from tests.interop.processes import require
 from tests.ui.site import Site
@@ -15,8 +17,12 @@ if TYPE_CHECKING:
 
 DESKTOP = {"width": 1440, "height": 900}
 PHONE = {"width": 390, "height": 844}
-WITHIN = 15_000
+SLOWDOWN = float(os.environ.get("SWIM_PAGE_SLOWDOWN", "1"))
+"""How many times slower than the machine pages are: a test must hold on a crowded one, too."""
+WITHIN = int(30_000 * SLOWDOWN)
 """Milliseconds that a page may take on a machine that does other things too."""
+LATE = 2 * WITHIN
+"""Milliseconds in which a failure has been noticed by all nodes, and shown."""
 
 OpenPage = Callable[..., "Page"]
 
@@ -25,8 +31,7 @@ OpenPage = Callable[..., "Page"]
 def driver() -> Iterator[Playwright]:
     """One for all tests of this folder: it keeps an asyncio loop running, and there can be no other."""
     require("chromium")
-    from playwright.sync_api import sync_playwright
-
+    expect.set_options(timeout=WITHIN)
     with sync_playwright() as driver:
         yield driver
 
@@ -57,6 +62,8 @@ def open_page(browser: Browser) -> Iterator[OpenPage]:
         context.set_default_timeout(WITHIN)
         contexts.append(context)
         page = context.new_page()
+        if SLOWDOWN > 1:
+            context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": SLOWDOWN})
 
         def note(text: str) -> None:
             if ignore not in text and "net::ERR_" not in text:

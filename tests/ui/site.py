@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from types import TracebackType
@@ -101,6 +102,16 @@ class Site:
         """The agent starts again on the same port."""
         trio.from_thread.run(self._serve, trio_token=self._token)
 
+    @contextmanager
+    def silent(self) -> Iterator[None]:
+        """Meanwhile the agent does nothing at all, and its connections stay open."""
+        is_over = threading.Event()
+        self._token.run_sync_soon(is_over.wait)
+        try:
+            yield
+        finally:
+            is_over.set()
+
     # -- what happens in the cluster
 
     def publish(self, event: Event) -> None:
@@ -140,9 +151,15 @@ class Site:
 
         trio.from_thread.run(run, trio_token=self._token)
 
-    def join(self, name: str, **tags: str) -> None:
-        """A member joins."""
-        self.change(MemberJoined, make_member(name, gossip_port=PORT, **tags), Reason("push-pull", "n1"))
+    def join(self, *names: str, **tags: str) -> None:
+        """Members join, all in the same moment."""
+
+        def join() -> None:
+            for name in names:
+                member = make_member(name, gossip_port=PORT, **tags)
+                self._change(MemberJoined, member, Reason("push-pull", "n1"))
+
+        self.do(join)
 
     def suspect(self, name: str, by: str = "n2") -> None:
         """A member accuses another."""

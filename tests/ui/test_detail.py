@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
+from playwright.sync_api import expect
 
 from swim import Detection, MemberStatus, ProbeCounts
 from tests.ui.audit import violations
 from tests.ui.conftest import PHONE, OpenPage
 from tests.ui.site import Site
+from tests.ui.waiting import copied, fits
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -33,19 +36,19 @@ def test_the_reasons_of_a_member_are_one_click_away(site: Site, open_page: OpenP
     page.locator("tr[data-row]", has_text="n4").click()
     sheet = page.get_by_role("complementary", name="Member n4")
     reasons = sheet.locator(".reasons li")
-    reasons.nth(1).wait_for()
-    assert "claim by n4" in reasons.nth(0).inner_text(), "the newest first"
-    assert "3 relays (3 nacks)" in reasons.nth(1).inner_text()
+    expect(reasons.nth(1)).to_contain_text("3 relays (3 nacks)")
+    expect(reasons.nth(0), "the newest first").to_contain_text("claim by n4")
     site.suspect("n4", by="n5")
     site.accuse("n4", by="n3")
     reasons.nth(3).wait_for()
-    assert "n3 accuses it too" in reasons.nth(0).inner_text()
-    assert "3.1 s sooner" in reasons.nth(0).inner_text()
-    assert "member=n4" in page.url, "a link opens the same sheet"
+    expect(reasons.nth(0)).to_contain_text("n3 accuses it too")
+    expect(reasons.nth(0)).to_contain_text("3.1 s sooner")
+    expect(page, "a link opens the same sheet").to_have_url(re.compile("member=n4"))
     assert not violations(page)
     page.set_viewport_size(PHONE)
+    page.locator(".card").first.wait_for(state="attached")
     assert not violations(page)
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    fits(page)
     page.keyboard.press("Escape")
     sheet.wait_for(state="detached")
     site.refute("n4")
@@ -82,17 +85,17 @@ def test_a_swipe_opens_a_member(site: Site, open_page: OpenPage) -> None:
     page = open_page(f"{site.url}/ui/#/members?filter=n2", viewport=PHONE, has_touch=True)
     page.locator(".card").wait_for()
     swipe(page, ".card", 20)
-    assert "member=" not in page.url, "a tap that trembles is no swipe"
+    assert "member=" not in page.evaluate("location.hash"), "a tap that trembles is no swipe"
     swipe(page, ".card", -120)
     page.get_by_role("complementary", name="Member n2").wait_for()
-    assert "member=n2" in page.url
+    expect(page).to_have_url(re.compile("member=n2"))
 
 
 def test_a_force_leave_says_first_what_it_will_do(site: Site, open_page: OpenPage) -> None:
     page = open_page(f"{site.url}/ui/#/members?member=n5")
     page.get_by_role("button", name="force-leave…").click()
     dialog = page.get_by_role("dialog")
-    assert "it will refute this" in dialog.inner_text()
+    expect(dialog).to_contain_text("it will refute this")
     dialog.get_by_role("button", name="Close").click()
     site.fail("n5")
     page.locator("tr[data-state=failed]").wait_for()
@@ -108,24 +111,22 @@ def test_a_force_leave_says_first_what_it_will_do(site: Site, open_page: OpenPag
 def test_events_are_grouped_paused_and_filtered(site: Site, open_page: OpenPage) -> None:
     page = open_page(f"{site.url}/ui/#/events")
     page.locator(".entry.snapshot").wait_for()
-    for number in range(3):
-        site.join(f"late-{number}")
+    site.join("late-0", "late-1", "late-2")
     page.get_by_text("3 members joined (push/pull with n1)").wait_for()
     page.keyboard.press(" ")
     page.get_by_role("button", name="0 new lines").wait_for()
     site.user_event("deploy", b"\x00\xff")
     page.get_by_role("button", name="1 new line").click()
     entry = page.locator(".entry.message", has_text="user event deploy")
-    assert not page.get_by_text("00 ff").is_visible(), "payloads are hidden until they are asked for"
+    entry.wait_for()
+    expect(page.get_by_text("00 ff"), "payloads are hidden until they are asked for").to_be_hidden()
     entry.get_by_text("payload").click()
     page.get_by_text("00 ff").wait_for()
     page.get_by_role("button", name="messages").click()
     page.locator(".entry", has_text="joined").wait_for(state="detached")
-    assert "kinds=messages" in page.url
+    expect(page).to_have_url(re.compile("kinds=messages"))
     assert not violations(page)
-    page.evaluate("navigator.clipboard.writeText = async text => { window.copied = text }")
-    page.get_by_role("button", name="copy as JSON lines").click()
-    lines = [json.loads(line) for line in page.evaluate("window.copied").splitlines()]
+    lines = [json.loads(line) for line in copied(page, "copy as JSON lines").splitlines()]
     assert "deploy" in [line.get("name") for line in lines]
     for number in range(3):
         site.reap(f"late-{number}")
@@ -133,11 +134,13 @@ def test_events_are_grouped_paused_and_filtered(site: Site, open_page: OpenPage)
 
 def test_keys_alone_are_enough(site: Site, open_page: OpenPage) -> None:
     page = open_page(f"{site.url}/ui/#/members")
-    page.locator("tr[data-row]").nth(3).wait_for()
+    rows = page.locator("tr[data-row]")
+    rows.nth(3).wait_for()
     names = page.locator("tbody .name").all_inner_texts()
     page.keyboard.press("j")
-    page.wait_for_function("document.activeElement.matches('tr')")  # loaded with the first key
+    expect(rows.nth(0)).to_be_focused()
     page.keyboard.press("j")
+    expect(rows.nth(1)).to_be_focused()
     page.keyboard.press("Enter")
     page.get_by_role("complementary", name=f"Member {names[1]}").wait_for()
     page.keyboard.press("Escape")
@@ -145,7 +148,7 @@ def test_keys_alone_are_enough(site: Site, open_page: OpenPage) -> None:
     page.keyboard.press(keys["Events"])
     page.locator(".feed").wait_for()
     page.keyboard.press("Control+k")
-    page.get_by_role("combobox", name="Member, view or command").wait_for()
+    expect(page.get_by_role("combobox", name="Member, view or command")).to_be_focused()
     page.keyboard.type("n4")
     page.locator("[role=option]", has_text="n4").wait_for()
     assert not violations(page)
@@ -157,9 +160,7 @@ def test_keys_alone_are_enough(site: Site, open_page: OpenPage) -> None:
     page.keyboard.press("/")
     page.keyboard.type("n2")
     page.locator(".toolbar [role=status]", has_text="1 of").wait_for()
-    assert page.evaluate("document.activeElement.matches('[data-filter]')"), (
-        "an update does not move the focus"
-    )
+    expect(page.locator("[data-filter]"), "an update does not move the focus").to_be_focused()
 
 
 @pytest.mark.deep
@@ -167,8 +168,9 @@ def test_a_join_is_asked_for_in_the_palette(site: Site, open_page: OpenPage) -> 
     page = open_page(f"{site.url}/ui/#/members")
     page.locator("tr[data-row]").nth(3).wait_for()
     page.keyboard.press("Control+k")
-    page.get_by_role("combobox", name="Member, view or command").wait_for()
+    expect(page.get_by_role("combobox", name="Member, view or command")).to_be_focused()
     page.keyboard.type("join")
+    page.locator("[role=option][aria-selected=true]", has_text="join…").wait_for()
     page.keyboard.press("Enter")
     page.get_by_label("Addresses").fill("127.0.0.1:7946 10.0.0.9:1")
     page.get_by_role("dialog").locator("code", has_text="swim join 127.0.0.1:7946 10.0.0.9:1").wait_for()

@@ -47,7 +47,7 @@ def script_per_frame(trace: bytes) -> list[float]:
 
 
 LOADED = """() => [...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')]
-    .filter((each) => !each.name.includes('/v1/'))
+    .filter((each) => !each.name.includes('/v1/') && each.startTime < 10_000) // then it loads the rest
     .map((each) => [each.decodedBodySize, each.encodedBodySize, each.name])"""
 
 

@@ -18,7 +18,7 @@ const VIEWS = [
   { id: 'events', module: later('Events', () => import('./views/events.js'), 'lists.css'), modes: LIVE },
   { id: 'health', module: later('Health', () => import('./views/health.js'), 'lists.css', 'overview.css'), modes: LIVE },
   { id: 'faults', module: later('Faults', () => import('./views/faults.js'), 'lists.css', 'views.css'), modes: ['cluster'], isWhole: true },
-  { id: 'replay', module: later('Replay', () => import('./views/replay.js'), 'lists.css', 'replay.css'), modes: ALL },
+  { id: 'replay', module: later('Replay', () => loadKeys(import('./views/replay.js')), 'lists.css', 'replay.css'), modes: ALL },
   { id: 'explain', module: later('Explain', () => import('./views/explain.js'), 'lists.css', 'replay.css'), modes: ALL },
 ];
 
@@ -102,14 +102,14 @@ export const state = {
     redraw();
   },
   redraw,
-  /** Says a sentence to screen readers. */
+  /** Says a sentence to screen readers, before those of events. */
   say(sentence) {
     this.said = sentence;
+    announced.at = performance.now();
     redraw();
   },
   async copy(text) {
-    await navigator.clipboard?.writeText(text).catch(() => undefined);
-    this.say(`Copied: ${text}`);
+    this.say(`${await navigator.clipboard?.writeText(text).then(() => 'Copied', () => '') || 'Cannot be copied here'}: ${text}`);
   },
   /** @returns {Record<string, string>} */
   headers() {
@@ -239,8 +239,8 @@ async function follow() {
 
 let keys = /** @type {any} */ (null);
 
-/** Loads what the keys do: with the first one, whose browser's own meaning, a search, is not wanted. */
-const loadKeys = () => import('./keys.js').then((module) => { keys = module; }, () => undefined);
+/** Loads what the keys do: with the first one, or before a view whose keys mean something else to the browser. */
+const loadKeys = (view) => import('./keys.js').then((module) => { keys = module; return view; }, () => view);
 
 async function onKey(event) {
   if (!keys) {

@@ -4,6 +4,8 @@
  * side cuts it off.
  */
 import { html, nothing, svg } from './vendor/lit-html.js';
+import { repeat } from './vendor/directives/repeat.js';
+import { namesOf } from './cluster.js';
 import { GLYPH } from './store.js';
 import { oneWayCuts, sidesOf, splitVerb } from './script.js';
 
@@ -12,6 +14,7 @@ const RADIUS = 150;
 const NODE = 21;
 const LINKS_MAX = 400; // cuts that are drawn
 const DRAG_PX = 5;
+const FOLLOWS_MS = 3000; // the focus follows a node that keys have moved
 
 /** Where the nodes stand: the sides of a partition keep apart. */
 export function places(cluster, names, sides) {
@@ -54,7 +57,7 @@ export function ring(state, names, actions) {
       const p = at.get(each);
       const word = stateWord(node);
       return svg`<g class="node" data-node=${each} data-state=${word} data-chosen=${chosen.has(each)} transform="translate(${p.x} ${p.y})" role="button" tabindex="0"
-        aria-pressed=${chosen.has(each)} aria-label="${each}: ${node.state}" @pointerdown=${(event) => drag(state, event, each, sides, actions)}
+        aria-pressed=${chosen.has(each)} aria-label="${each}: ${node.state}" @pointerdown=${(event) => drag(state, event, each, actions)}
         @keydown=${(event) => toggleByKey(state, event, each)}>
         <circle r=${small}/><text class="number" dy="0.35em">${node.number}</text>${word === 'alive' ? nothing : svg`<text class="mark" x=${small * 0.8} y=${-small * 0.7}>${GLYPH[word] ?? ''}</text>`}</g>`;
     })}
@@ -137,7 +140,7 @@ export function isInside(p, points) {
 }
 
 /** Drags one node, or all chosen ones with it; where it is let go decides: on a zone, it moves to that side. */
-function drag(state, event, node, sides, actions) {
+function drag(state, event, node, actions) {
   if (event.button) return;
   event.preventDefault();
   event.stopPropagation();
@@ -156,14 +159,15 @@ function drag(state, event, node, sides, actions) {
     if (!wasDragged || last.type === 'pointercancel') toggle(state, node);
     else {
       const side = document.elementFromPoint(last.clientX, last.clientY)?.closest('[data-side]');
-      if (side) moveTo(state, node, Number(/** @type {HTMLElement} */ (side).dataset.side), sides, actions);
+      if (side) moveTo(state, node, Number(/** @type {HTMLElement} */ (side).dataset.side), actions);
     }
     state.redraw();
   });
 }
 
-/** Moves a node, and the chosen ones if it is one of them, to a side of the partition. */
-export function moveTo(state, node, side, sides, actions) {
+/** Moves a node, and the chosen ones if it is one of them, to a side of the partition as it is by now. */
+function moveTo(state, node, side, actions) {
+  const sides = sidesOf(state.cluster, namesOf(state.cluster));
   const chosen = state.ui.chosen?.has(node) ? [...state.ui.chosen] : [node];
   const next = sides.map((names) => names.filter((each) => !chosen.includes(each)));
   next[side] = [...(next[side] ?? []), ...chosen];
@@ -181,13 +185,20 @@ export function zones(state, names, actions) {
     if (!by || index + by < 0 || index + by >= shown.length) return;
     event.preventDefault();
     event.stopPropagation();
-    moveTo(state, node, index + by, sides, actions);
+    state.ui.moved = { node, until: performance.now() + FOLLOWS_MS };
+    moveTo(state, node, index + by, actions);
   };
   return html`<div class="zones" role="group" aria-label="Sides of a partition: drag a node to the other side, or move it with the arrow keys">${shown.slice(0, 8).map((side, index) => html`
     <div class="zone" data-side=${index} data-camp=${shown.length > 1 && sides.length > 1 ? index % 6 : ''} data-over=${Boolean(state.ui.dragging)}>
       <h3>${String.fromCharCode(65 + index)}</h3>
-      ${side.map((each) => html`<button class="piece" data-piece=${each} data-state=${stateWord(state.cluster.nodes.get(each))} aria-pressed=${state.ui.chosen?.has(each) ?? false}
-        title="Drag ${each} to the other side; arrow keys move it" @pointerdown=${(event) => drag(state, event, each, sides, actions)}
+      ${repeat(side, (each) => each, (each) => html`<button class="piece" data-piece=${each} data-state=${stateWord(state.cluster.nodes.get(each))} aria-pressed=${state.ui.chosen?.has(each) ?? false}
+        title="Drag ${each} to the other side; arrow keys move it" @pointerdown=${(event) => drag(state, event, each, actions)}
         @keydown=${(event) => key(event, each, index)} @click=${(event) => event.detail === 0 && toggle(state, each)}>${state.cluster.nodes.get(each).number}</button>`)}
       ${side.length ? nothing : html`<span class="faint">drop a node here to cut it off</span>`}</div>`)}</div>`;
+}
+
+/** A node that keys have moved keeps the focus, also on its new side. */
+export function keepFocus({ ui }) {
+  if (!ui.moved || performance.now() > ui.moved.until || document.activeElement !== document.body) return;
+  /** @type {HTMLElement | null} */ (document.querySelector(`[data-piece="${CSS.escape(ui.moved.node)}"]`))?.focus();
 }

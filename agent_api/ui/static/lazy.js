@@ -32,11 +32,12 @@ export function lazy(load, ...hrefs) {
   const piece = {
     module: /** @type {any} */ (null),
     error: /** @type {any} */ (null), // until the reader tries again
+    ready: /** @type {any} */ (null), // a promise: it is loaded, or cannot be
     /** The module, or null while it is on its way: the page is rendered again once it is there. */
     get(state) {
       if (!piece.module && !piece.error && !isLoading) {
         isLoading = true;
-        Promise.all([load(), ...hrefs.map(sheet)])
+        piece.ready = Promise.all([load(), ...hrefs.map(sheet)])
           .then(([module]) => { piece.module = module; }, (error) => { piece.error = error; })
           .finally(() => { isLoading = false; state.redraw(); });
       }

@@ -12,11 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from playwright.sync_api import expect
 
 from agent_api.ui.files import static_files
 from agent_api.ui.single import player_document
+from tests.cli.processes import eventually
 from tests.ui.audit import violations
 from tests.ui.conftest import DESKTOP, PHONE, OpenPage
+from tests.ui.waiting import fits
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -53,15 +56,14 @@ def url(folder: Path) -> Iterator[str]:
 
 
 def press(page: Page, *keys: str) -> None:
-    """Presses keys one after another, and waits until the last one is on the screen."""
+    """Presses keys one after another; what they do is on the screen a little later."""
     for key in keys:
         page.keyboard.press(key)
-    drawn(page)
 
 
-def drawn(page: Page) -> None:
-    """Two frames later: what was changed before is on the screen."""
-    page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+def words(record: dict[str, Any]) -> str:
+    """A transition as the page writes it."""
+    return "{node}: {member}@{incarnation} {before} -> {after}".format_map(record)
 
 
 def shown(page: Page) -> dict[str, tuple[str, int]]:
@@ -87,17 +89,18 @@ def test_it_shows_the_tables_that_the_trace_says_at_three_moments(url: str, open
     box = axis.bounding_box()
     assert box is not None
     seen = set()
+    at = 0.0
     for share in (0.3, 0.7, 0.98):
         page.mouse.click(box["x"] + share * box["width"], box["y"] + 40)
-        drawn(page)
+        expect(page.locator(".now b")).not_to_have_text(f"{at:.3f}")
         at = float(axis.get_attribute("aria-valuenow") or "nan")
-        page.locator(".now b", has_text=f"{at:.3f}").wait_for()
+        expect(page.locator(".now b")).to_have_text(f"{at:.3f}")
         count = sum(record["at"] <= at for record in RECORDS)
         for node in ("n1", "n2"):
             page.get_by_label("Observer").select_option(node)
-            drawn(page)
-            assert shown(page) == table(node, count)
-        seen.add(shown(page)["n3"][0])
+            wanted = table(node, count)
+            eventually(lambda wanted=wanted: shown(page) == wanted)  # type: ignore[misc]
+        seen.add(wanted["n3"][0])
     assert seen == {"alive", "suspect", "failed"}
     page.get_by_label("Observer").select_option("n3")
     page.get_by_text("n3 has no table: its process is crashed").wait_for()
@@ -113,28 +116,36 @@ def test_a_moment_is_in_the_address_and_a_link_leads_there(url: str, open_page: 
     link = page.url
     again = open_page(link)
     again.locator("tr[data-differs]", has_text="n3").wait_for()
-    assert shown(again) == shown(page)
-    assert again.url == link
+    wanted = shown(page)
+    eventually(lambda: shown(again) == wanted)
+    expect(again).to_have_url(link)
 
 
 def test_every_step_has_a_key(url: str, open_page: OpenPage) -> None:
     page = open_page(url)
     current = page.locator(".around li[aria-current=true] .link")
+    mark = page.get_by_role("button", name="mark")
     page.locator(".table-at").wait_for()
+    transitions = [index for index, record in enumerate(RECORDS) if record["kind"] == "event"]
+    first = next(index for index in transitions if index > CRASH)
+    later = next(index for index in transitions if index > first + 2)
     press(page, "Alt+ArrowRight")
-    assert "crash n3" in current.inner_text()
+    expect(current).to_contain_text("crash n3")
     press(page, "Shift+ArrowRight")
-    assert "n3@1 alive -> suspect" in current.inner_text()
-    assert "crash n3" in page.locator(".chain li").last.inner_text()
+    expect(current).to_contain_text(words(RECORDS[first]))
+    assert "n3@1 alive -> suspect" in words(RECORDS[first])
+    expect(page.locator(".chain li").last).to_contain_text("crash n3")
     press(page, "m")
+    expect(mark).to_have_attribute("aria-pressed", "true")
     press(page, *["ArrowRight"] * 3, "ArrowLeft")
-    before = current.inner_text()
+    expect(page).to_have_url(re.compile(rf"record={first + 3}\b"))
     press(page, "Shift+ArrowRight")
-    assert current.inner_text() != before
+    expect(current).to_contain_text(words(RECORDS[later]))
+    expect(mark).to_have_attribute("aria-pressed", "false")
     press(page, "p")
-    assert page.get_by_role("button", name="mark").get_attribute("aria-pressed") == "true"
+    expect(mark).to_have_attribute("aria-pressed", "true")
     press(page, "]")
-    assert page.get_by_label("Observer").input_value() == "n2"
+    expect(page.get_by_label("Observer")).to_have_value("n2")
     press(page, " ")
     page.get_by_role("button", name="Pause", exact=True).wait_for()
     press(page, " ")
@@ -144,12 +155,25 @@ def test_every_step_has_a_key(url: str, open_page: OpenPage) -> None:
     press(page, "Home")
     # Without a mouse, the chain is links that the tabulator reaches.
     press(page, "Alt+ArrowRight", "Shift+ArrowRight")
+    expect(current).to_contain_text(words(RECORDS[first]))
+    cause = page.locator(".chain li").last.get_by_text("crash n3 (fault)")
+    cause.wait_for()
     for _ in range(40):
         page.keyboard.press("Tab")
         if page.evaluate("document.activeElement.textContent").endswith("crash n3 (fault)"):
             break
     press(page, "Enter")
-    assert "crash n3" in current.inner_text()
+    expect(current).to_contain_text("crash n3")
+
+
+def test_the_first_key_has_no_other_meaning_for_the_browser(url: str, open_page: OpenPage) -> None:
+    """Alt and an arrow would leave the page."""
+    page = open_page(f"{url}ui/#/replay?t=2.5")
+    page.locator(".table-at").wait_for()
+    page.evaluate("addEventListener('keydown', (event) => { window.isPrevented = event.defaultPrevented; })")
+    press(page, "Alt+ArrowLeft")
+    expect(page.locator(".now b")).not_to_have_text("2.500")
+    assert page.evaluate("isPrevented")
 
 
 @pytest.mark.deep
@@ -162,7 +186,7 @@ def test_it_plays_to_the_end_and_step_by_step_where_nothing_may_move(url: str, o
     still.locator(".now b", has_text=f"{RECORDS[-3]['at']:.3f}").wait_for()
     still.get_by_role("button", name="Play", exact=True).click()
     still.locator(".now b", has_text=f"{RECORDS[-1]['at']:.3f}").wait_for()
-    assert still.locator(".flight:not(.current)").count() == 0
+    expect(still.locator(".flight:not(.current)")).to_have_count(0)
 
 
 @pytest.mark.deep
@@ -190,11 +214,14 @@ def test_two_traces_over_one_axis(url: str, folder: Path, open_page: OpenPage) -
     page = open_page(url)
     page.get_by_label("Compare…").set_input_files(folder / "other.jsonl")
     panel = page.locator(".compare")
-    panel.get_by_text(f"The runs diverge at line {CRASH + 2}").wait_for()
-    assert "crash n3" in panel.inner_text()
-    assert "ends here" in panel.inner_text()
-    assert "n1 has n3: failed | alive" in panel.inner_text()
-    assert page.locator(".difference").count() == 1
+    for text in (
+        f"The runs diverge at line {CRASH + 2}",
+        "crash n3",
+        "ends here",
+        "n1 has n3: failed | alive",
+    ):
+        expect(panel).to_contain_text(text, use_inner_text=True)
+    expect(page.locator(".difference")).to_have_count(1)
 
 
 def test_names_and_files_of_others_are_text(url: str, folder: Path, open_page: OpenPage) -> None:
@@ -203,8 +230,8 @@ def test_names_and_files_of_others_are_text(url: str, folder: Path, open_page: O
     page.locator("h2", has_text="<img").wait_for()
     press(page, *["Shift+ArrowRight"] * 3, "End")
     page.locator("tr[data-state=failed]").wait_for()
-    assert page.locator("main img").count() == 0
-    assert page.evaluate("document.querySelector('main').scrollWidth <= innerWidth")
+    expect(page.locator("main img")).to_have_count(0)
+    fits(page, "main")
     assert "owned" not in page.title()
 
 
@@ -217,7 +244,7 @@ def test_what_is_no_trace_is_one_sentence(url: str, folder: Path, open_page: Ope
     page.get_by_text("The file ends in the middle of line").wait_for()
     page.get_by_label("Open…").set_input_files(folder / "newer.jsonl")
     page.get_by_role("alert").get_by_text("newer.jsonl: trace format 2; this version reads 1.").wait_for()
-    assert page.locator(".timeline").count() == 1, "what was shown is still shown"
+    expect(page.locator(".timeline"), "what was shown is still shown").to_have_count(1)
 
 
 @pytest.mark.parametrize(
@@ -234,7 +261,7 @@ def test_it_is_accessible(url: str, open_page: OpenPage, options: dict[str, Any]
     page = open_page(f"{url}ui/#/replay?t=2.51&node=n2&beside=n3", **options)
     page.locator(".table-at").wait_for()
     assert violations(page) == []
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    fits(page)
 
 
 @pytest.mark.deep
@@ -245,9 +272,8 @@ def test_what_checkers_found_is_marked_with_its_sentence(url: str, folder: Path,
     page = open_page(url)
     page.get_by_label("Open…").set_input_files(folder / "violated.jsonl")
     page.locator(".violations .link").click()
-    drawn(page)
-    assert "NeverSo: it was so" in page.locator(".around li[aria-current=true]").inner_text()
-    assert page.locator("rect.violation").count() == 1
+    expect(page.locator(".around li[aria-current=true]")).to_contain_text("NeverSo: it was so")
+    expect(page.locator("rect.violation")).to_have_count(1)
 
 
 @pytest.mark.deep
@@ -255,9 +281,9 @@ def test_the_same_packets_are_a_diagram(url: str, open_page: OpenPage) -> None:
     page = open_page(f"{url}ui/#/replay?t=2.51")
     page.get_by_role("button", name="diagram").click()
     page.locator(".diagram .flight").first.wait_for()
-    assert page.locator(".diagram .life").count() == 5
-    assert page.locator(".diagram .transition[data-state=suspect]").count() > 0
-    assert "as=diagram" in page.url
+    expect(page.locator(".diagram .life")).to_have_count(5)
+    page.locator(".diagram .transition[data-state=suspect]").first.wait_for()
+    expect(page).to_have_url(re.compile("as=diagram"))
     assert violations(page) == []
 
 
@@ -269,15 +295,14 @@ def test_the_curves_follow_the_sliders(url: str, open_page: OpenPage) -> None:
     before = half.inner_text()
     page.locator(".slider input").first.focus()
     press(page, "ArrowRight", "ArrowRight", "ArrowRight")
-    assert half.inner_text() != before
-    assert "nodes=500" in page.url
+    expect(page).to_have_url(re.compile("nodes=500"))
+    expect(half).not_to_have_text(before)
     page.get_by_text("the nearest cluster that was simulated: 300 members").wait_for()
     page.locator(".figures summary").click()
-    assert page.locator(".figures tbody tr").count() == 5
+    expect(page.locator(".figures tbody tr")).to_have_count(5)
     assert violations(page) == []
     page.set_viewport_size(PHONE)
-    drawn(page)
-    assert page.evaluate("document.querySelector('main').scrollWidth <= innerWidth")
+    fits(page, "main")
     assert violations(page) == []
 
 
@@ -291,7 +316,7 @@ def test_one_file_holds_the_player_and_the_trace(tmp_path: Path, open_page: Open
     page.get_by_role("button", name="Tour").click()
     page.get_by_text("A crash in six steps: 1 of 6").wait_for()
     assert not [url for url in requests if not url.startswith(("file:", "blob:", "data:"))]
-    assert page.locator("main img").count() == 0
+    expect(page.locator("main img")).to_have_count(0)
     assert page.evaluate("fetch('https://example.com/').then(() => 'sent', () => 'refused')") == "refused"
 
 
@@ -308,6 +333,10 @@ def test_the_printed_command_makes_the_same_run_up_to_the_moment_that_is_shown(
     page = open_page(document.as_uri())
     page.locator(".transport").wait_for()
     press(page, "Alt+ArrowRight", "Shift+ArrowRight", "Shift+ArrowRight")
+    records = [json.loads(line) for line in whole.read_text().splitlines()[1:]]
+    fault = next(index for index, record in enumerate(records) if record["kind"] == "fault")
+    moved = [index for index, record in enumerate(records) if record["kind"] == "event" and index > fault][1]
+    expect(page).to_have_url(re.compile(rf"record={moved + 1}\b"))
     at = float(page.locator(".transport output b").inner_text())
     printed = page.locator("[data-cli^='swim sim run']").get_attribute("data-cli") or ""
     replayed = page.locator("[data-cli^='swim sim replay']").get_attribute("data-cli") or ""

@@ -32,7 +32,13 @@ function figure(state, members) {
   const layout = placed(state, members);
   state.ui.placed = layout.places;
   return html`<svg class="ring" viewBox=${Object.values(boxOf(state.narrow)).join(' ')} role="group" aria-label=${labelOf(state, members)}
-    @keydown=${(event) => pointed.get(state)?.turn(state, event)}>${guides(layout)}${edged(state, members)?.edges(state, members, layout.places) ?? nothing}${marks(state, members, layout.places)}</svg>`;
+    @keydown=${(event) => turned(state, event)}>${guides(layout)}${edged(state, members)?.edges(state, members, layout.places) ?? nothing}${marks(state, members, layout.places)}</svg>`;
+}
+
+/** A key may come before what it does is loaded. */
+async function turned(state, event) {
+  await pointed.ready;
+  pointed.get(state)?.turn(state, event);
 }
 
 /** What draws lines between members, once there is one to draw. */

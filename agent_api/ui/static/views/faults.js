@@ -1,7 +1,7 @@
 // @ts-check
 /** Breaks the cluster: processes and the network between them, and how fast the others notice. */
 import { html, nothing, svg } from '../vendor/lit-html.js';
-import { ring, stateWord, zones } from '../board.js';
+import { keepFocus, ring, stateWord, zones } from '../board.js';
 import { cellState, isRunning, namesOf } from '../cluster.js';
 import { span } from '../format.js';
 import { stateMark } from '../member.js';
@@ -206,6 +206,8 @@ function script(state, actions) {
     <div class="line"><a class="button" download="swim-cluster.jsonl" href=${new URL('v1/cluster/trace', state.home).href}>save trace</a>
       ${recordButton(state)}<span class="faint">What you do here is a script: paste it, and it happens again.</span></div></section>`;
 }
+
+export const onDrawn = keepFocus;
 
 /** The keys of this view, for the node that has the focus. */
 export function onKey(state, event) {
