@@ -16,6 +16,7 @@ import asyncio
 import os
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
+from contextvars import Context
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal
@@ -318,19 +319,34 @@ async def _until(bell: Bell, is_so: Callable[[], bool]) -> None:
 async def _next_ring(bell: Bell, rings: int) -> None:
     """Waits for the next ring after ``rings``."""
     loop = asyncio.get_running_loop()
-    future: asyncio.Future[None] = loop.create_future()
-    wake = partial(_call, loop, partial(_set, future))
+    wait = _Wait(loop=loop)
+    wake = partial(_call, loop, wait.end)
     bell.add(wake)
     try:
         if bell.rings == rings:
-            await future
+            await wait
     finally:
         bell.discard(wake)
 
 
-def _set(future: asyncio.Future[None]) -> None:
-    if not future.done():
-        future.set_result(None)
+class _Wait(asyncio.Future[None]):
+    """The wait of one task, which goes on within ``end``; with a plain future, a turn of the loop later."""
+
+    _waiting: tuple[Callable[..., object], Context] | None = None
+
+    def add_done_callback(self, call: Callable[..., object], *, context: Context | None = None) -> None:
+        """Takes what has the task go on, as its ``await`` does."""
+        assert context is not None
+        self._waiting = call, context
+        super().add_done_callback(call, context=context)
+
+    def end(self) -> None:
+        """Has the task go on, if it waits."""
+        if self._waiting is not None and not self.done():
+            call, context = self._waiting
+            self.remove_done_callback(call)
+            self.set_result(None)
+            context.run(call, self)
 
 
 def _call(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:

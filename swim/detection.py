@@ -7,7 +7,6 @@ Values only; ``Membership.detection`` and ``seeds`` make them when they are call
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from math import ceil
 from typing import Literal, NamedTuple
 
@@ -99,8 +98,7 @@ class Detection(NamedTuple):
     probes: ProbeCounts = ProbeCounts()
 
 
-@dataclass(frozen=True, slots=True)
-class SeedStatus:
+class SeedStatus(NamedTuple):
     """The state of joining one of ``Config.seeds``.
 
     Attributes:

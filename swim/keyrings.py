@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import field
+from typing import NamedTuple
 
 from swim import checks
 from swim.frozen import FrozenMap
@@ -98,8 +99,7 @@ class ListKeys:
 KeyCommand = InstallKey | UseKey | RemoveKey | ListKeys
 
 
-@dataclass(frozen=True, slots=True)
-class KeyStatus:
+class KeyStatus(NamedTuple):
     """The keyring of one node.
 
     Attributes:
@@ -109,7 +109,7 @@ class KeyStatus:
     """
 
     keys: tuple[str, ...] = ()
-    decrypt_failures: Mapping[str, int] = field(default_factory=FrozenMap)
+    decrypt_failures: Mapping[str, int] = FrozenMap()
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -254,8 +254,9 @@ class Reconnects:
         A name that resolves to this node alone may resolve to others later, as when all start at once.
         """
         endpoints, own = self._seed_endpoints.get(seed, ()), self._context.local.endpoint
-        if any(endpoint != own and self._is_live(endpoint) for endpoint in endpoints):
-            return True
+        for endpoint in endpoints:
+            if endpoint != own and self._is_live(endpoint):
+                return True
         return endpoints == (own,) and (seed in self._literals or self._context.has_peers)
 
     def _is_live(self, endpoint: Endpoint) -> bool:

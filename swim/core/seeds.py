@@ -64,13 +64,13 @@ class Seeds:
 
     def statuses(self, is_satisfied: Callable[[str], bool], next_at: float | None) -> tuple[SeedStatus, ...]:
         """One per seed, in the order of the configuration; ``next_at`` is that of the missing ones."""
-
-        def status(address: str, seed: _Seed) -> SeedStatus:
-            is_joined = is_satisfied(address)
-            due = None if is_joined else next_at
-            return SeedStatus(address, is_joined, seed.error, seed.at, seed.failures, due)
-
-        return tuple(status(address, seed) for address, seed in self._seeds.items())
+        joined = list(map(is_satisfied, self._seeds))
+        return tuple(
+            [
+                SeedStatus(address, is_in, seed.error, seed.at, seed.failures, None if is_in else next_at)
+                for (address, seed), is_in in zip(self._seeds.items(), joined, strict=True)
+            ]
+        )
 
     def _works(self, address: str, seed: _Seed) -> None:
         seed.error = ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 
 import pytest
 
@@ -48,7 +47,7 @@ def seeds(solo: Solo) -> tuple[SeedStatus, ...]:
 
 def test_a_seed_that_was_not_tried_has_no_error() -> None:
     [status] = seeds(solo_with(SEED))
-    assert replace(status, next_at=None) == SeedStatus(SEED, False)
+    assert status._replace(next_at=None) == SeedStatus(SEED, False)
 
 
 def test_a_node_alone_knows_when_it_next_tries_its_seed() -> None:

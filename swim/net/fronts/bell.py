@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from typing import ClassVar
 
 __all__ = ["Bell"]
@@ -25,7 +24,7 @@ class Bell:
 
     def __init__(self) -> None:
         self.rings: int = 0
-        self._wakers: list[Callable[[], None]] = []
+        self._wakers: dict[Callable[[], None], None] = {}
 
     @property
     def is_awaited(self) -> bool:
@@ -37,15 +36,14 @@ class Bell:
         self.rings += 1
         if Bell.is_silent:
             return
-        wakers, self._wakers = self._wakers, []
-        for wake in wakers:
+        wakers, self._wakers = self._wakers, {}
+        for wake in list(wakers):  # one that takes itself back must not make it miss another
             wake()
 
     def add(self, wake: Callable[[], None]) -> None:
         """Has the next ring call ``wake``, which must return at once and not raise."""
-        self._wakers.append(wake)
+        self._wakers[wake] = None
 
     def discard(self, wake: Callable[[], None]) -> None:
         """Takes ``wake`` back, if it was not called."""
-        with suppress(ValueError):
-            self._wakers.remove(wake)
+        self._wakers.pop(wake, None)

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from contextvars import ContextVar
 from functools import partial
 from typing import Any
 
@@ -58,6 +59,25 @@ def test_a_burst_of_events_wakes_an_event_loop_once(isolation: Any) -> None:
 
     with asyncio.Runner(loop_factory=CountingLoop) as runner:
         runner.run(main())
+
+
+def test_a_task_that_an_event_woke_goes_on_as_itself_and_in_its_own_context() -> None:
+    whose = ContextVar("whose", default="")
+
+    async def main() -> None:
+        async def read() -> tuple[str, object]:
+            whose.set("the reader's")
+            await anext(events)
+            return whose.get(), asyncio.current_task()
+
+        async with swim.asyncio.open_cluster(local("n1"), leave_timeout=0) as one:
+            events = one.events(kinds=UserEvent)
+            reading = asyncio.create_task(read())
+            await asyncio.sleep(0)  # it waits
+            one.do(swim.SendUserEvent("x"))
+            assert await reading == ("the reader's", reading)
+
+    asyncio.run(main())
 
 
 async def _numbers(events: Any) -> list[int]:
