@@ -71,6 +71,10 @@ class Cycle:
             return name
         return ""
 
+    def phase(self, _period: int) -> float:
+        """Without common ranks there is no moment of a period: 0."""
+        return 0.0
+
     def _drop(self, place: int) -> None:
         order = self.order
         self._stale.discard(order[place])

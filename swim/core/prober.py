@@ -28,6 +28,8 @@ __all__ = ["CONNECT_SHARE", "Prober"]
 
 _STREAM_PING_SINCE = 3
 _NACK_SINCE = 4
+_ON_TIME = 0.01
+"""Of a period: a round that begins later than this looks whether its period is still the latest."""
 CONNECT_SHARE = 0.8
 """Of what is left of a round, for the stream ping to connect. Its ack takes as long again."""
 
@@ -88,7 +90,7 @@ class Prober:
             self._period = self._latest(now)
             self._schedule_after(now)
         else:
-            self._period = self._latest(now) if config.interleaved_probes else 0
+            self._period = 0
             self._set(now + context.rng.uniform(0, config.probe_interval))
 
     def fallback_done(self, now: float, seq_no: int, end: StreamEnd | None, error: str) -> None:
@@ -129,7 +131,8 @@ class Prober:
             self._schedule_after(now)
             return
         config = context.config
-        if config.interleaved_probes:
+        is_on_time = self._period and now - planned <= _ON_TIME * config.probe_interval
+        if config.interleaved_probes and not is_on_time:
             self._period = max(self._period, self._latest(now))
         target = context.table.next_target(self._period)
         if target is None:

@@ -252,8 +252,7 @@ class Table(Overlay[Record]):
 
     def phase(self, period: int) -> float:
         """At which part of a period this node probes, from 0 up to 1; 0 if probes are not interleaved."""
-        seen = (self._cycles or self._drawn()).seen
-        return seen.phase(period) if isinstance(seen, Ranks) else 0.0
+        return (self._cycles or self._drawn()).seen.phase(period)
 
     def next_target(self, period: int = 0) -> Record | None:
         """The live member to probe next; never self.
