@@ -78,21 +78,27 @@ class Asker:
         self._context: ssl.SSLContext | None = None
         self._reading = anyio.Lock()
 
-    async def ask(self, address: PeerAddress, path: str) -> Any:
+    async def ask(self, address: PeerAddress, path: str, *, within: float) -> Any:
         """The JSON that another agent answers.
 
+        Args:
+            address: where it listens.
+            path: with its query.
+            within: seconds, from the moment that the files of ``tls`` are read.
+
         Raises:
+            TimeoutError: it does not answer in time.
             PeerError: it answers something else, or too much; or a file of ``tls`` cannot be used.
             OSError: it cannot be reached, or its certificate is not trusted.
         """
         context = await self._read() if address.is_https else None
         try:
-            async with aclosing(
-                await Exchange.begin(
+            with anyio.fail_after(within):
+                exchange = await Exchange.begin(
                     address.endpoint, path.encode(), self._headers, context, self._tls.server_name
                 )
-            ) as exchange:
-                body = await exchange.body(ANSWER_BYTES_MAX)
+                async with aclosing(exchange):
+                    body = await exchange.body(ANSWER_BYTES_MAX)
         except ssl.SSLError:  # one about a certificate is a ValueError as well
             raise
         except ValueError as error:

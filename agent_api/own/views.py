@@ -145,8 +145,7 @@ class Views:
         try:
             address = http_address(member)
             http = str(address)
-            with anyio.fail_after(_SECONDS):
-                document = await self._asker.ask(address, _PATH)
+            document = await self._asker.ask(address, _PATH, within=_SECONDS)
             now = self._observer.clock.now() if is_measured else None
             members = _members_of(document, member.name, now)
         except TimeoutError:

@@ -29,6 +29,18 @@ from tests.agent_api.server.authority import Authority
 NAMES = ("n1.global", "b", "c")
 
 
+LATE = "no answer within 1 s"
+"""On a crowded machine, also of agents that run: they are asked again."""
+
+
+async def answered(agent: Agent, target: str) -> Any:
+    """The answer of an agent once no other one was late."""
+    with trio.fail_after(60):
+        while LATE in (answer := await agent.get(target)).text:
+            pass
+    return answer.json()
+
+
 def cluster_of(name: str) -> FakeCluster:
     """An agent that lists all three."""
     cluster = FakeCluster(Config(name=name))
@@ -57,7 +69,7 @@ async def test_two_agents_that_agree_and_one_that_does_not(cluster: FakeCluster)
         advertise([one, other, third], "b", f"127.0.0.1:{at_b.endpoint[1]}")
         advertise([one, other, third], "c", f":{at_c.endpoint[1]}")
         third.table["b"] = make_member("b", status=MemberStatus.FAILED)
-        document = (await agent.get("/v1/swim/views")).json()
+        document = await answered(agent, "/v1/swim/views")
         views = {view["agent"]: view for view in document["views"]}
         assert list(views) == sorted(NAMES)
         assert views["n1.global"] | {"digest": ""} == {
@@ -70,14 +82,14 @@ async def test_two_agents_that_agree_and_one_that_does_not(cluster: FakeCluster)
         assert views["c"]["members"]["b"]["status"] == "failed"
         assert {view["error"] for view in views.values()} == {""}
         third.detections["b"] = Detection(1.0, None, 2.0, 0.004)
-        document = (await agent.get("/v1/swim/views?measured=true")).json()
+        document = await answered(agent, "/v1/swim/views?measured=true")
         own, *_, at_c_now = sorted(document["views"], key=lambda view: view["agent"] != "n1.global")
         assert {name: seen["tags"] for name, seen in own["members"].items()} == {
             member.name: digest_of_tags(member.tags) for member in one.table.values()
         }
         assert at_c_now["members"]["b"]["rtt"] == 0.004
         assert (await agent.get("/v1/swim/views?measured=perhaps")).status == 400
-        document = (await agent.get("/v1/swim/partitions")).json()
+        document = await answered(agent, "/v1/swim/partitions")
         assert [group["agents"] for group in document["partitions"]] == [["b", "n1.global"], ["c"]]
         assert document["partitions"][1]["digest"] == views["c"]["digest"]
         assert document["unknown"] == {}
@@ -92,7 +104,7 @@ async def test_an_agent_without_a_view_is_named_with_the_reason() -> None:
         one.table["e"] = make_member("e")
         one.table["f"] = make_member("f", status=MemberStatus.FAILED, http="127.0.0.1:1")
         async with served(one) as agent:
-            document = (await agent.get("/v1/swim/partitions")).json()
+            document = await answered(agent, "/v1/swim/partitions")
     assert document["unknown"] == {
         "b": "it answers 403: Permission denied",
         "c": "the agent there is x",
@@ -111,7 +123,7 @@ async def test_a_token_for_views_is_sent_along() -> None:
             served(one, views_token=token) as agent,
         ):
             advertise([one], "b", f"127.0.0.1:{closed.endpoint[1]}")
-            views = {view["agent"]: view for view in (await agent.get("/v1/swim/views")).json()["views"]}
+            views = {view["agent"]: view for view in (await answered(agent, "/v1/swim/views"))["views"]}
             assert views["b"]["error"].startswith(expected)
             assert (views["b"]["members"] is None) == bool(expected)
     with pytest.raises(ConfigError, match=r"^views_token: must be printable ASCII"):
@@ -133,10 +145,9 @@ async def test_agents_that_serve_https_are_asked_if_their_certificates_are_trust
 
     async def seen(**tls: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         async with served(one, views_tls=ClientTls(**tls)) as agent:
-            views = (await agent.get("/v1/swim/views")).json()["views"]
-            return next(view for view in views if view["agent"] == "b"), (
-                await agent.get("/v1/swim/partitions")
-            ).json()
+            views = (await answered(agent, "/v1/swim/views"))["views"]
+            view = next(view for view in views if view["agent"] == "b")
+            return view, await answered(agent, "/v1/swim/partitions")
 
     async with trio.open_nursery() as nursery:
         endpoint = await nursery.start(serve, other, settings)
@@ -307,9 +318,11 @@ async def test_an_agent_that_does_not_answer_costs_a_second() -> None:
     async def handle(stream: trio.SocketStream) -> None:
         await trio.sleep_forever()
 
-    view = await asked(handle)
-    assert view["error"] == "no answer within 1 s"
-    assert view["members"] is None
+    one = FakeCluster(Config(name="n1.global"))
+    async with answering(handle) as (_, port), served(one) as agent:
+        one.table["b"] = make_member("b", http=f"127.0.0.1:{port}")
+        [view, _] = (await agent.get("/v1/swim/views")).json()["views"]
+    assert (view["error"], view["members"]) == (LATE, None)
 
 
 async def asked(handle: Callable[[trio.SocketStream], Awaitable[None]], query: str = "") -> dict[str, Any]:
@@ -317,7 +330,7 @@ async def asked(handle: Callable[[trio.SocketStream], Awaitable[None]], query: s
     one = FakeCluster(Config(name="n1.global"))
     async with answering(handle) as (_, port), served(one) as agent:
         one.table["b"] = make_member("b", http=f"127.0.0.1:{port}")
-        views = (await agent.get(f"/v1/swim/views{query}")).json()["views"]
+        views = (await answered(agent, f"/v1/swim/views{query}"))["views"]
     [view] = [view for view in views if view["agent"] == "b"]
     found: dict[str, Any] = view
     return found
