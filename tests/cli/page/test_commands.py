@@ -40,7 +40,7 @@ async def test_a_command_is_done_when_it_is_answered(served: Served) -> None:
 
 @pytest.mark.slow
 async def test_what_comes_later_is_planned_and_then_done(served: Served) -> None:
-    answer = await served.command("pause 2; 300ms resume 2")
+    answer = await served.command("pause 2; 2s resume 2")
     assert [step["verb"] for step in answer["steps"]] == ["pause 2", "resume 2"]
     state = await served.state()
     assert [step["verb"] for step in state["planned"]] == ["resume 2"]

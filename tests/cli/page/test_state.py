@@ -19,6 +19,7 @@ from swim.cli.cluster.page.watch import BoardSource
 from swim.cli.cluster.run import LocalCluster
 from swim.errors import LocalError
 from tests.cli.page.conftest import Line, Served, serving
+from tests.interop.processes import eventually
 
 
 def views_of(state: Line) -> dict[str, dict[str, Any]]:
@@ -67,13 +68,22 @@ async def test_every_nodes_view_is_in_the_state(served: Served) -> None:
         (f"node-{number}", "running") for number in (1, 2, 3)
     ]
     assert state["is_ready"] is True
-    assert state["views"]["others"] == {"node-2": {}, "node-3": {}}
-    for node in served.cluster.nodes:
-        own = (await served.get(f"/v1/cluster/nodes/{node.name}/v1/swim/members")).json()["members"]
-        seen = views_of(state)[node.name]
-        assert {m["name"]: (m["status"], m["incarnation"]) for m in own} == {
-            name: (cell["status"], cell["incarnation"]) for name, cell in seen.items()
+
+    async def is_agreed() -> bool:
+        """A node may be suspected between two answers."""
+        state = await served.state()
+        seen = {
+            name: {each: (cell["status"], cell["incarnation"]) for each, cell in cells.items()}
+            for name, cells in views_of(state).items()
         }
+        own = {}
+        for node in served.cluster.nodes:
+            answer = (await served.get(f"/v1/cluster/nodes/{node.name}/v1/swim/members")).json()
+            own[node.name] = {m["name"]: (m["status"], m["incarnation"]) for m in answer["members"]}
+        return seen == own and state["views"]["others"] == {"node-2": {}, "node-3": {}}
+
+    await eventually(is_agreed, 30)
+    for node in served.cluster.nodes:
         for path in ("/v1/swim/why/node-3", "/v1/swim/why?name=node-3"):
             why = (await served.get(f"/v1/cluster/nodes/{node.name}{path}")).json()
             assert why["name"] == "node-3"
