@@ -27,9 +27,10 @@ class Alertmanager(Subprocess):
         ]
         argv += [f"--cluster.listen-address={self.address}", f"--storage.path={self._directory / self.name}"]
         argv += ["--cluster.reconnect-interval=1s", "--cluster.settle-timeout=1s"]
+        argv += ["--cluster.pushpull-interval=5s"]  # a minute, if not said: brings what gossip missed
         argv += [f"--cluster.peer={address}" for address in join]
         self.run(argv)
-        await eventually(self._ready, 20, describe=self.logs)
+        await eventually(self._ready, describe=self.logs)
 
     async def _ready(self) -> bool:
         assert self.process.returncode is None, self.logs()

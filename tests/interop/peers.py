@@ -121,7 +121,7 @@ class SerfAgent(Subprocess):
         for address in join:
             argv += ["-join", address]
         self.run(argv)
-        await eventually(lambda: self._connect(rpc_port), 10, describe=self.logs)
+        await eventually(lambda: self._connect(rpc_port), describe=self.logs)
 
     async def _connect(self, rpc_port: int) -> bool:
         assert self.process.returncode is None, self.logs()
@@ -230,7 +230,7 @@ class OurAgent(Subprocess):
         for address in join:
             argv += ["--join", address]
         self.run(argv)
-        await eventually(self._ready, 20, describe=self.logs)
+        await eventually(self._ready, describe=self.logs)
 
     async def _ready(self) -> bool:
         assert self.process.returncode is None, self.logs()

@@ -29,12 +29,12 @@ async def test_events_queries_and_tags(pen: Pen) -> None:
     a1 = pen.agent("a1", handlers=["query:load=echo 0.3"])
     await s1.start()
     await a1.start(s1.address)
-    await Watch([s1, a1]).until_status("alive", {"s1", "a1"}, 35)
+    await Watch([s1, a1]).until_status("alive", {"s1", "a1"})
 
     assert await swim(a1, "event", "deploy", "v1") == {"name": "deploy", "bytes": 2, "coalesce": False}
-    await eventually(lambda: "deploy" in s1.user_events(), 10, describe=s1.logs)
+    await eventually(lambda: "deploy" in s1.user_events(), describe=s1.logs)
     await s1.rpc.event("of-serf", b"x")
-    await eventually(lambda: "of-serf" in a1.user_events(), 10, describe=a1.logs)
+    await eventually(lambda: "of-serf" in a1.user_events(), describe=a1.logs)
 
     answers = await swim(a1, "query", "load", "--finish-early", "--timeout", "10")
     assert sorted(answers["acks"]) == ["a1", "s1"]
@@ -49,4 +49,4 @@ async def test_events_queries_and_tags(pen: Pen) -> None:
     async def seen_by_serf() -> bool:
         return (await s1.members())["a1"].tags == {"role": "web"}
 
-    await eventually(seen_by_serf, 10, describe=s1.logs)
+    await eventually(seen_by_serf, describe=s1.logs)

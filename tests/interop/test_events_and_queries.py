@@ -40,16 +40,16 @@ async def test_events_reach_the_other_kind_once(pen: Pen) -> None:
     await s1.start()
     for peer in (s2, p1, p2):
         await peer.start(s1.address)
-    await Watch([s1, s2, p1, p2]).until_status("alive", {"s1", "s2", "p1", "p2"}, 35)
+    await Watch([s1, s2, p1, p2]).until_status("alive", {"s1", "s2", "p1", "p2"})
     async with collecting(p1.cluster) as at_p1, collecting(p2.cluster) as at_p2:
         for number in range(5):
             await s1.rpc.event("of-serf", str(number).encode())
             await p1.cluster.user_event("of-ours", str(number).encode())
         await p1.cluster.user_event("to-coalesce", b"", coalesce=True)
-        await eventually(lambda: len(at_p1) == len(at_p2) == 11, 10)
+        await eventually(lambda: len(at_p1) == len(at_p2) == 11)
         for agent in (s1, s2):
             await eventually(
-                lambda agent=agent: "user-event: to-coalesce" in agent.logs(), 10, describe=agent.logs
+                lambda agent=agent: "user-event: to-coalesce" in agent.logs(), describe=agent.logs
             )
         await trio.sleep(3)
     expected = {(name, str(number).encode()) for name in ("of-serf", "of-ours") for number in range(5)}
@@ -65,7 +65,7 @@ async def test_an_application_of_ours_answers_queries_of_serf(pen: Pen) -> None:
     await s1.start()
     for peer in (p1, p2):
         await peer.start(s1.address)
-    await Watch([s1, p1, p2]).until_status("alive", {"s1", "p1", "p2"}, 35)
+    await Watch([s1, p1, p2]).until_status("alive", {"s1", "p1", "p2"})
     async with collecting(p1.cluster) as at_p1, collecting(p2.cluster):
         for relay_factor in (0, 2):
             answers = await s1.rpc.query("load", b"?", relay_factor=relay_factor)
@@ -83,7 +83,7 @@ async def test_serf_answers_queries_of_ours(pen: Pen) -> None:
     await s1.start()
     for peer in (s2, p1):
         await peer.start(s1.address)
-    await Watch([s1, s2, p1]).until_status("alive", {"s1", "s2", "p1"}, 35)
+    await Watch([s1, s2, p1]).until_status("alive", {"s1", "s2", "p1"})
     for relay_factor in (0, 1):
         replies = [
             reply async for reply in p1.cluster.query("load", ack=True, relay_factor=relay_factor, timeout=2)
@@ -117,7 +117,7 @@ async def test_a_long_answer_to_serf_is_an_error_with_both_sizes_and_ours_receiv
     await s1.start()
     for peer in (p1, p2):
         await peer.start(s1.address)
-    await Watch([s1, p1, p2]).until_status("alive", {"s1", "p1", "p2"}, 35)
+    await Watch([s1, p1, p2]).until_status("alive", {"s1", "p1", "p2"})
     errors: list[str] = []
 
     async def answer(events: swim.Subscription) -> None:
@@ -149,5 +149,5 @@ async def test_who_joins_later_receives_old_events_of_serf_only_if_it_asks(pen: 
     async with collecting(late.cluster) as received:
         await late.cluster.join([s1.address], replay=replay)
         await s1.rpc.event("new")
-        await eventually(lambda: "new" in [event.name for event in received], 10)
+        await eventually(lambda: "new" in [event.name for event in received])
     assert [event.name for event in received] == (["old", "new"] if replay else ["new"])

@@ -52,9 +52,9 @@ async def test_environment_and_input_are_serfs_byte_for_byte(pen: Pen) -> None:
     await s1.start()
     await p1.start(s1.address)
     await s1.rpc.set_tags({"build": "1"})
-    await Watch([s1, p1]).until_status("alive", {"s1", "p1"}, 35)
+    await Watch([s1, p1]).until_status("alive", {"s1", "p1"})
     await s2.start(p1.address)
-    await Watch([s1, p1, s2]).until_status("alive", {"s1", "p1", "s2"}, 35)
+    await Watch([s1, p1, s2]).until_status("alive", {"s1", "p1", "s2"})
     for number, payload in enumerate(PAYLOADS):
         await s1.rpc.event(f"deploy-{number} é", payload)
     for payload in PAYLOADS[:-1]:
@@ -64,10 +64,10 @@ async def test_environment_and_input_are_serfs_byte_for_byte(pen: Pen) -> None:
         if change is not None:
             await change()
         for file in (theirs, ours):
-            await eventually(lambda e=event, f=file: len(member_lines(f, e, b"s2\t")) == 1, 20)
+            await eventually(lambda e=event, f=file: len(member_lines(f, e, b"s2\t")) == 1)
     for event, count in (("user", len(PAYLOADS)), ("query", len(PAYLOADS) - 1)):
         for file in (ours, theirs):
-            await eventually(lambda event=event, n=count, file=file: len(of(file, event)) == n, 20)
+            await eventually(lambda event=event, n=count, file=file: len(of(file, event)) == n)
         assert sorted(of(ours, event)) == sorted(of(theirs, event))  # gossip keeps no order
     for event in ("member-join", "member-update", "member-leave"):
         assert member_lines(ours, event, b"s2\t") == member_lines(theirs, event, b"s2\t"), event
@@ -82,7 +82,7 @@ async def test_both_answer_queries_by_their_handlers(pen: Pen) -> None:
     s1, p1 = pen.serf("s1", handlers=handlers), pen.agent("p1", handlers=handlers)
     await s1.start()
     await p1.start(s1.address)
-    await Watch([s1, p1]).until_status("alive", {"s1", "p1"}, 35)
+    await Watch([s1, p1]).until_status("alive", {"s1", "p1"})
     for name, expected in (("load", {"s1": b"?\n0.7\n", "p1": b"?\n0.7\n"}), ("fails", {}), ("silent", {})):
         answers = await s1.rpc.query(name, b"?", seconds=2.0)
         assert {each.member: each.payload for each in answers if each.kind == "response"} == expected

@@ -33,7 +33,7 @@ async def agree(*peers: Peer) -> None:
                 return False
         return True
 
-    await eventually(alive, 30)
+    await eventually(alive)
 
 
 async def said(go: SerfAgent, *words: str) -> str:
@@ -151,6 +151,6 @@ async def test_swim_keyring_rotate_in_a_mixed_cluster(pen: Pen, tmp_path: Path) 
     }  # fmt: skip
     assert re.search(rf"{re.escape(new)} +\[2/2\]", await go.command("keys", "-list"))
     go.kill()
-    await eventually(lambda: "go failed" in ours.logs(), 30, describe=ours.logs)
+    await eventually(lambda: "go failed" in ours.logs(), describe=ours.logs)
     with pytest.raises(Exception, match="non-zero exit status 6"):  # go could not come back
         await ours.command("keyring", "rotate", "--key-file", str(tmp_path / "next.key"), "--generate")

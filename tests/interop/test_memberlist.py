@@ -66,7 +66,7 @@ async def _exchange(address: str, process: trio.Process, lines: _Lines) -> None:
         return swim.Config.local(name=name, bind="127.0.0.1:0", seeds=[address], delegate_version=0)
 
     async with swim.open_cluster(config("a")) as one, swim.open_cluster(config("b")) as two:
-        await eventually(lambda: len(one.alive()) == len(two.alive()) == 3, 30)
+        await eventually(lambda: len(one.alive()) == len(two.alive()) == 3)
         member = one.member("go-1")
         assert member is not None
         events = two.events(kinds=swim.UserMessage)

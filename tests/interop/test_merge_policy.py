@@ -28,5 +28,5 @@ async def test_serf_reads_why_it_may_not_join(pen: Pen) -> None:
     async def joined() -> bool:
         return set(await ours.members()) == set(await blue.members()) == {"p1", "s2"}
 
-    await eventually(joined, 10)
+    await eventually(joined)
     assert set(await red.members()) == {"s1"}

@@ -33,7 +33,7 @@ async def test_serf_agents_pass_broadcasts_on_and_notice_nothing(
     for peer in [agents[1], *nodes]:
         await peer.start(agents[0].address)
     for peer in [*agents, *nodes]:
-        await eventually(lambda peer=peer: _lists(peer, 5), 15, describe=agents[0].logs)
+        await eventually(lambda peer=peer: _lists(peer, 5), describe=agents[0].logs)
     clusters = [node.cluster for node in nodes]
     events = [cluster.events(kinds=swim.UserMessage) for cluster in clusters]
     with trio.fail_after(30):
@@ -62,7 +62,7 @@ async def test_serf_agents_pass_broadcasts_on_and_notice_nothing(
             assert caught.value.reason == "unsupported"
     await agents[1].leave()
     # Serf may call it failed first, and then the leave forced.
-    await eventually(lambda: _says(agents[0], "EventMemberLeave"), 15, describe=agents[0].logs)
+    await eventually(lambda: _says(agents[0], "EventMemberLeave"), describe=agents[0].logs)
     lines = [line for agent in agents for line in agent.logs().splitlines()]
     problems = [line for line in lines if "[WARN]" in line or "[ERR]" in line]
     assert not [line for line in problems if "Serf shutdown detected" not in line]

@@ -27,8 +27,6 @@ _MISSED_MAX = {"lan": 0, "local": 8}
 
 In the local profile a Serf agent sends one in two packets, which may both go to other Serf agents, and so on.
 """
-_WITHIN = 65.0
-"""Seconds until a node's first periodic push/pull, which brings what was missed, at the latest."""
 _QUERY_SECONDS = 2.0
 _EVENTS_EVERY = 0.05
 _QUERIES_EVERY = 0.1
@@ -64,7 +62,7 @@ class Crowd:
             if peer is not self.first:
                 await peer.start(self.first.address)
         await self._meet()
-        await self.watch.until_status("alive", self.peers, _WITHIN)
+        await self.watch.until_status("alive", self.peers)
         await self._visit([f"guest{number}" for number in range(_GUESTS)])
         self.up = set(self.peers)
 
@@ -74,11 +72,11 @@ class Crowd:
         guests = [self._pen.node(name, profile=profile, key=key, tcp_timeout=10.0) for name in names]
         for guest in guests:
             await guest.start(self.first.address)
-        await self.watch.until_status("alive", names, _WITHIN)
+        await self.watch.until_status("alive", names)
         async with trio.open_nursery() as nursery:
             for guest in guests:
                 nursery.start_soon(guest.leave)
-        await self.watch.until_status("left", names, _WITHIN)
+        await self.watch.until_status("left", names)
         self.watch.only_failed(serf_may_call=names)
 
     async def events(self, count: int) -> None:
@@ -147,7 +145,7 @@ class Crowd:
     async def check(self) -> None:
         assert self.missed <= _MISSED_MAX[self._profile]
         await self._meet()
-        await eventually(lambda: not self.missing(), _WITHIN, describe=self.missing)
+        await eventually(lambda: not self.missing(), describe=self.missing)
         for name, peer in self.peers.items():
             assert max(Counter(peer.user_events()).values()) == 1, name
 
@@ -179,15 +177,15 @@ async def test_so_they_do_while_members_are_killed_restarted_and_leave(
             async with crowd.without(name) as peer:
                 peer.kill()
                 others = [each for each in crowd.peers.values() if each is not peer]
-                await crowd.watch.until_status("failed", {name}, _WITHIN, at=others)
+                await crowd.watch.until_status("failed", {name}, at=others)
                 await peer.start(crowd.first.address)
-                await crowd.watch.until_status("alive", {name}, _WITHIN)
+                await crowd.watch.until_status("alive", {name})
             crowd.watch.only_failed(name)
         async with crowd.without("s2") as leaver:
             await leaver.leave()
             others = [each for each in crowd.peers.values() if each is not leaver]
-            await crowd.watch.until_status("left", {"s2"}, _WITHIN, at=others)
+            await crowd.watch.until_status("left", {"s2"}, at=others)
             await leaver.start(crowd.first.address)
-            await crowd.watch.until_status("alive", {"s2"}, _WITHIN)
+            await crowd.watch.until_status("alive", {"s2"})
     await crowd.check()
     crowd.watch.only_failed(serf_may_call={"s2"})

@@ -22,7 +22,7 @@ async def test_serf_agents_are_read_and_notice_nothing(pen: Pen, key: bytes | No
     second = pen.serf("g2", key=key, profile="local")
     await first.start()
     await second.start(first.address)
-    await eventually(lambda: _lists(first, 2), 15, describe=first.logs)
+    await eventually(lambda: _lists(first, 2), describe=first.logs)
     before, lines = await first.members(), first.logs().count("\n")
     found = await swim.observe([first.address], keys=[] if key is None else [key])
     assert [(m.name, m.status, dict(m.tags)) for m in found] == [
@@ -31,7 +31,7 @@ async def test_serf_agents_are_read_and_notice_nothing(pen: Pen, key: bytes | No
     ]
     assert await first.members() == before
     await second.leave()
-    await eventually(lambda: _says(first, "EventMemberLeave: g2"), 15, describe=first.logs)
+    await eventually(lambda: _says(first, "EventMemberLeave: g2"), describe=first.logs)
     news = first.logs().splitlines()[lines:]
     assert not [line for line in news if "[WARN]" in line or "[ERR]" in line], news
     assert "observer" not in first.logs()
@@ -43,10 +43,10 @@ async def test_of_agents_that_failed_or_left_one_reads_so(pen: Pen) -> None:
     await first.start()
     await node.start(first.address)
     await gone.start(first.address)
-    await eventually(lambda: _lists(first, 3), 15, describe=first.logs)
+    await eventually(lambda: _lists(first, 3), describe=first.logs)
     await gone.leave()
-    await eventually(partial(_states, node.address, {"g1": "alive", "g2": "left", "n1": "alive"}), 15)
-    await eventually(partial(_states, first.address, {"g1": "alive", "g2": "left", "n1": "alive"}), 15)
+    await eventually(partial(_states, node.address, {"g1": "alive", "g2": "left", "n1": "alive"}))
+    await eventually(partial(_states, first.address, {"g1": "alive", "g2": "left", "n1": "alive"}))
 
 
 async def test_an_encrypted_cluster_says_no_without_its_key(pen: Pen) -> None:

@@ -20,7 +20,7 @@ async def test_two_serf_agents_see_each_other_and_a_kill(pen: Pen) -> None:
     assert "s1" in await second.command("members")
 
     second.kill()
-    await eventually(lambda: first.failed() == ["s2"], 10, describe=first.logs)
+    await eventually(lambda: first.failed() == ["s2"], describe=first.logs)
     assert (await first.members())["s2"].status == "failed"
     await first.force_leave("s2", prune=True)
     assert "s2" not in await first.members()
@@ -35,5 +35,5 @@ async def test_two_alertmanagers_see_each_other(pen: Pen) -> None:
     async def paired() -> bool:
         return len(await first.peers()) == len(await second.peers()) == 2
 
-    await eventually(paired, 10, describe=first.logs)
+    await eventually(paired, describe=first.logs)
     assert (await second.peers())[await first.own_name()] == first.address

@@ -148,7 +148,7 @@ class Both:
         for asked, other in self.pairs:
             await other.start()
             await asked.start(other.address)
-            await eventually(lambda asked=asked: _is_pair(asked), 20)
+            await eventually(lambda asked=asked: _is_pair(asked))
         await trio.sleep(2)  # both have probed the other
 
     async def show(self, *words: str) -> tuple[Shown, Shown]:
@@ -206,7 +206,7 @@ async def test_twelve_commands(pen: Pen) -> None:
     for other in both.others:
         other.kill()
     for asked, _ in both.pairs:
-        await eventually(lambda asked=asked: _has_failed(asked), 20)
+        await eventually(lambda asked=asked: _has_failed(asked))
     await both.compare(
         [
             ("members",),
@@ -232,10 +232,10 @@ async def monitor(both: Both) -> None:
     for asked, other in both.pairs:
         path = Path(both.ours.process.log_path).with_suffix(f".monitor-{asked.rpc_port}")
         watcher = Process(["serf", "monitor", f"-rpc-addr=127.0.0.1:{asked.rpc_port}"], path)
-        await eventually(lambda watcher=watcher: "[INFO]" in watcher.log(), 10, describe=watcher.log)
+        await eventually(lambda watcher=watcher: "[INFO]" in watcher.log(), describe=watcher.log)
         await trio.sleep(0.5)
         await other.rpc.event("seen", b"w\x01orld")
-        await eventually(lambda watcher=watcher: 'Name: "seen"' in watcher.log(), 10, describe=watcher.log)
+        await eventually(lambda watcher=watcher: 'Name: "seen"' in watcher.log(), describe=watcher.log)
         await trio.sleep(0.5)
         watcher.interrupt()
         assert await watcher.exited() == 0

@@ -26,7 +26,6 @@ async def until_seen(watch: Watch, agent: Peer, address: str, tags: dict[str, st
             and (members[agent.name].status, members[agent.name].address) == ("alive", address)
             and members[agent.name].tags == tags
         ),
-        20,
     )
 
 
@@ -62,8 +61,8 @@ async def test_snapshot_and_tags_pass_from_serf_to_ours_and_back(pen: Pen, how: 
     await stays.rpc.event("missed-by-serf")
     await ours.start()
     await until_seen(watch, ours, serf.address, {"role": "web"})
-    await Watch([ours]).until_status("alive", {"stays", "n"}, 10)
-    await eventually(lambda: "missed-by-serf" in ours.user_events(), 10, describe=ours.logs)
+    await Watch([ours]).until_status("alive", {"stays", "n"})
+    await eventually(lambda: "missed-by-serf" in ours.user_events(), describe=ours.logs)
     tags.write_text(json.dumps({"role": "db", "set": "by hand"}))
     ours.reload()
     await until_seen(watch, ours, serf.address, {"role": "db", "set": "by hand"})
@@ -78,8 +77,8 @@ async def test_snapshot_and_tags_pass_from_serf_to_ours_and_back(pen: Pen, how: 
     await stays.rpc.event("missed-by-ours")
     await serf.start()
     await until_seen(watch, serf, serf.address, {"role": "db", "set": "by hand"})
-    await Watch([serf]).until_status("alive", {"stays", "n"}, 10)
-    await eventually(lambda: serf.user_events() == [*early, "missed-by-ours"], 10, describe=serf.logs)
+    await Watch([serf]).until_status("alive", {"stays", "n"})
+    await eventually(lambda: serf.user_events() == [*early, "missed-by-ours"], describe=serf.logs)
     if how == "leave":
         watch.only_failed(serf_may_call={"n"})
 
@@ -106,7 +105,7 @@ async def test_a_configuration_passes_from_serf_to_ours_and_back(pen: Pen) -> No
     await until_seen(watch, serf, serf.address, {"role": "web"})
     for agent in (ours, serf):
         await (serf if agent is ours else ours).leave()
-        await watch.until_status("left", {"n"}, 20)
+        await watch.until_status("left", {"n"})
         await agent.start()
         await until_seen(watch, agent, serf.address, {"role": "web"})
     watch.only_failed(serf_may_call={"n"})

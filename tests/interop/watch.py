@@ -15,9 +15,7 @@ class Watch:
         self.peers = list(peers)
         self._heard: dict[Peer, int] = {}
 
-    async def until(
-        self, holds: Callable[[dict[str, Seen]], bool], within: float, *, at: Collection[Peer] = ()
-    ) -> None:
+    async def until(self, holds: Callable[[dict[str, Seen]], bool], *, at: Collection[Peer] = ()) -> None:
         """Waits until ``holds(members)`` at every peer, or at those given."""
         views: dict[str, dict[str, Seen]] = {}
 
@@ -28,15 +26,12 @@ class Watch:
                     return False
             return True
 
-        await eventually(everywhere, within, describe=lambda: views)
+        await eventually(everywhere, describe=lambda: views)
 
-    async def until_status(
-        self, status: str, names: Collection[str], within: float, *, at: Collection[Peer] = ()
-    ) -> None:
+    async def until_status(self, status: str, names: Collection[str], *, at: Collection[Peer] = ()) -> None:
         """Waits until each of the members named has this status everywhere."""
         await self.until(
             lambda members: all(name in members and members[name].status == status for name in names),
-            within,
             at=at,
         )
 

@@ -69,6 +69,13 @@ class Networks:
             time.sleep(0.2)
         assert found == expected, self.log("a") + self.log("b")
 
+    def wait_for(self, host: str, line: str) -> None:
+        """Waits until the agent there has logged this."""
+        deadline = time.monotonic() + 60
+        while line not in self.log(host) and time.monotonic() < deadline:
+            time.sleep(0.2)
+        assert line in self.log(host), self.log(host)
+
     def close(self) -> None:
         for agent in self.agents:
             agent.send_signal(signal.SIGTERM)

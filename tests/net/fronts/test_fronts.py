@@ -16,7 +16,7 @@ import swim.asyncio
 import swim.blocking
 from swim.net.fronts.reading import Reading
 from tests.members import member
-from tests.net.fronts.styles import Each, Front, done, every_front, first, isolated_fronts, local
+from tests.net.fronts.styles import Each, Front, done, every_front, first, local
 from tests.net.test_arguments import WRONG_TYPE, WRONG_VALUE
 
 pytestmark = pytest.mark.slow
@@ -66,26 +66,6 @@ async def every_command(front: Front) -> None:
 @every_front
 def test_every_command(front: Front) -> None:
     front.run(every_command, front)
-
-
-async def subscribe_late(front: Front) -> None:
-    with swim.blocking.open_cluster(local("n1"), leave_timeout=0) as seed:
-        async with front.opened(local("n2", seed), leave_timeout=0) as two:
-            while len(two.alive()) < 2:
-                await front.sleep(0.01)
-            assert await done(two.force_leave("n1", timeout=5)) == "refuted", "which reads events as well"
-            await done(two.user_event("before"))
-            events, later = two.events(kinds=swim.MemberEvent), two.events()
-            joined = await first(events)
-            assert (type(joined), joined.member.name) == (swim.MemberJoined, "n1")
-            await done(two.user_event("after"))
-            assert (await first(later)).name == "after"
-
-
-@isolated_fronts
-def test_the_first_subscription_misses_nothing_since_the_block_was_entered(front: Front) -> None:
-    """The node runs beside the program, and may have joined before the program's next line."""
-    front.run(subscribe_late, front)
 
 
 NO_SECONDS = [

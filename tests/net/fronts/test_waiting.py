@@ -16,10 +16,11 @@ import trio
 
 import swim
 import swim.asyncio
+import swim.blocking
 from swim.events import UserEvent
 from swim.metrics import Metrics
 from swim.net.isolated.board import Board, Facts, Update, View
-from tests.net.fronts.styles import Each, Front, done, every_front, isolated_fronts, local
+from tests.net.fronts.styles import Each, Front, done, every_front, first, isolated_fronts, local
 
 BURST = 100
 
@@ -99,6 +100,26 @@ def test_events_published_together_wake_even_the_fastest_reader_once() -> None:
     for _ in range(3):
         board.post(Update([UserEvent(str(number)) for number in range(BURST)], {}, None, {}, {}))
     assert taken == [BURST] * 3
+
+
+async def subscribe_late(front: Front) -> None:
+    with swim.blocking.open_cluster(local("n1"), leave_timeout=0) as seed:
+        async with front.opened(local("n2", seed), leave_timeout=0) as two:
+            while len(two.alive()) < 2:
+                await front.sleep(0.01)
+            assert await done(two.force_leave("n1", timeout=5)) == "refuted", "which reads events as well"
+            await done(two.user_event("before"))
+            events, later = two.events(kinds=swim.MemberEvent), two.events()
+            joined = await first(events)
+            assert (type(joined), joined.member.name) == (swim.MemberJoined, "n1")
+            await done(two.user_event("after"))
+            assert (await first(later)).name == "after"
+
+
+@isolated_fronts
+def test_the_first_subscription_misses_nothing_since_the_block_was_entered(front: Front) -> None:
+    """The node runs beside the program, and may have joined before the program's next line."""
+    front.run(subscribe_late, front)
 
 
 async def give_up(front: Front, events: Any, happens: Callable[[], None]) -> list[Any]:
