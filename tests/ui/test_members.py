@@ -166,27 +166,6 @@ def test_a_sentence_for_screen_readers_is_not_lost_to_an_event(site: Site, open_
     expect(said).to_contain_text("jumped")
 
 
-def test_the_bar_of_a_phone_has_five_places_and_the_last_one_opens_the_other_views(
-    site: Site, open_page: OpenPage
-) -> None:
-    page = open_page(f"{site.url}/ui/", viewport=PHONE)
-    bar = page.locator("nav.side a")
-    expect(bar).to_have_text(["Overview", "Views", "Members", "Events", "More"])
-    sizes = [bar.nth(index).bounding_box() for index in range(5)]
-    assert all(box and box["width"] >= 44 and box["height"] >= 44 for box in sizes)
-    bar.nth(4).click()
-    dialog = page.get_by_role("dialog", name="Views")
-    expect(dialog.get_by_role("link")).to_have_text(["Health", "Replay", "Explain"])
-    assert not violations(page)
-    dialog.get_by_role("link", name="Health").click()
-    page.locator(".health").wait_for()
-    dialog.wait_for(state="detached")
-    expect(bar.nth(4)).to_have_attribute("aria-current", "true")
-    page.set_viewport_size(DESKTOP)
-    page.locator("nav.side a", has_text="Explain").wait_for()
-    expect(bar).to_have_count(7)
-
-
 @pytest.mark.deep
 def test_ten_thousand_members_are_a_few_rows(open_page: OpenPage) -> None:
     with Site(f"member-{number:05}" for number in range(10_000)) as site:

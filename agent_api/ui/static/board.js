@@ -12,6 +12,7 @@ import { oneWayCuts, sidesOf, splitVerb } from './script.js';
 const SIZE = 400;
 const RADIUS = 150;
 const NODE = 21;
+const FINGER = 28; // the same on a narrow screen
 const LINKS_MAX = 400; // cuts that are drawn
 const DRAG_PX = 5;
 const FOLLOWS_MS = 3000; // the focus follows a node that keys have moved
@@ -42,7 +43,8 @@ export function ring(state, names, actions) {
   const drawn = cluster.links.cuts.length <= LINKS_MAX ? cluster.links.cuts : [];
   const single = new Set(oneWayCuts(cluster).map((pair) => pair.join('\n')));
   const chosen = state.ui.chosen ?? new Set();
-  const small = names.length > 16 ? Math.max(8, NODE * 16 / names.length) : NODE;
+  const full = state.narrow ? FINGER : NODE;
+  const small = names.length > 16 ? Math.max(8, full * 16 / names.length) : full;
   return html`<svg class="board" viewBox="0 0 ${SIZE} ${SIZE}" role="group" data-small=${small < 14} aria-label="Nodes; drag around some to choose them" @pointerdown=${(event) => lasso(state, event, at)}>
     <defs><marker id="cut-end" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto"><path d="M0 0 8 4 0 8z"/></marker></defs>
     ${sides.length > 1 && sides.length <= 6 ? sides.map((side, index) => hull(side.map((each) => at.get(each)), index, small)) : nothing}

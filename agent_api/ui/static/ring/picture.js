@@ -81,7 +81,7 @@ function marks(state, members, places) {
     const ly = isLabelled ? free(labels, anchor, lx, wanted) : wanted;
     return svg`<g class="node" role="button" tabindex=${m.name === focusable ? 0 : -1} data-state=${of} ?data-own=${own} aria-label=${sentence(state, m)}
       @click=${() => state.go({ member: m.name })} @pointerenter=${() => hover(state, m.name)} @pointerleave=${() => hover(state, null)} @focus=${() => hover(state, m.name)}>
-      <circle class="target" cx=${x} cy=${y} r=${Math.max(14, size + 6)}/>
+      <circle class="target" cx=${x} cy=${y} r=${state.narrow && count <= 12 ? 28 : Math.max(14, size + 6)}/>
       ${own ? svg`<circle class="halo" cx=${x} cy=${y} r=${size + 4}/>` : nothing}
       ${of === 'failed' ? svg`<path class="cross" d="M${x - size * 0.75} ${y - size * 0.75}l${size * 1.5} ${size * 1.5}m0 ${-size * 1.5}l${-size * 1.5} ${size * 1.5}"/>`
         : of === 'suspect' ? svg`<circle class="open" cx=${x} cy=${y} r=${size}/><path class="half" d="M${x} ${y - size}a${size} ${size} 0 0 0 0 ${2 * size}z"/>`
