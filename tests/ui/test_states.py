@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -107,8 +107,8 @@ def test_a_clock_that_jumps_is_said_and_makes_no_age_negative(site: Site, open_p
     member = {**line("MemberJoined", "n1", 1)["member"], "since": "2026-01-01T04:59:00.000Z"}
     page.route("**/v1/swim/watch", served(snapshot([member]), *beats))
     page.goto(f"{site.url}/ui/#/events")
-    page.get_by_text("the agent's clock jumped by +5 h").wait_for()
-    page.get_by_text("the agent's clock jumped by \u22123 h").wait_for()
+    page.get_by_text("the agent's clock jumped by +5 h").first.wait_for()  # again with each connection
+    page.get_by_text("the agent's clock jumped by \u22123 h").first.wait_for()
     page.goto(f"{site.url}/ui/#/members")
     expect(page.locator("tbody time").first).to_have_text("0.0 s")
 
@@ -122,14 +122,19 @@ def stop_clock(page: Page) -> None:
     page.clock.pause_at(1000)
 
 
-def until_drawn(page: Page, wanted: Locator) -> None:
+def frames_until(page: Page, condition: Callable[[], bool]) -> None:
     """Moves a clock that stands still, frame by frame."""
 
-    def is_drawn() -> bool:
+    def is_so() -> bool:
         page.clock.run_for(FRAME_MS)
-        return wanted.count() > 0
+        return condition()
 
-    eventually(is_drawn, within=WITHIN / 1000)
+    eventually(is_so, within=WITHIN / 1000)
+
+
+def until_drawn(page: Page, wanted: Locator) -> None:
+    """The same until something is on the page."""
+    frames_until(page, lambda: wanted.count() > 0)
 
 
 def test_a_stream_that_breaks_is_opened_again_with_growing_pauses_and_nothing_is_polled(
@@ -147,9 +152,9 @@ def test_a_stream_that_breaks_is_opened_again_with_growing_pauses_and_nothing_is
         left = re.search(r"reconnecting in ([\d.]+) s", footer.inner_text().replace("\n", " "))
         assert left
         assert pause - 300 < float(left[1]) * 1000 <= pause
-        page.clock.run_for(float(left[1]) * 1000 - 2 * FRAME_MS - 50)
+        page.clock.run_for(max(0, float(left[1]) * 1000 - 300))
         assert asked.count("swim/watch") == attempt
-        page.clock.run_for(4 * FRAME_MS + 100)
+        frames_until(page, lambda attempt=attempt: asked.count("swim/watch") > attempt)  # type: ignore[misc]
     with page.expect_response("**/v1/swim/metrics/history"):
         page.unroute("**/v1/swim/watch")
         page.clock.resume()
@@ -177,7 +182,7 @@ def test_a_stream_without_a_line_is_dead_after_twelve_seconds(site: Site, open_p
             return dead.count() > 0
 
         eventually(is_dead, within=WITHIN / 1000)
-        assert 10.5 < ages[-1] < 14, ages
+        assert 10 <= ages[-1] < 14, ages  # as it was drawn last, at most a second before
     page.unroute("**/v1/swim/watch")
     page.clock.resume()
     page.keyboard.press("R")
