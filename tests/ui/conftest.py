@@ -21,8 +21,8 @@ SLOWDOWN = float(os.environ.get("SWIM_PAGE_SLOWDOWN", "1"))
 """How many times slower than the machine pages are: a test must hold on a crowded one, too."""
 WITHIN = int(30_000 * SLOWDOWN)
 """Milliseconds that a page may take on a machine that does other things too."""
-LATE = 2 * WITHIN
-"""Milliseconds in which a failure has been noticed by all nodes, and shown."""
+LATE = 3 * WITHIN
+"""Milliseconds in which nodes have started, or a failure has been noticed by all of them and shown."""
 
 OpenPage = Callable[..., "Page"]
 

@@ -35,7 +35,7 @@ AGREED = ".headline :text('5 running nodes agree')"
 
 def page_of(process: Process) -> str:
     """Where the page is, as the first command of the README prints it."""
-    eventually(lambda: any(line.startswith("page: ") for line in process.err))
+    eventually(lambda: any(line.startswith("page: ") for line in process.err), within=LATE / 1000)
     return next(line.split()[1] for line in process.err if line.startswith("page: "))
 
 
@@ -58,7 +58,7 @@ def url(running: str) -> Iterator[str]:
 def asked(url: str, path: str, body: object = None) -> Any:
     """An answer of the page's server."""
     data = None if body is None else json.dumps(body).encode()
-    with urlopen(urljoin(url, f"../v1/cluster/{path}"), data, timeout=20) as answer:
+    with urlopen(urljoin(url, f"../v1/cluster/{path}"), data, timeout=LATE / 1000) as answer:
         return json.load(answer)
 
 
