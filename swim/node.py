@@ -44,7 +44,6 @@ from swim.keyrings import KeyStatus
 from swim.metrics import Metrics
 from swim.serf.coordinates import Coordinate
 from swim.serf.delegate import LayerCommand, SerfDelegate
-from swim.serf.detections import detection
 from swim.serf.shared_view import BaseView
 from swim.serf.snapshot import Recorder, Snapshot
 from swim.serf.stats import NodeStats, node_stats
@@ -333,6 +332,8 @@ class Node:
 
     def detection(self, name: str) -> Detection | None:
         """What the failure detector knows of a listed member."""
+        from swim.serf.detections import detection  # few nodes are asked
+
         return detection(self._engine, self._layer.roster, name)
 
     def inspect(self) -> Inspection:

@@ -60,6 +60,7 @@ class Prober:
         self._planned = 0.0
         self._periods = Periods(context.config.probe_interval)
         self._period = 0
+        self._is_drawn = False  # the next round begins at a random moment, not at this node's of a period
         pings.register(ProbeRound, self._acked, nacked=self._nacked)
         timers = context.timers
         self._next_round = timers.kind(TimerKind.PROBE, self._begin, lambda deadline: deadline == self._armed)
@@ -90,7 +91,8 @@ class Prober:
             self._period = self._latest(now)
             self._schedule_after(now)
         else:
-            self._period = 0
+            self._period = self._latest(now) if config.interleaved_probes else 0
+            self._is_drawn = True
             self._set(now + context.rng.uniform(0, config.probe_interval))
 
     def fallback_done(self, now: float, seq_no: int, end: StreamEnd | None, error: str) -> None:
@@ -131,9 +133,9 @@ class Prober:
             self._schedule_after(now)
             return
         config = context.config
-        is_on_time = self._period and now - planned <= _ON_TIME * config.probe_interval
-        if config.interleaved_probes and not is_on_time:
+        if config.interleaved_probes and (self._is_drawn or now - planned > _ON_TIME * config.probe_interval):
             self._period = max(self._period, self._latest(now))
+            self._is_drawn = False
         target = context.table.next_target(self._period)
         if target is None:
             return

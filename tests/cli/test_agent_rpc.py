@@ -55,7 +55,7 @@ def connections(address: str, count: int) -> Iterator[list[Connection]]:
 def test_it_is_shown_and_its_key_is_not(processes: Processes) -> None:
     agent = processes.agent("a", "--rpc", "127.0.0.1:0", SWIM_RPC_AUTH="s3cret")
     address = json.loads(agent.out[0])["rpc"]
-    assert f"rpc ready on {address}\n" in agent.err
+    eventually(lambda: f"rpc ready on {address}\n" in agent.err)
     assert json.loads(agent.swim("info", "--json").stdout)["rpc"] == address
     with connections(address, 1) as [client]:
         assert client.ask("members") == "Authentication required"

@@ -85,7 +85,7 @@ def test_a_list_that_cannot_be_read_is_left_out(tmp_path: Path) -> None:
     client = Client("--servers", "127.0.0.1:1", "--data-dir", str(tmp_path))
     try:
         assert client.ask.nomad.servers() == ["127.0.0.1:1"]
-        assert any("not the list of servers" in line for line in client.err)
+        eventually(lambda: any("not the list of servers" in line for line in client.err))
     finally:
         client.end()
 

@@ -237,3 +237,18 @@ def test_keys_that_not_all_members_have_queues_and_packets_that_no_key_decrypts(
         panel.get_by_text("None of the keys decrypts what these hosts send").wait_for()
         expect(panel.locator("li").last).to_have_text("10.0.0.7 31 times", use_inner_text=True)
         page.get_by_role("img", name=re.compile(r"dropped: decrypt")).wait_for()
+
+
+def test_the_pointer_shows_the_same_moment_in_all_charts_and_metrics_are_a_link_away(
+    open_page: OpenPage,
+) -> None:
+    with Site(["n2"], prometheus_metrics=True) as site:
+        page = open_page(f"{site.url}/ui/#/health")
+        charts, cursors, moments = (page.locator(f".spark{part}") for part in ("", " .cursor", " .moment"))
+        charts.nth(1).wait_for()
+        expect(cursors).to_have_count(0)
+        charts.nth(1).locator("svg").hover()
+        expect(cursors).to_have_count(charts.count())
+        assert len({*moments.all_inner_texts()}) == 1
+        href = page.get_by_role("link", name="Prometheus").evaluate("link => link.href")
+        assert "# TYPE " in page.request.get(href).text()
