@@ -99,8 +99,9 @@ class NothingResurrects(Checker):
 
     A view that listed it as gone may do so only for a claim that the process made before it died and that is
     newer than the stored one (tombstones keep older ones out until they expire). No view may do so once no
-    view lists it as alive and all messages in flight have arrived; this is not checked in a world that
-    started converged. Claims delayed by a paused or blocked node, or by a link that reorders, are exempt.
+    view lists it as alive and all messages in flight have arrived; this is not checked while some node runs
+    that started converged. Claims delayed by a paused or blocked node, or by a link that reorders, are
+    exempt.
     """
 
     def __init__(self, *, collect: bool = False) -> None:
@@ -179,7 +180,8 @@ class NothingResurrects(Checker):
         if stale and world.now > died_at + 1.0 and self._stalled.get(node.id, -1.0) < died_at:
             self.violated(world, node, f"{member.name} is dead since {died_at:.3f} s and is alive again")
         hidden_at = max(self._hidden_at.get(member.name, world.now), died_at)
-        late = world.now > hidden_at + _FLIGHT_SECONDS and not node.listed
+        are_counted = not any(each.listed for each in world.nodes.values())
+        late = world.now > hidden_at + _FLIGHT_SECONDS and are_counted
         in_order = self._slowest <= _FLIGHT_SECONDS / 2 and self._held_back_until < hidden_at
         if late and not self._showing.get(member.name) and in_order:
             problem = f"{member.name} is dead since {died_at:.3f} s, and no view listed it as alive any more"
