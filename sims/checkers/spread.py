@@ -64,12 +64,13 @@ class _Words(NamedTuple):
 class _Told:
     """What one node has sent, by subject."""
 
-    __slots__ = ("about", "accused", "accusers", "fresh", "largest", "returns")
+    __slots__ = ("about", "accused", "accusers", "found_out", "fresh", "largest", "returns")
 
     def __init__(self) -> None:
         self.about: dict[str, Counter[_Words]] = {}
         self.accused: dict[str, list[str]] = {}
         self.accusers: dict[str, str] = {}
+        self.found_out: set[str] = set()
         self.fresh: list[tuple[str, _Words]] = []
         self.largest = 1
         self.returns: Counter[str] = Counter()
@@ -108,6 +109,10 @@ class TransmitsAreLimited(Checker):
 
     def event(self, world: World, node: SimNode, event: Event) -> None:
         """See ``Observer``."""
+        if isinstance(event, MemberEvent) and event.reason.cause is Cause.REFUSED:
+            self._lives.of(node).found_out.add(event.member.name)
+        elif isinstance(event, MemberEvent) and not isinstance(event, MemberReaped):
+            self._lives.of(node).found_out.discard(event.member.name)
         if isinstance(event, MemberReaped) or (
             isinstance(event, MemberJoined) and event.previous is not None
         ):
@@ -154,6 +159,8 @@ class TransmitsAreLimited(Checker):
         if life.fresh:
             limit = transmit_limit(node.config, life.largest)
             for name, claim in life.fresh:
+                if claim.kind == "dead" and name in life.found_out:
+                    continue
                 counts = life.about.setdefault(name, Counter())
                 self._count(world, node, counts, claim, limit * (1 + life.returns[name]))
             life.fresh.clear()
@@ -173,16 +180,11 @@ class TransmitsAreLimited(Checker):
                 return message.node, _Words("alive", (message.node, message.incarnation))
             case Suspect():
                 return message.node, _Words("suspect", message)
-            case Dead() if message.node != node.name and not _found_out(node, message.node):
+            case Dead() if message.node != node.name:
                 return message.node, _Words("dead", message)
             case User(body):
                 return _intent(node, body)
         return None
-
-
-def _found_out(node: SimNode, name: str) -> bool:
-    history = node.node.history(name)
-    return bool(history) and history[-1].reason.cause is Cause.REFUSED
 
 
 def _intent(node: SimNode, body: bytes) -> tuple[str, _Words] | None:
