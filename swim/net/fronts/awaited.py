@@ -71,6 +71,10 @@ class AwaitedCluster(AwaitedKeys, Reading, Generic[TicketT, EventsT, RepliesT]):
 
         ``async with cluster.events() as events:`` also ends the subscription with the block.
 
+        On asyncio and in threads the node runs beside the program, and may have joined before the program's
+        next line. There the first call also brings what happened since the block was entered, unless that was
+        more than ``Config.event_buffer_size`` events.
+
         Args:
             kinds: one event class or several, such as ``MemberFailed`` or ``UserEvent``; others are passed
                 over. Anything else is a ``ConfigTypeError``.
@@ -79,7 +83,7 @@ class AwaitedCluster(AwaitedKeys, Reading, Generic[TicketT, EventsT, RepliesT]):
         fold always equals a later ``members()``.
         """
         self._check_reader()
-        return self._subscribe(event_classes(kinds))
+        return self._subscribe_first(event_classes(kinds))
 
     def do(self, command: Command) -> TicketT:
         """Begins a command and returns at once; ``await ticket.outcome()`` waits for its outcome.
@@ -348,6 +352,10 @@ class AwaitedCluster(AwaitedKeys, Reading, Generic[TicketT, EventsT, RepliesT]):
     @abstractmethod
     def _subscribe(self, kinds: tuple[EventKind, ...]) -> EventsT:
         """Events of these kinds, from this moment on."""
+
+    def _subscribe_first(self, kinds: tuple[EventKind, ...]) -> EventsT:
+        """The same, and what happened since the block was entered, if the program may have missed it."""
+        return self._subscribe(kinds)
 
     @abstractmethod
     def _replies(self, ticket: TicketT) -> RepliesT:

@@ -6,13 +6,13 @@ import atexit
 import os
 import weakref
 from abc import abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from time import monotonic
 from typing import TypeVar
 
 from swim.commands import Command
 from swim.events import Event
-from swim.net.event_buffer import ALL_KINDS, EventKind, event_classes
+from swim.net.event_buffer import EventKind
 from swim.net.fronts.arguments import Arguments
 from swim.net.fronts.awaited import AwaitedCluster, EventsT, RepliesT
 from swim.net.fronts.bell import Bell
@@ -143,21 +143,8 @@ class IsolatedCluster(AwaitedCluster[TicketT, EventsT, RepliesT]):
         """Seconds on the clock of ``Transition.at`` and ``started_at``: monotonic, arbitrary zero."""
         return self._node.view.now()
 
-    def events(self, *, kinds: EventKind | Iterable[EventKind] = ALL_KINDS) -> EventsT:
-        """Subscribes from this moment on; the first call also to what happened since the block was entered.
-
-        The node runs beside the program, and may have joined a cluster before the program's next line. It
-        keeps ``Config.event_buffer_size`` events for that call. After more of them, it begins at once too.
-
-        Args:
-            kinds: one event class or several, such as ``MemberFailed`` or ``UserEvent``; others are passed
-                over. Anything else is a ``ConfigTypeError``.
-
-        Take ``members()`` right after (without an ``await`` between) and fold the member events into it: the
-        fold always equals a later ``members()``.
-        """
-        self._check_reader()
-        return self._reader(Mail(self._node, event_classes(kinds), may_be_first=True))
+    def _subscribe_first(self, kinds: tuple[EventKind, ...]) -> EventsT:
+        return self._reader(Mail(self._node, kinds, may_be_first=True))
 
     def _subscribe(self, kinds: tuple[EventKind, ...]) -> EventsT:
         return self._reader(Mail(self._node, kinds))
